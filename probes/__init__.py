@@ -1,0 +1,69 @@
+"""Probing and attribution for BERT-like encoders. Public names load on first use: importing this loads no torch."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from probes.attribution import ModelHead, ProbeHead, attribute
+    from probes.checks import InputError
+    from probes.classifiers import FittedProbe, LogisticProbe, load_probes
+    from probes.controlled import controlled_sentences
+    from probes.data import Source, TextDataset, make_splits, read_splits
+    from probes.encoder import Encoder
+    from probes.extraction import extract_features
+    from probes.pooling import LayerStates
+    from probes.results import AnalysisResult, Attribution, Claim, Provenance
+    from probes.store import FeatureStore, StoreMismatch
+    from probes.sweep import Examples, Sweep, sweep_probes
+
+_HOMES = {
+    "attribution": ("ModelHead", "ProbeHead", "attribute"),
+    "checks": ("InputError",),
+    "classifiers": ("FittedProbe", "LogisticProbe", "load_probes"),
+    "controlled": ("controlled_sentences",),
+    "data": ("Source", "TextDataset", "make_splits", "read_splits"),
+    "encoder": ("Encoder",),
+    "extraction": ("extract_features",),
+    "pooling": ("LayerStates",),
+    "results": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
+    "store": ("FeatureStore", "StoreMismatch"),
+    "sweep": ("Examples", "Sweep", "sweep_probes"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AnalysisResult",
+    "Attribution",
+    "Claim",
+    "Encoder",
+    "Examples",
+    "FeatureStore",
+    "FittedProbe",
+    "InputError",
+    "LayerStates",
+    "LogisticProbe",
+    "ModelHead",
+    "ProbeHead",
+    "Provenance",
+    "Source",
+    "StoreMismatch",
+    "Sweep",
+    "TextDataset",
+    "attribute",
+    "controlled_sentences",
+    "extract_features",
+    "load_probes",
+    "make_splits",
+    "read_splits",
+    "sweep_probes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'probes' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"probes.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

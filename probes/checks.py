@@ -1,0 +1,64 @@
+"""Boundary checks: what was asked, what was found, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sized
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+class InputError(ValueError):
+    """Something the user can mend: a name, a file, a column, a shape. The command line prints it as one line."""
+
+
+def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """The entry called `name`, or an error that lists the names there are.
+
+    Raises:
+        InputError: `name` is not a key of `known`.
+    """
+    if name in known:
+        return known[name]
+    raise InputError(unknown(kind, name, known))
+
+
+def unknown(kind: str, name: object, known: Iterable[object]) -> str:
+    """The sentence for a name that does not exist, with the nearest one that does."""
+    names = [str(k) for k in known]
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of another library's message, or the error's name where it has none."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def check_same_length(**arrays: Sized | None) -> None:
+    """Raise unless all the named arrays that are not None have one length."""
+    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
+    if len(set(lengths.values())) > 1:
+        raise InputError("lengths differ: " + ", ".join(f"{name} has {n}" for name, n in lengths.items()))
+
+
+def check_labels(labels: NDArray[np.integer[Any]], n_classes: int) -> None:
+    """Raise unless `labels` are integer class ids in [0, n_classes)."""
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(f"labels must be one axis of integers, found {labels.dtype} with shape {labels.shape}")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
+        raise InputError(f"labels must lie in [0, {n_classes}), found {labels.min()} to {labels.max()}")
+
+
+def check_features(features: NDArray[np.floating[Any]]) -> None:
+    """Raise unless `features` are finite and shaped (examples, hidden)."""
+    if features.ndim != 2:
+        raise InputError(f"features must be (examples, hidden), found shape {features.shape}")
+    if not np.isfinite(features).all():
+        row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
+        raise InputError(f"features hold a value that is not finite, first in row {row}")

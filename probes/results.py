@@ -1,0 +1,276 @@
+"""What an analysis leaves behind: frozen values, and the folder that holds them.
+
+The folder is the interface between an analysis and its report. It is read and written here with numpy and
+pandas alone, so that a report can be drawn where torch is not installed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.checks import InputError, check_same_length
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Token scores for one text and one target class of one head."""
+
+    text: str
+    """The first text as it was given."""
+    tokens: tuple[str, ...]
+    """(seq,) tokens as the encoder saw them, special tokens included, padding removed."""
+    scores: NDArray[np.float64]
+    """(seq,) signed scores, in the unit of the explained output (logits)."""
+    offsets: NDArray[np.int64]
+    """(seq, 3) segment (0 text, 1 pair, -1 special token), first and last + 1 character of each token there."""
+    words: tuple[str, ...]
+    """(words,) pieces of the original texts, and special tokens, in reading order."""
+    word_scores: NDArray[np.float64]
+    """(words,) sums of the scores of each word's tokens: their total is the total of `scores`."""
+    word_offsets: NDArray[np.int64]
+    """(words, 3) segment and characters of each word, like `offsets`."""
+    target: str
+    """Name of the class whose logit is explained."""
+    method: str
+    baseline: str
+    output: float
+    """Target logit at the text."""
+    baseline_output: float
+    """Target logit at the baseline."""
+    convergence_delta: float | None
+    """Sum of scores minus (output - baseline_output); None where the method has no completeness axiom."""
+    n_steps: int | None
+    """Quadrature points used; None where the method has none."""
+    converged: bool | None
+    """Whether |convergence_delta| is within the tolerance asked for; None where there is no delta."""
+    predicted: str
+    """Class the explained head predicts."""
+    probabilities: Mapping[str, float]
+    """Class name -> probability under the explained head."""
+    head: str
+    """`probe` or `model`."""
+    layer: int | None
+    """Layer of the probe; None for the model's own head."""
+    pooling: str | None
+    pair: str | None = None
+    text_id: int | None = None
+    """Row of the test split."""
+    task: str | None = None
+    """Label column."""
+    label: str | None = None
+    """True class name, where known."""
+    truncated: bool = False
+    """True when the encoder saw only the beginning of the text."""
+
+    def __post_init__(self) -> None:
+        check_same_length(tokens=self.tokens, scores=self.scores, offsets=self.offsets)
+        check_same_length(words=self.words, word_scores=self.word_scores, word_offsets=self.word_offsets)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, one key a field."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        kinds = {"scores": np.float64, "word_scores": np.float64, "offsets": np.int64, "word_offsets": np.int64}
+        read: dict[str, Any] = dict(values)
+        for name, kind in kinds.items():
+            read[name] = np.asarray(values[name], dtype=kind)
+        for name in ("offsets", "word_offsets"):
+            read[name] = read[name].reshape(-1, 3)
+        return cls(**{**read, "tokens": tuple(read["tokens"]), "words": tuple(read["words"])})
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement the numbers support, not yet in words: `reports.sections` alone makes the sentence."""
+
+    id: str
+    outcome: str
+    """What follows, in one of the few words of the claim's kind: `holds`, `fails`, `above`, `cannot_tell`, ..."""
+    task: str | None = None
+    """Label column the claim is about; None for the encoder as a whole."""
+    numbers: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    interval: tuple[float, float] | None = None
+    """95 % interval of the claim's main number."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything needed to get the same numbers again."""
+
+    model: str
+    architecture: str
+    revision: str | None
+    weights: str
+    """Fingerprint of every parameter and buffer."""
+    n_layers: int
+    hidden: int
+    max_length: int
+    data: Mapping[str, Mapping[str, Any]]
+    """Split -> source, rows, fingerprint of its texts, truncated texts, counts per label column and class."""
+    versions: Mapping[str, str]
+    seed: int
+    dtype: str
+    device: str
+    command: str
+    created: str
+    """ISO 8601, UTC."""
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class AnalysisResult:
+    """An analysis's whole outcome; `save` and `load` are inverses."""
+
+    name: str
+    settings: Mapping[str, Any]
+    provenance: Provenance
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Table name -> tidy frame, one row a number."""
+    attributions: tuple[Attribution, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Numbers that stand but need care, each one sentence."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Further files of the folder, by name."""
+
+    def save(self, folder: Path) -> Path:
+        """Write the folder whole, under a temporary name, then put it in place.
+
+        An earlier result folder of that name is replaced; anything else there is an error.
+
+        Raises:
+            InputError: `folder` exists and is not a result folder.
+            OSError: It cannot be written; nothing is left behind.
+        """
+        check_replaceable(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            self._write(part)
+            part.chmod(0o777 & ~_umask())
+            if folder.exists():
+                shutil.rmtree(folder)
+            part.rename(folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        return folder
+
+    def _write(self, folder: Path) -> None:
+        (folder / "tables").mkdir()
+        for name, table in self.tables.items():
+            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+        with (folder / "attributions.jsonl").open("w", encoding="utf-8") as lines:
+            for attribution in self.attributions:
+                # ASCII escapes carry lone surrogates and keep one text on one line.
+                lines.write(json.dumps(attribution.to_json(), allow_nan=False) + "\n")
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+        summary = {
+            "format": FORMAT,
+            "name": self.name,
+            "settings": _plain(self.settings),
+            "claims": [_plain(dataclasses.asdict(claim)) for claim in self.claims],
+            "notes": list(self.notes),
+            "provenance": _plain(dataclasses.asdict(self.provenance)),
+            "tables": {name: _schema(table) for name, table in self.tables.items()},
+            "files": sorted(self.files),
+        }
+        (folder / "result.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a folder that `save` wrote.
+
+        Raises:
+            InputError: It is not a result folder, or of another format.
+        """
+        if not (folder / "result.json").is_file():
+            raise InputError(f"{str(folder)!r} holds no result.json; name a folder that an analysis wrote")
+        summary = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        if summary["format"] != FORMAT:
+            raise InputError(f"{str(folder)!r} has result format {summary['format']}, this version reads {FORMAT}")
+        with (folder / "attributions.jsonl").open(encoding="utf-8") as lines:
+            attributions = tuple(Attribution.from_json(json.loads(line)) for line in lines)
+        claims = [
+            Claim(**{**c, "interval": tuple(c["interval"]) if c["interval"] else None}) for c in summary["claims"]
+        ]
+        return cls(
+            name=summary["name"],
+            settings=summary["settings"],
+            provenance=Provenance(**summary["provenance"]),
+            tables={name: _read(folder / "tables" / f"{name}.csv", kinds) for name, kinds in summary["tables"].items()},
+            attributions=attributions,
+            claims=tuple(claims),
+            notes=tuple(summary["notes"]),
+            files={name: (folder / name).read_bytes() for name in summary["files"]},
+        )
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise unless `folder` is absent, empty, or an earlier result that may be replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{str(folder)!r} is a file; name a folder for the result")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "result.json").is_file():
+        raise InputError(f"{str(folder)!r} exists and holds no earlier result; name another folder or empty it")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _plain(value: Any) -> Any:
+    """`value` in JSON's own types; numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _schema(table: pd.DataFrame) -> dict[str, str]:
+    """Column -> pandas type to read it back with: a class called `1` or `NA` stays text."""
+    letters = {"b": "boolean", "i": "Int64", "u": "Int64", "f": "float64"}
+    return {str(name): letters.get(getattr(kind, "kind", "O"), "str") for name, kind in table.dtypes.items()}
+
+
+def _read(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    for name, kind in kinds.items():
+        if kind == "boolean":
+            text[name] = text[name].map({"True": True, "False": False}).astype("boolean")
+        elif kind == "Int64":
+            text[name] = pd.to_numeric(text[name]).astype("Int64")
+        elif kind == "float64":
+            text[name] = text[name].astype(float)
+    return text

@@ -1,0 +1,118 @@
+"""The result folder: what is saved is what is read."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probes import AnalysisResult, Attribution, Claim, InputError, Provenance
+
+PROVENANCE = Provenance(
+    model="m",
+    architecture="BertModel",
+    revision=None,
+    weights="00",
+    n_layers=2,
+    hidden=4,
+    max_length=8,
+    data={"train": {"rows": 3}},
+    versions={"torch": "2"},
+    seed=0,
+    dtype="float32",
+    device="cpu",
+    command="layerprobe run",
+    created="2026-01-01T00:00:00+00:00",
+    seconds=1.5,
+)
+ATTRIBUTION = Attribution(
+    text="ein \ud800 Text </script>",
+    tokens=("[CLS]", "ein", "##x", "[SEP]"),
+    scores=np.array([0.0, 0.1, -1 / 3, 0.0]),
+    offsets=np.array([[-1, 0, 0], [0, 0, 3], [0, 4, 5], [-1, 0, 0]]),
+    words=("[CLS]", "ein", "[SEP]"),
+    word_scores=np.array([0.0, 0.1 - 1 / 3, 0.0]),
+    word_offsets=np.array([[-1, 0, 0], [0, 0, 3], [-1, 0, 0]]),
+    target="NA",
+    method="integrated_gradients",
+    baseline="pad",
+    output=0.2,
+    baseline_output=0.1,
+    convergence_delta=1e-4,
+    n_steps=16,
+    converged=True,
+    predicted="NA",
+    probabilities={"NA": 0.6, "1": 0.4},
+    head="probe",
+    layer=2,
+    pooling="mean",
+)
+TABLE = pd.DataFrame(
+    {"task": ["NA", "null", None], "layer": pd.array([0, None, 2], dtype="Int64"), "value": [0.1 + 0.2, np.nan, 1e-300]}
+).assign(tied=[True, False, True])
+
+
+@pytest.fixture
+def result():
+    return AnalysisResult(
+        name="run",
+        settings={"limit": None, "label": ("a", "b")},
+        provenance=PROVENANCE,
+        tables={"metrics": TABLE},
+        attributions=(ATTRIBUTION,),
+        claims=(Claim("best", "measured", "NA", {"accuracy": 0.5, "layer": 3, "ratio": float("inf")}, (0.4, 0.6)),),
+        notes=("care",),
+        files={"probes.safetensors": b"\x00\x01"},
+    )
+
+
+def test_what_is_saved_is_what_is_loaded(result, tmp_path):
+    back = AnalysisResult.load(result.save(tmp_path / "out"))
+    pd.testing.assert_frame_equal(back.tables["metrics"], TABLE, check_dtype=False)
+    assert back.tables["metrics"]["layer"].dtype == "Int64"
+    assert back.provenance == PROVENANCE
+    assert (back.notes, back.files) == (("care",), {"probes.safetensors": b"\x00\x01"})
+    assert back.claims[0].interval == (0.4, 0.6)
+    assert back.claims[0].numbers == {"accuracy": 0.5, "layer": 3, "ratio": None}
+    for field in dataclasses.fields(Attribution):
+        np.testing.assert_array_equal(getattr(back.attributions[0], field.name), getattr(ATTRIBUTION, field.name))
+
+
+def test_an_earlier_result_is_replaced_whole(result, tmp_path):
+    folder = result.save(tmp_path / "out")
+    (folder / "report.html").write_text("old")
+    dataclasses.replace(result, tables={}).save(folder)
+    assert not (folder / "report.html").exists()
+    assert list((folder / "tables").iterdir()) == []
+
+
+def test_a_folder_that_is_no_result_is_never_replaced(result, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="holds no earlier result"):
+        result.save(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_failed_save_leaves_nothing_behind(result, tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(OSError, match="No space"):
+        result.save(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_result_json_is_strict_json(result, tmp_path):
+    folder = result.save(tmp_path / "out")
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    json.loads((folder / "result.json").read_text(), parse_constant=refuse)
+
+
+def test_a_folder_without_result_is_a_clear_error(tmp_path):
+    with pytest.raises(InputError, match=r"holds no result\.json"):
+        AnalysisResult.load(tmp_path)
