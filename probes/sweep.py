@@ -1,0 +1,323 @@
+"""Probes for label columns x poolings x layers, beside their floors, in one tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from probes.checks import InputError, check_labels, check_same_length, choose
+from probes.classifiers import DEFAULT_CS, PROBES, FittedProbe, Selection, bag_of_words, majority, select_probe
+from probes.metrics import METRICS, confusion, per_class
+from probes.uncertainty import Bootstrap, Predictions, accuracy_interval, bootstrap, simultaneous
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class LayerFeatures(Protocol):
+    """Layer -> (examples, hidden): an array (layers, examples, hidden), or a store's `layers(pooling)`."""
+
+    def __getitem__(self, layer: int, /) -> NDArray[np.floating[Any]]:
+        """Features of one layer."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """One split, as `sweep_probes` takes it."""
+
+    features: Mapping[str, LayerFeatures]
+    """Pooling -> layer -> (examples, hidden)."""
+    labels: Mapping[str, NDArray[np.integer[Any]]]
+    """Label column -> (examples,) class ids."""
+    texts: Sequence[str] | None = None
+    """(examples,) for the bag-of-words floor, which is left out without them."""
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """One place to read the label from."""
+
+    pooling: str
+    layer: int
+
+    def __str__(self) -> str:
+        return f"{self.pooling} {self.layer}"
+
+
+@dataclass(frozen=True, eq=False)
+class TaskSweep:
+    """Everything measured for one label column."""
+
+    class_names: tuple[str, ...]
+    selections: Mapping[Point, Selection]
+    """The probe chosen at each point, on validation."""
+    validation: Mapping[Point, Mapping[str, float]]
+    """Metric -> score on validation."""
+    test: Mapping[Point | str, Mapping[str, float]]
+    """Metric -> score on test, for each point and floor."""
+    predictions: Mapping[Point | str, Predictions]
+    """Of the test examples, for each point and floor."""
+    labels: NDArray[np.integer[Any]]
+    """(examples,) of the test split."""
+    best: Point
+    """Lowest validation log loss among the eligible points: the winner is chosen without the test split."""
+    resampled: Bootstrap
+    """Columns in the order of `test`."""
+
+    def column(self, key: Point | str) -> int:
+        """Where a point or floor stands in `resampled`."""
+        return list(self.test).index(key)
+
+    def interval(self, key: Point | str) -> tuple[float, float]:
+        """95 % interval of a test accuracy."""
+        values = self.resampled.accuracy[:, self.column(key)]
+        return accuracy_interval(values, self.test[key]["accuracy"], len(self.labels))
+
+    def differences(self) -> Iterator[tuple[Point, float, float, float]]:
+        """Each point's test accuracy minus the winner's, with simultaneous 95 % limits."""
+        points = list(self.selections)
+        columns = [self.column(point) for point in points]
+        reference = self.column(self.best)
+        measured = np.array([self.test[p]["accuracy"] for p in points]) - self.test[self.best]["accuracy"]
+        resampled = self.resampled.accuracy[:, columns] - self.resampled.accuracy[:, [reference]]
+        for point, value, lower, upper in zip(points, measured, *simultaneous(measured, resampled), strict=True):
+            yield point, float(value), float(lower), float(upper)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What `sweep_probes` returns: tidy tables, and the fitted probes."""
+
+    tasks: Mapping[str, TaskSweep]
+    model: str
+    seed: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def probes(self) -> dict[str, FittedProbe]:
+        """Name `task/pooling/layer` -> probe."""
+        return {
+            f"{task}/{point.pooling}/{point.layer}": selection.probe
+            for task, found in self.tasks.items()
+            for point, selection in found.selections.items()
+        }
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Tidy scores with 95 % intervals on test: columns as in the result folder's `metrics.csv`."""
+        rows: list[dict[str, Any]] = []
+        for task, found in self.tasks.items():
+            n_validation = {"split": "validation", "n": None}
+            for point, scores in found.validation.items():
+                base = {"task": task, "pooling": point.pooling, "layer": point.layer, "probe": "logistic"}
+                rows += [{**base, **n_validation, "metric": name, "value": value} for name, value in scores.items()]
+            for column, key in enumerate(found.test):
+                base = {"task": task, "split": "test", "n": len(found.labels), **_where(key)}
+                for name, value in found.test[key].items():
+                    limits = found.interval(key) if name == "accuracy" else found.resampled.interval(name, column)
+                    rows.append({**base, "metric": name, "value": value, "lower": limits[0], "upper": limits[1]})
+                if isinstance(key, str) or key == found.best:
+                    classes = per_class(found.labels, found.predictions[key].predicted, len(found.class_names))
+                    for name in ("precision", "recall", "f1"):
+                        for i, class_name in enumerate(found.class_names):
+                            count = int(classes["count"][i])
+                            value = float(classes[name][i])
+                            rows.append({**base, "metric": name, "class": class_name, "value": value, "n": count})
+        columns = ("task", "pooling", "layer", "probe", "split", "metric", "class", "value", "lower", "upper", "n")
+        table = _frame(rows, columns, whole=("layer", "n"))
+        table.insert(0, "model", self.model)
+        table.insert(5, "seed", self.seed)
+        return table
+
+    @property
+    def selection(self) -> pd.DataFrame:
+        """The path of penalties at each point, and which one was chosen."""
+        rows = [
+            {
+                "task": task,
+                **_where(point),
+                "c": trial.c,
+                "validation_log_loss": trial.validation_log_loss,
+                "chosen": trial.c == selection.probe.c,
+                "converged": trial.converged,
+            }
+            for task, found in self.tasks.items()
+            for point, selection in found.selections.items()
+            for trial in selection.trials
+        ]
+        columns = ("task", "pooling", "layer", "c", "validation_log_loss", "chosen", "converged")
+        return _frame(rows, columns, whole=("layer",))
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """Test accuracy of each point minus the validation winner's; tied where the simultaneous interval holds 0."""
+        rows = [
+            {
+                "task": task,
+                "pooling": point.pooling,
+                "layer": point.layer,
+                "reference_pooling": found.best.pooling,
+                "reference_layer": found.best.layer,
+                "value": value,
+                "lower": lower,
+                "upper": upper,
+                "tied": lower <= 0 <= upper,
+            }
+            for task, found in self.tasks.items()
+            for point, value, lower, upper in found.differences()
+        ]
+        return _frame(rows, tuple(rows[0]), whole=("layer", "reference_layer"))
+
+    @property
+    def confusion(self) -> pd.DataFrame:
+        """Counts by label and prediction on test, for the winner and the floors."""
+        rows = []
+        for task, found in self.tasks.items():
+            keys: list[Point | str] = [found.best, *(key for key in found.test if isinstance(key, str))]
+            for key in keys:
+                counts = confusion(found.labels, found.predictions[key].predicted, len(found.class_names))
+                rows += [
+                    {"task": task, **_where(key), "label": label, "predicted": predicted, "count": int(counts[i, j])}
+                    for i, label in enumerate(found.class_names)
+                    for j, predicted in enumerate(found.class_names)
+                ]
+        columns = ("task", "probe", "pooling", "layer", "label", "predicted", "count")
+        return _frame(rows, columns, whole=("layer", "count"))
+
+
+def sweep_probes(
+    train: Examples,
+    validation: Examples,
+    test: Examples,
+    *,
+    class_names: Mapping[str, Sequence[str]] | None = None,
+    layers: Sequence[int] | None = None,
+    probe: str = "logistic",
+    cs: Sequence[float] = DEFAULT_CS,
+    ineligible: Sequence[str] = (),
+    heads: Mapping[str, NDArray[np.floating[Any]]] | None = None,
+    model: str = "",
+    seed: int = 0,
+    progress: bool = False,
+) -> Sweep:
+    """Fit a probe at every label column, pooling and layer; choose on validation; score once on test.
+
+    Args:
+        train: Features `{"mean": array}` of shape (layers, examples, hidden), labels `{"label": ids}` of shape
+            (examples,); texts where the bag-of-words floor is wanted.
+        validation: The same; chooses the penalty of each probe and the best point.
+        test: The same; read once.
+        class_names: Label column -> names by class id; the ids themselves when None.
+        layers: Which to read; when None all, as far as the features can name them.
+        probe: Name from `probes.classifiers.PROBES`.
+        cs: Inverse penalty strengths, increasing.
+        ineligible: Poolings measured and shown, but never the best (a pooler that was never trained).
+        heads: Label column -> (examples, classes) log probabilities on test of the model's own classifier.
+        model: Name for the tables.
+        seed: Of the bootstrap.
+        progress: Show a bar on stderr.
+
+    Returns:
+        A `Sweep`; accuracies are shares, log losses in nats, intervals 95 % over resampled test examples.
+
+    Raises:
+        InputError: Shapes, names or lengths do not fit together.
+
+    Source: Alain & Bengio (2017), arXiv:1610.01644; Belinkov (2022), Computational Linguistics 48.
+    """
+    estimator = choose("probe", probe, PROBES)
+    names = _check(train, validation, test, class_names)
+    places = [Point(pooling, i) for pooling, found in train.features.items() for i in _layers(found, layers)]
+    if not set(train.features) - set(ineligible):
+        raise InputError("every pooling is ineligible; there is nothing to choose the best from")
+    selections: dict[str, dict[Point, Selection]] = {task: {} for task in names}
+    scores: dict[str, dict[Point, dict[str, float]]] = {task: {} for task in names}
+    tests: dict[str, dict[Point | str, Any]] = {task: {} for task in names}
+    predictions: dict[str, dict[Point | str, Predictions]] = {task: {} for task in names}
+
+    def record(task: str, key: Point | str, log_prob: NDArray[np.floating[Any]]) -> None:
+        tests[task][key] = {name: metric(test.labels[task], log_prob) for name, metric in METRICS.items()}
+        predictions[task][key] = Predictions.of(log_prob, test.labels[task])
+
+    with tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar:
+        for point in places:
+            x, held_out, unseen = (s.features[point.pooling][point.layer] for s in (train, validation, test))
+            for task, classes in names.items():
+                y, y_held_out = train.labels[task], validation.labels[task]
+                chosen = select_probe(estimator, (x, y), (held_out, y_held_out), n_classes=len(classes), cs=cs)
+                selections[task][point] = chosen
+                log_prob = chosen.probe.log_prob(held_out)
+                scores[task][point] = {name: metric(y_held_out, log_prob) for name, metric in METRICS.items()}
+                record(task, point, chosen.probe.log_prob(unseen))
+                bar.update()
+    found = {}
+    for task, classes in names.items():
+        n = len(test.labels[task])
+        record(task, "majority", np.tile(majority(train.labels[task], n_classes=len(classes)), (n, 1)))
+        if train.texts is not None and validation.texts is not None and test.texts is not None:
+            fitting, choosing = (train.texts, train.labels[task]), (validation.texts, validation.labels[task])
+            record(task, "bag_of_words", bag_of_words(fitting, choosing, test.texts, n_classes=len(classes)))
+        if heads and task in heads:
+            record(task, "model_head", heads[task])
+        eligible = [point for point in places if point.pooling not in ineligible]
+        found[task] = TaskSweep(
+            class_names=classes,
+            selections=selections[task],
+            validation=scores[task],
+            test=tests[task],
+            predictions=predictions[task],
+            labels=test.labels[task],
+            best=min(eligible, key=lambda point: scores[task][point]["log_loss"]),
+            resampled=bootstrap(test.labels[task], list(predictions[task].values()), n_classes=len(classes), seed=seed),
+        )
+    return Sweep(found, model=model, seed=seed, notes=tuple(_care(selections)))
+
+
+def _care(selections: Mapping[str, Mapping[Point, Selection]]) -> Iterator[str]:
+    for task, chosen in selections.items():
+        failed = [str(point) for point, selection in chosen.items() if not selection.probe.converged]
+        if failed:
+            shown = ", ".join(failed[:6]) + (" and others" if len(failed) > 6 else "")
+            yield f"The probe of {task} did not reach its tolerance at {shown}; its scores are close to the optimum."
+
+
+def _check(
+    train: Examples, validation: Examples, test: Examples, class_names: Mapping[str, Sequence[str]] | None
+) -> dict[str, tuple[str, ...]]:
+    names = {}
+    for split in (train, validation, test):
+        if set(split.features) != set(train.features) or set(split.labels) != set(train.labels):
+            raise InputError("the three splits must have the same poolings and label columns")
+        check_same_length(texts=split.texts, **split.labels)
+    if not train.features or not train.labels:
+        raise InputError("a sweep needs at least one pooling and one label column")
+    for task in train.labels:
+        top = max(int(split.labels[task].max()) for split in (train, validation, test))
+        names[task] = tuple(class_names[task]) if class_names else tuple(str(i) for i in range(top + 1))
+        for split in (train, validation, test):
+            check_labels(split.labels[task], len(names[task]))
+    return names
+
+
+def _layers(features: Any, wanted: Sequence[int] | None) -> Sequence[int]:
+    if wanted is not None:
+        return wanted
+    return tuple(features.keys()) if hasattr(features, "keys") else range(len(features))
+
+
+def _where(key: Point | str) -> dict[str, Any]:
+    if isinstance(key, str):
+        return {"probe": key, "pooling": None, "layer": None}
+    return {"probe": "logistic", "pooling": key.pooling, "layer": key.layer}
+
+
+def _frame(rows: list[dict[str, Any]], columns: Sequence[str], *, whole: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(whole, "Int64"))

@@ -1,0 +1,144 @@
+"""Texts to padded tensors of token ids, with what later steps need to know of each token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probes.checks import InputError, check_same_length
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Tokenised texts, not padded."""
+
+    ids: tuple[NDArray[np.int64], ...]
+    """Per text, (seq,) token ids."""
+    types: tuple[NDArray[np.int64], ...]
+    """Per text, (seq,) token types: which side of a pair."""
+    special: tuple[NDArray[np.bool_], ...]
+    """Per text, (seq,) True on the special tokens that the tokenizer added."""
+    truncated: NDArray[np.bool_]
+    """(texts,) True where the text was longer than the encoder reads."""
+    encodings: Any
+    """Per text, the tokenizer's own record."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(texts,) tokens of each text."""
+        return np.array([len(ids) for ids in self.ids], dtype=np.int64)
+
+    def offsets(self, row: int) -> NDArray[np.int64]:
+        """(seq, 3) segment (0 text, 1 pair, -1 special token), first and last + 1 character of each token of a text."""
+        record = self.encodings[row]
+        places = zip(self.special[row], record.sequence_ids, record.offsets, strict=True)
+        rows = [(-1, 0, 0) if special else (side or 0, *span) for special, side, span in places]
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Padded token tensors on the encoder's device."""
+
+    inputs: Mapping[str, Tensor]
+    """What the model's forward takes; each (batch, seq)."""
+    special: Tensor
+    """(batch, seq)"""
+    cls_index: Tensor | None
+    """(batch,)"""
+
+    @property
+    def mask(self) -> Tensor:
+        """(batch, seq) 1 on tokens, 0 on padding."""
+        return self.inputs["attention_mask"]
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def tile(self, times: int) -> Batch:
+        """The whole batch again and again, in the order in which Captum lays out its steps."""
+        again = {name: tensor.repeat(times, 1) for name, tensor in self.inputs.items()}
+        index = None if self.cls_index is None else self.cls_index.repeat(times)
+        return Batch(again, self.special.repeat(times, 1), index)
+
+    def row(self, i: int) -> Batch:
+        """One text by itself, without its padding."""
+        n = int(self.mask[i].sum())
+        alone = {name: tensor[i : i + 1, :n] for name, tensor in self.inputs.items()}
+        return Batch(alone, self.special[i : i + 1, :n], None if self.cls_index is None else self.cls_index[i : i + 1])
+
+
+def encode(
+    tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, *, max_length: int, types: bool
+) -> Encoded:
+    """Tokenise; a special token's name inside a text is ordinary text.
+
+    Args:
+        tokenizer: A fast one.
+        texts: (texts,)
+        pairs: (texts,) second texts, or None.
+        max_length: Tokens kept, special ones included.
+        types: Ask for token types; a tokenizer made in code leaves them out otherwise, and pairs lose their sides.
+
+    Raises:
+        InputError: Lengths differ, a text is not valid Unicode (a lone surrogate), or has no tokens at all.
+    """
+    check_same_length(texts=texts, pairs=pairs)
+    try:
+        encoded = tokenizer(
+            list(texts),
+            list(pairs) if pairs is not None else None,
+            truncation=True,
+            max_length=max_length,
+            padding=False,
+            split_special_tokens=True,
+            return_token_type_ids=types,
+            return_special_tokens_mask=True,
+            return_attention_mask=False,
+            verbose=False,
+        )
+    except TypeError as error:
+        for row, sides in enumerate(zip(texts, pairs or texts, strict=True)):
+            if any("\ud800" <= character <= "\udfff" for side in sides for character in side):
+                raise InputError(f"text {row} holds a lone surrogate; it is not valid Unicode") from error
+        raise
+    ids = tuple(np.asarray(row, dtype=np.int64) for row in encoded["input_ids"])
+    for row, tokens in enumerate(ids):
+        if not len(tokens):
+            raise InputError(f"text {row} ({texts[row]!r}) has no tokens; this tokenizer adds none of its own")
+    return Encoded(
+        ids=ids,
+        types=tuple(np.asarray(record.type_ids, dtype=np.int64) for record in encoded.encodings),
+        special=tuple(np.asarray(row, dtype=bool) for row in encoded["special_tokens_mask"]),
+        truncated=np.array([bool(record.overflowing) for record in encoded.encodings], dtype=bool),
+        encodings=encoded.encodings,
+    )
+
+
+def pad(
+    tokenizer: Any,
+    encoded: Encoded,
+    rows: Sequence[int] | NDArray[np.integer[Any]],
+    *,
+    types: bool,
+    device: torch.device,
+) -> Batch:
+    """The given rows as one batch, padded on the right."""
+    seq = max(len(encoded.ids[row]) for row in rows)
+    ids = np.full((len(rows), seq), tokenizer.pad_token_id or 0, dtype=np.int64)
+    sides, mask, special = (np.zeros((len(rows), seq), dtype=np.int64) for _ in range(3))
+    for i, row in enumerate(rows):
+        n = len(encoded.ids[row])
+        ids[i, :n], sides[i, :n], special[i, :n] = encoded.ids[row], encoded.types[row], encoded.special[row]
+        mask[i, :n] = 1
+    inputs = {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": sides} if types else {})
+    is_cls = (ids == tokenizer.cls_token_id) & (special == 1)
+    index = torch.from_numpy(is_cls.argmax(axis=1)).to(device) if is_cls.any(axis=1).all() else None
+    tensors = {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
+    return Batch(tensors, torch.from_numpy(special).to(device), index)

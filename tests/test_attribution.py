@@ -1,0 +1,243 @@
+"""Attributions: against Captum called plainly, closed forms, completeness, and the words of the original text."""
+
+import numpy as np
+import pytest
+import torch
+
+from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
+from probes.attribution import ATTRIBUTIONS, BASELINES, head_order, word_spans
+from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
+
+TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
+
+
+def probe(n_classes=2, seed=0, scale=1.0):
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((n_classes, HIDDEN)) * scale
+    return FittedProbe(weight.astype(np.float32), rng.standard_normal(n_classes).astype(np.float32))
+
+
+def pooling_of(encoder):
+    return "cls" if "cls" in encoder.poolings else "last"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_words_sum_to_tokens_and_tokens_to_the_change_in_output(family):
+    encoder = Encoder(*build_model(family))
+    for layer, pooling in ((1, "mean"), (LAYERS, pooling_of(encoder))):
+        for found in attribute(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS):
+            change = found.output - found.baseline_output
+            assert found.word_scores.sum() == pytest.approx(found.scores.sum(), abs=1e-9)
+            assert found.scores.sum() == pytest.approx(change + found.convergence_delta, abs=1e-9)
+            assert found.converged
+            assert abs(found.convergence_delta) <= max(0.01 * abs(change), 0.005)
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "gpt2"])
+def test_special_tokens_score_exactly_zero_and_content_does_not(family):
+    encoder = Encoder(*build_model(family))
+    for found in attribute(ProbeHead(encoder, probe(), layer=2, pooling="mean"), TEXTS):
+        special = found.offsets[:, 0] < 0
+        assert (found.scores[special] == 0).all()
+        assert (found.scores[~special] != 0).any()
+
+
+@pytest.mark.parametrize("layer", [1, LAYERS])
+def test_scores_equal_plain_captum_on_the_embedding_layer(bert, layer):
+    from captum.attr import LayerIntegratedGradients
+
+    head = probe()
+    (found,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1])
+    inputs = bert.tokenizer(TEXTS[0], return_tensors="pt")
+    baseline = inputs["input_ids"].clone()
+    baseline[0, 1:-1] = bert.tokenizer.pad_token_id
+
+    def forward(ids):
+        hidden = bert.model(ids, output_hidden_states=True).hidden_states[layer]
+        return hidden[:, 0] @ torch.from_numpy(head.weight).T + torch.from_numpy(head.bias)
+
+    target = list("01").index(found.target)
+    scores, delta = LayerIntegratedGradients(forward, bert.model.embeddings.word_embeddings).attribute(
+        inputs["input_ids"], baseline, target=target, n_steps=found.n_steps, return_convergence_delta=True
+    )
+    np.testing.assert_allclose(found.scores, scores.sum(dim=-1)[0].detach().numpy(), atol=1e-5)
+    assert found.convergence_delta == pytest.approx(delta.item(), abs=1e-5)
+
+
+def test_a_linear_path_gives_the_closed_form(bert):
+    # Without its layer norm, layer 0 is word + position + type: a mean probe's logit is linear in the word embeddings.
+    bert.model.embeddings.LayerNorm = torch.nn.Identity()
+    head = probe()
+    (found,) = attribute(ProbeHead(bert, head, layer=0, pooling="mean"), TEXTS[:1], targets=["1"])
+    ids = bert.encode(TEXTS[:1]).ids[0]
+    table = bert.model.embeddings.word_embeddings.weight.detach().numpy()
+    moved = (table[ids] - table[bert.tokenizer.pad_token_id]) * (found.offsets[:, :1] >= 0)
+    np.testing.assert_allclose(found.scores, moved @ head.weight[1] / len(ids), atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", range(LAYERS + 1))
+def test_the_explained_output_is_the_probes_logit(bert, layer):
+    from probes.extraction import pool_texts
+
+    head = probe(3)
+    vectors = pool_texts(bert, bert.encode(TEXTS), ["mean"], [layer])["mean"][0]
+    for row, found in enumerate(attribute(ProbeHead(bert, head, layer=layer, pooling="mean"), TEXTS)):
+        logits = head.logits(vectors)[row]
+        assert found.predicted == found.target == str(logits.argmax())
+        assert found.output == pytest.approx(logits.max(), abs=1e-4)
+        np.testing.assert_allclose(list(found.probabilities.values()), np.exp(head.log_prob(vectors)[row]), atol=1e-4)
+
+
+def test_blocks_above_the_probes_layer_do_not_run(bert):
+    def refuse(*_args):
+        raise AssertionError("a block above the probe's layer ran")
+
+    bert.model.encoder.layer[1].register_forward_pre_hook(refuse)
+    attribute(ProbeHead(bert, probe(), layer=1, pooling="cls"), TEXTS)
+    with pytest.raises(AssertionError, match="above"):
+        attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), TEXTS)
+
+
+@pytest.mark.parametrize(
+    "family", ["bert", "roberta", "distilbert", "albert", "electra", "deberta-v2", "mpnet", "gpt2"]
+)
+def test_the_models_own_head_is_explained_completely(family):
+    model, tokenizer = build_model(family, "AutoModelForSequenceClassification")
+    head = ModelHead(Encoder(model, tokenizer))
+    for text, found in zip(TEXTS, attribute(head, TEXTS), strict=True):
+        inputs = tokenizer(text, return_tensors="pt")
+        inputs = {k: v for k, v in inputs.items() if k != "token_type_ids" or family in ("bert", "albert", "electra")}
+        with torch.no_grad():
+            logits = model(**inputs).logits[0]
+        assert found.output == pytest.approx(logits.max().item(), abs=1e-4)
+        assert found.converged
+        assert (found.head, found.layer, found.pooling) == ("model", None, None)
+
+
+def test_targets_choose_the_explained_class(bert_classifier):
+    head = ModelHead(bert_classifier)
+    for name in ("negative", "positive"):
+        assert {a.target for a in attribute(head, TEXTS, targets=[name] * 3)} == {name}
+
+
+def test_steps_double_until_the_delta_is_small_and_stop_at_the_limit(bert):
+    sharp = ProbeHead(bert, probe(scale=50.0), layer=LAYERS, pooling="cls")
+    few = attribute(sharp, TEXTS, max_steps=2, tolerance=1e-9)
+    assert [a.n_steps for a in few] == [2] * 3
+    assert not any(a.converged for a in few)
+    many = attribute(sharp, TEXTS, max_steps=512)
+    assert all(a.converged for a in many)
+    assert all(a.n_steps in (16, 32, 64, 128, 256, 512) for a in many)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_every_baseline_is_complete_and_starts_from_its_own_output(bert, baseline):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    (found,) = attribute(head, TEXTS[:1], baseline=baseline)
+    assert found.converged
+    assert found.baseline == baseline
+    if baseline == "mask":
+        masked = " ".join(["[MASK]"] * 6)
+        vector = bert.states(_plain(bert, masked), [2])[2].hidden.mean(dim=1).detach().numpy()
+        logits = probe().logits(vector)[0]
+        assert found.baseline_output == pytest.approx(logits[int(found.target)], abs=1e-4)
+
+
+def _plain(encoder, text):
+    from probes.tokens import Batch
+
+    inputs = encoder.tokenizer(text, return_tensors="pt")
+    return Batch(dict(inputs), torch.zeros_like(inputs["input_ids"]), torch.tensor([0]))
+
+
+def test_a_baseline_that_needs_a_missing_token_is_refused_and_auto_is_zero_without_padding():
+    model, tokenizer = build_model("gpt2")
+    tokenizer.pad_token = None
+    head = ProbeHead(Encoder(model, tokenizer), probe(), layer=2, pooling="last")
+    with pytest.raises(InputError, match="baseline 'mask' needs a mask token"):
+        attribute(head, TEXTS, baseline="mask")
+    assert attribute(head, TEXTS[:1])[0].baseline == "zero"
+
+
+def test_pairs_are_explained_on_both_sides(bert):
+    (found,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), ["good film"], ["bad plot ."])
+    assert found.words == ("[CLS]", "good", "film", "[SEP]", "bad", "plot", ".", "[SEP]")
+    assert found.word_offsets[:, 0].tolist() == [-1, 0, 0, -1, 1, 1, 1, -1]
+
+
+def test_a_text_cut_short_is_marked_and_an_empty_one_is_explained():
+    encoder = Encoder(*build_model("bert"), max_length=6)
+    long, empty = attribute(ProbeHead(encoder, probe(), layer=1, pooling="mean"), [" ".join(["good"] * 20), ""])
+    assert long.truncated
+    assert len(long.tokens) == 6
+    assert not empty.truncated
+    assert empty.tokens == ("[CLS]", "[SEP]")
+    assert empty.converged
+
+
+def test_pieces_are_gathered_into_the_words_of_the_original_text(bert):
+    text = "The ACTORs,  aren't GOOD! 你好 👍🏽 [CLS]"
+    (found,) = attribute(ProbeHead(bert, probe(), layer=1, pooling="mean"), [text])
+    content = found.word_offsets[found.word_offsets[:, 0] >= 0]
+    assert [text[a:b] for _, a, b in content] == [
+        "The",
+        "ACTORs",
+        ",",
+        "aren't",
+        "GOOD",
+        "!",
+        "你",
+        "好",
+        "👍🏽",
+        "[",
+        "CLS",
+        "]",
+    ]
+    assert list(found.words[1:-1]) == [text[a:b] for _, a, b in content]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("re-imagining, isn't!!!", ["re-imagining", ",", "isn't", "!!!"]),
+        ("“你好” hi", ["“", "你", "好", "”", "hi"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("سلام، دنیا", ["سلام", "،", "دنیا"]),
+        ("e\u0301cole", ["e\u0301cole"]),
+        ("  ", []),
+        ("...", ["..."]),
+        ("a中b", ["a", "中", "b"]),
+    ],
+)
+def test_words_are_what_a_reader_calls_words(text, words):
+    assert [text[a:b] for a, b in word_spans(text)] == words
+
+
+@pytest.mark.parametrize(
+    ("head", "dataset", "order"),
+    [
+        (("NEGATIVE", "Positive"), ("positive", "negative"), [1, 0]),
+        (("LABEL_0", "LABEL_1", "LABEL_2"), ("0", "1", "2"), [0, 1, 2]),
+        (("0", "1"), ("1", "0"), [1, 0]),
+    ],
+)
+def test_head_classes_are_matched_by_name(head, dataset, order):
+    assert head_order(head, dataset) == order
+
+
+@pytest.mark.parametrize("head", [("LABEL_0", "LABEL_1"), ("negative", "neutral"), ("negative", "neutral", "positive")])
+def test_head_classes_that_are_not_the_datasets_are_refused(head):
+    with pytest.raises(InputError, match="set id2label"):
+        head_order(head, ("negative", "positive"))
+
+
+def test_what_does_not_exist_is_refused_with_what_does(bert, bert_classifier):
+    with pytest.raises(InputError, match="no classification head"):
+        ModelHead(bert)
+    with pytest.raises(InputError, match="unknown layer 9; known: 0, 1, 2, 3"):
+        ProbeHead(bert, probe(), layer=9, pooling="cls")
+    with pytest.raises(InputError, match="unknown pooling 'avg'"):
+        ProbeHead(bert, probe(), layer=1, pooling="avg")
+    with pytest.raises(InputError, match="unknown attribution method 'ig'; known: integrated_gradients"):
+        attribute(ModelHead(bert_classifier), TEXTS, method="ig")
+    assert set(ATTRIBUTIONS) == {"integrated_gradients"}

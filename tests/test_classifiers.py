@@ -1,0 +1,173 @@
+"""Probes and floors: against scikit-learn, closed forms and properties."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from probes import FittedProbe, InputError, LogisticProbe, load_probes
+from probes.classifiers import Trial, bag_of_words, log_softmax, majority, pack_probes, select_probe, standardisation
+
+
+@pytest.mark.parametrize("c", [0.01, 0.5, 10.0])
+def test_folded_probe_equals_the_scikit_learn_pipeline(three_classes, c):
+    x, y = three_classes[0].astype(np.float64), three_classes[1]
+    reference = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=10_000, tol=1e-8)).fit(x, y)
+    fitted = LogisticProbe(c=c, tol=1e-8).fit(x, y, n_classes=3)
+    np.testing.assert_allclose(fitted.log_prob(x), reference.predict_log_proba(x), atol=1e-5)
+    np.testing.assert_array_equal(fitted.predict(x), reference.predict(x))
+
+
+@pytest.mark.parametrize("c", [0.01, 0.5, 10.0])
+def test_the_default_tolerance_in_float32_is_close_to_the_optimum_in_log_loss(three_classes, c):
+    x, y = three_classes
+    losses = [
+        -probe.fit(features, y, n_classes=3).log_prob(x)[np.arange(len(y)), y].mean()
+        for probe, features in ((LogisticProbe(c=c), x), (LogisticProbe(c=c, tol=1e-8), x.astype(np.float64)))
+    ]
+    assert abs(losses[0] - losses[1]) < 1.5e-4
+
+
+def test_two_classes_have_two_logits_and_scikit_learns_probabilities(three_classes):
+    x, y = three_classes[0].astype(np.float64), (three_classes[1] == 0).astype(int)
+    reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=10_000, tol=1e-8)).fit(x, y)
+    fitted = LogisticProbe(c=0.5, tol=1e-8).fit(x, y, n_classes=2)
+    assert fitted.weight.shape == (2, 6)
+    np.testing.assert_allclose(fitted.log_prob(x), reference.predict_log_proba(x), atol=1e-5)
+
+
+def test_a_class_that_was_not_shown_has_a_finite_column_of_small_probability(three_classes):
+    x, y = three_classes
+    kept = y != 1
+    fitted = LogisticProbe().fit(x[kept], y[kept], n_classes=4)
+    probability = np.exp(fitted.log_prob(x[kept]))
+    assert np.isfinite(fitted.log_prob(x)).all()
+    assert not np.isin(fitted.predict(x[kept]), [1, 3]).any()
+    # Its logit is where the geometric mean of its odds is one in examples + 1.
+    odds = fitted.logits(x[kept])[:, 1] - np.log(np.exp(fitted.logits(x[kept])[:, [0, 2]]).sum(axis=1))
+    np.testing.assert_allclose(odds.mean(), -np.log(kept.sum() + 1), atol=1e-4)
+    assert probability[:, 1].max() < 0.5
+
+
+def test_one_class_alone_is_predicted_always_and_never_surely(three_classes):
+    x = three_classes[0][:10]
+    fitted = LogisticProbe().fit(x, np.full(10, 2), n_classes=3)
+    np.testing.assert_array_equal(fitted.predict(x), 2)
+    np.testing.assert_allclose(np.exp(fitted.log_prob(x))[0], np.array([1, 1, 11]) / 13, rtol=1e-5)
+
+
+def test_constant_features_give_the_training_frequencies():
+    y = np.repeat([0, 1, 2], [50, 30, 20])
+    fitted = LogisticProbe().fit(np.full((100, 5), 0.37, dtype=np.float32), y, n_classes=3)
+    np.testing.assert_allclose(np.exp(fitted.log_prob(np.full((1, 5), 0.37)))[0], [0.5, 0.3, 0.2], atol=1e-3)
+
+
+def test_a_dead_dimension_is_not_blown_up(three_classes):
+    x, y = three_classes
+    noise = np.random.default_rng(1).standard_normal((len(x), 1)).astype(np.float32)
+    dead = np.concatenate([x, 0.25 + noise * 1e-30, 0.25 + noise * 1e-8], axis=1).astype(np.float32)
+    np.testing.assert_array_equal(standardisation(dead)[1][-2:], 1.0)
+    fitted, bare = (LogisticProbe().fit(features, y, n_classes=3) for features in (dead, x))
+    np.testing.assert_allclose(fitted.weight[:, -2:], 0, atol=1e-6)
+    np.testing.assert_allclose(fitted.log_prob(dead), bare.log_prob(x), atol=1e-3)
+
+
+def test_float32_features_fit_as_float64_ones_do(three_classes):
+    x, y = three_classes
+    a, b = (LogisticProbe().fit(x.astype(kind), y, n_classes=3) for kind in (np.float32, np.float64))
+    np.testing.assert_allclose(a.log_prob(x), b.log_prob(x), atol=2e-3)
+
+
+def test_a_warm_started_path_ends_where_cold_starts_do(three_classes):
+    x, y = three_classes
+    cs = (1e-3, 1e-2, 0.1, 1.0)
+    for c, fitted in zip(cs, LogisticProbe().path(x, y, cs, n_classes=3), strict=True):
+        assert fitted.c == c
+        np.testing.assert_allclose(fitted.log_prob(x), LogisticProbe(c=c).fit(x, y, n_classes=3).log_prob(x), atol=5e-3)
+
+
+def test_what_has_not_converged_says_so(three_classes):
+    x, y = three_classes
+    assert LogisticProbe(c=100).fit(x, y, n_classes=3).converged
+    assert not LogisticProbe(c=100, max_iter=1).fit(x, y, n_classes=3).converged
+
+
+def test_a_planted_direction_is_read_to_its_bayes_accuracy():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=8000)
+    x = rng.standard_normal((8000, 20))
+    x[:, 3] += (2 * y - 1) * 0.8416  # Bayes accuracy is the normal distribution's at 0.8416: 0.8
+    fitted = LogisticProbe().fit(x[:4000], y[:4000], n_classes=2)
+    accuracy = (fitted.predict(x[4000:]) == y[4000:]).mean()
+    assert abs(accuracy - 0.8) < 3 * np.sqrt(0.8 * 0.2 / 4000)
+    x[:, 3] = rng.standard_normal(8000)
+    without = LogisticProbe().fit(x[:4000], y[:4000], n_classes=2)
+    assert abs((without.predict(x[4000:]) == y[4000:]).mean() - 0.5) < 3 * np.sqrt(0.25 / 4000)
+
+
+def test_the_penalty_with_the_lowest_validation_loss_is_chosen(three_classes):
+    x, y = three_classes
+    cs = (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
+    chosen = select_probe(LogisticProbe(), (x[:60], y[:60]), (x[60:], y[60:]), n_classes=3, cs=cs)
+    losses = {}
+    for fitted in LogisticProbe().path(x[:60], y[:60], cs, n_classes=3):
+        losses[fitted.c] = -fitted.log_prob(x[60:])[np.arange(60), y[60:]].mean()
+    assert chosen.probe.c == min(losses, key=losses.get)
+    assert [t.c for t in chosen.trials] == list(cs[: len(chosen.trials)])
+    values = [t.validation_log_loss for t in chosen.trials]
+    assert all(a > b for a, b in itertools.pairwise(values[:-1])), "the path ends at the first rise"
+    assert isinstance(chosen.trials[0], Trial)
+
+
+def test_majority_is_the_training_frequency_smoothed_by_one():
+    np.testing.assert_allclose(np.exp(majority(np.array([0, 0, 1]), n_classes=3)), [3 / 6, 2 / 6, 1 / 6])
+
+
+def test_a_bag_of_words_learns_words_and_no_order():
+    words = [("good film", 1), ("bad film", 0), ("good plot", 1), ("bad plot", 0)] * 20
+    order = [("a b", 1), ("b a", 0)] * 40
+    for rows, accuracy in ((words, 1.0), (order, 0.5)):
+        texts, labels = [t for t, _ in rows], np.array([y for _, y in rows])
+        log_prob = bag_of_words((texts, labels), (texts, labels), texts, n_classes=2)
+        assert (log_prob.argmax(axis=1) == labels).mean() == accuracy
+
+
+def test_log_softmax_stands_large_logits():
+    np.testing.assert_allclose(log_softmax(np.array([[1e4, 0.0], [3.0, 3.0]])), [[0, -1e4], [-np.log(2)] * 2])
+
+
+def test_packed_probes_are_the_same_probes(three_classes, tmp_path):
+    x, y = three_classes
+    fitted = LogisticProbe(c=0.3).fit(x, y, n_classes=3)
+    (tmp_path / "probes.safetensors").write_bytes(pack_probes({"label/mean/2": fitted}, {"classes": {"label": ["a"]}}))
+    probes, info = load_probes(tmp_path / "probes.safetensors")
+    np.testing.assert_array_equal(probes["label/mean/2"].log_prob(x), fitted.log_prob(x))
+    assert (probes["label/mean/2"].c, info["classes"]) == (0.3, {"label": ["a"]})
+
+
+def test_a_file_that_holds_no_probes_is_a_clear_error(tmp_path):
+    with pytest.raises(InputError, match="cannot read probes"):
+        load_probes(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "error", "message"),
+    [
+        (np.zeros((3, 2)), np.array([0, 1]), InputError, "lengths differ: features has 3, labels has 2"),
+        (np.zeros((2, 2)), np.array([0, 5]), InputError, r"labels must lie in \[0, 3\), found 0 to 5"),
+        (np.zeros((2, 2)), np.array([0.0, 1.0]), TypeError, "one axis of integers"),
+        (np.array([[1.0], [np.nan]]), np.array([0, 1]), InputError, "not finite, first in row 1"),
+        (np.zeros((0, 2)), np.array([], dtype=int), InputError, "at least one example"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(features, labels, error, message):
+    with pytest.raises(error, match=message):
+        LogisticProbe().fit(features, labels, n_classes=3)
+
+
+def test_a_probe_is_one_affine_map():
+    probe = FittedProbe(np.array([[1.0, 2.0], [0.0, -1.0]], dtype=np.float32), np.array([0.5, 0.0], dtype=np.float32))
+    np.testing.assert_allclose(probe.logits(np.array([[3.0, 4.0]])), [[11.5, -4.0]])
