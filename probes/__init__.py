@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from probes.checks import InputError
     from probes.classifiers import FittedProbe, LogisticProbe, load_probes
     from probes.controlled import controlled_sentences
-    from probes.data import Source, TextDataset, make_splits, read_splits
+    from probes.data import TextDataset, make_splits
     from probes.encoder import Encoder
     from probes.extraction import extract_features
     from probes.pooling import LayerStates
+    from probes.reading import Source, read_splits
     from probes.results import AnalysisResult, Attribution, Claim, Provenance
     from probes.store import FeatureStore, StoreMismatch
     from probes.sweep import Examples, Sweep, sweep_probes
@@ -21,10 +22,11 @@ _HOMES = {
     "checks": ("InputError",),
     "classifiers": ("FittedProbe", "LogisticProbe", "load_probes"),
     "controlled": ("controlled_sentences",),
-    "data": ("Source", "TextDataset", "make_splits", "read_splits"),
+    "data": ("TextDataset", "make_splits"),
     "encoder": ("Encoder",),
     "extraction": ("extract_features",),
     "pooling": ("LayerStates",),
+    "reading": ("Source", "read_splits"),
     "results": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "store": ("FeatureStore", "StoreMismatch"),
     "sweep": ("Examples", "Sweep", "sweep_probes"),

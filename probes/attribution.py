@@ -192,6 +192,8 @@ def attribute(
     explain = choose("attribution method", method, ATTRIBUTIONS)
     encoder = head.encoder
     baseline = baseline_name(encoder, baseline)
+    if not len(texts):
+        return []
     encoded = encoder.encode(texts, pairs)
     found = []
     for row in tqdm(range(len(texts)), desc="attributions", unit="text", disable=not progress):

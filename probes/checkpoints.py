@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,18 @@ def load_checkpoint(
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """No loading bar and no report of weights: what is missing is an error or a field of the checkpoint."""
+    from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    level, hub_level, bar = logging.get_verbosity(), hub.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    hub.set_verbosity(CRITICAL)
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        hub.set_verbosity(hub_level)
         if bar:
             logging.enable_progress_bar()
 

@@ -11,13 +11,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
-    "checks results data controlled checkpoints tokens pooling encoder store extraction classifiers metrics "
+    "checks results data reading controlled checkpoints tokens pooling encoder store extraction classifiers metrics "
     "uncertainty sweep attribution geometry"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {
     "captum": {"probes/attribution.py"},
-    "datasets": {"probes/data.py"},
+    "datasets": {"probes/reading.py"},
     "sklearn": {"probes/classifiers.py", "probes/metrics.py"},
     "seaborn": {"reports/figures.py"},
     "matplotlib": {"reports/figures.py"},

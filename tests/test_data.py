@@ -1,5 +1,6 @@
 """Reading, refusing and splitting labelled texts."""
 
+import itertools
 import json
 import os
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import InputError, Source, TextDataset, make_splits, read_splits
-from probes.data import split_names
+from probes.reading import split_names
 
 ROWS = [(f"text number {i}", ["no", "yes"][i % 2]) for i in range(40)]
 TRICKY = [
@@ -156,6 +157,18 @@ def test_bad_input_is_one_clear_line(tmp_path, case):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["./absent", "a/b/c", "absent.csv", "/absent"])
+def test_a_place_that_is_not_there_is_never_looked_up_on_a_hub(name):
+    for look in (lambda: split_names(name, None), lambda: read_splits(Source(name), labels=["label"])):
+        with pytest.raises(InputError, match="no file or saved dataset"):
+            look()
+
+
+def test_a_folder_that_datasets_did_not_save_is_a_clear_error(tmp_path):
+    with pytest.raises(InputError, match="is not a folder that `datasets` saved"):
+        read_splits(Source(str(tmp_path)), labels=["label"])
+
+
 def test_an_unknown_file_type_lists_the_known(tmp_path):
     (tmp_path / "t.xlsx").write_text("x")
     with pytest.raises(InputError, match=r"unknown file type '\.xlsx'; known: \.csv"):
@@ -164,7 +177,7 @@ def test_an_unknown_file_type_lists_the_known(tmp_path):
 
 def test_an_empty_json_lines_file_is_a_clear_error(tmp_path):
     (tmp_path / "t.jsonl").write_text("\n\n")
-    with pytest.raises(InputError, match="cannot read|has no rows|unknown column"):
+    with pytest.raises(InputError, match=r"cannot read|has no rows|unknown column"):
         read_splits(Source(str(tmp_path / "t.jsonl")), labels=["label"])
 
 
@@ -199,7 +212,7 @@ def test_a_split_of_ours_is_a_partition_without_duplicates_across(rows, seed):
     sides = [split.rows for _, split in splits.items()]
     assert sorted(np.concatenate(sides)) == list(range(len(rows)))
     kinds = [{texts[row] for row in side} for side in sides]
-    assert not (kinds[0] & kinds[1] or kinds[0] & kinds[2] or kinds[1] & kinds[2])
+    assert all(not a & b for a, b in itertools.combinations(kinds, 2))
 
 
 def test_a_split_of_ours_is_stratified_and_seeded():

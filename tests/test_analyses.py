@@ -1,0 +1,279 @@
+"""The command line: what goes in, what is left behind, and one clear line for what cannot be done."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analyses.__main__ import main
+from analyses.attribute import choose_texts
+from probes import AnalysisResult, Encoder, load_probes
+from tests.conftest import build_model
+
+GOOD, BAD = ("good", "great", "bright", "fine"), ("bad", "awful", "dull")
+
+
+def rows(n, seed):
+    rng = np.random.default_rng(seed)
+    made = []
+    for i in range(n):
+        label = i % 2
+        words = rng.choice("the film plot actor music scene was very it is on and of".split(), size=rng.integers(2, 7))
+        words = np.insert(words, rng.integers(len(words)), rng.choice(GOOD if label else BAD))
+        made.append((" ".join(words) + f" {seed}{i}", ["negative", "positive"][label]))
+    return made
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with three files, a tiny BERT and a tiny classifier."""
+    folder = tmp_path_factory.mktemp("place")
+    for seed, (name, n) in enumerate({"train": 60, "validation": 24, "test": 30}.items()):
+        pd.DataFrame(rows(n, seed), columns=["text", "label"]).to_csv(folder / f"{name}.csv", index=False)
+    for name, auto in (("bert", "AutoModel"), ("classifier", "AutoModelForSequenceClassification")):
+        model, tokenizer = build_model("bert", auto, id2label={0: "POSITIVE", 1: "NEGATIVE"})
+        model.save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+    return folder
+
+
+def files(place):
+    return [part for name in ("train", "validation", "test") for part in (f"--{name}", str(place / f"{name}.csv"))]
+
+
+def call(place, *words, model="bert", out="out"):
+    """The exit status of one command line."""
+    common = ["--model", str(place / model), "--cache", str(place / "cache"), "--out", str(place / out), "--quiet"]
+    return main([words[0], *common, *words[1:]])
+
+
+@pytest.fixture(scope="module")
+def result(place):
+    assert call(place, "run", *files(place), "--attribute", "6") == 0
+    return AnalysisResult.load(place / "out")
+
+
+def test_run_leaves_tables_attributions_probes_and_one_page(place, result):
+    names = {path.relative_to(place / "out").as_posix() for path in (place / "out").rglob("*") if path.is_file()}
+    tables = "metrics selection differences confusion special_tokens cls_depth".split()
+    wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
+    assert names == wanted | {f"tables/{table}.csv" for table in tables}
+    assert len(result.attributions) == 6
+    assert {claim.id for claim in result.claims} >= {"best", "tied", "floor", "poolings", "cls_layer_0", "convergence"}
+
+
+def test_run_prints_the_folder_and_the_page_on_stdout_alone(place, capsys):
+    assert call(place, "run", *files(place), "--attribute", "0", out="printed") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(place / "printed"), str(place / "printed" / "report.html")]
+    assert err == ""
+
+
+def test_the_saved_probe_gives_the_tables_accuracy(place, result):
+    from probes import extract_features
+
+    probes, info = load_probes(place / "out" / "probes.safetensors")
+    test = pd.read_csv(place / "test.csv")
+    store = extract_features(Encoder.load(str(place / "bert")), test["text"].tolist(), cache=place / "cache")
+    truth = test["label"].map(info["classes"]["label"].index).to_numpy()
+    accuracy = (probes["label/mean/2"].predict(store.read("mean", 2)) == truth).mean()
+    table = result.tables["metrics"].query("pooling == 'mean' and layer == 2")
+    row = table.query("split == 'test' and metric == 'accuracy'")
+    assert row["value"].item() == pytest.approx(accuracy)
+
+
+def test_cls_at_layer_0_is_one_vector_and_stands_at_the_majority(result):
+    (claim,) = (c for c in result.claims if c.id == "cls_layer_0")
+    assert (claim.outcome, claim.numbers["max_range"]) == ("holds", 0.0)
+    depth = result.tables["cls_depth"].query("pooling == 'cls'").set_index("layer")["max_range"]
+    assert depth[0] == 0
+    assert (depth[1:] > 0).all()
+
+
+def test_special_tokens_carry_the_norm_of_their_embeddings(place, result):
+    table = result.tables["special_tokens"].set_index("role")
+    encoder = Encoder.load(str(place / "bert"))
+    weight = encoder.model.embeddings.word_embeddings.weight
+    assert table.loc["cls", "token"] == "[CLS]"
+    assert table.loc["cls", "embedding_norm"] == pytest.approx(weight[table.loc["cls", "id"]].norm().item())
+
+
+def test_provenance_tells_what_the_numbers_came_from(place, result):
+    p = result.provenance
+    assert p.data["train"]["rows"] == 60
+    assert p.data["test"]["classes"] == {"label": {"negative": 15, "positive": 15}}
+    assert p.command.startswith("layerprobe run --model")
+    assert p.weights == Encoder.load(str(place / "bert")).fingerprint()
+    assert p.seconds > 0
+    assert {"torch", "transformers", "captum", "layerprobe"} <= set(p.versions)
+
+
+def test_a_second_run_extracts_nothing_and_gives_the_same_numbers(place, result, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("extracted again")
+
+    monkeypatch.setattr("probes.extraction.pool_texts", refuse)
+    assert call(place, "layers", *files(place), out="again") == 0
+    pd.testing.assert_frame_equal(AnalysisResult.load(place / "again").tables["metrics"], result.tables["metrics"])
+
+
+def test_the_module_door_is_the_same_as_the_command(place):
+    import subprocess
+    import sys
+
+    line = ["layers", "--model", str(place / "bert"), "--train", str(place / "absent.csv")]
+    whole = [sys.executable, "-m", "analyses", *line]
+    done = subprocess.run(whole, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: no file or saved dataset '{place / 'absent.csv'}'\n"
+
+
+def test_attribute_alone_explains_the_probe_that_is_named(place):
+    where = ("--layer", "2", "--pooling", "cls", "--attribute", "4")
+    assert call(place, "attribute", *files(place), *where, out="alone") == 0
+    found = AnalysisResult.load(place / "alone")
+    assert {(a.layer, a.pooling, a.head) for a in found.attributions} == {(2, "cls", "probe")}
+    assert (place / "alone" / "report.html").is_file()
+
+
+def test_a_classifier_is_probed_scored_and_explained_with_its_own_names(place):
+    assert call(place, "run", *files(place), "--attribute", "4", "--head", "both", model="classifier", out="own") == 0
+    found = AnalysisResult.load(place / "own")
+    encoder = Encoder.load(str(place / "classifier"))
+    test = pd.read_csv(place / "test.csv")
+    said = [
+        encoder.model(**encoder.tokenizer(text, return_tensors="pt")).logits.argmax().item() for text in test["text"]
+    ]
+    accuracy = np.mean([["positive", "negative"][i] == label for i, label in zip(said, test["label"], strict=True)])
+    row = found.tables["metrics"].query("probe == 'model_head' and metric == 'accuracy'")
+    assert row["value"].item() == pytest.approx(accuracy)
+    assert {a.head for a in found.attributions} == {"probe", "model"}
+    for a in (a for a in found.attributions if a.head == "model"):
+        assert a.predicted == ["positive", "negative"][said[a.text_id]]
+
+
+def test_a_head_with_other_classes_is_a_note_and_cannot_be_explained(place, capsys):
+    table = pd.read_csv(place / "train.csv")
+    table["label"] = table["label"].map({"negative": "bad", "positive": "good"})
+    table.to_csv(place / "other.csv", index=False)
+    words = ("--train", str(place / "other.csv"), "--attribute", "2")
+    assert call(place, "run", *words, model="classifier", out="noted") == 0
+    assert any("own head is not scored on label" in note for note in AnalysisResult.load(place / "noted").notes)
+    capsys.readouterr()
+    assert call(place, "run", *words, "--head", "model", model="classifier", out="refused") == 1
+    assert "the model's classes are 'POSITIVE', 'NEGATIVE'" in capsys.readouterr().err
+    assert not (place / "refused").exists()
+
+
+def test_one_file_is_split_by_itself_and_extracted_once(place):
+    where = ("--layers", "0", "2", "--poolings", "mean")
+    assert call(place, "layers", "--train", str(place / "train.csv"), *where, out="one") == 0
+    data = AnalysisResult.load(place / "one").provenance.data
+    assert {name: split["rows"] for name, split in data.items()} == {"train": 44, "validation": 8, "test": 8}
+
+
+@pytest.mark.parametrize("family", ["distilbert", "gpt2"])
+def test_a_family_without_pooler_or_cls_runs_and_says_so(place, family):
+    model, tokenizer = build_model(family)
+    model.save_pretrained(place / family)
+    tokenizer.save_pretrained(place / family)
+    assert call(place, "run", *files(place), "--attribute", "2", model=family, out=f"out-{family}") == 0
+    found = AnalysisResult.load(place / f"out-{family}")
+    poolings = {"distilbert": {"cls", "mean"}, "gpt2": {"last", "mean"}}[family]
+    assert set(found.tables["metrics"]["pooling"].dropna()) == poolings
+    assert "no_pooler" in {claim.id for claim in found.claims}
+
+
+def test_truncated_texts_are_counted(place):
+    assert call(place, "layers", *files(place), "--max-length", "6", out="short") == 0
+    (claim,) = (c for c in AnalysisResult.load(place / "short").claims if c.id == "truncated")
+    assert claim.numbers["total"] == 114
+    assert 0 < claim.numbers["n"] <= 114
+
+
+MISTAKES = {
+    "unknown model": (["--model", "./nowhere"], "no model folder './nowhere'"),
+    "unknown layer": (["--layers", "0", "7"], "unknown layer 7; known: 0, 1, 2, 3"),
+    "unknown pooling": (["--poolings", "avg"], "unknown pooling 'avg'"),
+    "unknown column": (["--text", "txt"], "unknown column 'txt' (did you mean 'text'?); known: text, label"),
+    "unknown label": (["--label", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
+    "too long": (["--max-length", "4096"], "max_length must lie in [3, 64]"),
+    "two sources": (["--dataset", "controlled"], "either --train FILE"),
+    "no label": (["--label"], "name at least one label column"),
+    "bad limit": (["--limit", "0"], "--limit must be 1 or more"),
+    "no head": (["--head", "model"], "no classification head"),
+    "bad baseline": (["--baseline", "blank"], "unknown baseline 'blank'; known: pad, mask, zero, mean"),
+    "bad device": (["--device", "gpu"], "cannot use device 'gpu'"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_nothing(place, capsys, case):
+    words, message = MISTAKES[case]
+    assert call(place, "run", *files(place), *words, out="mistake") == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("error: ")
+    assert message in err
+    assert not (place / "mistake").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(place, capsys, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    assert call(place, "layers", *files(place), out="full") == 1
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
+    assert not (place / "full").exists()
+
+
+def test_a_folder_of_something_else_is_never_replaced(place, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / "thesis.tex").write_text("years")
+    assert call(place, "layers", *files(place), out="mine") == 1
+    assert "holds no earlier result" in capsys.readouterr().err
+    assert (place / "mine" / "thesis.tex").read_text() == "years"
+
+
+def test_usage_mistakes_exit_with_2(capsys):
+    assert main(["laers"]) == 2
+    assert "unknown analysis 'laers' (did you mean 'layers'?)" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "--trian", "x"])
+    assert stopped.value.code == 2
+
+
+def test_help_lists_the_analyses_and_their_questions(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for name in ("run", "layers", "attribute", "demo"):
+        assert f"\n  {name} " in out
+    assert "Which tokens does the decision rest on?" in out
+
+
+def test_the_chosen_texts_are_wrong_ones_first_then_sure_then_unsure():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 100)
+    p = rng.uniform(0.05, 0.95, size=200)
+    log_prob = np.log(np.stack([p, 1 - p], axis=1))
+    chosen = choose_texts(labels, log_prob, 20)
+    wrong = log_prob.argmax(axis=1) != labels
+    certainty = log_prob.max(axis=1)
+    assert len(set(chosen)) == 20
+    assert wrong[chosen[:10]].all()
+    assert not wrong[chosen[10:]].any()
+    assert certainty[chosen[10:15]].min() > certainty[chosen[15:]].max()
+    np.testing.assert_array_equal(np.bincount(labels[chosen]) >= 8, True)
+    assert sorted(choose_texts(labels, log_prob, 500)) == list(range(200))
+    assert len(choose_texts(labels, log_prob, 0)) == 0
+
+
+def test_the_demo_is_a_preset_of_run():
+    from analyses.run import DEMO
+
+    assert DEMO.data.dataset == "controlled"
+    assert DEMO.encoder.model == "packaged"
+    assert json.dumps(DEMO.data.label)

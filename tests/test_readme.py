@@ -1,0 +1,50 @@
+"""What the README shows works as it stands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from probes import TextDataset
+from tests.conftest import build_model
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_library_example_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    words = {0: ("bad", "awful"), 1: ("good", "great")}
+    labels = np.arange(60) % 2
+    texts = tuple(f"the film was {words[label][i % 4 // 2]} {i}" for i, label in enumerate(labels))
+    dataset = TextDataset("memory", texts, None, {"label": labels}, {"label": ("negative", "positive")})
+    model, tokenizer = build_model("bert")
+    exec(compile(code, "README.md", "exec"), {"dataset": dataset, "model": model, "tokenizer": tokenizer})
+    out = capsys.readouterr().out
+    assert "logistic" in out
+    assert out.count("[CLS]") == 3
+
+
+def test_every_command_shown_has_flags_that_exist(capsys):
+    from analyses.__main__ import main
+
+    shown = set()
+    for name in ("run", "layers", "attribute"):
+        try:
+            main([name, "--help"])
+        except SystemExit:
+            shown |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    ours = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--help"}
+    assert ours <= shown, ours - shown
+
+
+def test_every_module_has_its_line_in_the_house():
+    for package in ("probes", "analyses", "reports"):
+        for path in (ROOT / package).glob("[!_]*.py"):
+            assert f"`{path.name}`" in README, path.name
+
+
+def test_make_targets_shown_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^|`)make ([a-z]+)", README, flags=re.MULTILINE):
+        assert f"\n{target}:" in makefile
