@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from probes.checks import InputError, check_same_length, choose
 from probes.classifiers import FittedProbe, log_softmax
 from probes.encoder import Encoder
-from probes.extraction import BATCH_TOKENS, batches
+from probes.extraction import batches, token_budget
 from probes.pooling import POOLINGS
 from probes.results import Attribution
 from probes.tokens import Batch
@@ -125,7 +125,7 @@ class ModelHead:
         encoded = self.encoder.encode(texts, pairs)
         out = np.empty((len(texts), len(self.class_names)), dtype=np.float32)
         with tqdm(total=len(texts), desc="model head", unit="text", disable=not progress) as bar:
-            for rows in batches(encoded.lengths, BATCH_TOKENS):
+            for rows in batches(encoded.lengths, token_budget(self.encoder)):
                 with torch.inference_mode():
                     out[rows] = self.logits(self.encoder.batch(encoded, rows)).cpu().numpy()
                 bar.update(len(rows))
@@ -268,7 +268,7 @@ def _integrated_gradients(
     from captum.attr import IntegratedGradients
 
     captum = IntegratedGradients(lambda embeddings: head.logits(batch.tile(len(embeddings)), embeddings))
-    at_once = max(1, BATCH_TOKENS // inputs.shape[1])
+    at_once = max(1, token_budget(head.encoder) // inputs.shape[1])
     n_steps = min(FIRST_STEPS, max_steps)
     while True:
         size = at_once if at_once < n_steps else None

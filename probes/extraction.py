@@ -19,7 +19,8 @@ from probes.tokens import Encoded
 
 DEFAULT_POOLINGS = ("cls", "mean", "pooler")
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
-BATCH_TOKENS = 2048
+BATCH_TOKENS = {"cpu": 512, "cuda": 32768}
+"""Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooled."""
 SHARD_ROWS = 4096
 
 
@@ -33,7 +34,7 @@ def extract_features(
     store: Path | None = None,
     cache: Path = DEFAULT_CACHE,
     stored_dtype: str = "float32",
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     shard_rows: int = SHARD_ROWS,
     progress: bool = False,
 ) -> FeatureStore:
@@ -48,7 +49,7 @@ def extract_features(
         store: Folder of the store; one named after its contents, inside `cache`, when None.
         cache: Folder of stores.
         stored_dtype: float32 or float16.
-        batch_tokens: Tokens of a batch, padding counted.
+        batch_tokens: Tokens of a batch, padding counted; what suits the device when None.
         shard_rows: Texts of a file.
         progress: Show a bar on stderr.
 
@@ -66,6 +67,7 @@ def extract_features(
     layers = tuple(sorted(set(layers))) if layers is not None else tuple(range(encoder.n_layers + 1))
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)
+    budget = batch_tokens or token_budget(encoder)
     manifest = Manifest(
         model=encoder.fingerprint(),
         tokenizer=encoder.tokenizer_fingerprint(),
@@ -75,7 +77,7 @@ def extract_features(
         hidden=encoder.hidden,
         dtype=encoder.dtype,
         stored_dtype=stored_dtype,
-        batch_tokens=batch_tokens,
+        batch_tokens=budget,
         shard_rows=shard_rows,
     )
     features = FeatureStore.create(store or cache.expanduser() / manifest.key, manifest)
@@ -84,7 +86,7 @@ def extract_features(
             missing = [pooling for pooling in poolings if not features.has(pooling, shard)]
             if missing:
                 encoded = encoder.encode(texts[rows], pairs[rows] if pairs is not None else None)
-                pooled = pool_texts(encoder, encoded, missing, layers, batch_tokens=batch_tokens, bar=bar)
+                pooled = pool_texts(encoder, encoded, missing, layers, batch_tokens=budget, bar=bar)
                 for pooling in missing:
                     features.write(pooling, shard, pooled[pooling], truncated=int(encoded.truncated.sum()))
             else:
@@ -98,13 +100,13 @@ def pool_texts(
     poolings: Sequence[str],
     layers: Sequence[int],
     *,
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     bar: Any = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Pooling -> (layers, examples, hidden) in float32, in the order of `encoded`, held in memory."""
     shape = (len(layers), len(encoded.ids), encoder.hidden)
     out = {pooling: np.empty(shape, dtype=np.float32) for pooling in poolings}
-    for rows in batches(encoded.lengths, batch_tokens):
+    for rows in batches(encoded.lengths, batch_tokens or token_budget(encoder)):
         with torch.inference_mode():
             states = encoder.states(encoder.batch(encoded, rows), layers)
             for pooling in poolings:
@@ -113,6 +115,11 @@ def pool_texts(
         if bar is not None:
             bar.update(len(rows))
     return out
+
+
+def token_budget(encoder: Encoder) -> int:
+    """Tokens of a batch that suit the encoder's device."""
+    return BATCH_TOKENS.get(encoder.device.type, BATCH_TOKENS["cpu"])
 
 
 def batches(lengths: NDArray[np.integer[Any]], budget: int) -> Iterator[NDArray[np.int64]]:
