@@ -169,8 +169,11 @@ class AnalysisResult:
             self._write(part)
             part.chmod(0o777 & ~_umask())
             if folder.exists():
-                shutil.rmtree(folder)
-            part.rename(folder)
+                aside = folder.rename(part.with_name(f"{part.name}.old"))
+                part.rename(folder)
+                shutil.rmtree(aside)
+            else:
+                part.rename(folder)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise

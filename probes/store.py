@@ -112,6 +112,7 @@ class FeatureStore:
             InputError: A value is not finite, or too large for the stored dtype; the layer and text are named.
             OSError: It cannot be written; the store is as before.
         """
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         kind = choose("stored dtype", self.manifest.stored_dtype, STORED_DTYPES)
@@ -122,10 +123,12 @@ class FeatureStore:
             why = "is not finite" if not np.isfinite(features[layer, row]).all() else f"overflows {np.dtype(kind).name}"
             text = shard * self.manifest.shard_rows + row
             raise InputError(f"pooling {pooling} of layer {self.manifest.layers[layer]} {why} at text {text}")
-        info = {"truncated": str(truncated)}
-        _write_whole(
-            self._path(pooling, shard), lambda part: save_file({"features": np.ascontiguousarray(stored)}, part, info)
-        )
+        tensors, info = {"features": np.ascontiguousarray(stored)}, {"truncated": str(truncated)}
+        path = self._path(pooling, shard)
+        try:
+            _write_whole(path, lambda part: save_file(tensors, part, info))
+        except SafetensorError as error:  # what it makes of a full disk
+            raise OSError(f"cannot write {str(path)!r}: {error}; finished shards are kept") from error
 
     def read(self, pooling: str, layer: int) -> NDArray[np.float32]:
         """(rows, hidden) features of one layer; no other layer is read from disk.
