@@ -1,0 +1,164 @@
+"""What analyses share in the doing: data and encoder made ready, features extracted once, probes fitted once."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyses.settings import DataSettings, EncoderSettings, OutputSettings
+from probes.checks import InputError
+from probes.results import Provenance, check_replaceable
+
+if TYPE_CHECKING:
+    from probes.data import Split, Splits, TextDataset
+    from probes.encoder import Encoder
+    from probes.store import FeatureStore
+    from probes.sweep import Examples, Sweep
+
+PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Data and encoder of one analysis, and what has been extracted for it."""
+
+    data: DataSettings
+    encoder_settings: EncoderSettings
+    output: OutputSettings
+    splits: Splits
+    encoder: Encoder
+
+    @classmethod
+    def prepare(cls, data: DataSettings, encoder: EncoderSettings, output: OutputSettings) -> Job:
+        """Everything that can be refused is refused here, before the long part.
+
+        Raises:
+            InputError: The output folder, the data or the model cannot be used.
+        """
+        check_replaceable(output.out)
+        return cls(data, encoder, output, data.read(output.seed), encoder.load())
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """The poolings asked for, or the usual ones of this family."""
+        usual = ("cls", "mean", "pooler") if "cls" in self.encoder.poolings else ("last", "mean")
+        return self.encoder_settings.poolings or tuple(name for name in usual if name in self.encoder.poolings)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers asked for, or all."""
+        return tuple(sorted(set(self.encoder_settings.layers or range(self.encoder.n_layers + 1))))
+
+    @cached_property
+    def stores(self) -> Mapping[str, FeatureStore]:
+        """Split -> store of its dataset's features; splits of one file share a store."""
+        from probes.extraction import extract_features
+
+        made: dict[TextDataset, FeatureStore] = {}
+        for _, split in self.splits.items():
+            dataset = split.dataset
+            if dataset not in made:
+                made[dataset] = extract_features(
+                    self.encoder,
+                    dataset.texts,
+                    dataset.pairs,
+                    poolings=self.poolings,
+                    layers=self.layers,
+                    cache=self.encoder_settings.cache,
+                    progress=not self.output.quiet,
+                )
+        return {name: made[split.dataset] for name, split in self.splits.items()}
+
+    def examples(self, name: str) -> Examples:
+        """One split as `sweep_probes` takes it."""
+        from probes.sweep import Examples
+
+        split: Split = getattr(self.splits, name)
+        texts = (
+            split.texts if split.pairs is None else [f"{a} {b}" for a, b in zip(split.texts, split.pairs, strict=True)]
+        )
+        return Examples(
+            features={pooling: self.stores[name].layers(pooling, split.rows) for pooling in self.poolings},
+            labels={task: split.labels(task) for task in self.splits.class_names},
+            texts=texts,
+        )
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Every probe and floor, fitted and scored."""
+        from probes.sweep import sweep_probes
+
+        heads, notes = self._heads()
+        only_pooler = set(self.poolings) == {"pooler"}
+        sweep = sweep_probes(
+            *(self.examples(name) for name in ("train", "validation", "test")),
+            class_names=self.splits.class_names,
+            layers=self.layers,
+            ineligible=("pooler",) if self.encoder.random_pooler and not only_pooler else (),
+            heads=heads,
+            model=self.encoder.name,
+            seed=self.output.seed,
+            progress=not self.output.quiet,
+        )
+        return dataclasses.replace(sweep, notes=(*self.splits.notes, *notes, *sweep.notes))
+
+    def _heads(self) -> tuple[dict[str, Any], list[str]]:
+        """Label column -> the model's own log probabilities on test, for the columns whose classes it has."""
+        from probes.attribution import ModelHead
+
+        heads: dict[str, Any] = {}
+        notes = []
+        for task, classes in self.splits.class_names.items():
+            if self.encoder.is_classifier:
+                try:
+                    head = ModelHead(self.encoder, classes)
+                except InputError as error:
+                    notes.append(f"The model's own head is not scored on {task}: {error}.")
+                    continue
+                test = self.splits.test
+                heads[task] = head.log_prob(test.texts, test.pairs, progress=not self.output.quiet)
+        return heads, notes
+
+    @property
+    def truncated(self) -> tuple[int, int]:
+        """Texts that the encoder did not read to their end, and texts in all."""
+        stores = {store.folder: store for store in self.stores.values()}.values()
+        return sum(s.truncated(self.poolings[0]) for s in stores), sum(s.manifest.rows for s in stores)
+
+    def provenance(self) -> Provenance:
+        """What the numbers came from; the door adds the command line and the times."""
+        from probes.store import texts_fingerprint
+
+        data = {}
+        for name, split in self.splits.items():
+            counts = {
+                task: dict(zip(classes, np.bincount(split.labels(task), minlength=len(classes)).tolist(), strict=True))
+                for task, classes in self.splits.class_names.items()
+            }
+            fingerprint = texts_fingerprint(split.texts, split.pairs)
+            data[name] = {"source": split.dataset.source, "rows": len(split), "texts": fingerprint, "classes": counts}
+        versions = {"python": platform.python_version()}
+        return Provenance(
+            model=self.encoder.name,
+            architecture=type(self.encoder.model).__name__,
+            revision=self.encoder.revision,
+            weights=self.encoder.fingerprint(),
+            n_layers=self.encoder.n_layers,
+            hidden=self.encoder.hidden,
+            max_length=self.encoder.max_length,
+            data=data,
+            versions=versions | {package: importlib.metadata.version(package) for package in PACKAGES},
+            seed=self.output.seed,
+            dtype=self.encoder.dtype,
+            device=str(self.encoder.device),
+            command="",
+            created="",
+            seconds=0.0,
+        )

@@ -1,0 +1,173 @@
+"""Which layer and pooling carries the label?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyses.job import Job
+from analyses.settings import DataSettings, EncoderSettings, OutputSettings
+from probes.results import AnalysisResult, Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from probes.sweep import Point, TaskSweep
+
+SPECIAL = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Flags of `layerprobe layers`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+
+
+def run(settings: Settings) -> AnalysisResult:
+    """Probe every layer and pooling, and set the floors beside them."""
+    return report("layers", dataclasses.asdict(settings), Job.prepare(settings.data, settings.encoder, settings.output))
+
+
+def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
+    """The sweep as tables and claims."""
+    from probes.classifiers import pack_probes
+
+    sweep = job.sweep
+    provenance = job.provenance()
+    info = {
+        "model": provenance.model,
+        "weights": provenance.weights,
+        "classes": {task: list(classes) for task, classes in job.splits.class_names.items()},
+    }
+    depth = _cls_depth(job)
+    return AnalysisResult(
+        name=name,
+        settings=settings,
+        provenance=provenance,
+        tables={
+            "metrics": sweep.metrics,
+            "selection": sweep.selection,
+            "differences": sweep.differences,
+            "confusion": sweep.confusion,
+            "special_tokens": _special_tokens(job),
+            "cls_depth": depth,
+        },
+        claims=(
+            *(c for task in sweep.tasks for c in _task_claims(task, sweep.tasks[task], depth)),
+            *_claims(job, depth),
+        ),
+        notes=sweep.notes,
+        files={"probes.safetensors": pack_probes(sweep.probes, info)},
+    )
+
+
+def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[Claim]:
+    """What the numbers say of one label column."""
+    from probes.sweep import Point
+
+    best, n = found.best, len(found.labels)
+    accuracy = found.test[best]["accuracy"]
+    yield Claim(
+        id="best",
+        outcome="measured",
+        task=task,
+        numbers={
+            "pooling": best.pooling,
+            "layer": best.layer,
+            "c": found.selections[best].probe.c,
+            "accuracy": accuracy,
+            "validation_accuracy": found.validation[best]["accuracy"],
+            "macro_f1": found.test[best]["macro_f1"],
+            "n": n,
+            "n_classes": len(found.class_names),
+        },
+        interval=found.interval(best),
+    )
+    others = [d for d in found.differences() if d[0] != best]
+    tied = [str(point) for point, _, lower, upper in others if lower <= 0 <= upper]
+    numbers: dict[str, Any] = {"n_tied": len(tied), "n_points": len(others), "points": ", ".join(tied)}
+    yield Claim("tied", "tied" if tied else "alone", task, numbers)
+    if above := [str(point) for point, _, lower, _ in others if lower > 0]:
+        yield Claim("beaten", "above", task, {"points": ", ".join(above)})
+    floors: dict[str, Point | str] = {key: key for key in found.test if isinstance(key, str)}
+    embeddings = Point("mean", 0)
+    if embeddings in found.selections and embeddings != best:
+        floors["layer_0_mean"] = embeddings
+    for floor, key in floors.items():
+        lower, upper = found.resampled.difference(found.column(best), found.column(key))
+        outcome = "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"
+        score = found.test[key]["accuracy"]
+        numbers = {"floor": floor, "accuracy": score, "difference": accuracy - score}
+        yield Claim("floor", outcome, task, numbers, (lower, upper))
+    poolings: dict[str, Any] = {}
+    for pooling in dict.fromkeys(point.pooling for point in found.selections):
+        points = [point for point in found.selections if point.pooling == pooling]
+        top = min(points, key=lambda point: found.validation[point]["log_loss"])
+        poolings |= {f"{pooling}_layer": top.layer, f"{pooling}_accuracy": found.test[top]["accuracy"]}
+    yield Claim("poolings", "measured", task, poolings)
+    constant = Point("cls", 0)
+    if constant in found.selections:
+        (max_range,) = depth.loc[(depth["pooling"] == "cls") & (depth["layer"] == 0), "max_range"]
+        same = len(np.unique(found.predictions[constant].predicted)) == 1
+        numbers = {
+            "accuracy": found.test[constant]["accuracy"],
+            "majority": found.test["majority"]["accuracy"],
+            "max_range": float(max_range),
+        }
+        yield Claim("cls_layer_0", "holds" if same and max_range == 0 else "fails", task, numbers)
+
+
+def _claims(job: Job, depth: pd.DataFrame) -> Iterator[Claim]:
+    """What the numbers say of the encoder, whatever the label."""
+    cls = depth[depth["pooling"] == "cls"]
+    moved = cls[cls["max_range"] > 0]
+    if 0 in job.layers and len(moved):
+        numbers = {"first_layer": int(moved["layer"].iloc[0]), "last_spread": float(cls["relative_spread"].iloc[-1])}
+        yield Claim("cls_depth", "measured", numbers=numbers)
+    if job.encoder.random_pooler:
+        reason = "its bias is exactly zero, which initialisation leaves and training does not"
+        yield Claim("random_pooler", "random", numbers={"reason": reason})
+    elif "pooler" not in job.encoder.poolings:
+        yield Claim("no_pooler", "absent", numbers={"reason": f"{type(job.encoder.model).__name__} has no pooler"})
+    if "cls" not in job.encoder.poolings:
+        yield Claim("no_cls", "absent", numbers={"reason": "its tokenizer adds no [CLS] token"})
+    n, total = job.truncated
+    if n:
+        yield Claim("truncated", "measured", numbers={"n": n, "total": total, "max_length": job.encoder.max_length})
+
+
+def _cls_depth(job: Job) -> pd.DataFrame:
+    """How far apart the test texts' vectors lie, layer by layer."""
+    import pandas as pd
+
+    from probes.geometry import spread
+
+    rows = []
+    for pooling in [name for name in ("cls", "mean") if name in job.poolings]:
+        features = job.examples("test").features[pooling]
+        for layer in job.layers:
+            found = spread(features[layer])
+            rows.append((pooling, layer, found.max_range, found.relative))
+    return pd.DataFrame(rows, columns=["pooling", "layer", "max_range", "relative_spread"])
+
+
+def _special_tokens(job: Job) -> pd.DataFrame:
+    """The special tokens, and how long their input embeddings are."""
+    import pandas as pd
+
+    tokenizer = job.encoder.tokenizer
+    table = job.encoder.base.get_input_embeddings().weight
+    rows = []
+    for role in SPECIAL:
+        index = getattr(tokenizer, f"{role}_token_id")
+        if index is not None and index < len(table):
+            norm = float(table[index].detach().float().norm())
+            rows.append((role, tokenizer.convert_ids_to_tokens(index), index, norm))
+    return pd.DataFrame(rows, columns=["role", "token", "id", "embedding_norm"])

@@ -1,0 +1,38 @@
+"""The whole job: which layer and pooling carries the label, and on which tokens the decisions rest?"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from analyses import attribute, layers
+from analyses.job import Job
+from analyses.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings
+from probes.results import AnalysisResult
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Flags of `layerprobe run`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    explain: attribute.ExplainSettings = field(default_factory=attribute.ExplainSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+
+
+DEMO = Settings(
+    data=DataSettings(dataset=CONTROLLED, label=("sentiment", "number", "agreement")),
+    output=OutputSettings(out=OutputSettings.out.with_name("layerprobe-demo")),
+)
+"""The packaged encoder on the built-in sentences."""
+
+
+def run(settings: Settings) -> AnalysisResult:
+    """Probe every layer and pooling, then explain decisions of the best probe."""
+    job = Job.prepare(settings.data, settings.encoder, settings.output)
+    settings.explain.check(job)
+    result = layers.report("run", dataclasses.asdict(settings), job)
+    attributions = attribute.explain(job, settings.explain)
+    claims = (*result.claims, *attribute.claims(job, attributions))
+    return dataclasses.replace(result, attributions=attributions, claims=claims)

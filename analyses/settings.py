@@ -1,0 +1,173 @@
+"""The flags that analyses share, so that each exists once, and the data and encoder they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from probes.checks import InputError, choose
+
+if TYPE_CHECKING:
+    from probes.data import Splits, TextDataset
+    from probes.encoder import Encoder
+
+CONTROLLED = "controlled"
+"""Name of the built-in sentences."""
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Labelled texts: files, or one dataset with splits."""
+
+    train: Path | None = None
+    """Training texts: a CSV, TSV, JSON lines or Parquet file, or a saved `datasets` folder."""
+    validation: Path | None = None
+    """Texts that choose penalties and the best layer. Held out of --train (15 %) when not given."""
+    test: Path | None = None
+    """Texts that are scored once. Held out of --train (15 %) when not given."""
+    dataset: str | None = None
+    """Instead of --train: a hub dataset, a saved folder with splits, or `controlled` for the built-in sentences."""
+    subset: str | None = None
+    """Subset (configuration) of --dataset."""
+    train_split: str = "train"
+    """Split of --dataset to train on."""
+    validation_split: str | None = None
+    """Split of --dataset that chooses; `validation` where there is one."""
+    test_split: str | None = None
+    """Split of --dataset that is scored; `test` where there is one. `none` holds it out of the training texts."""
+    text: str = "text"
+    """Column of the texts."""
+    text_pair: str | None = None
+    """Column of second texts, for pairs."""
+    label: tuple[str, ...] = ("label",)
+    """Label columns; each is probed."""
+    limit: int | None = None
+    """Use at most so many texts of each file or split, drawn at random."""
+    drop_invalid: bool = False
+    """Leave out rows without text or label instead of refusing them."""
+
+    def read(self, seed: int) -> Splits:
+        """The three splits.
+
+        Raises:
+            InputError: Nothing, or two things, were named; or the data cannot be used.
+        """
+        from probes.data import make_splits
+        from probes.reading import Source, read_splits, split_names
+
+        if not self.label:
+            raise InputError("name at least one label column with --label")
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"--limit must be 1 or more, found {self.limit}")
+        if self.train is not None and self.dataset is None:
+            train, others = Source(str(self.train)), {"validation": self.validation, "test": self.test}
+            sources = {name: Source(str(path)) if path else None for name, path in others.items()}
+        elif self.dataset == CONTROLLED and self.train is None:
+            note = "The built-in sentences come in pairs of the same words; intervals that take them singly are narrow."
+            return make_splits(*controlled_datasets(self.label, self.limit, seed), seed=seed, notes=[note])
+        elif self.dataset is not None and self.train is None:
+            known = split_names(self.dataset, self.subset)
+            train, sources = Source(self.dataset, self.subset, self.train_split), {}
+            for name, asked in (("validation", self.validation_split), ("test", self.test_split)):
+                chosen = asked or (name if name in known else "none")
+                sources[name] = None if chosen == "none" else Source(self.dataset, self.subset, chosen)
+        else:
+            raise InputError("name the texts with either --train FILE (and --validation, --test) or --dataset NAME")
+        return read_splits(
+            train,
+            **sources,
+            labels=self.label,
+            text=self.text,
+            pair=self.text_pair,
+            limit=self.limit,
+            drop_invalid=self.drop_invalid,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The model, and what is read from it."""
+
+    model: str = "packaged"
+    """A hub name, a folder, or `packaged` for the encoder that the extra `demo` installs."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub model."""
+    layers: tuple[int, ...] | None = None
+    """Layers to read, 0 being the embeddings; all when not given."""
+    poolings: tuple[str, ...] | None = None
+    """cls, mean, pooler, last, content; cls, mean and pooler, where the model has them, when not given (last and mean
+    for a model without [CLS])."""
+    max_length: int | None = None
+    """Tokens read of a text; the model's limit when not given."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the forward pass that extracts features."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; a GPU where there is one when `auto`."""
+    cache: Path = Path("~/.cache/layerprobe")
+    """Folder where features are kept for the next run."""
+    trust_remote_code: bool = False
+    """Run code that a hub model brings along."""
+    allow_pickle: bool = False
+    """Read weights that are not safetensors; such files can run code."""
+
+    def load(self) -> Encoder:
+        """The encoder, its poolings and layers checked.
+
+        Raises:
+            InputError: The model, a pooling, a layer or the device does not exist.
+        """
+        from probes.encoder import Encoder
+
+        encoder = Encoder.load(
+            self.model,
+            revision=self.revision,
+            max_length=self.max_length,
+            device=self.device,
+            dtype=self.dtype,
+            trust_remote_code=self.trust_remote_code,
+            allow_pickle=self.allow_pickle,
+        )
+        encoder.check_poolings(self.poolings or ())
+        encoder.check_layers(self.layers or ())
+        return encoder
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """Where results go, and how loudly."""
+
+    out: Path = Path("layerprobe-result")
+    """Folder of the result; an earlier result there is replaced."""
+    seed: int = 0
+    """Of every draw: splits, limits, resampling."""
+    quiet: bool = False
+    """No progress bars."""
+
+
+def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> list[TextDataset]:
+    """The built-in sentences with the label columns asked for: train, validation, test."""
+    from probes.controlled import TASKS, controlled_sentences
+    from probes.data import SPLITS, TextDataset
+
+    for task in tasks:
+        choose("label column", task, dict.fromkeys(TASKS))
+    made = []
+    for name in SPLITS:
+        sentences = controlled_sentences(name, seed=seed)
+        rows = slice(limit)
+        names = {task: tuple(sorted(set(sentences.labels[task]))) for task in tasks}
+        dataset = TextDataset(
+            source=f"{CONTROLLED}/{name}",
+            texts=sentences.texts[rows],
+            pairs=None,
+            labels={t: np.array([names[t].index(v) for v in sentences.labels[t][rows]], dtype=np.int64) for t in tasks},
+            class_names=names,
+            rationales={task: sentences.rationales[task][rows] for task in tasks},
+        )
+        made.append(dataset)
+    return made

@@ -1,0 +1,126 @@
+"""The first screen: what was found in words, and what a reader must know before using a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from probes.results import AnalysisResult, Claim
+from reports import figures, wording
+from reports.figures import Label
+from reports.parts import Answer, Drawing
+from reports.view import View, value
+from reports.wording import FLOORS, SHORT_FLOORS, count, interval, listing, name, percent, place, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def answers(result: AnalysisResult) -> tuple[Answer, ...]:
+    """The first screen: what was found, a block for each label column."""
+    view = View(result)
+    return tuple(_answer(view, task, f"answer-{i}") for i, task in enumerate(view.tasks, start=1))
+
+
+def _answer(view: View, task: str, anchor: str) -> Answer:
+    best, curve, explained = view.best(task), view.curve(task), sum(a.task == task for a in view.result.attributions)
+    claim = view.claim("best", task)
+    row = None
+    if best is not None and curve is not None:
+        rows = curve[(curve["pooling"] == best[0]) & (curve["layer"] == best[1])]
+        row = rows.iloc[0] if len(rows) else None
+    sentences = [*_floor_sentences(view.claims("floor", task)), *_tie_sentences(view, task)]
+    if claim is not None and best is not None:
+        score, bounds, n = value(claim, "accuracy"), claim.interval, int(value(claim, "n"))
+        opening = f"Read best from {place(*best, random_pooler=view.random_pooler)}"
+    elif row is not None and best is not None:
+        score, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), int(row["n"])
+        opening = f"Read from {place(*best, random_pooler=view.random_pooler)}"
+        floors = view.floors(task).items()
+        others = listing(f"{SHORT_FLOORS.get(floor, name(floor))} {percent(found)}" for floor, found in floors)
+        sentences += [f"To compare with: {others}."] if others else []
+    else:
+        return Answer(name(task), "", f"{plural(explained, 'decision')} explained, word by word.", (), "", None)
+    headline = f"{opening}: {percent(score)} of {count(n)} test texts right (95 % interval {interval(bounds)})."
+    floors_met = [c for c in view.claims("floor", task) if c.numbers["floor"] != "model_head"]
+    missed = [FLOORS.get(str(c.numbers["floor"]), name(c.numbers["floor"])) for c in floors_met if c.outcome != "above"]
+    standing = ("not above " + listing(missed, "or")) if missed else "above every floor" if floors_met else ""
+    drawing = None if curve is None or curve["layer"].nunique() < 2 else _curves(view, task, curve, anchor)
+    return Answer(
+        name(task), percent(score), headline, tuple(sentences), standing, not missed if floors_met else None, drawing
+    )
+
+
+def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
+    """How far from each floor, with the interval of the difference."""
+    above = list[str]()
+    for claim in claims:
+        floor = FLOORS.get(str(claim.numbers["floor"]), name(claim.numbers["floor"]))
+        gap, bounds = value(claim, "difference"), claim.interval
+        if claim.outcome == "above":
+            unit = "" if above else " points"
+            above.append(f"{wording.points(gap).lstrip('+')}{unit} ({interval(bounds)}) above {floor}")
+        elif claim.outcome == "below":
+            turned = None if bounds is None else (-bounds[1], -bounds[0])
+            yield f"It is {wording.points(-gap).lstrip('+')} points ({interval(turned)}) below {floor}."
+        else:
+            yield (
+                f"These test texts cannot tell it from {floor}, which is right on "
+                f"{percent(value(claim, 'accuracy'))}: difference {wording.points(gap)} points ({interval(bounds)})."
+            )
+    if above:
+        yield f"It is {listing(above)}."
+
+
+def _tie_sentences(view: View, task: str) -> Iterator[str]:
+    """Which other places do as well as the winner, or better."""
+    if tied := view.claim("tied", task):
+        n = int(value(tied, "n_points"))
+        if tied.outcome == "tied":
+            names = wording.places(str(tied.numbers["points"]), random_pooler=view.random_pooler)
+            yield f"Tied with it, not told apart on the test texts: {names}."
+        elif n and view.claim("beaten", task) is None:
+            yield f"The other {count(n)} places are worse, by more than chance in the test texts explains."
+    if beaten := view.claim("beaten", task):
+        names = wording.places(str(beaten.numbers["points"]), random_pooler=view.random_pooler)
+        yield f"On test, better than this choice: {names}. Validation chose otherwise, and the choice is not revised."
+
+
+def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
+    floors = {SHORT_FLOORS.get(floor, floor): score for floor, score in view.floors(task).items()}
+    lines = [
+        f"{wording.pooling(str(key), random_pooler=view.random_pooler)}: "
+        + ", ".join(f"layer {layer} {percent(each)}" for layer, each in zip(rows["layer"], rows["value"], strict=True))
+        for key, rows in curve.groupby("pooling", sort=False)
+    ]
+    lines += [f"{name(floor)}: {percent(score)}" for floor, score in floors.items()]
+    label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
+    best = view.best(task) if view.claim("best", task) else None
+    caption = "Bands: 95 % intervals. Dashed grey: floors. " + ("Ring: chosen on validation. " if best else "")
+    svg = figures.layer_curves(curve, floors, label, best=best, random_pooler=view.random_pooler)
+    random = "Dashed line: a pooler that was never trained."
+    return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))
+
+
+def cares(result: AnalysisResult) -> tuple[str, ...]:
+    """What a reader must know before using a number: the warnings that matter."""
+    view, found = View(result), []
+    for task in view.tasks:
+        if (beaten := view.claim("beaten", task)) is not None:
+            points = wording.places(str(beaten.numbers["points"]), random_pooler=view.random_pooler)
+            found.append(view.about(task, f"{points} did better on test than the place that validation chose."))
+        if (start := view.claim("cls_layer_0", task)) is not None and start.outcome == "fails":
+            found.append(
+                f"{name(task)}: the check on [CLS] at layer 0 fails. It should be the same vector for every text, its "
+                f"probe at the majority rate; it is at {percent(value(start, 'accuracy'))}. Distrust the numbers."
+            )
+    if (cut := view.claim("truncated")) is not None:
+        some, total, most = (count(value(cut, key)) for key in ("n", "total", "max_length"))
+        found.append(f"{some} of {total} texts are longer than {most} tokens; the encoder read only their beginning.")
+    if (sums := view.claim("convergence")) is not None and sums.outcome == "fails":
+        n = int(value(sums, "n") - value(sums, "n_converged"))
+        found.append(f"{plural(n, 'explanation')} did not converge and {'is' if n == 1 else 'are'} marked so.")
+    found += view.lens() if view.random_pooler else ()
+    found += [f"No pooler curve: {name(str(c.numbers.get('reason', '')), 300)}." for c in view.claims("no_pooler")]
+    found += [f"No [CLS] curve: {name(str(c.numbers.get('reason', '')), 300)}." for c in view.claims("no_cls")]
+    return (*found, *(name(note, 1000) for note in result.notes))

@@ -1,0 +1,99 @@
+"""Where the numbers come from: the page's heading, and its last section."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from probes.results import AnalysisResult
+from reports.parts import Table, columns
+from reports.wording import MISSING, clean, count, listing, name, plural
+
+LONGEST_SETTINGS = 20_000
+MOST_TASKS = 4
+"""Label columns that the title names."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What was asked of what."""
+
+    title: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Everything needed to get the same numbers again."""
+
+    facts: tuple[tuple[str, str], ...]
+    command: str
+    tables: tuple[Table, ...]
+    settings: str
+
+
+def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
+    """The question in a line, then model and data in a few words."""
+    origin = result.provenance
+    named = [f"“{name(task, 40)}”" for task in tasks[:MOST_TASKS]]
+    further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
+    asked = listing([*named, *further]) or "its texts"
+    read = {key: f"{count(split['rows'])} {_PURPOSE.get(key, name(key))}" for key, split in origin.data.items()}
+    facts = (
+        f"{name(origin.architecture)}, {plural(origin.n_layers, 'layer')} of {count(origin.hidden)} dimensions",
+        f"texts: {', '.join(read.values())}" if read else "",
+        f"{origin.created[:10]}" if origin.created else "",
+    )
+    question = f"What does {name(origin.model)} know about {asked}?"
+    if result.name == "attribute":
+        question = f"On which words do decisions about {asked} rest in {name(origin.model)}?"
+    return Heading(question, tuple(filter(None, facts)))
+
+
+_PURPOSE = {"train": "to learn from", "validation": "to choose with", "test": "to be judged on"}
+
+
+def origin(result: AnalysisResult) -> Origin:
+    """The last section's content."""
+    found = result.provenance
+    facts = (
+        ("analysis", name(result.name)),
+        ("model", name(found.model, 200)),
+        ("architecture", name(found.architecture)),
+        ("revision", name(found.revision) if found.revision else "none: not from a hub"),
+        ("weights fingerprint", name(found.weights)),
+        ("size", f"{plural(found.n_layers, 'layer')}, {count(found.hidden)} dimensions"),
+        ("longest input", f"{count(found.max_length)} tokens"),
+        ("computed in", f"{name(found.dtype)} on {name(found.device)}"),
+        ("seed", str(found.seed)),
+        ("versions", ", ".join(f"{name(package)}\u00a0{name(version)}" for package, version in found.versions.items())),
+        ("started", name(found.created) if found.created else MISSING),
+        ("took", str(datetime.timedelta(seconds=round(found.seconds))) if found.seconds else MISSING),
+    )
+    data = tuple(
+        (
+            name(key),
+            name(split.get("source", MISSING), 200),
+            count(split["rows"]) if "rows" in split else MISSING,
+            name(str(split.get("texts", MISSING))[:16]),
+            _classes(split.get("classes", {})),
+        )
+        for key, split in found.data.items()
+    )
+    heads = ("split", "source", "texts", "fingerprint", "classes")
+    tables = (Table("Data.", rows=data, **columns(*heads, numeric=("texts",))),)
+    settings = json.dumps(result.settings, indent=1, default=str, ensure_ascii=False)
+    return Origin(facts, clean(found.command, 4000), tables, clean(settings, LONGEST_SETTINGS))
+
+
+def _classes(labels: Mapping[str, Mapping[str, Any]]) -> str:
+    """`sentiment: negative 448, positive 448`, with at most eight classes named."""
+    shown = []
+    for task, classes in labels.items():
+        counts = [f"{name(key, 30)} {count(rows)}" for key, rows in list(classes.items())[:8]]
+        rest = f", {plural(len(classes) - 8, 'further class')}" if len(classes) > 8 else ""
+        shown.append(f"{name(task, 40)}: {', '.join(counts)}{rest}")
+    return "; ".join(shown) or MISSING

@@ -1,0 +1,69 @@
+"""Sections to HTML: everything escaped, nothing that could reach for the network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import jinja2
+
+from probes.results import AnalysisResult
+from reports.answers import answers, cares
+from reports.provenance import heading, origin
+from reports.sections import sections
+from reports.wording import legal
+
+OPEN_CARDS = 6
+"""Explained texts of a label column that stand open; the others are folded under them."""
+
+
+def render(result: AnalysisResult) -> str:
+    """The whole page; the same result gives the same page."""
+    script, style = (_source(name) for name in ("report.js", "report.css"))
+    found = answers(result)
+    page = _ENVIRONMENT.get_template("report.html.j2")
+    return page.render(
+        policy=policy(script),
+        script=script,
+        style=style,
+        heading=heading(result, [answer.task for answer in found]),
+        answers=found,
+        cares=cares(result),
+        sections=sections(result),
+        origin=origin(result),
+        explained=bool(result.attributions),
+        probed="metrics" in result.tables,
+        layers=result.provenance.n_layers,
+        open_cards=OPEN_CARDS,
+    )
+
+
+def policy(script: str) -> str:
+    """The content security policy: no network at all, inline styles, and this one script by its hash."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(name: str) -> str:
+    return _LOADER.get_source(_ENVIRONMENT, name)[0]
+
+
+def _shown(value: Any) -> Any:
+    """Every string on its way into the page, whatever wrote it, without characters that no page may hold."""
+    return legal(value) if type(value) is str else value
+
+
+_LOADER = jinja2.PackageLoader("reports")
+_ENVIRONMENT = jinja2.Environment(
+    loader=_LOADER,
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)

@@ -1,0 +1,325 @@
+"""A result's claims and tables as sections: a verdict in words, then the figures and tables it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from probes.results import AnalysisResult, Claim
+from reports import figures, wording
+from reports.explained import cards, heads, scale
+from reports.figures import Label
+from reports.parts import Drawing, Part, Section, Table, columns
+from reports.view import View, value
+from reports.wording import FLOORS, count, decimal, interval, listing, name, percent, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CLASSES = 12
+"""Classes up to which a confusion matrix can be read; above, the most confused pairs are listed."""
+MOST_PAIRS = 20
+LUCK = "Intervals resample the test texts; they leave out the luck of the training sample."
+
+
+def _layers(view: View) -> Section | None:
+    """Which layer, which vector."""
+    parts, verdict = [], []
+    for i, task in enumerate(view.tasks, start=1):
+        curve, best = view.curve(task), view.best(task)
+        if curve is None:
+            continue
+        if found := view.claim("poolings", task):
+            keys = [key.removesuffix("_layer") for key in found.numbers if key.endswith("_layer")]
+            ranked = sorted(keys, key=lambda key: -value(found, f"{key}_accuracy"))
+            tops = (
+                f"{wording.pooling(key, random_pooler=view.random_pooler)} {percent(value(found, f'{key}_accuracy'))} "
+                f"(layer\u00a0{int(value(found, f'{key}_layer'))})"
+                for key in ranked
+            )
+            verdict.append(view.about(task, f"{listing(tops)}."))
+        elif len(curve) == 1 and best is not None:
+            verdict.append(view.about(task, f"One probe was fitted, on {wording.place(*best)}."))
+        drawings = []
+        if len(curve) > 1:
+            table = view.table("differences", task)
+            ties = None if table is None else table[table["tied"].fillna(False).astype(bool)]
+            tied = [] if ties is None else list(zip(ties["pooling"], ties["layer"].astype(int), strict=True))
+            svg = figures.layer_heat_map(
+                curve,
+                Label(
+                    f"layers-{i}",
+                    f"Test accuracy by layer and vector for {name(task)}",
+                    "All numbers follow in the table.",
+                ),
+                best=best if view.claim("best", task) else None,
+                tied=[point for point in tied if point != best],
+                random_pooler=view.random_pooler,
+            )
+            frames = "Right on test, %. Solid frame: chosen on validation. Dashed: not told apart from it on test."
+            drawings.append(Drawing(svg, frames))
+        parts.append(Part(view.heading(task), drawings=tuple(drawings), tables=(_numbers(view, task, curve),)))
+    if not parts:
+        return None
+    several = any(view.claims("poolings", task) for task in view.tasks)
+    opening = ("At each vector's own best layer, chosen on validation, the probe is right on test:",) if several else ()
+    used = "Encoded is not used: a probe shows what can be read off a vector, not what the classifier uses."
+    return Section("Layers and vectors", "layers", (*opening, *verdict), tuple(parts), (used, LUCK, *view.lens()))
+
+
+def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
+    """Every number of a label column's probes, a row for each place."""
+    found = {}
+    for key in ("validation accuracy", "test macro_f1", "test log_loss"):
+        split, metric = key.split()
+        scores = view.scores(task, metric, split)
+        rows = () if scores is None else scores[scores["layer"].notna()].itertuples()
+        found[key] = {(row.pooling, int(row.layer)): float(row.value) for row in rows}
+    gaps, chosen = view.table("differences", task), view.table("selection", task)
+    rows = () if gaps is None else gaps.itertuples()
+    gap = {(r.pooling, int(r.layer)): f"{wording.points(r.value)} ({interval((r.lower, r.upper))})" for r in rows}
+    rows = () if chosen is None else chosen[chosen["chosen"].fillna(False).astype(bool)].itertuples()
+    fitted = {(r.pooling, int(r.layer)): f"{r.c:g}" + ("" if r.converged else ", not converged") for r in rows}
+    lines = []
+    for row in curve.itertuples():
+        point = (row.pooling, row.layer)
+        lines.append(
+            (
+                wording.pooling(row.pooling, random_pooler=view.random_pooler),
+                str(row.layer),
+                percent(found["validation accuracy"].get(point)),
+                percent(row.value),
+                interval((row.lower, row.upper)),
+                gap.get(point, wording.MISSING),
+                percent(found["test macro_f1"].get(point)),
+                decimal(found["test log_loss"].get(point)),
+                fitted.get(point, wording.MISSING),
+            )
+        )
+    heading = (
+        "vector",
+        "layer",
+        "validation",
+        "test",
+        "95 % interval",
+        "minus the chosen",
+        "macro F1",
+        "log loss, nats",
+        "C",
+    )
+    caption = "Every probe. “Minus the chosen” is in percentage points; its intervals hold for all places at once."
+    return Table(caption, rows=tuple(lines), folded=True, **columns(*heading, numeric=heading[1:]))
+
+
+def _floors(view: View) -> Section | None:
+    """Against the floors."""
+    rows, outcomes = [], {"above": "above", "below": "below", "cannot_tell": "cannot tell"}
+    verdict = []
+    for task in view.tasks:
+        claims = view.claims("floor", task)
+        for claim in claims:
+            floor = FLOORS.get(str(claim.numbers["floor"]), name(claim.numbers["floor"]))
+            gap = wording.points(value(claim, "difference"))
+            so = outcomes.get(claim.outcome, name(claim.outcome))
+            rows.append((name(task), floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), so))
+        if claims:
+            verdict.append(view.about(task, _standing(claims)))
+    if not rows:
+        return None
+    heading = ("task", "compared with", "it is right on", "best place minus it", "95 % interval", "so")
+    caption = "Test accuracy; differences in percentage points, paired over the same test texts."
+    table = Table(caption, rows=tuple(rows), **columns(*heading, numeric=heading[2:5]))
+    notes = (
+        "A score means little alone. Always answering the most frequent class of the training texts needs no text; a "
+        "bag of words sees which words occur but not their order; layer 0 holds words before any attention.",
+        LUCK,
+    )
+    return Section("Against the floors", "floors", tuple(verdict), (Part(tables=(table,)),), notes)
+
+
+def _standing(claims: Sequence[Claim]) -> str:
+    """How the best place stands against all its floors."""
+    kinds = (("above", "is above"), ("cannot_tell", "cannot be told apart from"), ("below", "is below"))
+    found = [
+        f"{verb} {listing(FLOORS.get(str(c.numbers['floor']), name(c.numbers['floor'])) for c in own)}"
+        for outcome, verb in kinds
+        if (own := [c for c in claims if c.outcome == outcome])
+    ]
+    return f"The best place {listing(found)}."
+
+
+def _classes(view: View) -> Section | None:
+    """Which classes, which errors."""
+    parts, verdict = [], []
+    for i, task in enumerate(view.tasks, start=1):
+        tables, drawings = [], []
+        metrics = view.table("metrics", task)
+        rows = None if metrics is None else metrics[metrics["class"].notna() & (metrics["probe"] == "logistic")]
+        if rows is not None and len(rows):
+            wide = rows.pivot_table(index="class", columns="metric", values="value", sort=False)
+            wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
+            lines = tuple((name(key), *(percent(v) for v in values)) for key, *values in wide.itertuples())
+            heading = ("class", "precision", "recall", "F1")
+            folded = len(wide) > MOST_CLASSES
+            tables.append(
+                Table("The chosen probe on test.", rows=lines, folded=folded, **columns(*heading, numeric=heading[1:]))
+            )
+            top, bottom = ((name(wide.index[i]), lines[i][-1]) for i in (0, -1))
+            said = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
+            verdict.append(view.about(task, said))
+        counts = view.table("confusion", task)
+        counts = None if counts is None else counts[counts["probe"] == "logistic"]
+        if counts is not None and len(counts):
+            pairs = _confused(counts)
+            tables += [pairs] if counts["label"].nunique() > MOST_CLASSES else []
+            if counts["label"].nunique() <= MOST_CLASSES:
+                words = (f"{c[0]} taken for {c[1]}: {c[2]} ({c[3]})" for c in pairs.rows)
+                label = Label(f"confusion-{i}", f"Confusion matrix for {name(task)}", "; ".join(words) or "No errors.")
+                caption = "Share of each true class that was given each class, and number of test texts."
+                drawings.append(Drawing(figures.confusion_matrix(counts, label), caption))
+        if tables or drawings:
+            parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
+    others = "Counts of the floors and of the model's own classifier are in tables/confusion.csv."
+    notes = (others,) if view.table("confusion") is not None else ()
+    return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), notes) if parts else None
+
+
+def _confused(counts: pd.DataFrame) -> Table:
+    """The most frequent errors, as counts and as shares of the true class."""
+    totals = counts.groupby("label")["count"].sum()
+    wrong = counts[(counts["label"] != counts["predicted"]) & (counts["count"] > 0)]
+    top = wrong.sort_values("count", ascending=False, kind="stable").head(MOST_PAIRS)
+    rows = tuple(
+        (name(r.label), name(r.predicted), count(r.count_), percent(r.count_ / totals[r.label]))
+        for r in top.rename(columns={"count": "count_"}).itertuples()
+    )
+    heading = ("true class", "taken for", "texts", "of the class")
+    return Table("The most frequent errors.", rows=rows, **columns(*heading, numeric=heading[2:]))
+
+
+def _explained(view: View) -> Section | None:
+    """On which words decisions rest."""
+    attributions = view.result.attributions
+    if not attributions:
+        return None
+    full, parts, verdict = scale(attributions), [], []
+    for task in dict.fromkeys(a.task for a in attributions):
+        own = [a for a in attributions if a.task == task]
+        made = cards(own, full, random_pooler=view.random_pooler)
+        wrong = sum(card.correct is False for card in made)
+        who = heads(own, random_pooler=view.random_pooler)
+        said = f"{plural(len(made), 'text')} explained, {count(wrong)} of them misclassified."
+        verdict.append(said if task is None else view.about(task, said))
+        sentence = f"Explained: {who}. Every score belongs to the logit of the class named under the text."
+        parts.append(Part(None if task is None else view.heading(task), (sentence,), cards=made))
+    notes = (
+        f"Fullest colour: {full:.2f} logit or more, on one scale for the whole page, centred on zero.",
+        "Special tokens that score exactly 0 stand among the pieces only.",
+        "The texts are chosen to show errors and extremes; they are not a sample of all texts.",
+        "A score says what the class's logit owes to a word, compared with the baseline; it says nothing of the label.",
+    )
+    return Section("Explained texts", "explained", tuple(verdict), tuple(parts), notes)
+
+
+def _trust(view: View) -> Section | None:
+    """Whether the explanations hold."""
+    sums, verdict, rows = view.claim("convergence"), [], []
+    for key in dict.fromkeys((a.task, a.head, a.method, a.baseline) for a in view.result.attributions):
+        own = [a for a in view.result.attributions if (a.task, a.head, a.method, a.baseline) == key]
+        deltas = [abs(a.convergence_delta) for a in own if a.convergence_delta is not None]
+        steps = [a.n_steps for a in own if a.n_steps is not None]
+        good = sum(a.converged is not False for a in own)
+        worst, usual = (decimal(max(deltas)) if deltas else "–"), (f"{np.median(steps):g}" if steps else "–")
+        names = [name(part or "–").replace("_", " ") for part in key]
+        rows.append((*names, count(len(own)), count(good), usual, worst))
+    if not rows and sums is None:
+        return None
+    if sums is not None:
+        n, holding = int(value(sums, "n")), int(value(sums, "n_converged"))
+        verdict.append(
+            f"{'All' if holding == n else count(holding) + ' of'} {count(n)} explanations add up: their scores sum to "
+            f"the difference they explain within {percent(value(sums, 'tolerance'))} of it (or 0.005 logit where that "
+            f"is more); the largest error is {decimal(value(sums, 'max_abs_delta'))} logit."
+        )
+    for task in view.tasks:
+        if hit := view.claim("deciding", task):
+            said = (
+                f"In {percent(value(hit, 'hits'))} (95 % interval {interval(hit.interval)}) of "
+                f"{plural(int(value(hit, 'n')), 'text')} the word that counts most is one known to decide the label; "
+                f"of words drawn at random, {percent(value(hit, 'random'))} would be"
+            )
+            verdict.append(view.about(task, said + (". The two cannot be told apart.", ".")[hit.outcome == "above"]))
+    heading = (
+        "task",
+        "head",
+        "method",
+        "baseline",
+        "explained",
+        "converged",
+        "steps (median)",
+        "largest error, logit",
+    )
+    table = Table("Convergence.", rows=tuple(rows), **columns(*heading, numeric=heading[4:]))
+    notes = ("Adding up shows that the scores are computed well, not that they are the whole reason of a decision.",)
+    return Section(
+        "Do the explanations hold?", "trust", tuple(verdict), (Part(tables=(table,) if rows else ()),), notes
+    )
+
+
+def _encoder(view: View) -> Section | None:
+    """[CLS] through depth, and the special tokens."""
+    depth, tokens, verdict = view.table("cls_depth"), view.table("special_tokens"), []
+    if moved := view.claim("cls_depth"):
+        verdict.append(
+            "[CLS] enters the encoder as the same vector for every text: all it later says of one was brought by "
+            f"attention. It differs between texts from layer {int(value(moved, 'first_layer'))} on; at the last "
+            f"layer measured, the vectors spread by {decimal(value(moved, 'last_spread'), 2)} of their mean's length."
+        )
+    starts = [(task, found) for task in view.tasks if (found := view.claim("cls_layer_0", task)) is not None]
+    if starts and all(found.outcome == "holds" for _, found in starts):
+        verdict.append(
+            "Check passed: at layer 0 the [CLS] vector is constant, and its probe gives one answer to every text."
+        )
+    drawings, tables = [], []
+    if depth is not None:
+        lines = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
+        label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(lines) + ".")
+        drawings.append(
+            Drawing(figures.spread_by_layer(depth, label), "How far the vectors of different test texts lie apart.")
+        )
+    if tokens is not None:
+        tables.append(Table.of(tokens, "Special tokens, and the length of their input embeddings."))
+    if depth is not None:
+        tables.append(Table.of(depth, "The numbers behind the figure.", folded=True))
+    part = Part(drawings=tuple(drawings), tables=tuple(tables))
+    return (
+        Section("The encoder", "encoder", tuple(verdict), (part,)) if part.drawings or part.tables or verdict else None
+    )
+
+
+def sections(result: AnalysisResult) -> tuple[Section, ...]:
+    """Every section the result has something for, then one for each table that none of them draws."""
+    view, made = View(result), list[Section]()
+    drawn = set[str]()
+    for build, tables in SECTIONS.values():
+        if (section := build(view)) is not None:
+            made.append(section)
+            drawn.update(tables)
+    for i, (key, frame) in enumerate(result.tables.items(), start=1):
+        if key not in drawn and len(frame):
+            table = Table.of(frame, f"tables/{name(key)}.csv.")
+            made.append(Section(wording.title(key), f"table-{i}", (), (Part(tables=(table,)),)))
+    return tuple(made)
+
+
+SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
+    "layers": (_layers, ("metrics", "selection", "differences")),
+    "floors": (_floors, ()),
+    "classes": (_classes, ("confusion",)),
+    "explained": (_explained, ()),
+    "trust": (_trust, ()),
+    "encoder": (_encoder, ("cls_depth", "special_tokens")),
+}
+"""Section -> what makes it, and the tables it draws."""

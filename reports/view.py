@@ -1,0 +1,115 @@
+"""A result, looked up by what a sentence needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from probes.results import AnalysisResult, Claim
+from reports.wording import name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A result, looked up by what a sentence needs."""
+
+    result: AnalysisResult
+
+    def claims(self, kind: str, task: str | None = None) -> list[Claim]:
+        """Every claim of a kind about a label column, or about the encoder as a whole."""
+        return [claim for claim in self.result.claims if claim.id == kind and claim.task == task]
+
+    def claim(self, kind: str, task: str | None = None) -> Claim | None:
+        """The only claim of a kind, where it was made."""
+        return next(iter(self.claims(kind, task)), None)
+
+    def table(self, key: str, task: str | None = None) -> pd.DataFrame | None:
+        """A table, or its rows about one label column; None where it is absent or has none."""
+        frame = self.result.tables.get(key)
+        if frame is None:
+            return None
+        rows = frame if task is None else frame[frame["task"] == task]
+        return rows if len(rows) else None
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Label columns, in the order of the tables."""
+        metrics = self.table("metrics")
+        named = [] if metrics is None else list(metrics["task"].dropna())
+        named += [c.task for c in self.result.claims if c.task is not None]
+        named += [a.task for a in self.result.attributions if a.task is not None]
+        return tuple(dict.fromkeys(named))
+
+    @cached_property
+    def random_pooler(self) -> bool:
+        """The pooler was never trained."""
+        return self.claim("random_pooler") is not None
+
+    def scores(self, task: str, metric: str, split: str = "test") -> pd.DataFrame | None:
+        """Rows of one metric over all classes together."""
+        metrics = self.table("metrics", task)
+        if metrics is None:
+            return None
+        chosen = (metrics["metric"] == metric) & (metrics["split"] == split) & metrics["class"].isna()
+        return metrics[chosen] if chosen.any() else None
+
+    def curve(self, task: str) -> pd.DataFrame | None:
+        """pooling, layer, value, lower, upper, n: test accuracy of every probe."""
+        scores = self.scores(task, "accuracy")
+        if scores is None:
+            return None
+        rows = scores[(scores["probe"] == "logistic") & scores["layer"].notna() & scores["value"].notna()]
+        return rows.assign(layer=rows["layer"].astype(int)) if len(rows) else None
+
+    def floors(self, task: str) -> dict[str, float]:
+        """Floor -> its test accuracy."""
+        scores = self.scores(task, "accuracy")
+        rows = None if scores is None else scores[scores["layer"].isna()]
+        return {} if rows is None else dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
+
+    def best(self, task: str) -> tuple[str, int] | None:
+        """Pooling and layer that validation chose; else those explained; else the only ones."""
+        claim = self.claim("best", task)
+        if claim is not None:
+            return str(claim.numbers["pooling"]), int(value(claim, "layer"))
+        for a in self.result.attributions:
+            if a.task == task and a.pooling is not None and a.layer is not None:
+                return a.pooling, a.layer
+        curve = self.curve(task)
+        return (
+            None if curve is None or len(curve) != 1 else (str(curve["pooling"].iloc[0]), int(curve["layer"].iloc[0]))
+        )
+
+    def about(self, task: str, sentence: str) -> str:
+        """The sentence, with the label column's name before it where there are several."""
+        if len(self.tasks) > 1:
+            return f"{name(task)}: {sentence[:1].lower()}{sentence[1:]}"
+        return sentence[:1].upper() + sentence[1:]
+
+    def heading(self, task: str) -> str | None:
+        """A label column's name above its part of a section, where there are several."""
+        return name(task) if len(self.tasks) > 1 else None
+
+    def lens(self, task: str | None = None) -> tuple[str, ...]:
+        """What has to be said wherever a pooler is shown."""
+        metrics = self.table("metrics", task)
+        if metrics is None or not (metrics["pooling"] == "pooler").any():
+            return ()
+        last = self.result.provenance.n_layers
+        if reason := self.claim("random_pooler"):
+            why = name(str(reason.numbers.get("reason", "")), 300)
+            return (f"The pooler was never trained ({why}): drawn dashed as “random pooler”, never chosen as best.",)
+        return (
+            f"Pooler at a layer below {last} is the trained head used as a lens on that layer's [CLS]; only at layer "
+            f"{last} is it the model's own output.",
+        )
+
+
+def value(claim: Claim, key: str) -> float:
+    """A claim's number; not a number where it has none."""
+    value = claim.numbers.get(key)
+    return float("nan") if value is None else float(value)

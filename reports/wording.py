@@ -1,0 +1,146 @@
+"""How numbers, names and places are written in the report.
+
+Names come from users and models and may hold anything: `clean` makes every string safe to show, escaping is left to
+the template.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+MISSING = "–"
+
+# Not allowed in XML or HTML: controls other than tab and line ends, surrogates, noncharacters.
+_NOT_HTML = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef" + "".join(
+    chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
+)
+_ILLEGAL = re.compile(f"[{_NOT_HTML}]")
+# Able to reorder the page around them: bidirectional embeddings, overrides and isolates.
+_FORBIDDEN = re.compile(f"[{_NOT_HTML}\u202a-\u202e\u2066-\u2069]")
+
+POOLINGS = {"cls": "[CLS]", "mean": "mean", "pooler": "pooler", "last": "last token"}
+"""Pooling -> the name a reader sees."""
+
+FLOORS = {
+    "majority": "always answering the most frequent class",
+    "bag_of_words": "a bag of words",
+    "layer_0_mean": "the mean of the embeddings (layer 0)",
+    "model_head": "the model's own classifier",
+}
+"""Floor -> what the best place is compared with."""
+
+SHORT_FLOORS = {"majority": "majority", "bag_of_words": "bag of words", "model_head": "own classifier"}
+"""Floor -> its label in a figure."""
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """`text` with characters that no page may hold shown as a replacement character, cut to `limit` characters."""
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1].rstrip() + "…"
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+def legal(text: str) -> str:
+    """Text of our own making, on its way into HTML: the isolates that `name` puts round a name stay."""
+    return _ILLEGAL.sub("\ufffd", text)
+
+
+def name(text: object, limit: int = 80) -> str:
+    """A name inside an English sentence: on one line, and kept apart where it is written from right to left."""
+    one_line = " ".join(clean(str(text), limit).split()) or "(empty)"
+    if any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in one_line):
+        return f"\u2068{one_line}\u2069"
+    return one_line
+
+
+def title(text: str) -> str:
+    """A table's or column's name as a heading: `cls_depth` is `Cls depth`."""
+    spaced = name(text).replace("_", " ")
+    return spaced[:1].upper() + spaced[1:]
+
+
+def percent(value: float | None) -> str:
+    """`83.4 %`, with a space that does not break."""
+    return MISSING if value is None or not math.isfinite(value) else f"{_number(100 * value, 1)}\u00a0%"
+
+
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points, its sign first: `+5.1`."""
+    return MISSING if value is None or not math.isfinite(value) else signed(100 * value, 1)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """`+0.43`, `−0.38`, and `0.00` without a sign."""
+    text = _number(value, digits)
+    return text if text.startswith("−") or not text.strip("0.,") else f"+{text}"
+
+
+def count(value: float) -> str:
+    """A whole number with thousands apart."""
+    return f"{int(value):,}"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """A number of any size, with a few significant digits where it is small."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    small = 0 < abs(value) < 10**-digits
+    return f"{value:.2g}".replace("-", "−") if small else _number(value, digits)
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    """Two shares, or differences of shares, times a hundred: `81.6 to 85.1`."""
+    if bounds is None or not all(map(math.isfinite, bounds)):
+        return MISSING
+    return f"{_number(100 * bounds[0], 1)} to {_number(100 * bounds[1], 1)}"
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 text`, `2 texts`, `2 classes`."""
+    ending = "es" if noun.endswith(("s", "x", "ch")) else "s"
+    return f"{count(n)} {noun}{'' if n == 1 else ending}"
+
+
+def listing(parts: Iterable[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    items = list(parts)
+    return f" {last} ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+
+
+def pooling(key: str, *, random_pooler: bool = False) -> str:
+    """What a reader calls a pooling."""
+    return "random pooler" if key == "pooler" and random_pooler else name(POOLINGS.get(key, key), 24)
+
+
+def place(key: str, layer: int | str, *, random_pooler: bool = False) -> str:
+    """`the mean vector of layer 4`."""
+    return f"the {pooling(key, random_pooler=random_pooler)} vector of layer {layer}"
+
+
+def places(names: str, *, random_pooler: bool = False) -> str:
+    """A claim's points, `mean 3, mean 4, cls 6`, as `mean of layers 3 and 4; [CLS] of layer 6`."""
+    layers: dict[str, list[int]] = {}
+    for point in filter(None, names.split(", ")):
+        key, _, layer = point.rpartition(" ")
+        layers.setdefault(key, []).append(int(layer))
+    return "; ".join(
+        f"{pooling(key, random_pooler=random_pooler)} of {_layers(sorted(found))}" for key, found in layers.items()
+    )
+
+
+def _layers(found: Sequence[int]) -> str:
+    """`layer 6`, `layers 3 to 5`, `layers 1 and 3 to 5`."""
+    runs: list[str] = []
+    for _, run in itertools.groupby(enumerate(found), key=lambda pair: pair[1] - pair[0]):
+        members = [str(layer) for _, layer in run]
+        runs += members if len(members) < 3 else [f"{members[0]} to {members[-1]}"]
+    return f"{'layer' if len(found) == 1 else 'layers'} {listing(runs)}"
+
+
+def _number(value: float, digits: int) -> str:
+    """Thousands apart, a true minus sign, never a negative zero."""
+    return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")

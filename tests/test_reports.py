@@ -1,0 +1,497 @@
+import base64
+import dataclasses
+import hashlib
+import itertools
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jinja2
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from probes.results import Claim
+from reports import __main__, figures, render, render_report, sections, wording, write_report
+from reports.figures import Label
+from tests.report_result import attribution, result
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style></script><svg onload=alert(1)>",
+    "{{ 7 * 7 }} {% raw %}",
+    "$x$ a_b$ \\frac{1}{0}",
+    "null\x00byte \x1b[31m \ufffe",
+    "\u202eevil\u2069 \u2066x",
+    "שלום עולם",
+    "日本語のテキスト 👩‍👩‍👧 é",
+    "W" * 5000,
+    "javascript:alert(1)//' onfocus=alert(1) autofocus='",
+    "<!-- --><base href=https://example.invalid/>",
+)
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text = [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_report(result())
+
+
+def hostile():
+    classes = HOSTILE[:3]
+    table = pd.DataFrame({HOSTILE[0]: [HOSTILE[1], None], HOSTILE[3]: [1.5, float("nan")]})
+    made = result(
+        model=HOSTILE[0],
+        tasks={HOSTILE[1]: classes, HOSTILE[4]: HOSTILE[4:12], HOSTILE[7]: (HOSTILE[5], HOSTILE[8])},
+        # Pandas holds no lone surrogate; texts, notes and settings may.
+        texts=(*HOSTILE, "lone \ud800 surrogate"),
+        notes=(*HOSTILE, "lone \ud800 surrogate"),
+        tables={HOSTILE[2]: table},
+    )
+    origin = dataclasses.replace(made.provenance, command=HOSTILE[0], architecture=HOSTILE[2], revision=HOSTILE[5])
+    return dataclasses.replace(made, provenance=origin, settings={HOSTILE[0]: "lone \udfff"})
+
+
+def test_a_folder_renders_without_torch(tmp_path):
+    result().save(tmp_path / "made")
+    code = (
+        "import sys; from reports.__main__ import main; status = main(sys.argv[1:])\n"
+        "assert not {'torch', 'transformers', 'sklearn', 'tyro'} & set(sys.modules)\n"
+        "sys.exit(status)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "made")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'made' / 'report.html'}\n"
+    assert (tmp_path / "made" / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_what_is_no_result_is_one_line_on_stderr(tmp_path, capsys):
+    assert __main__.main([str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_wrong_use_exits_with_2():
+    with pytest.raises(SystemExit) as caught:
+        __main__.main([])
+    assert caught.value.code == 2
+
+
+def test_an_earlier_page_stays_when_drawing_fails(tmp_path, monkeypatch):
+    folder = result().save(tmp_path / "made")
+    (folder / "report.html").write_text("earlier")
+    monkeypatch.setattr("reports.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        write_report(folder)
+    assert (folder / "report.html").read_text() == "earlier"
+    assert not list(folder.glob(".report*"))
+
+
+def test_the_page_has_the_rights_of_the_result_beside_it(tmp_path):
+    folder = result().save(tmp_path / "made")
+    assert write_report(folder).stat().st_mode == (folder / "result.json").stat().st_mode
+
+
+def test_a_saved_result_gives_the_same_page_as_the_one_in_memory(tmp_path, page):
+    folder = result().save(tmp_path / "made")
+    assert write_report(folder).read_text(encoding="utf-8") == page
+
+
+def test_the_same_result_gives_the_same_page(page):
+    assert render_report(result()) == page
+
+
+def test_the_verdict_names_place_score_interval_floors_and_ties(page):
+    words = Page(page).words.replace("\u00a0", " ")
+    assert (
+        "Read best from the mean vector of layer 4: 78.0 % of 896 test texts right (95 % interval 75.0 to 81.0)."
+        in words
+    )
+    assert "Tied with it, not told apart on the test texts: mean of layers 3 and 5; [CLS] of layer 4." in words
+    assert "These test texts cannot tell it from a bag of words, which is right on 77.0 %" in words
+    assert "28.0 points (-1.0 to 31.0) above".replace("-", "−") in words
+    assert "not above a bag of words" in words
+
+
+@pytest.mark.parametrize(
+    ("outcome", "difference", "bounds", "sentence"),
+    [
+        ("above", 0.051, (0.032, 0.07), "It is 5.1 points (3.2 to 7.0) above the model's own classifier."),
+        ("below", -0.051, (-0.07, -0.032), "It is 5.1 points (3.2 to 7.0) below the model's own classifier."),
+        ("cannot_tell", -0.01, (-0.03, 0.01), "difference −1.0 points (−3.0 to 1.0)."),
+    ],
+)
+def test_a_difference_reads_in_its_own_direction(outcome, difference, bounds, sentence):
+    floor = Claim("floor", outcome, "t", {"floor": "model_head", "accuracy": 0.8, "difference": difference}, bounds)
+    best = Claim("best", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
+    made = dataclasses.replace(result(), tables={}, attributions=(), claims=(best, floor))
+    assert sentence in Page(render_report(made)).words
+
+
+def test_warnings_stand_before_the_sections():
+    made = result(notes=("12 rows have no text.",), converged=False)
+    cut = Claim("truncated", "measured", numbers={"n": 3, "total": 2688, "max_length": 512})
+    beaten = Claim("beaten", "above", "sentiment", {"points": "cls 5"})
+    wrong = Claim("cls_layer_0", "fails", "topic", {"accuracy": 0.6, "majority": 0.5, "max_range": 0.1})
+    claims = [claim for claim in made.claims if (claim.id, claim.task) != ("cls_layer_0", "topic")]
+    made = dataclasses.replace(made, claims=(*claims, cut, beaten, wrong))
+    words = Page(render_report(made)).words
+    cares = words[words.index("Before you use") : words.index("Layers and vectors At")]
+    for expected in (
+        "12 rows have no text.",
+        "3 of 2,688 texts are longer than 512 tokens",
+        "4 explanations did not converge",
+        "[CLS] of layer 5 did better on test",
+        "topic: the check on [CLS] at layer 0 fails",
+    ):
+        assert expected in cares
+    assert words.count("not converged") >= 4
+    assert "Check passed" not in words
+
+
+def test_floors_appear_in_every_curve(page):
+    for curve in re.findall(r"<svg[^>]*answer-\d-title.*?</svg>", page, flags=re.S):
+        assert "majority 50.0" in curve
+        assert "bag of words 77.0" in curve
+        assert "stroke-dasharray" in curve
+
+
+def test_a_random_pooler_is_dashed_labelled_and_explained():
+    made = result(random_pooler=True)
+    curve = re.search(r"<svg[^>]*answer-1-title.*?</svg>", render_report(made), flags=re.S)[0]
+    dashed = [style for style in re.findall(r'style="([^"]*)"', curve) if "--pooler" in style and "dasharray" in style]
+    assert dashed
+    assert ">random pooler<" in curve
+    assert "never trained (its bias is exactly zero)" in render_report(made)
+
+
+def test_a_trained_pooler_is_called_a_lens_and_drawn_solid(page):
+    curve = re.search(r"<svg[^>]*answer-1-title.*?</svg>", page, flags=re.S)[0]
+    assert not [s for s in re.findall(r'style="([^"]*)"', curve) if "--pooler" in s and "dasharray" in s]
+    assert page.count("trained head used as a lens") >= 3
+
+
+def test_the_page_says_what_a_probe_cannot_show(page):
+    assert "not what the classifier uses" in page
+    assert "leave out the luck of the training sample" in page
+
+
+def test_a_table_that_no_section_draws_gets_its_own():
+    frame = pd.DataFrame({"task": ["sentiment"], "share_kept": [0.25], "good": [True]})
+    made = Page(render_report(result(tables={"leace_erasure": frame})))
+    assert "Leace erasure" in made.words
+    assert "Share kept" in made.words
+    assert "0.2500" in made.words
+
+
+def test_any_table_may_be_absent():
+    for drop in itertools.combinations(("metrics", "confusion", "cls_depth", "differences"), 2):
+        made = result()
+        made = dataclasses.replace(made, tables={k: v for k, v in made.tables.items() if k not in drop})
+        assert "Provenance" in render_report(made)
+
+
+def test_a_result_of_layers_has_no_explanations():
+    made = dataclasses.replace(result(name="layers"), attributions=())
+    made = dataclasses.replace(made, claims=tuple(c for c in made.claims if c.id != "convergence"))
+    anchors = [section.anchor for section in sections.sections(made)]
+    assert anchors == ["layers", "floors", "classes", "encoder"]
+
+
+def test_a_result_of_attribute_needs_only_one_place():
+    made = result(name="attribute", tasks={"sentiment": ("negative", "positive")})
+    metrics = made.tables["metrics"]
+    one = metrics[metrics["layer"].isna() | ((metrics["layer"] == 4) & (metrics["pooling"] == "mean"))]
+    made = dataclasses.replace(
+        made, tables={"metrics": one}, claims=tuple(c for c in made.claims if c.id == "convergence")
+    )
+    words = Page(render_report(made)).words.replace("\u00a0", " ")
+    assert "On which words do decisions about “sentiment” rest" in words
+    assert "Read from the mean vector of layer 4: 78.0 %" in words
+    assert "majority 50.0 %" in words
+
+
+def test_an_empty_result_still_renders():
+    made = dataclasses.replace(result(), tables={}, attributions=(), claims=())
+    assert "Provenance" in render_report(made)
+
+
+def test_a_model_without_pooler_and_cls_says_why():
+    made = result(poolings=("last", "mean"))
+    absent = Claim("no_cls", "absent", numbers={"reason": "its tokenizer adds no [CLS] token"})
+    words = Page(render_report(dataclasses.replace(made, claims=(*made.claims, absent)))).words
+    assert "No [CLS] curve: its tokenizer adds no [CLS] token." in words
+    assert "lens on" not in words
+    assert "last token" in words
+
+
+def test_many_classes_are_listed_as_pairs_not_drawn():
+    made = result(tasks={"fine": tuple(f"class {i}" for i in range(47))})
+    html = render_report(made)
+    assert "confusion-1" not in html
+    assert "The most frequent errors." in html
+
+
+def test_a_text_explained_by_two_heads_is_one_entry():
+    classes = ("negative", "positive")
+    probe = attribution("The lamps are fine.", "sentiment", classes, 3, converged=True)
+    model = dataclasses.replace(probe, head="model", layer=None, pooling=None)
+    html = render_report(dataclasses.replace(result(), attributions=(probe, model)))
+    assert html.count('<li class="card"') == 1
+    assert "The model&#39;s own classifier" in html
+
+
+def test_words_keep_the_text_between_them_and_read_without_colour(page):
+    text = re.search(r'<p class="text"[^>]*>(.*?)</p>', page, flags=re.S)[1]
+    assert re.sub("<[^>]*>", "", text) == "After all, the orchard is far from lovely."
+    shades = set(re.findall(r'class="([pn])\d"', text))
+    assert shades == {"p", "n"}
+    style = (ROOT / "reports/templates/report.css").read_text()
+    assert "text-decoration-style: dotted" in style
+
+
+def test_colours_have_one_scale_centred_on_zero():
+    from reports.explained import cards, scale
+
+    one = attribution("a b c d", "t", ("x", "y"), 0, converged=True)
+    flipped = dataclasses.replace(one, scores=-one.scores, word_scores=-one.word_scores)
+    (first,) = cards([one], scale([one]), random_pooler=False)
+    (second,) = cards([flipped], scale([flipped]), random_pooler=False)
+    swap = str.maketrans("pn", "np")
+    shades = [word.shade for word in first.entries[0].words]
+    assert shades == [word.shade.translate(swap) for word in second.entries[0].words]
+    assert scale([flipped]) == scale([one])
+
+
+def test_the_policy_allows_the_one_script_by_its_hash_and_no_network(page):
+    script = re.findall(r"<script>(.*?)</script>", page, flags=re.S)
+    assert len(script) == 1
+    digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
+    (policy,) = [a["content"] for tag, a in Page(page).elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; ")
+    assert not re.search(r"(?:src|href)=\"(?!#|data:,)", page)
+
+
+def test_an_undefined_name_in_a_template_is_an_error():
+    with pytest.raises(jinja2.UndefinedError):
+        render._ENVIRONMENT.from_string("{{ nothing }}").render()
+
+
+def test_ids_are_unique_and_every_reference_is_met(page):
+    ids = [attributes["id"] for _, attributes in Page(page).elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    wanted = set(re.findall(r'(?:href="|url\()#([^")]*)', page))
+    wanted |= {i for _, a in Page(page).elements for i in a.get("aria-labelledby", "").split()}
+    assert wanted <= set(ids)
+
+
+def test_hostile_names_and_texts_become_text():
+    page = Page(render_report(hostile()))
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    assert not {"img", "base", "iframe", "object"} & {tag for tag, _ in page.elements}
+    assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
+    assert "<script>alert(1)</script>" in page.words
+    assert "{{ 7 * 7 }} {% raw %}" in page.words
+    assert "$x$ a_b$ \\frac{1}{0}" in page.words
+
+
+def test_no_character_that_html_forbids_reaches_the_page():
+    html = render_report(hostile())
+    assert not re.search(
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066\u2067]", html
+    )
+    assert "null\ufffdbyte" in html
+    html.encode("utf-8")
+
+
+def test_a_class_that_looks_like_a_formula_is_drawn_as_text():
+    frame = pd.DataFrame(
+        [(a, b, 1 + (a == b)) for a in ("$x$", "a_b$") for b in ("$x$", "a_b$")],
+        columns=["label", "predicted", "count"],
+    )
+    svg = figures.confusion_matrix(frame, Label("c", "t", "d"))
+    assert ">$x$<" in svg
+    assert ">a_b$<" in svg
+
+
+def test_drawing_leaves_no_setting_behind_and_heeds_none():
+    frame = pd.DataFrame({"pooling": "mean", "layer": [0, 1], "value": [0.5, 0.6], "lower": 0.4, "upper": 0.7})
+
+    def draw():
+        return figures.layer_curves(frame, {}, Label("c", "t", "d"), best=None, random_pooler=False)
+
+    plain = draw()
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
+        before = dict(matplotlib.rcParams)
+        assert draw() == plain
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_labels_at_line_ends_do_not_overlap():
+    placed = figures._apart([10.0, 11.0, 12.0, 200.0], 0.0, 210.0)
+    assert np.diff(placed).min() >= figures.GAP
+    assert np.diff(figures._apart([208.0, 209.0, 210.0], 0.0, 210.0)).min() >= figures.GAP
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_meet_wcag_aa(scheme):
+    style = (ROOT / "reports/templates/report.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, flags=re.S)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", blocks[0]))
+    if scheme == "dark":
+        colours |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", blocks[1]))
+    numbers = dict(re.findall(r"--(for|against|most): ([\d. ]+);", blocks[scheme == "dark"]))
+
+    def rgb(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+        return np.array([int(digits[i : i + 2], 16) for i in (0, 2, 4)]) / 255
+
+    def contrast(one, two):
+        def light(colour):
+            return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4) @ [
+                0.2126,
+                0.7152,
+                0.0722,
+            ]
+
+        high, low = sorted((light(one), light(two)), reverse=True)
+        return (high + 0.05) / (low + 0.05)
+
+    surface, ink = rgb(colours["surface"]), rgb(colours["ink"])
+    for key in "ink muted accent cls mean pooler last other-1 other-2 other-3 good poor".split():
+        assert contrast(rgb(colours[key]), surface) >= 4.5, key
+    for key in ("ink", "muted", "accent"):
+        assert contrast(rgb(colours[key]), rgb(colours["paper"])) >= 4.5, key
+    for kind in ("good", "poor"):
+        assert contrast(rgb(colours[kind]), rgb(colours[f"{kind}-back"])) >= 4.5
+    for level in range(1, 10):
+        text = "ramp-low" if level - 1 <= figures.DARK_TEXT_UP_TO else "ramp-high"
+        assert contrast(rgb(colours[text]), rgb(colours[f"ramp-{level}"])) >= 4.5, level
+    for side in ("for", "against"):
+        strongest = np.array([int(v) for v in numbers[side].split()]) / 255
+        most = float(numbers["most"])
+        assert contrast(ink, most * strongest + (1 - most) * surface) >= 4.5, side
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("mean 3", "mean of layer 3"),
+        ("mean 3, mean 4", "mean of layers 3 and 4"),
+        ("mean 4, mean 3, mean 5, cls 6, mean 9", "mean of layers 3 to 5 and 9; [CLS] of layer 6"),
+    ],
+)
+def test_places_are_told_in_runs(names, words):
+    assert wording.places(names) == words
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0004, "0.0"), (-0.0004, "0.0"), (0.051, "+5.1"), (-0.012, "−1.2")])
+def test_a_difference_carries_its_sign_unless_it_rounds_to_nothing(value, text):
+    assert wording.points(value) == text
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"], timeout=60_000
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a page from a file; gives it with everything it complained of or asked for."""
+    contexts = []
+
+    def open_page(html, **options):
+        (tmp_path / "report.html").write_text(html, encoding="utf-8")
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        shown, heard = context.new_page(), []
+        shown.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
+        shown.on("console", lambda message: heard.append(message.text))
+        shown.on("pageerror", lambda error: heard.append(str(error)))
+        shown.on("request", lambda request: heard.append(request.url))
+        shown.goto((tmp_path / "report.html").as_uri())
+        heard.remove((tmp_path / "report.html").as_uri())
+        return shown, heard
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_nothing_overflows_the_page(opened, page, width, scheme):
+    for html in (page, render_report(hostile())) if scheme == "light" else (page,):
+        shown, _ = opened(html, viewport={"width": width, "height": 900}, color_scheme=scheme)
+        shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.timeout(120)
+def test_nothing_hostile_runs_or_reaches_out(opened):
+    shown, heard = opened(render_report(hostile()))
+    shown.wait_for_timeout(300)
+    assert heard == []
+    assert shown.locator("main").is_visible()
+
+
+@pytest.mark.timeout(120)
+def test_texts_can_be_found_filtered_and_ordered(opened):
+    texts = tuple(f"sentence number {i}" for i in range(20))
+    shown, heard = opened(render_report(result(tasks={"sentiment": ("negative", "positive")}, texts=texts)))
+    assert shown.locator(".tools output").inner_text() == "20 of 20 texts"
+    shown.get_by_label("Find").fill("number 13")
+    assert shown.locator(".tools output").inner_text() == "1 of 20 texts"
+    assert shown.locator(".card:visible").count() == 1
+    shown.get_by_label("Find").fill("")
+    shown.get_by_label("Show").select_option("no")
+    assert shown.locator(".tools output").inner_text() == "10 of 20 texts"
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_the_page_reads_with_scripts_off(opened, page):
+    shown, _ = opened(page, java_script_enabled=False)
+    assert shown.get_by_role("heading", name="The answer").is_visible()
+    assert shown.locator(".tools").first.is_hidden()
+    assert shown.locator(".card").first.is_visible()
