@@ -43,6 +43,7 @@ def load_checkpoint(
     Raises:
         InputError: There is no such model, it cannot be loaded, or weights other than the pooler's are missing.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
     folder = packaged_folder() if name == PACKAGED else Path(name)
@@ -61,9 +62,12 @@ def load_checkpoint(
             auto = AutoModelForSequenceClassification if has_head else AutoModel
             model, loaded = auto.from_pretrained(**place, **weights)
             tokenizer = AutoTokenizer.from_pretrained(**place)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
         raise InputError(f"cannot load model {name!r}: {first_line(error)}") from error
-    invented = sorted(key for key in loaded["missing_keys"] if "pooler" not in key)
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # made up where there are no tokenizer files
+        raise InputError(f"model {name!r} comes without a tokenizer; save the tokenizer beside it")
+    # A classifier's head reads its pooler, a bare encoder's states do not.
+    invented = sorted(key for key in loaded["missing_keys"] if has_head or "pooler" not in key)
     if invented:
         raise InputError(f"model {name!r} lacks weights for {', '.join(invented[:3])}; they would be random")
     return Checkpoint(

@@ -25,6 +25,8 @@ from probes.pooling import POOLINGS, LayerStates
 from probes.tokens import Batch, Encoded, encode, pad
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_LABELS = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
+"""Settings of a model that change nothing it computes."""
 
 
 class _Reached(Exception):  # noqa: N818 - not an error: it leaves the forward pass once the wanted layer is known
@@ -200,8 +202,9 @@ class Encoder:
         """(batch, classes) logits of the model's own head, in float32; `embeddings` as in `states`."""
         if not self.is_classifier:
             raise InputError(f"{self.name} has no classification head; name a *ForSequenceClassification checkpoint")
-        if self.config.pad_token_id is None and len(batch) > 1:
-            # A decoder's head finds the last token by the pad token; without one it takes a single text.
+        pad_id = self.config.pad_token_id
+        if len(batch) > 1 and (pad_id is None or pad_id != self.tokenizer.pad_token_id):
+            # A decoder's head finds the last token by the model's pad token; without it in place, a text at a time.
             rows = [(batch.row(i), None if embeddings is None else embeddings[i : i + 1]) for i in range(len(batch))]
             alone = [(row, None if e is None else e[:, : row.mask.shape[1]]) for row, e in rows]
             return torch.cat([self.logits(row, embeddings=e) for row, e in alone])
@@ -215,8 +218,11 @@ class Encoder:
         return other
 
     def fingerprint(self) -> str:
-        """SHA-256 over the name, shape, type and bytes of every parameter and buffer of the encoder."""
-        digest = hashlib.sha256()
+        """SHA-256 over the encoder's settings, and the name, shape, type and bytes of every parameter and buffer."""
+        # Equal weights compute something else with another number of heads, activation or mask.
+        settings = self.base.config.to_dict().items()
+        computing = {name: value for name, value in settings if name not in _LABELS and not name.startswith("_")}
+        digest = hashlib.sha256(json.dumps(computing, sort_keys=True, default=str).encode())
         for name, tensor in sorted(self.base.state_dict().items()):
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())

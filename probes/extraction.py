@@ -57,7 +57,8 @@ def extract_features(
         A store whose `read(pooling, layer)` is (examples, hidden) in float32, in the order of `texts`.
 
     Raises:
-        InputError: Lengths differ, there is no text, a pooling or layer does not exist, or a vector is not finite.
+        InputError: Lengths differ, there is no text or layer, a pooling or layer does not exist, a size is below 1, or
+            a vector is not finite.
         StoreMismatch: `store` was made from something else.
     """
     check_same_length(texts=texts, pairs=pairs)
@@ -67,7 +68,7 @@ def extract_features(
     layers = tuple(sorted(set(layers))) if layers is not None else tuple(range(encoder.n_layers + 1))
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)
-    budget = batch_tokens or token_budget(encoder)
+    budget = token_budget(encoder) if batch_tokens is None else batch_tokens
     manifest = Manifest(
         model=encoder.fingerprint(),
         tokenizer=encoder.tokenizer_fingerprint(),

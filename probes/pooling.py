@@ -71,7 +71,13 @@ def pooler(states: LayerStates) -> Tensor:
 
 
 def last(states: LayerStates) -> Tensor:
-    """(batch, hidden) the vector at the last token that is not padding, in float32: the usual choice for decoders."""
+    """(batch, hidden) the vector at the last token that is not padding, in float32: the usual choice for decoders.
+
+    Raises:
+        InputError: A text has no token.
+    """
+    if not bool(states.mask.any(dim=1).all()):
+        raise InputError("a text has no token to take the last of")
     seq = states.mask.shape[1]
     return _at(states.hidden, seq - 1 - states.mask.flip(1).argmax(dim=1))
 

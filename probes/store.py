@@ -6,6 +6,7 @@ run goes on where it stopped, and several processes may fill one store.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -34,7 +35,7 @@ class Manifest:
     """What a store was made from. Two runs share a store only where all of it is equal."""
 
     model: str
-    """SHA-256 of the encoder's weights."""
+    """SHA-256 of the encoder's settings and weights."""
     tokenizer: str
     """SHA-256 of the tokenizer's rules and the length it truncates to."""
     texts: str
@@ -47,6 +48,14 @@ class Manifest:
     stored_dtype: str
     batch_tokens: int
     shard_rows: int
+
+    def __post_init__(self) -> None:
+        choose("stored dtype", self.stored_dtype, STORED_DTYPES)
+        for name in ("rows", "batch_tokens", "shard_rows"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, found {getattr(self, name)!r}")
+        if not self.layers:
+            raise InputError("no layer is asked for; name at least one")
 
     @property
     def key(self) -> str:
@@ -87,13 +96,16 @@ class FeatureStore:
         """The store that an earlier run left in `folder`.
 
         Raises:
-            InputError: There is none.
+            InputError: There is none, or its manifest is damaged.
         """
         path = folder / "manifest.json"
         if not path.is_file():
             raise InputError(f"{str(folder)!r} holds no feature store (no manifest.json)")
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(folder, Manifest(**{**values, "layers": tuple(values["layers"])}))
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(folder, Manifest(**{**values, "layers": tuple(values["layers"])}))
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{str(path)!r} is damaged or of another version ({error}); delete the folder") from error
 
     def shards(self) -> Iterator[tuple[int, slice]]:
         """Each shard's number and the window of consecutive rows it holds."""
@@ -136,34 +148,41 @@ class FeatureStore:
         Raises:
             InputError: The store lacks that layer or pooling, or a shard of it, or a file was cut short.
         """
-        from safetensors import SafetensorError, safe_open
-
         choose("layer", str(layer), {str(i): i for i in self.manifest.layers})
         out = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
         for shard, rows in self.shards():
-            path = self._path(pooling, shard)
-            if not path.exists():
-                raise InputError(f"feature store {str(self.folder)!r} lacks {path.name}; extract {pooling!r} first")
-            try:
-                with safe_open(path, framework="numpy") as tensors:
-                    out[rows] = tensors.get_slice("features")[self.manifest.layers.index(layer)]
-            except SafetensorError as error:
-                raise InputError(f"{str(path)!r} is damaged ({error}); delete it and run again") from error
+            with self._opened(pooling, shard) as tensors:
+                out[rows] = tensors.get_slice("features")[self.manifest.layers.index(layer)]
         return out
 
     def truncated(self, pooling: str) -> int:
-        """How many texts were longer than the encoder reads."""
-        from safetensors import safe_open
+        """How many texts were longer than the encoder reads.
 
+        Raises:
+            InputError: As for `read`.
+        """
         total = 0
         for shard, _ in self.shards():
-            with safe_open(self._path(pooling, shard), framework="numpy") as tensors:
+            with self._opened(pooling, shard) as tensors:
                 total += int(tensors.metadata()["truncated"])
         return total
 
     def layers(self, pooling: str, rows: NDArray[np.integer[Any]] | None = None) -> StoredLayers:
         """The features of one pooling as `sweep_probes` takes them: read layer by layer, when asked for."""
         return StoredLayers(self, pooling, rows)
+
+    @contextlib.contextmanager
+    def _opened(self, pooling: str, shard: int) -> Iterator[Any]:
+        from safetensors import SafetensorError, safe_open
+
+        path = self._path(pooling, shard)
+        if not path.exists():
+            raise InputError(f"feature store {str(self.folder)!r} lacks {path.name}; extract {pooling!r} first")
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                yield tensors
+        except SafetensorError as error:
+            raise InputError(f"{str(path)!r} is damaged ({error}); delete it and run again") from error
 
     def _path(self, pooling: str, shard: int) -> Path:
         return self.folder / f"{pooling}-{shard:06d}.safetensors"
