@@ -486,6 +486,11 @@ def test_texts_can_be_found_filtered_and_ordered(opened):
     shown.get_by_label("Find").fill("")
     shown.get_by_label("Show").select_option("no")
     assert shown.locator(".tools output").inner_text() == "10 of 20 texts"
+    before = shown.locator(".card").evaluate_all("cards => cards.map((card) => card.textContent)")
+    shown.evaluate("document.querySelectorAll('.card').forEach((card, i) => { card.dataset.sure = i; })")
+    shown.get_by_label("Order").select_option("-1")
+    after = shown.locator(".card").evaluate_all("cards => cards.map((card) => card.textContent)")
+    assert after == before[::-1]
     assert heard == []
 
 

@@ -16,14 +16,16 @@ for (const texts of document.querySelectorAll(".texts")) {
       card.hidden = !found[i].includes(wanted) || (right.value !== "" && card.dataset.right !== right.value);
       shown += card.hidden ? 0 : 1;
     });
+    if (more && (wanted || right.value)) more.open = true;
+    tools.querySelector("output").textContent = `${shown} of ${cards.length} texts`;
+  };
+  for (const control of [search, right]) control.addEventListener("input", show);
+  order.addEventListener("input", () => {
     const ranked = [...cards];
     if (order.value) ranked.sort((a, b) => order.value * (a.dataset.sure - b.dataset.sure));
     const open = lists[0].childElementCount;
     ranked.forEach((card, i) => lists[i < open ? 0 : 1].append(card));
-    if (more && (wanted || right.value)) more.open = true;
-    tools.querySelector("output").textContent = `${shown} of ${cards.length} texts`;
-  };
-  for (const control of [search, right, order]) control.addEventListener("input", show);
+  });
   tools.hidden = false;
   show();
 }
