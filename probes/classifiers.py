@@ -120,7 +120,7 @@ class LogisticProbe:
                     weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.stack([-bias[0], bias[0]]) / 2
             full_weight = np.zeros((n_classes, x.shape[1]))
             full_weight[seen] = weight
-            full_bias = np.full(n_classes, _absent_logit(x, weight, bias))
+            full_bias = np.full(n_classes, _absent_logit(x, weight, bias) if len(seen) < n_classes else 0.0)
             full_bias[seen] = bias
             folded = full_weight / scale
             yield FittedProbe(

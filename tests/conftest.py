@@ -1,6 +1,5 @@
 """Tiny random models of every family, each with a tokenizer made in code; nothing here needs the network."""
 
-import contextlib
 import importlib.util
 import os
 from pathlib import Path
@@ -152,7 +151,4 @@ def three_classes():
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""
-    home = tmp_path_factory.mktemp("home")
-    with contextlib.suppress(ImportError):
-        monkeypatch.setattr("probes.extraction.DEFAULT_CACHE", home / "cache")
-    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))

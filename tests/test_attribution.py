@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
-from probes.attribution import ATTRIBUTIONS, BASELINES, head_order, word_spans
+from probes.attribution import ATTRIBUTIONS, BASELINES, head_order, nested_points, quadrature_weights, word_spans
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
@@ -42,26 +42,83 @@ def test_special_tokens_score_exactly_zero_and_content_does_not(family):
         assert (found.scores[~special] != 0).any()
 
 
-@pytest.mark.parametrize("layer", [1, LAYERS])
-def test_scores_equal_plain_captum_on_the_embedding_layer(bert, layer):
+def plain_captum(encoder, classifier, layer, text, target, n_steps):
+    """(seq,) scores of a cls probe by Captum alone, and their convergence delta."""
     from captum.attr import LayerIntegratedGradients
 
-    head = probe()
-    (found,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1])
-    inputs = bert.tokenizer(TEXTS[0], return_tensors="pt")
+    inputs = encoder.tokenizer(text, return_tensors="pt")
     baseline = inputs["input_ids"].clone()
-    baseline[0, 1:-1] = bert.tokenizer.pad_token_id
+    baseline[0, 1:-1] = encoder.tokenizer.pad_token_id
 
     def forward(ids):
-        hidden = bert.model(ids, output_hidden_states=True).hidden_states[layer]
-        return hidden[:, 0] @ torch.from_numpy(head.weight).T + torch.from_numpy(head.bias)
+        hidden = encoder.model(ids, output_hidden_states=True).hidden_states[layer]
+        return hidden[:, 0] @ torch.from_numpy(classifier.weight).T + torch.from_numpy(classifier.bias)
 
-    target = list("01").index(found.target)
-    scores, delta = LayerIntegratedGradients(forward, bert.model.embeddings.word_embeddings).attribute(
-        inputs["input_ids"], baseline, target=target, n_steps=found.n_steps, return_convergence_delta=True
+    scores, delta = LayerIntegratedGradients(forward, encoder.model.embeddings.word_embeddings).attribute(
+        inputs["input_ids"], baseline, target=int(target), n_steps=n_steps, return_convergence_delta=True
     )
-    np.testing.assert_allclose(found.scores, scores.sum(dim=-1)[0].detach().numpy(), atol=1e-5)
-    assert found.convergence_delta == pytest.approx(delta.item(), abs=1e-5)
+    return scores.sum(dim=-1)[0].detach().numpy(), delta.item()
+
+
+@pytest.mark.parametrize("layer", [1, LAYERS])
+def test_scores_equal_plain_captum_on_the_embedding_layer(bert, layer):
+    head = probe()
+    (found,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1])
+    scores, delta = plain_captum(bert, head, layer, TEXTS[0], found.target, n_steps=64)
+    assert abs(delta) < 1e-5
+    assert abs(scores).max() > 0.01
+    np.testing.assert_allclose(found.scores, scores, atol=1e-5)
+
+
+def test_scores_equal_plain_captum_on_a_real_encoder_where_few_steps_do_not_suffice(packaged):
+    rng = np.random.default_rng(0)
+    head = FittedProbe(rng.standard_normal((2, packaged.hidden)).astype(np.float32), np.zeros(2, np.float32))
+    explained, text = ProbeHead(packaged, head, layer=6, pooling="cls"), "A dull film, saved by one great actor."
+    (found,) = attribute(explained, [text])
+    (fine,) = attribute(explained, [text], tolerance=1e-9)
+    few, few_delta = plain_captum(packaged, head, 6, text, found.target, n_steps=8)
+    scores, delta = plain_captum(packaged, head, 6, text, found.target, n_steps=128)
+    change = abs(found.output - found.baseline_output)
+    assert abs(delta) < 1e-3 * change < 1e-2 * change < abs(few_delta)
+    assert found.n_steps > 16
+    np.testing.assert_allclose(fine.scores, scores, atol=1e-3 * change)
+    np.testing.assert_allclose(found.scores, scores, atol=1e-2 * change)
+    assert abs(few - scores).max() > 1e-2 * change
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 16, 17, 64])
+def test_the_quadrature_is_exact_for_polynomials_and_no_further(n):
+    points, weights = nested_points(n), quadrature_weights(n)
+    for degree in range(n + 1):
+        assert weights @ points**degree == pytest.approx(1 / (degree + 1), abs=1e-14)
+    even = n + 2 - n % 2  # an odd power about the middle is exact by symmetry
+    assert abs(weights @ (2 * points - 1) ** even - 1 / (even + 1)) > 1e-20
+    np.testing.assert_array_equal(points[0::n], [0, 1])
+    np.testing.assert_array_equal(nested_points(2 * n)[::2], points)
+
+
+def test_the_quadrature_weights_are_an_independent_implementations():
+    # Closed form of three points on [0, 1]: Simpson's rule. Beyond, solve for the moments of the polynomials.
+    np.testing.assert_allclose(quadrature_weights(2), [1 / 6, 4 / 6, 1 / 6], atol=1e-15)
+    for n in (5, 16, 32):
+        shifted = 2 * nested_points(n) - 1
+        moments = [0 if k % 2 else 1 / (1 - k * k) for k in range(n + 1)]
+        expected = np.linalg.solve(np.polynomial.chebyshev.chebvander(shifted, n).T, moments)
+        np.testing.assert_allclose(quadrature_weights(n), expected, atol=1e-12)
+
+
+def test_doubling_the_steps_computes_the_new_points_alone(bert):
+    calls = []
+
+    class Counting(ProbeHead):
+        def logits(self, batch, embeddings=None):
+            calls.append(len(batch))
+            return super().logits(batch, embeddings)
+
+    head = Counting(bert, probe(scale=1e4), layer=2, pooling="cls")
+    (found,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64)
+    assert found.n_steps == 64
+    assert sum(calls) == 2 + 65  # text and baseline, then each point once
 
 
 def test_a_linear_path_gives_the_closed_form(bert):

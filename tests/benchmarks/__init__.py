@@ -1,0 +1,1 @@
+"""Measured ratios against named rivals; `python -m tests.benchmarks` prints them."""
