@@ -48,8 +48,7 @@ class Job:
     @property
     def poolings(self) -> tuple[str, ...]:
         """The poolings asked for, or the usual ones of this family."""
-        usual = ("cls", "mean", "pooler") if "cls" in self.encoder.poolings else ("last", "mean")
-        return self.encoder_settings.poolings or tuple(name for name in usual if name in self.encoder.poolings)
+        return self.encoder_settings.poolings or self.encoder.usual_poolings
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -133,6 +133,12 @@ class Encoder:
         able = {"cls": has_cls, "pooler": has_cls and self._pooler is not None}
         return tuple(name for name in POOLINGS if able.get(name, True))
 
+    @property
+    def usual_poolings(self) -> tuple[str, ...]:
+        """The poolings read when none is named: cls, mean and pooler where there is one; last and mean of a decoder."""
+        usual = ("cls", "mean", "pooler") if "cls" in self.poolings else ("last", "mean")
+        return tuple(name for name in usual if name in self.poolings)
+
     def check_poolings(self, names: Sequence[str]) -> None:
         """Raise unless every name is a pooling that this model can give."""
         for name in names:

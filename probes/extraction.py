@@ -17,7 +17,6 @@ from probes.pooling import POOLINGS
 from probes.store import FeatureStore, Manifest, texts_fingerprint
 from probes.tokens import Encoded
 
-DEFAULT_POOLINGS = ("cls", "mean", "pooler")
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
 BATCH_TOKENS = {"cpu": 512, "cuda": 32768}
 """Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooled."""
@@ -44,7 +43,7 @@ def extract_features(
         encoder: Computes in its own dtype; vectors are pooled in float32.
         texts: (examples,)
         pairs: (examples,) second texts, or None.
-        poolings: Names from `probes.pooling.POOLINGS`; cls, mean and pooler, where the model has them, when None.
+        poolings: Names from `probes.pooling.POOLINGS`; the encoder's `usual_poolings` when None.
         layers: In [0, n_layers]; all when None.
         store: Folder of the store; one named after its contents, inside `cache`, when None.
         cache: Folder of stores.
@@ -64,7 +63,7 @@ def extract_features(
     check_same_length(texts=texts, pairs=pairs)
     if not len(texts):
         raise InputError("there are no texts to extract features of")
-    poolings = tuple(poolings) if poolings else tuple(p for p in DEFAULT_POOLINGS if p in encoder.poolings)
+    poolings = tuple(poolings or encoder.usual_poolings)
     layers = tuple(sorted(set(layers))) if layers is not None else tuple(range(encoder.n_layers + 1))
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)

@@ -572,6 +572,9 @@ def test_poolings_are_those_that_the_model_can_give(family, auto, has):
 
 def test_a_decoder_gives_neither_cls_nor_pooler():
     assert encoder_of("gpt2").poolings == ("mean", "last", "content")
+    assert encoder_of("gpt2").usual_poolings == ("last", "mean")
+    assert encoder_of("distilbert").usual_poolings == ("cls", "mean")
+    assert encoder_of("bert").usual_poolings == ("cls", "mean", "pooler")
     with pytest.raises(InputError, match=r"adds no \[CLS\] token, so no pooling 'cls'"):
         encoder_of("gpt2").check_poolings(["mean", "cls"])
 

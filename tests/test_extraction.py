@@ -1,0 +1,241 @@
+"""Extraction against a plain loop; what batching, sharding, interruption and a second call may not change."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes import Encoder, InputError, StoreMismatch, extract_features
+from probes.extraction import batches, pool_texts
+from probes.pooling import POOLINGS
+from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
+
+
+@pytest.fixture
+def texts():
+    """23 texts of 0 to 12 words."""
+    rng = np.random.default_rng(0)
+    return [" ".join(rng.choice(WORDS[:20], size=n)) for n in rng.integers(0, 13, size=22)] + [""]
+
+
+def plain_loop(encoder, texts, poolings, pairs=None):
+    """Pooling -> (layers, examples, hidden), one text at a time by the plain model."""
+    found = {pooling: [] for pooling in poolings}
+    for text, pair in zip(texts, pairs or [None] * len(texts), strict=True):
+        batch = encoder.batch(encoder.encode([text], None if pair is None else [pair]), [0])
+        with torch.inference_mode():
+            hidden = encoder.base(**batch.inputs, output_hidden_states=True).hidden_states
+        for pooling in poolings:
+            first = {
+                "cls": [h[0, 0] for h in hidden],
+                "mean": [h[0].mean(dim=0) for h in hidden],
+                "last": [h[0, -1] for h in hidden],
+                "content": [h[0, 1:-1].mean(dim=0) for h in hidden],
+            }
+            if pooling == "pooler":
+                with torch.inference_mode():
+                    first["pooler"] = [encoder.base.pooler(h)[0] for h in hidden]
+            found[pooling].append(torch.stack(first[pooling]).numpy())
+    return {pooling: np.stack(rows, axis=1) for pooling, rows in found.items()}
+
+
+def read(store, poolings):
+    return {pooling: np.stack([store.layers(pooling)[i] for i in store.manifest.layers]) for pooling in poolings}
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Number of texts in each batch that an encoder ran."""
+    seen, states = [], Encoder.states
+
+    def counted(self, batch, *args, **options):
+        seen.append(len(batch))
+        return states(self, batch, *args, **options)
+
+    monkeypatch.setattr(Encoder, "states", counted)
+    return seen
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_are_a_plain_loops(family, texts, tmp_path):
+    encoder = Encoder(*build_model(family))
+    texts = [text for text in texts if text or family != "gpt2"]
+    store = extract_features(encoder, texts, store=tmp_path)
+    poolings = encoder.usual_poolings
+    assert store.manifest.layers == tuple(range(LAYERS + 1))
+    if family == "albert":  # keeps the pooler's layer and its activation apart; see test_pooling
+        poolings = ("cls", "mean")
+    for pooling, expected in plain_loop(encoder, texts, poolings).items():
+        found = read(store, [pooling])[pooling]
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert np.ptp(expected, axis=1).max() > 0.1
+
+
+def test_features_of_pairs_are_a_plain_loops_and_not_those_of_the_first_texts(bert, texts, tmp_path):
+    pairs = texts[::-1]
+    store = extract_features(bert, texts, pairs, store=tmp_path)
+    expected = plain_loop(bert, texts, ["mean"], pairs)["mean"]
+    np.testing.assert_allclose(read(store, ["mean"])["mean"], expected, atol=1e-5)
+    assert np.abs(expected - plain_loop(bert, texts, ["mean"])["mean"]).max() > 0.1
+
+
+def test_every_pooling_can_be_asked_for(bert, texts, tmp_path):
+    texts = [text for text in texts if text]
+    store = extract_features(bert, texts, poolings=tuple(POOLINGS), store=tmp_path)
+    for pooling, expected in plain_loop(bert, texts, tuple(POOLINGS)).items():
+        np.testing.assert_allclose(read(store, [pooling])[pooling], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 14, 4096])
+@pytest.mark.parametrize("shard_rows", [1, 7, 4096])
+def test_batches_and_shards_do_not_change_the_features(bert, texts, tmp_path, batch_tokens, shard_rows):
+    store = extract_features(bert, texts, store=tmp_path, batch_tokens=batch_tokens, shard_rows=shard_rows)
+    for pooling, expected in plain_loop(bert, texts, ["cls", "mean"]).items():
+        np.testing.assert_allclose(read(store, [pooling])[pooling], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [[0], [2], [3, 1], [1, 1]])
+def test_chosen_layers_are_those_of_all(bert, texts, tmp_path, layers):
+    every = read(extract_features(bert, texts, store=tmp_path / "all"), ["mean"])["mean"]
+    store = extract_features(bert, texts, layers=layers, store=tmp_path / "some")
+    assert store.manifest.layers == tuple(sorted(set(layers)))
+    for layer in layers:
+        np.testing.assert_array_equal(store.read("mean", layer), every[layer])
+
+
+def test_a_second_call_runs_no_encoder(bert, texts, tmp_path, calls):
+    first = extract_features(bert, texts, cache=tmp_path)
+    assert sum(calls) == len(texts)
+    again = extract_features(bert, texts, cache=tmp_path)
+    assert sum(calls) == len(texts)
+    assert again.folder == first.folder
+    np.testing.assert_array_equal(again.read("cls", 2), first.read("cls", 2))
+
+
+def test_one_more_pooling_is_added_to_what_is_there(bert, texts, tmp_path, calls):
+    extract_features(bert, texts, poolings=["cls"], cache=tmp_path, shard_rows=10)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("cls-*")}
+    store = extract_features(bert, texts, poolings=["cls", "mean"], cache=tmp_path, shard_rows=10)
+    assert sum(calls) == 2 * len(texts)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("cls-*")} == before
+    assert len(before) == 3
+    np.testing.assert_allclose(read(store, ["mean"])["mean"], plain_loop(bert, texts, ["mean"])["mean"], atol=1e-5)
+
+
+@pytest.mark.parametrize("stop", range(1, 9))
+def test_a_run_cut_off_at_any_file_goes_on_to_the_same_bytes(bert, texts, tmp_path, stop, monkeypatch):
+    options = {"poolings": ["cls", "mean"], "shard_rows": 6}
+    extract_features(bert, texts, store=tmp_path / "whole", **options)
+    written, replace = [], type(tmp_path).replace
+
+    def cut(self, target):
+        written.append(target)
+        if len(written) == 1 + stop:  # the first is the manifest
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("pathlib.Path.replace", cut)
+        with pytest.raises(KeyboardInterrupt):
+            extract_features(bert, texts, store=tmp_path / "cut", **options)
+    assert set(files(tmp_path / "cut")) < set(files(tmp_path / "whole"))
+    extract_features(bert, texts, store=tmp_path / "cut", **options)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"texts": ["good"]}, "texts"),
+        ({"max_length": 8}, "tokenizer"),
+        ({"dtype": "bfloat16"}, "dtype"),
+        ({"layers": [1]}, "layers"),
+        ({"stored_dtype": "float16"}, "stored_dtype"),
+        ({"seed": 1}, "model"),
+    ],
+)
+def test_a_store_of_something_else_is_refused_and_a_cache_keeps_both(bert, texts, tmp_path, change, field):
+    encoder = bert
+    if "seed" in change:
+        model, tokenizer = build_model("bert")
+        with torch.no_grad():
+            model.encoder.layer[0].output.dense.bias += 1
+        encoder = Encoder(model, tokenizer)
+    if "max_length" in change:
+        encoder = Encoder(bert.model, bert.tokenizer, max_length=change["max_length"])
+    if "dtype" in change:
+        encoder = bert.with_dtype(change["dtype"])
+    asked = change.get("texts", texts)
+    options = {name: value for name, value in change.items() if name in ("layers", "stored_dtype")}
+    extract_features(bert, texts, store=tmp_path / "store")
+    with pytest.raises(StoreMismatch, match=f"was made with {field}="):
+        extract_features(encoder, asked, store=tmp_path / "store", **options)
+    first = extract_features(bert, texts, cache=tmp_path / "cache")
+    second = extract_features(encoder, asked, cache=tmp_path / "cache", **options)
+    assert first.folder != second.folder
+
+
+def test_texts_cut_short_are_counted(texts, tmp_path):
+    encoder = Encoder(*build_model("bert"), max_length=8)
+    store = extract_features(encoder, texts, store=tmp_path, shard_rows=5)
+    longer = sum(len(encoder.tokenizer(text)["input_ids"]) > 8 for text in texts)
+    assert 0 < longer < len(texts)
+    assert store.truncated("mean") == longer
+
+
+def test_bfloat16_moves_the_features_a_little(bert, texts):
+    encoded = bert.encode(texts)
+    exact = pool_texts(bert, encoded, ["mean"], [LAYERS])["mean"]
+    half = pool_texts(bert.with_dtype("bfloat16"), encoded, ["mean"], [LAYERS])["mean"]
+    assert half.dtype == np.float32
+    assert 1e-4 < np.abs(half - exact).max() < 0.1
+
+
+def test_weights_that_are_not_finite_are_refused_with_layer_and_text(bert, texts, tmp_path):
+    with torch.no_grad():
+        bert.model.encoder.layer[1].output.dense.bias[0] = float("nan")
+    with pytest.raises(InputError, match="pooling cls of layer 2 is not finite at text 0"):
+        extract_features(bert, texts, store=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"texts": []}, "there are no texts"),
+        ({"pairs": ["good"]}, "pairs"),
+        ({"poolings": ["avg"]}, "unknown pooling 'avg'"),
+        ({"layers": [4]}, "unknown layer 4"),
+        ({"layers": []}, "no layer is asked for"),
+        ({"batch_tokens": 0}, "batch_tokens must be at least 1"),
+        ({"shard_rows": -1}, "shard_rows must be at least 1"),
+        ({"stored_dtype": "int8"}, "unknown stored dtype 'int8'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_written(bert, texts, tmp_path, options, message):
+    asked = {"texts": texts} | options
+    with pytest.raises(InputError, match=message):
+        extract_features(bert, **asked, store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.integers(1, 200))
+def test_batches_hold_every_row_once_within_the_budget_longest_first(lengths, budget):
+    lengths = np.array(lengths)
+    found = list(batches(lengths, budget))
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
+    assert all(len(rows) == 1 or len(rows) * lengths[rows].max() <= budget for rows in found)
+    tops = [lengths[rows].max() for rows in found]
+    assert tops == sorted(tops, reverse=True)
+
+
+def test_batches_of_like_length_pad_less_than_the_order_of_the_texts():
+    lengths = np.random.default_rng(0).integers(3, 60, size=500)
+    ours = sum(len(rows) * lengths[rows].max() for rows in batches(lengths, 512))
+    plain = sum(len(rows) * rows.max() for rows in np.array_split(lengths, 500 // 16))
+    assert lengths.sum() <= ours < 1.1 * lengths.sum() < plain

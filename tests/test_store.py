@@ -1,0 +1,176 @@
+"""The feature store: what is written comes back, what does not belong is refused, and a failed write leaves nothing."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from probes import FeatureStore, InputError, StoreMismatch
+from probes.store import Manifest, texts_fingerprint
+
+MANIFEST = Manifest(
+    model="m",
+    tokenizer="t",
+    texts="x",
+    rows=5,
+    layers=(0, 2),
+    hidden=3,
+    dtype="float32",
+    stored_dtype="float32",
+    batch_tokens=64,
+    shard_rows=2,
+)
+
+
+def shard_of(features, rows):
+    return features[:, rows]
+
+
+@pytest.fixture
+def features():
+    """(layers, rows, hidden)"""
+    return np.random.default_rng(0).standard_normal((2, 5, 3)).astype(np.float32)
+
+
+def filled(folder, features, manifest=MANIFEST, pooling="mean"):
+    store = FeatureStore.create(folder, manifest)
+    for shard, rows in store.shards():
+        store.write(pooling, shard, features[:, rows], truncated=shard)
+    return store
+
+
+def test_what_was_written_is_read_by_layer(tmp_path, features):
+    filled(tmp_path, features)
+    store = FeatureStore.open(tmp_path)
+    assert [rows for _, rows in store.shards()] == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    np.testing.assert_array_equal(store.read("mean", 0), features[0])
+    np.testing.assert_array_equal(store.read("mean", 2), features[1])
+    assert store.truncated("mean") == 0 + 1 + 2
+
+
+def test_chosen_rows_come_in_their_order(tmp_path, features):
+    layers = filled(tmp_path, features).layers("mean", np.array([4, 0]))
+    assert layers.keys() == (0, 2)
+    np.testing.assert_array_equal(layers[2], features[1][[4, 0]])
+
+
+def test_float16_is_read_as_float32_and_near(tmp_path, features):
+    store = filled(tmp_path, features, dataclasses.replace(MANIFEST, stored_dtype="float16"))
+    found = store.read("mean", 0)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, features[0].astype(np.float16))
+    assert not np.array_equal(found, features[0])
+
+
+def test_a_value_beyond_float16_is_refused_with_its_layer_and_text(tmp_path, features):
+    features[1, 3, 0] = 70000
+    with pytest.raises(InputError, match="pooling mean of layer 2 overflows float16 at text 3"):
+        filled(tmp_path / "half", features, dataclasses.replace(MANIFEST, stored_dtype="float16"))
+    filled(tmp_path / "single", features)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_refused_with_its_layer_and_text(tmp_path, features, value):
+    features[0, 4, 2] = value
+    with pytest.raises(InputError, match="pooling mean of layer 0 is not finite at text 4"):
+        filled(tmp_path, features)
+    assert not FeatureStore.open(tmp_path).has("mean", 2)
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Manifest)])
+def test_a_store_made_from_something_else_is_refused_by_the_name_of_the_difference(tmp_path, field):
+    FeatureStore.create(tmp_path, MANIFEST)
+    other = {"layers": (0, 1), "stored_dtype": "float16"}.get(field, "other")
+    asked = dataclasses.replace(MANIFEST, **{field: 7 if isinstance(getattr(MANIFEST, field), int) else other})
+    assert asked.key != MANIFEST.key
+    with pytest.raises(StoreMismatch, match=f"was made with {field}=.*use another folder or delete it"):
+        FeatureStore.create(tmp_path, asked)
+    assert FeatureStore.create(tmp_path, MANIFEST).manifest == MANIFEST
+
+
+def test_a_folder_without_a_store_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no feature store"):
+        FeatureStore.open(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"layers": 3}', json.dumps({"layers": [0], "color": 1})])
+def test_a_damaged_manifest_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match=r"damaged or of another version .*delete the folder"):
+        FeatureStore.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["rows", "batch_tokens", "shard_rows"])
+def test_sizes_below_one_are_refused(name):
+    with pytest.raises(InputError, match=f"{name} must be at least 1, found 0"):
+        dataclasses.replace(MANIFEST, **{name: 0})
+
+
+def test_what_is_not_there_is_refused(tmp_path, features):
+    store = filled(tmp_path, features)
+    with pytest.raises(InputError, match="unknown layer '1'; known: 0, 2"):
+        store.read("mean", 1)
+    with pytest.raises(InputError, match=r"lacks cls-000000.safetensors; extract 'cls' first"):
+        store.read("cls", 0)
+    with pytest.raises(InputError, match="lacks cls-000000"):
+        store.truncated("cls")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 60, -1])
+def test_a_shard_cut_short_is_refused_by_its_name(tmp_path, features, keep):
+    store = filled(tmp_path, features)
+    path = tmp_path / "mean-000001.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    for ask in (lambda: store.read("mean", 0), lambda: store.truncated("mean")):
+        with pytest.raises(InputError, match=r"mean-000001.safetensors' is damaged .*delete it and run again"):
+            ask()
+
+
+@pytest.mark.parametrize("failing", ["safetensors.numpy.save_file", "os.fsync", "pathlib.Path.replace"])
+def test_a_write_that_fails_leaves_the_store_as_it_was(tmp_path, features, failing, monkeypatch):
+    store = FeatureStore.create(tmp_path, MANIFEST)
+    store.write("mean", 0, features[:, :2], truncated=0)
+    before = sorted(path.name for path in tmp_path.iterdir())
+
+    def fail(*_args, **_options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(failing, fail)
+        with pytest.raises(OSError, match="No space left"):
+            store.write("mean", 1, features[:, 2:4], truncated=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    store.write("mean", 1, features[:, 2:4], truncated=0)
+    assert store.has("mean", 1)
+
+
+def test_the_libraries_own_error_of_a_full_disk_becomes_an_os_error(tmp_path, features, monkeypatch):
+    from safetensors import SafetensorError
+
+    def fail(*_args):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    store = FeatureStore.create(tmp_path, MANIFEST)
+    monkeypatch.setattr("safetensors.numpy.save_file", fail)
+    with pytest.raises(OSError, match=r"cannot write .*mean-000000.* finished shards are kept"):
+        store.write("mean", 0, features[:, :2], truncated=0)
+
+
+def test_texts_that_differ_have_other_fingerprints():
+    lists = [
+        (["a", "b"], None),
+        (["b", "a"], None),
+        (["ab"], None),
+        (["ab", ""], None),
+        (["", "ab"], None),
+        (["a"], ["b"]),
+        (["a"], None),
+        (["a"], [""]),
+        (["A"], None),
+        (["a "], None),
+        (["é"], None),
+        (["e\u0301"], None),
+    ]
+    assert len({texts_fingerprint(*sides) for sides in lists}) == len(lists)
+    assert texts_fingerprint(("a", "b")) == texts_fingerprint(["a", "b"])
