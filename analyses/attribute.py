@@ -30,7 +30,7 @@ class ExplainSettings:
     baseline: str = "auto"
     """What replaces the text's tokens: pad, mask, zero or mean; `auto` is pad, or zero where there is no pad token."""
     max_steps: int = 256
-    """Most points of the integral; they are doubled from 16 until the convergence delta is small."""
+    """Most steps of the integral; they are doubled from 16 until the convergence delta is small."""
 
     def check(self, job: Job) -> None:
         """Raise what can be known before the long part."""
@@ -137,7 +137,7 @@ def choose_texts(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating
 
 def claims(job: Job, attributions: Sequence[Attribution]) -> Iterator[Claim]:
     """Whether the integrals converged, and whether known deciding words were found."""
-    from probes.attribution import TOLERANCE
+    from probes.attribution import SMALLEST, TOLERANCE
     from probes.uncertainty import wilson
 
     if not attributions:
@@ -148,6 +148,7 @@ def claims(job: Job, attributions: Sequence[Attribution]) -> Iterator[Claim]:
         "n": len(attributions),
         "n_converged": converged,
         "tolerance": TOLERANCE,
+        "smallest": SMALLEST,
         "max_abs_delta": max(deltas, default=0.0),
     }
     yield Claim("convergence", "holds" if converged == len(attributions) else "fails", numbers=numbers)

@@ -118,7 +118,7 @@ def make_splits(
         texts = list(zip(split.texts, split.pairs or [""] * len(split), strict=True))
         if again := sum(pair in seen for pair in texts):
             notes.append(
-                f"{again} of {len(texts)} {name} texts also stand in an earlier split; their scores are flattered."
+                f"{again:,} of {len(texts):,} {name} texts also stand in an earlier split; their scores are flattered."
             )
         seen.update(texts)
         for task, classes in train.class_names.items():

@@ -69,7 +69,7 @@ def read_splits(
             read = _read(source, text, pair, labels)
             read, dropped = _valid(read, source, text, pair, labels, drop=drop_invalid)
             if dropped:
-                notes.append(f"{dropped} rows of {source} have no text or no label and were left out.")
+                notes.append(f"{dropped:,} rows of {source} have no text or no label and were left out.")
             if limit is not None and limit < len(read[text]):
                 keep = np.sort(rng.permutation(len(read[text]))[:limit])
                 read = {column: [values[i] for i in keep] for column, values in read.items()}

@@ -140,7 +140,10 @@ def layer_heat_map(
     with _drawing(width, height) as figure:
         axes = _axes(figure, left=64, right=8, top=28, bottom=6)
         numbers = [[f"{value:.1f}" for value in row] for row in table.to_numpy()]
-        colours = _shade(axes, table.to_numpy(), numbers, low=float(np.nanmin(table)), high=float(np.nanmax(table)))
+        # [CLS] at layer 0 says nothing of any text: were it the lowest shade, the others would hardly differ.
+        telling = frame["value"][(frame["layer"] > 0) | ~frame["pooling"].isin(["cls", "pooler"])]
+        low, high = (100 * float(end) for end in ((telling if len(telling) else frame["value"]).agg(["min", "max"])))
+        colours = _shade(axes, table.to_numpy(), numbers, low=low, high=high)
         shown = ["random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key) for key in keys]
         axes.set_xticks(np.arange(len(keys)) + 0.5, [name(text, 13) for text in shown])
         axes.set_yticks(np.arange(len(table)) + 0.5, [f"layer {layer}" for layer in table.index], rotation=0)
@@ -341,7 +344,7 @@ def _shade(axes: Axes, values: Any, texts: Sequence[Sequence[str]], *, low: floa
     axes.xaxis.tick_top()
     axes.tick_params(length=0, pad=5)
     share = np.nan_to_num((np.asarray(values) - low) / ((high - low) or 1))
-    levels = np.minimum(share * len(RAMP), len(RAMP) - 1).astype(int)
+    levels = np.clip(share * len(RAMP), 0, len(RAMP) - 1).astype(int)
     dark = (levels <= DARK_TEXT_UP_TO) | np.isnan(values)
     for text, is_dark in zip(axes.texts, dark[np.isfinite(values)], strict=True):
         text.set_color(LOW_TEXT if is_dark else HIGH_TEXT)

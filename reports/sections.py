@@ -240,15 +240,17 @@ def _trust(view: View) -> Section | None:
         n, holding = int(value(sums, "n")), int(value(sums, "n_converged"))
         verdict.append(
             f"{'All' if holding == n else count(holding) + ' of'} {count(n)} explanations add up: their scores sum to "
-            f"the difference they explain within {percent(value(sums, 'tolerance'))} of it (or 0.005 logit where that "
-            f"is more); the largest error is {decimal(value(sums, 'max_abs_delta'))} logit."
+            f"the difference they explain within {percent(value(sums, 'tolerance'))} of it (or "
+            f"{decimal(value(sums, 'smallest'))} logit where that is more); the largest error is "
+            f"{decimal(value(sums, 'max_abs_delta'))} logit."
         )
     for task in view.tasks:
         if hit := view.claim("deciding", task):
             said = (
-                f"In {percent(value(hit, 'hits'))} (95 % interval {interval(hit.interval)}) of "
-                f"{plural(int(value(hit, 'n')), 'text')} the word that counts most is one known to decide the label; "
-                f"of words drawn at random, {percent(value(hit, 'random'))} would be"
+                f"In {percent(value(hit, 'hits'))} (95 % interval {interval(hit.interval)}) of the "
+                f"{plural(int(value(hit, 'n')), 'text')} explained, errors and extremes for the most part, the word "
+                f"that counts most is one known to decide the label; of words drawn at random, "
+                f"{percent(value(hit, 'random'))} would be"
             )
             verdict.append(view.about(task, said + (". The two cannot be told apart.", ".")[hit.outcome == "above"]))
     heading = (

@@ -178,6 +178,29 @@ def test_warnings_stand_before_the_sections():
     assert "Check passed" not in words
 
 
+@pytest.mark.parametrize(("outcome", "ending"), [("above", "would be."), ("cannot_tell", "cannot be told apart.")])
+def test_explanations_are_told_with_their_tolerance_and_what_chance_would_find(outcome, ending):
+    numbers = {"hits": 0.44, "n": 50, "random": 0.169}
+    found = result()
+    hit = Claim("deciding", outcome, "sentiment", numbers, (0.312, 0.577))
+    words = Page(render_report(dataclasses.replace(found, claims=(*found.claims, hit)))).words.replace("\u00a0", " ")
+    assert "within 1.0 % of it (or 0.005 logit where that is more); the largest error is 0.020 logit" in words
+    told = words[words.index("sentiment: in 44.0 % (95 % interval 31.2 to 57.7) of the 50 texts explained") :]
+    assert "errors and extremes" in told
+    assert "at random, 16.9 % would be" in told
+    assert ending in told[: told.index("at random") + 80]
+
+
+def test_the_shades_of_the_heat_map_leave_out_the_layer_that_says_nothing():
+    frame = pd.DataFrame({"pooling": ["cls"] * 3, "layer": [0, 1, 2], "value": [0.5, 0.8, 0.82]})
+    svg = figures.layer_heat_map(frame, Label("heat", "t", "d"), best=None, tied=[], random_pooler=False)
+    assert re.findall(r"fill: var\(--ramp-(\d)", svg) == ["1", "1", "9"]
+    other = figures.layer_heat_map(
+        frame.assign(pooling="mean"), Label("heat", "t", "d"), best=None, tied=[], random_pooler=False
+    )
+    assert re.findall(r"fill: var\(--ramp-(\d)", other) == ["1", "9", "9"]
+
+
 def test_floors_appear_in_every_curve(page):
     for curve in re.findall(r"<svg[^>]*answer-\d-title.*?</svg>", page, flags=re.S):
         assert "majority 50.0" in curve
