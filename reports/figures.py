@@ -86,23 +86,7 @@ def layer_curves(
             axes.fill_between(points["layer"], points["lower"], points["upper"], color=colour, alpha=0.16, linewidth=0)
             shown = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key)
             ends.append((float(points["value"].iloc[-1]), name(shown, 14), colour))
-        seaborn.lineplot(
-            data=data,
-            x="layer",
-            y="value",
-            hue="pooling",
-            style="pooling",
-            palette={key: colour for key, (colour, _) in styles.items()},
-            markers={key: marker for key, (_, marker) in styles.items()},
-            dashes={key: (3, 2) if key == "pooler" and random_pooler else "" for key in styles},
-            markersize=6,
-            markeredgecolor=SURFACE,
-            linewidth=2,
-            estimator=None,
-            errorbar=None,
-            legend=False,
-            ax=axes,
-        )
+        _lines(axes, data, "value", styles, dashed=["pooler"] if random_pooler else [])
         for shown, value in floors.items():
             axes.axhline(100 * value, color=MUTED, linewidth=1.2, linestyle=(0, (5, 4)), zorder=1)
             ends.append((100 * value, f"{name(shown, 14)} {100 * value:.1f}", MUTED))
@@ -201,23 +185,7 @@ def spread_by_layer(frame: pd.DataFrame, label: Label) -> str:
         axes = _axes(figure, left=48, right=RIGHT_OF_CURVES - 52, top=30, bottom=46)
         axes.set_yscale("log")
         axes.set_ylim(lowest / 1.6, max(1.0, 1.6 * data["shown"].max()))
-        seaborn.lineplot(
-            data=data,
-            x="layer",
-            y="shown",
-            hue="pooling",
-            style="pooling",
-            palette={key: colour for key, (colour, _) in styles.items()},
-            markers={key: marker for key, (_, marker) in styles.items()},
-            dashes=False,
-            markersize=6,
-            markeredgecolor=SURFACE,
-            linewidth=2,
-            estimator=None,
-            errorbar=None,
-            legend=False,
-            ax=axes,
-        )
+        _lines(axes, data, "shown", styles)
         for _, row in data[data["relative_spread"] == 0].iterrows():
             axes.plot(row["layer"], lowest, "o", markersize=9, color=SURFACE, markeredgecolor=INK, zorder=5)
             axes.annotate("exactly 0", (row["layer"], lowest), (9, -4), "data", "offset pixels", color=INK)
@@ -286,6 +254,29 @@ def _styles(poolings: pd.Series[str]) -> dict[str, tuple[str, str]]:
     found = list(dict.fromkeys(poolings))
     others = [key for key in found if key not in STYLES]
     return {key: STYLES.get(key) or OTHERS[others.index(key) % len(OTHERS)] for key in found}
+
+
+def _lines(
+    axes: Axes, data: pd.DataFrame, y: str, styles: Mapping[str, tuple[str, str]], dashed: Sequence[str] = ()
+) -> None:
+    """A line by layer for each pooling."""
+    seaborn.lineplot(
+        data=data,
+        x="layer",
+        y=y,
+        hue="pooling",
+        style="pooling",
+        palette={key: colour for key, (colour, _) in styles.items()},
+        markers={key: marker for key, (_, marker) in styles.items()},
+        dashes={key: (3, 2) if key in dashed else "" for key in styles},
+        markersize=6,
+        markeredgecolor=SURFACE,
+        linewidth=2,
+        estimator=None,
+        errorbar=None,
+        legend=False,
+        ax=axes,
+    )
 
 
 def _ticks(axes: Axes, layers: Sequence[int]) -> None:

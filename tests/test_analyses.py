@@ -254,6 +254,26 @@ def test_help_lists_the_analyses_and_their_questions(capsys):
     assert "Which tokens does the decision rest on?" in out
 
 
+@pytest.mark.parametrize(("folder", "label", "n_classes"), [("sst2", "label", 2), ("trec", "coarse", 6)])
+def test_real_texts_are_read_above_their_floors_and_the_first_cls_at_the_majority(
+    data, packaged, tmp_path, folder, label, n_classes
+):
+    flags = (
+        f"--model packaged --label {label} --poolings cls mean --layers 0 4 --attribute 4 --limit 700 --quiet".split()
+    )
+    flags += ["--train", str(data / folder / "train.csv"), "--test", str(data / folder / "test.csv")]
+    assert main(["run", *flags, "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]) == 0
+    found = AnalysisResult.load(tmp_path / "out")
+    claims = {claim.id: claim for claim in found.claims if claim.id != "floor"}
+    majority = next(c for c in found.claims if c.id == "floor" and c.numbers["floor"] == "majority")
+    best, start = claims["best"], claims["cls_layer_0"]
+    assert (best.numbers["n_classes"], best.numbers["layer"]) == (n_classes, 4)
+    assert best.interval[0] > majority.numbers["accuracy"] + 0.1
+    assert (start.outcome, start.numbers["max_range"]) == ("holds", 0)
+    assert start.numbers["accuracy"] == start.numbers["majority"] == majority.numbers["accuracy"]
+    assert claims["convergence"].outcome == "holds"
+
+
 def test_the_chosen_texts_are_wrong_ones_first_then_sure_then_unsure():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 100)
