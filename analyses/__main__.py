@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(module: Any, settings: Any, command: str) -> None:
-    from reports import write_report
+    from reports import warnings, write_report
 
     created, started = datetime.datetime.now(datetime.UTC), time.monotonic()
     result = module.run(settings)
@@ -68,6 +68,9 @@ def _run(module: Any, settings: Any, command: str) -> None:
         seconds=round(time.monotonic() - started, 1),
     )
     folder = dataclasses.replace(result, provenance=provenance).save(settings.output.out)
+    if not settings.output.quiet:
+        for warning in warnings(result):
+            print(f"note: {warning}", file=sys.stderr)
     print(folder.resolve())
     print(write_report(folder).resolve())
 

@@ -24,7 +24,8 @@ class ExplainSettings:
     """What is explained, and how."""
 
     attribute: int = 50
-    """Test texts to explain for each label column: misclassified first, then the most and the least certain."""
+    """Test texts to explain for each label column: misclassified ones first, up to half, then the most and the least
+    certain, spread over classes."""
     head: Literal["probe", "model", "both"] = "probe"
     """Explain the best probe, the checkpoint's own classifier, or both."""
     baseline: str = "auto"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
-from probes.checks import InputError
+from probes.checks import InputError, check_writable
 from probes.results import Provenance, check_replaceable
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Job:
             InputError: The output folder, the data or the model cannot be used.
         """
         check_replaceable(output.out)
+        check_writable(encoder.cache.expanduser())
         return cls(data, encoder, output, data.read(output.seed), encoder.load())
 
     @property

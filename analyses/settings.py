@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from probes.checks import InputError, choose
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ class DataSettings:
     label: tuple[str, ...] = ("label",)
     """Label columns; each is probed."""
     limit: int | None = None
-    """Use at most so many texts of each file or split, drawn at random."""
+    """Use at most so many texts of each file or split, drawn at random; a few of each class where they fit."""
     drop_invalid: bool = False
     """Leave out rows without text or label instead of refusing them."""
 
@@ -63,13 +61,15 @@ class DataSettings:
             raise InputError("name at least one label column with --label")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"--limit must be 1 or more, found {self.limit}")
-        if self.train is not None and self.dataset is None:
+        if self.train is not None and self.dataset is not None:
+            raise InputError("--train and --dataset both name the texts; give one of them")
+        if self.train is not None:
             train, others = Source(str(self.train)), {"validation": self.validation, "test": self.test}
             sources = {name: Source(str(path)) if path else None for name, path in others.items()}
-        elif self.dataset == CONTROLLED and self.train is None:
+        elif self.dataset == CONTROLLED:
             note = "The built-in sentences come in pairs of the same words; intervals that take them singly are narrow."
             return make_splits(*controlled_datasets(self.label, self.limit, seed), seed=seed, notes=[note])
-        elif self.dataset is not None and self.train is None:
+        elif self.dataset is not None:
             known = split_names(self.dataset, self.subset)
             train, sources = Source(self.dataset, self.subset, self.train_split), {}
             for name, asked in (("validation", self.validation_split), ("test", self.test_split)):
@@ -146,13 +146,13 @@ class OutputSettings:
     seed: int = 0
     """Of every draw: splits, limits, resampling."""
     quiet: bool = False
-    """No progress bars."""
+    """No progress bars and no notes; the report has the notes too."""
 
 
 def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> list[TextDataset]:
     """The built-in sentences with the label columns asked for: train, validation, test."""
     from probes.controlled import TASKS, controlled_sentences
-    from probes.data import SPLITS, TextDataset
+    from probes.data import SPLITS, TextDataset, sort_names
 
     for task in tasks:
         choose("label column", task, dict.fromkeys(TASKS))
@@ -160,14 +160,12 @@ def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> l
     for name in SPLITS:
         sentences = controlled_sentences(name, seed=seed)
         rows = slice(limit)
-        names = {task: tuple(sorted(set(sentences.labels[task]))) for task in tasks}
-        dataset = TextDataset(
-            source=f"{CONTROLLED}/{name}",
-            texts=sentences.texts[rows],
-            pairs=None,
-            labels={t: np.array([names[t].index(v) for v in sentences.labels[t][rows]], dtype=np.int64) for t in tasks},
-            class_names=names,
+        dataset = TextDataset.of(
+            sentences.texts[rows],
+            {task: sentences.labels[task][rows] for task in tasks},
+            class_names={task: sort_names(sentences.labels[task]) for task in tasks},
             rationales={task: sentences.rationales[task][rows] for task in tasks},
+            source=f"{CONTROLLED}/{name}",
         )
         made.append(dataset)
     return made

@@ -63,7 +63,8 @@ def load_checkpoint(
             model, loaded = auto.from_pretrained(**place, **weights)
             tokenizer = AutoTokenizer.from_pretrained(**place)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
-        raise InputError(f"cannot load model {name!r}: {first_line(error)}") from error
+        where = "" if folder.is_dir() else f"no folder of that name, and not {PACKAGED!r}; from the hub: "
+        raise InputError(f"cannot load model {name!r}: {where}{first_line(error)}") from error
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # made up where there are no tokenizer files
         raise InputError(f"model {name!r} comes without a tokenizer; save the tokenizer beside it")
     # A classifier's head reads its pooler, a bare encoder's states do not.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import tempfile
 from collections.abc import Iterable, Mapping, Sized
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,6 +40,16 @@ def unknown(kind: str, name: object, known: Iterable[object]) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of another library's message, or the error's name where it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def check_writable(folder: Path) -> None:
+    """Raise unless files can be made in `folder`, or in the nearest folder above it that exists."""
+    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".layerprobe-", dir=place):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to {str(folder)!r}: {error.strerror}; name another folder") from error
 
 
 def check_same_length(**arrays: Sized | None) -> None:

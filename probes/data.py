@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, check_same_length, unknown
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"validation": 0.15, "test": 0.15}
@@ -34,6 +35,54 @@ class TextDataset:
 
     def __post_init__(self) -> None:
         check_same_length(texts=self.texts, pairs=self.pairs, **self.labels)
+
+    @classmethod
+    def of(
+        cls,
+        texts: Sequence[str],
+        labels: Mapping[str, Sequence[object]],
+        *,
+        pairs: Sequence[str] | None = None,
+        class_names: Mapping[str, Sequence[str]] | None = None,
+        rationales: Mapping[str, Sequence[Spans]] | None = None,
+        source: str = "memory",
+    ) -> Self:
+        """A dataset from plain lists.
+
+        Args:
+            texts: (texts,)
+            labels: Label column -> (texts,) labels of any kind; a class is named by its label as text.
+            pairs: (texts,) second texts, or None.
+            class_names: Label column -> names by class id; those that occur, sorted, when None.
+            rationales: Label column -> per text, character spans of the words known to decide it.
+            source: For provenance.
+
+        Raises:
+            InputError: Lengths differ, or a label is not among the class names.
+        """
+        values = {task: [str(label) for label in found] for task, found in labels.items()}
+        names = {task: tuple((class_names or {}).get(task) or sort_names(found)) for task, found in values.items()}
+        for task, found in values.items():
+            if strange := set(found) - set(names[task]):
+                raise InputError(unknown(f"class of {task!r}", min(strange), names[task]))
+        ids = {task: {name: i for i, name in enumerate(names[task])} for task in names}
+        return cls(
+            source=source,
+            texts=tuple(texts),
+            pairs=tuple(pairs) if pairs is not None else None,
+            labels={task: np.array([ids[task][v] for v in found], dtype=np.int64) for task, found in values.items()},
+            class_names=names,
+            rationales={task: tuple(spans) for task, spans in (rationales or {}).items()},
+        )
+
+
+def sort_names(values: Iterable[str]) -> tuple[str, ...]:
+    """Distinct values in order: as numbers where all are whole numbers, else as text."""
+    found = set(values)
+    try:
+        return tuple(sorted(found, key=int))
+    except ValueError:
+        return tuple(sorted(found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +154,7 @@ def make_splits(
             raise InputError(f"label column {task!r} has one class only ({classes[0]!r}); a probe needs two or more")
         if (lone := np.flatnonzero(counts == 1)).size:
             raise InputError(
-                f"class {classes[lone[0]]!r} of label column {task!r} has one text; give it more or leave it out"
+                f"class {classes[lone[0]]!r} of label column {task!r} has one text; give it more, or leave its rows out"
             )
     held = {name: SHARES[name] for name, dataset in given.items() if dataset is None}
     rows = _hold_out(train, held, seed) if held else {"train": np.arange(len(train.texts))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from logging import CRITICAL
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError, first_line, unknown
-from probes.data import Splits, TextDataset, make_splits
+from probes.data import Splits, TextDataset, make_splits, sort_names
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+
+
+SPARED = 3
+"""Texts of a class that a limit leaves, where there is room: one for each split."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def read_splits(
         labels: Label columns; each is a task. A class is named by its value as text.
         text: Column of the texts.
         pair: Column of second texts, or None.
-        limit: At most so many texts of each source, drawn at random.
+        limit: At most so many texts of each source, drawn at random; small classes keep a few where there is room.
         drop_invalid: Leave out rows without text or label, with a note, instead of refusing them.
         seed: Of the draw and of the split.
 
@@ -71,17 +75,16 @@ def read_splits(
             if dropped:
                 notes.append(f"{dropped:,} rows of {source} have no text or no label and were left out.")
             if limit is not None and limit < len(read[text]):
-                keep = np.sort(rng.permutation(len(read[text]))[:limit])
-                read = {column: [values[i] for i in keep] for column, values in read.items()}
+                read = _draw(read, labels, limit, rng)
             columns[name] = read
     names = {task: _class_names([v for read in columns.values() for v in read[task]], task) for task in labels}
     read_datasets = {
-        name: TextDataset(
-            source=str(sources[name]),
-            texts=tuple(read[text]),
-            pairs=tuple(read[pair]) if pair else None,
-            labels={task: _ids(read[task], names[task]) for task in labels},
+        name: TextDataset.of(
+            read[text],
+            {task: read[task] for task in labels},
+            pairs=read[pair] if pair else None,
             class_names=names,
+            source=str(sources[name]),
         )
         for name, read in columns.items()
     }
@@ -243,12 +246,19 @@ def _class_names(values: Sequence[str], task: str) -> tuple[str, ...]:
         raise InputError(
             f"label column {task!r} has {len(found)} classes for {len(values)} texts; is it the right column?"
         )
-    try:
-        return tuple(sorted(found, key=int))
-    except ValueError:
-        return tuple(sorted(found))
+    return sort_names(found)
 
 
-def _ids(values: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
-    index = {name: i for i, name in enumerate(names)}
-    return np.array([index[value] for value in values], dtype=np.int64)
+def _draw(
+    read: dict[str, list[Any]], labels: Sequence[str], limit: int, rng: np.random.Generator
+) -> dict[str, list[Any]]:
+    """At most `limit` rows at random, in their order; every class keeps `SPARED` of its rows where they fit."""
+    order = rng.permutation(len(next(iter(read.values()))))
+    left = Counter((task, value) for task in labels for value in set(read[task]) for _ in range(SPARED))
+    spared = []
+    for row in order:
+        wanted = [(task, read[task][row]) for task in labels if left[task, read[task][row]]]
+        left.subtract(wanted)
+        spared += [row] if wanted else []
+    keep = np.sort(list(dict.fromkeys([*spared, *order]))[:limit])
+    return {column: [values[row] for row in keep] for column, values in read.items()}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, check_same_length, check_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -236,6 +236,7 @@ def check_replaceable(folder: Path) -> None:
         raise InputError(f"{str(folder)!r} is a file; name a folder for the result")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "result.json").is_file():
         raise InputError(f"{str(folder)!r} exists and holds no earlier result; name another folder or empty it")
+    check_writable(folder.parent)
 
 
 def _umask() -> int:

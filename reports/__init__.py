@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from probes.results import AnalysisResult
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_report", "warnings", "write_report"]
 
 
 def render_report(result: AnalysisResult) -> str:
@@ -19,6 +19,13 @@ def render_report(result: AnalysisResult) -> str:
     from reports.render import render
 
     return render(result)
+
+
+def warnings(result: AnalysisResult) -> tuple[str, ...]:
+    """What a reader must know before using a number, a sentence each; the page shows them too."""
+    from reports.answers import cares
+
+    return cares(result)
 
 
 def write_report(folder: Path) -> Path:

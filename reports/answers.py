@@ -43,19 +43,27 @@ def _answer(view: View, task: str, anchor: str) -> Answer:
         return Answer(name(task), "", f"{plural(explained, 'decision')} explained, word by word.", (), "", None)
     headline = f"{opening}: {percent(score)} of {count(n)} test texts right (95 % interval {interval(bounds)})."
     floors_met = [c for c in view.claims("floor", task) if c.numbers["floor"] != "model_head"]
-    missed = [FLOORS.get(str(c.numbers["floor"]), name(c.numbers["floor"])) for c in floors_met if c.outcome != "above"]
-    standing = ("not above " + listing(missed, "or")) if missed else "above every floor" if floors_met else ""
+    missed = [
+        f"{verb} {listing(own, 'or')}"
+        for outcome, verb in (("below", "below"), ("cannot_tell", "not above"))
+        if (own := [_floor(claim) for claim in floors_met if claim.outcome == outcome])
+    ]
+    standing = ", ".join(missed) or ("above every floor" if floors_met else "")
     drawing = None if curve is None or curve["layer"].nunique() < 2 else _curves(view, task, curve, anchor)
     return Answer(
         name(task), percent(score), headline, tuple(sentences), standing, not missed if floors_met else None, drawing
     )
 
 
+def _floor(claim: Claim) -> str:
+    return FLOORS.get(str(claim.numbers["floor"]), name(claim.numbers["floor"]))
+
+
 def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
     """How far from each floor, with the interval of the difference."""
     above = list[str]()
     for claim in claims:
-        floor = FLOORS.get(str(claim.numbers["floor"]), name(claim.numbers["floor"]))
+        floor = _floor(claim)
         gap, bounds = value(claim, "difference"), claim.interval
         if claim.outcome == "above":
             unit = "" if above else " points"
@@ -96,7 +104,7 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
     lines += [f"{name(floor)}: {percent(score)}" for floor, score in floors.items()]
     label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
     best = view.best(task) if view.claim("best", task) else None
-    caption = "Bands: 95 % intervals. Dashed grey: floors. " + ("Ring: chosen on validation. " if best else "")
+    caption = "Bands: 95 % intervals. Dashed grey: floors. " + ("Ring: lowest log loss on validation. " if best else "")
     svg = figures.layer_curves(curve, floors, label, best=best, random_pooler=view.random_pooler)
     random = "Dashed line: a pooler that was never trained."
     return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))

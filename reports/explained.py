@@ -15,6 +15,10 @@ LEVELS = 8
 """Shades on each side of zero."""
 LONGEST_WORD = 200
 STRONGEST = 4
+FAINT = 0.005
+"""Logits under which a word's score rounds to 0.00: it is not called strong."""
+PALE = 0.05
+"""Least logits of the fullest colour: a page whose words move nothing stays pale."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def scale(attributions: Iterable[Attribution]) -> float:
     """Score, in logits, at which a word has its fullest colour: 1 % of the page's words reach further."""
     scores = [np.abs(a.word_scores[np.isfinite(a.word_scores)]) for a in attributions]
     found = np.concatenate([np.zeros(1), *scores])
-    return float(np.quantile(found[found > 0], 0.99)) if (found > 0).any() else 1.0
+    return max(PALE, float(np.quantile(found[found > 0], 0.99))) if (found > 0).any() else 1.0
 
 
 def cards(attributions: Sequence[Attribution], full: float, *, random_pooler: bool) -> tuple[Card, ...]:
@@ -95,11 +99,14 @@ def _entry(a: Attribution, full: float, *, random_pooler: bool) -> Entry:
     if a.n_steps is not None:
         parts.append(plural(a.n_steps, "step"))
     said = name(a.predicted)
-    words = _words(a, a.words, a.word_scores, a.word_offsets, full)
+    words = list(_words(a, a.words, a.word_scores, a.word_offsets, full))
+    # A special token that scores 0 is left out at the ends of a text, but it is what parts the two texts of a pair.
+    own = np.flatnonzero(a.word_offsets[:, 0] >= 0)
+    inside = range(own[0], own[-1]) if len(own) else range(0)
     return Entry(
         head=head(a, random_pooler=random_pooler),
         target=name(a.target),
-        words=tuple(word for word in words if word.shade != "special" or word.score.strip("0.")),
+        words=tuple(w for i, w in enumerate(words) if w.shade != "special" or w.score.strip("0.") or i in inside),
         pieces=tuple(_words(a, a.tokens, a.scores, a.offsets, full)),
         strongest=_strongest(a),
         sums=", ".join(parts),
@@ -143,8 +150,8 @@ def _strongest(a: Attribution) -> str:
     """The words that count most on each side, in words."""
     ranked = sorted(zip(a.word_scores.tolist(), a.words, strict=True), key=lambda pair: pair[0])
     sides = {
-        "for": [pair for pair in reversed(ranked) if pair[0] > 0][:STRONGEST],
-        "against": [pair for pair in ranked if pair[0] < 0][:STRONGEST],
+        "for": [pair for pair in reversed(ranked) if pair[0] >= FAINT][:STRONGEST],
+        "against": [pair for pair in ranked if pair[0] <= -FAINT][:STRONGEST],
     }
     shown = (
         f"{side} it: {', '.join(f'“{name(word, 30)}” {signed(score)}' for score, word in pairs)}"
@@ -152,7 +159,7 @@ def _strongest(a: Attribution) -> str:
         if pairs
     )
     sentence = "; ".join(itertools.islice(shown, 2))
-    return f"Strongest {sentence}." if sentence else "No word moves it."
+    return f"Strongest {sentence}." if sentence else "No word moves it by 0.01 logit."
 
 
 def heads(attributions: Sequence[Attribution], *, random_pooler: bool) -> str:

@@ -64,7 +64,9 @@ def _layers(view: View) -> Section | None:
     if not parts:
         return None
     several = any(view.claims("poolings", task) for task in view.tasks)
-    opening = ("At each vector's own best layer, chosen on validation, the probe is right on test:",) if several else ()
+    opening = (
+        ["At each vector's own best layer, by log loss on validation, the probe is right on test:"] if several else []
+    )
     used = "Encoded is not used: a probe shows what can be read off a vector, not what the classifier uses."
     return Section("Layers and vectors", "layers", (*opening, *verdict), tuple(parts), (used, LUCK, *view.lens()))
 
@@ -72,7 +74,7 @@ def _layers(view: View) -> Section | None:
 def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
     """Every number of a label column's probes, a row for each place."""
     found = {}
-    for key in ("validation accuracy", "test macro_f1", "test log_loss"):
+    for key in ("validation log_loss", "validation accuracy", "test macro_f1", "test log_loss"):
         split, metric = key.split()
         scores = view.scores(task, metric, split)
         rows = () if scores is None else scores[scores["layer"].notna()].itertuples()
@@ -89,6 +91,7 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
             (
                 wording.pooling(row.pooling, random_pooler=view.random_pooler),
                 str(row.layer),
+                decimal(found["validation log_loss"].get(point)),
                 percent(found["validation accuracy"].get(point)),
                 percent(row.value),
                 interval((row.lower, row.upper)),
@@ -101,15 +104,18 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
     heading = (
         "vector",
         "layer",
-        "validation",
-        "test",
+        "log loss on validation, nats",
+        "right on validation",
+        "right on test",
         "95 % interval",
         "minus the chosen",
-        "macro F1",
-        "log loss, nats",
+        "macro F1 on test",
+        "log loss on test, nats",
         "C",
     )
-    caption = "Every probe. “Minus the chosen” is in percentage points; its intervals hold for all places at once."
+    caption = "Every probe; the lowest log loss on validation is chosen."
+    if gap:
+        caption += " “Minus the chosen” is in percentage points; its intervals hold for all places at once."
     return Table(caption, rows=tuple(lines), folded=True, **columns(*heading, numeric=heading[1:]))
 
 
@@ -181,8 +187,9 @@ def _classes(view: View) -> Section | None:
                 drawings.append(Drawing(figures.confusion_matrix(counts, label), caption))
         if tables or drawings:
             parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
-    others = "Counts of the floors and of the model's own classifier are in tables/confusion.csv."
-    notes = (others,) if view.table("confusion") is not None else ()
+    counts = view.table("confusion")
+    own = " and of the model's own classifier" if counts is not None and "model_head" in set(counts["probe"]) else ""
+    notes = () if counts is None else (f"Counts of the floors{own} are in tables/confusion.csv.",)
     return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), notes) if parts else None
 
 
@@ -216,7 +223,7 @@ def _explained(view: View) -> Section | None:
         parts.append(Part(None if task is None else view.heading(task), (sentence,), cards=made))
     notes = (
         f"Fullest colour: {full:.2f} logit or more, on one scale for the whole page, centred on zero.",
-        "Special tokens that score exactly 0 stand among the pieces only.",
+        "Special tokens that score exactly 0 at the ends of a text stand among the pieces only.",
         "The texts are chosen to show errors and extremes; they are not a sample of all texts.",
         "A score says what the class's logit owes to a word, compared with the baseline; it says nothing of the label.",
     )

@@ -199,7 +199,7 @@ MISTAKES = {
     "unknown column": (["--text", "txt"], "unknown column 'txt' (did you mean 'text'?); known: text, label"),
     "unknown label": (["--label", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
     "too long": (["--max-length", "4096"], "max_length must lie in [3, 64]"),
-    "two sources": (["--dataset", "controlled"], "either --train FILE"),
+    "two sources": (["--dataset", "controlled"], "--train and --dataset both name the texts"),
     "no label": (["--label"], "name at least one label column"),
     "bad limit": (["--limit", "0"], "--limit must be 1 or more"),
     "no head": (["--head", "model"], "no classification head"),
@@ -236,6 +236,39 @@ def test_a_folder_of_something_else_is_never_replaced(place, capsys):
     assert call(place, "layers", *files(place), out="mine") == 1
     assert "holds no earlier result" in capsys.readouterr().err
     assert (place / "mine" / "thesis.tex").read_text() == "years"
+
+
+@pytest.mark.parametrize("flag", ["--out", "--cache"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(place, capsys, flag, monkeypatch):
+    (place / "a file").write_text("")
+    folder = {"--out": place / "a file" / "out", "--cache": place / "a file"}[flag]
+    monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
+    assert call(place, "layers", *files(place), flag, str(folder)) == 1
+    place = folder if flag == "--cache" else folder.parent
+    expected = f"error: cannot write to {str(place)!r}: Not a directory; name another folder\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_warnings_are_told_on_stderr_unless_quiet(place, capsys):
+    words = [
+        "layers",
+        "--model",
+        str(place / "bert"),
+        *files(place),
+        "--max-length",
+        "4",
+        "--cache",
+        str(place / "cache"),
+    ]
+    for quiet in (False, True):
+        assert main([*words, "--out", str(place / "noted"), *(["--quiet"] if quiet else [])]) == 0
+        out, err = capsys.readouterr()
+        told = [line for line in err.splitlines() if line.startswith("note: ")]
+        assert len(out.splitlines()) == 2
+        if quiet:
+            assert err == ""
+        else:
+            assert any("texts are longer than 4 tokens" in line for line in told)
 
 
 def test_usage_mistakes_exit_with_2(capsys):

@@ -188,6 +188,34 @@ def test_invalid_rows_are_left_out_on_request_and_counted(tmp_path):
     assert any("2 rows" in note and "left out" in note for note in splits.notes)
 
 
+def test_a_limit_leaves_every_class_enough_texts_to_split(tmp_path):
+    labels = ["common"] * 400 + [f"rare{i}" for i in range(20) for _ in range(4)]
+    rows = [f"text {i},{label},{'ab'[i % 2]}" for i, label in enumerate(labels)]
+    (tmp_path / "train.csv").write_text("\n".join(["text,label,other", *rows]))
+    splits = read_splits(Source(str(tmp_path / "train.csv")), labels=["label", "other"], limit=120)
+    dataset = splits.train.dataset
+    assert len(dataset.texts) == 120
+    counts = np.bincount(dataset.labels["label"])
+    assert counts.min() == 3
+    assert dataset.class_names["label"][counts.argmax()] == "common"
+    numbers = [int(text.split()[1]) for text in dataset.texts]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) == 120
+
+
+def test_a_dataset_from_plain_lists_names_its_classes_in_order():
+    dataset = TextDataset.of(["a", "b", "c"], {"n": [10, 9, 10], "s": ["x", "y", "x"]}, pairs=["d", "e", "f"])
+    assert dataset.class_names == {"n": ("9", "10"), "s": ("x", "y")}
+    assert dataset.labels["n"].tolist() == [1, 0, 1]
+    assert (dataset.texts, dataset.pairs) == (("a", "b", "c"), ("d", "e", "f"))
+    given = TextDataset.of(["a"], {"s": ["y"]}, class_names={"s": ("x", "y")})
+    assert given.labels["s"].tolist() == [1]
+    with pytest.raises(InputError, match="unknown class of 's' 'z'; known: x, y"):
+        TextDataset.of(["a"], {"s": ["z"]}, class_names={"s": ("x", "y")})
+    with pytest.raises(InputError, match="lengths differ"):
+        TextDataset.of(["a", "b"], {"s": ["z"]})
+
+
 def test_limit_draws_the_same_rows_for_the_same_seed(tmp_path):
     source = write(tmp_path / "t.csv")
     draws = [

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from probes import TextDataset
 from tests.conftest import build_model
 
 ROOT = Path(__file__).parents[1]
@@ -16,13 +15,14 @@ def test_the_library_example_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     words = {0: ("bad", "awful"), 1: ("good", "great")}
     labels = np.arange(60) % 2
-    texts = tuple(f"the film was {words[label][i % 4 // 2]} {i}" for i, label in enumerate(labels))
-    dataset = TextDataset("memory", texts, None, {"label": labels}, {"label": ("negative", "positive")})
+    texts = [f"the film was {words[label][i % 4 // 2]} {i}" for i, label in enumerate(labels)]
+    named = [("negative", "positive")[label] for label in labels]
     model, tokenizer = build_model("bert")
-    exec(compile(code, "README.md", "exec"), {"dataset": dataset, "model": model, "tokenizer": tokenizer})
+    exec(compile(code, "README.md", "exec"), {"texts": texts, "labels": named, "model": model, "tokenizer": tokenizer})
     out = capsys.readouterr().out
     assert "logistic" in out
     assert out.count("[CLS]") == 3
+    assert set(re.findall(r"^(negative|positive) ", out, flags=re.MULTILINE))
 
 
 def test_every_command_shown_has_flags_that_exist(capsys):

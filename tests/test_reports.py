@@ -17,6 +17,7 @@ import pytest
 
 from probes.results import Claim
 from reports import __main__, figures, render, render_report, sections, wording, write_report
+from reports.explained import cards
 from reports.figures import Label
 from tests.report_result import attribution, result
 
@@ -199,6 +200,53 @@ def test_the_shades_of_the_heat_map_leave_out_the_layer_that_says_nothing():
         frame.assign(pooling="mean"), Label("heat", "t", "d"), best=None, tied=[], random_pooler=False
     )
     assert re.findall(r"fill: var\(--ramp-(\d)", other) == ["1", "9", "9"]
+
+
+def test_the_badge_parts_what_is_below_from_what_cannot_be_told():
+    numbers = {"accuracy": 0.9, "difference": -0.1}
+    floors = [
+        Claim("floor", outcome, "t", {"floor": floor, **numbers}, (-0.2, 0.0))
+        for floor, outcome in (("bag_of_words", "below"), ("majority", "cannot_tell"))
+    ]
+    best = Claim("best", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
+    made = dataclasses.replace(result(), tables={}, attributions=(), claims=(best, *floors))
+    assert "below a bag of words, not above always answering the most frequent class" in Page(render_report(made)).words
+
+
+def test_a_head_that_no_word_moves_is_shown_pale_and_without_strong_words():
+    faint = dataclasses.replace(
+        result().attributions[0], word_scores=np.full(len(result().attributions[0].words), 1e-4)
+    )
+    words = Page(render_report(dataclasses.replace(result(), attributions=(faint,)))).words
+    assert "No word moves it by 0.01 logit." in words
+    assert "Strongest" not in words
+    assert "Fullest colour: 0.05 logit" in words
+
+
+def test_the_two_texts_of_a_pair_are_parted():
+    a = dataclasses.replace(
+        result().attributions[0],
+        text="good film",
+        pair="bad plot",
+        tokens=("[CLS]", "good", "film", "[SEP]", "bad", "plot", "[SEP]"),
+        scores=np.array([0, 1.0, 0.5, 0, -1, -0.5, 0]),
+        offsets=np.array([(-1, 0, 0), (0, 0, 4), (0, 5, 9), (-1, 0, 0), (1, 0, 3), (1, 4, 8), (-1, 0, 0)]),
+        words=("[CLS]", "good", "film", "[SEP]", "bad", "plot", "[SEP]"),
+        word_scores=np.array([0, 1.0, 0.5, 0, -1, -0.5, 0]),
+        word_offsets=np.array([(-1, 0, 0), (0, 0, 4), (0, 5, 9), (-1, 0, 0), (1, 0, 3), (1, 4, 8), (-1, 0, 0)]),
+    )
+    (card,) = cards([a], 1.0, random_pooler=False)
+    assert [word.text for word in card.entries[0].words] == ["good", "film", "[SEP]", "bad", "plot"]
+
+
+@pytest.mark.parametrize("has_head", [True, False])
+def test_the_models_own_classifier_is_named_only_where_there_is_one(has_head):
+    made = result()
+    counts = made.tables["confusion"]
+    extra = counts.assign(probe="model_head") if has_head else counts.iloc[:0]
+    tables = {**made.tables, "confusion": pd.concat([counts[counts["probe"] != "model_head"], extra])}
+    words = Page(render_report(dataclasses.replace(made, tables=tables))).words
+    assert ("Counts of the floors and of the model's own classifier are in" in words) == has_head
 
 
 def test_floors_appear_in_every_curve(page):
