@@ -124,10 +124,11 @@ class ModelHead:
         """(texts, classes) log probabilities."""
         encoded = self.encoder.encode(texts, pairs)
         out = np.empty((len(texts), len(self.class_names)), dtype=np.float32)
-        with tqdm(total=len(texts), desc="model head", unit="text", disable=not progress) as bar:
-            for rows in batches(encoded.lengths, token_budget(self.encoder)):
-                with torch.inference_mode():
-                    out[rows] = self.logits(self.encoder.batch(encoded, rows)).cpu().numpy()
+        budget = token_budget(self.encoder)
+        bar = tqdm(total=len(texts), desc="model head", unit="text", disable=not progress)
+        with bar, torch.inference_mode(), self.encoder.packed(budget):
+            for rows in batches(encoded.lengths, budget):
+                out[rows] = self.logits(self.encoder.batch(encoded, rows)).cpu().numpy()
                 bar.update(len(rows))
         return log_softmax(out)
 

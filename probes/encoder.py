@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from probes.checkpoints import load_checkpoint
 from probes.checks import InputError, choose, first_line, unknown
+from probes.packing import packed
 from probes.pooling import POOLINGS, LayerStates
 from probes.tokens import Batch, Encoded, encode, pad
 
@@ -216,6 +217,10 @@ class Encoder:
             return torch.cat([self.logits(row, embeddings=e) for row, e in alone])
         with self._borrowed([], embeddings):
             return self.model(**batch.inputs).logits.float()  # type: ignore[no-any-return]
+
+    def packed(self, rows: int) -> contextlib.AbstractContextManager[None]:
+        """The model's linear layers packed for batches of `rows` tokens; for use in inference mode."""
+        return packed(self.model, rows, DTYPES[self.dtype])
 
     def with_dtype(self, dtype: str) -> Self:
         """The same model, computing in another dtype."""

@@ -106,14 +106,15 @@ def pool_texts(
     """Pooling -> (layers, examples, hidden) in float32, in the order of `encoded`, held in memory."""
     shape = (len(layers), len(encoded.ids), encoder.hidden)
     out = {pooling: np.empty(shape, dtype=np.float32) for pooling in poolings}
-    for rows in batches(encoded.lengths, batch_tokens or token_budget(encoder)):
-        with torch.inference_mode():
+    budget = batch_tokens or token_budget(encoder)
+    with torch.inference_mode(), encoder.packed(budget):
+        for rows in batches(encoded.lengths, budget):
             states = encoder.states(encoder.batch(encoded, rows), layers)
             for pooling in poolings:
                 vectors = torch.stack([POOLINGS[pooling](states[layer]) for layer in layers])
                 out[pooling][:, rows] = vectors.cpu().numpy()
-        if bar is not None:
-            bar.update(len(rows))
+            if bar is not None:
+                bar.update(len(rows))
     return out
 
 

@@ -6,9 +6,9 @@ import platform
 
 import torch
 
-from tests.benchmarks import by_hand
+from tests.benchmarks import by_hand, extraction
 
-SUBJECTS = {"by_hand": by_hand.report}
+SUBJECTS = {"by_hand": by_hand.report, "extraction": extraction.report}
 PACKAGES = "torch transformers captum scikit-learn numpy".split()
 
 

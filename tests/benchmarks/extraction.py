@@ -1,0 +1,181 @@
+"""Extraction against a plain loop and SentenceTransformer on sst2, and against what the processor can do at all.
+
+The plain loop takes the texts as they come, 32 at a time, with all hidden states, and pools them. SentenceTransformer
+sorts by length too, and returns one vector a text; layerprobe returns [CLS], pooler and mean of every layer, and writes
+them to disk. Everything runs in one process, in turn; imports and loading are not timed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from sentence_transformers import SentenceTransformer
+
+from probes.checkpoints import packaged_folder
+from probes.encoder import DTYPES, Encoder
+from probes.extraction import batches, extract_features, token_budget
+from probes.packing import packed
+from probes.reading import Source, read_splits
+from probes.store import FeatureStore
+from probes.sweep import Examples, Sweep, sweep_probes
+from tests.benchmarks.by_hand import DATA, SPLITS, ByHand, Texts
+
+AIMS = {
+    ("plain loop", "float32"): 2.5,
+    ("plain loop", "bfloat16"): 3.5,
+    ("SentenceTransformer", "float32"): 1.05,
+    ("SentenceTransformer", "bfloat16"): 1.5,
+}
+AIM_OF_PEAK = 0.7
+FOLDER = DATA.parent
+TASKS = ("sst2", "past_present", "subj_number", "bigram_shift")
+
+
+def report(*, limit: int | None, repeats: int) -> None:
+    """Run all sides and print what they took."""
+    if not DATA.is_dir():
+        sys.exit("no folder shared/data/sst2 beside the checkout")
+    native = "avx512_bf16" if "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8") else "none"
+    print(f"Native bfloat16 of this processor: {native}")
+    texts = [text for name in SPLITS for text in Texts.read(DATA / f"{name}.csv").spread(limit).texts]
+    with tempfile.TemporaryDirectory(prefix="layerprobe-") as folder:
+        _speed(Path(folder), texts, repeats)
+        _science(Path(folder), limit)
+
+
+def _speed(folder: Path, texts: list[str], repeats: int) -> None:
+    rival, other = ByHand(), SentenceTransformer(str(packaged_folder()), device="cpu")
+    exact = Encoder.load("packaged", device="cpu")
+    encoders = {dtype: exact.with_dtype(dtype) for dtype in DTYPES}
+    stores: dict[str, FeatureStore] = {}
+
+    def ours(dtype: str) -> None:
+        stores[dtype] = extract_features(encoders[dtype], texts, cache=Path(tempfile.mkdtemp(dir=folder)))
+
+    sides: dict[str, Callable[[], object]] = {
+        "plain loop": lambda: rival.extract(texts),
+        "SentenceTransformer": lambda: other.encode(texts, batch_size=32, show_progress_bar=False),
+        **{f"ours, {dtype}": lambda dtype=dtype: ours(dtype) for dtype in encoders},
+        **{
+            f"bare forward, {dtype}": lambda dtype=dtype: _bare(encoders[dtype], texts, packing=True)
+            for dtype in encoders
+        },
+        "bare forward, float32, not packed": lambda: _bare(exact, texts, packing=False),
+    }
+    few = texts[:: max(1, len(texts) // 100)]
+    rival.extract(few)
+    other.encode(few, show_progress_bar=False)
+    for encoder in encoders.values():
+        extract_features(encoder, few, cache=folder)
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    peaks = []
+    for _ in range(repeats):
+        for name, run in sides.items():
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            peaks.append(_peak())
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    took = {name: statistics.median(found) for name, found in seconds.items()}
+    print(f"{len(texts):,} texts; repeats: {repeats}\n")
+    print(pd.Series(took, name="seconds").to_string(float_format="{:.2f}".format), "\n")
+    for (name, dtype), aim in AIMS.items():
+        ratio = took[name] / took[f"ours, {dtype}"]
+        print(f"{name} / ours, {dtype}: {ratio:.2f} ({'at or above' if ratio >= aim else 'BELOW'} the aim of {aim:g})")
+    flop, padded = _work(exact, texts)
+    peak, best = statistics.median(peaks), took["ours, float32"]
+    share = flop / best / peak
+    print(f"\nMatrix products alone: {peak / 1e9:.0f} GFLOP/s (median of {len(peaks)} half seconds between the runs)")
+    print(
+        f"FLOP on real tokens / that rate, float32: {share:.2f} "
+        f"({'at or above' if share >= AIM_OF_PEAK else 'BELOW'} the aim of {AIM_OF_PEAK:g})"
+    )
+    for dtype in encoders:
+        share = took[f"bare forward, {dtype}"] / took[f"ours, {dtype}"]
+        print(f"Bare forward pass of the same batches / ours, {dtype}: {share:.0%}")
+    print(f"Padding: {padded - 1:.1%} more tokens than real ones")
+    start = time.perf_counter()
+    encoded = exact.encode(texts)
+    tokenised = time.perf_counter() - start
+    start = time.perf_counter()
+    again = extract_features(exact, texts, store=stores["float32"].folder)
+    opened = time.perf_counter() - start
+    print(f"Tokenising alone: {tokenised:.2f} s ({tokenised / best:.1%}) for {encoded.lengths.sum():,} tokens")
+    print(f"Asking a second time: {opened:.2f} s; reading one layer: ", end="")
+    start = time.perf_counter()
+    again.read("mean", 3)
+    print(f"{time.perf_counter() - start:.3f} s")
+
+
+def _bare(encoder: Encoder, texts: list[str], *, packing: bool) -> None:
+    encoded = encoder.encode(texts)
+    budget = token_budget(encoder)
+    half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=encoder.dtype == "bfloat16")
+    with torch.inference_mode(), half, encoder.packed(budget) if packing else contextlib.nullcontext():
+        for rows in batches(encoded.lengths, budget):
+            encoder.model(**encoder.batch(encoded, rows).inputs)
+
+
+def _work(encoder: Encoder, texts: list[str]) -> tuple[float, float]:
+    """FLOP of the blocks on real tokens, and padded tokens / real ones."""
+    lengths = encoder.encode(texts).lengths.astype(float)
+    per_token = 8 * encoder.hidden**2 + 4 * encoder.hidden * encoder.config.intermediate_size
+    attention = 4 * encoder.hidden * (lengths**2).sum()
+    rows = list(batches(lengths.astype(np.int64), token_budget(encoder)))
+    padded = sum(len(found) * lengths[found].max() for found in rows)
+    return encoder.n_layers * (per_token * lengths.sum() + attention), padded / lengths.sum()
+
+
+def _peak() -> float:
+    """FLOP/s that products of (512, 1536) and (1536, 1536) in float32 keep up, by the faster of the two libraries."""
+    layer, x = torch.nn.Linear(1536, 1536), torch.randn(512, 1536)
+    rates = []
+    with torch.inference_mode():
+        for packing in (True, False):
+            with packed(layer if packing else torch.nn.Identity(), len(x)):
+                layer(x)
+                start, done = time.perf_counter(), 0
+                while time.perf_counter() < start + 0.5:
+                    layer(x)
+                    done += 1
+                rates.append(2 * x.shape[0] * 1536 * 1536 * done / (time.perf_counter() - start))
+    return max(rates)
+
+
+def _science(folder: Path, limit: int | None) -> None:
+    """What bfloat16 does to each probe's test accuracy, beside its interval."""
+    exact = Encoder.load("packaged", device="cpu")
+    rows = []
+    for task in TASKS:
+        sources = {name: Source(str(FOLDER / task / f"{name}.csv")) for name in SPLITS}
+        given = {name: source for name, source in sources.items() if Path(source.path).is_file()}
+        splits = read_splits(**given, labels=["label"], limit=limit or 4000)
+        sweeps: dict[str, Sweep] = {}
+        for dtype in DTYPES:
+            print(f"{task}, {dtype} ...", file=sys.stderr, flush=True)
+            examples = {}
+            for name, split in splits.items():
+                store = extract_features(exact.with_dtype(dtype), split.texts, poolings=["cls", "mean"], cache=folder)
+                features = {pooling: store.layers(pooling) for pooling in ("cls", "mean")}
+                examples[name] = Examples(features, {"label": split.labels("label")})
+            sweeps[dtype] = sweep_probes(**examples)
+        found = {dtype: sweep.tasks["label"] for dtype, sweep in sweeps.items()}
+        moves = {
+            point: found["bfloat16"].test[point]["accuracy"] - found["float32"].test[point]["accuracy"]
+            for point in found["float32"].selections
+        }
+        worst = max(moves, key=lambda point: abs(moves[point]))
+        lower, upper = found["float32"].interval(worst)
+        rows.append((task, len(splits.test), str(worst), moves[worst], lower, upper, upper - lower))
+    columns = ["task", "test texts", "place", "largest move", "lower", "upper", "interval's width"]
+    print("\nTest accuracy, bfloat16 minus float32, where it moves most; 95 % interval of float32's there:")
+    print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="{:.4f}".format))

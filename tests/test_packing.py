@@ -1,0 +1,86 @@
+"""Packed linear layers: the same numbers, in the one case they are for, and a model given back as it came."""
+
+import pytest
+import torch
+from torch import nn
+
+from probes.packing import packed
+
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 32), nn.GELU(), nn.Linear(32, 5, bias=False))
+
+
+def calls(monkeypatch):
+    """Number of products that oneDNN did."""
+    seen, real = [], torch.ops.mkldnn._linear_pointwise
+
+    def counted(*args):
+        seen.append(0)
+        return real(*args)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", counted)
+    return seen
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (7, 8), (3, 5, 8), (1, 1, 8)])
+def test_packed_layers_give_the_same_numbers(shape, monkeypatch):
+    model, x, seen = net(), torch.randn(shape, generator=torch.Generator().manual_seed(1)), calls(monkeypatch)
+    with torch.inference_mode():
+        plain = model(x)
+        assert not seen
+        with packed(model, 64):
+            torch.testing.assert_close(model(x), plain, atol=1e-6, rtol=0)
+        assert len(seen) == 2
+        assert torch.equal(model(x), plain)
+    assert len(seen) == 2
+
+
+def test_under_autocast_packed_layers_give_autocasts_numbers(monkeypatch):
+    model, x, seen = net(), torch.randn(7, 8, generator=torch.Generator().manual_seed(1)), calls(monkeypatch)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        plain = model(x)
+        with packed(model, 64, torch.bfloat16):
+            found = model(x)
+    assert found.dtype is plain.dtype is torch.bfloat16
+    assert len(seen) == 2
+    torch.testing.assert_close(found, plain, atol=0.01, rtol=0)
+    with torch.inference_mode(), packed(model, 64, torch.bfloat16):
+        assert model(x).dtype is torch.float32  # laid out for autocast, which is off
+    assert len(seen) == 2
+
+
+def test_gradients_autocast_unasked_and_other_dtypes_go_the_usual_way(monkeypatch):
+    model, x, seen = net(), torch.randn(3, 8), calls(monkeypatch)
+    with packed(model, 64):
+        model(x).sum().backward()
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+            assert model(x).dtype is torch.bfloat16
+    assert model[0].weight.grad.abs().sum() > 0
+    half = net().bfloat16()
+    with packed(half, 64), torch.inference_mode():
+        assert half(x.bfloat16()).dtype is torch.bfloat16
+    assert not seen
+
+
+def test_the_model_is_given_back_also_after_an_exception_and_inside_itself():
+    model = net()
+    with pytest.raises(RuntimeError, match="stop"), packed(model, 64):
+        raise RuntimeError("stop")
+    with packed(model, 64):
+        with packed(model, 64):
+            pass
+        assert all("forward" in vars(layer) for layer in model if isinstance(layer, nn.Linear))
+    assert not any("forward" in vars(layer) for layer in model)
+
+
+def test_a_subclass_of_a_linear_layer_is_left_alone(monkeypatch):
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    model, x, seen = Doubled(8, 2), torch.randn(3, 8), calls(monkeypatch)
+    with torch.inference_mode(), packed(model, 64):
+        torch.testing.assert_close(model(x), 2 * nn.functional.linear(x, model.weight, model.bias))
+    assert not seen
