@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, check_writable
+from probes.checks import InputError, check_same_length, check_writable, umask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,18 +158,23 @@ class AnalysisResult:
         An earlier result folder of that name is replaced; anything else there is an error.
 
         Raises:
-            InputError: `folder` exists and is not a result folder.
-            OSError: It cannot be written; nothing is left behind.
+            InputError: `folder` exists and is not a result folder, or holds more than one.
+            OSError: It cannot be written; nothing is left behind, and an earlier result stays.
         """
         check_replaceable(folder)
+        folder = folder.resolve()
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             self._write(part)
-            part.chmod(0o777 & ~_umask())
+            part.chmod(0o777 & ~umask())
             if folder.exists():
                 aside = folder.rename(part.with_name(f"{part.name}.old"))
-                part.rename(folder)
+                try:
+                    part.rename(folder)
+                except BaseException:
+                    aside.rename(folder)
+                    raise
                 shutil.rmtree(aside)
             else:
                 part.rename(folder)
@@ -206,13 +210,22 @@ class AnalysisResult:
         """Read a folder that `save` wrote.
 
         Raises:
-            InputError: It is not a result folder, or of another format.
+            InputError: It is not a result folder, is damaged, or of another format.
         """
         if not (folder / "result.json").is_file():
             raise InputError(f"{str(folder)!r} holds no result.json; name a folder that an analysis wrote")
-        summary = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        summary = _summary(folder)
+        if summary is None:
+            raise InputError(f"{str(folder / 'result.json')!r} is damaged, or not of an analysis; run it again")
         if summary["format"] != FORMAT:
             raise InputError(f"{str(folder)!r} has result format {summary['format']}, this version reads {FORMAT}")
+        try:
+            return cls._from(summary, folder)
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+            raise InputError(f"the result in {str(folder)!r} is damaged ({error}); run it again") from error
+
+    @classmethod
+    def _from(cls, summary: Mapping[str, Any], folder: Path) -> Self:
         with (folder / "attributions.jsonl").open(encoding="utf-8") as lines:
             attributions = tuple(Attribution.from_json(json.loads(line)) for line in lines)
         claims = [
@@ -231,18 +244,32 @@ class AnalysisResult:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raise unless `folder` is absent, empty, or an earlier result that may be replaced."""
+    """Raise unless `folder` is absent, empty, or an earlier result and nothing else, so that it may be replaced."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r} is a file; name a folder for the result")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "result.json").is_file():
+    place = folder.resolve()
+    if place == Path.cwd() or place.is_mount():
+        raise InputError(f"{str(folder)!r} cannot be replaced as a whole; name a folder inside it")
+    there = {path.name for path in place.iterdir()} if place.is_dir() else set()
+    summary = _summary(place) if "result.json" in there else None
+    if there and summary is None:
         raise InputError(f"{str(folder)!r} exists and holds no earlier result; name another folder or empty it")
-    check_writable(folder.parent)
+    ours = {"result.json", "tables", "attributions.jsonl", "report.html"}
+    if summary and (foreign := there - ours - set(summary["files"])):
+        raise InputError(
+            f"{str(folder)!r} holds an earlier result and also {min(foreign)!r}; move that away or name another folder"
+        )
+    check_writable(place.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _summary(folder: Path) -> dict[str, Any] | None:
+    """What `result.json` holds; None where it is not one of ours."""
+    try:
+        found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(found, dict) and {"format", "provenance", "files", "tables"} <= set(found)
+    return found if ours else None
 
 
 def _plain(value: Any) -> Any:

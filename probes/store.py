@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, choose
+from probes.checks import InputError, choose, umask
 
 STORED_DTYPES: dict[str, type[np.floating[Any]]] = {"float32": np.float32, "float16": np.float16}
 
@@ -226,6 +226,7 @@ def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(part)
         with part.open("rb") as written:
             os.fsync(written.fileno())
+        part.chmod(0o666 & ~umask())  # a temporary file is its owner's alone; a cache may be a group's
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -116,3 +117,68 @@ def test_result_json_is_strict_json(result, tmp_path):
 def test_a_folder_without_result_is_a_clear_error(tmp_path):
     with pytest.raises(InputError, match=r"holds no result\.json"):
         AnalysisResult.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"a": 1}', "[]", "{", ""])
+def test_a_stranger_called_result_json_protects_its_folder(result, tmp_path, content):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    (folder / "result.json").write_text(content)
+    with pytest.raises(InputError, match="holds no earlier result"):
+        result.save(folder)
+    assert (folder / "result.json").read_text() == content
+    with pytest.raises(InputError, match="damaged, or not of an analysis"):
+        AnalysisResult.load(folder)
+
+
+def test_a_file_of_the_users_in_a_result_folder_protects_it(result, tmp_path):
+    result.save(tmp_path / "r")
+    (tmp_path / "r" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds an earlier result and also 'notes.txt'"):
+        result.save(tmp_path / "r")
+    assert (tmp_path / "r" / "notes.txt").read_text() == "mine"
+
+
+def test_a_result_cut_short_is_a_clear_error(result, tmp_path):
+    folder = result.save(tmp_path / "r")
+    (folder / "attributions.jsonl").write_text('{"text": "a"')
+    with pytest.raises(InputError, match="is damaged"):
+        AnalysisResult.load(folder)
+    (folder / "attributions.jsonl").unlink()
+    with pytest.raises(InputError, match="is damaged"):
+        AnalysisResult.load(folder)
+
+
+def test_the_folder_one_stands_in_is_refused_before_the_work(result, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for place in (".", "sub/.."):
+        with pytest.raises(InputError, match="cannot be replaced as a whole"):
+            result.save(Path(place))
+
+
+def test_a_link_to_a_result_stays_a_link(result, tmp_path):
+    result.save(tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    dataclasses.replace(result, name="again").save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert AnalysisResult.load(tmp_path / "real").name == "again"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_a_result_that_cannot_be_put_in_place_leaves_the_earlier_one(result, tmp_path, monkeypatch):
+    result.save(tmp_path / "r")
+    rename, calls = Path.rename, []
+
+    def second_fails(self, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", second_fails)
+        with pytest.raises(OSError, match="No space"):
+            dataclasses.replace(result, name="again").save(tmp_path / "r")
+    assert AnalysisResult.load(tmp_path / "r").name == "run"
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]

@@ -127,6 +127,12 @@ def test_a_shard_cut_short_is_refused_by_its_name(tmp_path, features, keep):
             ask()
 
 
+def test_files_have_the_rights_of_any_new_file(tmp_path, features):
+    filled(tmp_path, features)
+    (tmp_path / "other").write_text("")
+    assert {path.stat().st_mode for path in tmp_path.iterdir()} == {(tmp_path / "other").stat().st_mode}
+
+
 @pytest.mark.parametrize("failing", ["safetensors.numpy.save_file", "os.fsync", "pathlib.Path.replace"])
 def test_a_write_that_fails_leaves_the_store_as_it_was(tmp_path, features, failing, monkeypatch):
     store = FeatureStore.create(tmp_path, MANIFEST)
