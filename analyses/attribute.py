@@ -75,7 +75,7 @@ def run(settings: Settings) -> AnalysisResult:
         provenance=job.provenance(),
         tables={"metrics": job.sweep.metrics, "selection": job.sweep.selection},
         attributions=attributions,
-        claims=tuple(claims(job, attributions)),
+        claims=(*job.claims(), *claims(job, attributions)),
         notes=job.sweep.notes,
     )
 
@@ -90,8 +90,11 @@ def explain(job: Job, settings: ExplainSettings) -> tuple[Attribution, ...]:
     made: list[Attribution] = []
     for task, found in job.sweep.tasks.items():
         probe = found.selections[found.best].probe
-        features = job.examples("test").features[found.best.pooling][found.best.layer]
-        rows = choose_texts(found.labels, probe.log_prob(features), settings.attribute)
+        if settings.head == "model":
+            said = job.heads[0][task]
+        else:
+            said = probe.log_prob(job.examples("test").features[found.best.pooling][found.best.layer])
+        rows = choose_texts(found.labels, said, settings.attribute)
         heads: list[Head] = []
         if settings.head != "model":
             layer, pooling = found.best.layer, found.best.pooling
@@ -121,7 +124,7 @@ def choose_texts(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating
 
     Args:
         labels: (examples,) class ids.
-        log_prob: (examples, classes) of the probe that will be explained.
+        log_prob: (examples, classes) of the head that will be explained; the probe's where both are.
         n: How many.
     """
     certainty, wrong = log_prob.max(axis=1), log_prob.argmax(axis=1) != labels

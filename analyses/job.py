@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
 from probes.checks import InputError, check_writable
-from probes.results import Provenance, check_replaceable
+from probes.results import Claim, Provenance, check_replaceable
 
 if TYPE_CHECKING:
     from probes.data import Split, Splits, TextDataset
@@ -42,6 +43,8 @@ class Job:
         Raises:
             InputError: The output folder, the data or the model cannot be used.
         """
+        if output.seed < 0:
+            raise InputError(f"--seed must be 0 or more, found {output.seed}")
         check_replaceable(output.out)
         check_writable(encoder.cache.expanduser())
         return cls(data, encoder, output, data.read(output.seed), encoder.load())
@@ -95,7 +98,7 @@ class Job:
         """Every probe and floor, fitted and scored."""
         from probes.sweep import sweep_probes
 
-        heads, notes = self._heads()
+        heads, notes = self.heads
         only_pooler = set(self.poolings) == {"pooler"}
         sweep = sweep_probes(
             *(self.examples(name) for name in ("train", "validation", "test")),
@@ -109,11 +112,12 @@ class Job:
         )
         return dataclasses.replace(sweep, notes=(*self.splits.notes, *notes, *sweep.notes))
 
-    def _heads(self) -> tuple[dict[str, Any], list[str]]:
-        """Label column -> the model's own log probabilities on test, for the columns whose classes it has."""
+    @cached_property
+    def heads(self) -> tuple[Mapping[str, NDArray[np.float64]], Sequence[str]]:
+        """Label column -> the model's own log probabilities on test; and notes of columns whose classes it lacks."""
         from probes.attribution import ModelHead
 
-        heads: dict[str, Any] = {}
+        heads: dict[str, NDArray[np.float64]] = {}
         notes = []
         for task, classes in self.splits.class_names.items():
             if self.encoder.is_classifier:
@@ -131,6 +135,20 @@ class Job:
         """Texts that the encoder did not read to their end, and texts in all."""
         stores = {store.folder: store for store in self.stores.values()}.values()
         return sum(s.truncated(self.poolings[0]) for s in stores), sum(s.manifest.rows for s in stores)
+
+    def claims(self) -> Iterator[Claim]:
+        """What a reader must know of the encoder before using any number."""
+        if self.encoder.random_pooler:
+            reason = "its bias is exactly zero, which initialisation leaves and training does not"
+            yield Claim("random_pooler", "random", numbers={"reason": reason})
+        elif not self.encoder.has_pooler:
+            yield Claim("no_pooler", "absent", numbers={"reason": f"{type(self.encoder.model).__name__} has no pooler"})
+        if "cls" not in self.encoder.poolings:
+            yield Claim("no_cls", "absent", numbers={"reason": "its tokenizer adds no [CLS] token"})
+        n, total = self.truncated
+        if n:
+            numbers = {"n": n, "total": total, "max_length": self.encoder.max_length}
+            yield Claim("truncated", "measured", numbers=numbers)
 
     def provenance(self) -> Provenance:
         """What the numbers came from; the door adds the command line and the times."""

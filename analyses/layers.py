@@ -101,7 +101,7 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
     if embeddings in found.selections and embeddings != best:
         floors["layer_0_mean"] = embeddings
     for floor, key in floors.items():
-        lower, upper = found.resampled.difference(found.column(best), found.column(key))
+        lower, upper = found.resampled.difference(found.column(best), found.column(key), n=n)
         outcome = "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"
         score = found.test[key]["accuracy"]
         numbers = {"floor": floor, "accuracy": score, "difference": accuracy - score}
@@ -131,16 +131,7 @@ def _claims(job: Job, depth: pd.DataFrame) -> Iterator[Claim]:
     if 0 in job.layers and len(moved):
         numbers = {"first_layer": int(moved["layer"].iloc[0]), "last_spread": float(cls["relative_spread"].iloc[-1])}
         yield Claim("cls_depth", "measured", numbers=numbers)
-    if job.encoder.random_pooler:
-        reason = "its bias is exactly zero, which initialisation leaves and training does not"
-        yield Claim("random_pooler", "random", numbers={"reason": reason})
-    elif "pooler" not in job.encoder.poolings:
-        yield Claim("no_pooler", "absent", numbers={"reason": f"{type(job.encoder.model).__name__} has no pooler"})
-    if "cls" not in job.encoder.poolings:
-        yield Claim("no_cls", "absent", numbers={"reason": "its tokenizer adds no [CLS] token"})
-    n, total = job.truncated
-    if n:
-        yield Claim("truncated", "measured", numbers={"n": n, "total": total, "max_length": job.encoder.max_length})
+    yield from job.claims()
 
 
 def _cls_depth(job: Job) -> pd.DataFrame:

@@ -63,6 +63,21 @@ class DataSettings:
             raise InputError(f"--limit must be 1 or more, found {self.limit}")
         if self.train is not None and self.dataset is not None:
             raise InputError("--train and --dataset both name the texts; give one of them")
+        # A flag that would go unheeded is a mistake: what is scored must be what was named.
+        files: dict[str, object] = {"--validation": self.validation, "--test": self.test}
+        parts: dict[str, object] = {
+            "--subset": self.subset,
+            "--train-split": None if self.train_split == "train" else self.train_split,
+            "--validation-split": self.validation_split,
+            "--test-split": self.test_split,
+        }
+        unheeded = files if self.dataset is not None else parts
+        if self.dataset == CONTROLLED:
+            unheeded = {**files, **parts, "--text-pair": self.text_pair}
+        for flag, given in unheeded.items():
+            if given is not None:
+                other = "--dataset" if self.dataset is not None else "--train"
+                raise InputError(f"{flag} has no meaning with {other} {self.dataset or self.train}")
         if self.train is not None:
             train, others = Source(str(self.train)), {"validation": self.validation, "test": self.test}
             sources = {name: Source(str(path)) if path else None for name, path in others.items()}
@@ -151,7 +166,7 @@ class OutputSettings:
 
 def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> list[TextDataset]:
     """The built-in sentences with the label columns asked for: train, validation, test."""
-    from probes.controlled import TASKS, controlled_sentences
+    from probes.controlled import CYCLE, TASKS, controlled_sentences
     from probes.data import SPLITS, TextDataset, sort_names
 
     for task in tasks:
@@ -159,7 +174,9 @@ def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> l
     made = []
     for name in SPLITS:
         sentences = controlled_sentences(name, seed=seed)
-        rows = slice(limit)
+        if limit is not None and limit < CYCLE:
+            raise InputError(f"--limit of the built-in sentences must be {CYCLE} or more, found {limit}")
+        rows = slice(limit and limit - limit % CYCLE)
         dataset = TextDataset.of(
             sentences.texts[rows],
             {task: sentences.labels[task][rows] for task in tasks},

@@ -110,6 +110,8 @@ class ModelHead:
     def __init__(self, encoder: Encoder, class_names: Sequence[str] | None = None) -> None:
         if not encoder.is_classifier:
             raise InputError(f"{encoder.name} has no classification head; name a *ForSequenceClassification checkpoint")
+        if getattr(encoder.config, "problem_type", None) in ("multi_label_classification", "regression"):
+            raise InputError(f"{encoder.name} is for {encoder.config.problem_type}, not for one class a text")
         self.encoder = encoder
         self.class_names = tuple(class_names or encoder.class_names)
         self._order = head_order(encoder.class_names, self.class_names)
@@ -142,11 +144,13 @@ def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
     Raises:
         InputError: The two sets of names differ.
     """
-    plain = [name.casefold() for name in head]
+    if sorted(head) == sorted(dataset) and len(set(head)) == len(head):
+        return [list(head).index(name) for name in dataset]
+    plain, wanted = [name.casefold() for name in head], [name.casefold() for name in dataset]
     numbers = [name.removeprefix("label_") for name in plain]
     for names in (plain, numbers):
-        if sorted(names) == sorted(name.casefold() for name in dataset):
-            return [names.index(name.casefold()) for name in dataset]
+        if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
+            return [names.index(name) for name in wanted]
     raise InputError(
         f"the model's classes are {', '.join(map(repr, head))} and the dataset's {', '.join(map(repr, dataset))}; "
         "set id2label in the model's config.json to the dataset's names, in the order of its logits"
@@ -195,6 +199,9 @@ def attribute(
     baseline = baseline_name(encoder, baseline)
     if not len(texts):
         return []
+    classes = {name: i for i, name in enumerate(head.class_names)}
+    for name in targets or ():
+        choose("class", name, classes)
     encoded = encoder.encode(texts, pairs)
     found = []
     for row in tqdm(range(len(texts)), desc="attributions", unit="text", disable=not progress):
@@ -203,7 +210,7 @@ def attribute(
             inputs = encoder.embed(batch)
             start = torch.where(batch.special.bool().unsqueeze(-1), inputs, BASELINES[baseline](encoder, inputs))
             ends = head.logits(batch.tile(2), torch.cat([inputs, start])).double().cpu().numpy()
-        target = head.class_names.index(targets[row]) if targets is not None else int(ends[0].argmax())
+        target = int(ends[0].argmax()) if targets is None else classes[targets[row]]
         change = float(ends[0, target] - ends[1, target])
         allowed = max(tolerance * abs(change), SMALLEST)
         scores, n_steps = explain(head, batch, inputs, start, target, change, allowed, max_steps)

@@ -47,6 +47,8 @@ def load_checkpoint(
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
     folder = packaged_folder() if name == PACKAGED else Path(name)
+    if revision is not None and folder.is_dir():
+        raise InputError(f"{name!r} is on this machine and has no revision {revision!r}; leave --revision out")
     if not folder.is_dir() and (folder.is_absolute() or name.startswith(".") or name.count("/") > 1):
         raise InputError(f"no model folder {name!r}; name a folder, a hub model, or {PACKAGED!r}")
     place: dict[str, Any] = {"trust_remote_code": trust_remote_code}

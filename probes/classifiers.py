@@ -170,6 +170,7 @@ def select_probe(
         cs: Inverse penalty strengths, increasing.
     """
     features, labels = validation
+    check_same_length(validation_features=np.empty(features.shape[0]), validation_labels=labels)
     trials: list[Trial] = []
     best: FittedProbe | None = None
     for fitted in probe.path(*train, cs, n_classes=n_classes):
@@ -239,7 +240,11 @@ def pack_probes(probes: Mapping[str, FittedProbe], info: Mapping[str, Any]) -> b
     tensors = {
         f"{name}/{part}": getattr(fitted, part) for name, fitted in probes.items() for part in ("weight", "bias")
     }
-    about = {**info, "c": {name: fitted.c for name, fitted in probes.items()}}
+    about = {
+        **info,
+        "c": {name: fitted.c for name, fitted in probes.items()},
+        "converged": {name: fitted.converged for name, fitted in probes.items()},
+    }
     return bytes(save(tensors, metadata={"layerprobe": json.dumps(about, sort_keys=True)}))
 
 
@@ -257,7 +262,12 @@ def load_probes(path: Path) -> tuple[dict[str, FittedProbe], dict[str, Any]]:
             names = {key.rpartition("/")[0] for key in tensors.keys()}  # noqa: SIM118 - not a mapping
             tensor = tensors.get_tensor
             return {
-                name: FittedProbe(tensor(f"{name}/weight"), tensor(f"{name}/bias"), c=info["c"][name])
+                name: FittedProbe(
+                    tensor(f"{name}/weight"),
+                    tensor(f"{name}/bias"),
+                    c=info["c"][name],
+                    converged=info["converged"][name],
+                )
                 for name in sorted(names)
             }, info
     except (OSError, SafetensorError, KeyError) as error:

@@ -91,9 +91,8 @@ def controlled_sentences(split: str, *, seed: int = 0) -> ControlledSplit:
     """
     vocabulary = choose("split", split, SPLITS)
     rng = random.Random(f"{split} {seed}")  # text seeds the same generator on every machine
-    cells = list(itertools.product((False, True), (False, True), DEGREES))
     drawn: dict[str, Sentence] = {}
-    for plural_verb, good, degrees in cells * vocabulary.rounds:
+    for plural_verb, good, degrees in CELLS * vocabulary.rounds:
         pair = _draw_pair(rng, vocabulary, plural_verb=plural_verb, good=good, degrees=degrees)
         while not drawn.keys().isdisjoint(pair):
             pair = _draw_pair(rng, vocabulary, plural_verb=plural_verb, good=good, degrees=degrees)
@@ -180,6 +179,12 @@ KEEPING = ("truly", "really", "quite", "simply", "clearly")
 TURNING = ("far from", "anything but", "not at all", "by no means")
 DEGREES = (KEEPING, KEEPING, KEEPING, TURNING)
 """As often as each is drawn."""
+
+CELLS = list(itertools.product((False, True), (False, True), DEGREES))
+"""Number of the verb, quality and degree of the pairs, in the order in which they are drawn."""
+
+CYCLE = 2 * len(CELLS)
+"""Sentences after which all labels are balanced against each other."""
 
 TO_BE = (("is", "are"), ("was", "were"))
 

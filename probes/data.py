@@ -80,7 +80,7 @@ def sort_names(values: Iterable[str]) -> tuple[str, ...]:
     """Distinct values in order: as numbers where all are whole numbers, else as text."""
     found = set(values)
     try:
-        return tuple(sorted(found, key=int))
+        return tuple(sorted(found, key=lambda value: (int(value), value)))  # 1 and 01 are two classes
     except ValueError:
         return tuple(sorted(found))
 

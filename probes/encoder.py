@@ -78,11 +78,16 @@ class Encoder:
         self.config: Any = model.config
         self.name = name or self.config.name_or_path or type(model).__name__
         self.revision = revision
+        for size in ("num_hidden_layers", "hidden_size"):
+            if not isinstance(getattr(self.config, size, None), int):
+                raise InputError(f"{type(model).__name__} states no {size}; this family is not supported")
         self.n_layers: int = self.config.num_hidden_layers
         self.hidden: int = self.config.hidden_size
         self._blocks = _blocks(self.base, self.n_layers)
         self.max_length = self._limit(max_length)
         self._uses_types = getattr(self.config, "type_vocab_size", 0) > 1
+        # A tokenizer may know a [CLS] and yet add none.
+        self._has_cls = tokenizer.cls_token_id in tokenizer("", return_attention_mask=False)["input_ids"]
         self._pooler: Any = getattr(self.base, "pooler", None)
         self.random_pooler = self._pooler is not None and (random_pooler or _never_trained(self._pooler))
 
@@ -128,10 +133,14 @@ class Encoder:
         return tuple(str(self.config.id2label[i]) for i in range(self.config.num_labels))
 
     @property
+    def has_pooler(self) -> bool:
+        """Whether the model brings a pooler, whatever its tokenizer adds."""
+        return self._pooler is not None
+
+    @property
     def poolings(self) -> tuple[str, ...]:
         """Names of the poolings that this model and tokenizer can give."""
-        has_cls = self.tokenizer.cls_token_id is not None
-        able = {"cls": has_cls, "pooler": has_cls and self._pooler is not None}
+        able = {"cls": self._has_cls, "pooler": self._has_cls and self._pooler is not None}
         return tuple(name for name in POOLINGS if able.get(name, True))
 
     @property
@@ -145,7 +154,7 @@ class Encoder:
         for name in names:
             choose("pooling", name, POOLINGS)
             if name not in self.poolings:
-                lack = "adds no [CLS] token" if self.tokenizer.cls_token_id is None else "has no pooler"
+                lack = "has no pooler" if self._has_cls else "adds no [CLS] token"
                 raise InputError(f"{self.name} {lack}, so no pooling {name!r}; it can give {', '.join(self.poolings)}")
 
     def check_layers(self, layers: Sequence[int]) -> None:
@@ -184,25 +193,28 @@ class Encoder:
         top, calls = max(layers), 0
 
         def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if calls == 0:
-                found[0] = args[0] if args else kwargs["hidden_states"]
-                if top == 0:
-                    raise _Reached
-
-        def after(_block: nn.Module, _args: Any, output: Any) -> None:
             nonlocal calls
-            calls += 1
+            # What the next block takes in: some families do more to a state after the block that made it.
             if calls in layers:
-                found[calls] = output[0] if isinstance(output, tuple) else output
+                found[calls] = args[0] if args else kwargs["hidden_states"]
             if calls == top < self.n_layers:
                 raise _Reached
+            calls += 1
 
         hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in self._blocks]
-        hooks += [block.register_forward_hook(after) for block in self._blocks]
         with self._borrowed(hooks, embeddings), contextlib.suppress(_Reached):
             # Some families end with a norm: the last layer is what the whole model returns, not its last block.
             found[self.n_layers] = self.base(**batch.inputs).last_hidden_state
-        blank = LayerStates(found[0], batch.mask, batch.cls_index, batch.special, self._pool if self._pooler else None)
+        shape = (*batch.mask.shape, self.hidden)
+        for layer in layers:
+            state = found.get(layer)
+            if not isinstance(state, Tensor) or state.shape != shape:
+                told = tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
+                raise InputError(
+                    f"layer {layer} of {type(self.base).__name__} is {told}, not {shape}; this family is not supported"
+                )
+        pool = self._pool if self._pooler else None
+        blank = LayerStates(found[layers[0]], batch.mask, batch.cls_index, batch.special, pool)
         return {layer: replace(blank, hidden=found[layer]) for layer in layers}
 
     def logits(self, batch: Batch, *, embeddings: Tensor | None = None) -> Tensor:
@@ -245,11 +257,18 @@ class Encoder:
         rules = json.loads(self.tokenizer.backend_tokenizer.to_str())
         for transient in ("truncation", "padding"):
             rules.pop(transient, None)
-        settings = {"rules": rules, "max_length": self.max_length, "token_types": self._uses_types}
+        settings = {
+            "rules": rules,
+            "max_length": self.max_length,
+            "truncation_side": self.tokenizer.truncation_side,
+            "cls": self.tokenizer.cls_token_id,
+            "token_types": self._uses_types,
+        }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     def _pool(self, first: Tensor) -> Tensor:
         # Families pool position 0 of what they are given, so they are given [CLS] alone, wherever it was.
+        first = first.to(next(self._pooler.parameters()).dtype)
         if isinstance(self._pooler, nn.Linear):  # ALBERT keeps the layer and its activation apart
             return self.base.pooler_activation(self._pooler(first))  # type: ignore[no-any-return]
         return self._pooler(first.unsqueeze(1))  # type: ignore[no-any-return]
@@ -278,9 +297,8 @@ class Encoder:
             if isinstance(module, nn.Embedding) and name.rpartition(".")[2] in ("position_embeddings", "wpe"):
                 # RoBERTa and its kin count positions from padding_idx + 1.
                 limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
-        if getattr(self.config, "max_position_embeddings", None):
-            limits.append(self.config.max_position_embeddings)
-        limit = int(min(limits))
+        limits.append(getattr(self.config, "max_position_embeddings", None) or 0)
+        limit = int(min(limit for limit in limits if limit > 0))  # some families state -1 or 0 for no limit
         if asked is not None and not 3 <= asked <= limit:
             raise InputError(f"max_length must lie in [3, {limit}] for {self.name}, found {asked}")
         return asked or limit

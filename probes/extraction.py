@@ -86,6 +86,8 @@ def extract_features(
             missing = [pooling for pooling in poolings if not features.has(pooling, shard)]
             if missing:
                 encoded = encoder.encode(texts[rows], pairs[rows] if pairs is not None else None)
+                if "content" in missing and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
+                    raise InputError(f"text {rows.start + bare[0]} has no token of its own for the pooling 'content'")
                 pooled = pool_texts(encoder, encoded, missing, layers, batch_tokens=budget, bar=bar)
                 for pooling in missing:
                     features.write(pooling, shard, pooled[pooling], truncated=int(encoded.truncated.sum()))

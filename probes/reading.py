@@ -147,15 +147,18 @@ def _load(source: Source, cache: str) -> Any:
             header = pd.read_csv(path, nrows=1, dtype=str, **options)
             if header.empty:
                 raise InputError(f"{source} has a header and no rows")
+            if not isinstance(header.index, pd.RangeIndex):
+                raise InputError(f"{source}: row 1 has more fields than the header; quote texts that hold commas")
             options["features"] = datasets.Features({str(name): datasets.Value("string") for name in header.columns})
         return datasets.load_dataset(kind, data_files=str(path), split="train", cache_dir=cache, **options)
     if path.is_dir() and any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
         table = datasets.load_from_disk(str(path))
-        if isinstance(table, datasets.DatasetDict):
-            if (source.split or "train") not in table:
-                raise InputError(f"{path}: {unknown('split', source.split or 'train', table)}")
-            table = table[source.split or "train"]
-        return table
+        known = list(table) if isinstance(table, datasets.DatasetDict) else ["train"]
+        if source.split is None and known != ["train"]:
+            raise InputError(f"{path} holds the splits {', '.join(known)}; name it with --dataset")
+        if (source.split or "train") not in known:
+            raise InputError(f"{path}: {unknown('split', source.split, known)}")
+        return table[source.split or "train"] if isinstance(table, datasets.DatasetDict) else table
     _check_hub_name(source.path)
     return datasets.load_dataset(source.path, source.subset, split=source.split or "train")
 
@@ -165,6 +168,8 @@ def _check_hub_name(name: str) -> None:
     path = Path(name)
     if path.is_dir():
         raise InputError(f"{name!r} is not a folder that `datasets` saved; name a file in it")
+    if path.is_file():
+        raise InputError(f"{name!r} is a file; give it with --train")
     if path.suffix.lower() in FORMATS or path.is_absolute() or name.startswith(".") or name.count("/") > 1:
         raise InputError(f"no file or saved dataset {name!r}")
 

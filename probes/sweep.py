@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from probes.checks import InputError, check_labels, check_same_length, choose
+from probes.checks import InputError, check_labels, check_same_length, choose, unknown
 from probes.classifiers import DEFAULT_CS, PROBES, FittedProbe, Selection, bag_of_words, majority, select_probe
 from probes.metrics import METRICS, confusion, per_class
 from probes.uncertainty import Bootstrap, Predictions, accuracy_interval, bootstrap, simultaneous
@@ -86,7 +86,8 @@ class TaskSweep:
         reference = self.column(self.best)
         measured = np.array([self.test[p]["accuracy"] for p in points]) - self.test[self.best]["accuracy"]
         resampled = self.resampled.accuracy[:, columns] - self.resampled.accuracy[:, [reference]]
-        for point, value, lower, upper in zip(points, measured, *simultaneous(measured, resampled), strict=True):
+        limits = simultaneous(measured, resampled, n=len(self.labels))
+        for point, value, lower, upper in zip(points, measured, *limits, strict=True):
             yield point, float(value), float(lower), float(upper)
 
 
@@ -227,13 +228,15 @@ def sweep_probes(
         A `Sweep`; accuracies are shares, log losses in nats, intervals 95 % over resampled test examples.
 
     Raises:
-        InputError: Shapes, names or lengths do not fit together.
+        InputError: Names or lengths do not fit together, a split is empty, or there is no such layer.
 
     Source: Alain & Bengio (2017), arXiv:1610.01644; Belinkov (2022), Computational Linguistics 48.
     """
     estimator = choose("probe", probe, PROBES)
     names = _check(train, validation, test, class_names)
-    places = [Point(pooling, i) for pooling, found in train.features.items() for i in _layers(found, layers)]
+    places = [
+        Point(pooling, i) for pooling in train.features for i in _layers(pooling, (train, validation, test), layers)
+    ]
     if not set(train.features) - set(ineligible):
         raise InputError("every pooling is ineligible; there is nothing to choose the best from")
     selections: dict[str, dict[Point, Selection]] = {task: {} for task in names}
@@ -247,7 +250,8 @@ def sweep_probes(
 
     with tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar:
         for point in places:
-            x, held_out, unseen = (s.features[point.pooling][point.layer] for s in (train, validation, test))
+            splits = {"train": train, "validation": validation, "test": test}
+            x, held_out, unseen = (_features(name, split, point) for name, split in splits.items())
             for task, classes in names.items():
                 y, y_held_out = train.labels[task], validation.labels[task]
                 chosen = select_probe(estimator, (x, y), (held_out, y_held_out), n_classes=len(classes), cs=cs)
@@ -295,9 +299,13 @@ def _check(
         if set(split.features) != set(train.features) or set(split.labels) != set(train.labels):
             raise InputError("the three splits must have the same poolings and label columns")
         check_same_length(texts=split.texts, **split.labels)
+        if not all(len(labels) for labels in split.labels.values()):
+            raise InputError("a split has no examples")
     if not train.features or not train.labels:
         raise InputError("a sweep needs at least one pooling and one label column")
     for task in train.labels:
+        if class_names is not None:
+            choose("label column with class names", task, class_names)
         top = max(int(split.labels[task].max()) for split in (train, validation, test))
         names[task] = tuple(class_names[task]) if class_names else tuple(str(i) for i in range(top + 1))
         for split in (train, validation, test):
@@ -305,10 +313,28 @@ def _check(
     return names
 
 
-def _layers(features: Any, wanted: Sequence[int] | None) -> Sequence[int]:
-    if wanted is not None:
-        return wanted
-    return tuple(features.keys()) if hasattr(features, "keys") else range(len(features))
+def _layers(pooling: str, splits: Sequence[Examples], wanted: Sequence[int] | None) -> Sequence[int]:
+    """The layers to read: those wanted, else all, as far as every split has them."""
+    known: list[Sequence[int]] = []
+    for split in splits:
+        features: Any = split.features[pooling]
+        if hasattr(features, "keys") or hasattr(features, "__len__"):
+            known.append(tuple(features.keys()) if hasattr(features, "keys") else range(len(features)))
+    asked = tuple(wanted) if wanted is not None else tuple(known[0])
+    for there in known:
+        for layer in asked:
+            if layer not in there:
+                raise InputError(unknown("layer", layer, there))
+    return asked
+
+
+def _features(name: str, split: Examples, point: Point) -> NDArray[np.floating[Any]]:
+    """(examples, hidden) of one split at one point."""
+    found = split.features[point.pooling][point.layer]
+    for task, labels in split.labels.items():
+        if len(found) != len(labels):
+            raise InputError(f"{name}: {point} has {len(found)} examples and {task!r} has {len(labels)} labels")
+    return found
 
 
 def _where(key: Point | str) -> dict[str, Any]:

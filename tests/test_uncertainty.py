@@ -49,14 +49,27 @@ def test_a_paired_difference_of_equal_classifiers_is_exactly_zero():
     rng = np.random.default_rng(0)
     labels = rng.integers(2, size=100)
     said = Predictions.of(predictions(rng, labels, 2, 1), labels)
-    assert bootstrap(labels, [said, said], n_classes=2).difference(0, 1) == (0.0, 0.0)
+    assert bootstrap(labels, [said, said], n_classes=2).difference(0, 1, n=100) == (0.0, 0.0)
+
+
+def test_a_difference_on_every_example_has_wilsons_width():
+    labels = np.zeros(3, dtype=int)
+    right, wrong = Predictions(labels, np.zeros(3)), Predictions(labels + 1, np.zeros(3))
+    resampled = bootstrap(labels, [right, wrong], n_classes=2)
+    least = 2 * wilson(1.0, 3)[0] - 1
+    assert least < 0  # three examples tell nothing for sure
+    assert resampled.difference(0, 1, n=3) == (least, 1.0)
+    assert resampled.difference(1, 0, n=3) == (-1.0, -least)
+    lower, upper = simultaneous(np.array([-1.0, 0.0]), np.array([[-1.0, 0.0]] * 9), n=3)
+    np.testing.assert_allclose((lower, upper), ((-1, 0), (-least, 0)))
+    assert resampled.difference(0, 1, n=1000)[0] > 0.99
 
 
 def test_simultaneous_intervals_are_wider_than_single_ones_and_hold_the_measured():
     rng = np.random.default_rng(0)
     measured = np.array([0.0, 0.1, 0.2])
     resampled = measured + rng.standard_normal((4000, 3)) * [0, 0.05, 0.1]
-    lower, upper = simultaneous(measured, resampled)
+    lower, upper = simultaneous(measured, resampled, n=100)
     assert (lower[0], upper[0]) == (0.0, 0.0)
     np.testing.assert_allclose((upper - lower)[1:] / 2 / [0.05, 0.1], 2.236, atol=0.06)  # two independent normals
     single = percentile(resampled[:, 1])
