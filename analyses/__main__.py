@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import analyses
+from analyses.job import PartDone
 from probes.checks import InputError, unknown
 
 
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+    except PartDone as done:
+        print(done)
     except KeyboardInterrupt:
         print("error: interrupted; features extracted so far are kept", file=sys.stderr)
         return 1

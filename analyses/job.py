@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
 
 
+class PartDone(Exception):  # noqa: N818 - not an error: what was asked for is done, and there is no result yet
+    """One share of the features is extracted."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """Data and encoder of one analysis, and what has been extracted for it."""
@@ -33,6 +37,7 @@ class Job:
     data: DataSettings
     encoder_settings: EncoderSettings
     output: OutputSettings
+    part: tuple[int, int]
     splits: Splits
     encoder: Encoder
 
@@ -47,7 +52,7 @@ class Job:
             raise InputError(f"--seed must be 0 or more, found {output.seed}")
         check_replaceable(output.out)
         check_writable(encoder.cache.expanduser())
-        return cls(data, encoder, output, data.read(output.seed), encoder.load())
+        return cls(data, encoder, output, encoder.part, data.read(output.seed), encoder.load())
 
     @property
     def poolings(self) -> tuple[str, ...]:
@@ -75,8 +80,15 @@ class Job:
                     poolings=self.poolings,
                     layers=self.layers,
                     cache=self.encoder_settings.cache,
+                    part=self.part,
                     progress=not self.output.quiet,
                 )
+        if self.encoder_settings.shards is not None:
+            missing = sum(len(store.missing(self.poolings)) for store in made.values())
+            raise PartDone(
+                f"part {self.encoder_settings.shards} of the features is extracted; shards still missing: {missing}"
+                + ("" if missing else "; run again without --shards")
+            )
         return {name: made[split.dataset] for name, split in self.splits.items()}
 
     def examples(self, name: str) -> Examples:

@@ -125,10 +125,25 @@ class EncoderSettings:
     """cpu, cuda, cuda:1, ...; a GPU where there is one when `auto`."""
     cache: Path = Path("~/.cache/layerprobe")
     """Folder where features are kept for the next run."""
+    shards: str | None = None
+    """i/n: only extract the i-th of n shares of the features into --cache, and stop. Run n of these, on one machine or
+    on several with one cache, then once without."""
     trust_remote_code: bool = False
     """Run code that a hub model brings along."""
     allow_pickle: bool = False
     """Read weights that are not safetensors; such files can run code."""
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The share of the features to extract; (1, 1) for all.
+
+        Raises:
+            InputError: --shards is not of the form i/n.
+        """
+        index, _, parts = (self.shards or "1/1").partition("/")
+        if not (index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
+            raise InputError(f"--shards must be of the form i/n with i from 1 to n, as in 2/8, found {self.shards!r}")
+        return int(index), int(parts)
 
     def load(self) -> Encoder:
         """The encoder, its poolings and layers checked.

@@ -35,6 +35,7 @@ def extract_features(
     stored_dtype: str = "float32",
     batch_tokens: int | None = None,
     shard_rows: int = SHARD_ROWS,
+    part: tuple[int, int] = (1, 1),
     progress: bool = False,
 ) -> FeatureStore:
     """Pooled features of the layers asked for, kept on disk and found again by a second call.
@@ -50,14 +51,16 @@ def extract_features(
         stored_dtype: float32 or float16.
         batch_tokens: Tokens of a batch, padding counted; what suits the device when None.
         shard_rows: Texts of a file.
+        part: (i, n): extract every n-th shard only, from the i-th on. n processes or machines with one `store` or
+            `cache` share the work so, in any order and without a word to each other; the last finds one whole store.
         progress: Show a bar on stderr.
 
     Returns:
         A store whose `read(pooling, layer)` is (examples, hidden) in float32, in the order of `texts`.
 
     Raises:
-        InputError: Lengths differ, there is no text or layer, a pooling or layer does not exist, a size is below 1, or
-            a vector is not finite.
+        InputError: Lengths differ, there is no text or layer, a pooling or layer does not exist, a size is below 1,
+            there is no such part, or a vector is not finite.
         StoreMismatch: `store` was made from something else.
     """
     check_same_length(texts=texts, pairs=pairs)
@@ -80,10 +83,14 @@ def extract_features(
         batch_tokens=budget,
         shard_rows=shard_rows,
     )
+    index, parts = part
+    if not 1 <= index <= parts:
+        raise InputError(f"part {index} of {parts} does not exist; name 1 to {parts} of them")
     features = FeatureStore.create(store or cache.expanduser() / manifest.key, manifest)
     with tqdm(total=len(texts), desc="features", unit="text", disable=not progress) as bar:
         for shard, rows in features.shards():
-            missing = [pooling for pooling in poolings if not features.has(pooling, shard)]
+            mine = shard % parts == index - 1
+            missing = [pooling for pooling in poolings if mine and not features.has(pooling, shard)]
             if missing:
                 encoded = encoder.encode(texts[rows], pairs[rows] if pairs is not None else None)
                 if "content" in missing and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):

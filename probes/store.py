@@ -12,16 +12,25 @@ import hashlib
 import json
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, choose, umask
+
+if sys.platform != "win32":  # there a killed writer's file stays until the store is deleted
+    import fcntl
+
+PART = ".part"
+"""Ending of a file that is being written."""
 
 STORED_DTYPES: dict[str, type[np.floating[Any]]] = {"float32": np.float32, "float16": np.float16}
 
@@ -78,6 +87,7 @@ class FeatureStore:
             StoreMismatch: It was made from something else.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
             _write_whole(folder / "manifest.json", lambda part: part.write_text(text, encoding="utf-8"))
@@ -112,6 +122,10 @@ class FeatureStore:
         for shard in range(math.ceil(self.manifest.rows / self.manifest.shard_rows)):
             start = shard * self.manifest.shard_rows
             yield shard, slice(start, min(start + self.manifest.shard_rows, self.manifest.rows))
+
+    def missing(self, poolings: Sequence[str]) -> tuple[int, ...]:
+        """Shards that are not finished in every one of these poolings."""
+        return tuple(shard for shard, _ in self.shards() if not all(self.has(pooling, shard) for pooling in poolings))
 
     def has(self, pooling: str, shard: int) -> bool:
         """Whether this shard of this pooling is finished."""
@@ -219,10 +233,12 @@ def texts_fingerprint(texts: Sequence[str], pairs: Sequence[str] | None = None) 
 
 def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Put a file in place only when all of it is on disk."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{gethostname()}.", suffix=PART, dir=path.parent)
     part = Path(name)
     try:
-        os.close(handle)
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
         write(part)
         with part.open("rb") as written:
             os.fsync(written.fileno())
@@ -231,3 +247,14 @@ def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Delete what killed writers of this machine left behind: a living one holds a lock, which death gives free."""
+    if sys.platform != "win32":
+        for part in folder.glob(f".*.{escape(gethostname())}.*{PART}"):
+            with contextlib.suppress(OSError), part.open("rb") as abandoned:
+                fcntl.flock(abandoned, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink(missing_ok=True)

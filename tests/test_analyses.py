@@ -203,6 +203,7 @@ MISTAKES = {
     "too long": (["--max-length", "4096"], "max_length must lie in [3, 64]"),
     "two sources": (["--dataset", "controlled"], "--train and --dataset both name the texts"),
     "unheeded split": (["--test-split", "test"], "--test-split has no meaning with --train"),
+    "shards": (["--shards", "3/2"], "--shards must be of the form i/n"),
     "seed": (["--seed", "-1"], "--seed must be 0 or more"),
     "no label": (["--label"], "name at least one label column"),
     "bad limit": (["--limit", "0"], "--limit must be 1 or more"),
@@ -311,6 +312,17 @@ def test_the_models_own_mistakes_come_first_where_its_head_is_explained(place):
     head = metrics[(metrics["probe"] == "model_head") & (metrics["metric"] == "accuracy")]["value"].item()
     assert 0 < head < 0.9
     assert wrong == [True] * 3 + [False] * 3
+
+
+def test_shares_of_the_features_are_extracted_apart_and_then_read_as_one(place, capsys, monkeypatch):
+    words = ["layers", *files(place), "--cache", str(place / "shared cache")]
+    for part in ("2/2", "1/2"):
+        assert call(place, *words, "--shards", part, out="no result yet") == 0
+        assert f"part {part} of the features is extracted; shards still missing" in capsys.readouterr().out
+        assert not (place / "no result yet").exists()
+    monkeypatch.setattr(Encoder, "states", lambda *_a, **_o: pytest.fail("the encoder ran again"))
+    assert call(place, *words, out="from shares") == 0
+    assert (place / "from shares" / "report.html").is_file()
 
 
 def test_usage_mistakes_exit_with_2(capsys):

@@ -1,5 +1,12 @@
 """Extraction against a plain loop; what batching, sharding, interruption and a second call may not change."""
 
+import os
+import pydoc
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +17,8 @@ from probes import Encoder, InputError, StoreMismatch, extract_features
 from probes.extraction import batches, pool_texts
 from probes.pooling import POOLINGS
 from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -128,25 +137,46 @@ def test_one_more_pooling_is_added_to_what_is_there(bert, texts, tmp_path, calls
     np.testing.assert_allclose(read(store, ["mean"])["mean"], plain_loop(bert, texts, ["mean"])["mean"], atol=1e-5)
 
 
-@pytest.mark.parametrize("stop", range(1, 9))
-def test_a_run_cut_off_at_any_file_goes_on_to_the_same_bytes(bert, texts, tmp_path, stop, monkeypatch):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize(
+    ("step", "finished"),
+    [
+        ("pathlib.Path.write_text", [0]),
+        ("safetensors.numpy.save_file", range(1, 9)),
+        ("os.fsync", range(9)),
+        ("pathlib.Path.replace", range(9)),
+    ],
+)
+def test_a_run_cut_off_at_any_step_of_any_file_goes_on_to_the_same_bytes(
+    bert, texts, tmp_path, step, finished, error, monkeypatch
+):
     options = {"poolings": ["cls", "mean"], "shard_rows": 6}
-    extract_features(bert, texts, store=tmp_path / "whole", **options)
-    written, replace = [], type(tmp_path).replace
+    real, calls = pydoc.locate(step), []
 
-    def cut(self, target):
-        written.append(target)
-        if len(written) == 1 + stop:  # the first is the manifest
-            raise KeyboardInterrupt
-        return replace(self, target)
+    def counted(*args, fatal, **named):
+        calls.append(0)
+        if len(calls) == fatal:
+            if step.endswith("save_file"):
+                args[1].write_bytes(b"half a file")
+            raise error("cut off")
+        return real(*args, **named)
 
-    with monkeypatch.context() as broken:
-        broken.setattr("pathlib.Path.replace", cut)
-        with pytest.raises(KeyboardInterrupt):
-            extract_features(bert, texts, store=tmp_path / "cut", **options)
-    assert set(files(tmp_path / "cut")) < set(files(tmp_path / "whole"))
-    extract_features(bert, texts, store=tmp_path / "cut", **options)
-    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+    with monkeypatch.context() as watched:
+        watched.setattr(step, lambda *args, **named: counted(*args, fatal=None, **named))
+        extract_features(bert, texts, store=tmp_path / "whole", **options)
+    assert len(calls) == len(finished)  # every time that this step is taken is cut off below
+    whole = files(tmp_path / "whole")
+    for fatal, n in enumerate(finished, start=1):
+        calls.clear()
+        with monkeypatch.context() as broken:
+            broken.setattr(step, lambda *args, fatal=fatal, **named: counted(*args, fatal=fatal, **named))
+            with pytest.raises(error, match="cut off"):
+                extract_features(bert, texts, store=tmp_path / str(fatal), **options)
+        left = files(tmp_path / str(fatal))
+        assert len(left) == n
+        assert left.items() <= whole.items()
+        extract_features(bert, texts, store=tmp_path / str(fatal), **options)
+        assert files(tmp_path / str(fatal)) == whole
 
 
 @pytest.mark.parametrize(
@@ -245,3 +275,67 @@ def test_batches_of_like_length_pad_less_than_the_order_of_the_texts():
     ours = sum(len(rows) * lengths[rows].max() for rows in batches(lengths, 512))
     plain = sum(len(rows) * rows.max() for rows in np.array_split(lengths, 500 // 16))
     assert lengths.sum() <= ours < 1.1 * lengths.sum() < plain
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 2, 3, 1)])
+def test_parts_extracted_in_any_order_make_the_whole_store(bert, texts, tmp_path, order):
+    options = {"poolings": ["cls", "mean"], "shard_rows": 4}
+    whole = extract_features(bert, texts, store=tmp_path / "whole", **options)
+    assert len(list(whole.shards())) == 6
+    for i, part in enumerate(order):
+        store = extract_features(bert, texts, store=tmp_path / "parts", part=(part, 3), **options)
+        assert len(store.missing(["cls", "mean"])) == 6 - 2 * len(set(order[: i + 1]))
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("part", [(0, 2), (3, 2), (1, 0)])
+def test_a_part_that_is_not_there_is_refused(bert, texts, tmp_path, part):
+    with pytest.raises(InputError, match="does not exist"):
+        extract_features(bert, texts, store=tmp_path / "store", part=part)
+    assert not (tmp_path / "store").exists()
+
+
+WORK = """
+import sys
+from pathlib import Path
+from probes import Encoder, extract_features
+from tests.conftest import WORDS, build_model
+texts = [" ".join(WORDS[i % 20 :][: i % 7 + 1]) for i in range(120)]
+print("ready", flush=True)
+sys.stdin.readline()
+extract_features(Encoder(*build_model("bert")), texts, store=Path(sys.argv[1]), shard_rows=2)
+print("done", flush=True)
+"""
+
+
+def start(folder):
+    """A process that is about to extract into `folder`, and waits for a line."""
+    command, pipe = [sys.executable, "-W", "ignore", "-c", WORK, str(folder)], subprocess.PIPE
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}  # several processes of several threads each only wait for each other
+    process = subprocess.Popen(command, cwd=ROOT, env=alone, stdin=pipe, stdout=pipe, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_killed_runs_go_on_and_two_at_once_do_no_harm(tmp_path):
+    alone, first, second = start(tmp_path / "alone"), start(tmp_path / "shared"), start(tmp_path / "shared")
+    for process in (alone, first, second):
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in (alone, first, second):
+        assert process.communicate(timeout=120)[0] == "done\n"
+    whole = files(tmp_path / "alone")
+    assert len(whole) == 1 + 60 * 3
+    assert files(tmp_path / "shared") == whole
+    for finished in (5, 60, 130):
+        process = start(tmp_path / "killed")
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        while process.poll() is None and len(list((tmp_path / "killed").glob("*.safetensors"))) < finished:
+            time.sleep(0.001)
+        process.kill()
+        process.communicate()
+        assert finished <= len(list((tmp_path / "killed").glob("*.safetensors"))) < 180
+    process = start(tmp_path / "killed")
+    assert process.communicate("go\n", timeout=120)[0] == "done\n"
+    assert files(tmp_path / "killed") == whole

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from socket import gethostname
 
 import numpy as np
 import pytest
@@ -125,6 +126,24 @@ def test_a_shard_cut_short_is_refused_by_its_name(tmp_path, features, keep):
     for ask in (lambda: store.read("mean", 0), lambda: store.truncated("mean")):
         with pytest.raises(InputError, match=r"mean-000001.safetensors' is damaged .*delete it and run again"):
             ask()
+
+
+def test_what_a_killed_writer_left_is_deleted_and_what_a_living_one_writes_is_not(tmp_path, features, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="no file locks on this system")
+    store, seen = filled(tmp_path, features), []
+
+    def write_and_look(tensors, part, info):
+        (tmp_path / f".mean-000000.safetensors.{gethostname()}.dead.part").write_bytes(b"half")
+        part.write_bytes(b"whole")
+        FeatureStore.create(tmp_path, MANIFEST)
+        seen.extend(path.name for path in tmp_path.glob(".*.part"))
+
+    monkeypatch.setattr("safetensors.numpy.save_file", write_and_look)
+    store.write("mean", 0, features[:, :2], truncated=0)
+    assert fcntl is not None
+    assert len(seen) == 1
+    assert "dead" not in seen[0]
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_files_have_the_rights_of_any_new_file(tmp_path, features):
