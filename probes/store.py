@@ -14,7 +14,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -90,7 +90,7 @@ class FeatureStore:
         _clear_abandoned(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
-            _write_whole(folder / "manifest.json", lambda part: part.write_text(text, encoding="utf-8"))
+            _write_whole(folder / "manifest.json", text.encode())
         found = cls.open(folder)
         for field in dataclasses.fields(Manifest):
             there, asked = getattr(found.manifest, field.name), getattr(manifest, field.name)
@@ -138,8 +138,7 @@ class FeatureStore:
             InputError: A value is not finite, or too large for the stored dtype; the layer and text are named.
             OSError: It cannot be written; the store is as before.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         kind = choose("stored dtype", self.manifest.stored_dtype, STORED_DTYPES)
         with np.errstate(over="ignore"):
@@ -152,9 +151,10 @@ class FeatureStore:
         tensors, info = {"features": np.ascontiguousarray(stored)}, {"truncated": str(truncated)}
         path = self._path(pooling, shard)
         try:
-            _write_whole(path, lambda part: save_file(tensors, part, info))
-        except SafetensorError as error:  # what it makes of a full disk
-            raise OSError(f"cannot write {str(path)!r}: {error}; finished shards are kept") from error
+            _write_whole(path, save(tensors, info))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise OSError(f"cannot write {str(path)!r}: {why}; finished shards are kept") from error
 
     def read(self, pooling: str, layer: int) -> NDArray[np.float32]:
         """(rows, hidden) features of one layer; no other layer is read from disk.
@@ -231,24 +231,26 @@ def texts_fingerprint(texts: Sequence[str], pairs: Sequence[str] | None = None) 
     return digest.hexdigest()
 
 
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
     """Put a file in place only when all of it is on disk."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.{gethostname()}.", suffix=PART, dir=path.parent)
     part = Path(name)
     try:
-        if sys.platform != "win32":
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
-        write(part)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.chmod(0o666 & ~umask())  # a temporary file is its owner's alone; a cache may be a group's
-        part.replace(path)
+        with os.fdopen(handle, "wb") as file:
+            if sys.platform != "win32":
+                with contextlib.suppress(OSError):  # a file system without locks
+                    fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            part.chmod(0o666 & ~umask())  # a temporary file is its owner's alone; a cache may be a group's
+            if sys.platform != "win32":  # under the lock; Windows renames no open file
+                part.replace(path)
+        if sys.platform == "win32":
+            part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    finally:
-        os.close(handle)
 
 
 def _clear_abandoned(folder: Path) -> None:
