@@ -84,6 +84,7 @@ class Encoder:
         self.n_layers: int = self.config.num_hidden_layers
         self.hidden: int = self.config.hidden_size
         self._blocks = _blocks(self.base, self.n_layers)
+        self._batch_first = False
         self.max_length = self._limit(max_length)
         self._uses_types = getattr(self.config, "type_vocab_size", 0) > 1
         # A tokenizer may know a [CLS] and yet add none.
@@ -189,6 +190,11 @@ class Encoder:
             layers: In [0, n_layers].
             embeddings: (batch, seq, embedding) put in the place of the input embeddings; positions stay as they are.
         """
+        if not self._batch_first and 1 < len(batch) == batch.mask.shape[1]:
+            # A family whose blocks take (seq, batch, hidden) would pass for one that does not: one text alone tells.
+            with torch.no_grad():
+                self.states(batch.row(int(batch.mask.sum(dim=1).argmax())), layers)
+            self._batch_first = True
         found: dict[int, Tensor] = {}
         top, calls = max(layers), 0
 

@@ -861,3 +861,17 @@ def test_a_half_precision_model_from_memory_pools(bert):
 def test_a_revision_of_what_is_on_this_machine_is_refused(tmp_path):
     with pytest.raises(InputError, match="has no revision 'v9'"):
         Encoder.load(str(tmp_path), revision="v9")
+
+
+def test_a_family_that_puts_the_sequence_first_is_refused_also_where_its_shapes_would_pass(bert):
+    from transformers import XLNetConfig, XLNetModel
+
+    model = XLNetModel(XLNetConfig(vocab_size=256, d_model=16, n_layer=LAYERS, n_head=2, d_inner=24)).eval()
+    encoder = Encoder(model, bert.tokenizer)
+    for n in (2, 4):  # four tokens each: with four texts (seq, batch) and (batch, seq) are the same
+        batch = encoder.batch(encoder.encode(["good film"] * n), range(n))
+        assert batch.mask.shape == (n, 4)
+        with torch.inference_mode(), pytest.raises(InputError, match="this family is not supported"):
+            encoder.states(batch, [1])
+    square = bert.batch(bert.encode(["good film"] * 4), range(4))
+    assert bert.states(square, [1])[1].hidden.shape == (4, 4, HIDDEN)
