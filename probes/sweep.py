@@ -248,9 +248,9 @@ def sweep_probes(
         tests[task][key] = {name: metric(test.labels[task], log_prob) for name, metric in METRICS.items()}
         predictions[task][key] = Predictions.of(log_prob, test.labels[task])
 
+    splits = {"train": train, "validation": validation, "test": test}
     with tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar:
         for point in places:
-            splits = {"train": train, "validation": validation, "test": test}
             x, held_out, unseen = (_features(name, split, point) for name, split in splits.items())
             for task, classes in names.items():
                 y, y_held_out = train.labels[task], validation.labels[task]

@@ -62,7 +62,7 @@ class Batch:
         return len(self.mask)
 
     def tile(self, times: int) -> Batch:
-        """The whole batch again and again, in the order in which Captum lays out its steps."""
+        """The whole batch again and again: one text for every point of a path."""
         again = {name: tensor.repeat(times, 1) for name, tensor in self.inputs.items()}
         index = None if self.cls_index is None else self.cls_index.repeat(times)
         return Batch(again, self.special.repeat(times, 1), index)

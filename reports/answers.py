@@ -10,7 +10,7 @@ from reports import figures, wording
 from reports.figures import Label
 from reports.parts import Answer, Drawing
 from reports.view import View, value
-from reports.wording import FLOORS, SHORT_FLOORS, count, interval, listing, name, percent, place, plural
+from reports.wording import SHORT_FLOORS, count, interval, listing, name, percent, place, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def _answer(view: View, task: str, anchor: str) -> Answer:
     missed = [
         f"{verb} {listing(own, 'or')}"
         for outcome, verb in (("below", "below"), ("cannot_tell", "not above"))
-        if (own := [_floor(claim) for claim in floors_met if claim.outcome == outcome])
+        if (own := [wording.floor(claim.numbers["floor"]) for claim in floors_met if claim.outcome == outcome])
     ]
     standing = ", ".join(missed) or ("above every floor" if floors_met else "")
     drawing = None if curve is None or curve["layer"].nunique() < 2 else _curves(view, task, curve, anchor)
@@ -55,15 +55,11 @@ def _answer(view: View, task: str, anchor: str) -> Answer:
     )
 
 
-def _floor(claim: Claim) -> str:
-    return FLOORS.get(str(claim.numbers["floor"]), name(claim.numbers["floor"]))
-
-
 def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
     """How far from each floor, with the interval of the difference."""
     above = list[str]()
     for claim in claims:
-        floor = _floor(claim)
+        floor = wording.floor(claim.numbers["floor"])
         gap, bounds = value(claim, "difference"), claim.interval
         if claim.outcome == "above":
             unit = "" if above else " points"

@@ -13,7 +13,7 @@ from reports.explained import cards, heads, scale
 from reports.figures import Label
 from reports.parts import Drawing, Part, Section, Table, columns
 from reports.view import View, value
-from reports.wording import FLOORS, count, decimal, interval, listing, name, percent, plural
+from reports.wording import count, decimal, interval, listing, name, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ def _floors(view: View) -> Section | None:
     for task in view.tasks:
         claims = view.claims("floor", task)
         for claim in claims:
-            floor = FLOORS.get(str(claim.numbers["floor"]), name(claim.numbers["floor"]))
+            floor = wording.floor(claim.numbers["floor"])
             gap = wording.points(value(claim, "difference"))
             so = outcomes.get(claim.outcome, name(claim.outcome))
             rows.append((name(task), floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), so))
@@ -149,7 +149,7 @@ def _standing(claims: Sequence[Claim]) -> str:
     """How the best place stands against all its floors."""
     kinds = (("above", "is above"), ("cannot_tell", "cannot be told apart from"), ("below", "is below"))
     found = [
-        f"{verb} {listing(FLOORS.get(str(c.numbers['floor']), name(c.numbers['floor'])) for c in own)}"
+        f"{verb} {listing(wording.floor(c.numbers['floor']) for c in own)}"
         for outcome, verb in kinds
         if (own := [c for c in claims if c.outcome == outcome])
     ]

@@ -57,6 +57,11 @@ def name(text: object, limit: int = 80) -> str:
     return one_line
 
 
+def floor(key: object) -> str:
+    """What a reader calls a floor."""
+    return FLOORS.get(str(key), name(key))
+
+
 def title(text: str) -> str:
     """A table's or column's name as a heading: `cls_depth` is `Cls depth`."""
     spaced = name(text).replace("_", " ")
