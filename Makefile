@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench
+.PHONY: help demo test soak check bench
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -20,6 +20,9 @@ demo: $(READY)  ## the whole job on the packaged encoder and the built-in senten
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest
+
+soak: $(READY)  ## the long tests: many kills, at random moments
+	$(BIN)/python -m pytest -m soak --timeout 3600
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,9 +65,26 @@ class Job:
         """The layers asked for, or all."""
         return tuple(sorted(set(self.encoder_settings.layers or range(self.encoder.n_layers + 1))))
 
-    @cached_property
+    @property
     def stores(self) -> Mapping[str, FeatureStore]:
         """Split -> store of its dataset's features; splits of one file share a store."""
+        return self._extracted[0]
+
+    @cached_property
+    def _extracted(self) -> tuple[Mapping[str, FeatureStore], tuple[str, ...]]:
+        """The stores, and notes on how they were made."""
+        from probes.extraction import MemoryWarning
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", MemoryWarning)
+            stores = self._extract()
+        notes = dict.fromkeys(str(w.message) for w in caught if w.category is MemoryWarning)
+        for other in caught:
+            if other.category is not MemoryWarning:
+                warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+        return stores, tuple(notes)
+
+    def _extract(self) -> Mapping[str, FeatureStore]:
         from probes.extraction import extract_features
 
         made: dict[TextDataset, FeatureStore] = {}
@@ -122,7 +140,7 @@ class Job:
             seed=self.output.seed,
             progress=not self.output.quiet,
         )
-        return dataclasses.replace(sweep, notes=(*self.splits.notes, *notes, *sweep.notes))
+        return dataclasses.replace(sweep, notes=(*self.splits.notes, *self._extracted[1], *notes, *sweep.notes))
 
     @cached_property
     def heads(self) -> tuple[Mapping[str, NDArray[np.float64]], Sequence[str]]:

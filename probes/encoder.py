@@ -246,6 +246,20 @@ class Encoder:
         other.dtype, other._autocast = dtype, choose("dtype", dtype, DTYPES) is torch.bfloat16
         return other
 
+    def twin(self) -> Self:
+        """The same weights in modules of their own: two threads can run one each, since hooks belong to modules.
+
+        Raises:
+            TypeError, RuntimeError: The model holds something that cannot be copied.
+        """
+        shared = {id(tensor): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
+        other = copy.copy(self)
+        other.model = copy.deepcopy(self.model, shared)
+        other.base = getattr(other.model, other.model.base_model_prefix) if self.is_classifier else other.model
+        other._blocks = _blocks(other.base, self.n_layers)
+        other._pooler = getattr(other.base, "pooler", None)
+        return other
+
     def fingerprint(self) -> str:
         """SHA-256 over the encoder's settings, and the name, shape, type and bytes of every parameter and buffer."""
         # Equal weights compute something else with another number of heads, activation or mask.

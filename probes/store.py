@@ -148,10 +148,12 @@ class FeatureStore:
             why = "is not finite" if not np.isfinite(features[layer, row]).all() else f"overflows {np.dtype(kind).name}"
             text = shard * self.manifest.shard_rows + row
             raise InputError(f"pooling {pooling} of layer {self.manifest.layers[layer]} {why} at text {text}")
-        tensors, info = {"features": np.ascontiguousarray(stored)}, {"truncated": str(truncated)}
-        path = self._path(pooling, shard)
+        stored, path = np.ascontiguousarray(stored), self._path(pooling, shard)
+        sums = [_digest(layer) for layer in stored]
+        # One entry: safetensors writes several in any order, and equal shards are equal files.
+        info = json.dumps({"belongs": self._belongs(path), "truncated": truncated, "sha256": sums})
         try:
-            _write_whole(path, save(tensors, info))
+            _write_whole(path, save({"features": stored}, {"layerprobe": info}))
         except OSError as error:
             why = error.strerror or str(error)
             raise OSError(f"cannot write {str(path)!r}: {why}; finished shards are kept") from error
@@ -160,13 +162,18 @@ class FeatureStore:
         """(rows, hidden) features of one layer; no other layer is read from disk.
 
         Raises:
-            InputError: The store lacks that layer or pooling, or a shard of it, or a file was cut short.
+            InputError: The store lacks that layer or pooling, or a shard of it; or a file was cut short, altered, or
+                written for another store or shard.
         """
         choose("layer", str(layer), {str(i): i for i in self.manifest.layers})
         out = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
         for shard, rows in self.shards():
-            with self._opened(pooling, shard) as tensors:
-                out[rows] = tensors.get_slice("features")[self.manifest.layers.index(layer)]
+            with self._opened(pooling, shard) as (tensors, info):
+                index = self.manifest.layers.index(layer)
+                found = tensors.get_slice("features")[index]
+                if _digest(found) != info["sha256"][index]:
+                    raise self._damaged(self._path(pooling, shard), f"layer {layer} is not what was written")
+                out[rows] = found
         return out
 
     def truncated(self, pooling: str) -> int:
@@ -177,8 +184,8 @@ class FeatureStore:
         """
         total = 0
         for shard, _ in self.shards():
-            with self._opened(pooling, shard) as tensors:
-                total += int(tensors.metadata()["truncated"])
+            with self._opened(pooling, shard) as (_, info):
+                total += info["truncated"]
         return total
 
     def layers(self, pooling: str, rows: NDArray[np.integer[Any]] | None = None) -> StoredLayers:
@@ -186,7 +193,7 @@ class FeatureStore:
         return StoredLayers(self, pooling, rows)
 
     @contextlib.contextmanager
-    def _opened(self, pooling: str, shard: int) -> Iterator[Any]:
+    def _opened(self, pooling: str, shard: int) -> Iterator[tuple[Any, dict[str, Any]]]:
         from safetensors import SafetensorError, safe_open
 
         path = self._path(pooling, shard)
@@ -194,9 +201,20 @@ class FeatureStore:
             raise InputError(f"feature store {str(self.folder)!r} lacks {path.name}; extract {pooling!r} first")
         try:
             with safe_open(path, framework="numpy") as tensors:
-                yield tensors
-        except SafetensorError as error:
-            raise InputError(f"{str(path)!r} is damaged ({error}); delete it and run again") from error
+                info = json.loads((tensors.metadata() or {}).get("layerprobe", "{}"))
+                told = info.get("belongs")
+                if told != self._belongs(path):
+                    raise self._damaged(path, f"it was written as {told!r}, not as {self._belongs(path)!r}")
+                yield tensors, info
+        except (SafetensorError, json.JSONDecodeError) as error:
+            raise self._damaged(path, str(error)) from error
+
+    def _belongs(self, path: Path) -> str:
+        return f"{self.manifest.key}/{path.name}"
+
+    @staticmethod
+    def _damaged(path: Path, why: str) -> InputError:
+        return InputError(f"{str(path)!r} is damaged ({why}); delete it and run again")
 
     def _path(self, pooling: str, shard: int) -> Path:
         return self.folder / f"{pooling}-{shard:06d}.safetensors"
@@ -229,6 +247,10 @@ def texts_fingerprint(texts: Sequence[str], pairs: Sequence[str] | None = None) 
             content = text.encode("utf-8", "surrogatepass")
             digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()
+
+
+def _digest(layer: NDArray[np.floating[Any]]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(layer).data).hexdigest()
 
 
 def _write_whole(path: Path, content: bytes) -> None:

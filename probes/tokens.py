@@ -139,6 +139,13 @@ def pad(
         mask[i, :n] = 1
     inputs = {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": sides} if types else {})
     is_cls = (ids == tokenizer.cls_token_id) & (special == 1)
-    index = torch.from_numpy(is_cls.argmax(axis=1)).to(device) if is_cls.any(axis=1).all() else None
-    tensors = {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
-    return Batch(tensors, torch.from_numpy(special).to(device), index)
+    index = _placed(is_cls.argmax(axis=1), device) if is_cls.any(axis=1).all() else None
+    tensors = {name: _placed(array, device) for name, array in inputs.items()}
+    return Batch(tensors, _placed(special, device), index)
+
+
+def _placed(array: NDArray[np.int64], device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":  # from pinned memory the copy does not hold up what runs there
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -4,6 +4,7 @@ import os
 import pydoc
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import Encoder, InputError, StoreMismatch, extract_features
-from probes.extraction import batches, pool_texts
+from probes.extraction import MemoryWarning, batches, pool_texts
 from probes.pooling import POOLINGS
 from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
 
@@ -246,6 +247,114 @@ def test_bfloat16_moves_the_features_a_little(bert, texts):
     assert 1e-4 < np.abs(half - exact).max() < 0.1
 
 
+def no_memory_beyond(tokens, error, monkeypatch):
+    """Batches of more tokens than this, padding counted, find no memory."""
+    states = Encoder.states
+
+    def small(self, batch, *args, **options):
+        if batch.mask.numel() > tokens:
+            raise error
+        return states(self, batch, *args, **options)
+
+    monkeypatch.setattr(Encoder, "states", small)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        RuntimeError("[enforce fail at CPUAllocator.cpp:75] DefaultCPUAllocator: not enough memory: you tried ..."),
+    ],
+)
+def test_a_batch_that_finds_no_memory_is_halved_with_a_note(bert, texts, tmp_path, error, monkeypatch):
+    expected = plain_loop(bert, texts, ["cls", "mean"])
+    no_memory_beyond(40, error, monkeypatch)
+    with pytest.warns(
+        MemoryWarning,
+        match=r"A batch of 1\d\d tokens did not fit in the memory of cpu; .* of at most (40|3\d) did",
+    ):
+        store = extract_features(bert, texts, store=tmp_path, batch_tokens=160, poolings=["cls", "mean"])
+    for pooling, vectors in expected.items():
+        np.testing.assert_allclose(read(store, [pooling])[pooling], vectors, atol=1e-5)
+
+
+def test_a_text_that_finds_no_memory_by_itself_is_refused(bert, texts, tmp_path, monkeypatch):
+    no_memory_beyond(8, MemoryError(), monkeypatch)
+    with pytest.raises(InputError, match=r"a text of \d+ tokens does not fit in the memory of cpu; set a max_length"):
+        extract_features(bert, texts, store=tmp_path)
+
+
+def test_another_error_of_the_model_is_its_own(bert, texts, tmp_path, monkeypatch):
+    no_memory_beyond(8, RuntimeError("mat1 and mat2 shapes cannot be multiplied"), monkeypatch)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        extract_features(bert, texts, store=tmp_path)
+
+
+CRAMPED = """
+import resource, sys, warnings
+from pathlib import Path
+import torch
+from probes import Encoder, extract_features
+from tests.conftest import build_model
+encoder, text = Encoder(*build_model("bert", intermediate_size=2048)), "the film was not good " * 12
+extract_features(encoder, [text] * 2, store=Path(sys.argv[1]) / "first")
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    store = extract_features(encoder, [text] * 8000, store=Path(sys.argv[1]) / "all", batch_tokens=10**6)
+print([str(warning.message) for warning in caught if warning.category.__name__ == "MemoryWarning"])
+found = store.read("mean", 3)
+print(float(abs(found - found[0]).max()), len(found))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on this process's memory")
+def test_a_process_that_may_not_have_more_memory_goes_on_in_smaller_batches(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-c", CRAMPED, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    notes, numbers = done.stdout.splitlines()
+    assert "tokens did not fit in the memory of cpu" in notes
+    difference, rows = numbers.split()
+    assert float(difference) < 1e-5
+    assert int(rows) == 8000
+
+
+def test_batches_run_side_by_side_and_leave_threads_and_model_as_they_were(bert, texts, monkeypatch):
+    threads, runners, states, encoded = torch.get_num_threads(), set(), Encoder.states, bert.encode(texts)
+
+    def watched(self, *args, **options):
+        runners.add((id(self.model), torch.get_num_threads()))
+        time.sleep(0.01)
+        return states(self, *args, **options)
+
+    monkeypatch.setattr(Encoder, "states", watched)
+    found = {}
+    try:
+        for n in (1, 4):
+            torch.set_num_threads(n)
+            runners.clear()
+            found[n] = pool_texts(bert, encoded, ["mean"], [0, LAYERS], batch_tokens=20)["mean"]
+            assert len({model for model, _ in runners}) == n
+            assert {each for _, each in runners} == {1}
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(found[1], found[4])
+
+
+def test_a_model_that_cannot_be_copied_runs_by_itself(bert, texts):
+    expected = pool_texts(bert, bert.encode(texts), ["mean"], [LAYERS])["mean"]
+    bert.model.lock = threading.Lock()
+    with pytest.raises(TypeError, match="lock"):
+        bert.twin()
+    found = pool_texts(bert, bert.encode(texts), ["mean"], [LAYERS])["mean"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_a_text_without_a_token_of_its_own_is_named(bert, texts, tmp_path):
     texts = [*filter(None, texts), ""]
     with pytest.raises(InputError, match=f"text {len(texts) - 1} has no token of its own for the pooling 'content'"):
@@ -346,15 +455,54 @@ def test_killed_runs_go_on_and_two_at_once_do_no_harm(tmp_path):
     whole = files(tmp_path / "alone")
     assert len(whole) == 1 + 60 * 3
     assert files(tmp_path / "shared") == whole
-    for finished in (5, 60, 130):
-        process = start(tmp_path / "killed")
+    kill_at((5, 60, 130), tmp_path / "killed")
+    assert files(tmp_path / "killed") == whole
+
+
+@pytest.mark.soak
+def test_a_run_killed_25_times_ends_in_the_same_bytes(tmp_path):
+    assert start(tmp_path / "alone").communicate("go\n", timeout=120)[0] == "done\n"
+    moments = np.random.default_rng(0).choice(range(1, 175), size=25, replace=False)
+    kill_at(sorted(moments.tolist()), tmp_path / "killed")
+    assert files(tmp_path / "killed") == files(tmp_path / "alone")
+
+
+def kill_at(moments, folder):
+    """Kill a process whenever so many files are finished, start the next, and let the last one finish."""
+    for finished in moments:
+        process = start(folder)
         process.stdin.write("go\n")
         process.stdin.flush()
-        while process.poll() is None and len(list((tmp_path / "killed").glob("*.safetensors"))) < finished:
+        while process.poll() is None and len(list(folder.glob("*.safetensors"))) < finished:
             time.sleep(0.001)
         process.kill()
         process.communicate()
-        assert finished <= len(list((tmp_path / "killed").glob("*.safetensors"))) < 180
-    process = start(tmp_path / "killed")
-    assert process.communicate("go\n", timeout=120)[0] == "done\n"
-    assert files(tmp_path / "killed") == whole
+        assert finished <= len(list(folder.glob("*.safetensors"))) < 180
+    assert start(folder).communicate("go\n", timeout=120)[0] == "done\n"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 128 KB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this process may not mount a small file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_finished_shards_are_kept(bert, texts, tmp_path, small_disk):
+    options = {"poolings": ["cls", "mean"], "shard_rows": 50}
+    whole = extract_features(bert, texts * 20, store=tmp_path / "whole", **options)
+    with pytest.raises(OSError, match=r"^cannot write .*safetensors': No space left on device; finished shards are k"):
+        extract_features(bert, texts * 20, store=small_disk / "store", **options)
+    left = files(small_disk / "store")
+    assert 3 < len(left) < len(files(whole.folder))
+    assert left.items() <= files(whole.folder).items()
+    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    extract_features(bert, texts * 20, store=small_disk / "store", **options)
+    assert files(small_disk / "store") == files(whole.folder)

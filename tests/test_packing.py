@@ -51,6 +51,46 @@ def test_under_autocast_packed_layers_give_autocasts_numbers(monkeypatch):
     assert len(seen) == 2
 
 
+class Wide(nn.Module):
+    """A linear layer and GELU, as encoders have them; `scale` times that."""
+
+    def __init__(self, scale=1):
+        super().__init__()
+        torch.manual_seed(0)
+        self.dense, self.act, self.scale = nn.Linear(8, 32), nn.GELU(), scale
+
+    def forward(self, x):
+        return self.act(self.dense(x)) * self.scale
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gelu_behind_a_linear_layer_is_done_in_one_call(dtype, monkeypatch):
+    model, x = nn.Sequential(Wide(), nn.Linear(32, 8)), torch.randn(7, 8, generator=torch.Generator().manual_seed(1))
+    seen, active = calls(monkeypatch), []
+    monkeypatch.setattr(model[0].act, "forward", lambda x: active.append(0) or nn.functional.gelu(x))
+    with torch.inference_mode(), torch.autocast("cpu", dtype=dtype, enabled=dtype is not torch.float32):
+        plain = model(x)
+        with packed(model, 64, dtype):
+            active.clear()
+            torch.testing.assert_close(model(x), plain, atol=1e-6 if dtype is torch.float32 else 0.01, rtol=0)
+    assert len(seen) == 2
+    assert not active
+    assert not any("forward" in vars(module) for module in (model[0], model[0].dense, model[1]))
+
+
+def test_a_module_that_does_more_than_gelu_or_is_watched_is_not_fused(monkeypatch):
+    x = torch.randn(7, 8, generator=torch.Generator().manual_seed(1))
+    between = []
+    watched = Wide()
+    watched.dense.register_forward_hook(lambda _module, _args, output: between.append(output))
+    for model in (Wide(2), watched):
+        with torch.inference_mode():
+            plain = model(x)
+            with packed(model, 64):
+                torch.testing.assert_close(model(x), plain, atol=1e-6, rtol=0)
+    assert len(between) == 2
+
+
 def test_gradients_autocast_unasked_and_other_dtypes_go_the_usual_way(monkeypatch):
     model, x, seen = net(), torch.randn(3, 8), calls(monkeypatch)
     with packed(model, 64):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from socket import gethostname
 
 import numpy as np
@@ -125,6 +126,36 @@ def test_a_shard_cut_short_is_refused_by_its_name(tmp_path, features, keep):
     path.write_bytes(path.read_bytes()[:keep])
     for ask in (lambda: store.read("mean", 0), lambda: store.truncated("mean")):
         with pytest.raises(InputError, match=r"mean-000001.safetensors' is damaged .*delete it and run again"):
+            ask()
+
+
+def test_a_shard_altered_by_one_bit_is_refused_where_that_layer_is_read(tmp_path, features):
+    store = filled(tmp_path, features)
+    path = tmp_path / "mean-000001.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # of the last layer
+    path.write_bytes(content)
+    np.testing.assert_array_equal(store.read("mean", 0), features[0])
+    with pytest.raises(InputError, match=r"mean-000001.safetensors' is damaged \(layer 2 is not what was written\)"):
+        store.read("mean", 2)
+
+
+@pytest.mark.parametrize("source", ["mean-000000", "cls-000001"])
+def test_a_shard_in_the_place_of_another_is_refused(tmp_path, features, source):
+    store = filled(tmp_path, features)
+    filled(tmp_path, features, pooling="cls")
+    shutil.copy(tmp_path / f"{source}.safetensors", tmp_path / "mean-000001.safetensors")
+    with pytest.raises(InputError, match=rf"it was written as '{MANIFEST.key}/{source}.safetensors', not as"):
+        store.read("mean", 0)
+
+
+def test_a_shard_of_another_store_is_refused(tmp_path, features):
+    other = filled(tmp_path / "other", features, dataclasses.replace(MANIFEST, model="another"))
+    store = filled(tmp_path / "mine", features)
+    name = "mean-000000.safetensors"
+    (other.folder / name).replace(store.folder / name)
+    for ask in (lambda: store.read("mean", 0), lambda: store.truncated("mean")):
+        with pytest.raises(InputError, match=rf"damaged \(it was written as '{other.manifest.key}/{name}'"):
             ask()
 
 

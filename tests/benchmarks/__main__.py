@@ -6,9 +6,9 @@ import platform
 
 import torch
 
-from tests.benchmarks import by_hand, extraction
+from tests.benchmarks import bfloat16, by_hand, extraction
 
-SUBJECTS = {"by_hand": by_hand.report, "extraction": extraction.report}
+SUBJECTS = {"by_hand": by_hand.report, "extraction": extraction.report, "bfloat16": bfloat16.report}
 PACKAGES = "torch transformers captum scikit-learn numpy".split()
 
 

@@ -2,12 +2,14 @@
 
 The plain loop takes the texts as they come, 32 at a time, with all hidden states, and pools them. SentenceTransformer
 sorts by length too, and returns one vector a text; layerprobe returns [CLS], pooler and mean of every layer, and writes
-them to disk. Everything runs in one process, in turn; imports and loading are not timed.
+them to disk. Everything runs in one process; imports and loading are not timed. A machine's speed drifts over minutes,
+so the texts are dealt out into PARTS, and all sides do one part before any does the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import statistics
 import sys
 import tempfile
@@ -24,9 +26,7 @@ from probes.checkpoints import packaged_folder
 from probes.encoder import DTYPES, Encoder
 from probes.extraction import batches, extract_features, token_budget
 from probes.packing import packed
-from probes.reading import Source, read_splits
 from probes.store import FeatureStore
-from probes.sweep import Examples, Sweep, sweep_probes
 from tests.benchmarks.by_hand import DATA, SPLITS, ByHand, Texts
 
 AIMS = {
@@ -36,8 +36,7 @@ AIMS = {
     ("SentenceTransformer", "bfloat16"): 1.5,
 }
 AIM_OF_PEAK = 0.7
-FOLDER = DATA.parent
-TASKS = ("sst2", "past_present", "subj_number", "bigram_shift")
+PARTS = 2
 
 
 def report(*, limit: int | None, repeats: int) -> None:
@@ -48,45 +47,41 @@ def report(*, limit: int | None, repeats: int) -> None:
     print(f"Native bfloat16 of this processor: {native}")
     texts = [text for name in SPLITS for text in Texts.read(DATA / f"{name}.csv").spread(limit).texts]
     with tempfile.TemporaryDirectory(prefix="layerprobe-") as folder:
-        _speed(Path(folder), texts, repeats)
-        _science(Path(folder), limit)
+        _measure(Path(folder), texts, repeats)
 
 
-def _speed(folder: Path, texts: list[str], repeats: int) -> None:
+def _measure(folder: Path, texts: list[str], repeats: int) -> None:
     rival, other = ByHand(), SentenceTransformer(str(packaged_folder()), device="cpu")
     exact = Encoder.load("packaged", device="cpu")
     encoders = {dtype: exact.with_dtype(dtype) for dtype in DTYPES}
-    stores: dict[str, FeatureStore] = {}
 
-    def ours(dtype: str) -> None:
-        stores[dtype] = extract_features(encoders[dtype], texts, cache=Path(tempfile.mkdtemp(dir=folder)))
+    def ours(dtype: str, part: list[str]) -> FeatureStore:
+        return extract_features(encoders[dtype], part, cache=Path(tempfile.mkdtemp(dir=folder)))
 
-    sides: dict[str, Callable[[], object]] = {
-        "plain loop": lambda: rival.extract(texts),
-        "SentenceTransformer": lambda: other.encode(texts, batch_size=32, show_progress_bar=False),
-        **{f"ours, {dtype}": lambda dtype=dtype: ours(dtype) for dtype in encoders},
-        **{
-            f"bare forward, {dtype}": lambda dtype=dtype: _bare(encoders[dtype], texts, packing=True)
-            for dtype in encoders
-        },
-        "bare forward, float32, not packed": lambda: _bare(exact, texts, packing=False),
+    sides: dict[str, Callable[[list[str]], object]] = {
+        "plain loop": rival.extract,
+        "SentenceTransformer": lambda part: other.encode(part, batch_size=32, show_progress_bar=False),
+        **{f"ours, {dtype}": functools.partial(ours, dtype) for dtype in encoders},
+        **{f"bare forward, {dtype}": functools.partial(_bare, encoders[dtype], packing=True) for dtype in encoders},
+        "bare forward, float32, not packed": functools.partial(_bare, exact, packing=False),
     }
-    few = texts[:: max(1, len(texts) // 100)]
-    rival.extract(few)
-    other.encode(few, show_progress_bar=False)
-    for encoder in encoders.values():
-        extract_features(encoder, few, cache=folder)
+    for run in sides.values():
+        run(texts[:: max(1, len(texts) // 100)])
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     peaks = []
     for _ in range(repeats):
-        for name, run in sides.items():
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            peaks.append(_peak())
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+        spent = dict.fromkeys(sides, 0.0)
+        for i in range(PARTS):
+            for name, run in sides.items():
+                print(f"part {i + 1} of {PARTS}, {name} ...", file=sys.stderr, flush=True)
+                peaks.append(_peak())
+                start = time.perf_counter()
+                run(texts[i::PARTS])
+                spent[name] += time.perf_counter() - start
+        for name, found in spent.items():
+            seconds[name].append(found)
     took = {name: statistics.median(found) for name, found in seconds.items()}
-    print(f"{len(texts):,} texts; repeats: {repeats}\n")
+    print(f"{len(texts):,} texts in {PARTS} parts; repeats: {repeats}\n")
     print(pd.Series(took, name="seconds").to_string(float_format="{:.2f}".format), "\n")
     for (name, dtype), aim in AIMS.items():
         ratio = took[name] / took[f"ours, {dtype}"]
@@ -106,13 +101,14 @@ def _speed(folder: Path, texts: list[str], repeats: int) -> None:
     start = time.perf_counter()
     encoded = exact.encode(texts)
     tokenised = time.perf_counter() - start
+    store = ours("float32", texts[::PARTS])
     start = time.perf_counter()
-    again = extract_features(exact, texts, store=stores["float32"].folder)
+    extract_features(exact, texts[::PARTS], store=store.folder)
     opened = time.perf_counter() - start
     print(f"Tokenising alone: {tokenised:.2f} s ({tokenised / best:.1%}) for {encoded.lengths.sum():,} tokens")
     print(f"Asking a second time: {opened:.2f} s; reading one layer: ", end="")
     start = time.perf_counter()
-    again.read("mean", 3)
+    store.read("mean", 3)
     print(f"{time.perf_counter() - start:.3f} s")
 
 
@@ -149,33 +145,3 @@ def _peak() -> float:
                     done += 1
                 rates.append(2 * x.shape[0] * 1536 * 1536 * done / (time.perf_counter() - start))
     return max(rates)
-
-
-def _science(folder: Path, limit: int | None) -> None:
-    """What bfloat16 does to each probe's test accuracy, beside its interval."""
-    exact = Encoder.load("packaged", device="cpu")
-    rows = []
-    for task in TASKS:
-        sources = {name: Source(str(FOLDER / task / f"{name}.csv")) for name in SPLITS}
-        given = {name: source for name, source in sources.items() if Path(source.path).is_file()}
-        splits = read_splits(**given, labels=["label"], limit=limit or 4000)
-        sweeps: dict[str, Sweep] = {}
-        for dtype in DTYPES:
-            print(f"{task}, {dtype} ...", file=sys.stderr, flush=True)
-            examples = {}
-            for name, split in splits.items():
-                store = extract_features(exact.with_dtype(dtype), split.texts, poolings=["cls", "mean"], cache=folder)
-                features = {pooling: store.layers(pooling) for pooling in ("cls", "mean")}
-                examples[name] = Examples(features, {"label": split.labels("label")})
-            sweeps[dtype] = sweep_probes(**examples)
-        found = {dtype: sweep.tasks["label"] for dtype, sweep in sweeps.items()}
-        moves = {
-            point: found["bfloat16"].test[point]["accuracy"] - found["float32"].test[point]["accuracy"]
-            for point in found["float32"].selections
-        }
-        worst = max(moves, key=lambda point: abs(moves[point]))
-        lower, upper = found["float32"].interval(worst)
-        rows.append((task, len(splits.test), str(worst), moves[worst], lower, upper, upper - lower))
-    columns = ["task", "test texts", "place", "largest move", "lower", "upper", "interval's width"]
-    print("\nTest accuracy, bfloat16 minus float32, where it moves most; 95 % interval of float32's there:")
-    print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="{:.4f}".format))
