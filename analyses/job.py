@@ -51,6 +51,7 @@ class Job:
         """
         if output.seed < 0:
             raise InputError(f"--seed must be 0 or more, found {output.seed}")
+        encoder.check_engine()
         check_replaceable(output.out)
         check_writable(encoder.cache.expanduser())
         return cls(data, encoder, output, encoder.part, data.read(output.seed), encoder.load())
@@ -88,19 +89,22 @@ class Job:
         from probes.extraction import extract_features
 
         made: dict[TextDataset, FeatureStore] = {}
-        for _, split in self.splits.items():
-            dataset = split.dataset
-            if dataset not in made:
-                made[dataset] = extract_features(
-                    self.encoder,
-                    dataset.texts,
-                    dataset.pairs,
-                    poolings=self.poolings,
-                    layers=self.layers,
-                    cache=self.encoder_settings.cache,
-                    part=self.part,
-                    progress=not self.output.quiet,
-                )
+        with self.encoder_settings.extracting() as engine:
+            for _, split in self.splits.items():
+                dataset = split.dataset
+                if dataset not in made:
+                    made[dataset] = extract_features(
+                        self.encoder,
+                        dataset.texts,
+                        dataset.pairs,
+                        poolings=self.poolings,
+                        layers=self.layers,
+                        cache=self.encoder_settings.cache,
+                        stored_dtype=self.encoder_settings.stored_dtype,
+                        part=self.part,
+                        engine=engine,
+                        progress=not self.output.quiet,
+                    )
         if self.encoder_settings.shards is not None:
             missing = sum(len(store.missing(self.poolings)) for store in made.values())
             raise PartDone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from probes.checks import InputError, choose
 if TYPE_CHECKING:
     from probes.data import Splits, TextDataset
     from probes.encoder import Encoder
+    from probes.extraction import Engine
 
 CONTROLLED = "controlled"
 """Name of the built-in sentences."""
@@ -121,6 +123,8 @@ class EncoderSettings:
     """Tokens read of a text; the model's limit when not given."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of the forward pass that extracts features."""
+    stored_dtype: Literal["float32", "float16"] = "float32"
+    """Of the features on disk; float16 takes half the space, and is refused where a value does not fit."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; a GPU where there is one when `auto`."""
     cache: Path = Path("~/.cache/layerprobe")
@@ -128,6 +132,12 @@ class EncoderSettings:
     shards: str | None = None
     """i/n: only extract the i-th of n shares of the features into --cache, and stop. Run n of these, on one machine or
     on several with one cache, then once without."""
+    engine: Literal["local", "ray"] = "local"
+    """What extracts features: this process, or workers of Ray (extra `ray`), on this machine or on a cluster."""
+    address: str | None = None
+    """Of the Ray cluster to join; a Ray of this machine alone is started when not given."""
+    workers: int | None = None
+    """Ray workers; one a GPU, or one for 8 cores, when not given."""
     trust_remote_code: bool = False
     """Run code that a hub model brings along."""
     allow_pickle: bool = False
@@ -144,6 +154,20 @@ class EncoderSettings:
         if not (index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
             raise InputError(f"--shards must be of the form i/n with i from 1 to n, as in 2/8, found {self.shards!r}")
         return int(index), int(parts)
+
+    def check_engine(self) -> None:
+        """Raise where a flag of the other engine is given."""
+        for flag, given in (("--address", self.address), ("--workers", self.workers)):
+            if given is not None and self.engine != "ray":
+                raise InputError(f"{flag} has no meaning without --engine ray")
+
+    def extracting(self) -> contextlib.AbstractContextManager[Engine | None]:
+        """Who extracts, for as long as it is needed."""
+        if self.engine == "local":
+            return contextlib.nullcontext()
+        from probes.distributed import RayEngine
+
+        return RayEngine(self.address, self.workers)
 
     def load(self) -> Encoder:
         """The encoder, its poolings and layers checked.

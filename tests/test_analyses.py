@@ -120,6 +120,33 @@ def test_a_second_run_extracts_nothing_and_gives_the_same_numbers(place, result,
     pd.testing.assert_frame_equal(AnalysisResult.load(place / "again").tables["metrics"], result.tables["metrics"])
 
 
+def test_features_stored_in_half_precision_take_half_the_space_and_give_nearly_the_same_scores(place, result):
+    cache = ["--cache", str(place / "half")]
+    assert call(place, "layers", *files(place), *cache, "--stored-dtype", "float16", out="again") == 0
+    sizes = [path.stat().st_size for path in (place / "half").rglob("mean-*")]
+    whole = [path.stat().st_size for path in (place / "cache").rglob("mean-*")]
+    assert sum(sizes) < 0.7 * sum(whole)  # the rest is what is said of the features
+    scores = [
+        found.tables["metrics"].query("metric == 'log_loss'")["value"].to_numpy()
+        for found in (result, AnalysisResult.load(place / "again"))
+    ]
+    assert 0 < np.abs(scores[0] - scores[1]).max() < 0.01
+
+
+def test_too_little_memory_is_a_note_of_the_result(place, monkeypatch):
+    states = Encoder.states
+
+    def small(self, batch, *args, **options):
+        if batch.mask.numel() > 100:
+            raise MemoryError
+        return states(self, batch, *args, **options)
+
+    monkeypatch.setattr(Encoder, "states", small)
+    assert call(place, "layers", *files(place), "--cache", str(place / "small"), out="small-result") == 0
+    note = next(note for note in AnalysisResult.load(place / "small-result").notes if "memory" in note)
+    assert "did not fit in the memory of cpu" in note
+
+
 def test_the_module_door_is_the_same_as_the_command(place):
     import subprocess
     import sys
@@ -204,6 +231,8 @@ MISTAKES = {
     "two sources": (["--dataset", "controlled"], "--train and --dataset both name the texts"),
     "unheeded split": (["--test-split", "test"], "--test-split has no meaning with --train"),
     "shards": (["--shards", "3/2"], "--shards must be of the form i/n"),
+    "workers": (["--workers", "2"], "--workers has no meaning without --engine ray"),
+    "address": (["--address", "host:6379"], "--address has no meaning without --engine ray"),
     "seed": (["--seed", "-1"], "--seed must be 0 or more"),
     "no label": (["--label"], "name at least one label column"),
     "bad limit": (["--limit", "0"], "--limit must be 1 or more"),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.conftest import build_model
 
@@ -48,3 +49,19 @@ def test_make_targets_shown_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:^|`)make ([a-z]+)", README, flags=re.MULTILINE):
         assert f"\n{target}:" in makefile
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "hidden", "inner"), [("packaged", 6, 384, 1536), ("BERT-base", 12, 768, 3072)]
+)
+def test_the_costs_shown_follow_from_the_formula_shown(name, layers, hidden, inner):
+    rate, texts, tokens = 0.13e12, 1e6, 25
+    (row,) = re.findall(rf"^\| {name} \(L {layers}, h {hidden}, i {inner}\) \|(.*)\|$", README, flags=re.MULTILINE)
+    flop_a_text, million, hundred, features = (cell.strip() for cell in row.split("|"))
+    flop = tokens * layers * (8 * hidden**2 + 4 * hidden * inner)
+    hours = texts * flop / (3600 * rate)
+    size = (layers + 1) * 3 * hidden * 2
+    assert flop_a_text == f"{flop / 1e9:.2g} G"
+    assert million == f"{hours:.1f} h on two cores"
+    assert hundred == f"{100 * hours:.0f} h; {hours:.1f} h on 100 such machines"
+    assert features == f"{size / 1e3:.0f} KB a text: {size / 1e3:.0f} GB, {size / 1e4:.1f} TB"
