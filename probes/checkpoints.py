@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from logging import CRITICAL
@@ -51,6 +52,7 @@ def load_checkpoint(
         raise InputError(f"{name!r} is on this machine and has no revision {revision!r}; leave --revision out")
     if not folder.is_dir() and (folder.is_absolute() or name.startswith(".") or name.count("/") > 1):
         raise InputError(f"no model folder {name!r}; name a folder, a hub model, or {PACKAGED!r}")
+    folder = _transformer_in(folder)
     place: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     if folder.is_dir():
         place |= {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
@@ -65,6 +67,8 @@ def load_checkpoint(
             model, loaded = auto.from_pretrained(**place, **weights)
             tokenizer = AutoTokenizer.from_pretrained(**place)
     except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
+        if "backend tokenizer" in str(error):
+            raise InputError(f"model {name!r} comes without a tokenizer; save the tokenizer beside it") from error
         where = "" if folder.is_dir() else f"no folder of that name, and not {PACKAGED!r}; from the hub: "
         raise InputError(f"cannot load model {name!r}: {where}{first_line(error)}") from error
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # made up where there are no tokenizer files
@@ -80,6 +84,15 @@ def load_checkpoint(
         revision=getattr(config, "_commit_hash", None) or revision,
         random_pooler=bool(loaded["missing_keys"]),
     )
+
+
+def _transformer_in(folder: Path) -> Path:
+    """Where a sentence-transformers folder keeps its transformers model: in itself, or, of old, in a folder within."""
+    modules = folder / "modules.json"
+    if modules.is_file() and not (folder / "config.json").exists():
+        with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):
+            return folder / str(json.loads(modules.read_text(encoding="utf-8"))[0]["path"])
+    return folder
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Texts to the hidden states of every layer.
 
-Layer 0 is the embedding output, layers 1..L the blocks. One hook mechanism serves every family: it reads layers, stops
-after the highest one asked for, and can overwrite the input embeddings. The model is given back as it came.
+Layer 0 is the embedding output, layers 1..L the blocks. The model is given back as it came.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from probes.checkpoints import load_checkpoint
 from probes.checks import InputError, choose, first_line, unknown
+from probes.hooks import LayerHooks, Overwrite
 from probes.packing import packed
 from probes.pooling import POOLINGS, LayerStates
 from probes.tokens import Batch, Encoded, encode, pad
@@ -28,10 +28,6 @@ from probes.tokens import Batch, Encoded, encode, pad
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _LABELS = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
 """Settings of a model that change nothing it computes."""
-
-
-class _Reached(Exception):  # noqa: N818 - not an error: it leaves the forward pass once the wanted layer is known
-    pass
 
 
 class Encoder:
@@ -83,10 +79,10 @@ class Encoder:
                 raise InputError(f"{type(model).__name__} states no {size}; this family is not supported")
         self.n_layers: int = self.config.num_hidden_layers
         self.hidden: int = self.config.hidden_size
-        self._blocks = _blocks(self.base, self.n_layers)
-        self._batch_first = False
+        self._hooks = LayerHooks(self.base, self.n_layers)
         self.max_length = self._limit(max_length)
-        self._uses_types = getattr(self.config, "type_vocab_size", 0) > 1
+        # XLNet compares the sides of a pair and keeps no table of them.
+        self._uses_types = getattr(self.config, "type_vocab_size", 0) > 1 or self.config.model_type == "xlnet"
         # A tokenizer may know a [CLS] and yet add none.
         self._has_cls = tokenizer.cls_token_id in tokenizer("", return_attention_mask=False)["input_ids"]
         self._pooler: Any = getattr(self.base, "pooler", None)
@@ -181,7 +177,12 @@ class Encoder:
         return self.base.get_input_embeddings()(batch.inputs["input_ids"])  # type: ignore[no-any-return]
 
     def states(
-        self, batch: Batch, layers: Sequence[int], *, embeddings: Tensor | None = None
+        self,
+        batch: Batch,
+        layers: Sequence[int],
+        *,
+        embeddings: Tensor | None = None,
+        overwrite: Overwrite | None = None,
     ) -> dict[int, LayerStates]:
         """The states of the layers asked for; blocks above the highest of them do not run.
 
@@ -189,28 +190,11 @@ class Encoder:
             batch: From `batch`.
             layers: In [0, n_layers].
             embeddings: (batch, seq, embedding) put in the place of the input embeddings; positions stay as they are.
+            overwrite: What is put in the place of a layer's states, which are then read as overwritten.
         """
-        if not self._batch_first and 1 < len(batch) == batch.mask.shape[1]:
-            # A family whose blocks take (seq, batch, hidden) would pass for one that does not: one text alone tells.
-            with torch.no_grad():
-                self.states(batch.row(int(batch.mask.sum(dim=1).argmax())), layers)
-            self._batch_first = True
         found: dict[int, Tensor] = {}
-        top, calls = max(layers), 0
-
-        def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            nonlocal calls
-            # What the next block takes in: some families do more to a state after the block that made it.
-            if calls in layers:
-                found[calls] = args[0] if args else kwargs["hidden_states"]
-            if calls == top < self.n_layers:
-                raise _Reached
-            calls += 1
-
-        hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in self._blocks]
-        with self._borrowed(hooks, embeddings), contextlib.suppress(_Reached):
-            # Some families end with a norm: the last layer is what the whole model returns, not its last block.
-            found[self.n_layers] = self.base(**batch.inputs).last_hidden_state
+        with self._borrowed(embeddings, overwrite, found, layers):
+            self.base(**batch.inputs)
         shape = (*batch.mask.shape, self.hidden)
         for layer in layers:
             state = found.get(layer)
@@ -223,17 +207,15 @@ class Encoder:
         blank = LayerStates(found[layers[0]], batch.mask, batch.cls_index, batch.special, pool)
         return {layer: replace(blank, hidden=found[layer]) for layer in layers}
 
-    def logits(self, batch: Batch, *, embeddings: Tensor | None = None) -> Tensor:
-        """(batch, classes) logits of the model's own head, in float32; `embeddings` as in `states`."""
+    def logits(self, batch: Batch, *, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
+        """(batch, classes) logits of the model's own head, in float32; `embeddings` and `overwrite` as in `states`."""
         if not self.is_classifier:
             raise InputError(f"{self.name} has no classification head; name a *ForSequenceClassification checkpoint")
-        pad_id = self.config.pad_token_id
-        if len(batch) > 1 and (pad_id is None or pad_id != self.tokenizer.pad_token_id):
-            # A decoder's head finds the last token by the model's pad token; without it in place, a text at a time.
+        if len(batch) > 1 and self._head_needs_texts_alone:
             rows = [(batch.row(i), None if embeddings is None else embeddings[i : i + 1]) for i in range(len(batch))]
             alone = [(row, None if e is None else e[:, : row.mask.shape[1]]) for row, e in rows]
-            return torch.cat([self.logits(row, embeddings=e) for row, e in alone])
-        with self._borrowed([], embeddings):
+            return torch.cat([self.logits(row, embeddings=e, overwrite=overwrite) for row, e in alone])
+        with self._borrowed(embeddings, overwrite):
             return self.model(**batch.inputs).logits.float()  # type: ignore[no-any-return]
 
     def packed(self, rows: int) -> contextlib.AbstractContextManager[None]:
@@ -256,7 +238,7 @@ class Encoder:
         other = copy.copy(self)
         other.model = copy.deepcopy(self.model, shared)
         other.base = getattr(other.model, other.model.base_model_prefix) if self.is_classifier else other.model
-        other._blocks = _blocks(other.base, self.n_layers)
+        other._hooks = LayerHooks(other.base, self.n_layers)
         other._pooler = getattr(other.base, "pooler", None)
         return other
 
@@ -293,21 +275,32 @@ class Encoder:
             return self.base.pooler_activation(self._pooler(first))  # type: ignore[no-any-return]
         return self._pooler(first.unsqueeze(1))  # type: ignore[no-any-return]
 
+    @property
+    def _head_needs_texts_alone(self) -> bool:
+        # It would read padding: one finds the last token by the model's pad token, one takes the last whatever it is.
+        pad_id = self.config.pad_token_id
+        takes_last = hasattr(self.model, "sequence_summary") and getattr(self.config, "summary_type", None) == "last"
+        return takes_last or pad_id is None or pad_id != self.tokenizer.pad_token_id
+
     @contextlib.contextmanager
-    def _borrowed(self, hooks: list[Any], embeddings: Tensor | None) -> Iterator[None]:
-        """Evaluation mode and the hooks, for the time of one forward pass."""
+    def _borrowed(
+        self,
+        embeddings: Tensor | None,
+        overwrite: Overwrite | None,
+        found: dict[int, Tensor] | None = None,
+        layers: Sequence[int] = (),
+    ) -> Iterator[None]:
+        """Evaluation mode and the hooks, for one forward pass; it stops after the highest of `layers`."""
         training = [module for module in self.model.modules() if module.training]
-        if embeddings is not None:
-            table = self.base.get_input_embeddings()
-            hooks = [*hooks, table.register_forward_hook(lambda _module, _args, _output: embeddings)]
-        kind = self.device.type
+        pool = self._pool if self._pooler else None
         try:
             self.model.eval()
-            with torch.autocast(kind, dtype=torch.bfloat16, enabled=self._autocast):
+            with (
+                torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast),
+                self._hooks.placed(layers, {} if found is None else found, embeddings, overwrite or {}, pool),
+            ):
                 yield
         finally:
-            for hook in hooks:
-                hook.remove()
             for module in training:
                 module.training = True
 
@@ -322,20 +315,6 @@ class Encoder:
         if asked is not None and not 3 <= asked <= limit:
             raise InputError(f"max_length must lie in [3, {limit}] for {self.name}, found {asked}")
         return asked or limit
-
-
-def _blocks(base: nn.Module, n_layers: int) -> list[nn.Module]:
-    """The modules whose calls, counted, are the layers."""
-    lists = [module for module in base.modules() if isinstance(module, nn.ModuleList)]
-    found = [entries for entries in lists if len(entries) == n_layers]
-    groups = [module for name, module in base.named_modules() if name.endswith("albert_layer_groups")]
-    if groups:  # ALBERT calls the same few modules again and again
-        return list(groups[0])
-    if len(found) != 1:
-        raise InputError(
-            f"found {len(found)} lists of {n_layers} blocks in {type(base).__name__}; this family is not supported"
-        )
-    return list(found[0])
 
 
 def _never_trained(pooler: nn.Module) -> bool:

@@ -20,7 +20,9 @@ WORDS = (
 ).split()
 
 
-def build_tokenizer(cls="[CLS]", sep="[SEP]", pad="[PAD]", mask="[MASK]", unk="[UNK]", *, pad_first=True):
+def build_tokenizer(
+    cls="[CLS]", sep="[SEP]", pad="[PAD]", mask="[MASK]", unk="[UNK]", *, pad_first=True, cls_last=False
+):
     """A WordPiece tokenizer over `WORDS`; `cls=None` adds no special tokens at all."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -37,14 +39,18 @@ def build_tokenizer(cls="[CLS]", sep="[SEP]", pad="[PAD]", mask="[MASK]", unk="[
     if cls:
         names |= {"cls_token": cls, "sep_token": sep, "mask_token": mask}
         tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{cls} $A {sep}",
-            pair=f"{cls} $A {sep} $B:1 {sep}:1",
+            single=f"$A {sep} {cls}:2" if cls_last else f"{cls} $A {sep}",
+            pair=f"$A {sep} $B:1 {sep}:1 {cls}:2" if cls_last else f"{cls} $A {sep} $B:1 {sep}:1",
             special_tokens=[(cls, vocabulary[cls]), (sep, vocabulary[sep])],
         )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names)
+    side = {"padding_side": "left"} if cls_last else {}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names, **side)
 
 
-def _config(kind, **changes):
+ABSENT = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")
+
+
+def _config(kind, *, absent=(), **changes):
     import transformers
 
     sizes = {
@@ -55,7 +61,8 @@ def _config(kind, **changes):
         "vocab_size": 256,
         "max_position_embeddings": 64,
     }
-    return getattr(transformers, kind)(**(sizes | changes))
+    kept = {name: size for name, size in sizes.items() if name not in absent}
+    return getattr(transformers, kind)(**(kept | changes))
 
 
 FAMILIES = {
@@ -74,10 +81,35 @@ FAMILIES = {
         _config("DebertaV2Config", relative_attention=True, position_buckets=8, pos_att_type=["p2c", "c2p"]),
         build_tokenizer(),
     ),
+    "deberta-v3": lambda: (
+        _config(
+            "DebertaV2Config",
+            relative_attention=True,
+            position_buckets=8,
+            pos_att_type=["p2c", "c2p"],
+            share_att_key=True,
+            norm_rel_ebd="layer_norm",
+            position_biased_input=False,
+        ),
+        build_tokenizer(),
+    ),
     "mpnet": lambda: (
         _config("MPNetConfig", pad_token_id=1, max_position_embeddings=66),
         build_tokenizer("<s>", "</s>", "<pad>", "<mask>", "<unk>", pad_first=False),
     ),
+    "xlm-roberta": lambda: (
+        _config("XLMRobertaConfig", pad_token_id=1, max_position_embeddings=66, type_vocab_size=1),
+        build_tokenizer("<s>", "</s>", "<pad>", "<mask>", "<unk>", pad_first=False),
+    ),
+    "xlnet": lambda: (
+        _config("XLNetConfig", d_model=HIDDEN, n_layer=LAYERS, n_head=2, d_inner=24, pad_token_id=0, absent=ABSENT),
+        build_tokenizer("<cls>", "<sep>", "<pad>", "<mask>", "<unk>", cls_last=True),
+    ),
+    "modernbert": lambda: (
+        _config("ModernBertConfig", pad_token_id=0, local_attention=8, global_attn_every_n_layers=2),
+        build_tokenizer(),
+    ),
+    "llama": lambda: (_config("LlamaConfig", num_key_value_heads=1, pad_token_id=0), build_tokenizer(cls=None)),
     "gpt2": lambda: (
         _config("GPT2Config", n_embd=HIDDEN, n_layer=LAYERS, n_head=2, n_positions=64, pad_token_id=0),
         build_tokenizer(cls=None),

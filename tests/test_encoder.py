@@ -13,14 +13,15 @@ from torch import nn
 
 from probes import Encoder, InputError
 from probes.checkpoints import PACKAGED, packaged_folder
-from probes.pooling import pooler
+from probes.pooling import POOLINGS, pooler
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, WORDS, build_model, build_tokenizer
 
 TEXTS = ("the film was not good .", "awful", "we very dull it is a bright scene ! good great bad", "greatly")
 PAIRS = ("a movie", "the plot was fine and the actor dull", "of", "in the scene")
 SPEAKING = ("[CLS] the film", "the film [SEP] awful", "[PAD]", "good [MASK] [PAD]", "<s> the film </s>", "[UNK] <pad>")
-WITH_TYPES = {"bert", "albert", "electra"}
-WITH_CLS = [family for family in FAMILIES if family != "gpt2"]
+WITH_TYPES = {"bert", "albert", "electra", "xlnet"}
+DECODERS = ("gpt2", "llama")
+WITH_CLS = [family for family in FAMILIES if family not in DECODERS]
 BLOCKS = {
     "bert": "encoder.layer",
     "distilbert": "transformer.layer",
@@ -28,7 +29,12 @@ BLOCKS = {
     "albert": "encoder.albert_layer_groups",
     "electra": "encoder.layer",
     "deberta-v2": "encoder.layer",
+    "deberta-v3": "encoder.layer",
     "mpnet": "encoder.layer",
+    "xlm-roberta": "encoder.layer",
+    "xlnet": "layer",
+    "modernbert": "layers",
+    "llama": "layers",
     "gpt2": "h",
 }
 """Family -> where its model keeps its blocks."""
@@ -216,9 +222,14 @@ def test_dropout_does_not_act_on_a_model_in_training_mode():
 @pytest.mark.parametrize("family", WITH_CLS)
 def test_cls_is_where_the_tokenizer_put_it(family):
     encoder = encoder_of(family)
-    batch = encoder.batch(encoder.encode(TEXTS), range(4))
-    assert batch.cls_index.tolist() == [0] * 4
-    assert batch.inputs["input_ids"][:, 0].tolist() == [encoder.tokenizer.cls_token_id] * 4
+    encoded = encoder.encode(TEXTS)
+    batch = encoder.batch(encoded, range(4))
+    assert batch.cls_index.tolist() == cls_places(family, encoded)
+    assert batch.inputs["input_ids"][range(4), batch.cls_index].tolist() == [encoder.tokenizer.cls_token_id] * 4
+
+
+def cls_places(family, encoded):
+    return (encoded.lengths - 1).tolist() if family == "xlnet" else [0] * len(encoded.ids)
 
 
 def test_cls_is_found_at_the_end_too():
@@ -243,7 +254,7 @@ def test_a_tokenizer_without_special_tokens_has_no_cls():
 def test_a_special_tokens_name_in_a_text_is_ordinary_text(family, text):
     encoder = encoder_of(family)
     ids, special = encoder.encode([text]).ids[0], encoder.encode([text]).special[0]
-    assert special.sum() == (0 if family == "gpt2" else 2)
+    assert special.sum() == (0 if family in DECODERS else 2)
     named = set(encoder.tokenizer.all_special_ids) - {encoder.tokenizer.unk_token_id}
     assert not named & set(ids[~special].tolist())
 
@@ -255,9 +266,10 @@ def test_a_plain_tokenizer_does_make_special_tokens_of_their_names():
 
 
 @pytest.mark.parametrize("family", WITH_CLS)
-def test_cls_stays_first_whatever_the_texts_say(family):
+def test_cls_stays_where_it_is_whatever_the_texts_say(family):
     encoder = encoder_of(family)
-    assert encoder.batch(encoder.encode(SPEAKING), range(len(SPEAKING))).cls_index.tolist() == [0] * len(SPEAKING)
+    encoded = encoder.encode(SPEAKING)
+    assert encoder.batch(encoded, range(len(SPEAKING))).cls_index.tolist() == cls_places(family, encoded)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -389,7 +401,7 @@ def test_pairs_are_the_plain_models(family):
             torch.testing.assert_close(found[layer][row, : len(alone)], alone, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("family", sorted(WITH_TYPES))
+@pytest.mark.parametrize("family", sorted(WITH_TYPES - {"xlnet"}))
 def test_the_sides_of_a_pair_have_two_token_types_and_the_model_sees_them(family):
     encoder = encoder_of(family)
     encoded = encoder.encode(["the film"], ["was good"])
@@ -400,6 +412,19 @@ def test_the_sides_of_a_pair_have_two_token_types_and_the_model_sees_them(family
         seen = encoder.states(batch, [0])[0].hidden
         unseen = encoder.model(**blind, output_hidden_states=True).hidden_states[0]
     assert ((seen - unseen).abs().amax(dim=-1)[0] > 0.01).tolist() == [False] * 4 + [True] * 3
+
+
+def test_xlnet_sees_the_sides_of_a_pair_by_comparing_them():
+    encoder = encoder_of("xlnet")
+    encoded = encoder.encode(["the film"], ["was good"])
+    assert encoded.types[0].tolist() == [0, 0, 0, 1, 1, 1, 2]
+    batch = encoder.batch(encoded, [0])
+    blind = {**batch.inputs, "token_type_ids": torch.zeros_like(batch.mask)}
+    with torch.inference_mode():
+        seen = encoder.states(batch, [0, 1])
+        unseen = encoder.model(**blind, output_hidden_states=True).hidden_states
+    exactly(seen[0].hidden, unseen[0])
+    assert (seen[1].hidden - unseen[1]).abs().max() > 0.01
 
 
 def test_a_row_of_a_batch_is_its_text_alone(bert):
@@ -430,7 +455,7 @@ def test_another_embedding_moves_its_own_place_first_and_the_rest_later(family):
     after, _ = hidden_states(encoder, TEXTS[:1], embeddings=embeddings)
     moved = [((after[layer] - before[layer]).abs().amax(dim=-1)[0] > 1e-4).tolist() for layer in range(LAYERS + 1)]
     assert moved[0] == [place == 2 for place in range(len(moved[0]))]
-    assert moved[LAYERS] == [place >= 2 or family != "gpt2" for place in range(len(moved[0]))]
+    assert moved[LAYERS] == [place >= 2 or family not in DECODERS for place in range(len(moved[0]))]
     again, _ = hidden_states(encoder, TEXTS[:1])
     exactly(again[LAYERS], before[LAYERS])
 
@@ -880,15 +905,130 @@ def test_a_revision_of_what_is_on_this_machine_is_refused(tmp_path):
         Encoder.load(str(tmp_path), revision="v9")
 
 
-def test_a_family_that_puts_the_sequence_first_is_refused_also_where_its_shapes_would_pass(bert):
-    from transformers import XLNetConfig, XLNetModel
+def test_a_family_that_puts_the_sequence_first_is_told_also_where_both_axes_are_equal():
+    encoder = Encoder(*build_model("xlnet"))
+    n = 4  # of four tokens each: (seq, batch) and (batch, seq) are the same shape
+    texts = ["good film", "bad film", "the plot", "dull music"]
+    found, batch = hidden_states(encoder, texts)
+    assert batch.mask.shape == (n, n)
+    for row, text in enumerate(texts):
+        for layer, alone in enumerate(plain_states("xlnet", text)):
+            torch.testing.assert_close(found[layer][row], alone, atol=1e-5, rtol=0)
 
-    model = XLNetModel(XLNetConfig(vocab_size=256, d_model=16, n_layer=LAYERS, n_head=2, d_inner=24)).eval()
-    encoder = Encoder(model, bert.tokenizer)
-    for n in (2, 4):  # four tokens each: with four texts (seq, batch) and (batch, seq) are the same
-        batch = encoder.batch(encoder.encode(["good film"] * n), range(n))
-        assert batch.mask.shape == (n, 4)
-        with torch.inference_mode(), pytest.raises(InputError, match="this family is not supported"):
-            encoder.states(batch, [1])
-    square = bert.batch(bert.encode(["good film"] * 4), range(4))
-    assert bert.states(square, [1])[1].hidden.shape == (4, 4, HIDDEN)
+
+# Layers overwritten
+
+LONG, OTHER = "the film was not good .", "we very dull bright scene !"
+"""Two texts of as many tokens."""
+
+
+@pytest.mark.parametrize("layer", range(LAYERS + 1))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_layer_overwritten_by_another_texts_goes_on_as_that_text(family, layer):
+    encoder = encoder_of(family)
+    theirs, _ = hidden_states(encoder, [OTHER])
+    before, _ = hidden_states(encoder, [LONG])
+    put = {layer: lambda hidden: theirs[layer] + 0 * hidden}
+    found, _ = hidden_states(encoder, [LONG], overwrite=put)
+    for other in range(LAYERS + 1):
+        torch.testing.assert_close(found[other], (before if other < layer else theirs)[other], atol=1e-5, rtol=0)
+        assert (before[other] - theirs[other]).abs().max() > 0.1 or (other, family) == (0, "xlnet")
+    again, _ = hidden_states(encoder, [LONG])
+    assert torch.equal(again[LAYERS], before[LAYERS])
+
+
+@pytest.mark.parametrize("layer", range(LAYERS + 1))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_models_head_reads_what_was_put_in_a_layers_place(family, layer):
+    encoder = Encoder(*build_model(family, "AutoModelForSequenceClassification", num_labels=3))
+    theirs, other = hidden_states(encoder, [OTHER])
+    batch = encoder.batch(encoder.encode([LONG]), [0])
+    with torch.inference_mode():
+        expected, before = encoder.logits(other), encoder.logits(batch)
+        found = encoder.logits(batch, overwrite={layer: lambda _hidden: theirs[layer]})
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+        assert (before - expected).abs().max() > 0.01
+        assert torch.equal(encoder.logits(batch, overwrite={layer: lambda hidden: hidden}), before)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_overwritten_layers_leave_no_hooks_also_after_an_exception(family):
+    encoder = Encoder(*build_model(family))
+    before = hooks_and_modes(encoder.model)
+
+    def broken(_hidden):
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        hidden_states(encoder, TEXTS, overwrite={1: broken})
+    assert hooks_and_modes(encoder.model) == before
+
+
+def test_two_layers_overwritten_act_one_after_the_other(bert):
+    seen = []
+    double = {layer: lambda hidden, layer=layer: (seen.append(layer), 2 * hidden)[1] for layer in (2, 0)}
+    found, batch = hidden_states(bert, TEXTS, overwrite=double)
+    plain, _ = hidden_states(bert, TEXTS)
+    assert seen == [0, 2]
+    exactly(found[0], 2 * plain[0])
+    with torch.inference_mode():
+        after_one = bert.states(batch, [2], overwrite={0: lambda hidden: 2 * hidden})[2].hidden
+    exactly(found[2], 2 * after_one)
+
+
+def test_an_overwritten_layer_passes_gradients_on(bert):
+    batch = bert.batch(bert.encode(TEXTS), range(4))
+    shift = torch.zeros(HIDDEN, requires_grad=True)
+    states = bert.states(batch, [LAYERS], overwrite={1: lambda hidden: hidden + shift})[LAYERS]
+    (gradient,) = torch.autograd.grad(states.hidden[..., 0].sum(), shift)
+    assert (gradient != 0).all()
+
+
+# sentence-transformers folders
+
+
+@pytest.mark.parametrize("inner", ["", "0_Transformer"])
+def test_a_sentence_transformers_folder_loads_as_it_is(tmp_path, inner):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    model, tokenizer = build_model("bert")
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "plain")
+    words = Transformer(str(tmp_path / "plain"))
+    SentenceTransformer(modules=[words, Pooling(HIDDEN)], device="cpu").save(str(tmp_path / "st"))
+    if inner:  # as older versions of the library laid it out
+        (tmp_path / "st" / inner).mkdir()
+        for file in (*(tmp_path / "st").glob("*.json"), *(tmp_path / "st").glob("*.safetensors")):
+            if file.name != "modules.json":
+                file.rename(tmp_path / "st" / inner / file.name)
+        modules = (tmp_path / "st" / "modules.json").read_text(encoding="utf-8")
+        (tmp_path / "st" / "modules.json").write_text(modules.replace('"path": ""', f'"path": "{inner}"'))
+    encoder = Encoder.load(str(tmp_path / "st"))
+    expected = SentenceTransformer(str(tmp_path / "st"), device="cpu").encode(list(TEXTS), convert_to_tensor=True)
+    exactly(hidden_states(encoder, TEXTS[:1])[0][LAYERS][0], plain_states("bert", TEXTS[0])[LAYERS])
+    states = hidden_states(encoder, TEXTS, [LAYERS])[0][LAYERS]
+    batch = encoder.batch(encoder.encode(TEXTS), range(4))
+    mean = (states * batch.mask.unsqueeze(-1)).sum(1) / batch.mask.sum(1, keepdim=True)
+    torch.testing.assert_close(mean, expected, atol=1e-5, rtol=0)
+
+
+# Poolings by family
+
+
+@pytest.mark.parametrize("auto", ["AutoModel", "AutoModelForSequenceClassification"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_gives_its_poolings_and_an_error_lists_them(family, auto):
+    encoder = Encoder(*build_model(family, auto))
+    pooled = {"bert", "roberta", "xlm-roberta", "albert", "mpnet"} if auto == "AutoModel" else {"bert", "albert"}
+    expected = {"mean", "last", "content"} | ({"cls"} if family in WITH_CLS else set())
+    expected |= {"pooler"} if family in pooled else set()
+    assert set(encoder.poolings) == expected
+    for pooling in POOLINGS:
+        if pooling in expected:
+            encoder.check_poolings([pooling])
+        else:
+            with pytest.raises(
+                InputError, match=f"so no pooling '{pooling}'; it can give {', '.join(encoder.poolings)}$"
+            ):
+                encoder.check_poolings([pooling])

@@ -1,0 +1,126 @@
+"""The one way into a forward pass, for every family: read layer l, stop after layer l, overwrite layer l.
+
+Layer 0 is the embedding output, layers 1..L the blocks, L what the model returns. Hooks are there for one pass only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from probes.checks import InputError
+
+Overwrite = Mapping[int, Callable[[Tensor], Tensor]]
+"""Layer -> what takes the place of its (batch, seq, hidden) states in the rest of the forward pass."""
+
+
+class _Reached(Exception):  # noqa: N818 - not an error: it leaves the forward pass once the wanted layer is known
+    pass
+
+
+class LayerHooks:
+    """The layers of an encoder `base` with `n_layers` blocks.
+
+    Raises:
+        InputError: Its blocks cannot be told.
+    """
+
+    def __init__(self, base: nn.Module, n_layers: int) -> None:
+        self._base, self._n_layers = base, n_layers
+        self._blocks = _blocks(base, n_layers)
+        self._seq_first: bool | None = None
+
+    @contextlib.contextmanager
+    def placed(
+        self,
+        layers: Sequence[int],
+        found: dict[int, Tensor],
+        embeddings: Tensor | None,
+        overwrite: Overwrite,
+        pool: Callable[[Tensor], Tensor] | None,
+    ) -> Iterator[None]:
+        """For the next forward pass: put the states of `layers` in `found`, and leave after the highest of them.
+
+        Args:
+            layers: In [0, n_layers]; with none, the pass runs to its end.
+            found: Layer -> (batch, seq, hidden), filled by the pass.
+            embeddings: (batch, seq, embedding) put in the place of the input embeddings, or None.
+            overwrite: Functions of the states of some layers; what they return is read, and goes on.
+            pool: The model's pooler on (batch, hidden), done again where the last layer is overwritten.
+        """
+        if self._seq_first is None:
+            self._seq_first = self._takes_seq_first()
+        top, calls, swap = max(layers, default=self._n_layers), 0, self._seq_first
+
+        def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            nonlocal calls
+            layer, calls = calls, calls + 1
+            changed = None
+            if layer in layers or layer in overwrite:
+                # What the next block takes in: some families do more to a state after the block that made it.
+                state = args[0] if args else kwargs["hidden_states"]
+                found[layer] = state = state.transpose(0, 1) if swap else state
+                if layer in overwrite:
+                    found[layer] = state = overwrite[layer](state)
+                    put = state.transpose(0, 1) if swap else state
+                    changed = ((put, *args[1:]), kwargs) if args else ((), {**kwargs, "hidden_states": put})
+            if layer == top < self._n_layers:
+                raise _Reached
+            return changed
+
+        def after(_base: nn.Module, _args: Any, output: Any) -> Any:
+            # Some families end with a norm: the last layer is what the whole model returns, not its last block.
+            if self._n_layers in overwrite:
+                output["last_hidden_state"] = overwrite[self._n_layers](output.last_hidden_state)
+                if pool is not None and output.get("pooler_output") is not None:
+                    output["pooler_output"] = pool(output.last_hidden_state[:, 0])
+            found[self._n_layers] = output.last_hidden_state
+            return output
+
+        hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in self._blocks]
+        hooks.append(self._base.register_forward_hook(after))
+        if embeddings is not None:
+            given = embeddings.transpose(0, 1) if swap else embeddings
+            table: Any = self._base.get_input_embeddings()  # type: ignore[operator]
+            hooks.append(table.register_forward_hook(lambda _module, _args, _output: given))
+        try:
+            with contextlib.suppress(_Reached):
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _takes_seq_first(self) -> bool:
+        """Whether the blocks take (seq, batch, hidden), told by a text of two tokens."""
+        shapes: list[tuple[int, ...]] = []
+
+        def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            shapes.append((args[0] if args else kwargs["hidden_states"]).shape[:2])
+            raise _Reached
+
+        hook = self._blocks[0].register_forward_pre_hook(before, with_kwargs=True)
+        ids = torch.zeros(1, 2, dtype=torch.long, device=next(self._base.parameters()).device)
+        try:
+            with torch.no_grad(), contextlib.suppress(_Reached):
+                self._base(input_ids=ids, attention_mask=torch.ones_like(ids))
+        finally:
+            hook.remove()
+        return shapes == [(2, 1)]
+
+
+def _blocks(base: nn.Module, n_layers: int) -> list[nn.Module]:
+    """The modules whose calls, counted, are the layers."""
+    lists = [module for module in base.modules() if isinstance(module, nn.ModuleList)]
+    found = [entries for entries in lists if len(entries) == n_layers]
+    groups = [module for name, module in base.named_modules() if name.endswith("albert_layer_groups")]
+    if groups:  # ALBERT calls the same few modules again and again
+        return list(groups[0])
+    if len(found) != 1:
+        raise InputError(
+            f"found {len(found)} lists of {n_layers} blocks in {type(base).__name__}; this family is not supported"
+        )
+    return list(found[0])
