@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from probes.checks import InputError, check_same_length
 from probes.encoder import Encoder
 from probes.pooling import POOLINGS
 from probes.store import FeatureStore, Manifest, texts_fingerprint
-from probes.tokens import Encoded
+from probes.tokens import Batch, Encoded
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
 BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
@@ -142,7 +143,10 @@ def fill_shards(encoder: Encoder, store: FeatureStore, work: Iterable[Work], tel
     manifest = store.manifest
 
     def tokenise(todo: Work | None) -> Encoded | None:
-        return None if todo is None else encoder.encode(todo.texts, todo.pairs)
+        if todo is None:
+            return None
+        # The tokenizer's own records are larger than all that is needed here.
+        return dataclasses.replace(encoder.encode(todo.texts, todo.pairs), encodings=())
 
     def write(todo: Work, pooled: dict[str, NDArray[np.float32]], truncated: int) -> None:
         for pooling in todo.poolings:
@@ -163,6 +167,7 @@ def fill_shards(encoder: Encoder, store: FeatureStore, work: Iterable[Work], tel
             )
             written.result()  # one shard waits at most, so memory stays flat; and what failed ends the run
             written = after.submit(write, current, pooled, int(encoded.truncated.sum()))
+            del pooled  # the writer holds it, and lets go of it long before the next shard is full
         written.result()
 
 
@@ -189,25 +194,26 @@ def pool_texts(
     budget = fitting = batch_tokens or token_budget(encoder)
     failed = 0
 
-    def pool(rows: NDArray[np.int64], runner: Encoder) -> None:
+    def pool(batch: NDArray[np.int64], runner: Encoder) -> None:
         nonlocal fitting, failed
-        tokens = len(rows) * int(encoded.lengths[rows].max())
-        if len(rows) == 1 or tokens <= fitting:
-            try:
-                states = runner.states(runner.batch(encoded, rows), layers)
-                vectors = [torch.stack([POOLINGS[pooling](states[layer]) for layer in layers]) for pooling in poolings]
-                out[:, :, rows] = torch.stack(vectors).cpu().numpy()
-                return
-            except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                if len(rows) == 1:
-                    raise InputError(
-                        f"a text of {tokens} tokens does not fit in the memory of {encoder.device}; set a max_length"
-                    ) from error
-                fitting, failed = min(fitting, tokens // 2), max(failed, tokens)
-        for half in np.array_split(rows, 2):
-            pool(half, runner)
+        todo = [batch]
+        while todo:  # no recursion: a function that refers to itself would keep the features until they are swept up
+            rows = todo.pop()
+            tokens = len(rows) * int(encoded.lengths[rows].max())
+            if len(rows) == 1 or tokens <= fitting:
+                try:
+                    out[:, :, rows] = _vectors(runner, runner.batch(encoded, rows), poolings, layers)
+                    continue
+                except (RuntimeError, MemoryError) as error:
+                    if not _is_out_of_memory(error):
+                        raise
+                    if len(rows) == 1:
+                        where = f"the memory of {encoder.device}"
+                        raise InputError(
+                            f"a text of {tokens} tokens does not fit in {where}; set a max_length"
+                        ) from error
+                    fitting, failed = min(fitting, tokens // 2), max(failed, tokens)
+            todo += np.array_split(rows, 2)
 
     with encoder.packed(budget), _runners(encoder) as run:
         for done in run(pool, batches(encoded.lengths, budget)):
@@ -220,6 +226,13 @@ def pool_texts(
             stacklevel=2,
         )
     return dict(zip(poolings, out, strict=True))
+
+
+def _vectors(encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Sequence[int]) -> NDArray[np.float32]:
+    """(poolings, layers, batch, hidden)"""
+    states = encoder.states(batch, layers)
+    vectors = [torch.stack([POOLINGS[pooling](states[layer]) for layer in layers]) for pooling in poolings]
+    return torch.stack(vectors).cpu().numpy()
 
 
 Pool = Callable[[NDArray[np.int64], Encoder], None]

@@ -14,7 +14,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -90,7 +90,7 @@ class FeatureStore:
         _clear_abandoned(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
-            _write_whole(folder / "manifest.json", text.encode())
+            _write_whole(folder / "manifest.json", lambda part: Path(part).write_bytes(text.encode()))
         found = cls.open(folder)
         for field in dataclasses.fields(Manifest):
             there, asked = getattr(found.manifest, field.name), getattr(manifest, field.name)
@@ -138,24 +138,29 @@ class FeatureStore:
             InputError: A value is not finite, or too large for the stored dtype; the layer and text are named.
             OSError: It cannot be written; the store is as before.
         """
-        from safetensors.numpy import save
+        import safetensors
+        import safetensors.numpy
 
         kind = choose("stored dtype", self.manifest.stored_dtype, STORED_DTYPES)
         with np.errstate(over="ignore"):
-            stored = features.astype(kind, copy=False)
-        if not np.isfinite(stored).all():
-            layer, row, _ = (int(i) for i in np.argwhere(~np.isfinite(stored))[0])
-            why = "is not finite" if not np.isfinite(features[layer, row]).all() else f"overflows {np.dtype(kind).name}"
-            text = shard * self.manifest.shard_rows + row
-            raise InputError(f"pooling {pooling} of layer {self.manifest.layers[layer]} {why} at text {text}")
-        stored, path = np.ascontiguousarray(stored), self._path(pooling, shard)
-        sums = [_digest(layer) for layer in stored]
+            stored = np.ascontiguousarray(features, dtype=kind)
+        for i, layer in enumerate(stored):  # a layer at a time: a shard's memory is most of what extraction holds
+            finite = np.isfinite(layer).all(axis=1)
+            if not finite.all():
+                row = int(finite.argmin())
+                beyond = np.isfinite(features[i, row]).all()
+                why = f"overflows {np.dtype(kind).name}" if beyond else "is not finite"
+                text = shard * self.manifest.shard_rows + row
+                raise InputError(f"pooling {pooling} of layer {self.manifest.layers[i]} {why} at text {text}")
+        path, sums = self._path(pooling, shard), [_digest(layer) for layer in stored]
         # One entry: safetensors writes several in any order, and equal shards are equal files.
         info = json.dumps({"belongs": self._belongs(path), "truncated": truncated, "sha256": sums})
         try:
-            _write_whole(path, save({"features": stored}, {"layerprobe": info}))
-        except OSError as error:
-            why = error.strerror or str(error)
+            _write_whole(
+                path, lambda part: safetensors.numpy.save_file({"features": stored}, part, {"layerprobe": info})
+            )
+        except (OSError, safetensors.SafetensorError) as error:
+            why = getattr(error, "strerror", None) or str(error).rpartition("I/O error: ")[2]
             raise OSError(f"cannot write {str(path)!r}: {why}; finished shards are kept") from error
 
     def read(self, pooling: str, layer: int) -> NDArray[np.float32]:
@@ -253,8 +258,8 @@ def _digest(layer: NDArray[np.floating[Any]]) -> str:
     return hashlib.sha256(np.ascontiguousarray(layer).data).hexdigest()
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place only when all of it is on disk."""
+def _write_whole(path: Path, write: Callable[[str], object]) -> None:
+    """Put a file in place only when all of it is on disk; `write` fills the one that it is given."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.{gethostname()}.", suffix=PART, dir=path.parent)
     part = Path(name)
     try:
@@ -262,8 +267,7 @@ def _write_whole(path: Path, content: bytes) -> None:
             if sys.platform != "win32":
                 with contextlib.suppress(OSError):  # a file system without locks
                     fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(content)
-            file.flush()
+            write(name)
             os.fsync(file.fileno())
             part.chmod(0o666 & ~umask())  # a temporary file is its owner's alone; a cache may be a group's
             if sys.platform != "win32":  # under the lock; Windows renames no open file

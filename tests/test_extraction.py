@@ -139,31 +139,12 @@ def test_one_more_pooling_is_added_to_what_is_there(bert, texts, tmp_path, calls
     np.testing.assert_allclose(read(store, ["mean"])["mean"], plain_loop(bert, texts, ["mean"])["mean"], atol=1e-5)
 
 
-class HalfWritten:
-    """A file that takes half of what is written."""
-
-    def __init__(self, handle, error):
-        self.handle, self.error = handle, error
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        os.close(self.handle)
-
-    def fileno(self):
-        return self.handle
-
-    def write(self, content):
-        os.write(self.handle, content[: len(content) // 2])
-        raise self.error("cut off")
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 @pytest.mark.parametrize(
     ("step", "finished"),
     [
-        ("os.fdopen", range(9)),
+        ("pathlib.Path.write_bytes", range(1)),
+        ("safetensors.numpy.save_file", range(1, 9)),
         ("os.fsync", range(9)),
         ("pathlib.Path.replace", range(9)),
     ],
@@ -177,8 +158,11 @@ def test_a_run_cut_off_at_any_step_of_any_file_goes_on_to_the_same_bytes(
     def counted(*args, fatal, **named):
         calls.append(0)
         if len(calls) == fatal:
-            if step == "os.fdopen":
-                return HalfWritten(args[0], error)
+            if step == "pathlib.Path.write_bytes":
+                real(args[0], args[1][:20])
+            if step == "safetensors.numpy.save_file":
+                real(*args, **named)
+                os.truncate(args[1], 100)
             raise error("cut off")
         return real(*args, **named)
 
@@ -274,7 +258,7 @@ def test_a_batch_that_finds_no_memory_is_halved_with_a_note(bert, texts, tmp_pat
     no_memory_beyond(40, error, monkeypatch)
     with pytest.warns(
         MemoryWarning,
-        match=r"A batch of 1\d\d tokens did not fit in the memory of cpu; .* of at most (40|3\d) did",
+        match=r"A batch of 1\d\d tokens did not fit in the memory of cpu; .* of at most [1-4]\d did",
     ):
         store = extract_features(bert, texts, store=tmp_path, batch_tokens=160, poolings=["cls", "mean"])
     for pooling, vectors in expected.items():
@@ -499,7 +483,9 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_one_line_and_the_finished_shards_are_kept(bert, texts, tmp_path, small_disk):
     options = {"poolings": ["cls", "mean"], "shard_rows": 50}
     whole = extract_features(bert, texts * 20, store=tmp_path / "whole", **options)
-    with pytest.raises(OSError, match=r"^cannot write .*safetensors': No space left on device; finished shards are k"):
+    with pytest.raises(
+        OSError, match=r"^cannot write .*safetensors': No space left on device.*; finished shards are k"
+    ):
         extract_features(bert, texts * 20, store=small_disk / "store", **options)
     left = files(small_disk / "store")
     assert 3 < len(left) < len(files(whole.folder))
