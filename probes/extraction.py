@@ -29,7 +29,7 @@ BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
 """Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooled."""
 MAX_RUNNERS = 8
 """Batches at once on a CPU; more would wait for Python's own lock."""
-SHARD_ROWS = 4096
+SHARD_ROWS = 2048
 
 
 class MemoryWarning(UserWarning):

@@ -14,12 +14,12 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from socket import gethostname
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,7 @@ class FeatureStore:
         _clear_abandoned(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
-            _write_whole(folder / "manifest.json", lambda part: Path(part).write_bytes(text.encode()))
+            _write_whole(folder / "manifest.json", text.encode())
         found = cls.open(folder)
         for field in dataclasses.fields(Manifest):
             there, asked = getattr(found.manifest, field.name), getattr(manifest, field.name)
@@ -138,8 +138,7 @@ class FeatureStore:
             InputError: A value is not finite, or too large for the stored dtype; the layer and text are named.
             OSError: It cannot be written; the store is as before.
         """
-        import safetensors
-        import safetensors.numpy
+        from safetensors.numpy import save
 
         kind = choose("stored dtype", self.manifest.stored_dtype, STORED_DTYPES)
         with np.errstate(over="ignore"):
@@ -156,11 +155,9 @@ class FeatureStore:
         # One entry: safetensors writes several in any order, and equal shards are equal files.
         info = json.dumps({"belongs": self._belongs(path), "truncated": truncated, "sha256": sums})
         try:
-            _write_whole(
-                path, lambda part: safetensors.numpy.save_file({"features": stored}, part, {"layerprobe": info})
-            )
-        except (OSError, safetensors.SafetensorError) as error:
-            why = getattr(error, "strerror", None) or str(error).rpartition("I/O error: ")[2]
+            _write_whole(path, save({"features": stored}, {"layerprobe": info}))
+        except OSError as error:
+            why = error.strerror or str(error)
             raise OSError(f"cannot write {str(path)!r}: {why}; finished shards are kept") from error
 
     def read(self, pooling: str, layer: int) -> NDArray[np.float32]:
@@ -171,14 +168,16 @@ class FeatureStore:
                 written for another store or shard.
         """
         choose("layer", str(layer), {str(i): i for i in self.manifest.layers})
+        index, kind = self.manifest.layers.index(layer), STORED_DTYPES[self.manifest.stored_dtype]
         out = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
         for shard, rows in self.shards():
-            with self._opened(pooling, shard) as (tensors, info):
-                index = self.manifest.layers.index(layer)
-                found = tensors.get_slice("features")[index]
+            with self._opened(pooling, shard) as (file, info):
+                shape = rows.stop - rows.start, self.manifest.hidden
+                file.seek(index * shape[0] * shape[1] * np.dtype(kind).itemsize, os.SEEK_CUR)
+                found = np.fromfile(file, dtype=kind, count=shape[0] * shape[1])
                 if _digest(found) != info["sha256"][index]:
                     raise self._damaged(self._path(pooling, shard), f"layer {layer} is not what was written")
-                out[rows] = found
+                out[rows] = found.reshape(shape)
         return out
 
     def truncated(self, pooling: str) -> int:
@@ -198,21 +197,34 @@ class FeatureStore:
         return StoredLayers(self, pooling, rows)
 
     @contextlib.contextmanager
-    def _opened(self, pooling: str, shard: int) -> Iterator[tuple[Any, dict[str, Any]]]:
-        from safetensors import SafetensorError, safe_open
-
+    def _opened(self, pooling: str, shard: int) -> Iterator[tuple[BinaryIO, dict[str, Any]]]:
+        """The file of a shard, at the first byte of its first layer, and what was written of it."""
+        # Not by safetensors, which maps the file: the system then reads about five layers for one.
         path = self._path(pooling, shard)
         if not path.exists():
             raise InputError(f"feature store {str(self.folder)!r} lacks {path.name}; extract {pooling!r} first")
-        try:
-            with safe_open(path, framework="numpy") as tensors:
-                info = json.loads((tensors.metadata() or {}).get("layerprobe", "{}"))
-                told = info.get("belongs")
-                if told != self._belongs(path):
-                    raise self._damaged(path, f"it was written as {told!r}, not as {self._belongs(path)!r}")
-                yield tensors, info
-        except (SafetensorError, json.JSONDecodeError) as error:
-            raise self._damaged(path, str(error)) from error
+        with path.open("rb", buffering=0) as file:
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            try:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(length, os.fstat(file.fileno()).st_size)))
+                info = json.loads(header["__metadata__"]["layerprobe"])
+                told = info["belongs"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._damaged(path, f"it has no readable header: {error}") from error
+            if told != self._belongs(path):
+                raise self._damaged(path, f"it was written as {told!r}, not as {self._belongs(path)!r}")
+            there, whole = os.fstat(file.fileno()).st_size, file.tell() + self._size(shard)
+            if there != whole:
+                raise self._damaged(path, f"it has {there} bytes, not {whole}")
+            yield file, info
+
+    def _size(self, shard: int) -> int:
+        """Bytes of a shard's features."""
+        m = self.manifest
+        rows = min(m.shard_rows, m.rows - shard * m.shard_rows)
+        return len(m.layers) * rows * m.hidden * np.dtype(STORED_DTYPES[m.stored_dtype]).itemsize
 
     def _belongs(self, path: Path) -> str:
         return f"{self.manifest.key}/{path.name}"
@@ -258,8 +270,8 @@ def _digest(layer: NDArray[np.floating[Any]]) -> str:
     return hashlib.sha256(np.ascontiguousarray(layer).data).hexdigest()
 
 
-def _write_whole(path: Path, write: Callable[[str], object]) -> None:
-    """Put a file in place only when all of it is on disk; `write` fills the one that it is given."""
+def _write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place only when all of it is on disk."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.{gethostname()}.", suffix=PART, dir=path.parent)
     part = Path(name)
     try:
@@ -267,7 +279,8 @@ def _write_whole(path: Path, write: Callable[[str], object]) -> None:
             if sys.platform != "win32":
                 with contextlib.suppress(OSError):  # a file system without locks
                     fcntl.flock(file, fcntl.LOCK_EX)
-            write(name)
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
             part.chmod(0o666 & ~umask())  # a temporary file is its owner's alone; a cache may be a group's
             if sys.platform != "win32":  # under the lock; Windows renames no open file

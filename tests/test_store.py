@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import shutil
+from pathlib import Path
 from socket import gethostname
 
 import numpy as np
@@ -49,6 +51,28 @@ def test_what_was_written_is_read_by_layer(tmp_path, features):
     np.testing.assert_array_equal(store.read("mean", 0), features[0])
     np.testing.assert_array_equal(store.read("mean", 2), features[1])
     assert store.truncated("mean") == 0 + 1 + 2
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="cannot ask this system to forget what it has read")
+def test_reading_one_layer_reads_no_other_from_disk(tmp_path):
+    manifest = dataclasses.replace(MANIFEST, rows=2000, shard_rows=1000, hidden=256, layers=tuple(range(30)))
+    features = np.random.default_rng(0).standard_normal((30, 2000, 256)).astype(np.float32)
+    store = filled(tmp_path, features, manifest)
+
+    def read_from_disk(act):
+        for path in tmp_path.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        told = Path("/proc/self/io").read_text
+        counts = [int(told().split("\nread_bytes: ")[1].split()[0])]
+        act()
+        return int(told().split("\nread_bytes: ")[1].split()[0]) - counts[0]
+
+    everything = read_from_disk(lambda: [path.read_bytes() for path in tmp_path.iterdir()])
+    if everything < features.nbytes // 2:
+        pytest.skip("this file system does not forget what it has read")
+    assert read_from_disk(lambda: store.read("mean", 20)) < 1.2 * features[20].nbytes
 
 
 def test_chosen_rows_come_in_their_order(tmp_path, features):
