@@ -509,3 +509,14 @@ def test_a_full_disk_is_one_line_and_the_finished_shards_are_kept(bert, texts, t
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     extract_features(bert, texts * 20, store=small_disk / "store", **options)
     assert files(small_disk / "store") == files(whole.folder)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 0.1)])
+def test_features_of_a_gpu_are_those_of_the_cpu(texts, tmp_path, dtype, tolerance):
+    on_cpu = extract_features(Encoder(*build_model("bert")), texts, store=tmp_path / "cpu")
+    encoder = Encoder(*build_model("bert"), device="cuda", dtype=dtype)
+    store = extract_features(encoder, texts, store=tmp_path / "gpu")
+    assert store.manifest.batch_tokens > on_cpu.manifest.batch_tokens
+    for pooling in encoder.usual_poolings:
+        np.testing.assert_allclose(read(store, [pooling])[pooling], read(on_cpu, [pooling])[pooling], atol=tolerance)
