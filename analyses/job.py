@@ -21,8 +21,9 @@ from probes.results import Claim, Provenance, check_replaceable
 if TYPE_CHECKING:
     from probes.data import Split, Splits, TextDataset
     from probes.encoder import Encoder
+    from probes.places import Examples
     from probes.store import FeatureStore
-    from probes.sweep import Examples, Sweep
+    from probes.sweep import Sweep
 
 PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
 
@@ -115,7 +116,7 @@ class Job:
 
     def examples(self, name: str) -> Examples:
         """One split as `sweep_probes` takes it."""
-        from probes.sweep import Examples
+        from probes.places import Examples
 
         split: Split = getattr(self.splits, name)
         texts = (

@@ -16,7 +16,8 @@ from probes.results import AnalysisResult, Claim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from probes.sweep import Point, TaskSweep
+    from probes.places import Point
+    from probes.sweep import TaskSweep
 
 SPECIAL = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 
@@ -70,7 +71,7 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
 
 def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[Claim]:
     """What the numbers say of one label column."""
-    from probes.sweep import Point
+    from probes.places import Point
 
     best, n = found.best, len(found.labels)
     accuracy = found.test[best]["accuracy"]

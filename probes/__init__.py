@@ -6,30 +6,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from probes.attribution import ModelHead, ProbeHead, attribute
     from probes.checks import InputError
-    from probes.classifiers import FittedProbe, LogisticProbe, load_probes
+    from probes.classifiers import load_probes
     from probes.controlled import controlled_sentences
     from probes.data import TextDataset, make_splits
     from probes.encoder import Encoder
     from probes.extraction import extract_features
+    from probes.logistic import FittedProbe, LogisticProbe
+    from probes.places import Examples
     from probes.pooling import LayerStates
     from probes.reading import Source, read_splits
     from probes.results import AnalysisResult, Attribution, Claim, Provenance
     from probes.store import FeatureStore, StoreMismatch
-    from probes.sweep import Examples, Sweep, sweep_probes
+    from probes.sweep import Sweep, sweep_probes
 
 _HOMES = {
     "attribution": ("ModelHead", "ProbeHead", "attribute"),
     "checks": ("InputError",),
-    "classifiers": ("FittedProbe", "LogisticProbe", "load_probes"),
+    "classifiers": ("load_probes",),
     "controlled": ("controlled_sentences",),
     "data": ("TextDataset", "make_splits"),
     "encoder": ("Encoder",),
     "extraction": ("extract_features",),
+    "logistic": ("FittedProbe", "LogisticProbe"),
+    "places": ("Examples",),
     "pooling": ("LayerStates",),
     "reading": ("Source", "read_splits"),
     "results": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "store": ("FeatureStore", "StoreMismatch"),
-    "sweep": ("Examples", "Sweep", "sweep_probes"),
+    "sweep": ("Sweep", "sweep_probes"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from probes.checks import InputError, check_same_length, choose
-from probes.classifiers import FittedProbe, log_softmax
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
+from probes.logistic import FittedProbe, log_softmax
 from probes.pooling import POOLINGS
 from probes.results import Attribution
 from probes.tokens import Batch

@@ -4,50 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from probes.checks import InputError, check_labels, check_same_length, choose, unknown
-from probes.classifiers import DEFAULT_CS, PROBES, FittedProbe, Selection, bag_of_words, majority, select_probe
+from probes.classifiers import DEFAULT_CS, PROBES, Selection, bag_of_words, majority, select_probe
+from probes.logistic import FittedProbe
 from probes.metrics import METRICS, confusion, per_class
+from probes.places import Examples, Place, Point, Sample, Study
 from probes.uncertainty import Bootstrap, Predictions, accuracy_interval, bootstrap, simultaneous
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class LayerFeatures(Protocol):
-    """Layer -> (examples, hidden): an array (layers, examples, hidden), or a store's `layers(pooling)`."""
-
-    def __getitem__(self, layer: int, /) -> NDArray[np.floating[Any]]:
-        """Features of one layer."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """One split, as `sweep_probes` takes it."""
-
-    features: Mapping[str, LayerFeatures]
-    """Pooling -> layer -> (examples, hidden)."""
-    labels: Mapping[str, NDArray[np.integer[Any]]]
-    """Label column -> (examples,) class ids."""
-    texts: Sequence[str] | None = None
-    """(examples,) for the bag-of-words floor, which is left out without them."""
-
-
-@dataclass(frozen=True, order=True)
-class Point:
-    """One place to read the label from."""
-
-    pooling: str
-    layer: int
-
-    def __str__(self) -> str:
-        return f"{self.pooling} {self.layer}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +69,9 @@ class Sweep:
     tasks: Mapping[str, TaskSweep]
     model: str
     seed: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    studies: Mapping[str, Mapping[tuple[str, Point], Any]] = field(default_factory=dict)
+    """Study -> label column and point -> what it found there."""
 
     @property
     def probes(self) -> dict[str, FittedProbe]:
@@ -203,6 +176,8 @@ def sweep_probes(
     cs: Sequence[float] = DEFAULT_CS,
     ineligible: Sequence[str] = (),
     heads: Mapping[str, NDArray[np.floating[Any]]] | None = None,
+    studies: Mapping[str, Study] | None = None,
+    device: str = "cpu",
     model: str = "",
     seed: int = 0,
     progress: bool = False,
@@ -220,8 +195,10 @@ def sweep_probes(
         cs: Inverse penalty strengths, increasing.
         ineligible: Poolings measured and shown, but never the best (a pooler that was never trained).
         heads: Label column -> (examples, classes) log probabilities on test of the model's own classifier.
+        studies: Name -> what else to measure at every place, while its features are at hand.
+        device: Where probes are fitted.
         model: Name for the tables.
-        seed: Of the bootstrap.
+        seed: Of the bootstrap, and of the order in which studies see the training examples.
         progress: Show a bar on stderr.
 
     Returns:
@@ -249,18 +226,37 @@ def sweep_probes(
         predictions[task][key] = Predictions.of(log_prob, test.labels[task])
 
     splits = {"train": train, "validation": validation, "test": test}
+    found: dict[str, dict[tuple[str, Point], Any]] = {name: {} for name in studies or {}}
+    # In random order, whatever the files': a study may take the first so many.
+    order = np.random.default_rng(seed).permutation(len(next(iter(train.labels.values()))))
     with tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar:
         for point in places:
             x, held_out, unseen = (_features(name, split, point) for name, split in splits.items())
+            x = x[order]
+            fitter = estimator.on(x, device=device)
             for task, classes in names.items():
-                y, y_held_out = train.labels[task], validation.labels[task]
-                chosen = select_probe(estimator, (x, y), (held_out, y_held_out), n_classes=len(classes), cs=cs)
+                y, y_held_out = train.labels[task][order], validation.labels[task]
+                chosen = select_probe(fitter.path(y, cs, n_classes=len(classes)), held_out, y_held_out)
                 selections[task][point] = chosen
                 log_prob = chosen.probe.log_prob(held_out)
                 scores[task][point] = {name: metric(y_held_out, log_prob) for name, metric in METRICS.items()}
                 record(task, point, chosen.probe.log_prob(unseen))
+                place = Place(
+                    task=task,
+                    point=point,
+                    n_classes=len(classes),
+                    cs=tuple(cs),
+                    fitter=fitter,
+                    train=Sample(x, y),
+                    order=order,
+                    validation=Sample(held_out, y_held_out),
+                    test=Sample(unseen, test.labels[task]),
+                    chosen=chosen,
+                )
+                for name, study in (studies or {}).items():
+                    found[name][task, point] = study(place)
                 bar.update()
-    found = {}
+    done = {}
     for task, classes in names.items():
         n = len(test.labels[task])
         record(task, "majority", np.tile(majority(train.labels[task], n_classes=len(classes)), (n, 1)))
@@ -270,7 +266,7 @@ def sweep_probes(
         if heads and task in heads:
             record(task, "model_head", heads[task])
         eligible = [point for point in places if point.pooling not in ineligible]
-        found[task] = TaskSweep(
+        done[task] = TaskSweep(
             class_names=classes,
             selections=selections[task],
             validation=scores[task],
@@ -280,7 +276,7 @@ def sweep_probes(
             best=min(eligible, key=lambda point: scores[task][point]["log_loss"]),
             resampled=bootstrap(test.labels[task], list(predictions[task].values()), n_classes=len(classes), seed=seed),
         )
-    return Sweep(found, model=model, seed=seed, notes=tuple(_care(selections)))
+    return Sweep(done, model=model, seed=seed, notes=tuple(_care(selections)), studies=found)
 
 
 def _care(selections: Mapping[str, Mapping[Point, Selection]]) -> Iterator[str]:

@@ -12,7 +12,8 @@ PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
     "checks results data reading controlled checkpoints tokens pooling packing hooks encoder store extraction "
-    "distributed classifiers metrics uncertainty sweep attribution geometry"
+    "distributed solver logistic classifiers places metrics uncertainty information controls depth sweep attribution "
+    "geometry"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {

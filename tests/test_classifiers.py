@@ -9,14 +9,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from probes import FittedProbe, InputError, LogisticProbe, load_probes
-from probes.classifiers import Trial, bag_of_words, log_softmax, majority, pack_probes, select_probe, standardisation
+from probes.classifiers import Trial, bag_of_words, majority, pack_probes, select_probe
+from probes.logistic import log_softmax, standardisation
 
 
 @pytest.mark.parametrize("c", [0.01, 0.5, 10.0])
 def test_folded_probe_equals_the_scikit_learn_pipeline(three_classes, c):
     x, y = three_classes[0].astype(np.float64), three_classes[1]
     reference = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=10_000, tol=1e-8)).fit(x, y)
-    fitted = LogisticProbe(c=c, tol=1e-8).fit(x, y, n_classes=3)
+    fitted = LogisticProbe(c=c, tol=1e-14).fit(x, y, n_classes=3)
     np.testing.assert_allclose(fitted.log_prob(x), reference.predict_log_proba(x), atol=1e-5)
     np.testing.assert_array_equal(fitted.predict(x), reference.predict(x))
 
@@ -26,7 +27,7 @@ def test_the_default_tolerance_in_float32_is_close_to_the_optimum_in_log_loss(th
     x, y = three_classes
     losses = [
         -probe.fit(features, y, n_classes=3).log_prob(x)[np.arange(len(y)), y].mean()
-        for probe, features in ((LogisticProbe(c=c), x), (LogisticProbe(c=c, tol=1e-8), x.astype(np.float64)))
+        for probe, features in ((LogisticProbe(c=c), x), (LogisticProbe(c=c, tol=1e-14), x.astype(np.float64)))
     ]
     assert abs(losses[0] - losses[1]) < 1.5e-4
 
@@ -34,7 +35,7 @@ def test_the_default_tolerance_in_float32_is_close_to_the_optimum_in_log_loss(th
 def test_two_classes_have_two_logits_and_scikit_learns_probabilities(three_classes):
     x, y = three_classes[0].astype(np.float64), (three_classes[1] == 0).astype(int)
     reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=10_000, tol=1e-8)).fit(x, y)
-    fitted = LogisticProbe(c=0.5, tol=1e-8).fit(x, y, n_classes=2)
+    fitted = LogisticProbe(c=0.5, tol=1e-14).fit(x, y, n_classes=2)
     assert fitted.weight.shape == (2, 6)
     np.testing.assert_allclose(fitted.log_prob(x), reference.predict_log_proba(x), atol=1e-5)
 
@@ -81,10 +82,10 @@ def test_float32_features_fit_as_float64_ones_do(three_classes):
     np.testing.assert_allclose(a.log_prob(x), b.log_prob(x), atol=2e-3)
 
 
-def test_a_warm_started_path_ends_where_cold_starts_do(three_classes):
+def test_a_path_ends_where_single_fits_do(three_classes):
     x, y = three_classes
     cs = (1e-3, 1e-2, 0.1, 1.0)
-    for c, fitted in zip(cs, LogisticProbe().path(x, y, cs, n_classes=3), strict=True):
+    for c, fitted in zip(cs, LogisticProbe().on(x).path(y, cs, n_classes=3), strict=True):
         assert fitted.c == c
         np.testing.assert_allclose(fitted.log_prob(x), LogisticProbe(c=c).fit(x, y, n_classes=3).log_prob(x), atol=5e-3)
 
@@ -111,9 +112,9 @@ def test_a_planted_direction_is_read_to_its_bayes_accuracy():
 def test_the_penalty_with_the_lowest_validation_loss_is_chosen(three_classes):
     x, y = three_classes
     cs = (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
-    chosen = select_probe(LogisticProbe(), (x[:60], y[:60]), (x[60:], y[60:]), n_classes=3, cs=cs)
+    chosen = select_probe(LogisticProbe().on(x[:60]).path(y[:60], cs, n_classes=3), x[60:], y[60:])
     losses = {}
-    for fitted in LogisticProbe().path(x[:60], y[:60], cs, n_classes=3):
+    for fitted in LogisticProbe().on(x[:60]).path(y[:60], cs, n_classes=3):
         losses[fitted.c] = -fitted.log_prob(x[60:])[np.arange(60), y[60:]].mean()
     assert chosen.probe.c == min(losses, key=losses.get)
     assert [t.c for t in chosen.trials] == list(cs[: len(chosen.trials)])

@@ -6,13 +6,14 @@ import platform
 
 import torch
 
-from tests.benchmarks import bfloat16, by_hand, extraction, memory
+from tests.benchmarks import bfloat16, by_hand, extraction, memory, sweep
 
 SUBJECTS = {
     "by_hand": by_hand.report,
     "extraction": extraction.report,
     "bfloat16": bfloat16.report,
     "memory": memory.report,
+    "sweep": sweep.report,
 }
 PACKAGES = "torch transformers captum scikit-learn numpy".split()
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from probes.encoder import DTYPES, Encoder
 from probes.extraction import extract_features
+from probes.places import Examples
 from probes.reading import Source, read_splits
-from probes.sweep import Examples, Sweep, sweep_probes
+from probes.sweep import Sweep, sweep_probes
 from tests.benchmarks.by_hand import DATA, SPLITS
 
 FOLDER = DATA.parent

@@ -32,13 +32,15 @@ from transformers import AutoModel, AutoTokenizer
 
 from probes.attribution import SMALLEST, TOLERANCE, ProbeHead, attribute
 from probes.checkpoints import packaged_folder
-from probes.classifiers import DEFAULT_CS, FittedProbe, LogisticProbe
+from probes.classifiers import DEFAULT_CS
 from probes.encoder import Encoder
 from probes.extraction import extract_features
+from probes.logistic import FittedProbe, LogisticProbe
 from probes.metrics import METRICS
+from probes.places import Examples, Point
 from probes.results import Attribution
 from probes.store import FeatureStore
-from probes.sweep import Examples, Point, Sweep, sweep_probes
+from probes.sweep import Sweep, sweep_probes
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sst2"
 SPLITS = ("train", "validation", "test")
@@ -301,7 +303,7 @@ class Comparison:
         """Our scores along the path of penalties at one point, ours and the notebook's."""
         read = {name: store.read(point.pooling, point.layer) for name, store in self.extraction.ours.items()}
         cs = sorted({*DEFAULT_CS, *CS})
-        path = list(LogisticProbe().path(read["train"], self.data["train"].labels, cs, n_classes=len(LABELS)))
+        path = list(LogisticProbe().on(read["train"]).path(self.data["train"].labels, cs, n_classes=len(LABELS)))
         table = pd.DataFrame(index=pd.Index(cs, name="C"))
         for name, metric in (("validation", "log_loss"), ("validation", "accuracy"), ("test", "accuracy")):
             labels = self.data[name].labels

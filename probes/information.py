@@ -1,0 +1,174 @@
+"""How many bits of the label a probe extracts: online codelength, and accuracy against training size along the way."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.checks import InputError
+from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, Fitter, Probe, majority, select_probe
+from probes.places import Place
+
+FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
+"""Ends of the blocks, as shares of the examples."""
+
+
+@dataclass(frozen=True)
+class Codelength:
+    """Bits to send the labels, block by block, to someone who holds the features."""
+
+    ends: tuple[int, ...]
+    """(blocks,) examples sent when the block ends."""
+    bits: tuple[float, ...]
+    """(blocks,)"""
+    prior_bits: tuple[float, ...]
+    """(blocks,) of a code that sees no features, only how often each class has come so far."""
+    n_classes: int
+
+    @property
+    def total(self) -> float:
+        """Bits in all."""
+        return math.fsum(self.bits)
+
+    @property
+    def prior(self) -> float:
+        """Bits in all of the code that sees no features."""
+        return math.fsum(self.prior_bits)
+
+    @property
+    def uniform(self) -> float:
+        """Bits in all of a code that takes every class for equally likely."""
+        return uniform_codelength(self.ends[-1], self.n_classes)
+
+    @property
+    def compression(self) -> float:
+        """Uniform codelength divided by this one."""
+        return self.uniform / self.total
+
+    @property
+    def prior_compression(self) -> float:
+        """Uniform codelength divided by that of the code that sees no features: unbalanced labels have it above 1."""
+        return self.uniform / self.prior
+
+
+@dataclass(frozen=True)
+class Size:
+    """How well the label is read after so many training examples."""
+
+    examples: int
+    c: float
+    """Chosen by log loss on validation."""
+    accuracy: float
+    """On test."""
+    log_loss: float
+    """On test, in nats."""
+
+
+@dataclass(frozen=True)
+class Information:
+    """What `information` finds at one place."""
+
+    codelength: Codelength
+    sizes: tuple[Size, ...]
+
+
+def uniform_codelength(n: int, n_classes: int) -> float:
+    """Bits to send n labels by a code that takes every class for equally likely."""
+    return n * math.log2(n_classes)
+
+
+def online_codelength(
+    features: NDArray[np.floating[Any]],
+    labels: NDArray[np.integer[Any]],
+    *,
+    n_classes: int,
+    probe: Probe = PROBES["logistic"],
+    cs: Sequence[float] = DEFAULT_CS,
+    fractions: Sequence[float] = FRACTIONS,
+) -> Codelength:
+    """Bits needed to send the labels to someone who holds the features.
+
+    Examples are coded in the order given: the first block with a uniform code, each later block with a probe fitted on
+    everything before it. Shuffle first; the order changes the result. A block's penalty is the one that would have sent
+    the blocks before it in the fewest bits, which sender and receiver both know; the first probe's is the strongest.
+    Features are standardised over all examples: the receiver holds them too.
+
+    Args:
+        features: (examples, hidden) pooled features of one layer.
+        labels: (examples,) class ids in [0, n_classes).
+        n_classes: Classes of the task, not of this sample.
+        probe: What is fitted.
+        cs: Inverse penalty strengths, increasing.
+        fractions: Increasing block ends, as shares of the examples; the last is 1.
+
+    Raises:
+        InputError: Lengths differ, there are no penalties, or `fractions` do not increase to 1.
+
+    Source: Voita & Titov (2020), online code, arXiv:2003.12298.
+    """
+    return _code(probe.on(features), features, labels, n_classes, cs, fractions)[0]
+
+
+def information(place: Place) -> Information:
+    """Codelength at a place, and the probes of its prefixes scored on test: accuracy against training size.
+
+    The last size is the whole of the training examples, with the probe that was chosen there.
+    """
+    code, prefixes = _code(place.fitter, place.train.features, place.train.labels, place.n_classes, place.cs, FRACTIONS)
+    sizes = []
+    for examples, probes in (*prefixes, (len(place.train.labels), [place.chosen.probe])):
+        chosen = select_probe(probes, place.validation.features, place.validation.labels).probe
+        log_prob = chosen.log_prob(place.test.features)
+        hits = log_prob.argmax(axis=1) == place.test.labels
+        loss = -log_prob[np.arange(len(hits)), place.test.labels].mean()
+        sizes.append(Size(examples, chosen.c, float(hits.mean()), float(loss)))
+    return Information(code, tuple(sizes))
+
+
+def _code(
+    fitter: Fitter,
+    features: NDArray[np.floating[Any]],
+    labels: NDArray[np.integer[Any]],
+    n_classes: int,
+    cs: Sequence[float],
+    fractions: Sequence[float],
+) -> tuple[Codelength, list[tuple[int, list[Any]]]]:
+    """The codelength, and for each prefix its size and its probes, one for each of `cs`."""
+    if not cs:
+        raise InputError("no penalty strength was given to choose from")
+    ends = block_ends(fractions, len(labels))
+    first = uniform_codelength(ends[0], n_classes)
+    bits, prior_bits, prefixes = [first], [first], []
+    sent = np.zeros(len(cs))
+    for start, end in itertools.pairwise(ends):
+        known, block = labels[:start], slice(start, end)
+        probes = fitter.first(start).fits(np.tile(known, (len(cs), 1)), cs, n_classes=n_classes, tol=ROUGH)
+        each = np.array([_bits(probe.log_prob(features[block]), labels[block]) for probe in probes])
+        bits.append(float(each[sent.argmin()]))
+        sent += each
+        prior = majority(known, n_classes=n_classes)
+        prior_bits.append(_bits(np.tile(prior, (end - start, 1)), labels[block]))
+        prefixes.append((start, probes))
+    return Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes), prefixes
+
+
+def block_ends(fractions: Sequence[float], n: int) -> list[int]:
+    """Increasing ends of blocks of n examples; blocks that would be empty are left out.
+
+    Raises:
+        InputError: `fractions` do not increase to 1.
+    """
+    steps = np.diff([0.0, *fractions])
+    if not len(fractions) or not (steps > 0).all() or fractions[-1] != 1:
+        raise InputError(f"fractions must increase from above 0 to 1, found {tuple(fractions)}")
+    return list(dict.fromkeys(max(1, round(share * n)) for share in fractions))
+
+
+def _bits(log_prob: NDArray[np.float64], labels: NDArray[np.integer[Any]]) -> float:
+    return float(-log_prob[np.arange(len(labels)), labels].sum() / math.log(2))

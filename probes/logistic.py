@@ -1,0 +1,246 @@
+"""Logistic-regression probes on frozen features, each one affine map once fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.checks import InputError, check_features, check_labels, check_same_length
+
+if TYPE_CHECKING:
+    from probes.solver import Design, Solution
+
+SIDE_BY_SIDE = 32
+"""Columns of classes x fits that are fitted together; from there on the products of matrices gain no more."""
+
+CHUNK = 2048
+"""Rows squared at once."""
+
+TINY = 1e-6
+"""Relative spread under which a dimension is rounding noise; standardising would blow it up to full size."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedProbe:
+    """Logits of all classes as one affine map of the raw features; the standardisation is folded in."""
+
+    weight: NDArray[np.float32]
+    """(classes, hidden)"""
+    bias: NDArray[np.float32]
+    """(classes,)"""
+    c: float = float("nan")
+    converged: bool = True
+
+    def logits(self, features: Any) -> NDArray[np.float32]:
+        """(examples, classes); two classes have two logits, like any other number. Features may be sparse."""
+        return np.asarray(features @ self.weight.T + self.bias, dtype=np.float32)
+
+    def log_prob(self, features: Any) -> NDArray[np.float64]:
+        """(examples, classes) natural logarithms of the class probabilities."""
+        return log_softmax(self.logits(features))
+
+    def predict(self, features: Any) -> NDArray[np.int64]:
+        """(examples,) class ids."""
+        return np.asarray(self.logits(features).argmax(axis=1))
+
+
+@dataclass(frozen=True)
+class LogisticProbe:
+    """Multinomial logistic regression on standardised features, with an L2 penalty on the weights, the bias free."""
+
+    c: float = 1.0
+    """Inverse penalty strength, as in scikit-learn."""
+    max_iter: int = 1000
+    tol: float = 1e-7
+    """Nats an example: no step is taken that is foretold to lower the training loss by less."""
+
+    def fit(
+        self, features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], *, n_classes: int
+    ) -> FittedProbe:
+        """Fit with the probe's own `c`.
+
+        Args:
+            features: (examples, hidden), in float32 or float64, and computed with in that.
+            labels: (examples,) class ids in [0, n_classes).
+            n_classes: Classes of the task. One that `labels` do not show still gets a finite logit, such that its
+                average log odds on the training examples are those of 1 to examples + 1.
+
+        Returns:
+            A `FittedProbe`; its `converged` says whether the solver reached its tolerance.
+
+        Raises:
+            InputError: Lengths differ, there is no example, or a value is not finite.
+        """
+        return next(self.on(features).path(labels, (self.c,), n_classes=n_classes))
+
+    def on(self, features: NDArray[np.floating[Any]], *, device: str = "cpu") -> LogisticFitter:
+        """Standardise (examples, hidden) features once, for any number of fits; the standardisation is folded back."""
+        from probes.solver import Design
+
+        if not len(features):
+            raise InputError("a probe needs at least one example")
+        check_features(features)
+        return LogisticFitter(self, Design.of(features, *standardisation(features), device=device))
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticFitter:
+    """Features of one place, standardised, on which logistic probes are fitted."""
+
+    probe: LogisticProbe
+    design: Design
+
+    def first(self, n: int) -> LogisticFitter:
+        """The same on the first `n` examples, standardised as all of them are."""
+        return LogisticFitter(self.probe, self.design.first(n))
+
+    def path(self, labels: NDArray[np.integer[Any]], cs: Sequence[float], *, n_classes: int) -> Iterator[FittedProbe]:
+        """One fitted probe for each of `cs`: go from strong penalties to weak ones.
+
+        Where there are many classes each fit starts from the one before; of two or a few classes, several penalties at
+        once are faster.
+
+        Raises:
+            InputError: Lengths differ, or a label is no class.
+        """
+        self._check(labels, n_classes)
+        size, start = max(1, SIDE_BY_SIDE // len(np.unique(labels))), None
+        for first in range(0, len(cs), size):
+            some = cs[first : first + size]
+            solutions = self._solve(np.tile(labels, (len(some), 1)), some, None, start, self.probe.tol)
+            for c, solution in zip(some, solutions, strict=True):
+                yield self._fold(solution, labels, np.ones(len(labels), dtype=bool), n_classes, c)
+            start = solutions[-1]
+
+    def fits(
+        self,
+        labels: NDArray[np.integer[Any]],
+        cs: Sequence[float],
+        *,
+        n_classes: int,
+        weights: NDArray[np.floating[Any]] | None = None,
+        tol: float | None = None,
+    ) -> list[FittedProbe]:
+        """Several fits at once.
+
+        Args:
+            labels: (fits, examples) class ids.
+            cs: (fits,) inverse penalty strengths.
+            n_classes: Classes of the task.
+            weights: (fits, examples) how often each example counts; once when None.
+            tol: In the place of the probe's own.
+
+        Raises:
+            InputError: Lengths differ, or a label is no class.
+        """
+        check_same_length(labels=labels, cs=cs, weights=weights)
+        for row in labels:
+            self._check(row, n_classes)
+        kept = np.ones(labels.shape, dtype=bool) if weights is None else weights > 0
+        shown = [tuple(np.unique(row[own])) for row, own in zip(labels, kept, strict=True)]
+        found: dict[int, FittedProbe] = {}
+        for classes in dict.fromkeys(shown):
+            same = [i for i, own in enumerate(shown) if own == classes]
+            size = max(1, SIDE_BY_SIDE // len(classes))
+            for some in (same[start : start + size] for start in range(0, len(same), size)):
+                counts = None if weights is None else weights[some]
+                solutions = self._solve(labels[some], [cs[i] for i in some], counts, None, tol or self.probe.tol)
+                for i, solution in zip(some, solutions, strict=True):
+                    found[i] = self._fold(solution, labels[i], kept[i], n_classes, cs[i])
+        return [found[i] for i in range(len(labels))]
+
+    def _check(self, labels: NDArray[np.integer[Any]], n_classes: int) -> None:
+        check_same_length(features=self.design.z, labels=labels)
+        check_labels(labels, n_classes)
+
+    def _solve(
+        self,
+        labels: NDArray[np.integer[Any]],
+        cs: Sequence[float],
+        weights: NDArray[np.floating[Any]] | None,
+        start: Solution | None,
+        tol: float,
+    ) -> list[Solution]:
+        """Regressions that all show the same classes, which are numbered anew."""
+        from probes.solver import Solution, solve
+
+        shown = np.unique(labels[0] if weights is None else labels[0][weights[0] > 0])
+        if len(shown) == 1:
+            hidden = self.design.z.shape[1]
+            return [Solution(np.zeros((1, hidden)), np.zeros(1), converged=True)] * len(cs)
+        # An example that counts for nothing may have a class that is not shown.
+        ids = np.searchsorted(shown, labels).clip(max=len(shown) - 1)
+        return solve(
+            self.design,
+            ids,
+            np.asarray(cs, dtype=float),
+            n_classes=len(shown),
+            weights=weights,
+            start=start,
+            tol=tol,
+            max_iter=self.probe.max_iter,
+        )
+
+    def _fold(
+        self, solution: Solution, labels: NDArray[np.integer[Any]], kept: NDArray[np.bool_], n_classes: int, c: float
+    ) -> FittedProbe:
+        """A solution on the features as they came; `kept` are the examples that count."""
+        shown = np.unique(labels[kept])
+        logits = self.design.logits(solution).cpu().numpy()[kept] if len(shown) < n_classes else None
+        weight, bias = self.design.fold(solution)
+        return whole_probe(weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged)
+
+
+def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(hidden,) mean and (hidden,) scale, which is 1 for a dimension that varies by rounding alone."""
+    mean = features.mean(axis=0, dtype=np.float64)
+    total = np.zeros_like(mean)
+    for start in range(0, len(features), CHUNK):  # numpy's own would hold all rows in float64
+        total += np.square(features[start : start + CHUNK] - mean).sum(axis=0)
+    scale = np.sqrt(total / len(features))
+    floor = TINY * np.maximum(np.abs(mean), scale.max(initial=0.0))
+    return mean, np.where(scale > floor, scale, 1.0)
+
+
+def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(examples, classes) logits to natural log probabilities."""
+    wide = logits.astype(np.float64)
+    wide = wide - wide.max(axis=1, keepdims=True)
+    return np.asarray(wide - np.log(np.exp(wide).sum(axis=1, keepdims=True)))
+
+
+def whole_probe(
+    weight: NDArray[Any],
+    bias: NDArray[Any],
+    shown: NDArray[np.integer[Any]],
+    n_classes: int,
+    c: float,
+    *,
+    logits: NDArray[Any] | None,
+    converged: bool,
+) -> FittedProbe:
+    """A probe of all classes from the weights of those that the training examples show.
+
+    Args:
+        weight: (columns, hidden); one column, the second class's logit, where two classes are shown.
+        bias: (columns,)
+        shown: (classes shown,) their ids.
+        n_classes: Classes of the task. One that is not shown gets the logit at which its log odds on the training
+            examples are, on average, those of 1 to examples + 1.
+        c: For the record.
+        logits: (examples, columns) on the training examples; not read where every class is shown.
+        converged: For the record.
+    """
+    if len(shown) == 2:  # share the second class's logit out, the softmax is the same
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    whole_weight, whole_bias = np.zeros((n_classes, weight.shape[1])), np.zeros(n_classes)
+    if logits is not None:
+        there = np.concatenate([-logits, logits], axis=1) / 2 if len(shown) == 2 else logits
+        normaliser = there[:, 0] - log_softmax(there)[:, 0]
+        whole_bias[:] = normaliser.mean() - np.log(len(there) + 1)
+    whole_weight[shown], whole_bias[shown] = weight, bias
+    return FittedProbe(whole_weight.astype(np.float32), whole_bias.astype(np.float32), c=float(c), converged=converged)

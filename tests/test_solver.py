@@ -1,0 +1,141 @@
+"""Many regressions at once: each equals scikit-learn's alone, whatever stands beside it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from probes import LogisticProbe
+from probes.logistic import log_softmax, standardisation
+from probes.solver import Design, solve
+
+
+@pytest.fixture
+def correlated():
+    """Features whose directions differ by orders of magnitude, as those of a layer do."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 12)) @ (rng.standard_normal((12, 12)) * np.logspace(0, -2, 12)) + 0.5
+    return x, rng.integers(4, size=300)
+
+
+def reference(x, y, c, weights=None):
+    shift, scale = standardisation(x)
+    model = LogisticRegression(C=c, solver="newton-cg", tol=1e-10, max_iter=2000)
+    return model.fit((x - shift) / scale, y, sample_weight=weights).predict_log_proba((x - shift) / scale)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_fits_side_by_side_equal_scikit_learns_one_by_one(correlated, n_classes):
+    x, y = correlated[0], correlated[1] % n_classes
+    rng = np.random.default_rng(1)
+    labels = np.stack([y, rng.permutation(y), y, rng.integers(n_classes, size=300)])
+    cs = (1e-3, 0.1, 30.0, 1.0)
+    for row, c, fitted in zip(
+        labels, cs, LogisticProbe(tol=1e-14).on(x).fits(labels, cs, n_classes=n_classes), strict=True
+    ):
+        assert fitted.c == c
+        assert fitted.converged
+        np.testing.assert_allclose(fitted.log_prob(x), reference(x, row, c), atol=2e-4)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_a_weight_counts_an_example_as_often_as_repeating_it(correlated, n_classes):
+    x, y = correlated[0], correlated[1] % n_classes
+    counts = np.random.default_rng(2).multinomial(300, np.full(300, 1 / 300), size=2)
+    assert (counts == 0).any()
+    assert (counts > 2).any()
+    found = (
+        LogisticProbe(tol=1e-14)
+        .on(x)
+        .fits(np.stack([y, y]), (0.1, 1.0), n_classes=n_classes, weights=counts.astype(float))
+    )
+    for row, c, fitted in zip(counts, (0.1, 1.0), found, strict=True):
+        np.testing.assert_allclose(fitted.log_prob(x), reference(x, y, c, row), atol=2e-4)
+
+
+def test_fits_that_show_different_classes_do_not_mix(correlated):
+    x, y = correlated
+    few = np.where(y == 3, 0, y)
+    one = np.zeros_like(y)
+    mixed = LogisticProbe().on(x).fits(np.stack([y, few, one, few]), (1.0,) * 4, n_classes=4)
+    for row, fitted in zip((y, few, one, few), mixed, strict=True):
+        alone = LogisticProbe().fit(x, row, n_classes=4)
+        np.testing.assert_allclose(fitted.log_prob(x), alone.log_prob(x), atol=1e-4)
+
+
+def test_a_class_whose_examples_count_for_nothing_is_a_class_not_shown(correlated):
+    x, y = correlated
+    weights = (y != 2).astype(float)[None]
+    (fitted,) = LogisticProbe().on(x).fits(y[None], (1.0,), n_classes=4, weights=weights)
+    assert not (fitted.predict(x) == 2).any()
+    odds = fitted.logits(x)[y != 2]
+    others = np.delete(odds, 2, axis=1)
+    np.testing.assert_allclose(
+        (odds[:, 2] - np.log(np.exp(others).sum(axis=1))).mean(), -np.log((y != 2).sum() + 1), atol=1e-3
+    )
+
+
+def test_the_first_examples_alone_are_standardised_as_all_are(correlated):
+    x, y = correlated
+    shift, scale = standardisation(x)
+    z = (x - shift) / scale
+    model = LogisticRegression(C=0.5, solver="newton-cg", tol=1e-10, max_iter=2000).fit(z[:90], y[:90])
+    (fitted,) = LogisticProbe(tol=1e-14).on(x).first(90).fits(y[None, :90], (0.5,), n_classes=4)
+    np.testing.assert_allclose(fitted.log_prob(x), model.predict_log_proba(z), atol=2e-4)
+
+
+def test_features_too_wide_for_the_basis_of_components_are_fitted_as_they_are(correlated, monkeypatch):
+    x, y = correlated
+    turned = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
+    monkeypatch.setattr("probes.solver.BASIS_HIDDEN", 4)
+    assert Design.of(x, *standardisation(x)).rotation is None
+    plain = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
+    np.testing.assert_allclose(plain.log_prob(x), turned.log_prob(x), atol=2e-4)
+
+
+def test_the_basis_is_a_rotation_in_which_columns_are_uncorrelated(correlated):
+    x = correlated[0]
+    shift, scale = standardisation(x)
+    design = Design.of(x, shift, scale)
+    np.testing.assert_allclose(design.rotation.T @ design.rotation, np.eye(12), atol=1e-12)
+    np.testing.assert_allclose(design.z.numpy() @ design.rotation.T, (x - shift) / scale, atol=1e-12)
+    gram = (design.z.T @ design.z / 300).numpy()
+    np.testing.assert_allclose(gram, np.diag(design.spectrum.numpy()), atol=1e-12)
+    raw = ((x - shift) / scale).T @ ((x - shift) / scale) / 300
+    assert np.abs(raw - np.diag(np.diag(raw))).max() > 0.1
+
+
+def test_the_tolerance_sets_how_near_the_loss_comes_to_its_minimum(correlated):
+    x, y = correlated
+    shift, scale = standardisation(x)
+    design = Design.of(x, shift, scale)
+
+    def objective(solution):
+        logits = design.logits(solution).numpy()
+        return -log_softmax(logits)[np.arange(300), y].mean() + np.square(solution.weight).sum() / (2 * 10.0 * 300)
+
+    def ended(tol):
+        return solve(design, y[None], np.array([10.0]), n_classes=4, tol=tol, max_iter=1000)[0]
+
+    least = objective(ended(1e-15))
+    gaps = [objective(ended(tol)) - least for tol in (1e-3, 1e-5, 1e-7)]
+    assert all(gap < 30 * tol for gap, tol in zip(gaps, (1e-3, 1e-5, 1e-7), strict=True))
+    assert gaps[0] > gaps[2]
+
+
+def test_separable_classes_with_a_weak_penalty_still_converge():
+    x = np.random.default_rng(0).standard_normal((60, 100)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    fitted = LogisticProbe(c=1e4).fit(x, y, n_classes=2)
+    assert fitted.converged
+    np.testing.assert_array_equal(fitted.predict(x), y)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_on_a_gpu_the_same_probes_come_out(correlated, n_classes):
+    x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
+    cs = (1e-3, 0.1, 1.0)
+    here, there = (list(LogisticProbe().on(x, device=d).path(y, cs, n_classes=n_classes)) for d in ("cpu", "cuda"))
+    for a, b in zip(here, there, strict=True):
+        np.testing.assert_allclose(a.log_prob(x), b.log_prob(x), atol=2e-3)
