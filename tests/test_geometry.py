@@ -1,0 +1,295 @@
+"""Spread, anisotropy and CKA against closed forms, plain loops, scikit-learn and the definition by HSIC."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics.pairwise import cosine_similarity
+
+from probes import InputError, geometry
+from probes.geometry import anisotropy, cka_matrix, linear_cka, spread
+
+SHAPES = [(2, 3), (5, 40), (40, 40), (41, 40), (300, 8)]
+"""Fewer texts than hidden units, as many, more."""
+
+
+def cloud(examples=50, hidden=6, seed=0, *, shift=0.0):
+    return np.random.default_rng(seed).standard_normal((examples, hidden)) + shift
+
+
+def rotation(hidden, seed=9):
+    return np.linalg.qr(cloud(hidden, hidden, seed))[0]
+
+
+def simplex(n):
+    """n unit vectors, every two at the cosine -1 / (n - 1)."""
+    return np.eye(n) - 1 / n
+
+
+def hsic_cka(x, y):
+    """By the definition: centring matrices, and the trace of the product of the similarities."""
+    n = len(x)
+    centring = np.eye(n) - np.ones((n, n)) / n
+    k, m = (centring @ v @ v.T @ centring for v in (x.astype(np.float64), y.astype(np.float64)))
+    return np.trace(k @ m) / math.sqrt(np.trace(k @ k) * np.trace(m @ m))
+
+
+# Spread
+
+
+def test_the_spread_of_two_points_is_its_closed_form():
+    found = spread(np.array([[3.0, 0.0], [3.0, 8.0]]))
+    assert found.max_range == 8
+    assert found.relative == pytest.approx(4 / 5)
+
+
+def test_one_vector_repeated_has_no_spread_at_all():
+    found = spread(np.tile(cloud(1, 6).astype(np.float32), (7, 1)))
+    assert (found.max_range, found.relative) == (0, 0)
+
+
+# Anisotropy
+
+
+@pytest.mark.parametrize("shift", [0, 1, 30])
+def test_anisotropy_is_the_mean_over_all_pairs(shift):
+    x = cloud(23, 6, shift=shift)
+    pairs = [a @ b / math.sqrt((a @ a) * (b @ b)) for a, b in itertools.combinations(x, 2)]
+    assert anisotropy(x) == pytest.approx(np.mean(pairs), abs=1e-12)
+    similar = cosine_similarity(x)
+    assert anisotropy(x) == pytest.approx(similar[~np.eye(23, dtype=bool)].mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "expected"),
+    [
+        ([[1, 0], [0, 1]], 0),
+        ([[2, 0], [-3, 0]], -1),
+        ([[1, 0], [1, 1]], math.sqrt(0.5)),
+        ([[1, 0], [5, 0], [0, 2]], 1 / 3),
+        ([[1, 0], [-1, 0], [0, 1], [0, -1]], -1 / 3),
+    ],
+    ids=str,
+)
+def test_anisotropy_of_few_vectors_is_worked_by_hand(vectors, expected):
+    assert anisotropy(np.array(vectors, dtype=np.float32)) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 200])
+def test_the_corners_of_a_simplex_are_as_far_apart_as_directions_can_be(n):
+    found = anisotropy(simplex(n))
+    assert found == pytest.approx(-1 / (n - 1), abs=1e-12)
+    assert found >= -1 / (n - 1)
+
+
+def test_vectors_that_are_all_equal_have_anisotropy_one():
+    for dtype in (np.float16, np.float32, np.float64):
+        found = anisotropy(np.tile(cloud(1, 384).astype(dtype), (1000, 1)))
+        assert found == pytest.approx(1, abs=1e-12)
+        assert found <= 1
+
+
+def test_a_symmetric_cloud_has_anisotropy_near_zero_and_a_shifted_one_near_one():
+    assert abs(anisotropy(cloud(2000, 50))) < 2e-3
+    assert anisotropy(cloud(2000, 50, shift=20)) > 0.99
+
+
+def test_anisotropy_knows_directions_only():
+    x = cloud(30, 6, shift=1)
+    lengths = np.exp(cloud(30, 1, seed=1) * 5)
+    assert anisotropy(x * lengths) == pytest.approx(anisotropy(x), abs=1e-12)
+    assert anisotropy(x @ rotation(6)) == pytest.approx(anisotropy(x), abs=1e-12)
+    assert anisotropy(x[::-1]) == pytest.approx(anisotropy(x), abs=1e-12)
+
+
+def test_zero_vectors_have_no_direction_and_are_left_out():
+    x = cloud(30, 6, shift=1)
+    mixed = np.insert(x, [0, 7, 30], 0.0, axis=0)
+    assert len(mixed) == 33
+    assert anisotropy(mixed) == pytest.approx(anisotropy(x), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "vectors", [np.ones((1, 3)), np.zeros((5, 3)), np.eye(3)[[0]].repeat(2, 0) * [[1], [0]], np.ones((0, 3))], ids=len
+)
+def test_anisotropy_of_fewer_than_two_directions_is_unknown(vectors):
+    assert math.isnan(anisotropy(vectors))
+
+
+def test_float32_vectors_lose_nothing_in_the_sum():
+    x = cloud(5000, 16, shift=100).astype(np.float32)
+    assert anisotropy(x) == pytest.approx(anisotropy(x.astype(np.float64)), abs=1e-14)
+
+
+# CKA of two
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        # Two texts in one dimension are always alike.
+        ([[1], [3]], [[5], [-2]], 1),
+        # Both are centred as they stand, and x'y = 1 - 1 + 0.
+        ([[1], [-1], [0]], [[1], [1], [-2]], 0),
+        # Centred (1, -1, 0) and (1, 0, -1): (x'y)² / (x'x y'y) = 1 / (2 x 2).
+        ([[2], [0], [1]], [[7], [6], [5]], 1 / 4),
+        # The corners of a square and their first coordinate: |y'x|² = 16, |x'x| = 4 sqrt 2, |y'y| = 4.
+        ([[1, 1], [1, -1], [-1, 1], [-1, -1]], [[1], [1], [-1], [-1]], math.sqrt(0.5)),
+    ],
+    ids=["two texts", "right angle", "a quarter", "half a square"],
+)
+def test_cka_of_few_vectors_is_worked_by_hand(x, y, expected):
+    x, y = np.array(x, dtype=np.float64), np.array(y, dtype=np.float64)
+    assert linear_cka(x, y) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0, 50])
+@pytest.mark.parametrize(("examples", "hidden"), SHAPES)
+@pytest.mark.parametrize("other", [1, 7, 60])
+def test_cka_is_its_definition_by_centring_matrices(examples, hidden, other, shift):
+    x = cloud(examples, hidden, shift=shift)
+    y = x @ cloud(hidden, other, seed=1) + cloud(examples, other, seed=2)
+    assert linear_cka(x, y) == pytest.approx(hsic_cka(x, y), abs=1e-9)
+    assert linear_cka(y, x) == pytest.approx(linear_cka(x, y), abs=1e-12)
+
+
+@pytest.mark.parametrize(("examples", "hidden"), SHAPES)
+def test_cka_with_itself_rotated_rescaled_and_shifted_is_one(examples, hidden):
+    x = cloud(examples, hidden)
+    for other in (x, x @ rotation(hidden), x * 1e-6, x * -1e6, x + 3, x @ rotation(hidden) * 40 - 2):
+        assert linear_cka(x, other) == pytest.approx(1, abs=1e-9)
+        assert linear_cka(x, other) <= 1
+
+
+def test_cka_is_not_blind_to_a_stretch_of_one_direction():
+    x = cloud(300, 8)
+    assert linear_cka(x, x * [30, 1, 1, 1, 1, 1, 1, 1]) < 0.5
+
+
+def test_cka_of_unrelated_clouds_falls_with_the_number_of_texts():
+    # E|x'y|² is n p², E|x'x|² is n p (n + p): their ratio is p / (n + p).
+    for examples, hidden in ((20, 200), (200, 200), (20_000, 20)):
+        x, y = cloud(examples, hidden, seed=1), cloud(examples, hidden, seed=2)
+        assert linear_cka(x, y) == pytest.approx(hidden / (hidden + examples), rel=0.1)
+
+
+def test_texts_out_of_order_are_not_alike():
+    x = cloud(5000, 8)
+    assert linear_cka(x, x) == pytest.approx(1)
+    assert linear_cka(x, x[::-1]) < 0.01
+
+
+def test_cka_with_a_constant_side_or_one_text_is_unknown():
+    x, one = cloud(40, 6).astype(np.float32), np.tile(cloud(1, 6).astype(np.float32), (40, 1))
+    assert np.ptp(one - one.mean(axis=0), axis=1).max() > 0  # rounding would be taken for structure
+    for a, b in ((x, one), (one, x), (one, one), (one[:3], x[:3]), (x[:1], x[:1]), (x[:0], x[:0]), (x, x * 0)):
+        assert math.isnan(linear_cka(a, b))
+
+
+def test_cka_of_texts_of_different_numbers_is_refused():
+    with pytest.raises(InputError, match="lengths differ: x has 4, y has 5"):
+        linear_cka(cloud(4), cloud(5))
+
+
+@pytest.mark.parametrize("measure", [anisotropy, lambda x: linear_cka(x, x), lambda x: cka_matrix([x], [0]), spread])
+def test_values_that_are_not_finite_are_refused(measure):
+    x = cloud(5)
+    x[3, 1] = np.nan
+    with pytest.raises(InputError, match="not finite, first in row 3"):
+        measure(x)
+
+
+# CKA of all layers
+
+
+def drifting(layers, examples, hidden):
+    """Each layer a noisy turn of the one before, with a mean of its own and a few large dimensions."""
+    scale = np.where(np.arange(hidden) < 3, 5, 1)
+    x = cloud(examples, hidden) * scale
+    for layer in range(layers):
+        x = 0.8 * x @ rotation(hidden, seed=layer) + 0.6 * cloud(examples, hidden, seed=100 + layer) * scale
+        yield (x + 10 * layer).astype(np.float32)
+
+
+@pytest.mark.parametrize("band", [1, 2000, 2**24])
+@pytest.mark.parametrize(("examples", "hidden"), SHAPES)
+def test_the_matrix_is_the_plain_loop_over_pairs(examples, hidden, band, monkeypatch):
+    monkeypatch.setattr(geometry, "BAND", band)
+    features = dict(enumerate(drifting(4, examples, hidden)))
+    layers = [3, 0, 2]
+    found = cka_matrix(features, layers)
+    expected = [[linear_cka(features[a], features[b]) for b in layers] for a in layers]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(found, [[hsic_cka(features[a], features[b]) for b in layers] for a in layers], atol=1e-5)
+    assert found.dtype == np.float64
+    assert (found == found.T).all()
+    assert found.max() <= 1
+
+
+def test_both_ways_to_the_matrix_agree():
+    held = np.stack(list(drifting(5, 90, 30)))
+    by_texts, by_dimensions = geometry._shared_by_texts(held), geometry._shared_by_dimensions(held)
+    np.testing.assert_allclose(by_texts, by_dimensions, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("examples", "hidden"), [(9, 30), (400, 30)])
+def test_layers_drift_apart_from_the_first(examples, hidden):
+    found = cka_matrix(np.stack(list(drifting(6, examples, hidden))), range(6))
+    np.testing.assert_allclose(np.diagonal(found), 1, atol=1e-6)
+    assert found[0, 1] > found[0, 5] + 0.1
+
+
+@pytest.mark.parametrize(("examples", "hidden"), [(9, 30), (400, 30)])
+def test_a_constant_layer_is_unknown_beside_every_layer_and_itself(examples, hidden):
+    features = np.stack(list(drifting(4, examples, hidden)))
+    whole = cka_matrix(features, range(4))
+    features[1] = features[1, 0]
+    found = cka_matrix(features, range(4))
+    assert np.isnan(found[1]).all()
+    assert np.isnan(found[:, 1]).all()
+    kept = np.ix_([0, 2, 3], [0, 2, 3])
+    np.testing.assert_array_equal(found[kept], whole[kept])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_features_neither_vanish_nor_overflow(scale):
+    features = np.stack(list(drifting(3, 60, 10)))
+    expected = cka_matrix(features, range(3))
+    np.testing.assert_allclose(cka_matrix(features * np.float32(scale), range(3)), expected, atol=1e-5)
+    assert linear_cka(features[0] * np.float32(scale), features[1]) == pytest.approx(expected[0, 1], abs=1e-5)
+
+
+def test_each_layer_is_asked_for_once():
+    features, asked = dict(enumerate(drifting(4, 20, 5))), []
+
+    class Counted:
+        def __getitem__(self, layer):
+            asked.append(layer)
+            return features[layer]
+
+    cka_matrix(Counted(), [2, 0, 3])
+    assert asked == [2, 0, 3]
+
+
+def test_features_are_left_as_they_were():
+    features = np.stack(list(drifting(3, 20, 5)))
+    before = features.copy()
+    cka_matrix(features, range(3))
+    linear_cka(features[0], features[1])
+    anisotropy(features[0])
+    np.testing.assert_array_equal(features, before)
+
+
+def test_one_text_is_all_unknown():
+    assert np.isnan(cka_matrix(np.stack(list(drifting(3, 1, 5))), range(3))).all()
+
+
+def test_layers_of_different_shapes_are_refused():
+    with pytest.raises(InputError, match=r"layer 1 is \(1, 6\), layer 0 is \(4, 6\)"):
+        cka_matrix({0: cloud(4), 1: cloud(1)}, [0, 1])
+
+
+def test_no_layer_is_refused():
+    with pytest.raises(InputError, match="no layer is asked for"):
+        cka_matrix(cloud()[None], [])
