@@ -1,8 +1,9 @@
-"""Finding a model by name: a folder, a hub name, or the encoder that the extra `demo` installs."""
+"""Where models come from: by name (a folder, a hub name, the extra `demo`), or built anew with random weights."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 from collections.abc import Iterator
@@ -84,6 +85,43 @@ def load_checkpoint(
         revision=getattr(config, "_commit_hash", None) or revision,
         random_pooler=bool(loaded["missing_keys"]),
     )
+
+
+def build_untrained(trained: Any, seed: int) -> Any:
+    """A bare encoder of the class and settings of `trained`, its weights drawn from `seed`, on the same device.
+
+    They are drawn on the CPU, in float32 whatever dtype the settings name, and then take the dtype of `trained`, so a
+    seed gives the same ones everywhere. They need no gradients. The global random state stays as it is.
+
+    Raises:
+        InputError: The settings do not give back the architecture, or a weight matrix is the trained one.
+    """
+    # Never `init_weights()` on a copy: it passes over what is loaded. Nor `torch.manual_seed`: it seeds the GPUs too.
+    with _quiet(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(seed)
+        model = type(trained)(copy.deepcopy(trained.config))
+    if getattr(trained, "pooler", None) is None and getattr(model, "pooler", None) is not None:
+        model.pooler = None  # some families' classifiers go without
+    model = model.to(trained.device, trained.dtype).eval().requires_grad_(False)
+    old, new = dict(trained.named_parameters()), dict(model.named_parameters())
+    changed = [name for name in sorted(old.keys() | new.keys()) if _shape(old, name) != _shape(new, name)]
+    if changed:
+        raise InputError(
+            f"{type(trained).__name__} built from its settings alone differs in {', '.join(changed[:3])}; "
+            "an untrained encoder needs an architecture that the settings tell whole"
+        )
+    for name, weights in new.items():
+        # Gains and biases may equal their first values. Half: zeros of a padding row alone would tell no copy apart.
+        if weights.ndim > 1 and (weights == old[name]).sum() * 2 > weights.numel():
+            raise InputError(
+                f"{name} of the untrained {type(trained).__name__} (seed {seed}) equals the trained one: the untrained "
+                "floor would silently be the trained model; if this model was never trained, give another seed"
+            )
+    return model
+
+
+def _shape(parameters: dict[str, torch.nn.Parameter], name: str) -> torch.Size | None:
+    return parameters[name].shape if name in parameters else None
 
 
 def _transformer_in(folder: Path) -> Path:

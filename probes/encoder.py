@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from probes.checkpoints import load_checkpoint
+from probes.checkpoints import build_untrained, load_checkpoint
 from probes.checks import InputError, choose, first_line, unknown
 from probes.hooks import LayerHooks, Overwrite
 from probes.packing import packed
@@ -241,6 +241,24 @@ class Encoder:
         other._hooks = LayerHooks(other.base, self.n_layers)
         other._pooler = getattr(other.base, "pooler", None)
         return other
+
+    def untrained(self, seed: int) -> Self:
+        """The same architecture with random weights drawn from `seed`: what its layers give needs no training.
+
+        It has the tokenizer, length, device, dtype and poolings of this one, and no classification head.
+
+        Raises:
+            InputError: The model cannot be built anew from its settings, or a weight matrix is the trained one.
+        """
+        return type(self)(
+            build_untrained(self.base, seed),
+            self.tokenizer,
+            max_length=self.max_length,
+            dtype=self.dtype,
+            name=f"{self.name}, untrained (seed {seed})",
+            revision=self.revision,
+            random_pooler=True,
+        )
 
     def fingerprint(self) -> str:
         """SHA-256 over the encoder's settings, and the name, shape, type and bytes of every parameter and buffer."""
