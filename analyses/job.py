@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.settings import NO_CONTROLS, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.checks import InputError, check_writable
 from probes.results import Claim, Provenance, check_replaceable
 
 if TYPE_CHECKING:
+    from probes.controls import ControlTask
     from probes.data import Split, Splits, TextDataset
     from probes.encoder import Encoder
     from probes.places import Examples
     from probes.store import FeatureStore
     from probes.sweep import Sweep
+    from probes.untrained import Floor
+
+    Stores = Mapping[str, FeatureStore]
+    """Split -> store of its dataset's features."""
 
 PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
 
@@ -39,12 +44,19 @@ class Job:
     data: DataSettings
     encoder_settings: EncoderSettings
     output: OutputSettings
+    probing: ProbeSettings
     part: tuple[int, int]
     splits: Splits
     encoder: Encoder
 
     @classmethod
-    def prepare(cls, data: DataSettings, encoder: EncoderSettings, output: OutputSettings) -> Job:
+    def prepare(
+        cls,
+        data: DataSettings,
+        encoder: EncoderSettings,
+        output: OutputSettings,
+        probing: ProbeSettings = NO_CONTROLS,
+    ) -> Job:
         """Everything that can be refused is refused here, before the long part.
 
         Raises:
@@ -52,10 +64,12 @@ class Job:
         """
         if output.seed < 0:
             raise InputError(f"--seed must be 0 or more, found {output.seed}")
+        if probing.untrained < 0:
+            raise InputError(f"--untrained must be 0 or more, found {probing.untrained}")
         encoder.check_engine()
         check_replaceable(output.out)
         check_writable(encoder.cache.expanduser())
-        return cls(data, encoder, output, encoder.part, data.read(output.seed), encoder.load())
+        return cls(data, encoder, output, probing, encoder.part, data.read(output.seed), encoder.load())
 
     @property
     def poolings(self) -> tuple[str, ...]:
@@ -68,13 +82,13 @@ class Job:
         return tuple(sorted(set(self.encoder_settings.layers or range(self.encoder.n_layers + 1))))
 
     @property
-    def stores(self) -> Mapping[str, FeatureStore]:
-        """Split -> store of its dataset's features; splits of one file share a store."""
-        return self._extracted[0]
+    def stores(self) -> Stores:
+        """The features of each split; splits of one file share a store."""
+        return self._extracted[0][0]
 
     @cached_property
-    def _extracted(self) -> tuple[Mapping[str, FeatureStore], tuple[str, ...]]:
-        """The stores, and notes on how they were made."""
+    def _extracted(self) -> tuple[Sequence[Stores], tuple[str, ...]]:
+        """The stores of the encoder and of each untrained one, and notes on how they were made."""
         from probes.extraction import MemoryWarning
 
         with warnings.catch_warnings(record=True) as caught:
@@ -86,51 +100,79 @@ class Job:
                 warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
         return stores, tuple(notes)
 
-    def _extract(self) -> Mapping[str, FeatureStore]:
+    def _extract(self) -> Sequence[Stores]:
         from probes.extraction import extract_features
 
-        made: dict[TextDataset, FeatureStore] = {}
+        made: list[Stores] = []
         with self.encoder_settings.extracting() as engine:
-            for _, split in self.splits.items():
-                dataset = split.dataset
-                if dataset not in made:
-                    made[dataset] = extract_features(
-                        self.encoder,
-                        dataset.texts,
-                        dataset.pairs,
-                        poolings=self.poolings,
-                        layers=self.layers,
-                        cache=self.encoder_settings.cache,
-                        stored_dtype=self.encoder_settings.stored_dtype,
-                        part=self.part,
-                        engine=engine,
-                        progress=not self.output.quiet,
-                    )
+            for encoder in self._encoders():
+                stores: dict[TextDataset, FeatureStore] = {}
+                for _, split in self.splits.items():
+                    dataset = split.dataset
+                    if dataset not in stores:
+                        stores[dataset] = extract_features(
+                            encoder,
+                            dataset.texts,
+                            dataset.pairs,
+                            poolings=self.poolings,
+                            layers=self.layers,
+                            cache=self.encoder_settings.cache,
+                            stored_dtype=self.encoder_settings.stored_dtype,
+                            part=self.part,
+                            engine=engine,
+                            progress=not self.output.quiet,
+                        )
+                made.append({name: stores[split.dataset] for name, split in self.splits.items()})
         if self.encoder_settings.shards is not None:
-            missing = sum(len(store.missing(self.poolings)) for store in made.values())
+            once = {store.folder: store for stores in made for store in stores.values()}.values()
+            missing = sum(len(store.missing(self.poolings)) for store in once)
             raise PartDone(
                 f"part {self.encoder_settings.shards} of the features is extracted; shards still missing: {missing}"
                 + ("" if missing else "; run again without --shards")
             )
-        return {name: made[split.dataset] for name, split in self.splits.items()}
+        return made
 
-    def examples(self, name: str) -> Examples:
-        """One split as `sweep_probes` takes it."""
+    def _encoders(self) -> Iterator[Encoder]:
+        yield self.encoder
+        for seed in range(self.probing.untrained):
+            yield self.encoder.untrained(seed)
+
+    def examples(self, name: str, *, untrained: int | None = None) -> Examples:
+        """One split as `sweep_probes` takes it; of the untrained encoder of that seed, where one is named."""
         from probes.places import Examples
 
         split: Split = getattr(self.splits, name)
         texts = (
             split.texts if split.pairs is None else [f"{a} {b}" for a, b in zip(split.texts, split.pairs, strict=True)]
         )
+        store = self._extracted[0][0 if untrained is None else 1 + untrained][name]
         return Examples(
-            features={pooling: self.stores[name].layers(pooling, split.rows) for pooling in self.poolings},
+            features={pooling: store.layers(pooling, split.rows) for pooling in self.poolings},
             labels={task: split.labels(task) for task in self.splits.class_names},
             texts=texts,
         )
 
     @cached_property
+    def controls(self) -> tuple[Mapping[str, ControlTask], Mapping[str, str]]:
+        """Label column -> its control task; label column -> why there is no valid one."""
+        from probes.controls import NoControlError, draw_control
+
+        found, reasons = {}, {}
+        train, test = self.splits.train, self.splits.test
+        for task, classes in self.splits.class_names.items() if self.probing.controls else ():
+            labels = train.labels(task)
+            try:
+                found[task] = draw_control(
+                    train.input_types, test.input_types, labels, n_classes=len(classes), seed=self.output.seed
+                )
+            except NoControlError as error:
+                reasons[task] = str(error)
+        return found, reasons
+
+    @cached_property
     def sweep(self) -> Sweep:
         """Every probe and floor, fitted and scored."""
+        from probes.studies import usual_studies
         from probes.sweep import sweep_probes
 
         heads, notes = self.heads
@@ -141,11 +183,29 @@ class Job:
             layers=self.layers,
             ineligible=("pooler",) if self.encoder.random_pooler and not only_pooler else (),
             heads=heads,
+            studies=usual_studies(self.controls[0], seed=self.output.seed) if self.probing.controls else None,
+            device=str(self.encoder.device),
             model=self.encoder.name,
             seed=self.output.seed,
             progress=not self.output.quiet,
         )
         return dataclasses.replace(sweep, notes=(*self.splits.notes, *self._extracted[1], *notes, *sweep.notes))
+
+    @cached_property
+    def untrained(self) -> Sequence[Sequence[Floor]]:
+        """The probes of each untrained encoder."""
+        from probes.untrained import untrained_floor
+
+        classes = {task: len(names) for task, names in self.splits.class_names.items()}
+        return [
+            untrained_floor(
+                *(self.examples(name, untrained=seed) for name in ("train", "validation", "test")),
+                n_classes=classes,
+                layers=self.layers,
+                device=str(self.encoder.device),
+            )
+            for seed in range(self.probing.untrained)
+        ]
 
     @cached_property
     def heads(self) -> tuple[Mapping[str, NDArray[np.float64]], Sequence[str]]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyses import floors
 from analyses.job import Job
-from analyses.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.results import AnalysisResult, Claim
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    probing: ProbeSettings = field(default_factory=ProbeSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
 
 
 def run(settings: Settings) -> AnalysisResult:
     """Probe every layer and pooling, and set the floors beside them."""
-    return report("layers", dataclasses.asdict(settings), Job.prepare(settings.data, settings.encoder, settings.output))
+    job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
+    return report("layers", dataclasses.asdict(settings), job)
 
 
 def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
@@ -48,20 +51,23 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
         "classes": {task: list(classes) for task, classes in job.splits.class_names.items()},
     }
     depth = _cls_depth(job)
+    beside = floors.tables(job)
     return AnalysisResult(
         name=name,
         settings=settings,
         provenance=provenance,
         tables={
-            "metrics": sweep.metrics,
+            "metrics": floors.metrics(job),
             "selection": sweep.selection,
             "differences": sweep.differences,
             "confusion": sweep.confusion,
             "special_tokens": _special_tokens(job),
             "cls_depth": depth,
+            **beside,
         },
         claims=(
             *(c for task in sweep.tasks for c in _task_claims(task, sweep.tasks[task], depth)),
+            *floors.claims(job, beside),
             *_claims(job, depth),
         ),
         notes=sweep.notes,
@@ -102,7 +108,7 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
     if embeddings in found.selections and embeddings != best:
         floors["layer_0_mean"] = embeddings
     for floor, key in floors.items():
-        lower, upper = found.resampled.difference(found.column(best), found.column(key), n=n)
+        lower, upper = found.resampled.difference("accuracy", found.column(best), found.column(key))
         outcome = "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"
         score = found.test[key]["accuracy"]
         numbers = {"floor": floor, "accuracy": score, "difference": accuracy - score}

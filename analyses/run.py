@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from analyses import attribute, layers
 from analyses.job import Job
-from analyses.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings
+from analyses.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.results import AnalysisResult
 
 
@@ -17,6 +17,7 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    probing: ProbeSettings = field(default_factory=ProbeSettings)
     explain: attribute.ExplainSettings = field(default_factory=attribute.ExplainSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
 
@@ -30,7 +31,7 @@ DEMO = Settings(
 
 def run(settings: Settings) -> AnalysisResult:
     """Probe every layer and pooling, then explain decisions of the best probe."""
-    job = Job.prepare(settings.data, settings.encoder, settings.output)
+    job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
     settings.explain.check(job)
     result = layers.report("run", dataclasses.asdict(settings), job)
     attributions = attribute.explain(job, settings.explain)

@@ -192,6 +192,19 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True)
+class ProbeSettings:
+    """What stands beside the score of each probe."""
+
+    controls: bool = True
+    """Measure control tasks, codelength, prediction depth and planted signals too."""
+    untrained: int = 3
+    """Untrained encoders, each of its own seed, whose probes are a floor; each takes one more extraction."""
+
+
+NO_CONTROLS = ProbeSettings(controls=False, untrained=0)
+
+
+@dataclass(frozen=True)
 class OutputSettings:
     """Where results go, and how loudly."""
 

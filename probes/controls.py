@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +118,7 @@ def draw_control(
     return ControlTask(np.stack([d[of_train] for d in found]), np.stack([d[of_test] for d in found]), scored)
 
 
-def memorising(tasks: dict[str, ControlTask]) -> Callable[[Place], Memorised | None]:
+def memorising(tasks: Mapping[str, ControlTask]) -> Callable[[Place], Memorised | None]:
     """A study for `sweep_probes`: probes with the penalty chosen for the real labels, fitted on the control labels.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -14,6 +15,9 @@ from probes.checks import InputError, check_same_length, unknown
 SPLITS = ("train", "validation", "test")
 SHARES = {"validation": 0.15, "test": 0.15}
 """Shares of the texts that a split of ours holds out."""
+
+_FIRST_WORD = re.compile(r"[^\W_]\S*")
+"""From the first letter or digit to the next space."""
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -105,6 +109,11 @@ class Split:
     def pairs(self) -> tuple[str, ...] | None:
         """The second texts of these rows."""
         return None if self.dataset.pairs is None else tuple(self.dataset.pairs[row] for row in self.rows)
+
+    @property
+    def input_types(self) -> tuple[str, ...]:
+        """The first word of each text, in lower case: what control labels hang on."""
+        return tuple((_FIRST_WORD.search(text) or [text.strip()])[0].lower() for text in self.texts)
 
     def labels(self, task: str) -> NDArray[np.int64]:
         """Class ids of these rows in one label column."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_features, check_same_length
-from probes.sweep import LayerFeatures
+from probes.places import LayerFeatures
 
 BAND = 2**24
 """Float32 entries of similarities between texts that CKA holds at a time."""

@@ -10,12 +10,23 @@ from numpy.typing import NDArray
 
 from probes.checks import check_labels, check_same_length
 
+BINS = 15
+"""Of the calibration error."""
+
 
 def accuracy(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
     """Share of examples whose most probable class is their label."""
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(labels, log_prob.argmax(axis=1)))
+
+
+def balanced_accuracy(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
+    """Unweighted mean of the classes' recall, over the classes that are labelled."""
+    from sklearn.metrics import recall_score
+
+    # balanced_accuracy_score is the same number, with a warning where a class is predicted and not labelled.
+    return float(recall_score(labels, log_prob.argmax(axis=1), labels=np.unique(labels), average="macro"))
 
 
 def macro_f1(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
@@ -25,21 +36,96 @@ def macro_f1(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any
     return float(f1_score(labels, log_prob.argmax(axis=1), average="macro", zero_division=0))
 
 
+def mcc(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
+    """Matthews correlation of labels and predictions, of any number of classes; 0 where either is always the same.
+
+    Source: Gorodkin (2004), Computational Biology and Chemistry 28.
+    """
+    from sklearn.metrics import matthews_corrcoef
+
+    predicted = log_prob.argmax(axis=1)
+    if len(np.unique(labels)) == 1 or len(np.unique(predicted)) == 1:
+        return 0.0  # scikit-learn's answer too, with a warning where both are one class
+    return float(matthews_corrcoef(labels, predicted))
+
+
+def auroc(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
+    """Share of pairs of two classes that the log probabilities put in the right order; a tie is half right.
+
+    With more than two classes the mean of one against the rest, over the classes that some examples have and others
+    have not; nan where there are none.
+    """
+    found = class_auroc(labels, log_prob)
+    defined = ~np.isnan(found)
+    return float(found[defined].mean()) if defined.any() else float("nan")
+
+
+def class_auroc(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(classes,) AUROC of each class against the rest; nan where all or no examples have it."""
+    from sklearn.metrics import roc_auc_score
+
+    n_classes = log_prob.shape[1]
+    check_same_length(labels=labels, log_prob=log_prob)
+    check_labels(labels, n_classes)
+    truth = labels[:, None] == np.arange(n_classes)
+    defined = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
+    found = np.full(n_classes, np.nan)
+    if len(defined):
+        # The order alone counts, and scikit-learn refuses the infinite scores of a probability of 0.
+        ranks = [np.unique(column, return_inverse=True)[1] for column in class_scores(log_prob).T[defined]]
+        found[defined] = roc_auc_score(truth[:, defined], np.stack(ranks, axis=1), average=None)
+    return found
+
+
+def class_scores(log_prob: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(examples, classes) what AUROC ranks by: log probabilities; of two classes, their difference.
+
+    The difference has the order of the probability, and still tells apart what is too close to 1 to differ there.
+    """
+    exact = log_prob.astype(np.float64)
+    return np.asarray(exact - exact[:, ::-1] if exact.shape[1] == 2 else exact)
+
+
 def log_loss(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
     """Mean of minus the log probability of the label, in nats."""
     check_labels(labels, log_prob.shape[1])
-    return float(-log_prob[np.arange(len(labels)), labels].mean())
+    return float(-log_prob[np.arange(len(labels)), labels].mean(dtype=np.float64))
+
+
+def ece(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
+    """Expected calibration error: how far confidence is from accuracy, in 15 equal bins of the top probability.
+
+    It is above 0 for a calibrated classifier too, the more the fewer examples there are.
+
+    Source: Guo et al. (2017), arXiv:1706.04599.
+    """
+    return float(np.abs(calibration_gaps(labels, log_prob).sum(axis=1)).sum() / len(labels))
+
+
+def calibration_gaps(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(bins, examples): 1 if right else 0, minus the top probability, in the bin of that probability; else 0."""
+    check_same_length(labels=labels, log_prob=log_prob)
+    confidence = np.exp(log_prob.max(axis=1).astype(np.float64))
+    bins = np.digitize(confidence, np.arange(1, BINS) / BINS, right=True)  # a bin holds its upper end
+    gaps = np.zeros((BINS, len(labels)))
+    gaps[bins, np.arange(len(labels))] = (log_prob.argmax(axis=1) == labels) - confidence
+    return gaps
 
 
 def per_class(
-    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], n_classes: int
-) -> dict[str, NDArray[np.float64]]:
-    """Precision, recall, f1 and count of each class: name -> (classes,). Undefined ones are 0."""
+    labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]
+) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+    """Precision, recall, f1, auroc against the rest and count of each class: name -> (classes,).
+
+    An undefined auroc is nan, the others are 0 where they are undefined.
+    """
     from sklearn.metrics import precision_recall_fscore_support
 
-    check_same_length(labels=labels, predicted=predicted)
-    scores = precision_recall_fscore_support(labels, predicted, labels=np.arange(n_classes), zero_division=0)
-    return dict(zip(("precision", "recall", "f1", "count"), scores, strict=True))
+    check_same_length(labels=labels, log_prob=log_prob)
+    predicted, classes = log_prob.argmax(axis=1), np.arange(log_prob.shape[1])
+    scores = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    found = dict(zip(("precision", "recall", "f1", "count"), scores, strict=True))
+    return {**found, "auroc": class_auroc(labels, log_prob)}
 
 
 def confusion(
@@ -53,6 +139,10 @@ def confusion(
 
 METRICS: dict[str, Callable[[NDArray[np.integer[Any]], NDArray[np.floating[Any]]], float]] = {
     "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
     "macro_f1": macro_f1,
+    "mcc": mcc,
+    "auroc": auroc,
     "log_loss": log_loss,
+    "ece": ece,
 }

@@ -15,7 +15,7 @@ from probes.classifiers import DEFAULT_CS, PROBES, Selection, bag_of_words, majo
 from probes.logistic import FittedProbe
 from probes.metrics import METRICS, confusion, per_class
 from probes.places import Examples, Place, Point, Sample, Study
-from probes.uncertainty import Bootstrap, Predictions, accuracy_interval, bootstrap, simultaneous
+from probes.uncertainty import Bootstrap, Predictions, bootstrap, detectable, simultaneous
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,19 +47,28 @@ class TaskSweep:
 
     def interval(self, key: Point | str) -> tuple[float, float]:
         """95 % interval of a test accuracy."""
-        values = self.resampled.accuracy[:, self.column(key)]
-        return accuracy_interval(values, self.test[key]["accuracy"], len(self.labels))
+        return self.resampled.interval("accuracy", self.column(key))
 
     def differences(self) -> Iterator[tuple[Point, float, float, float]]:
         """Each point's test accuracy minus the winner's, with simultaneous 95 % limits."""
-        points = list(self.selections)
-        columns = [self.column(point) for point in points]
-        reference = self.column(self.best)
-        measured = np.array([self.test[p]["accuracy"] for p in points]) - self.test[self.best]["accuracy"]
-        resampled = self.resampled.accuracy[:, columns] - self.resampled.accuracy[:, [reference]]
+        measured, resampled = self._gaps
         limits = simultaneous(measured, resampled, n=len(self.labels))
-        for point, value, lower, upper in zip(points, measured, *limits, strict=True):
+        for point, value, lower, upper in zip(self.selections, measured, *limits, strict=True):
             yield point, float(value), float(lower), float(upper)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest difference from the winner's test accuracy that these limits tell from 0; nan for one point."""
+        reference = list(self.selections).index(self.best)
+        return detectable(*self._gaps, n=len(self.labels), reference=reference)
+
+    @property
+    def _gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(points,) accuracies minus the winner's, and (resamples, points) the same under resampling."""
+        points = list(self.selections)
+        measured = np.array([self.test[p]["accuracy"] for p in points]) - self.test[self.best]["accuracy"]
+        accuracy = self.resampled.scores["accuracy"]
+        return measured, accuracy[:, [self.column(p) for p in points]] - accuracy[:, [self.column(self.best)]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +103,11 @@ class Sweep:
             for column, key in enumerate(found.test):
                 base = {"task": task, "split": "test", "n": len(found.labels), **_where(key)}
                 for name, value in found.test[key].items():
-                    limits = found.interval(key) if name == "accuracy" else found.resampled.interval(name, column)
+                    limits = found.resampled.interval(name, column)
                     rows.append({**base, "metric": name, "value": value, "lower": limits[0], "upper": limits[1]})
                 if isinstance(key, str) or key == found.best:
-                    classes = per_class(found.labels, found.predictions[key].predicted, len(found.class_names))
-                    for name in ("precision", "recall", "f1"):
+                    classes = per_class(found.labels, found.predictions[key].log_prob)
+                    for name in ("precision", "recall", "f1", "auroc"):
                         for i, class_name in enumerate(found.class_names):
                             count = int(classes["count"][i])
                             value = float(classes[name][i])
@@ -218,13 +227,7 @@ def sweep_probes(
         raise InputError("every pooling is ineligible; there is nothing to choose the best from")
     selections: dict[str, dict[Point, Selection]] = {task: {} for task in names}
     scores: dict[str, dict[Point, dict[str, float]]] = {task: {} for task in names}
-    tests: dict[str, dict[Point | str, Any]] = {task: {} for task in names}
     predictions: dict[str, dict[Point | str, Predictions]] = {task: {} for task in names}
-
-    def record(task: str, key: Point | str, log_prob: NDArray[np.floating[Any]]) -> None:
-        tests[task][key] = {name: metric(test.labels[task], log_prob) for name, metric in METRICS.items()}
-        predictions[task][key] = Predictions.of(log_prob, test.labels[task])
-
     splits = {"train": train, "validation": validation, "test": test}
     found: dict[str, dict[tuple[str, Point], Any]] = {name: {} for name in studies or {}}
     # In random order, whatever the files': a study may take the first so many.
@@ -240,7 +243,7 @@ def sweep_probes(
                 selections[task][point] = chosen
                 log_prob = chosen.probe.log_prob(held_out)
                 scores[task][point] = {name: metric(y_held_out, log_prob) for name, metric in METRICS.items()}
-                record(task, point, chosen.probe.log_prob(unseen))
+                predictions[task][point] = Predictions.of(chosen.probe.log_prob(unseen))
                 place = Place(
                     task=task,
                     point=point,
@@ -258,23 +261,28 @@ def sweep_probes(
                 bar.update()
     done = {}
     for task, classes in names.items():
-        n = len(test.labels[task])
-        record(task, "majority", np.tile(majority(train.labels[task], n_classes=len(classes)), (n, 1)))
+        said, n = predictions[task], len(test.labels[task])
+        said["majority"] = Predictions.of(np.tile(majority(train.labels[task], n_classes=len(classes)), (n, 1)))
         if train.texts is not None and validation.texts is not None and test.texts is not None:
             fitting, choosing = (train.texts, train.labels[task]), (validation.texts, validation.labels[task])
-            record(task, "bag_of_words", bag_of_words(fitting, choosing, test.texts, n_classes=len(classes)))
+            words = bag_of_words(fitting, choosing, test.texts, n_classes=len(classes))
+            said["bag_of_words"] = Predictions.of(words)
         if heads and task in heads:
-            record(task, "model_head", heads[task])
+            said["model_head"] = Predictions.of(heads[task])
+        resampled = bootstrap(test.labels[task], list(said.values()), seed=seed)
+        values = {
+            key: {name: float(each[i]) for name, each in resampled.measured.items()} for i, key in enumerate(said)
+        }
         eligible = [point for point in places if point.pooling not in ineligible]
         done[task] = TaskSweep(
             class_names=classes,
             selections=selections[task],
             validation=scores[task],
-            test=tests[task],
-            predictions=predictions[task],
+            test=values,
+            predictions=said,
             labels=test.labels[task],
             best=min(eligible, key=lambda point: scores[task][point]["log_loss"]),
-            resampled=bootstrap(test.labels[task], list(predictions[task].values()), n_classes=len(classes), seed=seed),
+            resampled=resampled,
         )
     return Sweep(done, model=model, seed=seed, notes=tuple(_care(selections)), studies=found)
 

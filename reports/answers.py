@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from probes.results import AnalysisResult, Claim
 from reports import figures, wording
-from reports.figures import Label
+from reports.drawing import Label
 from reports.parts import Answer, Drawing
 from reports.view import View, value
 from reports.wording import SHORT_FLOORS, count, interval, listing, name, percent, place, plural
@@ -92,16 +92,22 @@ def _tie_sentences(view: View, task: str) -> Iterator[str]:
 
 def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
     floors = {SHORT_FLOORS.get(floor, floor): score for floor, score in view.floors(task).items()}
+    best = view.best(task) if view.claim("best", task) else None
+    found = view.beside(task, best[0]) if best else {}
+    beside = {SHORT_FLOORS.get(floor, floor): scores for floor, scores in found.items()}
     lines = [
         f"{wording.pooling(str(key), random_pooler=view.random_pooler)}: "
         + ", ".join(f"layer {layer} {percent(each)}" for layer, each in zip(rows["layer"], rows["value"], strict=True))
         for key, rows in curve.groupby("pooling", sort=False)
     ]
     lines += [f"{name(floor)}: {percent(score)}" for floor, score in floors.items()]
+    lines += [
+        f"{name(floor)}: " + ", ".join(f"layer {layer} {percent(each)}" for layer, each in scores.items())
+        for floor, scores in beside.items()
+    ]
     label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
-    best = view.best(task) if view.claim("best", task) else None
-    caption = "Bands: 95 % intervals. Dashed grey: floors. " + ("Ring: lowest log loss on validation. " if best else "")
-    svg = figures.layer_curves(curve, floors, label, best=best, random_pooler=view.random_pooler)
+    caption = "Bands: 95 % intervals. Grey: floors. " + ("Ring: lowest log loss on validation. " if best else "")
+    svg = figures.layer_curves(curve, floors, label, beside=beside, best=best, random_pooler=view.random_pooler)
     random = "Dashed line: a pooler that was never trained."
     return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))
 

@@ -34,6 +34,7 @@ def render(result: AnalysisResult) -> str:
         origin=origin(result),
         explained=bool(result.attributions),
         probed="metrics" in result.tables,
+        controlled="control" in result.tables,
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,
     )

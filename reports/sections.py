@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probes.results import AnalysisResult, Claim
-from reports import figures, wording
+from reports import evidence, figures, wording
+from reports.drawing import Label
 from reports.explained import cards, heads, scale
-from reports.figures import Label
 from reports.parts import Drawing, Part, Section, Table, columns
 from reports.view import View, value
 from reports.wording import count, decimal, interval, listing, name, percent, plural
@@ -141,6 +141,7 @@ def _floors(view: View) -> Section | None:
         "A score means little alone. Always answering the most frequent class of the training texts needs no text; a "
         "bag of words sees which words occur but not their order; layer 0 holds words before any attention.",
         LUCK,
+        *(view.about(task, said) for task in view.tasks for said in evidence.limits(view, task)),
     )
     return Section("Against the floors", "floors", tuple(verdict), (Part(tables=(table,)),), notes)
 
@@ -325,10 +326,14 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
 
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
     "layers": (_layers, ("metrics", "selection", "differences")),
-    "floors": (_floors, ()),
+    "floors": (_floors, ("planted",)),
+    "control": (evidence.control, ("control",)),
+    "information": (evidence.information, ("information",)),
+    "sizes": (evidence.sizes, ("sizes",)),
+    "depth": (evidence.depth, ("depth", "depth_reliability", "texts")),
     "classes": (_classes, ("confusion",)),
     "explained": (_explained, ()),
     "trust": (_trust, ()),
-    "encoder": (_encoder, ("cls_depth", "special_tokens")),
+    "encoder": (_encoder, ("cls_depth", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

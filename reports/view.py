@@ -71,6 +71,18 @@ class View:
         rows = None if scores is None else scores[scores["layer"].isna()]
         return {} if rows is None else dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
 
+    def beside(self, task: str, pooling: str) -> dict[str, dict[int, float]]:
+        """Floor that depends on the layer -> layer -> its test accuracy in one pooling, the mean over seeds."""
+        scores = self.scores(task, "accuracy")
+        if scores is None:
+            return {}
+        rows = scores[scores["probe"].isin(["untrained", "control"]) & (scores["pooling"] == pooling)]
+        means = rows.groupby(["probe", "layer"])["value"].mean()
+        return {
+            str(probe): {int(layer): float(value) for (_, layer), value in own.items()}
+            for probe, own in means.groupby(level="probe")
+        }
+
     def best(self, task: str) -> tuple[str, int] | None:
         """Pooling and layer that validation chose; else those explained; else the only ones."""
         claim = self.claim("best", task)

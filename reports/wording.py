@@ -30,10 +30,17 @@ FLOORS = {
     "bag_of_words": "a bag of words",
     "layer_0_mean": "the mean of the embeddings (layer 0)",
     "model_head": "the model's own classifier",
+    "untrained": "untrained encoders of the same kind",
 }
 """Floor -> what the best place is compared with."""
 
-SHORT_FLOORS = {"majority": "majority", "bag_of_words": "bag of words", "model_head": "own classifier"}
+SHORT_FLOORS = {
+    "majority": "majority",
+    "bag_of_words": "bag of words",
+    "model_head": "own classifier",
+    "untrained": "untrained",
+    "control": "control labels",
+}
 """Floor -> its label in a figure."""
 
 

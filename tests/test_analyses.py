@@ -58,11 +58,58 @@ def result(place):
 
 def test_run_leaves_tables_attributions_probes_and_one_page(place, result):
     names = {path.relative_to(place / "out").as_posix() for path in (place / "out").rglob("*") if path.is_file()}
-    tables = "metrics selection differences confusion special_tokens cls_depth".split()
+    tables = "metrics selection differences confusion special_tokens cls_depth anisotropy cka".split()
+    tables += "information sizes control planted texts depth depth_reliability".split()
     wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
     assert names == wanted | {f"tables/{table}.csv" for table in tables}
     assert len(result.attributions) == 6
     assert {claim.id for claim in result.claims} >= {"best", "tied", "floor", "poolings", "cls_layer_0", "convergence"}
+
+
+def test_floors_and_controls_stand_beside_every_probe(result):
+    test = result.tables["metrics"].query("split == 'test' and metric == 'accuracy'")
+    places = set(zip(*(test[test["probe"] == "logistic"][key] for key in ("pooling", "layer")), strict=True))
+    for probe, seeds in (("untrained", 3), ("control", 5)):
+        rows = test[test["probe"] == probe]
+        assert len(rows) == seeds * len(places)
+        assert set(zip(rows["pooling"], rows["layer"], strict=True)) == places
+        assert set(rows["seed"]) == set(range(seeds))
+    claims = {claim.id: claim for claim in result.claims}
+    assert {"selectivity", "information", "detectable", "depth"} <= set(claims)
+    assert {c.numbers["floor"] for c in result.claims if c.id == "floor"} >= {"majority", "bag_of_words", "untrained"}
+    control = result.tables["control"].set_index(["pooling", "layer"])
+    drawn = test[test["probe"] == "control"].groupby(["pooling", "layer"])["value"].mean()
+    np.testing.assert_allclose(control["control_accuracy"], drawn[control.index])
+    np.testing.assert_allclose(control["selectivity"], control["accuracy"] - control["control_accuracy"])
+    assert ((control["lower"] <= control["selectivity"]) & (control["selectivity"] <= control["upper"])).all()
+
+
+def test_the_bits_of_each_text_average_to_the_v_information_of_the_place(result):
+    texts = result.tables["texts"].groupby(["pooling", "layer"])
+    places = result.tables["information"].set_index(["pooling", "layer"])
+    np.testing.assert_allclose(texts["pvi"].mean()[places.index], places["v_information"], atol=1e-5)
+    accuracy = result.tables["metrics"].query("probe == 'logistic' and split == 'test' and metric == 'accuracy'")
+    accuracy = accuracy.set_index(["pooling", "layer"])["value"]
+    np.testing.assert_allclose(texts["right"].mean()[accuracy.index], accuracy.astype(float))
+
+
+def test_floors_and_controls_can_be_left_out(place):
+    assert call(place, "layers", *files(place), "--no-controls", "--untrained", "0", out="bare") == 0
+    bare = AnalysisResult.load(place / "bare")
+    assert not {"control", "information", "texts"} & set(bare.tables)
+    assert not {"untrained", "control"} & set(bare.tables["metrics"]["probe"])
+
+
+def test_a_type_that_most_texts_share_is_told_as_no_valid_control(place, tmp_path):
+    for name in ("train", "validation", "test"):
+        table = pd.read_csv(place / f"{name}.csv")
+        table.assign(text="what " + table["text"]).to_csv(tmp_path / f"{name}.csv", index=False)
+    assert call(place, "layers", *files(tmp_path), "--untrained", "0", out="whats") == 0
+    found = AnalysisResult.load(place / "whats")
+    (claim,) = (c for c in found.claims if c.id == "no_control")
+    assert "the type 'what' has 100% of the training texts" in claim.numbers["reason"]
+    assert not len(found.tables["control"])
+    assert "No valid control task" in (place / "whats" / "report.html").read_text(encoding="utf-8")
 
 
 def test_run_prints_the_folder_and_the_page_on_stdout_alone(place, capsys):
@@ -80,7 +127,7 @@ def test_the_saved_probe_gives_the_tables_accuracy(place, result):
     store = extract_features(Encoder.load(str(place / "bert")), test["text"].tolist(), cache=place / "cache")
     truth = test["label"].map(info["classes"]["label"].index).to_numpy()
     accuracy = (probes["label/mean/2"].predict(store.read("mean", 2)) == truth).mean()
-    table = result.tables["metrics"].query("pooling == 'mean' and layer == 2")
+    table = result.tables["metrics"].query("probe == 'logistic' and pooling == 'mean' and layer == 2")
     row = table.query("split == 'test' and metric == 'accuracy'")
     assert row["value"].item() == pytest.approx(accuracy)
 

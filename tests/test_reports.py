@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 from probes.results import Claim
-from reports import __main__, figures, render, render_report, sections, wording, write_report
+from reports import __main__, drawing, figures, render, render_report, sections, wording, write_report
+from reports.drawing import Label
 from reports.explained import cards
-from reports.figures import Label
 from tests.report_result import attribution, result
 
 ROOT = Path(__file__).parents[1]
@@ -419,7 +419,7 @@ def test_drawing_leaves_no_setting_behind_and_heeds_none():
     frame = pd.DataFrame({"pooling": "mean", "layer": [0, 1], "value": [0.5, 0.6], "lower": 0.4, "upper": 0.7})
 
     def draw():
-        return figures.layer_curves(frame, {}, Label("c", "t", "d"), best=None, random_pooler=False)
+        return figures.layer_curves(frame, {}, Label("c", "t", "d"), beside={}, best=None, random_pooler=False)
 
     plain = draw()
     with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
@@ -429,9 +429,9 @@ def test_drawing_leaves_no_setting_behind_and_heeds_none():
 
 
 def test_labels_at_line_ends_do_not_overlap():
-    placed = figures._apart([10.0, 11.0, 12.0, 200.0], 0.0, 210.0)
-    assert np.diff(placed).min() >= figures.GAP
-    assert np.diff(figures._apart([208.0, 209.0, 210.0], 0.0, 210.0)).min() >= figures.GAP
+    placed = drawing._apart([10.0, 11.0, 12.0, 200.0], 0.0, 210.0)
+    assert np.diff(placed).min() >= drawing.GAP
+    assert np.diff(drawing._apart([208.0, 209.0, 210.0], 0.0, 210.0)).min() >= drawing.GAP
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,0 +1,179 @@
+"""What stands beside the probes' scores, as tables and claims: floors, controls, information, planted signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyses.job import Job
+from probes.results import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from probes.places import Sample
+    from probes.sweep import TaskSweep
+
+
+def metrics(job: Job) -> pd.DataFrame:
+    """The sweep's tidy scores, with a row for each probe on an untrained encoder and on control labels."""
+    import pandas as pd
+
+    from probes.uncertainty import mean_intervals
+
+    table = job.sweep.metrics
+    frames = [table]
+    base = {"model": job.encoder.name, "split": "test", "metric": "accuracy", "class": None}
+    for seed, floors in enumerate(job.untrained):
+        hits = np.stack([f.predictions.predicted == job.sweep.tasks[f.task].labels for f in floors], axis=1)
+        limits = mean_intervals(hits.astype(float), seed=job.output.seed)
+        rows = [
+            {**base, "task": f.task, "pooling": f.point.pooling, "layer": f.point.layer, "probe": "untrained"}
+            | {"seed": seed, "value": float(hits[:, i].mean()), "lower": lower, "upper": upper, "n": len(hits)}
+            for i, (f, (lower, upper)) in enumerate(zip(floors, limits, strict=True))
+        ]
+        frames.append(pd.DataFrame(rows, columns=table.columns))
+    for (task, point), found in job.sweep.studies.get("control", {}).items():
+        if found is not None:
+            place = {"task": task, "pooling": point.pooling, "layer": point.layer, "probe": "control"}
+            rows = [
+                {**base, **place, "seed": i, "value": float(accuracy), "n": len(found.hits)}
+                for i, accuracy in enumerate(found.accuracies)
+            ]
+            frames.append(pd.DataFrame(rows, columns=table.columns))
+    return pd.concat([frame.astype(table.dtypes) for frame in frames], ignore_index=True)
+
+
+def tables(job: Job) -> dict[str, pd.DataFrame]:
+    """Tables of everything that was measured beside the scores; none where it was not asked for."""
+    from probes.studies import control_table, depth_tables, information_table, sizes_table, texts_table
+
+    if not job.probing.controls:
+        return {}
+    depth, reliability = depth_tables(job.sweep)
+    return {
+        "information": information_table(job.sweep),
+        "sizes": sizes_table(job.sweep),
+        "control": control_table(job.sweep, job.controls[0]),
+        "planted": _planted(job),
+        "texts": texts_table(job.sweep),
+        "depth": depth,
+        "depth_reliability": reliability,
+        **_geometry(job),
+    }
+
+
+def claims(job: Job, made: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
+    """What the numbers beside the scores say of each label column."""
+    for task, found in job.sweep.tasks.items():
+        if job.untrained:
+            yield _untrained_claim(job, task, found)
+        if made:
+            rows = {name: frame[frame["task"] == task] for name, frame in made.items() if "task" in frame}
+            yield from _control_claims(job, task, found, rows["control"])
+            yield _information_claim(task, found, rows["information"])
+            yield _detection_claim(task, found, rows["planted"])
+            for row in rows["depth_reliability"].itertuples():
+                depths = rows["depth"].query("pooling == @row.pooling")["depth"]
+                first = float((depths == depths.min()).mean())
+                numbers = {"pooling": row.pooling, "mean_depth": row.mean_depth, "correlation": row.correlation}
+                shares = {"same": row.same_depth, "by_chance": row.by_chance, "from_first": first, "n": row.n}
+                yield Claim("depth", "measured", task, numbers | shares)
+
+
+def _untrained_claim(job: Job, task: str, found: TaskSweep) -> Claim:
+    """The best place against the untrained encoders' probes at the same place, on average over their seeds."""
+    from probes.uncertainty import mean_intervals
+
+    same = [f for floors in job.untrained for f in floors if f.task == task and f.point == found.best]
+    hits = np.stack([f.predictions.predicted == found.labels for f in same]).mean(axis=0)
+    gap = (found.predictions[found.best].predicted == found.labels) - hits
+    ((lower, upper),) = mean_intervals(gap[:, None], seed=job.output.seed)
+    numbers: dict[str, Any] = {"floor": "untrained", "accuracy": float(hits.mean()), "difference": float(gap.mean())}
+    return Claim("floor", _outcome(lower, upper), task, numbers | {"seeds": len(same)}, (lower, upper))
+
+
+def _control_claims(job: Job, task: str, found: TaskSweep, rows: pd.DataFrame) -> Iterator[Claim]:
+    if task not in job.controls[0]:
+        yield Claim("no_control", "absent", task, {"reason": job.controls[1][task]})
+        return
+    best = _at(rows, found)
+    keys = ("control_accuracy", "control_majority", "accuracy", "selectivity", "share_scored")
+    numbers: dict[str, Any] = {key: float(best[key]) for key in keys} | {"n": int(best["n"])}
+    limits = float(best["lower"]), float(best["upper"])
+    yield Claim("selectivity", _outcome(*limits), task, numbers, limits)
+
+
+def _information_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim:
+    best = _at(rows, found)
+    keys = ("v_information", "codelength", "prior_codelength", "uniform_codelength", "compression", "prior_compression")
+    limits = float(best["lower"]), float(best["upper"])
+    return Claim("information", _outcome(*limits), task, {key: float(best[key]) for key in keys}, limits)
+
+
+def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim:
+    """What could not have been seen: the reach of the intervals, and the weakest planted signal that was met."""
+    from probes.detection import Planted, smallest_recovered
+
+    n_repeats = int(rows["repeat"].nunique())
+    planted = [Planted(float(gain), tuple(own["found"]), tuple(own["recovered"])) for gain, own in rows.groupby("gain")]
+    numbers: dict[str, Any] = {
+        "difference": found.detectable,
+        "smallest": smallest_recovered(planted),
+        "weakest_tried": float(rows["gain"].min()),
+        "strongest_tried": float(rows["gain"].max()),
+        "repeats": n_repeats,
+        "n": len(found.labels),
+    }
+    return Claim("detectable", "measured", task, numbers)
+
+
+def _planted(job: Job) -> pd.DataFrame:
+    """Known signals planted in the features of the best place of each label column."""
+    import pandas as pd
+
+    from probes.detection import plant
+    from probes.places import Sample
+
+    splits = {name: job.examples(name) for name in ("train", "validation", "test")}
+    rows = []
+    for task, found in job.sweep.tasks.items():
+        best = found.best
+        samples: list[Sample] = [
+            Sample(split.features[best.pooling][best.layer], split.labels[task]) for split in splits.values()
+        ]
+        for signal in plant(*samples, n_classes=len(found.class_names), seed=job.output.seed):
+            for repeat, (gain, recovered) in enumerate(zip(signal.found, signal.recovered, strict=True)):
+                rows.append((task, best.pooling, best.layer, signal.gain, repeat, gain, recovered))
+    return pd.DataFrame(rows, columns=["task", "pooling", "layer", "gain", "repeat", "found", "recovered"])
+
+
+def _geometry(job: Job) -> dict[str, pd.DataFrame]:
+    """Anisotropy of each layer and pooling, and linear CKA of each pair of layers, on the test texts."""
+    import pandas as pd
+
+    from probes.geometry import anisotropy, cka_matrix
+
+    features, layers = job.examples("test").features, job.layers
+    cosines = [(p, layer, anisotropy(features[p][layer])) for p in job.poolings for layer in layers]
+    alike = []
+    for pooling in job.poolings:
+        for layer, row in zip(layers, cka_matrix(features[pooling], layers), strict=True):
+            alike += [(pooling, layer, other, float(cka)) for other, cka in zip(layers, row, strict=True)]
+    return {
+        "anisotropy": pd.DataFrame(cosines, columns=["pooling", "layer", "anisotropy"]),
+        "cka": pd.DataFrame(alike, columns=["pooling", "layer", "other_layer", "cka"]),
+    }
+
+
+def _at(rows: pd.DataFrame, found: TaskSweep) -> pd.Series[Any]:
+    """The row of the best place."""
+    here = (rows["pooling"] == found.best.pooling) & (rows["layer"] == found.best.layer)
+    (row,) = (row for _, row in rows[here].iterrows())
+    return row
+
+
+def _outcome(lower: float, upper: float) -> str:
+    return "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"

@@ -1,0 +1,249 @@
+"""Sections on what stands beside the scores: control tasks, information, sample efficiency, prediction depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from reports import figures, wording
+from reports.drawing import Label
+from reports.parts import Drawing, Part, Section, Table, columns
+from reports.view import View, value
+from reports.wording import count, decimal, interval, listing, name, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def limits(view: View, task: str) -> Iterator[str]:
+    """What these test texts could not have shown."""
+    found = view.claim("detectable", task)
+    if found is None:
+        return
+    n, least = count(value(found, "n")), _points(value(found, "difference"))
+    yield f"With {n} test texts, differences under {least} points between two places cannot be seen."
+    if found.numbers.get("smallest") is None:
+        most = _points(value(found, "strongest_tried"))
+        yield f"None of the signals planted in these vectors was found each time; the strongest gains {most} points."
+    else:
+        yield (
+            f"Of signals planted in these vectors, the weakest that is found each time lets the best possible probe be "
+            f"right {_points(value(found, 'smallest'))} points more often than the majority."
+        )
+
+
+def control(view: View) -> Section | None:
+    """Read, or learnt by heart?"""
+    verdict, parts = [], []
+    for i, task in enumerate(view.tasks, start=1):
+        if absent := view.claim("no_control", task):
+            reason = name(str(absent.numbers.get("reason", "")), 300)
+            verdict.append(view.about(task, f"No valid control task: {reason}."))
+        if found := view.claim("selectivity", task):
+            heart = percent(value(found, "control_accuracy"))
+            verdict.append(
+                view.about(
+                    task,
+                    f"The best probe reads the label of {percent(value(found, 'accuracy'))} of the texts; trained on "
+                    f"random labels that hang on a text's type alone, it learns {heart} by heart. "
+                    f"Selectivity: {_points(value(found, 'selectivity'))} points (95 % interval "
+                    f"{interval(found.interval)})"
+                    + (", not told apart from none." if found.outcome == "cannot_tell" else "."),
+                )
+            )
+        rows = view.table("control", task)
+        if rows is None:
+            continue
+        curve = rows.assign(value=100 * rows["selectivity"], lower=100 * rows["lower"], upper=100 * rows["upper"])
+        drawings = _lines(view, curve, f"control-{i}", task, "Selectivity", "selectivity, points", "points", 1)
+        heading = (
+            "vector",
+            "layer",
+            "right on the label",
+            "on control labels",
+            "lowest, highest draw",
+            "their majority",
+            "selectivity",
+            "95 % interval",
+        )
+        lines = tuple(
+            (
+                wording.pooling(r.pooling, random_pooler=view.random_pooler),
+                str(r.layer),
+                percent(r.accuracy),
+                percent(r.control_accuracy),
+                f"{percent(r.lowest)}, {percent(r.highest)}",
+                percent(r.control_majority),
+                _points(r.selectivity),
+                interval((r.lower, r.upper)),
+            )
+            for r in rows.itertuples()
+        )
+        first = rows.iloc[0]
+        caption = (
+            f"On the {count(first['n'])} test texts ({percent(first['share_scored'])}) whose type occurs in training; "
+            "selectivity in percentage points."
+        )
+        table = Table(caption, rows=lines, folded=True, **columns(*heading, numeric=heading[1:]))
+        parts.append(Part(view.heading(task), drawings=drawings, tables=(table,)))
+    notes = (
+        "A control task gives all texts of one type the same label, drawn at random as often as in the real labels; a "
+        "type is the text's first word, unless a column was named. Each probe has the penalty of the real task.",
+        "A place that exposes a text's first word has low selectivity, whatever it knows of the real label.",
+    )
+    return Section("Read, or learnt by heart?", "control", tuple(verdict), tuple(parts), notes) if verdict else None
+
+
+def information(view: View) -> Section | None:
+    """How many bits of the label?"""
+    verdict, parts = [], []
+    for i, task in enumerate(view.tasks, start=1):
+        if found := view.claim("information", task):
+            bounds = found.interval or (float("nan"),) * 2
+            verdict.append(
+                view.about(
+                    task,
+                    f"The best place gives {decimal(value(found, 'v_information'))} bits of the label a text (95 % "
+                    f"interval {decimal(bounds[0])} to {decimal(bounds[1])}). To send the training labels takes "
+                    f"{decimal(value(found, 'codelength'))} bits each with its vectors at hand, "
+                    f"{decimal(value(found, 'prior_codelength'))} without.",
+                )
+            )
+        rows = view.table("information", task)
+        if rows is None:
+            continue
+        curve = rows.rename(columns={"v_information": "value"})
+        drawings = _lines(
+            view, curve, f"information-{i}", task, "V-information", "V-information, bits a text", "bits", 3
+        )
+        heading = ("vector", "layer", "V-information", "95 % interval", "codelength", "without vectors", "compression")
+        lines = tuple(
+            (
+                wording.pooling(r.pooling, random_pooler=view.random_pooler),
+                str(r.layer),
+                decimal(r.v_information),
+                f"{decimal(r.lower)} to {decimal(r.upper)}",
+                decimal(r.codelength),
+                decimal(r.prior_codelength),
+                f"{r.compression:.2f} ({r.prior_compression:.2f} without)",
+            )
+            for r in rows.itertuples()
+        )
+        table = Table("Bits a text.", rows=lines, folded=True, **columns(*heading, numeric=heading[1:]))
+        parts.append(Part(view.heading(task), drawings=drawings, tables=(table,)))
+    notes = (
+        "V-information: the log loss that the probe saves on test against one that sees no text. It can be below 0.",
+        "Codelength: the training labels sent in blocks, each block by a probe trained on those before it; compression "
+        "is against a code that takes all classes for equally likely.",
+    )
+    return Section("How many bits of the label?", "information", tuple(verdict), tuple(parts), notes) if parts else None
+
+
+def sizes(view: View) -> Section | None:
+    """How many training texts does it take?"""
+    verdict, parts = [], []
+    for i, task in enumerate(view.tasks, start=1):
+        rows, best = view.table("sizes", task), view.best(task)
+        if rows is None or best is None:
+            continue
+        own = rows[(rows["pooling"] == best[0]) & (rows["layer"] == best[1])].sort_values("examples")
+        if len(own) < 2:
+            continue
+        last = own.iloc[-1]
+        near = own[own["accuracy"] >= last["accuracy"] - 0.01].iloc[0]
+        verdict.append(
+            view.about(
+                task,
+                f"Trained on {count(near['examples'])} texts the best place is right on {percent(near['accuracy'])}, "
+                f"on all {count(last['examples'])} on {percent(last['accuracy'])}."
+                if near["examples"] < last["examples"]
+                else f"Each doubling of the training texts still helps: {percent(own.iloc[-2]['accuracy'])} with "
+                f"{count(own.iloc[-2]['examples'])}, {percent(last['accuracy'])} with all {count(last['examples'])}.",
+            )
+        )
+        words = "; ".join(f"{count(r.examples)} texts {percent(r.accuracy)}" for r in own.itertuples())
+        label = Label(f"sizes-{i}", f"Test accuracy by number of training texts for {name(task)}", f"{words}.")
+        floor = view.floors(task).get("majority", 0.0)
+        caption = f"{wording.place(*best, random_pooler=view.random_pooler).capitalize()}. Dashed: majority."
+        parts.append(Part(view.heading(task), drawings=(Drawing(figures.size_curve(own, floor, label), caption),)))
+    notes = (
+        "The smaller training sets are parts of the larger ones, drawn once: the left end of the curve is noisy.",
+        "All places: tables/sizes.csv.",
+    )
+    return Section("How many texts does it take?", "sizes", tuple(verdict), tuple(parts), notes) if parts else None
+
+
+def depth(view: View) -> Section | None:
+    """From which layer on is a text's prediction settled?"""
+    verdict, parts = [], []
+    for task in view.tasks:
+        claims, texts = view.claims("depth", task), view.table("depth", task)
+        said = (
+            f"{percent(value(c, 'from_first'))} in "
+            f"{wording.pooling(str(c.numbers['pooling']), random_pooler=view.random_pooler)}"
+            for c in claims
+        )
+        if claims:
+            verdict.append(view.about(task, f"Settled at the first layer read, of the test texts: {listing(said)}."))
+        if texts is None:
+            continue
+        heading = ("vector", "mean depth", "correlation of two refits", "same depth in both", "by chance")
+        lines = tuple(
+            (
+                wording.pooling(str(c.numbers["pooling"]), random_pooler=view.random_pooler),
+                decimal(value(c, "mean_depth"), 2),
+                decimal(value(c, "correlation"), 2),
+                percent(value(c, "same")),
+                percent(value(c, "by_chance")),
+            )
+            for c in claims
+        )
+        trust = Table("Depth, and how much of it comes again.", rows=lines, **columns(*heading, numeric=heading[1:]))
+        parts.append(Part(view.heading(task), tables=(trust, _by_layer(view, texts))))
+    notes = (
+        "Prediction depth through probes: the layer from which on every probe says of a text what the last one says; "
+        "an adaptation of Baldock et al. (2021), who ask nearest neighbours inside a trained classifier.",
+        "The noise floor: probes refitted on resampled training texts. Where two refits hardly agree, depth tells "
+        "little of a text.",
+        "Every text: tables/depth.csv; its label's probability at every place, and the bits saved: tables/texts.csv.",
+    )
+    title = "From which layer on is it settled?"
+    return Section(title, "depth", tuple(verdict), tuple(parts), notes) if parts else None
+
+
+def _by_layer(view: View, texts: pd.DataFrame) -> Table:
+    """Shares of texts by depth, a row a vector."""
+    layers = sorted(set(texts["depth"]))
+    shares = texts.groupby("pooling", sort=False)["depth"].value_counts(normalize=True)
+    heading = ("vector", *(f"layer {layer}" for layer in layers))
+    lines = tuple(
+        (
+            wording.pooling(key, random_pooler=view.random_pooler),
+            *(percent(float(shares.get((key, layer), 0.0))) for layer in layers),
+        )
+        for key in dict.fromkeys(texts["pooling"])
+    )
+    return Table(
+        "Share of the test texts that settle at each layer.", rows=lines, **columns(*heading, numeric=heading[1:])
+    )
+
+
+def _lines(
+    view: View, curve: pd.DataFrame, anchor: str, task: str, title: str, shown: str, unit: str, digits: int
+) -> tuple[Drawing, ...]:
+    """A number by layer and pooling, where there is more than one layer."""
+    if curve["layer"].nunique() < 2:
+        return ()
+    words: list[str] = []
+    for key, own in curve.groupby("pooling", sort=False):
+        called = wording.pooling(str(key), random_pooler=view.random_pooler)
+        numbers: Any = zip(own["layer"], own["value"], strict=True)
+        words.append(f"{called}: " + ", ".join(f"layer {layer} {decimal(each, digits)}" for layer, each in numbers))
+    label = Label(anchor, f"{title} by layer for {name(task)}, {unit}", "; ".join(words) + ".")
+    svg = figures.layer_lines(curve, label, shown=shown, random_pooler=view.random_pooler)
+    return (Drawing(svg, "Bands: 95 % intervals. Dashed grey: none."),)
+
+
+def _points(share: float) -> str:
+    """A difference of shares in percentage points, without a sign where it is positive."""
+    return wording.points(share).lstrip("+")

@@ -1,0 +1,51 @@
+"""The untrained floor: as the trained encoder's probes, but for where the penalty is chosen."""
+
+import numpy as np
+import pytest
+
+from probes import Examples
+from probes.classifiers import DEFAULT_CS, select_probe
+from probes.logistic import LogisticProbe
+from probes.places import Point
+from probes.untrained import untrained_floor
+
+
+@pytest.fixture(scope="module")
+def splits():
+    rng = np.random.default_rng(0)
+    found = []
+    for n in (200, 100, 150):
+        y = rng.integers(2, size=n)
+        x = rng.standard_normal((5, n, 6)).astype(np.float32)
+        x[:, :, 0] += 0.7 * (2 * y - 1)
+        found.append(Examples({"mean": x, "cls": x[:, :, :3]}, {"label": y}))
+    return found
+
+
+def test_every_layer_and_pooling_has_its_floor(splits):
+    found = untrained_floor(*splits, n_classes={"label": 2}, layers=range(5))
+    assert [floor.point for floor in found] == [Point(pooling, i) for pooling in ("cls", "mean") for i in range(5)]
+
+
+def test_the_penalty_is_chosen_at_the_lowest_middle_and_highest_layer_and_taken_from_the_nearest(splits):
+    train, validation, test = splits
+    found = {f.point: f for f in untrained_floor(*splits, n_classes={"label": 2}, layers=range(5))}
+    y = [split.labels["label"] for split in splits]
+    tuned = {}
+    for layer in (0, 2, 4):
+        path = LogisticProbe().on(train.features["mean"][layer]).path(y[0], DEFAULT_CS, n_classes=2)
+        tuned[layer] = select_probe(path, validation.features["mean"][layer], y[1]).probe
+        floor = found[Point("mean", layer)]
+        assert floor.c == tuned[layer].c
+        np.testing.assert_array_equal(floor.predictions.predicted, tuned[layer].predict(test.features["mean"][layer]))
+    assert found[Point("mean", 1)].c == tuned[0].c
+    assert found[Point("mean", 3)].c == tuned[2].c
+    alone = LogisticProbe(c=tuned[2].c).fit(train.features["mean"][3], y[0], n_classes=2)
+    np.testing.assert_array_equal(
+        found[Point("mean", 3)].predictions.predicted, alone.predict(test.features["mean"][3])
+    )
+
+
+def test_one_layer_alone_is_tuned(splits):
+    (first, second) = untrained_floor(*splits, n_classes={"label": 2}, layers=(3,))
+    assert (first.point, second.point) == (Point("cls", 3), Point("mean", 3))
