@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError
 from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, Fitter, Probe, majority, select_probe
+from probes.logistic import FittedProbe
 from probes.places import Place
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Ends of the blocks, as shares of the examples."""
+TOGETHER = 1024
+"""Prefixes up to that many examples are fitted together."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def _code(
     n_classes: int,
     cs: Sequence[float],
     fractions: Sequence[float],
-) -> tuple[Codelength, list[tuple[int, list[Any]]]]:
+) -> tuple[Codelength, list[tuple[int, list[FittedProbe]]]]:
     """The codelength, and for each prefix its size and its probes, one for each of `cs`."""
     if not cs:
         raise InputError("no penalty strength was given to choose from")
@@ -146,9 +149,9 @@ def _code(
     first = uniform_codelength(ends[0], n_classes)
     bits, prior_bits, prefixes = [first], [first], []
     sent = np.zeros(len(cs))
-    for start, end in itertools.pairwise(ends):
+    fitted = _prefix_probes(fitter, labels, ends[:-1], cs, n_classes)
+    for (start, end), probes in zip(itertools.pairwise(ends), fitted, strict=True):
         known, block = labels[:start], slice(start, end)
-        probes = fitter.first(start).fits(np.tile(known, (len(cs), 1)), cs, n_classes=n_classes, tol=ROUGH)
         each = np.array([_bits(probe.log_prob(features[block]), labels[block]) for probe in probes])
         bits.append(float(each[sent.argmin()]))
         sent += each
@@ -156,6 +159,25 @@ def _code(
         prior_bits.append(_bits(np.tile(prior, (end - start, 1)), labels[block]))
         prefixes.append((start, probes))
     return Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes), prefixes
+
+
+def _prefix_probes(
+    fitter: Fitter, labels: NDArray[np.integer[Any]], sizes: Sequence[int], cs: Sequence[float], n_classes: int
+) -> Iterator[list[FittedProbe]]:
+    """For each prefix, its probes, one for each of `cs`.
+
+    Short prefixes are fitted together, as weights of 0 and 1 on the longest of them: alone, each is all overhead.
+    """
+    short = [size for size in sizes if size <= TOGETHER]
+    if short:
+        longest = short[-1]
+        counts = (np.arange(longest) < np.repeat(short, len(cs))[:, None]).astype(np.float32)
+        known = np.tile(labels[:longest], (len(counts), 1))
+        all_cs = [c for _ in short for c in cs]
+        found = fitter.first(longest).fits(known, all_cs, n_classes=n_classes, weights=counts, tol=ROUGH)
+        yield from (found[i : i + len(cs)] for i in range(0, len(found), len(cs)))
+    for size in sizes[len(short) :]:
+        yield fitter.first(size).fits(np.tile(labels[:size], (len(cs), 1)), cs, n_classes=n_classes, tol=ROUGH)
 
 
 def block_ends(fractions: Sequence[float], n: int) -> list[int]:

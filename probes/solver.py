@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BASIS_ROWS = 8192
-"""Rows that the principal components are taken from; they set the pace, not the solution."""
+BASIS_ROWS = 4096
+"""Rows that the principal components are taken from, or 4 for each of them; they set the pace, not the solution."""
 BASIS_HIDDEN = 2048
 """Widest features that are turned into that basis; with wider ones it costs more than it gains."""
 CHUNK = 2048
@@ -69,7 +69,8 @@ class Design:
             torch.sub(part, centre, out=z[rows]).div_(divisor)
         if hidden > BASIS_HIDDEN:
             return cls(z, z.square().mean(dim=0), shift, scale, None)
-        some = z[:: max(1, n // BASIS_ROWS)]
+        rows = max(BASIS_ROWS, 4 * hidden)
+        some = z[:: -(-n // rows)]
         spectrum, rotation = torch.linalg.eigh(some.T @ some / len(some))
         for start in range(0, n, CHUNK):
             z[start : start + CHUNK] = z[start : start + CHUNK] @ rotation
@@ -128,25 +129,29 @@ def solve(
     """
     losses = _Losses.of(design, labels, cs, n_classes, weights, start)
     u, converged = _minimise(losses, tol=tol, max_iter=max_iter)
-    found = (u * losses.step).permute(1, 2, 0).cpu().numpy()
+    found = (u * losses.step).cpu().numpy()
     return [Solution(w[:, :-1], w[:, -1], bool(ok)) for w, ok in zip(found, converged.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Losses:
-    """The losses to minimise, as functions of u: the weights and, in the last row, the bias, each over its `step`."""
+    """The losses to minimise, as functions of u: the weights and, last, the bias, each over its `step`.
+
+    Problems and columns stand before examples and hidden: a few columns times many rows is several times slower the
+    other way round.
+    """
 
     z: Tensor
     targets: Tensor
-    """(examples, problems) class ids."""
+    """(problems, examples) class ids."""
     share: Tensor
-    """(examples, problems or 1) what each example counts; sums to 1 over the examples."""
+    """(problems or 1, examples) what each example counts; sums to 1 over the examples."""
     penalty: Tensor
     """(problems,) of half the sum of squared weights."""
     step: Tensor
-    """(hidden + 1, problems, columns) one over the root of the curvature where the search begins."""
+    """(problems, columns, hidden + 1) one over the root of the curvature where the search begins."""
     start: Tensor
-    """(hidden + 1, problems, columns) the u where it begins."""
+    """(problems, columns, hidden + 1) the u where it begins."""
 
     @classmethod
     def of(
@@ -159,49 +164,50 @@ class _Losses:
         begin: Solution | None,
     ) -> Self:
         z, (problems, n) = design.z, labels.shape
-        targets = torch.from_numpy(np.ascontiguousarray(labels.T, dtype=np.int64)).to(z.device)
+        targets = torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64)).to(z.device)
         counts = np.ones((1, n)) if weights is None else weights.astype(np.float64)
         sizes = counts.sum(axis=1)
-        share = torch.from_numpy((counts / sizes[:, None]).T).to(z)
+        share = torch.from_numpy(counts / sizes[:, None]).to(z)
         penalty = torch.from_numpy(1 / (cs * sizes)).to(z)
         columns = [1] if n_classes == 2 else range(n_classes)
         if begin is None:
-            chance = torch.stack([((targets == c) * share).sum(dim=0) for c in columns], dim=1)
-            bias = torch.logit(chance) if n_classes == 2 else chance.log()
-            point = z.new_zeros((z.shape[1] + 1, problems, len(columns)))
-            point[-1], variance = bias, chance * (1 - chance)
+            chance = torch.stack([((targets == c) * share).sum(dim=1) for c in columns], dim=1)
+            point = z.new_zeros((problems, len(columns), z.shape[1] + 1))
+            point[..., -1] = torch.logit(chance) if n_classes == 2 else chance.log()
+            variance = chance * (1 - chance)
         else:
             logits = design.logits(begin)
             p = torch.sigmoid(logits) if n_classes == 2 else logits.softmax(dim=1)
             variance = (p * (1 - p)).mean(dim=0).clamp(min=1 / n**2).expand(problems, -1)
-            whole = np.concatenate([begin.weight, begin.bias[:, None]], axis=1).T
-            point = torch.from_numpy(whole).to(z)[:, None].expand(-1, problems, -1)
-        curvature = torch.cat([design.spectrum[:, None, None] * variance + penalty[:, None], variance[None]])
+            whole = np.concatenate([begin.weight, begin.bias[:, None]], axis=1)
+            point = torch.from_numpy(whole).to(z).expand(problems, -1, -1)
+        curvature = torch.cat([variance[..., None] * design.spectrum + penalty[:, None, None], variance[..., None]], 2)
         step = curvature.rsqrt()
         return cls(z, targets, share, penalty, step, point / step)
 
     def at(self, u: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Loss (problems,) in float64 and gradient, like `u`, of the problems `which`."""
-        step, penalty, targets = self.step[:, which], self.penalty[which], self.targets[:, which]
-        share = self.share if self.share.shape[1] == 1 else self.share[:, which]
-        weight = u * step
-        logits = (self.z @ weight[:-1].flatten(1)).view(len(self.z), *u.shape[1:]) + weight[-1]
-        if u.shape[2] == 1:
-            logit, y = logits[..., 0], targets.to(logits.dtype)
+        step, penalty, targets = self.step[which], self.penalty[which], self.targets[which]
+        share = self.share if len(self.share) == 1 else self.share[which]
+        both = u * step
+        weight = both[..., :-1]
+        logits = (weight.flatten(0, 1) @ self.z.T).view(*u.shape[:2], -1) + both[..., -1:]
+        if u.shape[1] == 1:
+            logit, y = logits[:, 0], targets.to(logits.dtype)
             losses = torch.nn.functional.softplus(logit) - y * logit
-            residual = (torch.sigmoid(logit) - y).unsqueeze(2)
+            residual = (torch.sigmoid(logit) - y).unsqueeze(1)
         else:
-            own = targets.unsqueeze(2)
-            normaliser = logits.logsumexp(dim=2, keepdim=True)
-            losses = (normaliser - logits.gather(2, own)).squeeze(2)
+            own = targets.unsqueeze(1)
+            normaliser = logits.logsumexp(dim=1, keepdim=True)
+            losses = (normaliser - logits.gather(1, own)).squeeze(1)
             residual = logits.sub_(normaliser).exp_()
-            residual.scatter_add_(2, own, residual.new_full((1, 1, 1), -1.0).expand(own.shape))
-        residual *= share.unsqueeze(2)
+            residual.scatter_add_(1, own, residual.new_full((1, 1, 1), -1.0).expand(own.shape))
+        residual *= share.unsqueeze(1)
         gradient = torch.empty_like(u)
-        gradient[:-1] = (self.z.T @ residual.flatten(1)).view_as(u[:-1]) + penalty[:, None] * weight[:-1]
-        gradient[-1] = residual.sum(dim=0)
-        loss = (losses * share).sum(dim=0, dtype=torch.float64)
-        loss += penalty * weight[:-1].square().sum(dim=(0, 2), dtype=torch.float64) / 2
+        gradient[..., :-1] = (residual.flatten(0, 1) @ self.z).view(weight.shape) + penalty[:, None, None] * weight
+        gradient[..., -1] = residual.sum(dim=2)
+        loss = (losses * share).sum(dim=1, dtype=torch.float64)
+        loss += penalty * weight.square().sum(dim=(1, 2), dtype=torch.float64) / 2
         return loss, gradient.mul_(step)
 
 
@@ -215,14 +221,14 @@ class _Move:
     """(problems,) 1 / (s·y); 0 where rounding hides the curvature, and the move is left out."""
 
     def of(self, kept: Tensor) -> _Move:
-        return _Move(self.s[:, kept], self.y[:, kept], self.inverse[kept])
+        return _Move(self.s[kept], self.y[kept], self.inverse[kept])
 
 
 def _minimise(task: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
     """All problems step together, each with its own memory and step length; those that are done drop out."""
     end = task.start.clone()
-    converged = torch.zeros(end.shape[1], dtype=torch.bool, device=end.device)
-    live = torch.arange(end.shape[1], device=end.device)
+    converged = torch.zeros(len(end), dtype=torch.bool, device=end.device)
+    live = torch.arange(len(end), device=end.device)
     x = end.clone()
     loss, gradient = task.at(x, live)
     moves: list[_Move] = []
@@ -230,12 +236,12 @@ def _minimise(task: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tens
         direction = _direction(gradient, moves)
         slope = _dot(direction, gradient)
         left = slope < -2 * tol  # along a Newton direction the loss falls by half the slope
-        end[:, live], converged[live] = x, ~left
+        end[live], converged[live] = x, ~left
         if not left.any():
             break
         if not left.all():
             live, loss, slope = live[left], loss[left], slope[left]
-            x, gradient, direction = x[:, left], gradient[:, left], direction[:, left]
+            x, gradient, direction = x[left], gradient[left], direction[left]
             moves = [move.of(left) for move in moves]
         new_x, loss, new_gradient = _search(task, live, x, loss, direction, slope)
         s, y = new_x - x, new_gradient - gradient
@@ -243,7 +249,7 @@ def _minimise(task: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tens
         moves = [*moves[-MEMORY + 1 :], _Move(s, y, torch.where(product > 0, 1 / product, 0.0))]
         x, gradient = new_x, new_gradient
     else:
-        end[:, live] = x
+        end[live] = x
     return end, converged
 
 
@@ -260,8 +266,8 @@ def _search(
         if not high.any():
             break
         length[high] /= 2
-        new_x[:, high] = x[:, high] + length[high][:, None] * direction[:, high]
-        new_loss[high], new_gradient[:, high] = task.at(new_x[:, high], live[high])
+        new_x[high] = x[high] + length[high][:, None, None] * direction[high]
+        new_loss[high], new_gradient[high] = task.at(new_x[high], live[high])
     return new_x, new_loss, new_gradient
 
 
@@ -270,16 +276,16 @@ def _direction(gradient: Tensor, moves: list[_Move]) -> Tensor:
     q, parts = -gradient, []
     for move in reversed(moves):
         part = move.inverse * _dot(move.s, q)
-        q = q - part[:, None] * move.y
+        q = q - part[:, None, None] * move.y
         parts.append(part)
     if moves:
         last = moves[-1]
-        q = q * torch.where(last.inverse > 0, 1 / (last.inverse * _dot(last.y, last.y)), 1.0)[:, None]
+        q = q * torch.where(last.inverse > 0, 1 / (last.inverse * _dot(last.y, last.y)), 1.0)[:, None, None]
     for move, part in zip(moves, reversed(parts), strict=True):
-        q = q + (part - move.inverse * _dot(move.y, q))[:, None] * move.s
+        q = q + (part - move.inverse * _dot(move.y, q))[:, None, None] * move.s
     return q
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """(problems,) inner products of (hidden + 1, problems, columns)."""
-    return (a * b).sum(dim=(0, 2))
+    """(problems,) inner products of (problems, columns, hidden + 1)."""
+    return (a * b).sum(dim=(1, 2))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probes.checks import choose
-from probes.classifiers import DEFAULT_CS, PROBES, select_probe
+from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, select_probe
 from probes.places import Examples, Point
 from probes.uncertainty import Predictions
 
@@ -68,7 +68,7 @@ def untrained_floor(
                     chosen[task, layer] = fitted.c
                 else:
                     near = min(tuned, key=lambda other: abs(other - layer))
-                    (fitted,) = fitter.fits(np.asarray(y)[None], (chosen[task, near],), n_classes=k)
+                    (fitted,) = fitter.fits(np.asarray(y)[None], (chosen[task, near],), n_classes=k, tol=ROUGH)
                 predictions = Predictions.of(fitted.log_prob(unseen))
                 found.append(Floor(task, Point(pooling, layer), fitted.c, predictions))
     return sorted(found, key=lambda floor: (floor.task, floor.point.pooling, floor.point.layer))

@@ -7,34 +7,40 @@ where many of its fits end early; to let them end would widen the ratio.
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probes.classifiers import DEFAULT_CS, Selection, select_probe
+from probes.classifiers import DEFAULT_CS, Selection, bag_of_words, select_probe
+from probes.controls import draw_control
+from probes.detection import plant
 from probes.encoder import Encoder
 from probes.extraction import extract_features
+from probes.geometry import cka_matrix
 from probes.logistic import LogisticProbe, standardisation
+from probes.places import Examples, Sample, Study
 from probes.reading import Source, read_splits
-from tests.benchmarks.by_hand import DATA, POOLINGS
+from probes.studies import usual_studies
+from probes.sweep import sweep_probes
+from probes.untrained import untrained_floor
+from tests.benchmarks.by_hand import DATA, POOLINGS, SPLITS
 
 NEAR = 1e-3
 """Nats: how far a chosen probe's held-out log loss may lie from the reference's."""
 ROWS, HIDDEN = 50_000, 768
-MOST_MEMORY = 3.0
+MOST_MEMORY = MOST_FLOORS = 3.0
 MEMORY = f"""
 import numpy as np
 from pathlib import Path
@@ -47,22 +53,10 @@ list(LogisticProbe().on(warm).path(np.arange(500) % 2, DEFAULT_CS, n_classes=2))
 train, held_out = synthetic({ROWS}, 2)
 before = next(int(l.split()[1]) for l in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in l)
 Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-select_probe(LogisticProbe().on(train.features).path(train.labels, DEFAULT_CS, n_classes=2), *held_out.both)
+path = LogisticProbe().on(train.features).path(train.labels, DEFAULT_CS, n_classes=2)
+select_probe(path, held_out.features, held_out.labels)
 print((peak() - before) * 1024, train.features.nbytes + held_out.features.nbytes)
 """
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Features of one place, and labels."""
-
-    features: NDArray[np.float32]
-    labels: NDArray[np.int64]
-
-    @property
-    def both(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """For a call."""
-        return self.features, self.labels
 
 
 Place = Callable[[], tuple[Sample, Sample]]
@@ -76,6 +70,7 @@ def report(*, limit: int | None, repeats: int) -> None:
     with tempfile.TemporaryDirectory(prefix="layerprobe-") as folder:
         encoder = Encoder.load("packaged", device="cpu")
         _race("sst2", _places(encoder, "sst2", "label", range(7), Path(folder), limit), 10, repeats)
+        _floors(encoder, Path(folder), limit)
         _race("trec, fine", _places(encoder, "trec", "fine", (0, 3, 6), Path(folder), limit), 5, repeats)
     rows = limit or ROWS
     for n_classes in (2, 5):
@@ -87,6 +82,56 @@ def report(*, limit: int | None, repeats: int) -> None:
         extra, size = map(int, done.stdout.split())
         said = "within" if 1 + extra / size <= MOST_MEMORY else "BEYOND"
         print(f"\nMemory at most / features of one layer, both splits: {1 + extra / size:.2f} ({said} {MOST_MEMORY:g})")
+
+
+def _floors(encoder: Encoder, cache: Path, limit: int | None) -> None:
+    """What the floors and controls of sst2 cost beside the plain sweep, extraction aside."""
+    files = {name: Source(str(DATA / f"{name}.csv")) for name in SPLITS}
+    splits = read_splits(**files, labels=["label"], limit=limit)
+    print("floors: features ...", file=sys.stderr, flush=True)
+
+    def examples(model: Encoder) -> list[Examples]:
+        stores = {name: extract_features(model, split.texts, cache=cache) for name, split in splits.items()}
+        return [
+            Examples({p: stores[name].layers(p) for p in POOLINGS}, {"label": split.labels("label")}, split.texts)
+            for name, split in splits.items()
+        ]
+
+    trained, untrained = examples(encoder), examples(encoder.untrained(0))
+    plain = [dataclasses.replace(split, texts=None) for split in trained]
+    train, test, classes = splits.train, splits.test, {"label": 2}
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        found = work()
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+        return found
+
+    def counted(name: str, study: Study) -> Study:
+        return lambda place: timed(name, lambda: study(place))
+
+    types = train.input_types, test.input_types
+    control = timed("control labels", lambda: draw_control(*types, train.labels("label"), n_classes=2))
+    sweep_probes(*plain, layers=[1])  # what is imported and set up once is not timed
+    studies = usual_studies({"label": control}, seed=0)
+    whole = timed("plain sweep", lambda: sweep_probes(*plain, studies={n: counted(n, s) for n, s in studies.items()}))
+    seconds["plain sweep"] -= sum(seconds[name] for name in studies)
+    both = [(split.texts, split.labels("label")) for _, split in splits.items()]
+    timed("bag of words", lambda: bag_of_words(both[0], both[1], both[2][0], n_classes=2))
+    runs = range(3)
+    timed("untrained", lambda: [untrained_floor(*untrained, n_classes=classes, layers=range(7)) for _ in runs])
+    best = whole.tasks["label"].best
+    samples = [Sample(split.features[best.pooling][best.layer], split.labels["label"]) for split in plain]
+    timed("planted signals", lambda: plant(*samples, n_classes=2))
+    clouds = plain[-1].features
+    timed("geometry", lambda: [cka_matrix(clouds[p], range(7)) for p in POOLINGS])
+    base = seconds.pop("plain sweep")
+    ratio = sum(seconds.values()) / base
+    print(f"\nsst2: plain sweep {base:.2f} s; beside it")
+    print(pd.Series(seconds).to_string(float_format="{:.2f} s".format))
+    said = "within" if ratio <= MOST_FLOORS else "BEYOND"
+    print(f"Floors and controls / plain sweep: {ratio:.2f} ({said} {MOST_FLOORS:g})")
 
 
 def synthetic(rows: int, n_classes: int) -> tuple[Sample, Sample]:
