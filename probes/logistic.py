@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +12,6 @@ from numpy.typing import NDArray
 from probes.checks import InputError, check_features, check_labels, check_same_length
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
-
     from probes.solver import Design, Solution
 
 SIDE_BY_SIDE = 64
@@ -41,8 +37,7 @@ class FittedProbe:
 
     def logits(self, features: Any) -> NDArray[np.float32]:
         """(examples, classes); two classes have two logits, like any other number. Features may be sparse."""
-        with _one_thread():
-            return np.asarray(features @ self.weight.T + self.bias, dtype=np.float32)
+        return np.asarray(features @ self.weight.T + self.bias, dtype=np.float32)
 
     def log_prob(self, features: Any) -> NDArray[np.float64]:
         """(examples, classes) natural logarithms of the class probabilities."""
@@ -198,19 +193,6 @@ class LogisticFitter:
         logits = self.design.logits(solution).cpu().numpy()[kept] if len(shown) < n_classes else None
         weight, bias = self.design.fold(solution)
         return whole_probe(weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged)
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """numpy's products in one thread: OpenBLAS's others spin for milliseconds afterwards, and hold up PyTorch's."""
-    limited: AbstractContextManager[Any] = _blas().limit(limits=1)
-    return limited
-
-
-@functools.cache
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(prefix="libscipy_openblas")
 
 
 def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -15,6 +15,7 @@ from probes.classifiers import DEFAULT_CS, PROBES, Selection, bag_of_words, majo
 from probes.logistic import FittedProbe
 from probes.metrics import METRICS, confusion, per_class
 from probes.places import Examples, Place, Point, Sample, Study
+from probes.threads import abreast, side_by_side
 from probes.uncertainty import Bootstrap, Predictions, bootstrap, detectable, simultaneous
 
 if TYPE_CHECKING:
@@ -174,6 +175,17 @@ class Sweep:
         return _frame(rows, columns, whole=("layer", "count"))
 
 
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """What one point gives for one label column."""
+
+    task: str
+    chosen: Selection
+    validation: dict[str, float]
+    predictions: Predictions
+    studied: Mapping[str, Any]
+
+
 def sweep_probes(
     train: Examples,
     validation: Examples,
@@ -232,33 +244,51 @@ def sweep_probes(
     found: dict[str, dict[tuple[str, Point], Any]] = {name: {} for name in studies or {}}
     # In random order, whatever the files': a study may take the first so many.
     order = np.random.default_rng(seed).permutation(len(next(iter(train.labels.values()))))
-    with tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar:
-        for point in places:
-            x, held_out, unseen = (_features(name, split, point) for name, split in splits.items())
-            x = x[order]
-            fitter = estimator.on(x, device=device)
-            for task, classes in names.items():
-                y, y_held_out = train.labels[task][order], validation.labels[task]
-                chosen = select_probe(fitter.path(y, cs, n_classes=len(classes)), held_out, y_held_out)
-                selections[task][point] = chosen
-                log_prob = chosen.probe.log_prob(held_out)
-                scores[task][point] = {name: metric(y_held_out, log_prob) for name, metric in METRICS.items()}
-                predictions[task][point] = Predictions.of(chosen.probe.log_prob(unseen))
-                place = Place(
-                    task=task,
-                    point=point,
-                    n_classes=len(classes),
-                    cs=tuple(cs),
-                    fitter=fitter,
-                    train=Sample(x, y),
-                    order=order,
-                    validation=Sample(held_out, y_held_out),
-                    test=Sample(unseen, test.labels[task]),
-                    chosen=chosen,
+
+    def fit(point: Point) -> list[_Fitted]:
+        """The probe chosen for each label column at one point."""
+        x, held_out, unseen = (_features(name, split, point) for name, split in splits.items())
+        x = x[order]
+        fitter = estimator.on(x, device=device)
+        done = []
+        for task, classes in names.items():
+            y, y_held_out = train.labels[task][order], validation.labels[task]
+            place = Place(
+                task=task,
+                point=point,
+                n_classes=len(classes),
+                cs=tuple(cs),
+                fitter=fitter,
+                train=Sample(x, y),
+                order=order,
+                validation=Sample(held_out, y_held_out),
+                test=Sample(unseen, test.labels[task]),
+                chosen=select_probe(fitter.path(y, cs, n_classes=len(classes)), held_out, y_held_out),
+            )
+            log_prob = place.chosen.probe.log_prob(held_out)
+            done.append(
+                _Fitted(
+                    task,
+                    place.chosen,
+                    {name: metric(y_held_out, log_prob) for name, metric in METRICS.items()},
+                    Predictions.of(place.chosen.probe.log_prob(unseen)),
+                    {name: study(place) for name, study in (studies or {}).items()},
                 )
-                for name, study in (studies or {}).items():
-                    found[name][task, point] = study(place)
-                bar.update()
+            )
+        return done
+
+    size = 3 * len(order) * _features("test", test, places[0]).nbytes // len(test.labels[next(iter(names))])
+    with (
+        tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar,
+        side_by_side(abreast(size, device)) as run,
+    ):
+        for point, fitted in zip(places, run(fit, places), strict=True):
+            for each in fitted:
+                selections[each.task][point], scores[each.task][point] = each.chosen, each.validation
+                predictions[each.task][point] = each.predictions
+                for name, result in each.studied.items():
+                    found[name][each.task, point] = result
+            bar.update(len(fitted))
     done = {}
     for task, classes in names.items():
         said, n = predictions[task], len(test.labels[task])

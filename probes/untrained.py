@@ -10,6 +10,7 @@ import numpy as np
 from probes.checks import choose
 from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, select_probe
 from probes.places import Examples, Point
+from probes.threads import abreast, side_by_side
 from probes.uncertainty import Predictions
 
 
@@ -54,21 +55,29 @@ def untrained_floor(
     kind = choose("probe", probe, PROBES)
     order = sorted(layers)
     tuned = sorted({order[0], order[(len(order) - 1) // 2], order[-1]})
-    found = []
-    for pooling in train.features:
-        chosen: dict[tuple[str, int], float] = {}
-        for layer in [*tuned, *(layer for layer in order if layer not in tuned)]:
-            fitter = kind.on(train.features[pooling][layer], device=device)
-            unseen = test.features[pooling][layer]
-            for task, k in n_classes.items():
-                y = train.labels[task]
-                if layer in tuned:
-                    held_out = validation.features[pooling][layer]
-                    fitted = select_probe(fitter.path(y, cs, n_classes=k), held_out, validation.labels[task]).probe
-                    chosen[task, layer] = fitted.c
-                else:
-                    near = min(tuned, key=lambda other: abs(other - layer))
-                    (fitted,) = fitter.fits(np.asarray(y)[None], (chosen[task, near],), n_classes=k, tol=ROUGH)
-                predictions = Predictions.of(fitted.log_prob(unseen))
-                found.append(Floor(task, Point(pooling, layer), fitted.c, predictions))
+
+    def fit(point: Point) -> list[Floor]:
+        """The probes of all label columns at one point."""
+        pooling, layer = point.pooling, point.layer
+        fitter, done = kind.on(train.features[pooling][layer], device=device), []
+        for task, k in n_classes.items():
+            y = train.labels[task]
+            if layer in tuned:
+                held_out = validation.features[pooling][layer]
+                fitted = select_probe(fitter.path(y, cs, n_classes=k), held_out, validation.labels[task]).probe
+            else:
+                near = min(tuned, key=lambda other: abs(other - layer))
+                c = chosen[task, Point(pooling, near)]
+                (fitted,) = fitter.fits(np.asarray(y)[None], (c,), n_classes=k, tol=ROUGH)
+            done.append(Floor(task, point, fitted.c, Predictions.of(fitted.log_prob(test.features[pooling][layer]))))
+        return done
+
+    first = train.features[next(iter(train.features))][order[0]]
+    with side_by_side(abreast(2 * first.nbytes, device)) as run:
+        chosen: dict[tuple[str, Point], float] = {}
+        found: list[Floor] = []
+        for some in (tuned, [layer for layer in order if layer not in tuned]):
+            points = [Point(pooling, layer) for pooling in train.features for layer in some]
+            found += [floor for floors in run(fit, points) for floor in floors]
+            chosen |= {(floor.task, floor.point): floor.c for floor in found}
     return sorted(found, key=lambda floor: (floor.task, floor.point.pooling, floor.point.layer))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
-    "checks results data reading controlled checkpoints tokens pooling packing hooks encoder store extraction "
+    "checks results data reading controlled threads checkpoints tokens pooling packing hooks encoder store extraction "
     "distributed solver logistic classifiers places metrics uncertainty information controls depth detection "
     "untrained sweep studies attribution geometry"
 ).split()

@@ -30,7 +30,7 @@ from probes.encoder import Encoder
 from probes.extraction import extract_features
 from probes.geometry import cka_matrix
 from probes.logistic import LogisticProbe, standardisation
-from probes.places import Examples, Sample, Study
+from probes.places import Examples, Sample
 from probes.reading import Source, read_splits
 from probes.studies import usual_studies
 from probes.sweep import sweep_probes
@@ -105,18 +105,16 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None) -> None:
     def timed(name: str, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
         found = work()
-        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+        seconds[name] = time.perf_counter() - start
         return found
-
-    def counted(name: str, study: Study) -> Study:
-        return lambda place: timed(name, lambda: study(place))
 
     types = train.input_types, test.input_types
     control = timed("control labels", lambda: draw_control(*types, train.labels("label"), n_classes=2))
     sweep_probes(*plain, layers=[1])  # what is imported and set up once is not timed
+    whole = timed("plain sweep", lambda: sweep_probes(*plain))
     studies = usual_studies({"label": control}, seed=0)
-    whole = timed("plain sweep", lambda: sweep_probes(*plain, studies={n: counted(n, s) for n, s in studies.items()}))
-    seconds["plain sweep"] -= sum(seconds[name] for name in studies)
+    timed("information, control, depth", lambda: sweep_probes(*plain, studies=studies))
+    seconds["information, control, depth"] -= seconds["plain sweep"]
     both = [(split.texts, split.labels("label")) for _, split in splits.items()]
     timed("bag of words", lambda: bag_of_words(both[0], both[1], both[2][0], n_classes=2))
     runs = range(3)

@@ -1,0 +1,61 @@
+"""Work side by side in threads, each with its share of the cores.
+
+Several tasks of one core each beat one task of all cores, which wait for each other at the end of every operation, the
+longer the busier the machine is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import torch
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BYTES_ABREAST = 2**28
+"""Features held at once by tasks side by side; of larger ones, one task at a time has all cores."""
+
+
+class Map(Protocol):
+    """Results in the order of the items."""
+
+    def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        """Like the built-in one."""
+        ...
+
+
+@contextlib.contextmanager
+def side_by_side(count: int) -> Iterator[Map]:
+    """A map that works on `count` items at once, each with its share of PyTorch's cores.
+
+    numpy's products run in one thread meanwhile: OpenBLAS's others spin for milliseconds after each, and would hold up
+    PyTorch's.
+    """
+    cores = torch.get_num_threads()
+    with _numpys_threads().limit(limits=1):
+        threads = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(max(1, cores // count),))
+        try:
+            yield threads.map
+        finally:
+            threads.shutdown(cancel_futures=True)
+            torch.set_num_threads(cores)  # a thread's setting is also what threads after it begin with
+
+
+def abreast(size: int, device: str) -> int:
+    """How many tasks that hold `size` bytes of features each to run at once."""
+    return 1 if device != "cpu" else max(1, min(torch.get_num_threads(), BYTES_ABREAST // max(1, size)))
+
+
+@functools.cache
+def _numpys_threads() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(prefix="libscipy_openblas")
