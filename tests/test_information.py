@@ -107,3 +107,25 @@ def test_accuracy_against_training_size_ends_at_the_chosen_probe_and_rises(reada
     assert sizes[-1].log_loss == pytest.approx(sweep.tasks[task].test[point]["log_loss"])
     assert sizes[-1].accuracy > sizes[0].accuracy + 0.2
     assert found.codelength.ends[-1] == 400
+
+
+def test_shuffled_labels_leave_nothing_to_read_while_real_ones_do(readable):
+    """Accuracy at the majority rate, V-information not above 0, the code no shorter than by the prior alone."""
+    x, y = np.repeat(readable[0], 3, axis=0), np.repeat(readable[1], 3)
+    rng = np.random.default_rng(5)
+    x = (x + 0.5 * rng.standard_normal(x.shape)).astype(np.float32)
+    rows = slice(900), slice(900, 1200), slice(1200, 1800)
+    for labels, reads in ((y, True), (rng.permutation(y), False)):
+        parts = [Examples({"mean": x[None, r]}, {"label": labels[r]}) for r in rows]
+        sweep = sweep_probes(*parts, studies={"information": information})
+        own, point = sweep.tasks["label"], sweep.tasks["label"].best
+        columns = own.column(point), own.column("majority")
+        lower, upper = own.resampled.difference("accuracy", *columns)
+        saved, most = own.resampled.difference("log_loss", *reversed(columns))
+        code = sweep.studies["information"]["label", point].codelength
+        assert (lower > 0) is reads
+        assert (saved > 0) is reads
+        assert (code.total < code.prior) is reads
+        if not reads:
+            assert lower <= 0 <= upper
+            assert most < 0.05
