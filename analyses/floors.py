@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from probes.places import Sample
-    from probes.sweep import TaskSweep
+    from probes.scores import TaskSweep
 
 
 def metrics(job: Job) -> pd.DataFrame:

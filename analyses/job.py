@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from probes.data import Split, Splits, TextDataset
     from probes.encoder import Encoder
     from probes.places import Examples
+    from probes.scores import Sweep
     from probes.store import FeatureStore
-    from probes.sweep import Sweep
     from probes.untrained import Floor
 
     Stores = Mapping[str, FeatureStore]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from probes.places import Point
-    from probes.sweep import TaskSweep
+    from probes.scores import TaskSweep
 
 SPECIAL = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 

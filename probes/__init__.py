@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from probes.pooling import LayerStates
     from probes.reading import Source, read_splits
     from probes.results import AnalysisResult, Attribution, Claim, Provenance
+    from probes.scores import Sweep
     from probes.store import FeatureStore, StoreMismatch
-    from probes.sweep import Sweep, sweep_probes
+    from probes.sweep import sweep_probes
 
 _HOMES = {
     "attribution": ("ModelHead", "ProbeHead", "attribute"),
@@ -33,7 +34,8 @@ _HOMES = {
     "reading": ("Source", "read_splits"),
     "results": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "store": ("FeatureStore", "StoreMismatch"),
-    "sweep": ("Sweep", "sweep_probes"),
+    "scores": ("Sweep",),
+    "sweep": ("sweep_probes",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

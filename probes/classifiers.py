@@ -103,6 +103,78 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: NDArray[np.
     return Selection(best, tuple(trials))
 
 
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """A partition of the training examples, each part held out in turn."""
+
+    parts: tuple[NDArray[np.int64], ...]
+    """Rows of each part."""
+
+    @classmethod
+    def of(
+        cls, labels: NDArray[np.integer[Any]], units: NDArray[np.integer[Any]] | None = None, *, n: int, seed: int = 0
+    ) -> Folds:
+        """Parts in which each class has about its share, and no unit stands in two.
+
+        Args:
+            labels: (examples,) class ids.
+            units: (examples,) ids of what must stay together, such as duplicates; None for each by itself.
+            n: Parts; fewer where there are fewer units.
+            seed: Of the order.
+
+        Raises:
+            InputError: `n` is below 2, or there is one unit only.
+        """
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        groups = np.arange(len(labels)) if units is None else units
+        check_same_length(labels=labels, units=groups)
+        n = min(n, len(np.unique(groups)))
+        if n < 2:
+            raise InputError("folds need two parts or more, of texts that are not all duplicates or of one group")
+        splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The least populated class")  # it is absent from some parts
+            try:
+                parts = [held_out for _, held_out in splitter.split(labels, labels, groups)]
+            except ValueError as error:  # no class has as many examples as there are parts
+                raise InputError(f"{len(labels)} training texts are too few for {n} folds") from error
+        return cls(tuple(part for part in parts if len(part)))
+
+
+def select_by_folds(
+    probe: Probe,
+    features: NDArray[np.floating[Any]],
+    labels: NDArray[np.integer[Any]],
+    folds: Folds,
+    cs: Sequence[float],
+    *,
+    n_classes: int,
+    device: str = "cpu",
+) -> tuple[Selection, NDArray[np.float64]]:
+    """The probe whose penalty gives the lowest log loss over held-out parts, fitted on all training examples.
+
+    Standardisation is fitted on the rest of the examples, for each part anew.
+
+    Returns:
+        The selection, and (examples, classes) log probabilities of each example by the probe that had not seen it.
+    """
+    n = len(labels)
+    log_probs = np.empty((len(cs), n, n_classes))
+    converged = np.ones(len(cs), dtype=bool)
+    for held_out in folds.parts:
+        rest = np.setdiff1d(np.arange(n), held_out)
+        fitter = probe.on(features[rest], device=device)
+        for i, fitted in enumerate(fitter.path(labels[rest], cs, n_classes=n_classes)):
+            log_probs[i, held_out] = fitted.log_prob(features[held_out])
+            converged[i] &= fitted.converged
+    losses = -log_probs[:, np.arange(n), labels].mean(axis=1)
+    best = int(losses.argmin())
+    (chosen,) = probe.on(features, device=device).fits(labels[None], (cs[best],), n_classes=n_classes)
+    trials = (Trial(float(c), float(loss), bool(ok)) for c, loss, ok in zip(cs, losses, converged, strict=True))
+    return Selection(chosen, tuple(trials)), log_probs[best]
+
+
 def majority(labels: NDArray[np.integer[Any]], *, n_classes: int) -> NDArray[np.float64]:
     """(classes,) log probabilities of a classifier that knows the training labels alone, add-one smoothed."""
     counts = np.bincount(labels, minlength=n_classes) + 1.0
@@ -111,20 +183,36 @@ def majority(labels: NDArray[np.integer[Any]], *, n_classes: int) -> NDArray[np.
 
 def bag_of_words(
     train: tuple[Sequence[str], NDArray[np.integer[Any]]],
-    validation: tuple[Sequence[str], NDArray[np.integer[Any]]],
+    validation: tuple[Sequence[str], NDArray[np.integer[Any]]] | Folds,
     test: Sequence[str],
     *,
     n_classes: int,
 ) -> NDArray[np.float64]:
     """(examples, classes) log probabilities on `test` of logistic regression on TF-IDF words, C chosen alike."""
+    texts, labels = train
+    words, path = _word_path(texts, labels, n_classes=n_classes)
+    if not isinstance(validation, Folds):
+        chosen = select_probe(path, words.transform(validation[0]), validation[1])
+        return chosen.probe.log_prob(words.transform(test))
+    losses = np.zeros(len(BAG_OF_WORDS_CS))
+    for held_out in validation.parts:
+        rest = np.setdiff1d(np.arange(len(labels)), held_out)
+        known, own_path = _word_path([texts[i] for i in rest], labels[rest], n_classes=n_classes)
+        unseen = known.transform([texts[i] for i in held_out])
+        for i, fitted in enumerate(own_path):
+            losses[i] -= fitted.log_prob(unseen)[np.arange(len(held_out)), labels[held_out]].sum()
+    return list(path)[int(losses.argmin())].log_prob(words.transform(test))
+
+
+def _word_path(
+    texts: Sequence[str], labels: NDArray[np.integer[Any]], *, n_classes: int
+) -> tuple[Any, Iterator[FittedProbe]]:
+    """The words of some texts, and probes on them."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Single characters count as words too: "?" aside, "I" or "a" can carry a label.
     words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b|[^\w\s]", sublinear_tf=True, dtype=np.float64)
-    features = words.fit_transform(train[0])
-    path = _sparse_path(features, train[1], BAG_OF_WORDS_CS, n_classes=n_classes)
-    chosen = select_probe(path, words.transform(validation[0]), validation[1])
-    return chosen.probe.log_prob(words.transform(test))
+    return words, _sparse_path(words.fit_transform(texts), labels, BAG_OF_WORDS_CS, n_classes=n_classes)
 
 
 def _sparse_path(

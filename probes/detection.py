@@ -43,7 +43,7 @@ def smallest_recovered(planted: Sequence[Planted]) -> float | None:
 
 def plant(
     train: Sample,
-    validation: Sample,
+    validation: Sample | None,
     test: Sample,
     *,
     n_classes: int,
@@ -62,7 +62,7 @@ def plant(
 
     Args:
         train: Features of one place, with the real labels.
-        validation: The same of the validation examples.
+        validation: The same of the validation examples; a sixth of the training ones when None.
         test: The same of the test examples.
         n_classes: Classes of the task.
         probe: What looks for the signals.
@@ -74,7 +74,11 @@ def plant(
     Raises:
         InputError: The training labels show one class only, or there are more classes than dimensions.
     """
-    splits, rng = (train, validation, test), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
+    if validation is None:
+        held_out, rest = np.split(rng.permutation(len(train.labels)), [len(train.labels) // 6])
+        train, validation = (Sample(train.features[rows], train.labels[rows]) for rows in (rest, held_out))
+    splits = train, validation, test
     hidden = train.features.shape[1]
     prior = np.bincount(train.labels, minlength=n_classes) / len(train.labels)
     if prior.max() == 1:

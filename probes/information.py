@@ -66,7 +66,7 @@ class Size:
 
     examples: int
     c: float
-    """Chosen by log loss on validation."""
+    """Chosen by log loss on validation; that of all training examples where there is none."""
     accuracy: float
     """On test."""
     log_loss: float
@@ -126,7 +126,10 @@ def information(place: Place) -> Information:
     code, prefixes = _code(place.fitter, place.train.features, place.train.labels, place.n_classes, place.cs, FRACTIONS)
     sizes = []
     for examples, probes in (*prefixes, (len(place.train.labels), [place.chosen.probe])):
-        chosen = select_probe(probes, place.validation.features, place.validation.labels).probe
+        held_out = place.validation
+        chosen = next((probe for probe in probes if probe.c == place.chosen.probe.c), probes[0])
+        if held_out is not None:
+            chosen = select_probe(probes, held_out.features, held_out.labels).probe
         log_prob = chosen.log_prob(place.test.features)
         hits = log_prob.argmax(axis=1) == place.test.labels
         loss = -log_prob[np.arange(len(hits)), place.test.labels].mean()

@@ -30,6 +30,8 @@ class Examples:
     """Label column -> (examples,) class ids."""
     texts: Sequence[str] | None = None
     """(examples,) for the bag-of-words floor, which is left out without them."""
+    units: NDArray[np.integer[Any]] | None = None
+    """(examples,) ids of what folds must keep together, such as duplicates and groups."""
 
 
 @dataclass(frozen=True, order=True)
@@ -68,7 +70,8 @@ class Place:
     """In random order, the same at every point."""
     order: NDArray[np.int64]
     """(examples,) rows of the training split, in that order."""
-    validation: Sample
+    validation: Sample | None
+    """None where folds of the training examples took its place."""
     test: Sample
     chosen: Selection
 

@@ -13,7 +13,7 @@ from probes.controls import ControlTask, Memorised, memorising
 from probes.depth import Refitted, prediction_depth, refitting, reliability
 from probes.information import information
 from probes.places import Point, Study
-from probes.sweep import Sweep
+from probes.scores import Sweep
 from probes.uncertainty import mean_intervals
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,168 +11,24 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from probes.checks import InputError, check_labels, check_same_length, choose, unknown
-from probes.classifiers import DEFAULT_CS, PROBES, Selection, bag_of_words, majority, select_probe
-from probes.logistic import FittedProbe
-from probes.metrics import METRICS, confusion, per_class
+from probes.classifiers import (
+    DEFAULT_CS,
+    PROBES,
+    Folds,
+    Selection,
+    bag_of_words,
+    majority,
+    select_by_folds,
+    select_probe,
+)
+from probes.metrics import METRICS
 from probes.places import Examples, Place, Point, Sample, Study
+from probes.scores import Sweep, TaskSweep
 from probes.threads import abreast, side_by_side
-from probes.uncertainty import Bootstrap, Predictions, bootstrap, detectable, simultaneous
+from probes.uncertainty import Predictions, bootstrap
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True, eq=False)
-class TaskSweep:
-    """Everything measured for one label column."""
-
-    class_names: tuple[str, ...]
-    selections: Mapping[Point, Selection]
-    """The probe chosen at each point, on validation."""
-    validation: Mapping[Point, Mapping[str, float]]
-    """Metric -> score on validation."""
-    test: Mapping[Point | str, Mapping[str, float]]
-    """Metric -> score on test, for each point and floor."""
-    predictions: Mapping[Point | str, Predictions]
-    """Of the test examples, for each point and floor."""
-    labels: NDArray[np.integer[Any]]
-    """(examples,) of the test split."""
-    best: Point
-    """Lowest validation log loss among the eligible points: the winner is chosen without the test split."""
-    resampled: Bootstrap
-    """Columns in the order of `test`."""
-
-    def column(self, key: Point | str) -> int:
-        """Where a point or floor stands in `resampled`."""
-        return list(self.test).index(key)
-
-    def interval(self, key: Point | str) -> tuple[float, float]:
-        """95 % interval of a test accuracy."""
-        return self.resampled.interval("accuracy", self.column(key))
-
-    def differences(self) -> Iterator[tuple[Point, float, float, float]]:
-        """Each point's test accuracy minus the winner's, with simultaneous 95 % limits."""
-        measured, resampled = self._gaps
-        limits = simultaneous(measured, resampled, n=len(self.labels))
-        for point, value, lower, upper in zip(self.selections, measured, *limits, strict=True):
-            yield point, float(value), float(lower), float(upper)
-
-    @property
-    def detectable(self) -> float:
-        """The smallest difference from the winner's test accuracy that these limits tell from 0; nan for one point."""
-        reference = list(self.selections).index(self.best)
-        return detectable(*self._gaps, n=len(self.labels), reference=reference)
-
-    @property
-    def _gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(points,) accuracies minus the winner's, and (resamples, points) the same under resampling."""
-        points = list(self.selections)
-        measured = np.array([self.test[p]["accuracy"] for p in points]) - self.test[self.best]["accuracy"]
-        accuracy = self.resampled.scores["accuracy"]
-        return measured, accuracy[:, [self.column(p) for p in points]] - accuracy[:, [self.column(self.best)]]
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """What `sweep_probes` returns: tidy tables, and the fitted probes."""
-
-    tasks: Mapping[str, TaskSweep]
-    model: str
-    seed: int
-    notes: tuple[str, ...] = ()
-    studies: Mapping[str, Mapping[tuple[str, Point], Any]] = field(default_factory=dict)
-    """Study -> label column and point -> what it found there."""
-
-    @property
-    def probes(self) -> dict[str, FittedProbe]:
-        """Name `task/pooling/layer` -> probe."""
-        return {
-            f"{task}/{point.pooling}/{point.layer}": selection.probe
-            for task, found in self.tasks.items()
-            for point, selection in found.selections.items()
-        }
-
-    @property
-    def metrics(self) -> pd.DataFrame:
-        """Tidy scores with 95 % intervals on test: columns as in the result folder's `metrics.csv`."""
-        rows: list[dict[str, Any]] = []
-        for task, found in self.tasks.items():
-            n_validation = {"split": "validation", "n": None}
-            for point, scores in found.validation.items():
-                base = {"task": task, "pooling": point.pooling, "layer": point.layer, "probe": "logistic"}
-                rows += [{**base, **n_validation, "metric": name, "value": value} for name, value in scores.items()]
-            for column, key in enumerate(found.test):
-                base = {"task": task, "split": "test", "n": len(found.labels), **_where(key)}
-                for name, value in found.test[key].items():
-                    limits = found.resampled.interval(name, column)
-                    rows.append({**base, "metric": name, "value": value, "lower": limits[0], "upper": limits[1]})
-                if isinstance(key, str) or key == found.best:
-                    classes = per_class(found.labels, found.predictions[key].log_prob)
-                    for name in ("precision", "recall", "f1", "auroc"):
-                        for i, class_name in enumerate(found.class_names):
-                            count = int(classes["count"][i])
-                            value = float(classes[name][i])
-                            rows.append({**base, "metric": name, "class": class_name, "value": value, "n": count})
-        columns = ("task", "pooling", "layer", "probe", "split", "metric", "class", "value", "lower", "upper", "n")
-        table = _frame(rows, columns, whole=("layer", "n"))
-        table.insert(0, "model", self.model)
-        table.insert(5, "seed", self.seed)
-        return table
-
-    @property
-    def selection(self) -> pd.DataFrame:
-        """The path of penalties at each point, and which one was chosen."""
-        rows = [
-            {
-                "task": task,
-                **_where(point),
-                "c": trial.c,
-                "validation_log_loss": trial.validation_log_loss,
-                "chosen": trial.c == selection.probe.c,
-                "converged": trial.converged,
-            }
-            for task, found in self.tasks.items()
-            for point, selection in found.selections.items()
-            for trial in selection.trials
-        ]
-        columns = ("task", "pooling", "layer", "c", "validation_log_loss", "chosen", "converged")
-        return _frame(rows, columns, whole=("layer",))
-
-    @property
-    def differences(self) -> pd.DataFrame:
-        """Test accuracy of each point minus the validation winner's; tied where the simultaneous interval holds 0."""
-        rows = [
-            {
-                "task": task,
-                "pooling": point.pooling,
-                "layer": point.layer,
-                "reference_pooling": found.best.pooling,
-                "reference_layer": found.best.layer,
-                "value": value,
-                "lower": lower,
-                "upper": upper,
-                "tied": lower <= 0 <= upper,
-            }
-            for task, found in self.tasks.items()
-            for point, value, lower, upper in found.differences()
-        ]
-        return _frame(rows, tuple(rows[0]), whole=("layer", "reference_layer"))
-
-    @property
-    def confusion(self) -> pd.DataFrame:
-        """Counts by label and prediction on test, for the winner and the floors."""
-        rows = []
-        for task, found in self.tasks.items():
-            keys: list[Point | str] = [found.best, *(key for key in found.test if isinstance(key, str))]
-            for key in keys:
-                counts = confusion(found.labels, found.predictions[key].predicted, len(found.class_names))
-                rows += [
-                    {"task": task, **_where(key), "label": label, "predicted": predicted, "count": int(counts[i, j])}
-                    for i, label in enumerate(found.class_names)
-                    for j, predicted in enumerate(found.class_names)
-                ]
-        columns = ("task", "probe", "pooling", "layer", "label", "predicted", "count")
-        return _frame(rows, columns, whole=("layer", "count"))
+    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,13 +44,14 @@ class _Fitted:
 
 def sweep_probes(
     train: Examples,
-    validation: Examples,
+    validation: Examples | None,
     test: Examples,
     *,
     class_names: Mapping[str, Sequence[str]] | None = None,
     layers: Sequence[int] | None = None,
     probe: str = "logistic",
     cs: Sequence[float] = DEFAULT_CS,
+    folds: int = 5,
     ineligible: Sequence[str] = (),
     heads: Mapping[str, NDArray[np.floating[Any]]] | None = None,
     studies: Mapping[str, Study] | None = None,
@@ -208,12 +65,14 @@ def sweep_probes(
     Args:
         train: Features `{"mean": array}` of shape (layers, examples, hidden), labels `{"label": ids}` of shape
             (examples,); texts where the bag-of-words floor is wanted.
-        validation: The same; chooses the penalty of each probe and the best point.
+        validation: The same; chooses the penalty of each probe and the best point. When None, `folds` of the training
+            examples do, each held out in turn: of probes fitted on the rest, and standardised by it.
         test: The same; read once.
         class_names: Label column -> names by class id; the ids themselves when None.
         layers: Which to read; when None all, as far as the features can name them.
         probe: Name from `probes.classifiers.PROBES`.
         cs: Inverse penalty strengths, increasing.
+        folds: Parts of the training examples, where there is no validation; stratified, `units` kept whole.
         ineligible: Poolings measured and shown, but never the best (a pooler that was never trained).
         heads: Label column -> (examples, classes) log probabilities on test of the model's own classifier.
         studies: Name -> what else to measure at every place, while its features are at hand.
@@ -231,47 +90,53 @@ def sweep_probes(
     Source: Alain & Bengio (2017), arXiv:1610.01644; Belinkov (2022), Computational Linguistics 48.
     """
     estimator = choose("probe", probe, PROBES)
-    names = _check(train, validation, test, class_names)
-    places = [
-        Point(pooling, i) for pooling in train.features for i in _layers(pooling, (train, validation, test), layers)
-    ]
+    splits = {"train": train, "test": test} if validation is None else _named(train, validation, test)
+    names = _check(tuple(splits.values()), class_names)
+    places = [Point(pooling, i) for pooling in train.features for i in _layers(pooling, tuple(splits.values()), layers)]
     if not set(train.features) - set(ineligible):
         raise InputError("every pooling is ineligible; there is nothing to choose the best from")
     selections: dict[str, dict[Point, Selection]] = {task: {} for task in names}
     scores: dict[str, dict[Point, dict[str, float]]] = {task: {} for task in names}
     predictions: dict[str, dict[Point | str, Predictions]] = {task: {} for task in names}
-    splits = {"train": train, "validation": validation, "test": test}
     found: dict[str, dict[tuple[str, Point], Any]] = {name: {} for name in studies or {}}
     # In random order, whatever the files': a study may take the first so many.
     order = np.random.default_rng(seed).permutation(len(next(iter(train.labels.values()))))
 
+    parts = {} if validation is not None else training_folds(train, folds, seed=seed, order=order)
+
     def fit(point: Point) -> list[_Fitted]:
         """The probe chosen for each label column at one point."""
-        x, held_out, unseen = (_features(name, split, point) for name, split in splits.items())
-        x = x[order]
+        read = {name: _features(name, split, point) for name, split in splits.items()}
+        x, unseen = read["train"][order], read["test"]
         fitter = estimator.on(x, device=device)
         done = []
         for task, classes in names.items():
-            y, y_held_out = train.labels[task][order], validation.labels[task]
+            y, k, held_out = train.labels[task][order], len(classes), None
+            if validation is None:
+                chosen, log_prob = select_by_folds(estimator, x, y, parts[task], cs, n_classes=k, device=device)
+                judged = y
+            else:
+                held_out, judged = Sample(read["validation"], validation.labels[task]), validation.labels[task]
+                chosen = select_probe(fitter.path(y, cs, n_classes=k), held_out.features, judged)
+                log_prob = chosen.probe.log_prob(held_out.features)
             place = Place(
                 task=task,
                 point=point,
-                n_classes=len(classes),
+                n_classes=k,
                 cs=tuple(cs),
                 fitter=fitter,
                 train=Sample(x, y),
                 order=order,
-                validation=Sample(held_out, y_held_out),
+                validation=held_out,
                 test=Sample(unseen, test.labels[task]),
-                chosen=select_probe(fitter.path(y, cs, n_classes=len(classes)), held_out, y_held_out),
+                chosen=chosen,
             )
-            log_prob = place.chosen.probe.log_prob(held_out)
             done.append(
                 _Fitted(
                     task,
-                    place.chosen,
-                    {name: metric(y_held_out, log_prob) for name, metric in METRICS.items()},
-                    Predictions.of(place.chosen.probe.log_prob(unseen)),
+                    chosen,
+                    {name: metric(judged, log_prob) for name, metric in METRICS.items()},
+                    Predictions.of(chosen.probe.log_prob(unseen)),
                     {name: study(place) for name, study in (studies or {}).items()},
                 )
             )
@@ -293,10 +158,8 @@ def sweep_probes(
     for task, classes in names.items():
         said, n = predictions[task], len(test.labels[task])
         said["majority"] = Predictions.of(np.tile(majority(train.labels[task], n_classes=len(classes)), (n, 1)))
-        if train.texts is not None and validation.texts is not None and test.texts is not None:
-            fitting, choosing = (train.texts, train.labels[task]), (validation.texts, validation.labels[task])
-            words = bag_of_words(fitting, choosing, test.texts, n_classes=len(classes))
-            said["bag_of_words"] = Predictions.of(words)
+        if all(split.texts is not None for split in splits.values()):
+            said["bag_of_words"] = Predictions.of(_words(splits, task, parts.get(task), order, len(classes)))
         if heads and task in heads:
             said["model_head"] = Predictions.of(heads[task])
         resampled = bootstrap(test.labels[task], list(said.values()), seed=seed)
@@ -325,11 +188,30 @@ def _care(selections: Mapping[str, Mapping[Point, Selection]]) -> Iterator[str]:
             yield f"The probe of {task} did not reach its tolerance at {shown}; its scores are close to the optimum."
 
 
-def _check(
-    train: Examples, validation: Examples, test: Examples, class_names: Mapping[str, Sequence[str]] | None
-) -> dict[str, tuple[str, ...]]:
-    names = {}
-    for split in (train, validation, test):
+def training_folds(train: Examples, n: int, *, seed: int, order: NDArray[np.int64] | None = None) -> dict[str, Folds]:
+    """Label column -> folds of the training examples, of their rows in that order."""
+    rows = np.arange(len(next(iter(train.labels.values())))) if order is None else order
+    units = None if train.units is None else train.units[rows]
+    return {task: Folds.of(labels[rows], units, n=n, seed=seed) for task, labels in train.labels.items()}
+
+
+def _words(
+    splits: Mapping[str, Examples], task: str, folds: Folds | None, order: NDArray[np.int64], n_classes: int
+) -> NDArray[np.float64]:
+    """The bag of words' log probabilities on test."""
+    read = {name: (split.texts or (), split.labels[task]) for name, split in splits.items()}
+    texts, labels = read["train"]
+    train = [texts[row] for row in order], labels[order]
+    return bag_of_words(train, folds or read["validation"], read["test"][0], n_classes=n_classes)
+
+
+def _named(train: Examples, validation: Examples, test: Examples) -> dict[str, Examples]:
+    return {"train": train, "validation": validation, "test": test}
+
+
+def _check(splits: Sequence[Examples], class_names: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
+    names, train = {}, splits[0]
+    for split in splits:
         if set(split.features) != set(train.features) or set(split.labels) != set(train.labels):
             raise InputError("the three splits must have the same poolings and label columns")
         check_same_length(texts=split.texts, **split.labels)
@@ -340,9 +222,9 @@ def _check(
     for task in train.labels:
         if class_names is not None:
             choose("label column with class names", task, class_names)
-        top = max(int(split.labels[task].max()) for split in (train, validation, test))
+        top = max(int(split.labels[task].max()) for split in splits)
         names[task] = tuple(class_names[task]) if class_names else tuple(str(i) for i in range(top + 1))
-        for split in (train, validation, test):
+        for split in splits:
             check_labels(split.labels[task], len(names[task]))
     return names
 
@@ -369,15 +251,3 @@ def _features(name: str, split: Examples, point: Point) -> NDArray[np.floating[A
         if len(found) != len(labels):
             raise InputError(f"{name}: {point} has {len(found)} examples and {task!r} has {len(labels)} labels")
     return found
-
-
-def _where(key: Point | str) -> dict[str, Any]:
-    if isinstance(key, str):
-        return {"probe": key, "pooling": None, "layer": None}
-    return {"probe": "logistic", "pooling": key.pooling, "layer": key.layer}
-
-
-def _frame(rows: list[dict[str, Any]], columns: Sequence[str], *, whole: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(whole, "Int64"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from probes.checks import choose
-from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, select_probe
+from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, Folds, select_by_folds, select_probe
 from probes.places import Examples, Point
 from probes.threads import abreast, side_by_side
 from probes.uncertainty import Predictions
@@ -27,13 +27,14 @@ class Floor:
 
 def untrained_floor(
     train: Examples,
-    validation: Examples,
+    validation: Examples | None,
     test: Examples,
     *,
     n_classes: dict[str, int],
     layers: Sequence[int],
     probe: str = "logistic",
     cs: Sequence[float] = DEFAULT_CS,
+    folds: Mapping[str, Folds] | None = None,
     device: str = "cpu",
 ) -> list[Floor]:
     """Probes on an untrained encoder: at every layer and pooling, as on the trained one, but for the choice of penalty.
@@ -44,12 +45,13 @@ def untrained_floor(
 
     Args:
         train: Features `{"mean": array}` of shape (layers, examples, hidden), and labels.
-        validation: The same.
+        validation: The same; None where folds choose.
         test: The same; read once.
         n_classes: Label column -> classes of the task.
         layers: Which to read.
         probe: Name from `probes.classifiers.PROBES`.
         cs: Inverse penalty strengths, increasing.
+        folds: Label column -> parts of the training examples that choose the penalty where there is no validation.
         device: Where probes are fitted.
     """
     kind = choose("probe", probe, PROBES)
@@ -62,9 +64,12 @@ def untrained_floor(
         fitter, done = kind.on(train.features[pooling][layer], device=device), []
         for task, k in n_classes.items():
             y = train.labels[task]
-            if layer in tuned:
+            if layer in tuned and validation is not None:
                 held_out = validation.features[pooling][layer]
                 fitted = select_probe(fitter.path(y, cs, n_classes=k), held_out, validation.labels[task]).probe
+            elif layer in tuned:
+                x, parts = train.features[pooling][layer], (folds or {})[task]
+                fitted = select_by_folds(kind, x, y, parts, cs, n_classes=k, device=device)[0].probe
             else:
                 near = min(tuned, key=lambda other: abs(other - layer))
                 c = chosen[task, Point(pooling, near)]

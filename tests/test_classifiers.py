@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from probes import FittedProbe, InputError, LogisticProbe, load_probes
-from probes.classifiers import Trial, bag_of_words, majority, pack_probes, select_probe
+from probes.classifiers import Folds, Trial, bag_of_words, majority, pack_probes, select_by_folds, select_probe
 from probes.logistic import log_softmax, standardisation
 
 
@@ -172,3 +173,51 @@ def test_arrays_that_do_not_fit_are_refused(features, labels, error, message):
 def test_a_probe_is_one_affine_map():
     probe = FittedProbe(np.array([[1.0, 2.0], [0.0, -1.0]], dtype=np.float32), np.array([0.5, 0.0], dtype=np.float32))
     np.testing.assert_allclose(probe.logits(np.array([[3.0, 4.0]])), [[11.5, -4.0]])
+
+
+def test_folds_keep_units_whole_and_classes_in_their_shares():
+    rng = np.random.default_rng(0)
+    units = rng.integers(60, size=300)
+    labels = (units % 3 == 0).astype(int)
+    folds = Folds.of(labels, units, n=5, seed=1)
+    assert len(folds.parts) == 5
+    np.testing.assert_array_equal(np.sort(np.concatenate(folds.parts)), np.arange(300))
+    assert sum(len(set(units[part])) for part in folds.parts) == len(set(units))
+    shares = [labels[part].mean() for part in folds.parts]
+    assert max(abs(share - labels.mean()) for share in shares) < 0.12
+    alone = Folds.of(labels, None, n=5)
+    assert sum(len(set(units[part])) for part in alone.parts) > len(set(units))
+
+
+@pytest.mark.parametrize(
+    ("labels", "units", "n"), [(np.array([0, 1, 0, 1]), np.zeros(4, int), 5), (np.array([0, 1]), None, 1)]
+)
+def test_what_cannot_be_folded_is_refused(labels, units, n):
+    with pytest.raises(InputError, match="two parts or more"):
+        Folds.of(labels, units, n=n)
+
+
+def test_selection_by_folds_is_that_of_scikit_learn(three_classes):
+    x, y = three_classes[0].astype(np.float64), three_classes[1]
+    folds, cs = Folds.of(y, n=4, seed=3), (1e-3, 1e-2, 0.1, 1.0, 30.0)
+    probe = LogisticProbe(tol=1e-14)
+    found, log_prob = select_by_folds(probe, x, y, folds, cs, n_classes=3)
+    splits = [(np.setdiff1d(np.arange(len(y)), part), part) for part in folds.parts]
+    expected = []
+    for c in cs:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=10_000, tol=1e-8))
+        expected.append(np.log(cross_val_predict(model, x, y, cv=splits, method="predict_proba")))
+    losses = [-each[np.arange(len(y)), y].mean() for each in expected]
+    np.testing.assert_allclose([trial.validation_log_loss for trial in found.trials], losses, atol=1e-5)
+    best = int(np.argmin(losses))
+    assert found.probe.c == cs[best]
+    np.testing.assert_allclose(log_prob, expected[best], atol=1e-4)
+    whole = LogisticProbe(c=cs[best], tol=1e-14).fit(x, y, n_classes=3)
+    np.testing.assert_allclose(found.probe.log_prob(x), whole.log_prob(x), atol=1e-5)
+
+
+def test_a_bag_of_words_chooses_by_folds_too():
+    rows = [("good film", 1), ("bad film", 0), ("good plot", 1), ("bad plot", 0)] * 10
+    texts, labels = [text for text, _ in rows], np.array([label for _, label in rows])
+    log_prob = bag_of_words((texts, labels), Folds.of(labels, n=4), texts, n_classes=2)
+    np.testing.assert_array_equal(log_prob.argmax(axis=1), labels)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from probes import Examples, InputError, LogisticProbe, sweep_probes
+from probes.classifiers import DEFAULT_CS, Folds, select_by_folds
 from probes.sweep import Point
 
 COLUMNS = "model task pooling layer probe seed split metric class value lower upper n".split()
@@ -166,3 +167,31 @@ def test_what_does_not_fit_the_features_is_refused(options, message):
     asked = {"train": split(0), "validation": split(1), "test": split(2)} | options
     with pytest.raises(InputError, match=message):
         sweep_probes(**asked)
+
+
+def test_without_validation_folds_of_the_training_examples_choose_penalty_and_layer():
+    train, test = split(0), split(2)
+    found = sweep_probes(train, None, test, folds=4).tasks["three"]
+    assert found.best in (Point("mean", 3), Point("mean", 2))
+    point = Point("mean", 2)
+    order = np.random.default_rng(0).permutation(240)
+    folds = Folds.of(train.labels["three"][order], None, n=4, seed=0)
+    x, y = train.features["mean"][2][order], train.labels["three"][order]
+    chosen, log_prob = select_by_folds(LogisticProbe(), x, y, folds, DEFAULT_CS, n_classes=3)
+    assert found.selections[point].probe.c == chosen.probe.c
+    assert found.validation[point]["accuracy"] == (log_prob.argmax(axis=1) == y).mean()
+    assert "bag_of_words" in found.test
+
+
+def test_units_stay_whole_in_the_folds_and_chance_duplicates_do_not_choose_the_penalty():
+    """Noise that repeats: a fold that splits duplicates finds it readable, one that keeps them whole does not."""
+    rng = np.random.default_rng(0)
+    once, y = rng.standard_normal((60, 40)).astype(np.float32), rng.integers(2, size=60)
+    x, labels, units = np.repeat(once, 4, axis=0), np.repeat(y, 4), np.repeat(np.arange(60), 4)
+    losses = {}
+    for name, own in (("whole", units), ("split", None)):
+        part = Examples({"mean": x[None]}, {"label": labels}, units=own)
+        (point,) = (found := sweep_probes(part, None, part).tasks["label"]).validation
+        losses[name] = found.validation[point]["log_loss"]
+    assert losses["split"] < 0.4
+    assert losses["whole"] > 0.65

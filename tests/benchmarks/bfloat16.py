@@ -12,7 +12,8 @@ from probes.encoder import DTYPES, Encoder
 from probes.extraction import extract_features
 from probes.places import Examples
 from probes.reading import Source, read_splits
-from probes.sweep import Sweep, sweep_probes
+from probes.scores import Sweep
+from probes.sweep import sweep_probes
 from tests.benchmarks.by_hand import DATA, SPLITS
 
 FOLDER = DATA.parent

@@ -39,8 +39,9 @@ from probes.logistic import FittedProbe, LogisticProbe
 from probes.metrics import METRICS
 from probes.places import Examples, Point
 from probes.results import Attribution
+from probes.scores import Sweep
 from probes.store import FeatureStore
-from probes.sweep import Sweep, sweep_probes
+from probes.sweep import sweep_probes
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sst2"
 SPLITS = ("train", "validation", "test")
