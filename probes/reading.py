@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from logging import CRITICAL
@@ -14,13 +13,20 @@ from typing import Any
 import numpy as np
 
 from probes.checks import InputError, first_line, unknown
-from probes.data import Splits, TextDataset, make_splits, sort_names
+from probes.data import Splits, TextDataset, make_splits
+from probes.rows import (
+    Columns,
+    Rows,
+    as_text,
+    draw_rows,
+    label_values,
+    name_classes,
+    note_alike,
+    tasks_of_lists,
+    valid_rows,
+)
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
-
-
-SPARED = 3
-"""Texts of a class that a limit leaves, where there is room: one for each split."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ def read_splits(
     labels: Sequence[str],
     text: str = "text",
     pair: str | None = None,
+    group: str | None = None,
+    control: str | None = None,
     limit: int | None = None,
     drop_invalid: bool = False,
     seed: int = 0,
@@ -53,42 +61,57 @@ def read_splits(
         train: The only source that must be named.
         validation: Held out of train (15 %) when None.
         test: Held out of train (15 %) when None.
-        labels: Label columns; each is a task. A class is named by its value as text.
+        labels: Label columns; each is a task. A class is named by its value as text. Each value of a column of lists is
+            a task of its own, `column: value`, with the classes no and yes.
         text: Column of the texts.
         pair: Column of second texts, or None.
+        group: Column of what must not stand on two sides of a split made here, or None.
+        control: Column of the input types of control tasks, or None for the first word of a text.
         limit: At most so many texts of each source, drawn at random; small classes keep a few where there is room.
-        drop_invalid: Leave out rows without text or label, with a note, instead of refusing them.
+        drop_invalid: Leave out rows without text, label, group or input type, with a note, instead of refusing them.
         seed: Of the draw and of the split.
 
     Raises:
-        InputError: A source or column is missing, a text is empty, a label is missing, a task has one class only or a
-            class with one text.
+        InputError: A source or column is missing, a text is empty, a label, group or input type is missing, a task has
+            one class only or a class with one text, or there are too few groups to hold a split out.
     """
     rng = np.random.default_rng(seed)
     sources = {"train": train, "validation": validation, "test": test}
+    wanted = Columns(text, pair, tuple(labels), group, control)
     notes: list[str] = []
-    columns: dict[str, dict[str, list[Any]]] = {}
+    read: dict[str, Rows] = {}
     for name, source in sources.items():
         if source is not None:
-            read = _read(source, text, pair, labels)
-            read, dropped = _valid(read, source, text, pair, labels, drop=drop_invalid)
-            if dropped:
-                notes.append(f"{dropped:,} rows of {source} have no text or no label and were left out.")
-            if limit is not None and limit < len(read[text]):
-                read = _draw(read, labels, limit, rng)
-            columns[name] = read
-    names = {task: _class_names([v for read in columns.values() for v in read[task]], task) for task in labels}
-    read_datasets = {
+            rows = _read(source, wanted)
+            valid = valid_rows(rows, source, wanted, drop=drop_invalid)
+            if dropped := len(rows.texts) - len(valid.texts):
+                along = f"{' or no group' if group else ''}{' or no input type' if control else ''}"
+                notes.append(f"{dropped:,} rows of {source} have no text or no label{along} and were left out.")
+            read[name] = draw_rows(valid, limit, rng) if limit is not None and limit < len(valid.texts) else valid
+    asked = read["train"].labels.keys()
+    tasks, told = tasks_of_lists(read, sources)
+    notes += told
+    names: dict[str, tuple[str, ...]] = {}
+    for task in tasks["train"].labels:
+        names[task] = name_classes([name for rows in tasks.values() for name in rows.labels[task]], task)
+        notes += note_alike(names[task], f"classes of {task}")
+    made = {
         name: TextDataset.of(
-            read[text],
-            {task: read[task] for task in labels},
-            pairs=read[pair] if pair else None,
+            rows.texts,
+            rows.labels,
+            pairs=rows.pairs,
             class_names=names,
+            groups=rows.groups,
+            input_types=rows.input_types,
             source=str(sources[name]),
         )
-        for name, read in columns.items()
+        for name, rows in tasks.items()
     }
-    return make_splits(**read_datasets, seed=seed, notes=notes)
+    # By the first task alone, a rare value of a list might leave the training side.
+    stratify = () if names.keys() == asked else tuple(names)
+    return make_splits(
+        made["train"], made.get("validation"), made.get("test"), stratify=stratify, seed=seed, notes=notes
+    )
 
 
 def split_names(path: str, subset: str | None) -> tuple[str, ...]:
@@ -108,21 +131,33 @@ def split_names(path: str, subset: str | None) -> tuple[str, ...]:
         return tuple(datasets.get_dataset_split_names(path, subset))
 
 
-def _read(source: Source, text: str, pair: str | None, labels: Sequence[str]) -> dict[str, list[Any]]:
-    """The wanted columns, texts as str or None, labels as str or None."""
+def _read(source: Source, wanted: Columns) -> Rows:
+    """The wanted columns; texts as they are, everything else as text."""
     # A cache of its own: `datasets` may return stale content for a file changed in place.
     with tempfile.TemporaryDirectory(prefix="layerprobe-") as cache, _quiet(str(source)):
         table = _load(source, cache)
-        wanted = [text, *([pair] if pair else []), *labels]
         for column in wanted:
             if column not in table.column_names:
                 raise InputError(f"{source}: {unknown('column', column, table.column_names)}")
-        table = table.select_columns(list(dict.fromkeys(wanted)))
+        table = table.select_columns(list(wanted))
         read = {column: table[column][:] for column in table.column_names}
-        named = {c: getattr(f, "names", None) for c, f in table.features.items()}
-    for task in labels:
-        read[task] = _label_values(read[task], named[task], source, task)
-    return read
+        # Of a list, the names are its elements'.
+        named = {c: getattr(getattr(f, "feature", f), "names", None) for c, f in table.features.items()}
+
+    def one_value(column: str | None, what: str) -> list[Any] | None:
+        if column is None:
+            return None
+        if any(isinstance(value, list | dict) for value in read[column]):
+            raise InputError(f"{source}: column {column!r} holds lists; {what} is one value")
+        return [as_text(value, named[column]) for value in read[column]]
+
+    return Rows(
+        read[wanted.text],
+        read[wanted.pair] if wanted.pair else None,
+        {task: label_values(read[task], named[task], source, task) for task in wanted.labels},
+        one_value(wanted.group, "a group"),
+        one_value(wanted.control, "an input type"),
+    )
 
 
 def _load(source: Source, cache: str) -> Any:
@@ -198,72 +233,3 @@ def _quiet(source: str) -> Iterator[None]:
         datasets.logging.set_verbosity(level)
         if shown:
             datasets.enable_progress_bars()
-
-
-def _label_values(values: list[Any], names: list[str] | None, source: Source, task: str) -> list[str | None]:
-    """Each label as text; None where it is missing."""
-    if values and all(value in (-1, "-1") for value in values):
-        raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
-    if names is not None:
-        return [None if value is None or value < 0 else names[value] for value in values]
-    if any(isinstance(value, list | dict) for value in values):
-        raise InputError(f"{source}: column {task!r} holds lists; a label is one value")
-    if any(isinstance(value, float) and not value.is_integer() and value == value for value in values):
-        raise InputError(f"{source}: column {task!r} holds fractions; layerprobe classifies, it does not regress")
-    plain = [int(v) if isinstance(v, float) and v == v else v for v in values]
-    return [None if v is None or v != v or str(v).strip() == "" else str(v).strip() for v in plain]
-
-
-def _valid(
-    read: dict[str, list[Any]], source: Source, text: str, pair: str | None, labels: Sequence[str], *, drop: bool
-) -> tuple[dict[str, list[Any]], int]:
-    """The rows with a text and all labels, and how many were dropped; without `drop` the first bad row is an error."""
-    rows = len(read[text])
-    if not rows:
-        raise InputError(f"{source} has no rows")
-    bad: dict[int, str] = {}
-    for column in (text, *([pair] if pair else [])):
-        for row, value in enumerate(read[column]):
-            if value is not None and not isinstance(value, str):
-                raise InputError(f"{source}: column {column!r} holds {type(value).__name__} in row {row + 1}, not text")
-            if not (value or "").strip():
-                bad.setdefault(row, f"the text in column {column!r} is empty")
-    for task in labels:
-        for row, value in enumerate(read[task]):
-            if value is None:
-                bad.setdefault(row, f"the label in column {task!r} is missing")
-    if not bad:
-        return read, 0
-    if not drop or len(bad) == rows:
-        row = min(bad)
-        raise InputError(
-            f"{source}: {len(bad)} of {rows} rows cannot be used; in row {row + 1} {bad[row]}. "
-            "Mend them, or pass --drop-invalid to leave them out"
-        )
-    keep = [row for row in range(rows) if row not in bad]
-    return {column: [values[row] for row in keep] for column, values in read.items()}, len(bad)
-
-
-def _class_names(values: Sequence[str], task: str) -> tuple[str, ...]:
-    """Distinct values, as numbers where all are whole numbers."""
-    found = set(values)
-    if len(found) > max(50, len(values) // 10) and len(found) > len(values) // 2:
-        raise InputError(
-            f"label column {task!r} has {len(found)} classes for {len(values)} texts; is it the right column?"
-        )
-    return sort_names(found)
-
-
-def _draw(
-    read: dict[str, list[Any]], labels: Sequence[str], limit: int, rng: np.random.Generator
-) -> dict[str, list[Any]]:
-    """At most `limit` rows at random, in their order; every class keeps `SPARED` of its rows where they fit."""
-    order = rng.permutation(len(next(iter(read.values()))))
-    left = Counter((task, value) for task in labels for value in set(read[task]) for _ in range(SPARED))
-    spared = []
-    for row in order:
-        wanted = [(task, read[task][row]) for task in labels if left[task, read[task][row]]]
-        left.subtract(wanted)
-        spared += [row] if wanted else []
-    keep = np.sort(list(dict.fromkeys([*spared, *order]))[:limit])
-    return {column: [values[row] for row in keep] for column, values in read.items()}

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
-    "checks results data reading controlled threads checkpoints tokens pooling packing hooks encoder store extraction "
-    "distributed solver logistic classifiers places metrics uncertainty information controls depth detection "
-    "untrained scores sweep studies attribution geometry"
+    "checks results dealing data rows reading controlled threads checkpoints tokens pooling packing hooks encoder "
+    "store extraction distributed solver logistic classifiers places metrics uncertainty information controls depth "
+    "detection untrained scores sweep studies attribution geometry"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {

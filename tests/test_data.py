@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import InputError, Source, TextDataset, make_splits, read_splits
-from probes.data import sort_names
+from probes.data import Split, first_word, sort_names
 from probes.reading import split_names
 
 ROWS = [(f"text number {i}", ["no", "yes"][i % 2]) for i in range(40)]
@@ -305,3 +305,361 @@ def test_a_saved_folder_gives_the_split_that_is_named_and_no_other(tmp_path):
         read_splits(Source(str(tmp_path / "single"), split="held"), labels=["label"])
     with pytest.raises(InputError, match="holds the splits train, held; name it with --dataset"):
         read_splits(Source(str(tmp_path / "both")), labels=["label"])
+
+
+def by_plain_loop(texts, labels, seed):
+    """The sides of ungrouped texts, one class and one text at a time."""
+    first = {text: labels[i] for i, text in reversed(list(enumerate(texts)))}
+    units = list(dict.fromkeys(texts))
+    rng = np.random.default_rng(seed)
+    side = dict.fromkeys(units, "train")
+    for label in sorted(set(first.values())):
+        members = list(rng.permutation([i for i, text in enumerate(units) if first[text] == label]))
+        wanted = max(round(0.15 * len(members)), 1)
+        for name in ("validation", "test"):
+            for _ in range(wanted):
+                if len(members) > 1:
+                    side[units[members.pop(0)]] = name
+    return [[i for i, text in enumerate(texts) if side[text] == name] for name in ("train", "validation", "test")]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_groups_each_class_is_dealt_by_itself(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([rng.choice(4, p=[0.6, 0.3, 0.07, 0.03], size=150), np.arange(4), np.arange(4)])
+    texts = [f"text {rng.integers(120)}" for _ in labels]
+    splits = make_splits(dataset(labels, texts), seed=seed)
+    assert [split.rows.tolist() for _, split in splits.items()] == by_plain_loop(texts, labels.tolist(), seed)
+
+
+def test_without_groups_the_rows_of_a_seed_never_change():
+    splits = make_splits(dataset([0, 1] * 20), seed=7)
+    assert splits.validation.rows.tolist() == [1, 6, 9, 16, 24, 33]
+    assert splits.test.rows.tolist() == [13, 25, 26, 28, 29, 32]
+
+
+def grouped(n=120, groups=30, seed=0):
+    """A dataset whose texts repeat, within a group and across."""
+    rng = np.random.default_rng(seed)
+    texts = [f"text {i if i % 24 else rng.integers(n)}" for i in range(n)]
+    names = [f"author {rng.integers(groups)}" for _ in range(n)]
+    return TextDataset.of(texts, {"label": ["a", "b", "b"] * (n // 3)}, groups=names)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(12, 60))
+def test_no_group_and_no_text_stands_on_two_sides_of_a_split_of_ours(seed, groups):
+    made = grouped(groups=groups, seed=seed)
+    splits = make_splits(made, seed=seed)
+    parts = [split for _, split in splits.items()]
+    assert sorted(np.concatenate([part.rows for part in parts])) == list(range(120))
+    for one, other in itertools.combinations(parts, 2):
+        assert not set(one.groups) & set(other.groups)
+        assert not set(one.texts) & set(other.texts)
+    assert set(splits.train.labels("label")) == {0, 1}
+
+
+def test_a_group_too_large_to_hold_out_is_a_note_where_little_is_left():
+    labels = {"label": ["a", "b"] * 50}
+    for large, notes in ((70, 0), (92, 2)):
+        groups = ["large"] * large + [f"small {i // 2}" for i in range(large, 100)]
+        splits = make_splits(TextDataset.of([f"text {i}" for i in range(100)], labels, groups=groups))
+        assert set(splits.train.groups) >= {"large"}
+        assert len(splits.notes) == notes
+    assert splits.notes == (
+        "As groups are kept whole, 4 % of the texts are held out for validation instead of 15 %.",
+        "As groups are kept whole, 4 % of the texts are held out for test instead of 15 %.",
+    )
+
+
+def test_without_their_column_groups_do_stand_on_two_sides():
+    made = grouped()
+    splits = make_splits(TextDataset.of(made.texts, {"label": made.labels["label"]}))
+    sides = [{made.groups[row] for row in split.rows} for _, split in splits.items()]
+    assert sides[0] & sides[2]
+
+
+def test_given_splits_that_share_groups_are_counted():
+    def some(texts, groups):
+        return TextDataset.of(texts, {"label": ["a", "b"] * (len(texts) // 2)}, groups=groups)
+
+    train = some([f"t{i}" for i in range(6)], "uuvvww")
+    notes = make_splits(train, some(["v0", "v1"], "xy"), some(["s0", "s1", "s2", "t0"], "uxzz")).notes
+    assert notes == (
+        "1 of 4 test texts also stand in an earlier split; their scores are flattered.",
+        "2 of 4 test texts are of a group that also stands in an earlier split; their scores are flattered.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ("x" * 8, r"all texts are of one group \('x'\), so that no validation split can be held out; group by"),
+        ("xxxxyyyy", "2 groups are too few to hold out a validation split and keep every class in train; group by"),
+        ("xyxyzwzw", "4 groups are too few"),  # each class has two groups, and keeps one
+    ],
+)
+def test_too_few_groups_are_a_clear_error(groups, message):
+    labels = ["a", "b"] * 4 if groups != "xyxyzwzw" else ["a", "b", "a", "b", "c", "d", "c", "d"]
+    made = TextDataset.of([f"t{i}" for i in range(8)], {"label": labels}, groups=groups)
+    with pytest.raises(InputError, match=message):
+        make_splits(made)
+
+
+def test_a_task_to_stratify_by_must_exist():
+    with pytest.raises(InputError, match="unknown label column 'lable'"):
+        make_splits(dataset([0, 1] * 20), stratify=["lable"])
+
+
+def test_groups_that_share_a_text_count_as_one():
+    made = TextDataset.of(["t0", "t1", "t2", "t3", "t2", "t0"], {"label": ["a", "b"] * 3}, groups="uvwxxv")
+    with pytest.raises(InputError, match=r"4 groups \(2 where those that share a text are one\) are too few"):
+        make_splits(made)
+
+
+def test_units_of_a_split_keep_texts_pairs_and_groups_together():
+    texts, pairs = ["a", "b", "a", "c"], ["x", "x", "y", "x"]
+    labels = {"label": [0, 1, 0, 1]}
+    rows = np.array([0, 2, 3])
+    assert Split(TextDataset.of(texts, labels), rows).units.tolist() == [0, 0, 1]
+    assert Split(TextDataset.of(texts, labels, pairs=pairs), rows).units.tolist() == [0, 1, 2]
+    both = TextDataset.of(texts, labels, pairs=pairs, groups=[1, 2, 3, 1])
+    assert Split(both, rows).units.tolist() == [0, 1, 0]
+    assert Split(both, rows).groups == ("1", "3", "1")
+    with pytest.raises(InputError, match=r"lengths differ: .*groups has 1"):
+        TextDataset.of(texts, labels, groups=[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("The film", "the"),
+        ('"Well, I think', "well"),
+        ("`` it 's good ''", "it"),
+        ("don't go", "don't"),
+        ("Don\u2019t go", "don\u2019t"),
+        ("'quoted' word", "quoted"),
+        ("well-known", "well-known"),
+        ("U.S. troops", "u.s"),
+        ("Wait...what", "wait"),
+        ("yes,no", "yes"),
+        ("$5 off", "5"),
+        ("3.14 is", "3.14"),
+        ("#tag @user", "tag"),
+        ("\ufeff\u200bBOM", "bom"),
+        ("  \n\tlate", "late"),
+        ("¿Qué tal?", "qué"),
+        ("Cafe\u0301 noir", "cafe\u0301"),
+        ("हिन्दी में", "हिन्दी"),
+        ("می\u200cخواهم بروم", "می\u200cخواهم"),
+        ("你好,世界", "你好"),
+        ("😀 great", "😀"),
+        (" ... ", "..."),
+        ("?!", "?!"),
+        ("a", "a"),
+        ("x-", "x"),
+    ],
+)
+def test_the_first_word_is_what_a_reader_takes_it_for(text, word):
+    assert first_word(text) == word
+
+
+def test_input_types_are_a_columns_values_or_the_first_words(tmp_path):
+    rows = [(f"Word{i % 3} and {i}", "ab"[i % 2], i % 4) for i in range(40)]
+    source = write(tmp_path / "t.jsonl", rows, ("text", "label", "kind"))
+    for options, wanted in (({}, "word{a}"), ({"control": "kind"}, "{b}")):
+        splits = read_splits(source, labels=["label"], **options)
+        assert (splits.train.dataset.input_types is None) == (not options)
+        for _, split in splits.items():
+            assert split.input_types == tuple(wanted.format(a=row % 3, b=row % 4) for row in split.rows)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "saved"])
+def test_groups_and_input_types_are_read_the_same_from_every_format(tmp_path, name):
+    rows = [(f"text {i}", "ab"[i % 2], i // 4, f"kind {i % 5}") for i in range(40)]
+    source = write(tmp_path / name, rows, ("text", "label", "author", "kind"))
+    train = read_splits(source, source, source, labels=["label"], group="author", control="kind").train
+    assert train.groups == tuple(str(i // 4) for i in range(40))
+    assert train.input_types == tuple(f"kind {i % 5}" for i in range(40))
+
+
+@pytest.mark.parametrize(("option", "what"), [("group", "group"), ("control", "input type")])
+def test_a_missing_group_or_input_type_is_refused_or_left_out(tmp_path, option, what):
+    rows = [{"text": f"text {i}", "label": i % 2, "along": f"x{i // 2}" if i != 5 else None} for i in range(40)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = Source(str(tmp_path / "t.jsonl"))
+    with pytest.raises(InputError, match=f"1 of 40 rows .* in row 6 the {what} in column 'along' is missing"):
+        read_splits(source, labels=["label"], **{option: "along"})
+    splits = read_splits(source, labels=["label"], drop_invalid=True, **{option: "along"})
+    assert len(splits.train.dataset.texts) == 39
+    assert splits.notes[0] == f"1 rows of {source} have no text or no label or no {what} and were left out."
+    with pytest.raises(InputError, match=r"unknown column 'alogn' \(did you mean 'along'\?\)"):
+        read_splits(source, labels=["label"], **{option: "alogn"})
+
+
+def test_groups_may_be_the_classes_of_a_saved_dataset(tmp_path):
+    import datasets
+
+    features = {"text": datasets.Value("string"), "label": datasets.Value("bool")}
+    features = datasets.Features(features | {"who": datasets.ClassLabel(names=["ann", "bob"])})
+    table = {"text": list("abcd"), "label": [True, False] * 2, "who": [0, 0, 1, 1]}
+    datasets.Dataset.from_dict(table, features=features).save_to_disk(str(tmp_path / "d"))
+    source = Source(str(tmp_path / "d"))
+    assert read_splits(source, source, source, labels=["label"], group="who").train.groups == (
+        "ann",
+        "ann",
+        "bob",
+        "bob",
+    )
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl", "t.parquet", "saved"])
+@pytest.mark.parametrize("first", [True, False])
+def test_truth_values_are_named_in_one_order_in_every_format(tmp_path, name, first):
+    source = write(tmp_path / name, [(f"text {i}", (i % 2 == 0) == first) for i in range(40)])
+    train = read_splits(source, source, source, labels=["label"]).train
+    assert train.dataset.class_names["label"] == ("False", "True")
+    assert train.labels("label").tolist() == [int((i % 2 == 0) == first) for i in range(40)]
+
+
+def test_names_that_differ_in_case_only_stay_apart_with_a_note(tmp_path):
+    source = write(tmp_path / "t.csv", [(f"text {i}", ["True", "true", "False"][i % 3]) for i in range(60)])
+    splits = read_splits(source, labels=["label"])
+    assert splits.class_names["label"] == ("False", "True", "true")
+    note = "Some classes of label differ in case only and are kept apart: 'True', 'true'."
+    assert note in splits.notes
+
+
+def write_lists(path, cells):
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(len(cells))], "tags": cells})
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    return Source(str(path))
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet"])
+@pytest.mark.parametrize("a", ["a", 7])
+def test_each_value_of_a_column_of_lists_is_a_task(tmp_path, name, a):
+    b = {"a": "b", 7: 30}[a]
+    cells = [[[a, b], [a], [], [b, b]][i % 4] for i in range(40)]
+    source = write_lists(tmp_path / name, cells)
+    splits = read_splits(source, source, source, labels=["tags"])
+    assert splits.class_names == {f"tags: {a}": ("no", "yes"), f"tags: {b}": ("no", "yes")}
+    for value in (a, b):
+        assert splits.train.labels(f"tags: {value}").tolist() == [int(value in cell) for cell in cells]
+    assert not any("left out" in note for note in splits.notes)
+
+
+def test_lists_stand_beside_other_label_columns_in_their_order(tmp_path):
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(40)], "x": ["u", "v"] * 20, "y": [1, 1, 0, 0] * 10})
+    frame["tags"] = [["p"], [], [], ["p", "q"]] * 10
+    frame.to_parquet(tmp_path / "t.parquet")
+    splits = read_splits(Source(str(tmp_path / "t.parquet")), labels=["x", "tags", "y"])
+    assert list(splits.class_names) == ["x", "tags: p", "tags: q", "y"]
+    whole = splits.train.dataset
+    for task in whole.labels:
+        for _, split in splits.items():
+            assert split.labels(task).mean() == pytest.approx(whole.labels[task].mean(), abs=0.2)
+
+
+def test_values_in_too_few_texts_or_nearly_all_are_left_out_with_a_note(tmp_path):
+    # 'all' in 20 of 20, 'most' in 19, 'some' in 10, 'two' in 2, 'one' in 1
+    cells = [
+        ["all"] + ["most"] * (i > 0) + ["some"] * (i % 2) + ["two"] * (i < 2) + ["one"] * (i < 1) for i in range(20)
+    ]
+    splits = read_splits(write_lists(tmp_path / "t.jsonl", cells), labels=["tags"])
+    assert list(splits.class_names) == ["tags: some", "tags: two"]
+    note = "Of tags are left out, being in too few texts or in nearly all, the values 'all', 'most', 'one'."
+    assert splits.notes[0] == note
+
+
+def test_values_that_no_training_text_has_are_left_out(tmp_path):
+    train = write_lists(tmp_path / "a.jsonl", [["a"], []] * 5)
+    test = write_lists(tmp_path / "b.jsonl", [["a", "b"], ["b"], []])
+    splits = read_splits(train, test, test, labels=["tags"])
+    assert list(splits.class_names) == ["tags: a"]
+    assert "the values 'b'." in splits.notes[0]
+
+
+def test_every_value_of_a_list_keeps_a_text_in_train_whatever_the_seed(tmp_path):
+    cells = [["common"] * (i % 2) + [f"rare {i // 2}"] * (i < 30) for i in range(200)]
+    source = write_lists(tmp_path / "t.parquet", cells)
+    lost = 0
+    for seed in range(5):
+        splits = read_splits(source, labels=["tags"], seed=seed)
+        assert len(splits.class_names) == 16
+        for task in splits.class_names:
+            assert set(splits.train.labels(task)) == {0, 1}
+        whole = splits.train.dataset
+        try:
+            make_splits(whole, seed=seed)  # dealt by the first task alone
+        except InputError as error:
+            lost += "the training texts of label column" in str(error)
+    assert lost > 0
+
+
+def test_a_limit_spares_the_values_of_lists(tmp_path):
+    cells = [["common"] * (i % 2) + ["rare"] * (i in (50, 150, 250)) for i in range(400)]
+    splits = read_splits(write_lists(tmp_path / "t.parquet", cells), labels=["tags"], limit=20)
+    assert splits.train.dataset.labels["tags: rare"].sum() == 3
+    assert len(splits.train.dataset.texts) == 20
+
+
+BAD_LISTS = {
+    "too many": ([[f"v{i}", f"v{(i + 1) % 51}"] for i in range(51)], "lists of 51 values, .* the most is 50"),
+    "nothing to tell apart": ([["a"]] * 6, "no value that some texts have and others lack"),
+    "all empty": ([[]] * 6, "no value that some texts have and others lack"),
+    "lists of lists": ([[["a"]], [["b"]]] * 3, "holds lists of lists or named values"),
+    "named values": ([{"a": 1}, {"a": 2}] * 3, "holds lists of lists or named values"),
+    "lists of named values": ([[{"a": 1}], [{"a": 2}]] * 3, "holds lists of lists or named values"),
+    "lists and single values": ([["a"], "bc"] * 3, "lists in some rows and single values in others|cannot read"),
+    "fractions": ([[0.5], [1.5]] * 3, "holds fractions"),
+    "missing list": ([["a"], None, []] * 2, "2 of 6 rows .* in row 2 the label in column 'tags' is missing"),
+    "missing value": ([["a"], ["a", None], []] * 2, "in row 2 the label in column 'tags' is missing"),
+    "blank value": ([["a"], ["a", " "], []] * 2, "in row 2 the label in column 'tags' is missing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LISTS)
+def test_lists_that_make_no_tasks_are_one_clear_line(tmp_path, case):
+    cells, message = BAD_LISTS[case]
+    rows = [{"text": f"text {i}", "tags": cell} for i, cell in enumerate(cells)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=message) as raised:
+        read_splits(Source(str(tmp_path / "t.jsonl")), labels=["tags"])
+    assert "\n" not in str(raised.value)
+
+
+def test_lists_are_refused_where_a_column_must_have_one_value_and_in_one_file_of_two(tmp_path):
+    source = write_lists(tmp_path / "t.jsonl", [["a"], []] * 10)
+    single = write(tmp_path / "s.jsonl", [(f"other {i}", "ab"[i % 2]) for i in range(10)], ("text", "tags"))
+    for option, what in (("group", "a group"), ("control", "an input type")):
+        with pytest.raises(InputError, match=f"column 'tags' holds lists; {what} is one value"):
+            read_splits(source, labels=["text"], **{option: "tags"})
+    for train, test, lists in ((source, single, source), (single, source, source)):
+        with pytest.raises(InputError, match=r"column 'tags' holds lists in .* and single values in") as raised:
+            read_splits(train, test=test, labels=["tags"])
+        assert f"lists in {lists} and" in str(raised.value)
+
+
+def test_lists_of_class_labels_keep_their_names(tmp_path):
+    import datasets
+
+    names = datasets.List(datasets.ClassLabel(names=["joy", "anger"]))
+    features = datasets.Features({"text": datasets.Value("string"), "label": names})
+    table = datasets.Dataset.from_dict({"text": list("abcd"), "label": [[0], [1, 0], [], [1]]}, features=features)
+    table.save_to_disk(str(tmp_path / "d"))
+    source = Source(str(tmp_path / "d"))
+    train = read_splits(source, source, source, labels=["label"]).train
+    assert train.labels("label: joy").tolist() == [1, 1, 0, 0]
+    assert train.labels("label: anger").tolist() == [0, 1, 0, 1]
+
+
+def test_one_name_for_two_tasks_is_refused(tmp_path):
+    rows = [{"text": f"text {i}", "tags": [["a"], []][i % 2], "tags: a": "xy"[i % 2]} for i in range(10)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for labels in (["tags", "tags: a"], ["tags: a", "tags"]):
+        with pytest.raises(InputError, match="two label columns would be called 'tags: a'"):
+            read_splits(Source(str(tmp_path / "t.jsonl")), labels=labels)

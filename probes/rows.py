@@ -1,0 +1,211 @@
+"""What was read of one source: values as names, rows with something missing, draws, and lists as tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from probes.checks import InputError
+from probes.data import sort_names
+
+SPARED = 3
+"""Texts of a class that a limit leaves, where there is room: one for each split."""
+MOST_VALUES = 50
+"""Values of a column of lists, each of which is a task."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns asked for."""
+
+    text: str
+    pair: str | None
+    labels: tuple[str, ...]
+    group: str | None
+    control: str | None
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys(c for c in (self.text, self.pair, *self.labels, self.group, self.control) if c)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one source holds; None where a value is missing."""
+
+    texts: list[Any]
+    pairs: list[Any] | None
+    labels: Mapping[str, list[Any]]
+    """Label column -> names, or tuples of names where it holds lists."""
+    groups: list[str | None] | None
+    input_types: list[str | None] | None
+
+    def take(self, rows: Iterable[int]) -> Rows:
+        """These rows, in this order."""
+        kept = list(rows)
+
+        def take(column: list[Any] | None) -> list[Any] | None:
+            return None if column is None else [column[row] for row in kept]
+
+        labels = {task: [column[row] for row in kept] for task, column in self.labels.items()}
+        texts = [self.texts[row] for row in kept]
+        return Rows(texts, take(self.pairs), labels, take(self.groups), take(self.input_types))
+
+
+def as_text(value: Any, names: Sequence[str] | None) -> str | None:
+    """A value as text, whole numbers without a fraction; None where it is missing."""
+    if value is None or value != value:
+        return None
+    if names is not None:
+        return None if value < 0 else names[value]
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip() or None
+
+
+def label_values(values: list[Any], names: Sequence[str] | None, source: object, task: str) -> list[Any]:
+    """Each label as text, a list of labels as a tuple; None where a label is missing."""
+    if values and all(value in (-1, "-1") for value in values):
+        raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
+    listed = any(isinstance(value, list) for value in values)
+    if listed and not all(value is None or isinstance(value, list) for value in values):
+        raise InputError(f"{source}: column {task!r} holds lists in some rows and single values in others")
+    cells = [value if listed or value is None else [value] for value in values]
+    flat = [value for cell in cells for value in cell or ()]
+    if any(isinstance(value, list | dict) for value in flat):
+        raise InputError(
+            f"{source}: column {task!r} holds lists of lists or named values; a label is a value or a list"
+        )
+    if any(isinstance(value, float) and not value.is_integer() and value == value for value in flat):
+        raise InputError(f"{source}: column {task!r} holds fractions; layerprobe classifies, it does not regress")
+    labels = [None if cell is None else tuple(as_text(value, names) for value in cell) for cell in cells]
+    whole = [None if label is None or None in label else label for label in labels]
+    return whole if listed else [label and label[0] for label in whole]
+
+
+def valid_rows(rows: Rows, source: object, wanted: Columns, *, drop: bool) -> Rows:
+    """The rows where nothing is missing; without `drop` the first bad row is an error."""
+    n = len(rows.texts)
+    if not n:
+        raise InputError(f"{source} has no rows")
+    bad: dict[int, str] = {}
+    for column, texts in ((wanted.text, rows.texts), (wanted.pair, rows.pairs or ())):
+        for row, value in enumerate(texts):
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{source}: column {column!r} holds {type(value).__name__} in row {row + 1}, not text")
+            if not (value or "").strip():
+                bad.setdefault(row, f"the text in column {column!r} is empty")
+    along = [("group", wanted.group, rows.groups or ()), ("input type", wanted.control, rows.input_types or ())]
+    for what, name, values in [*(("label", task, found) for task, found in rows.labels.items()), *along]:
+        for row, value in enumerate(values):
+            if value is None:
+                bad.setdefault(row, f"the {what} in column {name!r} is missing")
+    if not bad:
+        return rows
+    if not drop or len(bad) == n:
+        row = min(bad)
+        raise InputError(
+            f"{source}: {len(bad)} of {n} rows cannot be used; in row {row + 1} {bad[row]}. "
+            "Mend them, or pass --drop-invalid to leave them out"
+        )
+    return rows.take(row for row in range(n) if row not in bad)
+
+
+def tasks_of_lists(read: Mapping[str, Rows], sources: Mapping[str, object]) -> tuple[Mapping[str, Rows], list[str]]:
+    """The sources with a task for each value of a column of lists in its place; and notes.
+
+    Args:
+        read: Split name -> its rows, none missing; `train` is one.
+        sources: Split name -> what an error calls it.
+
+    Raises:
+        InputError: A column holds lists in one source only, or has no value or too many values to make tasks of.
+    """
+    notes: list[str] = []
+    for task in read["train"].labels:
+        if _holds_lists(task, read, sources):
+            read, told = _binary_tasks(task, read)
+            notes += told
+    return read, notes
+
+
+def _holds_lists(task: str, read: Mapping[str, Rows], sources: Mapping[str, object]) -> bool:
+    kinds = {name: isinstance(rows.labels[task][0], tuple) for name, rows in read.items()}
+    for name, listed in kinds.items():
+        if listed != kinds["train"]:
+            lists, single = (name, "train") if listed else ("train", name)
+            raise InputError(
+                f"column {task!r} holds lists in {sources[lists]} and single values in {sources[single]}; "
+                "write it the same way in both"
+            )
+    return kinds["train"]
+
+
+def _binary_tasks(task: str, read: Mapping[str, Rows]) -> tuple[dict[str, Rows], list[str]]:
+    cells = [set(cell) for rows in read.values() for cell in rows.labels[task]]
+    in_train = Counter(value for cell in read["train"].labels[task] for value in set(cell))
+    counts = Counter(value for cell in cells for value in cell)
+    values = [
+        value
+        for value in sort_names(counts)
+        if 2 <= counts[value] <= len(cells) - 2 and 0 < in_train[value] < len(read["train"].texts)
+    ]
+    if not values:
+        raise InputError(f"label column {task!r} holds lists, but no value that some texts have and others lack")
+    if len(values) > MOST_VALUES:
+        raise InputError(
+            f"label column {task!r} holds lists of {len(values)} values, and each would be a task; the most is "
+            f"{MOST_VALUES}: keep in the lists those to probe"
+        )
+    notes = note_alike(values, f"values of {task}")
+    if rare := [value for value in sort_names(counts) if value not in values]:
+        shown = f"{', '.join(map(repr, rare[:5]))}{' and others' if len(rare) > 5 else ''}"
+        notes.append(f"Of {task} are left out, being in too few texts or in nearly all, the values {shown}.")
+
+    def binary(rows: Rows) -> Rows:
+        labels: dict[str, list[Any]] = {}
+        for column, found in rows.labels.items():
+            tasks = {column: found}
+            if column == task:
+                tasks = {f"{task}: {value}": ["yes" if value in c else "no" for c in found] for value in values}
+            for name, names in tasks.items():
+                if name in labels:
+                    raise InputError(f"two label columns would be called {name!r}; give one another name")
+                labels[name] = names
+        return dataclasses.replace(rows, labels=labels)
+
+    return {name: binary(rows) for name, rows in read.items()}, notes
+
+
+def note_alike(names: Iterable[str], what: str) -> list[str]:
+    """A note where names differ in their case only."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    shown = [", ".join(map(repr, same)) for same in alike.values() if len(same) > 1]
+    return [f"Some {what} differ in case only and are kept apart: {'; '.join(shown[:5])}."] if shown else []
+
+
+def name_classes(values: Sequence[str], task: str) -> tuple[str, ...]:
+    """Distinct values, as numbers where all are whole numbers."""
+    found = set(values)
+    if len(found) > max(50, len(values) // 10) and len(found) > len(values) // 2:
+        raise InputError(
+            f"label column {task!r} has {len(found)} classes for {len(values)} texts; is it the right column?"
+        )
+    return sort_names(found)
+
+
+def draw_rows(rows: Rows, limit: int, rng: np.random.Generator) -> Rows:
+    """At most `limit` rows at random, in their order; every class keeps `SPARED` of its rows where they fit."""
+    order = rng.permutation(len(rows.texts))
+    names = {task: [c if isinstance(c, tuple) else (c,) for c in cells] for task, cells in rows.labels.items()}
+    left = Counter({(task, name): SPARED for task, cells in names.items() for cell in cells for name in cell})
+    spared = []
+    for row in order:
+        wanted = [(task, name) for task, cells in names.items() for name in cells[row] if left[task, name]]
+        left.subtract(wanted)
+        spared += [row] if wanted else []
+    return rows.take(np.sort(list(dict.fromkeys([*spared, *order]))[:limit]))
