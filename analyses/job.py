@@ -257,6 +257,8 @@ class Job:
             }
             fingerprint = texts_fingerprint(split.texts, split.pairs)
             data[name] = {"source": split.dataset.source, "rows": len(split), "texts": fingerprint, "classes": counts}
+            if split.groups is not None:
+                data[name]["groups"] = len(set(split.groups))
         versions = {"python": platform.python_version()}
         return Provenance(
             model=self.encoder.name,

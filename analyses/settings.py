@@ -44,11 +44,15 @@ class DataSettings:
     text_pair: str | None = None
     """Column of second texts, for pairs."""
     label: tuple[str, ...] = ("label",)
-    """Label columns; each is probed."""
+    """Label columns; each is probed, and of a column of lists each value."""
+    group: str | None = None
+    """Column of authors, documents, ...: texts of one never stand on two sides of a split that is held out."""
+    control_type: str | None = None
+    """Column of the input types that a control task labels at random; the first word of a text when not given."""
     limit: int | None = None
     """Use at most so many texts of each file or split, drawn at random; a few of each class where they fit."""
     drop_invalid: bool = False
-    """Leave out rows without text or label instead of refusing them."""
+    """Leave out rows without text, label, group or input type instead of refusing them."""
 
     def read(self, seed: int) -> Splits:
         """The three splits.
@@ -75,11 +79,13 @@ class DataSettings:
         }
         unheeded = files if self.dataset is not None else parts
         if self.dataset == CONTROLLED:
-            unheeded = {**files, **parts, "--text-pair": self.text_pair}
+            columns = {"--text-pair": self.text_pair, "--group": self.group, "--control-type": self.control_type}
+            unheeded = {**files, **parts, **columns}
         for flag, given in unheeded.items():
             if given is not None:
                 other = "--dataset" if self.dataset is not None else "--train"
                 raise InputError(f"{flag} has no meaning with {other} {self.dataset or self.train}")
+        sources: dict[str, Source | None]
         if self.train is not None:
             train, others = Source(str(self.train)), {"validation": self.validation, "test": self.test}
             sources = {name: Source(str(path)) if path else None for name, path in others.items()}
@@ -96,10 +102,13 @@ class DataSettings:
             raise InputError("name the texts with either --train FILE (and --validation, --test) or --dataset NAME")
         return read_splits(
             train,
-            **sources,
+            sources.get("validation"),
+            sources.get("test"),
             labels=self.label,
             text=self.text,
             pair=self.text_pair,
+            group=self.group,
+            control=self.control_type,
             limit=self.limit,
             drop_invalid=self.drop_invalid,
             seed=seed,

@@ -249,6 +249,41 @@ def test_one_file_is_split_by_itself_and_extracted_once(place):
     assert {name: split["rows"] for name, split in data.items()} == {"train": 44, "validation": 8, "test": 8}
 
 
+def test_groups_and_lists_of_labels_go_through_to_the_page(place):
+    table = pd.read_csv(place / "train.csv")
+    table["author"] = [f"author {i // 3}" for i in range(len(table))]
+    table["tags"] = [["a/b"] * (label == "positive") + ["<i>"] * (i % 3 > 0) for i, label in enumerate(table["label"])]
+    table.to_parquet(place / "tags.parquet")
+    words = [
+        "--label",
+        "tags",
+        "--group",
+        "author",
+        "--control-type",
+        "author",
+        "--layers",
+        "0",
+        "2",
+        "--attribute",
+        "2",
+    ]
+    assert call(place, "run", "--train", str(place / "tags.parquet"), *words, out="tags") == 0
+    found = AnalysisResult.load(place / "tags")
+    tasks = {"tags: a/b", "tags: <i>"}
+    assert set(found.tables["metrics"]["task"]) == tasks
+    classes = load_probes(place / "tags" / "probes.safetensors")[1]["classes"]
+    assert {task: list(names) for task, names in classes.items()} == {task: ["no", "yes"] for task in tasks}
+    data = found.provenance.data
+    assert {name: (split["rows"], split["groups"]) for name, split in data.items()} == {
+        "train": (42, 14),
+        "validation": (9, 3),
+        "test": (9, 3),
+    }
+    page = (place / "tags" / "report.html").read_text(encoding="utf-8")
+    assert "tags: &lt;i&gt;" in page
+    assert "tags: <i>" not in page
+
+
 @pytest.mark.parametrize("family", ["distilbert", "gpt2"])
 def test_a_family_without_pooler_or_cls_runs_and_says_so(place, family):
     model, tokenizer = build_model(family)
@@ -274,6 +309,8 @@ MISTAKES = {
     "unknown pooling": (["--poolings", "avg"], "unknown pooling 'avg'"),
     "unknown column": (["--text", "txt"], "unknown column 'txt' (did you mean 'text'?); known: text, label"),
     "unknown label": (["--label", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
+    "unknown group": (["--group", "author"], "unknown column 'author'"),
+    "unknown type": (["--control-type", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
     "too long": (["--max-length", "4096"], "max_length must lie in [3, 64]"),
     "two sources": (["--dataset", "controlled"], "--train and --dataset both name the texts"),
     "unheeded split": (["--test-split", "test"], "--test-split has no meaning with --train"),
@@ -352,7 +389,17 @@ def test_warnings_are_told_on_stderr_unless_quiet(place, capsys):
             assert any("texts are longer than 4 tokens" in line for line in told)
 
 
-@pytest.mark.parametrize("words", [["--test", "t.csv"], ["--text-pair", "b"], ["--test-split", "x"], ["--limit", "31"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--test", "t.csv"],
+        ["--text-pair", "b"],
+        ["--test-split", "x"],
+        ["--limit", "31"],
+        ["--group", "a"],
+        ["--control-type", "a"],
+    ],
+)
 def test_flags_that_the_built_in_sentences_cannot_heed_are_refused(place, capsys, words):
     assert call(place, "layers", "--dataset", "controlled", "--label", "number", *words, out="unheeded") == 1
     assert ("has no meaning" if words[0] != "--limit" else "must be 32 or more") in capsys.readouterr().err
