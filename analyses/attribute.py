@@ -93,7 +93,7 @@ def explain(job: Job, settings: ExplainSettings) -> tuple[Attribution, ...]:
         if settings.head == "model":
             said = job.heads[0][task]
         else:
-            said = probe.log_prob(job.examples("test").features[found.best.pooling][found.best.layer])
+            said = probe.log_prob(job.examples().test.features[found.best.pooling][found.best.layer])
         rows = choose_texts(found.labels, said, settings.attribute)
         heads: list[Head] = []
         if settings.head != "model":

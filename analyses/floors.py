@@ -13,7 +13,7 @@ from probes.results import Claim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from probes.places import Sample
+    from probes.places import Examples, Point, Sample
     from probes.scores import TaskSweep
 
 
@@ -135,19 +135,22 @@ def _planted(job: Job) -> pd.DataFrame:
     import pandas as pd
 
     from probes.detection import plant
-    from probes.places import Sample
 
-    splits = {name: job.examples(name) for name in ("train", "validation", "test")}
-    rows = []
+    read, seed, rows = job.examples(), job.output.seed, []
     for task, found in job.sweep.tasks.items():
         best = found.best
-        samples: list[Sample] = [
-            Sample(split.features[best.pooling][best.layer], split.labels[task]) for split in splits.values()
-        ]
-        for signal in plant(*samples, n_classes=len(found.class_names), seed=job.output.seed):
+        held_out = None if read.validation is None else _sample(read.validation, task, best)
+        train, test, k = _sample(read.train, task, best), _sample(read.test, task, best), len(found.class_names)
+        for signal in plant(train, held_out, test, n_classes=k, seed=seed):
             for repeat, (gain, recovered) in enumerate(zip(signal.found, signal.recovered, strict=True)):
                 rows.append((task, best.pooling, best.layer, signal.gain, repeat, gain, recovered))
     return pd.DataFrame(rows, columns=["task", "pooling", "layer", "gain", "repeat", "found", "recovered"])
+
+
+def _sample(split: Examples, task: str, point: Point) -> Sample:
+    from probes.places import Sample
+
+    return Sample(split.features[point.pooling][point.layer], split.labels[task])
 
 
 def _geometry(job: Job) -> dict[str, pd.DataFrame]:
@@ -156,7 +159,7 @@ def _geometry(job: Job) -> dict[str, pd.DataFrame]:
 
     from probes.geometry import anisotropy, cka_matrix
 
-    features, layers = job.examples("test").features, job.layers
+    features, layers = job.examples().test.features, job.layers
     cosines = [(p, layer, anisotropy(features[p][layer])) for p in job.poolings for layer in layers]
     alike = []
     for pooling in job.poolings:

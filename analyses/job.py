@@ -19,6 +19,7 @@ from probes.checks import InputError, check_writable
 from probes.results import Claim, Provenance, check_replaceable
 
 if TYPE_CHECKING:
+    from probes.classifiers import Folds
     from probes.controls import ControlTask
     from probes.data import Split, Splits, TextDataset
     from probes.encoder import Encoder
@@ -30,11 +31,22 @@ if TYPE_CHECKING:
     Stores = Mapping[str, FeatureStore]
     """Split -> store of its dataset's features."""
 
+DEFAULT_FOLDS = 5
 PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
 
 
 class PartDone(Exception):  # noqa: N818 - not an error: what was asked for is done, and there is no result yet
     """One share of the features is extracted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """The splits with their features."""
+
+    train: Examples
+    validation: Examples | None
+    """None where folds of the training texts choose."""
+    test: Examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +149,14 @@ class Job:
         for seed in range(self.probing.untrained):
             yield self.encoder.untrained(seed)
 
-    def examples(self, name: str, *, untrained: int | None = None) -> Examples:
-        """One split as `sweep_probes` takes it; of the untrained encoder of that seed, where one is named."""
+    def examples(self, untrained: int | None = None) -> Read:
+        """The splits as `sweep_probes` takes them; of the untrained encoder of that seed, where one is named."""
+        found = {name: self._examples(name, split, untrained) for name, split in self.splits.items()}
+        return Read(found["train"], found.get("validation"), found["test"])
+
+    def _examples(self, name: str, split: Split, untrained: int | None) -> Examples:
         from probes.places import Examples
 
-        split: Split = getattr(self.splits, name)
         texts = (
             split.texts if split.pairs is None else [f"{a} {b}" for a, b in zip(split.texts, split.pairs, strict=True)]
         )
@@ -150,6 +165,7 @@ class Job:
             features={pooling: store.layers(pooling, split.rows) for pooling in self.poolings},
             labels={task: split.labels(task) for task in self.splits.class_names},
             texts=texts,
+            units=split.units if name == "train" and self.splits.validation is None else None,
         )
 
     @cached_property
@@ -175,12 +191,15 @@ class Job:
         from probes.studies import usual_studies
         from probes.sweep import sweep_probes
 
-        heads, notes = self.heads
+        (heads, notes), read = self.heads, self.examples()
         only_pooler = set(self.poolings) == {"pooler"}
         sweep = sweep_probes(
-            *(self.examples(name) for name in ("train", "validation", "test")),
+            read.train,
+            read.validation,
+            read.test,
             class_names=self.splits.class_names,
             layers=self.layers,
+            folds=self.data.folds or DEFAULT_FOLDS,
             ineligible=("pooler",) if self.encoder.random_pooler and not only_pooler else (),
             heads=heads,
             studies=usual_studies(self.controls[0], seed=self.output.seed) if self.probing.controls else None,
@@ -189,6 +208,10 @@ class Job:
             seed=self.output.seed,
             progress=not self.output.quiet,
         )
+        if read.validation is None:
+            n = self.data.folds or DEFAULT_FOLDS
+            folded = f"{n} folds of the training texts, each held out in turn, took the place of validation texts."
+            notes = [*notes, folded]
         return dataclasses.replace(sweep, notes=(*self.splits.notes, *self._extracted[1], *notes, *sweep.notes))
 
     @cached_property
@@ -197,15 +220,25 @@ class Job:
         from probes.untrained import untrained_floor
 
         classes = {task: len(names) for task, names in self.splits.class_names.items()}
-        return [
-            untrained_floor(
-                *(self.examples(name, untrained=seed) for name in ("train", "validation", "test")),
+        found = []
+        for seed in range(self.probing.untrained):
+            read = self.examples(seed)
+            floor = untrained_floor(
+                read.train,
+                read.validation,
+                read.test,
                 n_classes=classes,
                 layers=self.layers,
+                folds=self._folds(read.train) if read.validation is None else None,
                 device=str(self.encoder.device),
             )
-            for seed in range(self.probing.untrained)
-        ]
+            found.append(floor)
+        return found
+
+    def _folds(self, train: Examples) -> Mapping[str, Folds]:
+        from probes.sweep import training_folds
+
+        return training_folds(train, self.data.folds or DEFAULT_FOLDS, seed=self.output.seed)
 
     @cached_property
     def heads(self) -> tuple[Mapping[str, NDArray[np.float64]], Sequence[str]]:

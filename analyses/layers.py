@@ -149,7 +149,7 @@ def _cls_depth(job: Job) -> pd.DataFrame:
 
     rows = []
     for pooling in [name for name in ("cls", "mean") if name in job.poolings]:
-        features = job.examples("test").features[pooling]
+        features = job.examples().test.features[pooling]
         for layer in job.layers:
             found = spread(features[layer])
             rows.append((pooling, layer, found.max_range, found.relative))

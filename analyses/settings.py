@@ -39,6 +39,8 @@ class DataSettings:
     """Split of --dataset that chooses; `validation` where there is one."""
     test_split: str | None = None
     """Split of --dataset that is scored; `test` where there is one. `none` holds it out of the training texts."""
+    folds: int | None = None
+    """Instead of validation texts, choose penalties and the best layer by so many folds of the training texts."""
     text: str = "text"
     """Column of the texts."""
     text_pair: str | None = None
@@ -65,6 +67,12 @@ class DataSettings:
 
         if not self.label:
             raise InputError("name at least one label column with --label")
+        if self.folds is not None and self.folds < 2:
+            raise InputError(f"--folds must be 2 or more, found {self.folds}")
+        choosers = {"--validation": self.validation, "--validation-split": self.validation_split}
+        for flag, chooser in choosers.items():
+            if chooser is not None and self.folds is not None:
+                raise InputError(f"{flag} and --folds both say what chooses; give one of them")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"--limit must be 1 or more, found {self.limit}")
         if self.train is not None and self.dataset is not None:
@@ -80,7 +88,7 @@ class DataSettings:
         unheeded = files if self.dataset is not None else parts
         if self.dataset == CONTROLLED:
             columns = {"--text-pair": self.text_pair, "--group": self.group, "--control-type": self.control_type}
-            unheeded = {**files, **parts, **columns}
+            unheeded = {**files, **parts, **columns, "--folds": self.folds}
         for flag, given in unheeded.items():
             if given is not None:
                 other = "--dataset" if self.dataset is not None else "--train"
@@ -96,7 +104,7 @@ class DataSettings:
             known = split_names(self.dataset, self.subset)
             train, sources = Source(self.dataset, self.subset, self.train_split), {}
             for name, asked in (("validation", self.validation_split), ("test", self.test_split)):
-                chosen = asked or (name if name in known else "none")
+                chosen = asked or (name if name in known and (name == "test" or self.folds is None) else "none")
                 sources[name] = None if chosen == "none" else Source(self.dataset, self.subset, chosen)
         else:
             raise InputError("name the texts with either --train FILE (and --validation, --test) or --dataset NAME")
@@ -111,6 +119,7 @@ class DataSettings:
             control=self.control_type,
             limit=self.limit,
             drop_invalid=self.drop_invalid,
+            fold=self.folds is not None,
             seed=seed,
         )
 

@@ -169,7 +169,8 @@ class Splits:
     """Training, validation and test texts; splits of ours share one dataset."""
 
     train: Split
-    validation: Split
+    validation: Split | None
+    """None where folds of the training texts choose."""
     test: Split
     notes: tuple[str, ...] = ()
 
@@ -180,7 +181,7 @@ class Splits:
 
     def items(self) -> Iterator[tuple[str, Split]]:
         """Split name and split."""
-        yield from ((name, getattr(self, name)) for name in SPLITS)
+        yield from ((name, split) for name in SPLITS if (split := getattr(self, name)) is not None)
 
 
 def make_splits(
@@ -189,6 +190,7 @@ def make_splits(
     test: TextDataset | None = None,
     *,
     stratify: Sequence[str] = (),
+    fold: bool = False,
     seed: int = 0,
     notes: Sequence[str] = (),
 ) -> Splits:
@@ -199,9 +201,10 @@ def make_splits(
 
     Args:
         train: What is learnt from, and what the missing splits are held out of.
-        validation: 15 % of train when None.
+        validation: 15 % of train when None, but for `fold`.
         test: 15 % of train when None.
         stratify: Tasks whose classes keep their shares in what is held out; the first when empty.
+        fold: Hold no validation texts out; folds of train will choose.
         seed: Of what is held out.
         notes: Put before the notes made here.
 
@@ -209,6 +212,8 @@ def make_splits(
         InputError: A task has one class only, a class has one text, or there are too few texts or groups to hold out.
     """
     given = {"train": train, "validation": validation, "test": test}
+    if fold and validation is None:
+        del given["validation"]
     notes = list(notes)
     for task, classes in train.class_names.items():
         counts = sum(np.bincount(d.labels[task], minlength=len(classes)) for d in given.values() if d is not None)
@@ -258,7 +263,7 @@ def make_splits(
                 )
             if name == "train" and absent.size == len(classes) - 1:
                 raise InputError(f"the training texts of label column {task!r} have one class only")
-    return Splits(**splits, notes=tuple(notes))
+    return Splits(splits["train"], splits.get("validation"), splits["test"], tuple(notes))
 
 
 def _hold_out(

@@ -53,13 +53,14 @@ def read_splits(
     control: str | None = None,
     limit: int | None = None,
     drop_invalid: bool = False,
+    fold: bool = False,
     seed: int = 0,
 ) -> Splits:
     """Read what there is, and hold out of the training texts what there is not.
 
     Args:
         train: The only source that must be named.
-        validation: Held out of train (15 %) when None.
+        validation: Held out of train (15 %) when None, but for `fold`.
         test: Held out of train (15 %) when None.
         labels: Label columns; each is a task. A class is named by its value as text. Each value of a column of lists is
             a task of its own, `column: value`, with the classes no and yes.
@@ -69,6 +70,7 @@ def read_splits(
         control: Column of the input types of control tasks, or None for the first word of a text.
         limit: At most so many texts of each source, drawn at random; small classes keep a few where there is room.
         drop_invalid: Leave out rows without text, label, group or input type, with a note, instead of refusing them.
+        fold: Hold no validation texts out; folds of train will choose.
         seed: Of the draw and of the split.
 
     Raises:
@@ -110,7 +112,7 @@ def read_splits(
     # By the first task alone, a rare value of a list might leave the training side.
     stratify = () if names.keys() == asked else tuple(names)
     return make_splits(
-        made["train"], made.get("validation"), made.get("test"), stratify=stratify, seed=seed, notes=notes
+        made["train"], made.get("validation"), made.get("test"), stratify=stratify, fold=fold, seed=seed, notes=notes
     )
 
 

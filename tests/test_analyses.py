@@ -507,3 +507,27 @@ def test_the_demo_is_a_preset_of_run():
     assert DEMO.data.dataset == "controlled"
     assert DEMO.encoder.model == "packaged"
     assert json.dumps(DEMO.data.label)
+
+
+def test_folds_of_the_training_texts_choose_where_asked(place):
+    words = ["--train", str(place / "train.csv"), "--test", str(place / "test.csv"), "--folds", "3", "--untrained", "1"]
+    assert call(place, "run", *words, "--attribute", "2", out="folds") == 0
+    found = AnalysisResult.load(place / "folds")
+    assert set(found.provenance.data) == {"train", "test"}
+    assert found.provenance.data["train"]["rows"] == 60
+    chosen = found.tables["selection"].query("chosen")
+    assert len(chosen) == len(found.tables["selection"][["pooling", "layer"]].drop_duplicates())
+    assert {"untrained", "control"} <= set(found.tables["metrics"]["probe"])
+    assert len(found.tables["planted"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--folds", "1"), "--folds must be 2 or more, found 1"),
+        (("--folds", "5", "--validation", "x.csv"), "--validation and --folds both say what chooses"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(place, capsys, words, message):
+    assert call(place, "layers", "--train", str(place / "train.csv"), *words) == 1
+    assert message in capsys.readouterr().err
