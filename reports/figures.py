@@ -137,7 +137,7 @@ def layer_lines(frame: pd.DataFrame, label: Label, *, shown: str, random_pooler:
     """
     styles = _styles(frame["pooling"])
     with blank(440, 270) as figure:
-        axes = plain_axes(figure, left=48, right=RIGHT_OF_CURVES - 36, top=30, bottom=46)
+        axes = plain_axes(figure, left=48, right=RIGHT_OF_CURVES - 22, top=30, bottom=46)
         ends: list[tuple[float, str, str]] = []
         for key, rows in frame.groupby("pooling", sort=False):
             colour, _ = styles[key]
