@@ -18,7 +18,7 @@ from probes.logistic import FittedProbe, LogisticProbe, whole_probe
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the L2 penalty, strong to weak, as scikit-learn counts them (on a sum over examples)."""
 ROUGH = 1e-5
-"""Tolerance, in nats an example, of fits that count in sums alone: it moves a codelength by one bit in ten thousand."""
+"""Tolerance, in nats an example, of fits that count on average: floors, controls, resampled training sets."""
 BAG_OF_WORDS_CS = (0.1, 1.0, 10.0, 100.0)
 """TF-IDF rows have length 1, not one unit in each dimension: they need a weaker penalty."""
 

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, Fitter, Probe, majority, select_probe
+from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, majority, select_probe
 from probes.logistic import FittedProbe
 from probes.places import Place
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Ends of the blocks, as shares of the examples."""
+TOLERANCE = 1e-4
+"""Of the prefixes' fits, in nats an example: it moves a codelength by two bits in ten thousand."""
 TOGETHER = 1024
 """Prefixes up to that many examples are fitted together."""
 
@@ -177,10 +179,10 @@ def _prefix_probes(
         counts = (np.arange(longest) < np.repeat(short, len(cs))[:, None]).astype(np.float32)
         known = np.tile(labels[:longest], (len(counts), 1))
         all_cs = [c for _ in short for c in cs]
-        found = fitter.first(longest).fits(known, all_cs, n_classes=n_classes, weights=counts, tol=ROUGH)
+        found = fitter.first(longest).fits(known, all_cs, n_classes=n_classes, weights=counts, tol=TOLERANCE)
         yield from (found[i : i + len(cs)] for i in range(0, len(found), len(cs)))
     for size in sizes[len(short) :]:
-        yield fitter.first(size).fits(np.tile(labels[:size], (len(cs), 1)), cs, n_classes=n_classes, tol=ROUGH)
+        yield fitter.first(size).fits(np.tile(labels[:size], (len(cs), 1)), cs, n_classes=n_classes, tol=TOLERANCE)
 
 
 def block_ends(fractions: Sequence[float], n: int) -> list[int]:
