@@ -132,5 +132,9 @@ def _room(ray: Any, on_gpus: bool, workers: int | None) -> tuple[int, dict[str, 
         raise InputError(f"the Ray cluster has no {kind}")
     if on_gpus:
         return workers or sum(there), {"num_gpus": 1}
-    each = min(MAX_RUNNERS, *there) if workers is None else max(1, min(MAX_RUNNERS, sum(there) // workers))
-    return workers or sum(n // each for n in there), {"num_cpus": each}
+    if workers is None:
+        each = min(MAX_RUNNERS, max(there))
+        return sum(n // each for n in there), {"num_cpus": each}
+    # A worker fits on one machine or on none: cores left over on several do not make another.
+    fitting = (each for each in range(MAX_RUNNERS, 0, -1) if sum(n // each for n in there) >= workers)
+    return workers, {"num_cpus": next(fitting)}

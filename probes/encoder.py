@@ -194,7 +194,7 @@ class Encoder:
         """
         found: dict[int, Tensor] = {}
         with self._borrowed(embeddings, overwrite, found, layers):
-            self.base(**batch.inputs)
+            self.base(**batch.inputs, return_dict=True)
         shape = (*batch.mask.shape, self.hidden)
         for layer in layers:
             state = found.get(layer)
@@ -216,7 +216,7 @@ class Encoder:
             alone = [(row, None if e is None else e[:, : row.mask.shape[1]]) for row, e in rows]
             return torch.cat([self.logits(row, embeddings=e, overwrite=overwrite) for row, e in alone])
         with self._borrowed(embeddings, overwrite):
-            return self.model(**batch.inputs).logits.float()  # type: ignore[no-any-return]
+            return self.model(**batch.inputs, return_dict=True).logits.float()  # type: ignore[no-any-return]
 
     def packed(self, rows: int) -> contextlib.AbstractContextManager[None]:
         """The model's linear layers packed for batches of `rows` tokens; for use in inference mode."""

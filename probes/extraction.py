@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from probes import packing
 from probes.checks import InputError, check_same_length
 from probes.encoder import Encoder
 from probes.pooling import POOLINGS
@@ -250,10 +251,12 @@ def _runners(encoder: Encoder) -> Iterator[Callable[[Pool, Iterable[NDArray[np.i
     free: SimpleQueue[Encoder] = SimpleQueue()
     free.put(encoder)
     count = min(limit, cores if encoder.device.type == "cpu" else limit)
+    if _is_watched(encoder):
+        count = 1
     try:
         for _ in range(count - 1):
             free.put(encoder.twin())
-    except (TypeError, RuntimeError):  # a model that cannot be copied runs in one thread, on all cores
+    except (TypeError, RuntimeError, ValueError):  # a model that cannot be copied runs in one thread, on all cores
         count = free.qsize()
 
     def one(pool: Pool, rows: NDArray[np.int64]) -> int:
@@ -267,6 +270,19 @@ def _runners(encoder: Encoder) -> Iterator[Callable[[Pool, Iterable[NDArray[np.i
 
     with side_by_side(count) as run:
         yield lambda pool, work: run(functools.partial(one, pool), work)
+
+
+def _is_watched(encoder: Encoder) -> bool:
+    """Whether somebody's own code runs inside the model: a copy would share what it keeps, and two threads mix it."""
+    for module in encoder.model.modules():
+        hooks = (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+        # transformers leaves some that keep nothing; ours are placed later, on each copy.
+        if any(not str(getattr(hook, "__module__", "")).startswith("transformers.") for hook in hooks):
+            return True
+        own = vars(module).get("forward")
+        if own is not None and getattr(own, "__module__", "") != packing.__name__:
+            return True
+    return False
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,8 +43,9 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
 
 
 def _suits(module: nn.Linear) -> bool:
-    # Exactly nn.Linear: a subclass may compute something else, and a forward of its own is somebody else's.
-    if type(module) is not nn.Linear or "forward" in vars(module):
+    # Exactly nn.Linear: a subclass may compute something else, a forward of its own is somebody else's, and a hook
+    # before it may make the weight anew (weight normalisation does).
+    if type(module) is not nn.Linear or "forward" in vars(module) or module._forward_pre_hooks:
         return False
     weight = module.weight
     there = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # not in a PyTorch built without oneDNN
@@ -51,8 +53,10 @@ def _suits(module: nn.Linear) -> bool:
 
 
 def _before_gelu(module: nn.Module) -> nn.Linear | None:
-    """The linear layer of a module that does it and then GELU, and nothing else: what it computes is the proof."""
+    """The linear layer of a module that does it and then GELU, and nothing else; what it computes is looked at too."""
     layers = [child for child in module.children() if isinstance(child, nn.Linear)]
+    if not any(_is_gelu(child) for child in module.children()):
+        return None
     if len(layers) != 1 or len(list(module.modules())) != 3 or "forward" in vars(module) or not _suits(layers[0]):
         return None
     if any(child._forward_hooks or child._forward_pre_hooks for child in module.children()):
@@ -66,13 +70,23 @@ def _before_gelu(module: nn.Module) -> nn.Linear | None:
     return layers[0] if same else None
 
 
+def _is_gelu(module: nn.Module) -> bool:
+    # By name: a clipped or approximate one may agree with it on what is tried.
+    if type(module) is nn.GELU:
+        return module.approximate == "none"
+    return type(module).__name__ == "GELUActivation" and type(module).__module__ == "transformers.activations"
+
+
 def _forward(
-    layer: nn.Linear, rows: int, dtype: torch.dtype, then: str, usual: Callable[[Tensor], Tensor]
-) -> Callable[[Tensor], Tensor]:
+    layer: nn.Linear, rows: int, dtype: torch.dtype, then: str, usual: Callable[..., Tensor]
+) -> Callable[..., Tensor]:
     weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach().to(dtype), rows)
     bias = None if layer.bias is None else layer.bias.detach().to(dtype)
 
-    def forward(x: Tensor) -> Tensor:
+    def forward(*args: Any, **others: Any) -> Tensor:
+        if len(args) != 1 or others or not isinstance(args[0], Tensor):
+            return usual(*args, **others)
+        (x,) = args
         wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         if wanted is not dtype or not torch.is_inference_mode_enabled():
             return usual(x)

@@ -520,3 +520,36 @@ def test_features_of_a_gpu_are_those_of_the_cpu(texts, tmp_path, dtype, toleranc
     assert store.manifest.batch_tokens > on_cpu.manifest.batch_tokens
     for pooling in encoder.usual_poolings:
         np.testing.assert_allclose(read(store, [pooling])[pooling], read(on_cpu, [pooling])[pooling], atol=tolerance)
+
+
+def test_a_model_with_somebodys_hooks_gives_the_same_in_any_number_of_threads(tmp_path):
+    """A hook that keeps what one block gives for another to add: copies of the model would share what it keeps."""
+    model, tokenizer = build_model("bert")
+    kept = {}
+    model.encoder.layer[0].register_forward_hook(lambda _m, _i, out: kept.update(x=out))
+    model.encoder.layer[2].register_forward_pre_hook(lambda _m, args: (args[0] + kept["x"], *args[1:]))
+    encoder = Encoder(model, tokenizer)
+    texts = ["a film", "the plot was good", "a bad scene it was", "music"] * 40
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            store = extract_features(encoder, texts, store=tmp_path / str(count), batch_tokens=32)
+            found.append(store.read("mean", encoder.n_layers))
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+
+
+def test_a_config_that_asks_for_tuples_is_read_all_the_same():
+    model, tokenizer = build_model("bert")
+    expected = read_last(Encoder(model, tokenizer))
+    model.config.return_dict = False
+    torch.testing.assert_close(read_last(Encoder(model, tokenizer)), expected)
+
+
+def read_last(encoder):
+    batch = encoder.batch(encoder.encode(["a film"]), [0])
+    with torch.inference_mode():
+        return encoder.states(batch, [encoder.n_layers])[encoder.n_layers].hidden

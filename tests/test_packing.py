@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from probes.encoder import Encoder
 from probes.packing import packed
+from tests.conftest import build_model
 
 
 def net():
@@ -124,3 +126,37 @@ def test_a_subclass_of_a_linear_layer_is_left_alone(monkeypatch):
     with torch.inference_mode(), packed(model, 64):
         torch.testing.assert_close(model(x), 2 * nn.functional.linear(x, model.weight, model.bias))
     assert not seen
+
+
+def test_a_clipped_gelu_is_not_taken_for_gelu():
+    """It agrees with GELU below its limit of 10, and so on everything small that could be tried."""
+    model, tokenizer = build_model("bert", hidden_act="gelu_10")
+    with torch.no_grad():
+        weight = model.encoder.layer[0].intermediate.dense.weight
+        weight[0] = 2 * torch.randn(weight.shape[1], generator=torch.Generator().manual_seed(0))
+        weight[0] -= weight[0].mean()
+    encoder = Encoder(model, tokenizer)
+    batch = encoder.batch(encoder.encode(["a film", "the plot was good"]), [0, 1])
+    with torch.inference_mode():
+        plain = encoder.states(batch, [1])[1].hidden
+        with encoder.packed(8):
+            packed = encoder.states(batch, [1])[1].hidden
+    torch.testing.assert_close(packed, plain, atol=1e-5, rtol=1e-5)
+
+
+def test_a_weight_that_a_hook_makes_anew_is_not_laid_out():
+    layer = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        torch.nn.utils.weight_norm(layer[0])
+    with torch.no_grad():
+        layer[0].weight_g.mul_(3)
+    x = torch.ones(2, 4)
+    with torch.inference_mode(), packed(layer, 2):
+        found = layer(x)
+    torch.testing.assert_close(found, layer(x).detach())
+
+
+def test_a_packed_layer_takes_its_input_by_name_too():
+    layer, x = torch.nn.Linear(4, 3), torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode(), packed(layer, 2):
+        torch.testing.assert_close(layer(input=x), layer(x), atol=1e-6, rtol=1e-6)
