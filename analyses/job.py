@@ -103,14 +103,16 @@ class Job:
         """The stores of the encoder and of each untrained one, and notes on how they were made."""
         from probes.extraction import MemoryWarning
 
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", MemoryWarning)
-            stores = self._extract()
-        notes = dict.fromkeys(str(w.message) for w in caught if w.category is MemoryWarning)
-        for other in caught:
-            if other.category is not MemoryWarning:
-                warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-        return stores, tuple(notes)
+        caught: list[warnings.WarningMessage] = []
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", MemoryWarning)
+                stores = self._extract()
+        except BaseException:
+            _tell(caught)  # there will be no result to note them in
+            raise
+        _tell([told for told in caught if told.category is not MemoryWarning])
+        return stores, tuple(dict.fromkeys(str(w.message) for w in caught if w.category is MemoryWarning))
 
     def _extract(self) -> Sequence[Stores]:
         from probes.extraction import extract_features
@@ -310,3 +312,9 @@ class Job:
             created="",
             seconds=0.0,
         )
+
+
+def _tell(caught: Sequence[warnings.WarningMessage]) -> None:
+    """Warn of what was recorded."""
+    for told in caught:
+        warnings.warn_explicit(told.message, told.category, told.filename, told.lineno)

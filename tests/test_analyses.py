@@ -192,6 +192,9 @@ def test_too_little_memory_is_a_note_of_the_result(place, monkeypatch):
     assert call(place, "layers", *files(place), "--cache", str(place / "small"), out="small-result") == 0
     note = next(note for note in AnalysisResult.load(place / "small-result").notes if "memory" in note)
     assert "did not fit in the memory of cpu" in note
+    # A share of the features leaves no result to note it in.
+    with pytest.warns(match="did not fit in the memory of cpu"):
+        assert call(place, "layers", *files(place), "--cache", str(place / "share"), "--shards", "1/1") == 0
 
 
 def test_the_module_door_is_the_same_as_the_command(place):
