@@ -90,7 +90,9 @@ def sweep_probes(
     Source: Alain & Bengio (2017), arXiv:1610.01644; Belinkov (2022), Computational Linguistics 48.
     """
     estimator = choose("probe", probe, PROBES)
-    splits = {"train": train, "test": test} if validation is None else _named(train, validation, test)
+    splits = {"train": train, "test": test}
+    if validation is not None:
+        splits["validation"] = validation
     names = _check(tuple(splits.values()), class_names)
     places = [Point(pooling, i) for pooling in train.features for i in _layers(pooling, tuple(splits.values()), layers)]
     if not set(train.features) - set(ineligible):
@@ -203,10 +205,6 @@ def _words(
     texts, labels = read["train"]
     train = [texts[row] for row in order], labels[order]
     return bag_of_words(train, folds or read["validation"], read["test"][0], n_classes=n_classes)
-
-
-def _named(train: Examples, validation: Examples, test: Examples) -> dict[str, Examples]:
-    return {"train": train, "validation": validation, "test": test}
 
 
 def _check(splits: Sequence[Examples], class_names: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:

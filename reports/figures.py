@@ -58,17 +58,9 @@ def layer_curves(
         random_pooler: The pooler was never trained: dashed, and called so.
     """
     data = frame.assign(value=100 * frame["value"], lower=100 * frame["lower"], upper=100 * frame["upper"])
-    styles = _styles(data["pooling"])
     with blank(440, 310) as figure:
         axes = plain_axes(figure, left=40, right=RIGHT_OF_CURVES, top=30, bottom=46)
-        ends: list[tuple[float, str, str]] = []
-        for key, rows in data.groupby("pooling", sort=False):
-            colour, _ = styles[key]
-            points = rows.sort_values("layer")
-            axes.fill_between(points["layer"], points["lower"], points["upper"], color=colour, alpha=0.16, linewidth=0)
-            shown = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key)
-            ends.append((float(points["value"].iloc[-1]), name(shown, 14), colour))
-        _lines(axes, data, "value", styles, dashed=["pooler"] if random_pooler else [])
+        ends = _curves(axes, data, random_pooler=random_pooler)
         for shown, value in floors.items():
             axes.axhline(100 * value, color=MUTED, linewidth=1.2, linestyle=(0, (5, 4)), zorder=1)
             ends.append((100 * value, f"{name(shown, 14)} {100 * value:.1f}", MUTED))
@@ -135,17 +127,9 @@ def layer_lines(frame: pd.DataFrame, label: Label, *, shown: str, random_pooler:
         shown: What the numbers are.
         random_pooler: The pooler was never trained: dashed, and called so.
     """
-    styles = _styles(frame["pooling"])
     with blank(440, 270) as figure:
         axes = plain_axes(figure, left=48, right=RIGHT_OF_CURVES - 22, top=30, bottom=46)
-        ends: list[tuple[float, str, str]] = []
-        for key, rows in frame.groupby("pooling", sort=False):
-            colour, _ = styles[key]
-            points = rows.sort_values("layer")
-            axes.fill_between(points["layer"], points["lower"], points["upper"], color=colour, alpha=0.16, linewidth=0)
-            called = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key)
-            ends.append((float(points["value"].iloc[-1]), name(called, 14), colour))
-        _lines(axes, frame, "value", styles, dashed=["pooler"] if random_pooler else [])
+        ends = _curves(axes, frame, random_pooler=random_pooler)
         axes.axhline(0, color=MUTED, linewidth=1.2, linestyle=(0, (5, 4)), zorder=1)
         ticks(axes, sorted(set(frame["layer"])))
         heading(axes, shown)
@@ -255,6 +239,19 @@ def _styles(poolings: pd.Series[str]) -> dict[str, tuple[str, str]]:
     found = list(dict.fromkeys(poolings))
     others = [key for key in found if key not in STYLES]
     return {key: STYLES.get(key) or OTHERS[others.index(key) % len(OTHERS)] for key in found}
+
+
+def _curves(axes: Axes, data: pd.DataFrame, *, random_pooler: bool) -> list[tuple[float, str, str]]:
+    """A line by layer with its interval band for each pooling; where each ends, its name as shown and its colour."""
+    styles, ends = _styles(data["pooling"]), []
+    for key, rows in data.groupby("pooling", sort=False):
+        colour, _ = styles[key]
+        points = rows.sort_values("layer")
+        axes.fill_between(points["layer"], points["lower"], points["upper"], color=colour, alpha=0.16, linewidth=0)
+        shown = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key)
+        ends.append((float(points["value"].iloc[-1]), name(shown, 14), colour))
+    _lines(axes, data, "value", styles, dashed=["pooler"] if random_pooler else [])
+    return ends
 
 
 def _lines(
