@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sized
 from pathlib import Path
@@ -51,13 +50,6 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise InputError(f"cannot write to {str(folder)!r}: {error.strerror}; name another folder") from error
-
-
-def umask() -> int:
-    """The rights that this process withholds from new files."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def check_same_length(**arrays: Sized | None) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from probes.checks import InputError, first_line
 from probes.encoder import Encoder
-from probes.extraction import MAX_RUNNERS, MemoryWarning, Tell, Work, fill_shards
+from probes.extraction import MAX_RUNNERS, MemoryWarning, Room, Tell, Work, fill_shards
 from probes.store import FeatureStore
 
 RESTARTS = 10
@@ -60,10 +60,12 @@ class RayEngine:
             options = resources | {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
             shared, actor = ray.put(encoder), ray.remote(**options)(_Worker)
             pool = ray.util.ActorPool([actor.remote(shared, store) for _ in range(min(count, len(todo)))])
+            told: dict[str, None] = {}
             for done, notes in pool.map_unordered(lambda worker, piece: worker.fill.remote(piece), todo):
                 tell(done)
-                for note in notes:
-                    warnings.warn(note, MemoryWarning, stacklevel=2)
+                told |= dict.fromkeys(notes)
+            for note in told:
+                warnings.warn(note, MemoryWarning, stacklevel=2)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayActorError as error:
@@ -104,13 +106,13 @@ class _Worker:
     """One encoder, and the store that it fills."""
 
     def __init__(self, encoder: Encoder, store: FeatureStore) -> None:
-        self.encoder, self.store = encoder, store
+        self.encoder, self.store, self.room = encoder, store, Room(store.manifest.batch_tokens)
 
     def fill(self, work: Work) -> tuple[int, list[str]]:
         """Texts done, and notes."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", MemoryWarning)
-            fill_shards(self.encoder, self.store, [work], int)
+            fill_shards(self.encoder, self.store, [work], int, self.room)
         return len(work.texts), [str(w.message) for w in caught if w.category is MemoryWarning]
 
 

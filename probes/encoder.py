@@ -160,13 +160,13 @@ class Encoder:
             if layer not in range(self.n_layers + 1):
                 raise InputError(unknown("layer", layer, range(self.n_layers + 1)))
 
-    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Encoded:
-        """Tokenise; a special token's name inside a text is ordinary text.
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, first: int = 0) -> Encoded:
+        """Tokenise; a special token's name inside a text is ordinary text. Messages count texts from `first`.
 
         Raises:
             InputError: A text is not valid Unicode (a lone surrogate), or has no tokens at all.
         """
-        return encode(self.tokenizer, texts, pairs, max_length=self.max_length, types=self._uses_types)
+        return encode(self.tokenizer, texts, pairs, max_length=self.max_length, types=self._uses_types, first=first)
 
     def batch(self, encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
         """Pad the given rows on the right and put them on the device."""

@@ -43,6 +43,8 @@ class Work:
     """What one shard of a store still lacks."""
 
     shard: int
+    first: int
+    """Row of the store of the first text."""
     texts: Sequence[str]
     pairs: Sequence[str] | None
     poolings: tuple[str, ...]
@@ -125,7 +127,7 @@ def extract_features(
         for shard, rows in features.shards():
             lacking = tuple(pooling for pooling in poolings if not features.has(pooling, shard))
             if lacking and shard % parts == index - 1:
-                yield Work(shard, texts[rows], None if pairs is None else pairs[rows], lacking)
+                yield Work(shard, rows.start, texts[rows], None if pairs is None else pairs[rows], lacking)
             else:
                 bar.update(rows.stop - rows.start)
 
@@ -134,21 +136,34 @@ def extract_features(
     return features
 
 
-def fill_shards(encoder: Encoder, store: FeatureStore, work: Iterable[Work], tell: Tell) -> None:
+def fill_shards(
+    encoder: Encoder, store: FeatureStore, work: Iterable[Work], tell: Tell, room: Room | None = None
+) -> None:
     """Extract shards one after the other, in this process.
 
     While the encoder runs, the next shard is tokenised and the last one written.
 
+    Args:
+        encoder: As for `extract_features`.
+        store: Where they are written.
+        work: The shards.
+        tell: Called as texts are done.
+        room: What an earlier call found to fit in memory.
+
     Raises:
         InputError, OSError: As `extract_features`.
+
+    Warns:
+        MemoryWarning: A batch did not fit in memory.
     """
     manifest = store.manifest
+    room = room or Room(manifest.batch_tokens)
 
     def tokenise(todo: Work | None) -> Encoded | None:
         if todo is None:
             return None
         # The tokenizer's own records are larger than all that is needed here.
-        return dataclasses.replace(encoder.encode(todo.texts, todo.pairs), encodings=())
+        return dataclasses.replace(encoder.encode(todo.texts, todo.pairs, first=todo.first), encodings=())
 
     def write(todo: Work, pooled: dict[str, NDArray[np.float32]], truncated: int) -> None:
         for pooling in todo.poolings:
@@ -162,15 +177,13 @@ def fill_shards(encoder: Encoder, store: FeatureStore, work: Iterable[Work], tel
             current, todo = todo, next(pieces, None)
             tokenised = before.submit(tokenise, todo)
             if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
-                text = current.shard * manifest.shard_rows + bare[0]
-                raise InputError(f"text {text} has no token of its own for the pooling 'content'")
-            pooled = pool_texts(
-                encoder, encoded, current.poolings, manifest.layers, batch_tokens=manifest.batch_tokens, tell=tell
-            )
+                raise InputError(f"text {current.first + bare[0]} has no token of its own for the pooling 'content'")
+            pooled = _pool(encoder, encoded, current.poolings, manifest.layers, room, tell)
             written.result()  # one shard waits at most, so memory stays flat; and what failed ends the run
             written = after.submit(write, current, pooled, int(encoded.truncated.sum()))
             del pooled  # the writer holds it, and lets go of it long before the next shard is full
         written.result()
+    room.warn(encoder)
 
 
 def pool_texts(
@@ -192,17 +205,53 @@ def pool_texts(
     Warns:
         MemoryWarning: There were such batches.
     """
+    room = Room(batch_tokens or token_budget(encoder))
+    pooled = _pool(encoder, encoded, poolings, layers, room, tell)
+    room.warn(encoder)
+    return pooled
+
+
+@dataclass(eq=False)
+class Room:
+    """What fits in memory at once, as far as it is known."""
+
+    budget: int
+    """Tokens of a batch, where they fit."""
+    fitting: int = 0
+    """Tokens of a batch from which none is tried any more."""
+    failed: int = 0
+    """Tokens of the largest batch that did not fit; 0 where all did."""
+
+    def __post_init__(self) -> None:
+        self.fitting = self.fitting or self.budget
+
+    def lacked(self, tokens: int) -> None:
+        """A batch of so many tokens did not fit."""
+        self.fitting, self.failed = min(self.fitting, tokens // 2), max(self.failed, tokens)
+
+    def warn(self, encoder: Encoder) -> None:
+        """Say what did not fit."""
+        if self.failed:
+            warnings.warn(
+                f"A batch of {self.failed} tokens did not fit in the memory of {encoder.device}; batches of at most "
+                f"{self.fitting} did. Vectors may differ in their last bits from those of a run where it fits.",
+                MemoryWarning,
+                stacklevel=3,
+            )
+
+
+def _pool(
+    encoder: Encoder, encoded: Encoded, poolings: Sequence[str], layers: Sequence[int], room: Room, tell: Tell
+) -> dict[str, NDArray[np.float32]]:
+    """As `pool_texts`; `room` learns what does not fit."""
     out = np.empty((len(poolings), len(layers), len(encoded.ids), encoder.hidden), dtype=np.float32)
-    budget = fitting = batch_tokens or token_budget(encoder)
-    failed = 0
 
     def pool(batch: NDArray[np.int64], runner: Encoder) -> None:
-        nonlocal fitting, failed
         todo = [batch]
         while todo:  # no recursion: a function that refers to itself would keep the features until they are swept up
             rows = todo.pop()
             tokens = len(rows) * int(encoded.lengths[rows].max())
-            if len(rows) == 1 or tokens <= fitting:
+            if len(rows) == 1 or tokens <= room.fitting:
                 try:
                     out[:, :, rows] = _vectors(runner, runner.batch(encoded, rows), poolings, layers)
                     continue
@@ -214,19 +263,12 @@ def pool_texts(
                         raise InputError(
                             f"a text of {tokens} tokens does not fit in {where}; set a max_length"
                         ) from error
-                    fitting, failed = min(fitting, tokens // 2), max(failed, tokens)
+                    room.lacked(tokens)
             todo += np.array_split(rows, 2)
 
-    with encoder.packed(budget), _runners(encoder) as run:
-        for done in run(pool, batches(encoded.lengths, budget)):
+    with encoder.packed(room.budget), _runners(encoder) as run:
+        for done in run(pool, batches(encoded.lengths, room.budget)):
             tell(done)
-    if failed:
-        warnings.warn(
-            f"A batch of {failed} tokens did not fit in the memory of {encoder.device}; batches of at most {fitting} "
-            "did. Vectors may differ in their last bits from those of a run where it fits.",
-            MemoryWarning,
-            stacklevel=2,
-        )
     return dict(zip(poolings, out, strict=True))
 
 

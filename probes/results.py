@@ -10,16 +10,16 @@ import dataclasses
 import json
 import math
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, check_writable, umask
+from probes.checks import InputError, check_same_length, check_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,10 +164,10 @@ class AnalysisResult:
         check_replaceable(folder)
         folder = folder.resolve()
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        part = folder.with_name(f".{folder.name}.{uuid4().hex}")  # not by tempfile: that is its owner's alone
+        part.mkdir()
         try:
             self._write(part)
-            part.chmod(0o777 & ~umask())
             if folder.exists():
                 aside = folder.rename(part.with_name(f"{part.name}.old"))
                 try:

@@ -13,21 +13,24 @@ import json
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from socket import gethostname
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, choose, umask
+from probes.checks import InputError, choose
 
 if sys.platform != "win32":  # there a killed writer's file stays until the store is deleted
     import fcntl
+
+FORMAT = 1
+"""Of the shards' headers; a cache keeps stores of other formats under other names."""
 
 PART = ".part"
 """Ending of a file that is being written."""
@@ -69,7 +72,7 @@ class Manifest:
     @property
     def key(self) -> str:
         """Name of the store in a cache."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+        return _said_digest({"format": FORMAT, **dataclasses.asdict(self)})[:32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +156,8 @@ class FeatureStore:
                 raise InputError(f"pooling {pooling} of layer {self.manifest.layers[i]} {why} at text {text}")
         path, sums = self._path(pooling, shard), [_digest(layer) for layer in stored]
         # One entry: safetensors writes several in any order, and equal shards are equal files.
-        info = json.dumps({"belongs": self._belongs(path), "truncated": truncated, "sha256": sums})
+        said = {"belongs": self._belongs(path), "truncated": truncated, "sha256": sums}
+        info = json.dumps({"said": said, "sha256": _said_digest(said)})
         try:
             _write_whole(path, save({"features": stored}, {"layerprobe": info}))
         except OSError as error:
@@ -210,15 +214,18 @@ class FeatureStore:
                 length = int.from_bytes(file.read(8), "little")
                 header = json.loads(file.read(min(length, os.fstat(file.fileno()).st_size)))
                 info = json.loads(header["__metadata__"]["layerprobe"])
-                told = info["belongs"]
+                said, told = info["said"], info["said"]["belongs"]
+                whole_header = info["sha256"] == _said_digest(said)
             except (ValueError, KeyError, TypeError) as error:
                 raise self._damaged(path, f"it has no readable header: {error}") from error
+            if not whole_header:
+                raise self._damaged(path, "its header is not what was written")
             if told != self._belongs(path):
                 raise self._damaged(path, f"it was written as {told!r}, not as {self._belongs(path)!r}")
             there, whole = os.fstat(file.fileno()).st_size, file.tell() + self._size(shard)
             if there != whole:
                 raise self._damaged(path, f"it has {there} bytes, not {whole}")
-            yield file, info
+            yield file, said
 
     def _size(self, shard: int) -> int:
         """Bytes of a shard's features."""
@@ -266,23 +273,22 @@ def texts_fingerprint(texts: Sequence[str], pairs: Sequence[str] | None = None) 
     return digest.hexdigest()
 
 
+def _said_digest(said: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
 def _digest(layer: NDArray[np.floating[Any]]) -> str:
     return hashlib.sha256(np.ascontiguousarray(layer).data).hexdigest()
 
 
 def _write_whole(path: Path, content: bytes) -> None:
     """Put a file in place only when all of it is on disk."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.{gethostname()}.", suffix=PART, dir=path.parent)
-    part = Path(name)
+    file, part = _new_part(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            if sys.platform != "win32":
-                with contextlib.suppress(OSError):  # a file system without locks
-                    fcntl.flock(file, fcntl.LOCK_EX)
+        with file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            part.chmod(0o666 & ~umask())  # a temporary file is its owner's alone; a cache may be a group's
             if sys.platform != "win32":  # under the lock; Windows renames no open file
                 part.replace(path)
         if sys.platform == "win32":
@@ -290,6 +296,21 @@ def _write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _new_part(path: Path) -> tuple[BinaryIO, Path]:
+    """A new file beside `path`, open and locked: a file without a living writer's lock may be deleted by anybody."""
+    while True:
+        # Not by tempfile: its files are their owner's alone, and a cache may be a group's.
+        part = path.with_name(f".{path.name}.{gethostname()}.{uuid4().hex}{PART}")
+        file = part.open("xb")
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not os.fstat(file.fileno()).st_nlink:  # deleted by another process before it was locked
+                file.close()
+                continue
+        return file, part
 
 
 def _clear_abandoned(folder: Path) -> None:

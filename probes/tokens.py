@@ -75,7 +75,13 @@ class Batch:
 
 
 def encode(
-    tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, *, max_length: int, types: bool
+    tokenizer: Any,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    *,
+    max_length: int,
+    types: bool,
+    first: int = 0,
 ) -> Encoded:
     """Tokenise; a special token's name inside a text is ordinary text.
 
@@ -85,6 +91,8 @@ def encode(
         pairs: (texts,) second texts, or None.
         max_length: Tokens kept, special ones included.
         types: Ask for token types; a tokenizer made in code leaves them out otherwise, and pairs lose their sides.
+
+        first: Number of the first text in messages: these may be part of a longer list.
 
     Raises:
         InputError: Lengths differ, a text is not valid Unicode (a lone surrogate), or has no tokens at all.
@@ -106,12 +114,12 @@ def encode(
     except TypeError as error:
         for row, sides in enumerate(zip(texts, pairs or texts, strict=True)):
             if any("\ud800" <= character <= "\udfff" for side in sides for character in side):
-                raise InputError(f"text {row} holds a lone surrogate; it is not valid Unicode") from error
+                raise InputError(f"text {first + row} holds a lone surrogate; it is not valid Unicode") from error
         raise
     ids = tuple(np.asarray(row, dtype=np.int64) for row in encoded["input_ids"])
     for row, tokens in enumerate(ids):
         if not len(tokens):
-            raise InputError(f"text {row} ({texts[row]!r}) has no tokens; this tokenizer adds none of its own")
+            raise InputError(f"text {first + row} ({texts[row]!r}) has no tokens; this tokenizer adds none of its own")
     return Encoded(
         ids=ids,
         types=tuple(np.asarray(record.type_ids, dtype=np.int64) for record in encoded.encodings),

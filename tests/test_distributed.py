@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from probes import Encoder, InputError, extract_features
-from probes.distributed import RayEngine
+from probes.distributed import RayEngine, _room
 from tests.conftest import LAYERS, WORDS, build_model
 from tests.test_extraction import ROOT, files
 
@@ -101,6 +102,37 @@ def test_an_error_in_a_worker_is_the_local_one(cluster, tmp_path):
 def test_more_workers_than_there_is_room_for_are_refused(cluster, bert, tmp_path, workers):
     with pytest.raises(InputError, match=rf"workers must lie in \[1, 2\], one CPU each at least, found {workers}"):
         extract_features(bert, TEXTS[:4], store=tmp_path, engine=RayEngine(workers=workers))
+
+
+def nodes(*cores, gpus=0):
+    """Stands for a Ray of machines with so many cores each, and one that has left."""
+    machines = [{"Alive": True, "Resources": {"CPU": float(n), "GPU": float(gpus)}} for n in cores]
+    return SimpleNamespace(nodes=lambda: [*machines, {"Alive": False, "Resources": {"CPU": 64.0}}])
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "expected"),
+    [
+        ((2,), None, (1, {"num_cpus": 2})),
+        ((32,), None, (4, {"num_cpus": 8})),
+        ((12, 12), None, (2, {"num_cpus": 8})),
+        ((4, 16), None, (2, {"num_cpus": 8})),
+        ((6, 6), 3, (3, {"num_cpus": 3})),  # four cores left over on each machine hold no third worker of 4
+        ((12,), 12, (12, {"num_cpus": 1})),
+    ],
+)
+def test_workers_fit_on_the_machines_there_are(cores, workers, expected):
+    assert _room(nodes(*cores), False, workers) == expected
+
+
+@pytest.mark.parametrize(("workers", "count"), [(None, 4), (3, 3)])
+def test_on_gpus_a_worker_has_one(workers, count):
+    assert _room(nodes(8, 8, gpus=2), True, workers) == (count, {"num_gpus": 1})
+
+
+def test_a_cluster_without_gpus_is_refused_by_an_encoder_on_one():
+    with pytest.raises(InputError, match="the Ray cluster has no GPU"):
+        _room(nodes(8), True, None)
 
 
 def test_ray_that_is_not_installed_is_one_line(bert, tmp_path, monkeypatch):

@@ -142,20 +142,17 @@ def test_one_more_pooling_is_added_to_what_is_there(bert, texts, tmp_path, calls
 class HalfWritten:
     """A file that takes half of what is written."""
 
-    def __init__(self, handle, error):
-        self.handle, self.error = handle, error
+    def __init__(self, file, error):
+        self.file, self.error = file, error
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        os.close(self.handle)
-
-    def fileno(self):
-        return self.handle
+        self.file.close()
 
     def write(self, content):
-        os.write(self.handle, content[: len(content) // 2])
+        self.file.write(content[: len(content) // 2])
         raise self.error("cut off")
 
 
@@ -163,7 +160,7 @@ class HalfWritten:
 @pytest.mark.parametrize(
     ("step", "finished"),
     [
-        ("os.fdopen", range(9)),
+        ("probes.store._new_part", range(9)),
         ("os.fsync", range(9)),
         ("pathlib.Path.replace", range(9)),
     ],
@@ -177,8 +174,9 @@ def test_a_run_cut_off_at_any_step_of_any_file_goes_on_to_the_same_bytes(
     def counted(*args, fatal, **named):
         calls.append(0)
         if len(calls) == fatal:
-            if step == "os.fdopen":
-                return HalfWritten(args[0], error)
+            if step == "probes.store._new_part":
+                file, part = real(*args)
+                return HalfWritten(file, error), part
             raise error("cut off")
         return real(*args, **named)
 
@@ -279,6 +277,29 @@ def test_a_batch_that_finds_no_memory_is_halved_with_a_note(bert, texts, tmp_pat
         store = extract_features(bert, texts, store=tmp_path, batch_tokens=160, poolings=["cls", "mean"])
     for pooling, vectors in expected.items():
         np.testing.assert_allclose(read(store, [pooling])[pooling], vectors, atol=1e-5)
+
+
+def test_what_found_no_memory_in_one_shard_is_not_tried_in_the_next_and_noted_once(bert, texts, tmp_path, monkeypatch):
+    states, tried = Encoder.states, []
+
+    def small(self, batch, *args, **options):
+        tried.append(batch.mask.numel())
+        if tried[-1] > 80:
+            raise MemoryError
+        return states(self, batch, *args, **options)
+
+    monkeypatch.setattr(Encoder, "states", small)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)  # else two batches may fail before either is noted
+    with pytest.warns(MemoryWarning) as caught:
+        extract_features(bert, [texts[0]] * 60, store=tmp_path, batch_tokens=160, shard_rows=20)
+    assert len(caught) == 1
+    assert sum(size > 80 for size in tried) == 1
+
+
+@pytest.mark.parametrize("text", ["lone \ud800 surrogate"])
+def test_a_text_that_is_refused_is_named_by_its_number_among_all(bert, texts, tmp_path, text):
+    with pytest.raises(InputError, match="text 5 holds a lone surrogate"):
+        extract_features(bert, [*texts[:5], text], store=tmp_path, shard_rows=2)
 
 
 def test_a_text_that_finds_no_memory_by_itself_is_refused(bert, texts, tmp_path, monkeypatch):
