@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -165,11 +166,12 @@ def fill_shards(
         # The tokenizer's own records are larger than all that is needed here.
         return dataclasses.replace(encoder.encode(todo.texts, todo.pairs, first=todo.first), encodings=())
 
-    def write(todo: Work, pooled: dict[str, NDArray[np.float32]], truncated: int) -> None:
-        for pooling in todo.poolings:
-            store.write(pooling, todo.shard, pooled[pooling], truncated=truncated)
+    def write(todo: Work, pooled: NDArray[np.float32], truncated: int) -> None:
+        for pooling, features in zip(todo.poolings, pooled, strict=True):
+            store.write(pooling, todo.shard, features, truncated=truncated)
 
-    pieces = iter(work)
+    # One is filled while the other is written. New arrays for every shard would hold more, the longer the run.
+    pieces, buffers = iter(work), [np.empty(0, dtype=np.float32)] * 2
     with ThreadPoolExecutor(1) as before, ThreadPoolExecutor(1) as after:
         todo = next(pieces, None)
         tokenised, written = before.submit(tokenise, todo), after.submit(lambda: None)
@@ -178,10 +180,14 @@ def fill_shards(
             tokenised = before.submit(tokenise, todo)
             if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
                 raise InputError(f"text {current.first + bare[0]} has no token of its own for the pooling 'content'")
-            pooled = _pool(encoder, encoded, current.poolings, manifest.layers, room, tell)
+            shape = len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden
+            buffers.reverse()
+            if buffers[0].size < math.prod(shape):
+                buffers[0] = np.empty(math.prod(shape), dtype=np.float32)
+            pooled = buffers[0][: math.prod(shape)].reshape(shape)
+            _pool(encoder, encoded, current.poolings, manifest.layers, room, tell, pooled)
             written.result()  # one shard waits at most, so memory stays flat; and what failed ends the run
             written = after.submit(write, current, pooled, int(encoded.truncated.sum()))
-            del pooled  # the writer holds it, and lets go of it long before the next shard is full
         written.result()
     room.warn(encoder)
 
@@ -206,9 +212,10 @@ def pool_texts(
         MemoryWarning: There were such batches.
     """
     room = Room(batch_tokens or token_budget(encoder))
-    pooled = _pool(encoder, encoded, poolings, layers, room, tell)
+    out = np.empty((len(poolings), len(layers), len(encoded.ids), encoder.hidden), dtype=np.float32)
+    _pool(encoder, encoded, poolings, layers, room, tell, out)
     room.warn(encoder)
-    return pooled
+    return dict(zip(poolings, out, strict=True))
 
 
 @dataclass(eq=False)
@@ -241,10 +248,15 @@ class Room:
 
 
 def _pool(
-    encoder: Encoder, encoded: Encoded, poolings: Sequence[str], layers: Sequence[int], room: Room, tell: Tell
-) -> dict[str, NDArray[np.float32]]:
-    """As `pool_texts`; `room` learns what does not fit."""
-    out = np.empty((len(poolings), len(layers), len(encoded.ids), encoder.hidden), dtype=np.float32)
+    encoder: Encoder,
+    encoded: Encoded,
+    poolings: Sequence[str],
+    layers: Sequence[int],
+    room: Room,
+    tell: Tell,
+    out: NDArray[np.float32],
+) -> None:
+    """Fill `out` (poolings, layers, examples, hidden); `room` learns what does not fit."""
 
     def pool(batch: NDArray[np.int64], runner: Encoder) -> None:
         todo = [batch]
@@ -269,7 +281,6 @@ def _pool(
     with encoder.packed(room.budget), _runners(encoder) as run:
         for done in run(pool, batches(encoded.lengths, room.budget)):
             tell(done)
-    return dict(zip(poolings, out, strict=True))
 
 
 def _vectors(encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Sequence[int]) -> NDArray[np.float32]:
