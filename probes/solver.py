@@ -4,8 +4,8 @@ A probing study fits the same features again and again, for every penalty, every
 resampling. One after the other, each fit is a series of products of a matrix and a vector, which wait for memory; side
 by side they are products of matrices, which run at the processor's speed. And the features of a layer are so correlated
 that the curvature of the loss differs by orders of magnitude between directions. In the basis of the principal
-components, to which the L2 penalty is blind, it is nearly diagonal and known beforehand. The benchmark `sweep` shows
-what both gain.
+components, to which the L2 penalty is blind, it is nearly diagonal and known beforehand; weights are turned into it and
+gradients back, the features stay as they are. The benchmark `sweep` shows what both gain.
 
 Source: Liu & Nocedal (1989), Mathematical Programming 45 (L-BFGS); Boehning (1992), Annals of the Institute of
 Statistical Mathematics 44 (the curvature of multinomial likelihoods).
@@ -35,18 +35,18 @@ HALVINGS = 20
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Standardised features in the basis of their principal components."""
+    """Standardised features, and the basis of their principal components."""
 
     z: Tensor
     """(examples, hidden) in float32, or in float64 where the features are."""
     spectrum: Tensor
-    """(hidden,) mean square of each column of `z`, about."""
+    """(hidden,) mean square of `z` along each vector of the basis, about."""
     shift: NDArray[np.float64]
     """(hidden,) what standardising subtracts."""
     scale: NDArray[np.float64]
     """(hidden,) what it divides by."""
-    rotation: NDArray[Any] | None
-    """(hidden, hidden) `z` is the standardised features times this; None for no rotation."""
+    basis: Tensor | None
+    """(hidden, hidden) a vector of the basis in each column; None for the axes."""
 
     @classmethod
     def of(
@@ -71,19 +71,16 @@ class Design:
             return cls(z, z.square().mean(dim=0), shift, scale, None)
         rows = max(BASIS_ROWS, 4 * hidden)
         some = z[:: -(-n // rows)]
-        spectrum, rotation = torch.linalg.eigh(some.T @ some / len(some))
-        for start in range(0, n, CHUNK):
-            z[start : start + CHUNK] = z[start : start + CHUNK] @ rotation
-        return cls(z, spectrum.clamp(min=0), shift, scale, rotation.cpu().numpy())
+        spectrum, basis = torch.linalg.eigh(some.T @ some / len(some))
+        return cls(z, spectrum.clamp(min=0), shift, scale, basis)
 
     def first(self, n: int) -> Self:
-        """The first `n` examples, standardised and turned as all of them are."""
+        """The first `n` examples, standardised as all of them are."""
         return replace(self, z=self.z[:n])
 
     def fold(self, solution: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(columns, hidden) weights and (columns,) biases for the features as they came."""
-        weight = solution.weight if self.rotation is None else solution.weight @ self.rotation.T
-        folded = weight.astype(np.float64) / self.scale
+        folded = solution.weight.astype(np.float64) / self.scale
         return folded, solution.bias - folded @ self.shift
 
     def logits(self, solution: Solution) -> Tensor:
@@ -97,7 +94,7 @@ class Solution:
     """Where a regression ended."""
 
     weight: NDArray[Any]
-    """(columns, hidden) on the design's `z`: of two classes one column, the second's logit; else one a class."""
+    """(columns, hidden) of the design's `z`: of two classes one column, the second's logit; else one a class."""
     bias: NDArray[Any]
     """(columns,)"""
     converged: bool
@@ -129,19 +126,20 @@ def solve(
     """
     losses = _Losses.of(design, labels, cs, n_classes, weights, start)
     u, converged = _minimise(losses, tol=tol, max_iter=max_iter)
-    found = (u * losses.step).cpu().numpy()
+    found = losses.whole(u).cpu().numpy()
     return [Solution(w[:, :-1], w[:, -1], bool(ok)) for w, ok in zip(found, converged.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Losses:
-    """The losses to minimise, as functions of u: the weights and, last, the bias, each over its `step`.
+    """The losses to minimise, as functions of u: the weights in the basis and, last, the bias, each over its `step`.
 
     Problems and columns stand before examples and hidden: a few columns times many rows is several times slower the
     other way round.
     """
 
     z: Tensor
+    basis: Tensor | None
     targets: Tensor
     """(problems, examples) class ids."""
     share: Tensor
@@ -180,10 +178,20 @@ class _Losses:
             p = torch.sigmoid(logits) if n_classes == 2 else logits.softmax(dim=1)
             variance = (p * (1 - p)).mean(dim=0).clamp(min=1 / n**2).expand(problems, -1)
             whole = np.concatenate([begin.weight, begin.bias[:, None]], axis=1)
-            point = torch.from_numpy(whole).to(z).expand(problems, -1, -1)
+            point = torch.from_numpy(whole).to(z)
+            if design.basis is not None:
+                point = torch.cat([point[:, :-1] @ design.basis, point[:, -1:]], dim=1)
+            point = point.expand(problems, -1, -1)
         curvature = torch.cat([variance[..., None] * design.spectrum + penalty[:, None, None], variance[..., None]], 2)
         step = curvature.rsqrt()
-        return cls(z, targets, share, penalty, step, point / step)
+        return cls(z, design.basis, targets, share, penalty, step, point / step)
+
+    def whole(self, u: Tensor) -> Tensor:
+        """(problems, columns, hidden + 1) weights of `z` and biases."""
+        found = u * self.step
+        if self.basis is not None:
+            found[..., :-1] = found[..., :-1] @ self.basis.T
+        return found
 
     def at(self, u: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Loss (problems,) in float64 and gradient, like `u`, of the problems `which`."""
@@ -191,7 +199,10 @@ class _Losses:
         share = self.share if len(self.share) == 1 else self.share[which]
         both = u * step
         weight = both[..., :-1]
-        logits = (weight.flatten(0, 1) @ self.z.T).view(*u.shape[:2], -1) + both[..., -1:]
+        of_z = weight.flatten(0, 1)
+        if self.basis is not None:
+            of_z = of_z @ self.basis.T
+        logits = (of_z @ self.z.T).view(*u.shape[:2], -1) + both[..., -1:]
         if u.shape[1] == 1:
             logit, y = logits[:, 0], targets.to(logits.dtype)
             losses = torch.nn.functional.softplus(logit) - y * logit
@@ -204,7 +215,10 @@ class _Losses:
             residual.scatter_add_(1, own, residual.new_full((1, 1, 1), -1.0).expand(own.shape))
         residual *= share.unsqueeze(1)
         gradient = torch.empty_like(u)
-        gradient[..., :-1] = (residual.flatten(0, 1) @ self.z).view(weight.shape) + penalty[:, None, None] * weight
+        of_z = residual.flatten(0, 1) @ self.z
+        if self.basis is not None:
+            of_z = of_z @ self.basis
+        gradient[..., :-1] = of_z.view(weight.shape) + penalty[:, None, None] * weight
         gradient[..., -1] = residual.sum(dim=2)
         loss = (losses * share).sum(dim=1, dtype=torch.float64)
         loss += penalty * weight.square().sum(dim=(1, 2), dtype=torch.float64) / 2

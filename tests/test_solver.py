@@ -88,21 +88,21 @@ def test_features_too_wide_for_the_basis_of_components_are_fitted_as_they_are(co
     x, y = correlated
     turned = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
     monkeypatch.setattr("probes.solver.BASIS_HIDDEN", 4)
-    assert Design.of(x, *standardisation(x)).rotation is None
+    assert Design.of(x, *standardisation(x)).basis is None
     plain = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
     np.testing.assert_allclose(plain.log_prob(x), turned.log_prob(x), atol=2e-4)
 
 
-def test_the_basis_is_a_rotation_in_which_columns_are_uncorrelated(correlated):
+def test_in_the_basis_dimensions_are_uncorrelated(correlated):
     x = correlated[0]
     shift, scale = standardisation(x)
     design = Design.of(x, shift, scale)
-    np.testing.assert_allclose(design.rotation.T @ design.rotation, np.eye(12), atol=1e-12)
-    np.testing.assert_allclose(design.z.numpy() @ design.rotation.T, (x - shift) / scale, atol=1e-12)
+    basis = design.basis.numpy()
+    np.testing.assert_allclose(design.z.numpy(), (x - shift) / scale, atol=1e-12)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(12), atol=1e-12)
     gram = (design.z.T @ design.z / 300).numpy()
-    np.testing.assert_allclose(gram, np.diag(design.spectrum.numpy()), atol=1e-12)
-    raw = ((x - shift) / scale).T @ ((x - shift) / scale) / 300
-    assert np.abs(raw - np.diag(np.diag(raw))).max() > 0.1
+    np.testing.assert_allclose(basis.T @ gram @ basis, np.diag(design.spectrum.numpy()), atol=1e-12)
+    assert np.abs(gram - np.diag(np.diag(gram))).max() > 0.1
 
 
 def test_the_tolerance_sets_how_near_the_loss_comes_to_its_minimum(correlated):
