@@ -33,6 +33,8 @@ BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
 MAX_RUNNERS = 8
 """Batches at once on a CPU; more would wait for Python's own lock."""
 SHARD_ROWS = 2048
+SMALLEST_PART = 8
+"""Of a CPU's batch: the last batches of a shard are cut down to it."""
 
 
 class MemoryWarning(UserWarning):
@@ -172,8 +174,15 @@ def fill_shards(
 
     # One is filled while the other is written. New arrays for every shard would hold more, the longer the run.
     pieces, buffers = iter(work), [np.empty(0, dtype=np.float32)] * 2
-    with ThreadPoolExecutor(1) as before, ThreadPoolExecutor(1) as after:
-        todo = next(pieces, None)
+    todo = next(pieces, None)
+    if todo is None:
+        return
+    with (
+        encoder.packed(room.budget),  # first: copies of the model share what is packed
+        _runners(encoder) as run,
+        ThreadPoolExecutor(1) as before,
+        ThreadPoolExecutor(1) as after,
+    ):
         tokenised, written = before.submit(tokenise, todo), after.submit(lambda: None)
         while todo is not None and (encoded := tokenised.result()) is not None:
             current, todo = todo, next(pieces, None)
@@ -185,7 +194,7 @@ def fill_shards(
             if buffers[0].size < math.prod(shape):
                 buffers[0] = np.empty(math.prod(shape), dtype=np.float32)
             pooled = buffers[0][: math.prod(shape)].reshape(shape)
-            _pool(encoder, encoded, current.poolings, manifest.layers, room, tell, pooled)
+            _pool(run, encoder, encoded, current.poolings, manifest.layers, room, tell, pooled)
             written.result()  # one shard waits at most, so memory stays flat; and what failed ends the run
             written = after.submit(write, current, pooled, int(encoded.truncated.sum()))
         written.result()
@@ -213,7 +222,8 @@ def pool_texts(
     """
     room = Room(batch_tokens or token_budget(encoder))
     out = np.empty((len(poolings), len(layers), len(encoded.ids), encoder.hidden), dtype=np.float32)
-    _pool(encoder, encoded, poolings, layers, room, tell, out)
+    with encoder.packed(room.budget), _runners(encoder) as run:
+        _pool(run, encoder, encoded, poolings, layers, room, tell, out)
     room.warn(encoder)
     return dict(zip(poolings, out, strict=True))
 
@@ -248,6 +258,7 @@ class Room:
 
 
 def _pool(
+    run: Run,
     encoder: Encoder,
     encoded: Encoded,
     poolings: Sequence[str],
@@ -278,9 +289,9 @@ def _pool(
                     room.lacked(tokens)
             todo += np.array_split(rows, 2)
 
-    with encoder.packed(room.budget), _runners(encoder) as run:
-        for done in run(pool, batches(encoded.lengths, room.budget)):
-            tell(done)
+    least = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
+    for done in run(pool, batches(encoded.lengths, room.budget, least)):
+        tell(done)
 
 
 def _vectors(encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Sequence[int]) -> NDArray[np.float32]:
@@ -291,10 +302,11 @@ def _vectors(encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Se
 
 
 Pool = Callable[[NDArray[np.int64], Encoder], None]
+Run = Callable[[Pool, Iterable[NDArray[np.int64]]], Iterator[int]]
 
 
 @contextlib.contextmanager
-def _runners(encoder: Encoder) -> Iterator[Callable[[Pool, Iterable[NDArray[np.int64]]], Iterator[int]]]:
+def _runners(encoder: Encoder) -> Iterator[Run]:
     """Run batches side by side, each in a thread with a twin of the encoder.
 
     On a CPU two batches of one core each beat one of two cores by 10 to 16 %. On a GPU the second thread prepares a
@@ -349,14 +361,23 @@ def token_budget(encoder: Encoder) -> int:
     return BATCH_TOKENS.get(encoder.device.type, BATCH_TOKENS["cpu"])
 
 
-def batches(lengths: NDArray[np.integer[Any]], budget: int) -> Iterator[NDArray[np.int64]]:
+def batches(lengths: NDArray[np.integer[Any]], budget: int, least: int | None = None) -> Iterator[NDArray[np.int64]]:
     """Row numbers in batches of like length, longest first, at most `budget` tokens each with padding (or one text).
 
     Longest first, so that what does not fit in memory fails at once.
+
+    Args:
+        lengths: (texts,) tokens of each.
+        budget: Tokens of a batch.
+        least: Where given, the last batches are smaller and smaller, down to so many tokens: of those that work on
+            them side by side, none waits long for the others.
     """
     order = np.argsort(-lengths, kind="stable")
-    start = 0
+    left, start = int(lengths.sum()), 0
     while start < len(order):
-        stop = start + max(1, budget // int(lengths[order[start]]))
+        longest = int(lengths[order[start]])
+        tokens = budget if least is None else min(budget, max(least, left // 4))
+        stop = start + max(1, tokens // longest)
         yield order[start:stop]
+        left -= int(lengths[order[start:stop]].sum())
         start = stop

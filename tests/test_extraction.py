@@ -268,11 +268,12 @@ def no_memory_beyond(tokens, error, monkeypatch):
     ],
 )
 def test_a_batch_that_finds_no_memory_is_halved_with_a_note(bert, texts, tmp_path, error, monkeypatch):
+    texts = list(texts) * 4
     expected = plain_loop(bert, texts, ["cls", "mean"])
     no_memory_beyond(40, error, monkeypatch)
     with pytest.warns(
         MemoryWarning,
-        match=r"A batch of 1\d\d tokens did not fit in the memory of cpu; .* of at most [1-4]\d did",
+        match=r"A batch of \d+ tokens did not fit in the memory of cpu; .* of at most [1-4]\d did",
     ):
         store = extract_features(bert, texts, store=tmp_path, batch_tokens=160, poolings=["cls", "mean"])
     for pooling, vectors in expected.items():
@@ -410,10 +411,10 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(bert, texts, 
     assert not (tmp_path / "store").exists()
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.integers(1, 200))
-def test_batches_hold_every_row_once_within_the_budget_longest_first(lengths, budget):
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.integers(1, 200), st.none() | st.integers(1, 50))
+def test_batches_hold_every_row_once_within_the_budget_longest_first(lengths, budget, least):
     lengths = np.array(lengths)
-    found = list(batches(lengths, budget))
+    found = list(batches(lengths, budget, least))
     assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
     assert all(len(rows) == 1 or len(rows) * lengths[rows].max() <= budget for rows in found)
     tops = [lengths[rows].max() for rows in found]
@@ -425,6 +426,16 @@ def test_batches_of_like_length_pad_less_than_the_order_of_the_texts():
     ours = sum(len(rows) * lengths[rows].max() for rows in batches(lengths, 512))
     plain = sum(len(rows) * rows.max() for rows in np.array_split(lengths, 500 // 16))
     assert lengths.sum() <= ours < 1.1 * lengths.sum() < plain
+
+
+def test_the_last_batches_are_cut_small_so_that_none_waits_long_for_another():
+    lengths = np.full(400, 10)
+    assert [len(rows) for rows in batches(lengths, 800)] == [80] * 5
+    sizes = [len(rows) for rows in batches(lengths, 800, 100)]
+    assert sizes[0] == 80
+    assert min(sizes[:-1]) == 10
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(10 * size <= max(100, sum(sizes[i:]) * 10 / 4) for i, size in enumerate(sizes))
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 2, 3, 1)])
