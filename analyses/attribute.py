@@ -16,7 +16,7 @@ from probes.checks import InputError
 from probes.results import AnalysisResult, Attribution, Claim
 
 if TYPE_CHECKING:
-    from probes.attribution import Head
+    from probes.heads import Head
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class ExplainSettings:
 
     def check(self, job: Job) -> None:
         """Raise what can be known before the long part."""
-        from probes.attribution import ModelHead, baseline_name
+        from probes.attribution import baseline_name
+        from probes.heads import ModelHead
 
         baseline_name(job.encoder, self.baseline)
         if self.attribute < 0 or self.max_steps < 1:
@@ -82,7 +83,8 @@ def run(settings: Settings) -> AnalysisResult:
 
 def explain(job: Job, settings: ExplainSettings) -> tuple[Attribution, ...]:
     """Attributions of chosen test texts, for each label column and head, at the best point of each column."""
-    from probes.attribution import ModelHead, ProbeHead, attribute
+    from probes.attribution import attribute
+    from probes.heads import ModelHead, ProbeHead
 
     # The features may have been computed in bfloat16; gradients gain nothing from it.
     encoder = job.encoder.with_dtype("float32")

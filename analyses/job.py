@@ -245,7 +245,7 @@ class Job:
     @cached_property
     def heads(self) -> tuple[Mapping[str, NDArray[np.float64]], Sequence[str]]:
         """Label column -> the model's own log probabilities on test; and notes of columns whose classes it lacks."""
-        from probes.attribution import ModelHead
+        from probes.heads import ModelHead
 
         heads: dict[str, NDArray[np.float64]] = {}
         notes = []

@@ -4,13 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probes.attribution import ModelHead, ProbeHead, attribute
+    from probes.attribution import attribute
     from probes.checks import InputError
     from probes.classifiers import load_probes
     from probes.controlled import controlled_sentences
     from probes.data import TextDataset, make_splits
     from probes.encoder import Encoder
     from probes.extraction import extract_features
+    from probes.heads import ModelHead, ProbeHead
     from probes.logistic import FittedProbe, LogisticProbe
     from probes.places import Examples
     from probes.pooling import LayerStates
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from probes.sweep import sweep_probes
 
 _HOMES = {
-    "attribution": ("ModelHead", "ProbeHead", "attribute"),
+    "attribution": ("attribute",),
     "checks": ("InputError",),
     "classifiers": ("load_probes",),
     "controlled": ("controlled_sentences",),
     "data": ("TextDataset", "make_splits"),
     "encoder": ("Encoder",),
     "extraction": ("extract_features",),
+    "heads": ("ModelHead", "ProbeHead"),
     "logistic": ("FittedProbe", "LogisticProbe"),
     "places": ("Examples",),
     "pooling": ("LayerStates",),

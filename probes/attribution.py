@@ -6,9 +6,7 @@ embeddings; positions and special tokens are the same in the baseline, so specia
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,11 +16,12 @@ from tqdm.auto import tqdm
 
 from probes.checks import InputError, check_same_length, choose
 from probes.encoder import Encoder
-from probes.extraction import batches, token_budget
-from probes.logistic import FittedProbe, log_softmax
-from probes.pooling import POOLINGS
+from probes.extraction import token_budget
+from probes.heads import Head
+from probes.logistic import log_softmax
 from probes.results import Attribution
 from probes.tokens import Batch
+from probes.words import group_words
 
 FIRST_STEPS = 16
 MAX_STEPS = 256
@@ -30,131 +29,6 @@ TOLERANCE = 0.01
 """Share of |output - baseline output| that the convergence delta may reach."""
 SMALLEST = 0.005
 """Logits the delta may reach where text and baseline hardly differ."""
-
-
-class Head(Protocol):
-    """A classifier on top of an encoder, differentiable down to the input embeddings."""
-
-    encoder: Encoder
-    class_names: tuple[str, ...]
-    kind: str
-
-    @property
-    def layer(self) -> int | None:
-        """Where it reads; None for the model's own head."""
-        ...
-
-    @property
-    def pooling(self) -> str | None:
-        """What it reads; None for the model's own head."""
-        ...
-
-    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
-        """(batch, classes)"""
-        ...
-
-
-class ProbeHead:
-    """A fitted probe on one layer's pooled vector.
-
-    Args:
-        encoder: Its blocks up to `layer` run, the others do not.
-        probe: Fitted on that layer and pooling.
-        layer: In [0, n_layers].
-        pooling: Name from `probes.pooling.POOLINGS`.
-        class_names: By class id; the ids themselves when None.
-    """
-
-    kind = "probe"
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        probe: FittedProbe,
-        *,
-        layer: int,
-        pooling: str,
-        class_names: Sequence[str] | None = None,
-    ) -> None:
-        encoder.check_layers([layer])
-        encoder.check_poolings([pooling])
-        if probe.weight.shape[1] != encoder.hidden:
-            raise InputError(f"the probe reads {probe.weight.shape[1]} dimensions, the encoder has {encoder.hidden}")
-        self.encoder, self.layer, self.pooling = encoder, layer, pooling
-        self.class_names = tuple(class_names or (str(i) for i in range(len(probe.bias))))
-        check_same_length(class_names=self.class_names, bias=probe.bias)
-        self._weight = torch.from_numpy(probe.weight).to(encoder.device)
-        self._bias = torch.from_numpy(probe.bias).to(encoder.device)
-
-    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
-        """(batch, classes)"""
-        states = self.encoder.states(batch, [self.layer], embeddings=embeddings)[self.layer]
-        return POOLINGS[self.pooling](states) @ self._weight.T + self._bias
-
-
-class ModelHead:
-    """The classifier that a `*ForSequenceClassification` checkpoint brings along.
-
-    Args:
-        encoder: Of such a checkpoint.
-        class_names: The dataset's classes, in its order; the checkpoint's own when None.
-
-    Raises:
-        InputError: There is no such head, or its classes are not the dataset's.
-    """
-
-    kind = "model"
-    layer = None
-    pooling = None
-
-    def __init__(self, encoder: Encoder, class_names: Sequence[str] | None = None) -> None:
-        if not encoder.is_classifier:
-            raise InputError(f"{encoder.name} has no classification head; name a *ForSequenceClassification checkpoint")
-        if getattr(encoder.config, "problem_type", None) in ("multi_label_classification", "regression"):
-            raise InputError(f"{encoder.name} is for {encoder.config.problem_type}, not for one class a text")
-        self.encoder = encoder
-        self.class_names = tuple(class_names or encoder.class_names)
-        self._order = head_order(encoder.class_names, self.class_names)
-
-    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
-        """(batch, classes)"""
-        return self.encoder.logits(batch, embeddings=embeddings)[:, self._order]
-
-    def log_prob(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, progress: bool = False
-    ) -> NDArray[np.float64]:
-        """(texts, classes) log probabilities."""
-        encoded = self.encoder.encode(texts, pairs)
-        out = np.empty((len(texts), len(self.class_names)), dtype=np.float32)
-        budget = token_budget(self.encoder)
-        bar = tqdm(total=len(texts), desc="model head", unit="text", disable=not progress)
-        with bar, torch.inference_mode(), self.encoder.packed(budget):
-            for rows in batches(encoded.lengths, budget):
-                out[rows] = self.logits(self.encoder.batch(encoded, rows)).cpu().numpy()
-                bar.update(len(rows))
-        return log_softmax(out)
-
-
-def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
-    """For each class of the dataset, its logit's place in a model's head.
-
-    Names are compared without regard to case. Names of the kind LABEL_0 say nothing of their own; they stand for the
-    number, so they fit a dataset whose labels are the numbers 0 to n - 1.
-
-    Raises:
-        InputError: The two sets of names differ.
-    """
-    if sorted(head) == sorted(dataset) and len(set(head)) == len(head):
-        return [list(head).index(name) for name in dataset]
-    plain, wanted = [name.casefold() for name in head], [name.casefold() for name in dataset]
-    numbers = [name.removeprefix("label_") for name in plain]
-    for names in (plain, numbers):
-        if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
-            return [names.index(name) for name in wanted]
-    raise InputError(
-        f"the model's classes are {', '.join(map(repr, head))} and the dataset's {', '.join(map(repr, dataset))}; "
-        "set id2label in the model's config.json to the dataset's names, in the order of its logits"
-    )
 
 
 def attribute(
@@ -218,7 +92,7 @@ def attribute(
         sides = (texts[row], pairs[row]) if pairs is not None else (texts[row],)
         tokens = tuple(encoder.tokenizer.convert_ids_to_tokens(encoded.ids[row]))
         offsets = encoded.offsets(row)
-        words, word_offsets, member = _group(sides, offsets, tokens)
+        words, word_offsets, member = group_words(sides, offsets, tokens)
         found.append(
             Attribution(
                 text=texts[row],
@@ -322,59 +196,6 @@ def quadrature_weights(n: int) -> NDArray[np.float64]:
     terms = 2 * halved * np.cos(2 * np.pi * np.outer(k, j) / n) / (4 * j**2 - 1)
     ends = np.where((k == 0) | (k == n), 0.5, 1.0)
     return np.asarray(ends * (1 - terms.sum(axis=1)) / n)
-
-
-def _group(
-    sides: Sequence[str], offsets: NDArray[np.int64], tokens: Sequence[str]
-) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
-    """Words of the original texts that hold a token, their (words, 3) offsets, and (seq,) the word of each token."""
-    spans = [list(word_spans(text)) for text in sides]
-    words: list[str] = []
-    places: list[tuple[int, int, int]] = []
-    member = np.zeros(len(tokens), dtype=np.int64)
-    for i, (side, first, last) in enumerate(offsets):
-        if side < 0:
-            words.append(tokens[i])
-            places.append((-1, 0, 0))
-        else:
-            # A piece may begin with the blank before its word.
-            begin = next((c for c in range(first, last) if not sides[side][c].isspace()), first)
-            start, end = next((s for s in spans[side] if s[1] > begin), (first, last))
-            if not places or places[-1] != (side, start, end):
-                words.append(sides[side][start:end])
-                places.append((int(side), start, end))
-        member[i] = len(words) - 1
-    return tuple(words), np.array(places, dtype=np.int64).reshape(-1, 3), member
-
-
-def word_spans(text: str) -> Iterator[tuple[int, int]]:
-    """First and last + 1 character of each word: what blanks part, marks at its ends apart, CJK by character."""
-    start = 0
-    while start < len(text):
-        if text[start].isspace():
-            start += 1
-            continue
-        end = start
-        while end < len(text) and not text[end].isspace():
-            end += 1
-        kinds = "".join(_kind(character) for character in text[start:end])
-        lead = len(kinds) - len(kinds.lstrip("m"))
-        tail = max(lead, len(kinds.rstrip("m")))
-        begin = start
-        for i in range(1, len(kinds) + 1):
-            if i in (lead, tail, len(kinds)) or (lead < i < tail and "c" in (kinds[i - 1], kinds[i])):
-                if begin < start + i:
-                    yield begin, start + i
-                begin = start + i
-        start = end
-
-
-def _kind(character: str) -> str:
-    """`m` for punctuation, symbols and joiners, `c` for scripts written without blanks, `w` for the rest."""
-    if unicodedata.category(character)[0] in "PS" or unicodedata.category(character) == "Cf":
-        return "m"
-    blocks = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
-    return "c" if any(first <= ord(character) <= last for first, last in blocks) else "w"
 
 
 def _token(encoder: Encoder, name: str) -> Tensor:

@@ -13,7 +13,7 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob(
 ORDER = (
     "checks results dealing data rows reading controlled threads checkpoints tokens pooling packing hooks encoder "
     "store extraction distributed solver logistic classifiers places metrics uncertainty information controls depth "
-    "detection untrained scores sweep studies attribution geometry"
+    "detection untrained scores sweep studies words heads attribution geometry"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {

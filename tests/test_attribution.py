@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
-from probes.attribution import ATTRIBUTIONS, BASELINES, head_order, nested_points, quadrature_weights, word_spans
+from probes.attribution import ATTRIBUTIONS, BASELINES, nested_points, quadrature_weights
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
@@ -251,42 +251,6 @@ def test_pieces_are_gathered_into_the_words_of_the_original_text(bert):
         "]",
     ]
     assert list(found.words[1:-1]) == [text[a:b] for _, a, b in content]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("re-imagining, isn't!!!", ["re-imagining", ",", "isn't", "!!!"]),
-        ("“你好” hi", ["“", "你", "好", "”", "hi"]),
-        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
-        ("سلام، دنیا", ["سلام", "،", "دنیا"]),
-        ("e\u0301cole", ["e\u0301cole"]),
-        ("  ", []),
-        ("...", ["..."]),
-        ("a中b", ["a", "中", "b"]),
-    ],
-)
-def test_words_are_what_a_reader_calls_words(text, words):
-    assert [text[a:b] for a, b in word_spans(text)] == words
-
-
-@pytest.mark.parametrize(
-    ("head", "dataset", "order"),
-    [
-        (("NEGATIVE", "Positive"), ("positive", "negative"), [1, 0]),
-        (("LABEL_0", "LABEL_1", "LABEL_2"), ("0", "1", "2"), [0, 1, 2]),
-        (("0", "1"), ("1", "0"), [1, 0]),
-        (("yes", "YES"), ("YES", "yes"), [1, 0]),
-    ],
-)
-def test_head_classes_are_matched_by_name(head, dataset, order):
-    assert head_order(head, dataset) == order
-
-
-@pytest.mark.parametrize("head", [("LABEL_0", "LABEL_1"), ("negative", "neutral"), ("negative", "neutral", "positive")])
-def test_head_classes_that_are_not_the_datasets_are_refused(head):
-    with pytest.raises(InputError, match="set id2label"):
-        head_order(head, ("negative", "positive"))
 
 
 def test_what_does_not_exist_is_refused_with_what_does(bert, bert_classifier):

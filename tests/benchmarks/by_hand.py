@@ -30,11 +30,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModel, AutoTokenizer
 
-from probes.attribution import SMALLEST, TOLERANCE, ProbeHead, attribute
+from probes.attribution import SMALLEST, TOLERANCE, attribute
 from probes.checkpoints import packaged_folder
 from probes.classifiers import DEFAULT_CS
 from probes.encoder import Encoder
 from probes.extraction import extract_features
+from probes.heads import ProbeHead
 from probes.logistic import FittedProbe, LogisticProbe
 from probes.metrics import METRICS
 from probes.places import Examples, Point

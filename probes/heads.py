@@ -1,0 +1,144 @@
+"""What can be explained: a classifier on top of an encoder, differentiable down to the input embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from probes.checks import InputError, check_same_length
+from probes.encoder import Encoder
+from probes.extraction import batches, token_budget
+from probes.logistic import FittedProbe, log_softmax
+from probes.pooling import POOLINGS
+from probes.tokens import Batch
+
+
+class Head(Protocol):
+    """A classifier on top of an encoder, differentiable down to the input embeddings."""
+
+    encoder: Encoder
+    class_names: tuple[str, ...]
+    kind: str
+
+    @property
+    def layer(self) -> int | None:
+        """Where it reads; None for the model's own head."""
+        ...
+
+    @property
+    def pooling(self) -> str | None:
+        """What it reads; None for the model's own head."""
+        ...
+
+    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
+        """(batch, classes)"""
+        ...
+
+
+class ProbeHead:
+    """A fitted probe on one layer's pooled vector.
+
+    Args:
+        encoder: Its blocks up to `layer` run, the others do not.
+        probe: Fitted on that layer and pooling.
+        layer: In [0, n_layers].
+        pooling: Name from `probes.pooling.POOLINGS`.
+        class_names: By class id; the ids themselves when None.
+    """
+
+    kind = "probe"
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        probe: FittedProbe,
+        *,
+        layer: int,
+        pooling: str,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
+        encoder.check_layers([layer])
+        encoder.check_poolings([pooling])
+        if probe.weight.shape[1] != encoder.hidden:
+            raise InputError(f"the probe reads {probe.weight.shape[1]} dimensions, the encoder has {encoder.hidden}")
+        self.encoder, self.layer, self.pooling = encoder, layer, pooling
+        self.class_names = tuple(class_names or (str(i) for i in range(len(probe.bias))))
+        check_same_length(class_names=self.class_names, bias=probe.bias)
+        self._weight = torch.from_numpy(probe.weight).to(encoder.device)
+        self._bias = torch.from_numpy(probe.bias).to(encoder.device)
+
+    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
+        """(batch, classes)"""
+        states = self.encoder.states(batch, [self.layer], embeddings=embeddings)[self.layer]
+        return POOLINGS[self.pooling](states) @ self._weight.T + self._bias
+
+
+class ModelHead:
+    """The classifier that a `*ForSequenceClassification` checkpoint brings along.
+
+    Args:
+        encoder: Of such a checkpoint.
+        class_names: The dataset's classes, in its order; the checkpoint's own when None.
+
+    Raises:
+        InputError: There is no such head, or its classes are not the dataset's.
+    """
+
+    kind = "model"
+    layer = None
+    pooling = None
+
+    def __init__(self, encoder: Encoder, class_names: Sequence[str] | None = None) -> None:
+        if not encoder.is_classifier:
+            raise InputError(f"{encoder.name} has no classification head; name a *ForSequenceClassification checkpoint")
+        if getattr(encoder.config, "problem_type", None) in ("multi_label_classification", "regression"):
+            raise InputError(f"{encoder.name} is for {encoder.config.problem_type}, not for one class a text")
+        self.encoder = encoder
+        self.class_names = tuple(class_names or encoder.class_names)
+        self._order = head_order(encoder.class_names, self.class_names)
+
+    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
+        """(batch, classes)"""
+        return self.encoder.logits(batch, embeddings=embeddings)[:, self._order]
+
+    def log_prob(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """(texts, classes) log probabilities."""
+        encoded = self.encoder.encode(texts, pairs)
+        out = np.empty((len(texts), len(self.class_names)), dtype=np.float32)
+        budget = token_budget(self.encoder)
+        bar = tqdm(total=len(texts), desc="model head", unit="text", disable=not progress)
+        with bar, torch.inference_mode(), self.encoder.packed(budget):
+            for rows in batches(encoded.lengths, budget):
+                out[rows] = self.logits(self.encoder.batch(encoded, rows)).cpu().numpy()
+                bar.update(len(rows))
+        return log_softmax(out)
+
+
+def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
+    """For each class of the dataset, its logit's place in a model's head.
+
+    Names are compared without regard to case. Names of the kind LABEL_0 say nothing of their own; they stand for the
+    number, so they fit a dataset whose labels are the numbers 0 to n - 1.
+
+    Raises:
+        InputError: The two sets of names differ.
+    """
+    if sorted(head) == sorted(dataset) and len(set(head)) == len(head):
+        return [list(head).index(name) for name in dataset]
+    plain, wanted = [name.casefold() for name in head], [name.casefold() for name in dataset]
+    numbers = [name.removeprefix("label_") for name in plain]
+    for names in (plain, numbers):
+        if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
+            return [names.index(name) for name in wanted]
+    raise InputError(
+        f"the model's classes are {', '.join(map(repr, head))} and the dataset's {', '.join(map(repr, dataset))}; "
+        "set id2label in the model's config.json to the dataset's names, in the order of its logits"
+    )

@@ -1,0 +1,25 @@
+"""Heads: the classes of a checkpoint are the dataset's, by name."""
+
+import pytest
+
+from probes import InputError
+from probes.heads import head_order
+
+
+@pytest.mark.parametrize(
+    ("head", "dataset", "order"),
+    [
+        (("NEGATIVE", "Positive"), ("positive", "negative"), [1, 0]),
+        (("LABEL_0", "LABEL_1", "LABEL_2"), ("0", "1", "2"), [0, 1, 2]),
+        (("0", "1"), ("1", "0"), [1, 0]),
+        (("yes", "YES"), ("YES", "yes"), [1, 0]),
+    ],
+)
+def test_head_classes_are_matched_by_name(head, dataset, order):
+    assert head_order(head, dataset) == order
+
+
+@pytest.mark.parametrize("head", [("LABEL_0", "LABEL_1"), ("negative", "neutral"), ("negative", "neutral", "positive")])
+def test_head_classes_that_are_not_the_datasets_are_refused(head):
+    with pytest.raises(InputError, match="set id2label"):
+        head_order(head, ("negative", "positive"))
