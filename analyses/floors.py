@@ -154,7 +154,7 @@ def _sample(split: Examples, task: str, point: Point) -> Sample:
 
 
 def _geometry(job: Job) -> dict[str, pd.DataFrame]:
-    """Anisotropy of each layer and pooling, and linear CKA of each pair of layers, on the test texts."""
+    """Anisotropy of each layer and pooling; linear CKA of each pair of layers and its floor; on the test texts."""
     import pandas as pd
 
     from probes.geometry import anisotropy, cka_matrix
@@ -163,11 +163,15 @@ def _geometry(job: Job) -> dict[str, pd.DataFrame]:
     cosines = [(p, layer, anisotropy(features[p][layer])) for p in job.poolings for layer in layers]
     alike = []
     for pooling in job.poolings:
-        for layer, row in zip(layers, cka_matrix(features[pooling], layers), strict=True):
-            alike += [(pooling, layer, other, float(cka)) for other, cka in zip(layers, row, strict=True)]
+        found = cka_matrix(features[pooling], layers)
+        for i, layer in enumerate(layers):
+            alike += [
+                (pooling, layer, other, float(found.cka[i, j]), float(found.floor[i, j]))
+                for j, other in enumerate(layers)
+            ]
     return {
         "anisotropy": pd.DataFrame(cosines, columns=["pooling", "layer", "anisotropy"]),
-        "cka": pd.DataFrame(alike, columns=["pooling", "layer", "other_layer", "cka"]),
+        "cka": pd.DataFrame(alike, columns=["pooling", "layer", "other_layer", "cka", "floor"]),
     }
 
 

@@ -27,6 +27,16 @@ class Spread:
     """Root mean squared distance to the mean vector, divided by the norm of the mean vector."""
 
 
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How alike the layers of one pooling place the same texts."""
+
+    cka: NDArray[np.float64]
+    """(layers, layers) linear CKA, symmetric, 1 on the diagonal; nan beside a layer that is constant over texts."""
+    floor: NDArray[np.float64]
+    """(layers, layers) what it would be on average if the texts of one layer were shuffled; nan where CKA is."""
+
+
 def spread(features: NDArray[np.floating[Any]]) -> Spread:
     """Spread of (examples, hidden) vectors."""
     check_features(features)
@@ -90,24 +100,26 @@ def linear_cka(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> fl
     return float(np.clip(shared / own, 0.0, 1.0)) if own else float("nan")
 
 
-def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> NDArray[np.float64]:
-    """Linear CKA of every two layers, through float32 products: within 1e-5 of `linear_cka`.
+def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> Alignment:
+    """Linear CKA of every two layers, through float32 products: within 1e-5 of `linear_cka`, and its floor.
 
     Each layer is asked for once. Held are a float32 copy of all layers (13 x 10,000 x 768: .4 GB), two layers in
     float64 and 64 MB. The multiplications are half of layers x hidden x examples x (layers x hidden), or x examples
     where those are far fewer: take a sample of a large dataset.
 
+    The floor is the mean over all orders of the texts of one side, not over a few draws: of centred similarities K and
+    M of n texts it is tr K tr M / ((n - 1) |K| |M|), which costs a sum of squares a layer. Gaussian vectors of p
+    dimensions get about p / (p + n); vectors that vary in few directions get less.
+
     Args:
         features: Layer -> (examples, hidden), of one pooling.
         layers: In the order of the result.
 
-    Returns:
-        (layers, layers) symmetric, 1 on the diagonal; nan in the row and column of a layer that is constant over texts.
-
     Raises:
         InputError: No layer is asked for, or two have different shapes.
 
-    Source: Kornblith et al. (2019), arXiv:1905.00414.
+    Source: Kornblith et al. (2019), arXiv:1905.00414. The floor: Kazi-Aoual et al. (1995), Computational Statistics &
+    Data Analysis 20, there of the RV coefficient, which is linear CKA.
     """
     if not len(layers):
         raise InputError("no layer is asked for; name at least one")
@@ -126,8 +138,12 @@ def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> NDArray[np.flo
     shared = _shared_by_texts(held) if 2 * examples < len(layers) * hidden else _shared_by_dimensions(held)
     own = np.sqrt(np.diagonal(shared))
     scale = np.outer(own, own)
-    alike: NDArray[np.float64] = np.divide(shared, scale, out=np.full_like(scale, np.nan), where=scale > 0)
-    return alike.clip(0.0, 1.0)
+    unknown = np.full_like(scale, np.nan)
+    alike = np.divide(shared, scale, out=unknown.copy(), where=scale > 0)
+    # A layer's trace is at most |K| sqrt(n - 1): the floor is 1 where few texts lie at equal distances.
+    traces = np.array([np.einsum("ij,ij->", x, x, dtype=np.float64) for x in held])
+    shuffled = np.divide(np.outer(traces, traces), scale * (examples - 1), out=unknown, where=scale > 0)
+    return Alignment(alike.clip(0.0, 1.0), shuffled.clip(0.0, 1.0))
 
 
 def _shared_by_texts(held: NDArray[np.float32]) -> NDArray[np.float64]:

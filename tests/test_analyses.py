@@ -93,6 +93,19 @@ def test_the_bits_of_each_text_average_to_the_v_information_of_the_place(result)
     np.testing.assert_allclose(texts["right"].mean()[accuracy.index], accuracy.astype(float))
 
 
+def test_every_pair_of_layers_stands_beside_what_unrelated_vectors_would_reach(result):
+    cka = result.tables["cka"]
+    known = cka.dropna()
+    assert set(known["pooling"]) == {"cls", "mean", "pooler"}
+    unknown = cka[cka["cka"].isna()]
+    assert (unknown["floor"].isna() & (unknown["pooling"] != "mean")).all()
+    assert (unknown[["layer", "other_layer"]].min(axis=1) == 0).all()
+    assert known["floor"].between(0, 1, inclusive="neither").all()
+    there, back = ["pooling", "layer", "other_layer"], ["pooling", "other_layer", "layer"]
+    ways = known.set_index(there), known.set_index(back).rename_axis(index=there)
+    pd.testing.assert_frame_equal(ways[0][["cka", "floor"]].sort_index(), ways[1][["cka", "floor"]].sort_index())
+
+
 def test_floors_and_controls_can_be_left_out(place):
     assert call(place, "layers", *files(place), "--no-controls", "--untrained", "0", out="bare") == 0
     bare = AnalysisResult.load(place / "bare")

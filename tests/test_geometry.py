@@ -218,7 +218,7 @@ def test_the_matrix_is_the_plain_loop_over_pairs(examples, hidden, band, monkeyp
     monkeypatch.setattr(geometry, "BAND", band)
     features = dict(enumerate(drifting(4, examples, hidden)))
     layers = [3, 0, 2]
-    found = cka_matrix(features, layers)
+    found = cka_matrix(features, layers).cka
     expected = [[linear_cka(features[a], features[b]) for b in layers] for a in layers]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(found, [[hsic_cka(features[a], features[b]) for b in layers] for a in layers], atol=1e-5)
@@ -235,7 +235,7 @@ def test_both_ways_to_the_matrix_agree():
 
 @pytest.mark.parametrize(("examples", "hidden"), [(9, 30), (400, 30)])
 def test_layers_drift_apart_from_the_first(examples, hidden):
-    found = cka_matrix(np.stack(list(drifting(6, examples, hidden))), range(6))
+    found = cka_matrix(np.stack(list(drifting(6, examples, hidden))), range(6)).cka
     np.testing.assert_allclose(np.diagonal(found), 1, atol=1e-6)
     assert found[0, 1] > found[0, 5] + 0.1
 
@@ -245,19 +245,22 @@ def test_a_constant_layer_is_unknown_beside_every_layer_and_itself(examples, hid
     features = np.stack(list(drifting(4, examples, hidden)))
     whole = cka_matrix(features, range(4))
     features[1] = features[1, 0]
-    found = cka_matrix(features, range(4))
-    assert np.isnan(found[1]).all()
-    assert np.isnan(found[:, 1]).all()
+    constant = cka_matrix(features, range(4))
     kept = np.ix_([0, 2, 3], [0, 2, 3])
-    np.testing.assert_array_equal(found[kept], whole[kept])
+    for found, before in ((constant.cka, whole.cka), (constant.floor, whole.floor)):
+        assert np.isnan(found[1]).all()
+        assert np.isnan(found[:, 1]).all()
+        np.testing.assert_array_equal(found[kept], before[kept])
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_tiny_and_huge_features_neither_vanish_nor_overflow(scale):
     features = np.stack(list(drifting(3, 60, 10)))
     expected = cka_matrix(features, range(3))
-    np.testing.assert_allclose(cka_matrix(features * np.float32(scale), range(3)), expected, atol=1e-5)
-    assert linear_cka(features[0] * np.float32(scale), features[1]) == pytest.approx(expected[0, 1], abs=1e-5)
+    found = cka_matrix(features * np.float32(scale), range(3))
+    np.testing.assert_allclose(found.cka, expected.cka, atol=1e-5)
+    np.testing.assert_allclose(found.floor, expected.floor, atol=1e-5)
+    assert linear_cka(features[0] * np.float32(scale), features[1]) == pytest.approx(expected.cka[0, 1], abs=1e-5)
 
 
 def test_each_layer_is_asked_for_once():
@@ -282,7 +285,63 @@ def test_features_are_left_as_they_were():
 
 
 def test_one_text_is_all_unknown():
-    assert np.isnan(cka_matrix(np.stack(list(drifting(3, 1, 5))), range(3))).all()
+    found = cka_matrix(np.stack(list(drifting(3, 1, 5))), range(3))
+    assert np.isnan(found.cka).all()
+    assert np.isnan(found.floor).all()
+
+
+# The floor of CKA
+
+
+@pytest.mark.parametrize("examples", [2, 3, 5])
+@pytest.mark.parametrize("hidden", [1, 2, 40])
+def test_the_floor_is_the_mean_over_every_order_of_the_texts(examples, hidden):
+    features = np.stack(list(drifting(3, examples, hidden)))
+    found = cka_matrix(features, range(3)).floor
+    orders = [list(order) for order in itertools.permutations(range(examples))]
+    for a, b in itertools.product(range(3), repeat=2):
+        every = [hsic_cka(features[a], features[b][order]) for order in orders]
+        assert found[a, b] == pytest.approx(np.mean(every), abs=1e-5)
+
+
+@pytest.mark.parametrize(("examples", "hidden"), [(60, 200), (300, 8)])
+def test_shuffled_texts_reach_the_floor_on_average(examples, hidden):
+    features = np.stack(list(drifting(2, examples, hidden)))
+    rng = np.random.default_rng(4)
+    drawn = [linear_cka(features[0], features[1][rng.permutation(examples)]) for _ in range(100)]
+    found = cka_matrix(features, range(2))
+    error = np.std(drawn) / math.sqrt(len(drawn))
+    assert found.floor[0, 1] == pytest.approx(np.mean(drawn), abs=4 * error)
+    assert found.cka[0, 1] > found.floor[0, 1] + 0.1
+
+
+@pytest.mark.parametrize(("examples", "hidden"), [(20, 200), (200, 200), (20_000, 20)])
+def test_the_floor_of_gaussian_vectors_falls_with_the_number_of_texts(examples, hidden):
+    found = cka_matrix(np.stack([cloud(examples, hidden, seed) for seed in range(2)]), range(2))
+    np.testing.assert_allclose(found.floor, hidden / (hidden + examples), rtol=0.1)
+    assert found.cka[0, 1] == pytest.approx(found.floor[0, 1], rel=0.1)
+
+
+def test_vectors_that_vary_in_few_directions_have_a_lower_floor():
+    wide, narrow = cloud(200, 100), cloud(200, 100) * np.where(np.arange(100) < 2, 100, 1)
+    assert cka_matrix([wide], [0]).floor[0, 0] > 0.3
+    assert cka_matrix([narrow], [0]).floor[0, 0] < 0.02
+
+
+def test_texts_all_as_far_apart_have_no_lower_floor_than_one():
+    found = cka_matrix(np.stack([simplex(9), simplex(9) * 3]), range(2))
+    np.testing.assert_allclose(found.floor, 1, atol=1e-6)
+    np.testing.assert_allclose(found.cka, 1, atol=1e-6)
+    assert found.floor.max() <= 1
+
+
+def test_the_floor_is_symmetric_and_no_order_moves_it():
+    features = np.stack(list(drifting(4, 50, 12)))
+    found = cka_matrix(features, range(4)).floor
+    assert (found == found.T).all()
+    shuffled = features.copy()
+    shuffled[2] = features[2][::-1]
+    np.testing.assert_allclose(cka_matrix(shuffled, range(4)).floor, found, atol=1e-6)
 
 
 def test_layers_of_different_shapes_are_refused():
