@@ -55,7 +55,8 @@ def control(view: View) -> Section | None:
         if rows is None:
             continue
         curve = rows.assign(value=100 * rows["selectivity"], lower=100 * rows["lower"], upper=100 * rows["upper"])
-        drawings = _lines(view, curve, f"control-{i}", task, "Selectivity", "selectivity, points", "points", 1)
+        title = f"Selectivity by layer for {name(task)}, points"
+        drawings = lines(view, curve, f"control-{i}", title, shown="selectivity, points", digits=1)
         heading = (
             "vector",
             "layer",
@@ -66,7 +67,7 @@ def control(view: View) -> Section | None:
             "selectivity",
             "95 % interval",
         )
-        lines = tuple(
+        cells = tuple(
             (
                 wording.pooling(r.pooling, random_pooler=view.random_pooler),
                 str(r.layer),
@@ -84,7 +85,7 @@ def control(view: View) -> Section | None:
             f"On the {count(first['n'])} test texts ({percent(first['share_scored'])}) whose type occurs in training; "
             "selectivity in percentage points."
         )
-        table = Table(caption, rows=lines, folded=True, **columns(*heading, numeric=heading[1:]))
+        table = Table(caption, rows=cells, folded=True, **columns(*heading, numeric=heading[1:]))
         parts.append(Part(view.heading(task), drawings=drawings, tables=(table,)))
     notes = (
         "A control task gives all texts of one type the same label, drawn at random as often as in the real labels; a "
@@ -113,11 +114,10 @@ def information(view: View) -> Section | None:
         if rows is None:
             continue
         curve = rows.rename(columns={"v_information": "value"})
-        drawings = _lines(
-            view, curve, f"information-{i}", task, "V-information", "V-information, bits a text", "bits", 3
-        )
+        title = f"V-information by layer for {name(task)}, bits"
+        drawings = lines(view, curve, f"information-{i}", title, shown="V-information, bits a text", digits=3)
         heading = ("vector", "layer", "V-information", "95 % interval", "codelength", "without vectors", "compression")
-        lines = tuple(
+        cells = tuple(
             (
                 wording.pooling(r.pooling, random_pooler=view.random_pooler),
                 str(r.layer),
@@ -129,7 +129,7 @@ def information(view: View) -> Section | None:
             )
             for r in rows.itertuples()
         )
-        table = Table("Bits a text.", rows=lines, folded=True, **columns(*heading, numeric=heading[1:]))
+        table = Table("Bits a text.", rows=cells, folded=True, **columns(*heading, numeric=heading[1:]))
         parts.append(Part(view.heading(task), drawings=drawings, tables=(table,)))
     notes = (
         "V-information: the log loss that the probe saves on test against one that sees no text. It can be below 0.",
@@ -188,7 +188,7 @@ def depth(view: View) -> Section | None:
         if texts is None:
             continue
         heading = ("vector", "mean depth", "correlation of two refits", "same depth in both", "by chance")
-        lines = tuple(
+        cells = tuple(
             (
                 wording.pooling(str(c.numbers["pooling"]), random_pooler=view.random_pooler),
                 decimal(value(c, "mean_depth"), 2),
@@ -198,7 +198,7 @@ def depth(view: View) -> Section | None:
             )
             for c in claims
         )
-        trust = Table("Depth, and how much of it comes again.", rows=lines, **columns(*heading, numeric=heading[1:]))
+        trust = Table("Depth, and how much of it comes again.", rows=cells, **columns(*heading, numeric=heading[1:]))
         parts.append(Part(view.heading(task), tables=(trust, _by_layer(view, texts))))
     notes = (
         "Prediction depth through probes: the layer from which on every probe says of a text what the last one says; "
@@ -216,7 +216,7 @@ def _by_layer(view: View, texts: pd.DataFrame) -> Table:
     layers = sorted(set(texts["depth"]))
     shares = texts.groupby("pooling", sort=False)["depth"].value_counts(normalize=True)
     heading = ("vector", *(f"layer {layer}" for layer in layers))
-    lines = tuple(
+    cells = tuple(
         (
             wording.pooling(key, random_pooler=view.random_pooler),
             *(percent(float(shares.get((key, layer), 0.0))) for layer in layers),
@@ -224,12 +224,19 @@ def _by_layer(view: View, texts: pd.DataFrame) -> Table:
         for key in dict.fromkeys(texts["pooling"])
     )
     return Table(
-        "Share of the test texts that settle at each layer.", rows=lines, **columns(*heading, numeric=heading[1:])
+        "Share of the test texts that settle at each layer.", rows=cells, **columns(*heading, numeric=heading[1:])
     )
 
 
-def _lines(
-    view: View, curve: pd.DataFrame, anchor: str, task: str, title: str, shown: str, unit: str, digits: int
+def lines(
+    view: View,
+    curve: pd.DataFrame,
+    anchor: str,
+    title: str,
+    *,
+    shown: str,
+    digits: int,
+    caption: str = "Bands: 95 % intervals. Dashed grey: none.",
 ) -> tuple[Drawing, ...]:
     """A number by layer and pooling, where there is more than one layer."""
     if curve["layer"].nunique() < 2:
@@ -239,9 +246,8 @@ def _lines(
         called = wording.pooling(str(key), random_pooler=view.random_pooler)
         numbers: Any = zip(own["layer"], own["value"], strict=True)
         words.append(f"{called}: " + ", ".join(f"layer {layer} {decimal(each, digits)}" for layer, each in numbers))
-    label = Label(anchor, f"{title} by layer for {name(task)}, {unit}", "; ".join(words) + ".")
-    svg = figures.layer_lines(curve, label, shown=shown, random_pooler=view.random_pooler)
-    return (Drawing(svg, "Bands: 95 % intervals. Dashed grey: none."),)
+    label = Label(anchor, title, "; ".join(words) + ".")
+    return (Drawing(figures.layer_lines(curve, label, shown=shown, random_pooler=view.random_pooler), caption),)
 
 
 def _points(share: float) -> str:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RIGHT_OF_CURVES = 152.0
+MOST_NUMBERED = 16
+"""Layers up to which the numbers of all their pairs can be read in their cells."""
 DARK_TEXT_UP_TO = 4
 """Levels of the ramp, counted from 0, that carry dark text on the light page."""
 
@@ -119,10 +121,10 @@ def layer_heat_map(
 
 
 def layer_lines(frame: pd.DataFrame, label: Label, *, shown: str, random_pooler: bool) -> str:
-    """Any number by layer: a line with its interval band for each pooling, and a dashed line at 0.
+    """Any number by layer: a line for each pooling, its interval band where it has one, and a dashed line at 0.
 
     Args:
-        frame: pooling, layer, value, lower, upper; one row a point.
+        frame: pooling, layer, value, and lower, upper of a band; one row a point.
         label: Its text alternative.
         shown: What the numbers are.
         random_pooler: The pooler was never trained: dashed, and called so.
@@ -201,6 +203,33 @@ def confusion_matrix(frame: pd.DataFrame, label: Label) -> str:
         return svg_text(figure, label)
 
 
+def layer_pairs(table: pd.DataFrame, label: Label, *, low: float, framed: int | None) -> str:
+    """How alike every two layers are, from 0 to 1, in shades, and in numbers where there is room for them.
+
+    Args:
+        table: Layers down and across, in one order; nan where it is unknown.
+        label: Its text alternative.
+        low: What has the palest shade; 1 has the darkest.
+        framed: Place of a layer, counted from 0, to frame beside the next one.
+    """
+    values, layers = table.to_numpy(dtype=float), [str(layer) for layer in table.index]
+    numbered = len(layers) <= MOST_NUMBERED
+    side = (44 if numbered else 22) * len(layers)
+    with blank(max(250, 46 + side), 42 + (0.75 if numbered else 1) * side) as figure:
+        axes = plain_axes(figure, left=40, right=max(6, 250 - 40 - side), top=36, bottom=6)
+        axes.grid(visible=False)
+        texts = [[f"{value:.2f}" if numbered else "" for value in row] for row in values]
+        colours = _shade(axes, values, texts, low=low, high=1.0)
+        for row, column in np.argwhere(np.isnan(values)) if numbered else ():
+            axes.text(column + 0.5, row + 0.5, "–", color=MUTED, ha="center", va="center")
+        axes.set_xticks(np.arange(len(layers)) + 0.5, layers)
+        axes.set_yticks(np.arange(len(layers)) + 0.5, layers, rotation=0)
+        axes.annotate("layer", (0.0, 1.0), (-8, 9), "axes fraction", "offset pixels", color=MUTED, ha="right")
+        if framed is not None:
+            _frame(axes, framed, framed + 1, colours[framed + 1][framed], dashed=False)
+        return svg_text(figure, label)
+
+
 def spread_by_layer(frame: pd.DataFrame, label: Label) -> str:
     """How far the vectors of different texts lie apart, by layer, on a scale of powers of ten.
 
@@ -242,12 +271,13 @@ def _styles(poolings: pd.Series[str]) -> dict[str, tuple[str, str]]:
 
 
 def _curves(axes: Axes, data: pd.DataFrame, *, random_pooler: bool) -> list[tuple[float, str, str]]:
-    """A line by layer with its interval band for each pooling; where each ends, its name as shown and its colour."""
+    """A line by layer for each pooling, with a band where there are limits; where each ends, its name and colour."""
     styles, ends = _styles(data["pooling"]), []
     for key, rows in data.groupby("pooling", sort=False):
         colour, _ = styles[key]
         points = rows.sort_values("layer")
-        axes.fill_between(points["layer"], points["lower"], points["upper"], color=colour, alpha=0.16, linewidth=0)
+        if "lower" in points:
+            axes.fill_between(points["layer"], points["lower"], points["upper"], color=colour, alpha=0.16, linewidth=0)
         shown = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key)
         ends.append((float(points["value"].iloc[-1]), name(shown, 14), colour))
     _lines(axes, data, "value", styles, dashed=["pooler"] if random_pooler else [])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probes.results import AnalysisResult, Claim
-from reports import evidence, figures, wording
+from reports import evidence, figures, shape, wording
 from reports.drawing import Label
 from reports.explained import cards, heads, scale
 from reports.parts import Drawing, Part, Section, Table, columns
@@ -278,37 +278,6 @@ def _trust(view: View) -> Section | None:
     )
 
 
-def _encoder(view: View) -> Section | None:
-    """[CLS] through depth, and the special tokens."""
-    depth, tokens, verdict = view.table("cls_depth"), view.table("special_tokens"), []
-    if moved := view.claim("cls_depth"):
-        verdict.append(
-            "[CLS] enters the encoder as the same vector for every text: all it later says of one was brought by "
-            f"attention. It differs between texts from layer {int(value(moved, 'first_layer'))} on; at the last "
-            f"layer measured, the vectors spread by {decimal(value(moved, 'last_spread'), 2)} of their mean's length."
-        )
-    starts = [(task, found) for task in view.tasks if (found := view.claim("cls_layer_0", task)) is not None]
-    if starts and all(found.outcome == "holds" for _, found in starts):
-        verdict.append(
-            "Check passed: at layer 0 the [CLS] vector is constant, and its probe gives one answer to every text."
-        )
-    drawings, tables = [], []
-    if depth is not None:
-        lines = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
-        label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(lines) + ".")
-        drawings.append(
-            Drawing(figures.spread_by_layer(depth, label), "How far the vectors of different test texts lie apart.")
-        )
-    if tokens is not None:
-        tables.append(Table.of(tokens, "Special tokens, and the length of their input embeddings."))
-    if depth is not None:
-        tables.append(Table.of(depth, "The numbers behind the figure.", folded=True))
-    part = Part(drawings=tuple(drawings), tables=tuple(tables))
-    return (
-        Section("The encoder", "encoder", tuple(verdict), (part,)) if part.drawings or part.tables or verdict else None
-    )
-
-
 def sections(result: AnalysisResult) -> tuple[Section, ...]:
     """Every section the result has something for, then one for each table that none of them draws."""
     view, made = View(result), list[Section]()
@@ -334,6 +303,6 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "classes": (_classes, ("confusion",)),
     "explained": (_explained, ()),
     "trust": (_trust, ()),
-    "encoder": (_encoder, ("cls_depth", "special_tokens", "anisotropy", "cka")),
+    "encoder": (shape.encoder, ("cls_depth", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

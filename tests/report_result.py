@@ -168,6 +168,14 @@ def _tables(model: str, tasks: dict[str, tuple[str, ...]], poolings: tuple[str, 
         for pooling in ("cls", "mean")
         for layer in range(LAYERS)
     ]
+    cosines = [
+        (pooling, layer, 1.0 if pooling != "mean" and layer == 0 else 0.9 - 0.1 * layer)
+        for pooling in poolings
+        for layer in range(LAYERS)
+    ]
+    alike = [
+        (pooling, a, b, *_alike(pooling, a, b)) for pooling in poolings for a in range(LAYERS) for b in range(LAYERS)
+    ]
     names = "model task pooling layer probe seed split metric class value lower upper n".split()
     frames = {
         "metrics": pd.DataFrame(metrics, columns=names),
@@ -181,7 +189,17 @@ def _tables(model: str, tasks: dict[str, tuple[str, ...]], poolings: tuple[str, 
         "special_tokens": pd.DataFrame(
             [("cls", "[CLS]", 101, 1.55), ("sep", "[SEP]", 102, 1.06)], columns="role token id embedding_norm".split()
         ),
+        "anisotropy": pd.DataFrame(cosines, columns="pooling layer anisotropy".split()),
+        "cka": pd.DataFrame(alike, columns="pooling layer other_layer cka floor".split()),
         "cls_depth": pd.DataFrame(depth, columns="pooling layer max_range relative_spread".split()),
     }
     frames["metrics"] = frames["metrics"].astype({"layer": "Int64", "lower": float, "upper": float})
     return frames
+
+
+def _alike(pooling: str, layer: int, other: int) -> tuple[float, float]:
+    """CKA that falls with distance, the most between layers 3 and 4, and its floor; unknown where [CLS] is constant."""
+    if pooling != "mean" and 0 in (layer, other):
+        return float("nan"), float("nan")
+    crossed = min(layer, other) <= 3 < max(layer, other)
+    return 1 - 0.1 * abs(layer - other) - 0.2 * crossed, 0.02 + 0.001 * (layer + other)

@@ -311,6 +311,90 @@ def test_a_result_of_attribute_needs_only_one_place():
     assert "majority 50.0 %" in words
 
 
+def of_the_encoder(made):
+    """The section on the encoder, and its words."""
+    html = render_report(made)
+    inside = html[html.index('<section id="encoder"') : html.index('<section id="methods"')]
+    return inside, Page(inside).words.replace("\u00a0", " ")
+
+
+def changed(**frames):
+    made = result()
+    return dataclasses.replace(made, tables={**made.tables, **frames})
+
+
+def test_the_encoder_is_told_by_its_cosines_and_the_neighbours_least_alike():
+    html, words = of_the_encoder(result())
+    assert (
+        "Mean cosine between the vectors of different texts: [CLS] 0.30 (layer 6) to 0.80 (layer 1), "
+        "mean 0.30 (layer 6) to 0.90 (layer 0) and pooler 0.30 (layer 6) to 0.80 (layer 1)."
+    ) in words
+    assert "change most between layers 3 and 4 (CKA of [CLS] 0.70, mean 0.70 and pooler 0.70)." in words
+    assert "Unrelated vectors of this many texts would reach 0.021 to 0.031" in words
+    assert html.count("anisotropy-title") == 2
+    assert html.count("Framed: layers 3 and 4") == 3
+
+
+def test_every_pair_of_layers_is_drawn_with_its_number_and_unknown_ones_with_a_dash():
+    html, _ = of_the_encoder(result())
+    cls, mean = (re.search(rf"<svg[^>]*cka-{i}-title.*?</svg>", html, flags=re.S)[0] for i in (1, 2))
+    assert re.findall(r">(\d\.\d\d)<", cls).count("1.00") == 6
+    assert cls.count(">–<") == 13
+    assert len(re.findall(r">\d\.\d\d<", mean)) == 49
+    assert ">–<" not in mean
+    assert "Linear CKA between layers, mean" in mean
+    assert "layers 3 and 4 0.70" in mean
+
+
+def test_every_pair_of_layers_stands_beside_its_floor_in_a_folded_matrix():
+    html, _ = of_the_encoder(result())
+    tables = [Page(found) for found in re.findall(r"<details.*?</details>", html, flags=re.S)]
+    (matrix,) = (found for found in tables if "Linear CKA of every two layers" in found.words)
+    rows = [row.split() for row in re.findall(r"mean (\d .*?)(?= mean| pooler)", matrix.words)]
+    assert len(rows) == 7
+    assert rows[3][1:5] == ["0.700", "(0.023)", "0.800", "(0.024)"]
+    assert rows[0][1:3] == ["1.000", "(0.020)"]
+
+
+def test_one_layer_has_a_cosine_but_no_curve_and_no_pairs():
+    made = result()
+    one = {key: made.tables[key][made.tables[key]["layer"] == 4] for key in ("anisotropy", "cka")}
+    html, words = of_the_encoder(changed(**one))
+    assert "different texts: [CLS] 0.50 (layer 4), mean 0.50 (layer 4) and pooler 0.50 (layer 4)." in words
+    assert "anisotropy-title" not in html
+    assert "Which layers are alike?" not in words
+
+
+def test_two_layers_of_one_vector_that_is_constant_in_one_leave_no_pair():
+    made = result()
+    cosines, pairs = (made.tables[key] for key in ("anisotropy", "cka"))
+    few = cosines[(cosines["pooling"] == "cls") & (cosines["layer"] < 1)]
+    both = pairs[(pairs["pooling"] == "cls") & (pairs[["layer", "other_layer"]] < 2).all(axis=1)]
+    html, words = of_the_encoder(changed(anisotropy=few, cka=both))
+    assert "Mean cosine" not in words
+    assert "cka-1" not in html
+
+
+def test_layers_that_are_not_neighbours_in_the_encoder_are_neighbours_where_only_they_were_read():
+    pairs = result().tables["cka"]
+    _, words = of_the_encoder(changed(cka=pairs[pairs[["layer", "other_layer"]].isin([0, 2, 6]).all(axis=1)]))
+    assert "between layers 2 and 6 (CKA of [CLS] 0.40, mean 0.40 and pooler 0.40)" in words
+
+
+def test_a_result_without_the_floor_of_cka_shows_its_numbers_alone():
+    _, words = of_the_encoder(changed(cka=result().tables["cka"].drop(columns="floor")))
+    assert "0.700 0.800" in words
+    assert "Unrelated vectors" not in words
+    assert "in brackets" not in words
+
+
+def test_pairs_of_many_layers_are_shades_alone():
+    table = pd.DataFrame(np.eye(30))
+    svg = figures.layer_pairs(table, Label("c", "t", "d"), low=0.0, framed=3)
+    assert not re.findall(r">\d\.\d\d<", svg)
+    assert ">29<" in svg
+
+
 def test_an_empty_result_still_renders():
     made = dataclasses.replace(result(), tables={}, attributions=(), claims=())
     assert "Provenance" in render_report(made)
