@@ -87,7 +87,8 @@ def _tie_sentences(view: View, task: str) -> Iterator[str]:
             yield f"The other {count(n)} places are worse, by more than chance in the test texts explains."
     if beaten := view.claim("beaten", task):
         names = wording.places(str(beaten.numbers["points"]), random_pooler=view.random_pooler)
-        yield f"On test, better than this choice: {names}. Validation chose otherwise, and the choice is not revised."
+        chooser = f"{view.chooser[:1].upper()}{view.chooser[1:]}"
+        yield f"On test, better than this choice: {names}. {chooser} chose otherwise, and the choice is not revised."
 
 
 def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
@@ -106,7 +107,7 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
         for floor, scores in beside.items()
     ]
     label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
-    caption = "Bands: 95 % intervals. Grey: floors. " + ("Ring: lowest log loss on validation. " if best else "")
+    caption = "Bands: 95 % intervals. Grey: floors. " + (f"Ring: lowest log loss {view.choosing}. " if best else "")
     svg = figures.layer_curves(curve, floors, label, beside=beside, best=best, random_pooler=view.random_pooler)
     random = "Dashed line: a pooler that was never trained."
     return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))
@@ -118,7 +119,7 @@ def cares(result: AnalysisResult) -> tuple[str, ...]:
     for task in view.tasks:
         if (beaten := view.claim("beaten", task)) is not None:
             points = wording.places(str(beaten.numbers["points"]), random_pooler=view.random_pooler)
-            found.append(view.about(task, f"{points} did better on test than the place that validation chose."))
+            found.append(view.about(task, f"{points} did better on test than the place that {view.chooser} chose."))
         if (start := view.claim("cls_layer_0", task)) is not None and start.outcome == "fails":
             found.append(
                 f"{name(task)}: the check on [CLS] at layer 0 fails. It should be the same vector for every text, its "

@@ -30,6 +30,8 @@ class Table:
     """Columns set flush right."""
     folded: bool = False
     """Shown on request only: the numbers behind a figure."""
+    summary: str = "All numbers"
+    """What a folded table is opened by."""
 
     @classmethod
     def of(cls, frame: pd.DataFrame, caption: str, *, folded: bool = False) -> Table:

@@ -41,7 +41,8 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
     named = [f"“{name(task, 40)}”" for task in tasks[:MOST_TASKS]]
     further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
     asked = listing([*named, *further]) or "its texts"
-    read = {key: f"{count(split['rows'])} {_PURPOSE.get(key, name(key))}" for key, split in origin.data.items()}
+    purpose = _PURPOSE if "validation" in origin.data else _PURPOSE | {"train": "to learn from and choose with"}
+    read = {key: f"{count(split['rows'])} {purpose.get(key, name(key))}" for key, split in origin.data.items()}
     facts = (
         f"{name(origin.architecture)}, {plural(origin.n_layers, 'layer')} of {count(origin.hidden)} dimensions",
         f"texts: {', '.join(read.values())}" if read else "",

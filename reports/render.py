@@ -12,6 +12,7 @@ from probes.results import AnalysisResult
 from reports.answers import answers, cares
 from reports.provenance import heading, origin
 from reports.sections import sections
+from reports.view import View
 from reports.wording import legal
 
 OPEN_CARDS = 6
@@ -35,6 +36,7 @@ def render(result: AnalysisResult) -> str:
         explained=bool(result.attributions),
         probed="metrics" in result.tables,
         controlled="control" in result.tables,
+        choosing=View(result).choosing,
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,
     )

@@ -21,17 +21,26 @@ if TYPE_CHECKING:
 MOST_CLASSES = 12
 """Classes up to which a confusion matrix can be read; above, the most confused pairs are listed."""
 MOST_PAIRS = 20
+ROUNDED = 6
+"""Digits of a score after the point that are no rounding of float32 probabilities."""
+CALIBRATION = (
+    "Smaller is better for log loss and calibration error alone. Calibration error is above 0 by chance for any finite "
+    "number of texts, and no coverage is claimed for its interval."
+)
 LUCK = "Intervals resample the test texts; they leave out the luck of the training sample."
 
 
 def _layers(view: View) -> Section | None:
     """Which layer, which vector."""
-    parts, verdict = [], []
+    parts, verdict = [], list[str]()
+    own = list[str]()
     for i, task in enumerate(view.tasks, start=1):
         curve, best = view.curve(task), view.best(task)
         if curve is None:
             continue
-        if found := view.claim("poolings", task):
+        if len(curve) == 1 and best is not None:
+            verdict.append(view.about(task, f"One probe was fitted, on {wording.place(*best)}."))
+        elif found := view.claim("poolings", task):
             keys = [key.removesuffix("_layer") for key in found.numbers if key.endswith("_layer")]
             ranked = sorted(keys, key=lambda key: -value(found, f"{key}_accuracy"))
             tops = (
@@ -39,9 +48,7 @@ def _layers(view: View) -> Section | None:
                 f"(layer\u00a0{int(value(found, f'{key}_layer'))})"
                 for key in ranked
             )
-            verdict.append(view.about(task, f"{listing(tops)}."))
-        elif len(curve) == 1 and best is not None:
-            verdict.append(view.about(task, f"One probe was fitted, on {wording.place(*best)}."))
+            own.append(f"{name(task)}: {listing(tops)}." if len(view.tasks) > 1 else f"{listing(tops)}.")
         drawings = []
         if len(curve) > 1:
             table = view.table("differences", task)
@@ -58,17 +65,51 @@ def _layers(view: View) -> Section | None:
                 tied=[point for point in tied if point != best],
                 random_pooler=view.random_pooler,
             )
-            frames = "Right on test, %. Solid frame: chosen on validation. Dashed: not told apart from it on test."
+            frames = f"Right on test, %. Solid frame: chosen {view.choosing}. Dashed: not told apart from it on test."
             drawings.append(Drawing(svg, frames))
-        parts.append(Part(view.heading(task), drawings=tuple(drawings), tables=(_numbers(view, task, curve),)))
+        tables = (*_by_metric(view, task), _numbers(view, task, curve))
+        parts.append(Part(view.heading(task), drawings=tuple(drawings), tables=tables))
     if not parts:
         return None
-    several = any(view.claims("poolings", task) for task in view.tasks)
-    opening = (
-        ["At each vector's own best layer, by log loss on validation, the probe is right on test:"] if several else []
-    )
+    if own:
+        opening = f"At each vector's own best layer, by log loss {view.choosing}, the probe is right on test:"
+        verdict += [f"{opening} {own[0]}"] if len(view.tasks) == 1 else [opening, *own]
     used = "Encoded is not used: a probe shows what can be read off a vector, not what the classifier uses."
-    return Section("Layers and vectors", "layers", (*opening, *verdict), tuple(parts), (used, LUCK, *view.lens()))
+    measured = view.table("metrics")
+    calibrated = measured is not None and (measured["metric"] == "ece").any()
+    notes = (used, LUCK, *((CALIBRATION,) if calibrated else ()), *view.lens())
+    return Section("Layers and vectors", "layers", tuple(verdict), tuple(parts), notes)
+
+
+def _by_metric(view: View, task: str) -> tuple[Table, ...]:
+    """Every metric of the chosen probe beside those of the floors; none where no probe was chosen."""
+    best, found = view.best(task), view.table("metrics", task)
+    if best is None or found is None:
+        return ()
+    rows = found[(found["split"] == "test") & found["class"].isna()]
+    own = rows[(rows["probe"] == "logistic") & (rows["pooling"] == best[0]) & (rows["layer"] == best[1])]
+    own = own.set_index("metric")
+    floors = rows[rows["layer"].isna()].set_index(["probe", "metric"])["value"]
+    named = list(dict.fromkeys(floors.index.get_level_values("probe")))
+    lines = []
+    for metric in [*(key for key in wording.METRICS if key in own.index), *own.index.difference(wording.METRICS)]:
+        write = percent if metric in wording.SHARES else decimal
+        limits = [round(float(own.at[metric, end]), ROUNDED) for end in ("lower", "upper")]
+        between = interval((limits[0], limits[1])) if write is percent else " to ".join(map(decimal, limits))
+        lines.append(
+            (
+                wording.METRICS.get(metric, name(metric)),
+                write(round(float(own.at[metric, "value"]), ROUNDED)),
+                between if np.isfinite(limits).all() else wording.MISSING,
+                *(write(round(floors.get((floor, metric), float("nan")), ROUNDED)) for floor in named),
+            )
+        )
+    heading = ("on test", "probe", "95 % interval", *(wording.SHORT_FLOORS.get(floor, name(floor)) for floor in named))
+    caption = "The chosen probe by every metric." if view.claim("best", task) else "The probe by every metric."
+    shape = columns(*heading, numeric=heading[1:])
+    # Beside those of other label columns there is no room for it.
+    folded = len(view.tasks) > 1
+    return (Table(caption, rows=tuple(lines), folded=folded, summary="Every metric", **shape),) if lines else ()
 
 
 def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
@@ -88,35 +129,26 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
     for row in curve.itertuples():
         point = (row.pooling, row.layer)
         lines.append(
-            (
-                wording.pooling(row.pooling, random_pooler=view.random_pooler),
-                str(row.layer),
-                decimal(found["validation log_loss"].get(point)),
-                percent(found["validation accuracy"].get(point)),
-                percent(row.value),
-                interval((row.lower, row.upper)),
-                gap.get(point, wording.MISSING),
-                percent(found["test macro_f1"].get(point)),
-                decimal(found["test log_loss"].get(point)),
-                fitted.get(point, wording.MISSING),
-            )
+            {
+                "vector": wording.pooling(row.pooling, random_pooler=view.random_pooler),
+                "layer": str(row.layer),
+                f"log loss {view.choosing}, nats": decimal(found["validation log_loss"].get(point)),
+                f"right {view.choosing}": percent(found["validation accuracy"].get(point)),
+                "right on test": percent(row.value),
+                "95 % interval": interval((row.lower, row.upper)),
+                "minus the chosen": gap.get(point, wording.MISSING),
+                "macro F1 on test": percent(found["test macro_f1"].get(point)),
+                "log loss on test, nats": decimal(found["test log_loss"].get(point)),
+                "C": fitted.get(point, wording.MISSING),
+            }
         )
-    heading = (
-        "vector",
-        "layer",
-        "log loss on validation, nats",
-        "right on validation",
-        "right on test",
-        "95 % interval",
-        "minus the chosen",
-        "macro F1 on test",
-        "log loss on test, nats",
-        "C",
-    )
-    caption = "Every probe; the lowest log loss on validation is chosen."
-    if gap:
+    several = len(lines) > 1
+    caption = f"Every probe; the lowest log loss {view.choosing} is chosen." if several else "The only probe."
+    heading = [key for key in lines[0] if key != "minus the chosen" or (gap and several)]
+    if gap and several:
         caption += " “Minus the chosen” is in percentage points; its intervals hold for all places at once."
-    return Table(caption, rows=tuple(lines), folded=True, **columns(*heading, numeric=heading[1:]))
+    rows = tuple(tuple(line[key] for key in heading) for line in lines)
+    return Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[1:]))
 
 
 def _floors(view: View) -> Section | None:

@@ -43,7 +43,7 @@ def _apart(view: View) -> Part | None:
     depth, cosines, tokens = (view.table(key) for key in ("cls_depth", "anisotropy", "special_tokens"))
     drawings: list[Drawing] = []
     tables: list[Table] = []
-    if depth is not None:
+    if depth is not None and depth["layer"].nunique() > 1:
         told = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
         label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(told) + ".")
         drawings.append(
@@ -61,13 +61,13 @@ def _apart(view: View) -> Part | None:
         )
     if tokens is not None:
         tables.append(Table.of(tokens, "Special tokens, and the length of their input embeddings."))
-    if drawings:
-        found = [frame for frame in (depth, cosines) if frame is not None]
+    found = [frame for frame in (depth, cosines) if frame is not None]
+    if found:
         both = found[-1] if len(found) == 1 else found[1].merge(found[0], how="outer", on=["pooling", "layer"])
         named = {key: wording.pooling(key, random_pooler=view.random_pooler) for key in set(both["pooling"])}
         both = both.assign(pooling=both["pooling"].map(named)).rename(columns={"pooling": "vector"})
-        caption = f"The numbers behind the figure{'s' if len(drawings) > 1 else ''}."
-        tables.append(Table.of(both, caption, folded=True))
+        caption = f"The numbers behind the figure{'s' * (len(drawings) > 1)}." if drawings else ""
+        tables.append(Table.of(both, caption or "How far apart the texts' vectors lie.", folded=bool(drawings)))
     said = _directions(view, cosines)
     return Part("How far apart do texts lie?", said, tuple(drawings), tuple(tables)) if tables or said else None
 

@@ -45,6 +45,17 @@ class View:
         return tuple(dict.fromkeys(named))
 
     @cached_property
+    def chooser(self) -> str:
+        """What chose penalties and the best place: validation texts, or folds where there were none."""
+        data = self.result.provenance.data
+        return "folds of the training texts" if data and "validation" not in data else "validation"
+
+    @property
+    def choosing(self) -> str:
+        """Where the scores were taken that chose, as in `log loss on validation`."""
+        return f"{'on' if self.chooser == 'validation' else 'over'} {self.chooser}"
+
+    @cached_property
     def random_pooler(self) -> bool:
         """The pooler was never trained."""
         return self.claim("random_pooler") is not None
@@ -84,7 +95,7 @@ class View:
         }
 
     def best(self, task: str) -> tuple[str, int] | None:
-        """Pooling and layer that validation chose; else those explained; else the only ones."""
+        """Pooling and layer that were chosen without the test texts; else those explained; else the only ones."""
         claim = self.claim("best", task)
         if claim is not None:
             return str(claim.numbers["pooling"]), int(value(claim, "layer"))

@@ -44,6 +44,20 @@ SHORT_FLOORS = {
 """Floor -> its label in a figure."""
 
 
+METRICS = {
+    "accuracy": "right",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "mcc": "Matthews correlation",
+    "auroc": "AUROC",
+    "log_loss": "log loss, nats",
+    "ece": "calibration error (ECE)",
+}
+"""Metric -> what a reader calls it, in the order of a table."""
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
+"""Metrics written in per cent."""
+
+
 def clean(text: str, limit: int | None = None) -> str:
     """`text` with characters that no page may hold shown as a replacement character, cut to `limit` characters."""
     if limit is not None and len(text) > limit:
@@ -125,7 +139,7 @@ def listing(parts: Iterable[str], last: str = "and") -> str:
 
 def pooling(key: str, *, random_pooler: bool = False) -> str:
     """What a reader calls a pooling."""
-    return "random pooler" if key == "pooler" and random_pooler else name(POOLINGS.get(key, key), 24)
+    return "random\u00a0pooler" if key == "pooler" and random_pooler else name(POOLINGS.get(key, key), 24)
 
 
 def place(key: str, layer: int | str, *, random_pooler: bool = False) -> str:

@@ -311,6 +311,91 @@ def test_a_result_of_attribute_needs_only_one_place():
     assert "majority 50.0 %" in words
 
 
+def of_the_layers(made):
+    """The section on layers and vectors, and its words."""
+    html = render_report(made)
+    inside = html[html.index('<section id="layers"') :]
+    inside = inside[: inside.index("</section>")]
+    return inside, Page(inside).words.replace("\u00a0", " ")
+
+
+def test_the_chosen_probe_stands_by_every_metric_beside_its_floors():
+    made = result(tasks={"sentiment": ("negative", "positive")})
+    _, words = of_the_layers(made)
+    table = words[words.index("on test probe") :]
+    assert table.startswith("on test probe 95 % interval majority bag of words right 78.0 % 75.0 to 81.0 50.0 % 77.0 %")
+    for row in (
+        "balanced accuracy 78.0 % 75.0 to 81.0 50.0 % 77.0 %",
+        "macro F1 78.0 % 75.0 to 81.0 50.0 % 77.0 %",
+        "Matthews correlation 0.560 0.530 to 0.590 0.000 0.540",
+        "AUROC 0.780 0.750 to 0.810 0.500 0.770",
+        "log loss, nats 0.527 0.497 to 0.557 0.693 0.539",
+        "calibration error (ECE) 0.000 −0.030 to 0.030 0.000 0.000",
+    ):
+        assert row in table
+    assert "Calibration error is above 0 by chance for any finite number of texts" in words
+    assert "no coverage is claimed for its interval" in words
+
+
+def test_the_models_own_classifier_stands_by_every_metric_where_there_is_one():
+    made = result(tasks={"sentiment": ("negative", "positive")})
+    metrics = made.tables["metrics"]
+    head = metrics[metrics["probe"] == "bag_of_words"].assign(probe="model_head")
+    new = metrics.iloc[:1].assign(metric="new_one", split="test", pooling="mean", layer=4, value=0.25)
+    tables = {**made.tables, "metrics": pd.concat([metrics, head, new.astype(metrics.dtypes)])}
+    _, words = of_the_layers(dataclasses.replace(made, tables=tables))
+    assert "majority bag of words own classifier right 78.0 % 75.0 to 81.0 50.0 % 77.0 % 77.0 %" in words
+    assert "new_one 0.250 – – – –" in words
+
+
+def test_every_metric_is_folded_where_several_label_columns_stand_side_by_side(page):
+    assert page.count("<summary>Every metric") == 2
+    assert "<summary>Every metric" not in render_report(result(tasks={"sentiment": ("negative", "positive")}))
+
+
+def test_the_only_probe_has_no_difference_from_the_chosen_one():
+    made = result(tasks={"sentiment": ("negative", "positive")})
+    _, words = of_the_layers(made)
+    assert "minus the chosen" in words
+    here = {"layer": 4, "pooling": "mean"}
+    only = {
+        key: frame[np.logical_and.reduce([frame[name].isna() | (frame[name] == value) for name, value in here.items()])]
+        for key, frame in made.tables.items()
+        if key in ("metrics", "selection", "differences", "cls_depth")
+    }
+    html, words = of_the_layers(dataclasses.replace(made, tables={**made.tables, **only}))
+    assert "One probe was fitted, on the mean vector of layer 4." in words
+    assert "The only probe." in words
+    assert "minus the chosen" not in words.lower()
+    assert "<svg" not in html
+
+
+def without_validation(made):
+    data = {split: found for split, found in made.provenance.data.items() if split != "validation"}
+    return dataclasses.replace(made, provenance=dataclasses.replace(made.provenance, data=data))
+
+
+def test_folds_are_called_so_wherever_they_took_the_place_of_validation_texts():
+    made = result()
+    made = dataclasses.replace(made, claims=(*made.claims, Claim("beaten", "above", "sentiment", {"points": "cls 5"})))
+    plain, folded = (Page(render_report(each)).words for each in (made, without_validation(made)))
+    assert "by log loss on validation, the probe is right on test:" in plain
+    assert "folds" not in plain
+    assert "validation" not in folded.lower()
+    for said in (
+        "to learn from and choose with",
+        "Ring: lowest log loss over folds of the training texts.",
+        "Folds of the training texts chose otherwise",
+        "than the place that folds of the training texts chose.",
+        "by log loss over folds of the training texts, the probe is right on test:",
+        "Solid frame: chosen over folds of the training texts.",
+        "right over folds of the training texts",
+        "the lowest log loss over folds of the training texts is chosen.",
+        "is chosen by log loss over folds of the training texts, and so is the best layer",
+    ):
+        assert said in folded
+
+
 def of_the_encoder(made):
     """The section on the encoder, and its words."""
     html = render_report(made)
