@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RIGHT_OF_CURVES = 152.0
-MOST_NUMBERED = 16
+MOST_SPELT = 9
+"""Layers up to which the numbers of all their pairs have room for a leading zero."""
+MOST_NUMBERED = 13
 """Layers up to which the numbers of all their pairs can be read in their cells."""
 DARK_TEXT_UP_TO = 4
 """Levels of the ramp, counted from 0, that carry dark text on the light page."""
@@ -213,17 +215,22 @@ def layer_pairs(table: pd.DataFrame, label: Label, *, low: float, framed: int | 
         framed: Place of a layer, counted from 0, to frame beside the next one.
     """
     values, layers = table.to_numpy(dtype=float), [str(layer) for layer in table.index]
-    numbered = len(layers) <= MOST_NUMBERED
-    side = (44 if numbered else 22) * len(layers)
-    with blank(max(250, 46 + side), 42 + (0.75 if numbered else 1) * side) as figure:
-        axes = plain_axes(figure, left=40, right=max(6, 250 - 40 - side), top=36, bottom=6)
+    numbered, spelt = len(layers) <= MOST_NUMBERED, len(layers) <= MOST_SPELT
+    # However many the layers, the drawing fits a phone, or beside two others.
+    wide, high = (44, 33) if spelt else (28, 24) if numbered else (360 / len(layers),) * 2
+    width = max(250, 46 + wide * len(layers))
+    with blank(width, 42 + high * len(layers)) as figure:
+        axes = plain_axes(figure, left=40, right=width - 40 - wide * len(layers), top=36, bottom=6)
         axes.grid(visible=False)
         texts = [[f"{value:.2f}" if numbered else "" for value in row] for row in values]
+        if not spelt:
+            texts = [[text.removeprefix("0").replace("1.00", "1") for text in row] for row in texts]
         colours = _shade(axes, values, texts, low=low, high=1.0)
         for row, column in np.argwhere(np.isnan(values)) if numbered else ():
             axes.text(column + 0.5, row + 0.5, "–", color=MUTED, ha="center", va="center")
-        axes.set_xticks(np.arange(len(layers)) + 0.5, layers)
-        axes.set_yticks(np.arange(len(layers)) + 0.5, layers, rotation=0)
+        step = 1 + (len(layers) - 1) // MOST_NUMBERED
+        axes.set_xticks(np.arange(0, len(layers), step) + 0.5, layers[::step], rotation=0)
+        axes.set_yticks(np.arange(0, len(layers), step) + 0.5, layers[::step], rotation=0)
         axes.annotate("layer", (0.0, 1.0), (-8, 9), "axes fraction", "offset pixels", color=MUTED, ha="right")
         if framed is not None:
             _frame(axes, framed, framed + 1, colours[framed + 1][framed], dashed=False)

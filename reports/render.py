@@ -18,6 +18,9 @@ from reports.wording import legal
 OPEN_CARDS = 6
 """Explained texts of a label column that stand open; the others are folded under them."""
 
+TILED = ("layers", "control", "information", "sizes", "classes")
+"""Sections whose label columns stand side by side where the page is wide."""
+
 
 def render(result: AnalysisResult) -> str:
     """The whole page; the same result gives the same page."""
@@ -39,6 +42,7 @@ def render(result: AnalysisResult) -> str:
         choosing=View(result).choosing,
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,
+        tiled=TILED,
     )
 
 

@@ -161,14 +161,16 @@ def _floors(view: View) -> Section | None:
             floor = wording.floor(claim.numbers["floor"])
             gap = wording.points(value(claim, "difference"))
             so = outcomes.get(claim.outcome, name(claim.outcome))
-            rows.append((name(task), floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), so))
+            row = (floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), so)
+            rows.append((name(task), *row) if len(view.tasks) > 1 else row)
         if claims:
             verdict.append(view.about(task, _standing(claims)))
     if not rows:
         return None
-    heading = ("task", "compared with", "it is right on", "best place minus it", "95 % interval", "so")
+    heading = ("compared with", "it is right on", "best place minus it", "95 % interval", "so")
+    about = ("task",) if len(view.tasks) > 1 else ()
     caption = "Test accuracy; differences in percentage points, paired over the same test texts."
-    table = Table(caption, rows=tuple(rows), **columns(*heading, numeric=heading[2:5]))
+    table = Table(caption, rows=tuple(rows), **columns(*about, *heading, numeric=heading[1:4]))
     notes = (
         "A score means little alone. Always answering the most frequent class of the training texts needs no text; a "
         "bag of words sees which words occur but not their order; layer 0 holds words before any attention.",

@@ -108,7 +108,10 @@ def _alike(view: View) -> Part | None:
             caption += f" Framed: layers {pair[0]} and {pair[1]}, the least alike of all neighbours."
         if table.isna().any(axis=None):
             caption += " –: the same vector for every text."
-        svg = figures.layer_pairs(table, label, low=float(known["cka"].min()), framed=weakest)
+        low = float(known["cka"].min())
+        if len(layers) > figures.MOST_NUMBERED:
+            caption += f" Shades: from {decimal(low, 2)}, the faintest, to 1."
+        svg = figures.layer_pairs(table, label, low=low, framed=weakest)
         drawings.append(Drawing(svg, caption))
     said = []
     if changes:
@@ -116,8 +119,8 @@ def _alike(view: View) -> Part | None:
         said.append(f"From one layer to the next the vectors change most {listing(between)}.")
     meaning = "Linear CKA: 1 where two layers place the texts alike, up to rotation and scale (Kornblith et al. 2019)."
     if "floor" in known and known["floor"].notna().any():
-        low, high = (decimal(float(known["floor"].agg(which))) for which in ("min", "max"))
-        reach = low if low == high else f"{low} to {high}"
+        least, most = (decimal(float(known["floor"].agg(which))) for which in ("min", "max"))
+        reach = least if least == most else f"{least} to {most}"
         meaning += (
             f" Unrelated vectors of this many texts would reach {reach}: the mean with one layer's texts shuffled."
         )

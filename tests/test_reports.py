@@ -396,6 +396,12 @@ def test_folds_are_called_so_wherever_they_took_the_place_of_validation_texts():
         assert said in folded
 
 
+def test_the_floors_name_the_label_column_only_where_there_are_several(page):
+    one = Page(render_report(result(tasks={"sentiment": ("negative", "positive")}))).words
+    assert "paired over the same test texts. compared with it is right on" in one
+    assert "paired over the same test texts. task compared with it is right on" in Page(page).words
+
+
 def of_the_encoder(made):
     """The section on the encoder, and its words."""
     html = render_report(made)
@@ -473,11 +479,14 @@ def test_a_result_without_the_floor_of_cka_shows_its_numbers_alone():
     assert "in brackets" not in words
 
 
-def test_pairs_of_many_layers_are_shades_alone():
-    table = pd.DataFrame(np.eye(30))
-    svg = figures.layer_pairs(table, Label("c", "t", "d"), low=0.0, framed=3)
-    assert not re.findall(r">\d\.\d\d<", svg)
-    assert ">29<" in svg
+@pytest.mark.parametrize(("layers", "cells"), [(9, {"0.25", "1.00"}), (13, {".25", "1"}), (14, set()), (30, set())])
+def test_numbers_of_pairs_get_shorter_and_then_leave_as_the_layers_grow(layers, cells):
+    table = pd.DataFrame(np.where(np.eye(layers), 1.0, 0.25), index=range(40, 40 + layers))
+    svg = figures.layer_pairs(table, Label("c", "t", "d"), low=0.25, framed=3)
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    assert {text for text in texts if text not in {str(layer) for layer in table.index}} == {*cells, "layer"}
+    assert "40" in texts
+    assert float(re.search(r"--width: (\d+)px", svg)[1]) <= 446
 
 
 def test_an_empty_result_still_renders():
