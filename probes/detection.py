@@ -93,11 +93,11 @@ def plant(
     features = [_marked(s.features, m, directions, size) for s, m in zip(splits, marks, strict=True)]
     # Of each split, labels of every gain, repeat and example.
     labels = [np.array([[_labels(m, prior, chance, rng) for _ in range(repeats)] for chance in chances]) for m in marks]
-    fitter, best = probe.on(features[0]), []
-    for i in range(len(gains)):
-        probes = fitter.fits(np.tile(labels[0][i, 0], (len(cs), 1)), cs, n_classes=n_classes, tol=ROUGH)
-        losses = [_loss(each.log_prob(features[1]), labels[1][i, 0]) for each in probes]
-        best.append(cs[int(np.argmin(losses))])
+    fitter, firsts = probe.on(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
+    probes = fitter.fits(firsts, [*cs] * len(gains), n_classes=n_classes, tol=ROUGH)
+    unseen = np.repeat(labels[1][:, 0], len(cs), axis=0)
+    losses = [_loss(p.log_prob(features[1]), y) for p, y in zip(probes, unseen, strict=True)]
+    best = [cs[i] for i in np.reshape(losses, (len(gains), len(cs))).argmin(axis=1)]
     flat = [each.reshape(-1, each.shape[-1]) for each in labels]
     probes = fitter.fits(flat[0], [c for c in best for _ in range(repeats)], n_classes=n_classes, tol=ROUGH)
     right = np.stack([p.predict(features[2]) == y for p, y in zip(probes, flat[2], strict=True)], axis=1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from probes.solver import Design, Solution
 
 SIDE_BY_SIDE = 64
-"""Columns of classes x fits that are fitted together; from there on the products of matrices gain no more."""
+"""Columns of weights that are fitted together; from there on the products of matrices gain no more."""
 
 CHUNK = 2048
 """Rows squared at once."""
@@ -108,7 +108,7 @@ class LogisticFitter:
             InputError: Lengths differ, or a label is no class.
         """
         self._check(labels, n_classes)
-        size, start = max(1, SIDE_BY_SIDE // len(np.unique(labels))), None
+        size, start = _together(len(np.unique(labels))), None
         for first in range(0, len(cs), size):
             some = cs[first : first + size]
             solutions = self._solve(np.tile(labels, (len(some), 1)), some, None, start, self.probe.tol)
@@ -145,7 +145,7 @@ class LogisticFitter:
         found: dict[int, FittedProbe] = {}
         for classes in dict.fromkeys(shown):
             same = [i for i, own in enumerate(shown) if own == classes]
-            size = max(1, SIDE_BY_SIDE // len(classes))
+            size = _together(len(classes))
             for some in (same[start : start + size] for start in range(0, len(same), size)):
                 counts = None if weights is None else weights[some]
                 solutions = self._solve(labels[some], [cs[i] for i in some], counts, None, tol or self.probe.tol)
@@ -193,6 +193,11 @@ class LogisticFitter:
         logits = self.design.logits(solution).cpu().numpy()[kept] if len(shown) < n_classes else None
         weight, bias = self.design.fold(solution)
         return whole_probe(weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged)
+
+
+def _together(n_classes: int) -> int:
+    """Fits that are done side by side; of two classes each has one column."""
+    return max(1, SIDE_BY_SIDE // (n_classes if n_classes > 2 else 1))
 
 
 def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,7 +5,7 @@ resampling. One after the other, each fit is a series of products of a matrix an
 by side they are products of matrices, which run at the processor's speed. And the features of a layer are so correlated
 that the curvature of the loss differs by orders of magnitude between directions. In the basis of the principal
 components, to which the L2 penalty is blind, it is nearly diagonal and known beforehand; weights are turned into it and
-gradients back, the features stay as they are. The benchmark `sweep` shows what both gain.
+gradients back, the features stay as they are unless there are few. The benchmark `sweep` shows what both gain.
 
 Source: Liu & Nocedal (1989), Mathematical Programming 45 (L-BFGS); Boehning (1992), Annals of the Institute of
 Statistical Mathematics 44 (the curvature of multinomial likelihoods).
@@ -29,6 +29,8 @@ CHUNK = 2048
 """Rows standardised at once."""
 MEMORY = 10
 """Steps that L-BFGS remembers."""
+PRODUCTS = 40
+"""With the features that a usual fit takes: with fewer rows than these times the columns, it pays to turn the rows."""
 HALVINGS = 20
 """Of a step that does not lower the loss."""
 
@@ -126,7 +128,10 @@ def solve(
     """
     losses = _Losses.of(design, labels, cs, n_classes, weights, start)
     u, converged = _minimise(losses, tol=tol, max_iter=max_iter)
-    found = losses.whole(u).cpu().numpy()
+    whole = u * losses.step
+    if design.basis is not None:
+        whole[..., :-1] = whole[..., :-1] @ design.basis.T
+    found = whole.cpu().numpy()
     return [Solution(w[:, :-1], w[:, -1], bool(ok)) for w, ok in zip(found, converged.tolist(), strict=True)]
 
 
@@ -140,6 +145,7 @@ class _Losses:
 
     z: Tensor
     basis: Tensor | None
+    """That weights are turned by, and gradients back; None where `z` itself is in the basis."""
     targets: Tensor
     """(problems, examples) class ids."""
     share: Tensor
@@ -184,14 +190,10 @@ class _Losses:
             point = point.expand(problems, -1, -1)
         curvature = torch.cat([variance[..., None] * design.spectrum + penalty[:, None, None], variance[..., None]], 2)
         step = curvature.rsqrt()
-        return cls(z, design.basis, targets, share, penalty, step, point / step)
-
-    def whole(self, u: Tensor) -> Tensor:
-        """(problems, columns, hidden + 1) weights of `z` and biases."""
-        found = u * self.step
-        if self.basis is not None:
-            found[..., :-1] = found[..., :-1] @ self.basis.T
-        return found
+        basis = design.basis
+        if basis is not None and PRODUCTS * problems * len(columns) > n:
+            z, basis = z @ basis, None
+        return cls(z, basis, targets, share, penalty, step, point / step)
 
     def at(self, u: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Loss (problems,) in float64 and gradient, like `u`, of the problems `which`."""

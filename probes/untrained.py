@@ -66,7 +66,8 @@ def untrained_floor(
             y = train.labels[task]
             if layer in tuned and validation is not None:
                 held_out = validation.features[pooling][layer]
-                fitted = select_probe(fitter.path(y, cs, n_classes=k), held_out, validation.labels[task]).probe
+                probes = fitter.fits(np.tile(y, (len(cs), 1)), cs, n_classes=k, tol=ROUGH)
+                fitted = select_probe(probes, held_out, validation.labels[task]).probe
             elif layer in tuned:
                 x, parts = train.features[pooling][layer], (folds or {})[task]
                 fitted = select_by_folds(kind, x, y, parts, cs, n_classes=k, device=device)[0].probe

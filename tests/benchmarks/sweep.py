@@ -71,7 +71,7 @@ def report(*, limit: int | None, repeats: int) -> None:
     with tempfile.TemporaryDirectory(prefix="layerprobe-") as folder:
         encoder = Encoder.load("packaged", device="cpu")
         _race("sst2", _places(encoder, "sst2", "label", range(7), Path(folder), limit), 10, repeats)
-        _floors(encoder, Path(folder), limit)
+        _floors(encoder, Path(folder), limit, repeats)
         most = limit and max(limit, 1000)  # each of 47 classes needs a few
         _race("trec, fine", _places(encoder, "trec", "fine", (0, 3, 6), Path(folder), most), 5, repeats)
     rows = limit or ROWS
@@ -86,7 +86,7 @@ def report(*, limit: int | None, repeats: int) -> None:
         print(f"\nMemory at most / features of one layer, both splits: {1 + extra / size:.2f} ({said} {MOST_MEMORY:g})")
 
 
-def _floors(encoder: Encoder, cache: Path, limit: int | None) -> None:
+def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> None:
     """What the floors and controls of sst2 cost beside the plain sweep, extraction aside."""
     files = {name: Source(str(DATA / f"{name}.csv")) for name in SPLITS}
     splits = read_splits(**files, labels=["label"], limit=limit)
@@ -105,9 +105,12 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None) -> None:
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
-        found = work()
-        seconds[name] = time.perf_counter() - start
+        found, took = None, []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            found = work()
+            took.append(time.perf_counter() - start)
+        seconds[name] = float(np.median(took))
         return found
 
     types = train.input_types, test.input_types
