@@ -35,7 +35,7 @@ class ExplainSettings:
 
     def check(self, job: Job) -> None:
         """Raise what can be known before the long part."""
-        from probes.attribution import baseline_name
+        from probes.baselines import baseline_name
         from probes.heads import ModelHead
 
         baseline_name(job.encoder, self.baseline)

@@ -1,4 +1,4 @@
-"""Which input tokens a decision rests on: Captum's attributions of a probe at any layer, or of the model's own head.
+"""Which tokens a decision rests on: attributions of a probe at any layer, or of the model's own head.
 
 The explained output is the logit of one class. A probe at layer l runs the blocks 1..l only. Scores belong to the input
 embeddings; positions and special tokens are the same in the baseline, so special tokens score exactly 0.
@@ -6,6 +6,7 @@ embeddings; positions and special tokens are the same in the baseline, so specia
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -14,21 +15,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from probes.baselines import Pool, baseline_name, starts
 from probes.checks import InputError, check_same_length, choose
 from probes.encoder import Encoder
 from probes.extraction import token_budget
 from probes.heads import Head
 from probes.logistic import log_softmax
+from probes.methods import METHODS, Explained
 from probes.results import Attribution
+from probes.runners import runners
 from probes.tokens import Batch
 from probes.words import group_words
 
-FIRST_STEPS = 16
 MAX_STEPS = 256
 TOLERANCE = 0.01
 """Share of |output - baseline output| that the convergence delta may reach."""
 SMALLEST = 0.005
 """Logits the delta may reach where text and baseline hardly differ."""
+UNITS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "logit": lambda logits: logits,
+    "probability": lambda logits: logits.softmax(dim=-1),
+}
+"""What is explained of a class: (n, classes) logits -> (n, classes)."""
 
 
 def attribute(
@@ -36,11 +44,16 @@ def attribute(
     texts: Sequence[str],
     pairs: Sequence[str] | None = None,
     *,
-    targets: Sequence[str] | None = None,
+    targets: Sequence[str] | str | None = None,
+    against: str | None = None,
+    unit: str = "logit",
     method: str = "integrated_gradients",
     baseline: str = "auto",
+    states_layer: int | None = None,
+    references: Sequence[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
+    seed: int = 0,
     progress: bool = False,
 ) -> list[Attribution]:
     """Explain a head's decision on each text by scores of its tokens.
@@ -49,168 +62,147 @@ def attribute(
         head: `ProbeHead` or `ModelHead`. Its encoder should compute in float32.
         texts: (texts,)
         pairs: (texts,) second texts, or None.
-        targets: (texts,) names of the classes explained; the predicted ones when None.
-        method: Name from `ATTRIBUTIONS`.
-        baseline: Name from `BASELINES`, put in the place of every token that is not special; `auto` is `pad`, or `zero`
-            where the tokenizer has no pad token.
+        targets: (texts,) names of the classes explained, or one for all; when None the predicted ones, or with
+            `against` the likeliest others.
+        against: Class whose output is subtracted: what speaks for the target rather than for it.
+        unit: `logit`, or `probability`.
+        method: Name from `probes.methods.METHODS`.
+        baseline: Name from `probes.baselines.BASELINES`, put in the place of every token that is not special; `auto` is
+            `pad`, or `zero` where the tokenizer has no pad token. Of several, scores are the mean.
+        states_layer: Score the token states of this layer, not the input embeddings; the baseline's states are those of
+            the baseline text. The method `direct` sets it to the probe's layer.
+        references: Texts that the baseline `sampled` draws from; those explained when None.
         tolerance: Steps are doubled from 16 until |convergence delta| is at most this share of
-            |output - baseline output|, or .005 logit where that is more; n steps take n + 1 gradients.
+            |output - baseline output|, or .005 where that is more; n steps take n + 1 gradients.
         max_steps: Where the doubling ends; what has not converged by then is marked.
+        seed: Of every draw.
         progress: Show a bar on stderr.
 
     Returns:
-        One `Attribution` a text. Scores are in logits, one a token; words sum their tokens, so that words, tokens and
-        output - baseline output agree within the convergence delta.
+        One `Attribution` a text, in their order. Scores are one a token; words sum their tokens, so that for a complete
+        method words, tokens and output - baseline output agree within the convergence delta.
 
     Raises:
-        InputError: A name does not exist, or lengths differ.
+        InputError: A name does not exist, lengths differ, or head and method do not fit together.
 
     Source: Sundararajan, Taly & Yan (2017), Axiomatic Attribution for Deep Networks, arXiv:1703.01365.
     """
+    if isinstance(targets, str):
+        targets = [targets] * len(texts)
     check_same_length(texts=texts, pairs=pairs, targets=targets)
-    explain = choose("attribution method", method, ATTRIBUTIONS)
-    encoder = head.encoder
+    scorer, measure = choose("attribution method", method, METHODS), choose("unit", unit, UNITS)
+    encoder, classes = head.encoder, {name: i for i, name in enumerate(head.class_names)}
+    for name in (*(targets or ()), *([] if against is None else [against])):
+        choose("class", name, classes)
+    if against is not None and (len(classes) < 2 or against in (targets or ())):
+        raise InputError(f"{against!r} cannot be explained against itself; name another class")
+    if method == "direct":
+        states_layer = _direct_layer(head, unit)
+    elif states_layer is not None:
+        encoder.check_layers([states_layer])
+        if head.layer is not None and states_layer > head.layer:
+            raise InputError(f"the probe reads layer {head.layer}; states of layer {states_layer} do not reach it")
     baseline = baseline_name(encoder, baseline)
     if not len(texts):
         return []
-    classes = {name: i for i, name in enumerate(head.class_names)}
-    for name in targets or ():
-        choose("class", name, classes)
     encoded = encoder.encode(texts, pairs)
-    found = []
-    for row in tqdm(range(len(texts)), desc="attributions", unit="text", disable=not progress):
-        batch = encoder.batch(encoded, [row])
+    pool = Pool.of(encoded if references is None else encoder.encode(references))
+
+    def explain(row: int, runner: Encoder) -> Attribution:
+        own, draw = copy.copy(head), int(np.random.SeedSequence([seed, row]).generate_state(1)[0])
+        own.encoder = runner
+        batch = runner.batch(encoded, [row])
         with torch.no_grad():
-            inputs = encoder.embed(batch)
-            start = torch.where(batch.special.bool().unsqueeze(-1), inputs, BASELINES[baseline](encoder, inputs))
-            ends = head.logits(batch.tile(2), torch.cat([inputs, start])).double().cpu().numpy()
-        target = int(ends[0].argmax()) if targets is None else classes[targets[row]]
-        change = float(ends[0, target] - ends[1, target])
-        allowed = max(tolerance * abs(change), SMALLEST)
-        scores, n_steps = explain(head, batch, inputs, start, target, change, allowed, max_steps)
-        delta = float(scores.sum() - change)
-        sides = (texts[row], pairs[row]) if pairs is not None else (texts[row],)
-        tokens = tuple(encoder.tokenizer.convert_ids_to_tokens(encoded.ids[row]))
-        offsets = encoded.offsets(row)
-        words, word_offsets, member = group_words(sides, offsets, tokens)
-        found.append(
-            Attribution(
-                text=texts[row],
-                pair=pairs[row] if pairs is not None else None,
-                tokens=tokens,
-                scores=scores,
-                offsets=offsets,
-                words=words,
-                word_scores=np.bincount(member, weights=scores, minlength=len(words)).astype(np.float64),
-                word_offsets=word_offsets,
-                target=head.class_names[target],
-                method=method,
-                baseline=baseline,
-                output=float(ends[0, target]),
-                baseline_output=float(ends[1, target]),
-                convergence_delta=delta,
-                n_steps=n_steps,
-                converged=abs(delta) <= allowed,
-                predicted=head.class_names[int(ends[0].argmax())],
-                probabilities=dict(zip(head.class_names, np.exp(log_softmax(ends[:1]))[0].tolist(), strict=True)),
-                head=head.kind,
-                layer=head.layer,
-                pooling=head.pooling,
-                truncated=bool(encoded.truncated[row]),
-            )
+            entries = torch.cat([runner.embed(batch), starts(baseline, runner, batch, pool, draw)])
+            if states_layer is not None:
+                states = runner.states(batch.tile(len(entries)), [states_layer], embeddings=entries)
+                entries = states[states_layer].hidden
+            if method == "direct":
+                entries = torch.cat([entries[:1], torch.zeros_like(entries[:1])])
+            logits = _entered(own, batch, states_layer, entries).double()
+        likeliest = logits[0].argsort(descending=True).tolist()
+        other = None if against is None else classes[against]
+        target = next(i for i in likeliest if i != other) if targets is None else classes[targets[row]]
+
+        def explained(logits: Tensor) -> Tensor:
+            values = measure(logits)
+            return values[:, target] if other is None else values[:, target] - values[:, other]
+
+        values = explained(logits).cpu().numpy()
+        change = float(values[0] - values[1:].mean())
+        task = Explained(
+            output=lambda some: explained(_entered(own, batch, states_layer, some)),
+            inputs=entries[:1],
+            starts=entries[1:],
+            moved=(entries[1:] != entries[:1]).any(dim=-1).any(dim=0).cpu().numpy(),
+            change=change,
+            allowed=max(tolerance * abs(change), SMALLEST),
+            max_steps=max_steps,
+            at_once=max(1, token_budget(runner) // entries.shape[1]),
+            seed=draw,
         )
-    return found
+        scores, n_steps = scorer.score(task)
+        delta = float(scores.sum() - change) if scorer.complete else None
+        tokens, offsets = tuple(runner.tokenizer.convert_ids_to_tokens(encoded.ids[row])), encoded.offsets(row)
+        sides = (texts[row],) if pairs is None else (texts[row], pairs[row])
+        words, word_offsets, member = group_words(sides, offsets, tokens)
+        chances = np.exp(log_softmax(logits.cpu().numpy()))
+        begun = scorer.baseline or baseline
+        return Attribution(
+            text=texts[row],
+            pair=None if pairs is None else pairs[row],
+            tokens=tokens,
+            scores=scores,
+            offsets=offsets,
+            words=words,
+            word_scores=np.bincount(member, weights=scores, minlength=len(words)).astype(np.float64),
+            word_offsets=word_offsets,
+            target=head.class_names[target],
+            method=method,
+            baseline=begun,
+            output=float(values[0]),
+            baseline_output=None if begun == "none" else float(values[1:].mean()),
+            convergence_delta=delta,
+            n_steps=n_steps,
+            converged=None if delta is None else abs(delta) <= task.allowed,
+            predicted=head.class_names[likeliest[0]],
+            probabilities=_named(head, chances[0]),
+            head=head.kind,
+            layer=head.layer,
+            pooling=head.pooling,
+            truncated=bool(encoded.truncated[row]),
+            unit=unit,
+            against=against,
+            states_layer=states_layer,
+            baseline_probabilities={} if begun == "none" else _named(head, chances[1:].mean(axis=0)),
+        )
+
+    longest_first = np.argsort(-encoded.lengths, kind="stable").tolist()
+    with runners(encoder) as run, tqdm(total=len(texts), desc="attributions", unit="text", disable=not progress) as bar:
+        made = {}
+        for row, found in zip(longest_first, run(explain, longest_first), strict=True):
+            made[row] = found
+            bar.update()
+    return [made[row] for row in range(len(texts))]
 
 
-def baseline_name(encoder: Encoder, name: str) -> str:
-    """The baseline that `name` stands for with this encoder.
-
-    Raises:
-        InputError: It does not exist, or needs a token that the tokenizer lacks.
-    """
-    if name == "auto":
-        return "zero" if encoder.tokenizer.pad_token_id is None else "pad"
-    choose("baseline", name, BASELINES)
-    if name in ("pad", "mask") and getattr(encoder.tokenizer, f"{name}_token_id") is None:
-        raise InputError(f"baseline {name!r} needs a {name} token and this tokenizer has none; use zero or mean")
-    return name
+def _entered(head: Head, batch: Batch, layer: int | None, entries: Tensor) -> Tensor:
+    """(n, classes) logits of one text with (n, seq, dim) put in the place of its input embeddings, or of a layer."""
+    many = batch.tile(len(entries))
+    if layer is None:
+        return head.logits(many, entries)
+    return head.logits(many, overwrite={layer: lambda _states: entries})
 
 
-def _integrated_gradients(
-    head: Head,
-    batch: Batch,
-    inputs: Tensor,
-    start: Tensor,
-    target: int,
-    change: float,
-    allowed: float,
-    max_steps: int,
-) -> tuple[NDArray[np.float64], int]:
-    """(seq,) scores and the steps that brought the delta within `allowed`, or the most that were allowed.
-
-    Gradients by Captum. Its own integral would begin anew with every doubling of the steps; these points nest, so that
-    a doubling computes the new half alone.
-    """
-    from captum.attr import Saliency
-
-    captum = Saliency(lambda embeddings: head.logits(batch.tile(len(embeddings)), embeddings))
-    path = inputs - start
-    at_once = max(1, token_budget(head.encoder) // inputs.shape[1])
-
-    def along(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(points, seq) derivative of the output along the path, by token."""
-        found = []
-        steps = torch.from_numpy(points).to(inputs).reshape(-1, 1, 1)
-        for some in torch.split(steps, at_once):
-            embeddings = (start + some * path).requires_grad_()
-            gradients = captum.attribute(embeddings, target=target, abs=False)
-            found.append((gradients * path).sum(dim=-1).double().cpu().numpy())
-        return np.concatenate(found)
-
-    n_steps = min(FIRST_STEPS, max_steps)
-    known = along(nested_points(n_steps))
-    while True:
-        scores = quadrature_weights(n_steps) @ known
-        if abs(scores.sum() - change) <= allowed or n_steps * 2 > max_steps:
-            return scores, n_steps
-        n_steps *= 2
-        between = along(nested_points(n_steps)[1::2])
-        known = np.insert(known, range(1, len(known)), between, axis=0)
+def _named(head: Head, probabilities: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(head.class_names, probabilities.tolist(), strict=True))
 
 
-def nested_points(n: int) -> NDArray[np.float64]:
-    """(n + 1,) points in [0, 1], both ends included; every second one of 2n is one of n.
-
-    Source: Clenshaw & Curtis (1960), Numerische Mathematik 2.
-    """
-    return np.asarray((1 - np.cos(np.pi * np.arange(n + 1) / n)) / 2)
-
-
-def quadrature_weights(n: int) -> NDArray[np.float64]:
-    """(n + 1,) weights of `nested_points` under which polynomials up to degree n integrate exactly; they sum to 1.
-
-    Source: Waldvogel (2006), BIT Numerical Mathematics 46.
-    """
-    k, j = np.arange(n + 1), np.arange(1, n // 2 + 1)
-    halved = np.where(2 * j == n, 0.5, 1.0)  # the highest cosine of an even n counts half
-    terms = 2 * halved * np.cos(2 * np.pi * np.outer(k, j) / n) / (4 * j**2 - 1)
-    ends = np.where((k == 0) | (k == n), 0.5, 1.0)
-    return np.asarray(ends * (1 - terms.sum(axis=1)) / n)
-
-
-def _token(encoder: Encoder, name: str) -> Tensor:
-    index = torch.tensor(getattr(encoder.tokenizer, f"{name}_token_id"), device=encoder.device)
-    return encoder.base.get_input_embeddings().weight[index]  # type: ignore[no-any-return]
-
-
-BASELINES: Mapping[str, Callable[[Encoder, Tensor], Tensor]] = {
-    "pad": lambda encoder, _inputs: _token(encoder, "pad"),
-    "mask": lambda encoder, _inputs: _token(encoder, "mask"),
-    "zero": lambda _encoder, inputs: torch.zeros_like(inputs),
-    "mean": lambda encoder, _inputs: encoder.base.get_input_embeddings().weight.mean(dim=0),
-}
-"""Baseline name -> the input embedding put in the place of a content token."""
-
-ATTRIBUTIONS: Mapping[str, Callable[..., tuple[NDArray[np.float64], int]]] = {
-    "integrated_gradients": _integrated_gradients,
-}
+def _direct_layer(head: Head, unit: str) -> int:
+    """The layer whose states a probe reads linearly."""
+    if head.layer is None or head.pooling in (None, "pooler") or unit != "logit":
+        raise InputError(
+            "the method 'direct' explains logits of a probe that is linear in token states: one on cls, mean, content "
+            "or last; use integrated_gradients"
+        )
+    return head.layer

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from probes.checks import InputError, first_line
 from probes.encoder import Encoder
-from probes.extraction import MAX_RUNNERS, MemoryWarning, Room, Tell, Work, fill_shards
+from probes.extraction import MemoryWarning, Room, Tell, Work, fill_shards
+from probes.runners import MAX_RUNNERS
 from probes.store import FeatureStore
 
 RESTARTS = 10

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -19,19 +16,16 @@ import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from probes import packing
 from probes.checks import InputError, check_same_length
 from probes.encoder import Encoder
 from probes.pooling import POOLINGS
+from probes.runners import Run, runners
 from probes.store import FeatureStore, Manifest, texts_fingerprint
-from probes.threads import side_by_side
 from probes.tokens import Batch, Encoded
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
 BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
 """Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooled."""
-MAX_RUNNERS = 8
-"""Batches at once on a CPU; more would wait for Python's own lock."""
 SHARD_ROWS = 2048
 SMALLEST_PART = 8
 """Of a CPU's batch: the last batches of a shard are cut down to it."""
@@ -179,7 +173,7 @@ def fill_shards(
         return
     with (
         encoder.packed(room.budget),  # first: copies of the model share what is packed
-        _runners(encoder) as run,
+        runners(encoder) as run,
         ThreadPoolExecutor(1) as before,
         ThreadPoolExecutor(1) as after,
     ):
@@ -222,7 +216,7 @@ def pool_texts(
     """
     room = Room(batch_tokens or token_budget(encoder))
     out = np.empty((len(poolings), len(layers), len(encoded.ids), encoder.hidden), dtype=np.float32)
-    with encoder.packed(room.budget), _runners(encoder) as run:
+    with encoder.packed(room.budget), runners(encoder) as run:
         _pool(run, encoder, encoded, poolings, layers, room, tell, out)
     room.warn(encoder)
     return dict(zip(poolings, out, strict=True))
@@ -269,7 +263,8 @@ def _pool(
 ) -> None:
     """Fill `out` (poolings, layers, examples, hidden); `room` learns what does not fit."""
 
-    def pool(batch: NDArray[np.int64], runner: Encoder) -> None:
+    @torch.inference_mode()
+    def pool(batch: NDArray[np.int64], runner: Encoder) -> int:
         todo = [batch]
         while todo:  # no recursion: a function that refers to itself would keep the features until they are swept up
             rows = todo.pop()
@@ -288,6 +283,7 @@ def _pool(
                         ) from error
                     room.lacked(tokens)
             todo += np.array_split(rows, 2)
+        return len(batch)
 
     least = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
     for done in run(pool, batches(encoded.lengths, room.budget, least)):
@@ -299,55 +295,6 @@ def _vectors(encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Se
     states = encoder.states(batch, layers)
     vectors = [torch.stack([POOLINGS[pooling](states[layer]) for layer in layers]) for pooling in poolings]
     return torch.stack(vectors).cpu().numpy()
-
-
-Pool = Callable[[NDArray[np.int64], Encoder], None]
-Run = Callable[[Pool, Iterable[NDArray[np.int64]]], Iterator[int]]
-
-
-@contextlib.contextmanager
-def _runners(encoder: Encoder) -> Iterator[Run]:
-    """Run batches side by side, each in a thread with a twin of the encoder.
-
-    On a CPU two batches of one core each beat one of two cores by 10 to 16 %. On a GPU the second thread prepares a
-    batch while the first one waits.
-    """
-    cores, limit = torch.get_num_threads(), {"cpu": MAX_RUNNERS, "cuda": 2}.get(encoder.device.type, 1)
-    free: SimpleQueue[Encoder] = SimpleQueue()
-    free.put(encoder)
-    count = min(limit, cores if encoder.device.type == "cpu" else limit)
-    if _is_watched(encoder):
-        count = 1
-    try:
-        for _ in range(count - 1):
-            free.put(encoder.twin())
-    except (TypeError, RuntimeError, ValueError):  # a model that cannot be copied runs in one thread, on all cores
-        count = free.qsize()
-
-    def one(pool: Pool, rows: NDArray[np.int64]) -> int:
-        runner = free.get()
-        try:
-            with torch.inference_mode():
-                pool(rows, runner)
-        finally:
-            free.put(runner)
-        return len(rows)
-
-    with side_by_side(count) as run:
-        yield lambda pool, work: run(functools.partial(one, pool), work)
-
-
-def _is_watched(encoder: Encoder) -> bool:
-    """Whether somebody's own code runs inside the model: a copy would share what it keeps, and two threads mix it."""
-    for module in encoder.model.modules():
-        hooks = (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
-        # transformers leaves some that keep nothing; ours are placed later, on each copy.
-        if any(not str(getattr(hook, "__module__", "")).startswith("transformers.") for hook in hooks):
-            return True
-        own = vars(module).get("forward")
-        if own is not None and getattr(own, "__module__", "") != packing.__name__:
-            return True
-    return False
 
 
 def _is_out_of_memory(error: Exception) -> bool:

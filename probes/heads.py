@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,15 +15,18 @@ from tqdm.auto import tqdm
 from probes.checks import InputError, check_same_length
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
+from probes.hooks import Overwrite
 from probes.logistic import FittedProbe, log_softmax
 from probes.pooling import POOLINGS
-from probes.tokens import Batch
+from probes.runners import runners
+from probes.tokens import Batch, Encoded
 
 
 class Head(Protocol):
     """A classifier on top of an encoder, differentiable down to the input embeddings."""
 
     encoder: Encoder
+    """What it reads; a copy of the head with a twin of it computes the same in another thread."""
     class_names: tuple[str, ...]
     kind: str
 
@@ -36,8 +40,8 @@ class Head(Protocol):
         """What it reads; None for the model's own head."""
         ...
 
-    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
-        """(batch, classes)"""
+    def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
+        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`."""
         ...
 
 
@@ -70,13 +74,13 @@ class ProbeHead:
         self.encoder, self.layer, self.pooling = encoder, layer, pooling
         self.class_names = tuple(class_names or (str(i) for i in range(len(probe.bias))))
         check_same_length(class_names=self.class_names, bias=probe.bias)
-        self._weight = torch.from_numpy(probe.weight).to(encoder.device)
+        self.weight = torch.from_numpy(probe.weight).to(encoder.device)
         self._bias = torch.from_numpy(probe.bias).to(encoder.device)
 
-    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
-        """(batch, classes)"""
-        states = self.encoder.states(batch, [self.layer], embeddings=embeddings)[self.layer]
-        return POOLINGS[self.pooling](states) @ self._weight.T + self._bias
+    def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
+        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`."""
+        states = self.encoder.states(batch, [self.layer], embeddings=embeddings, overwrite=overwrite)[self.layer]
+        return POOLINGS[self.pooling](states) @ self.weight.T + self._bias
 
 
 class ModelHead:
@@ -103,23 +107,34 @@ class ModelHead:
         self.class_names = tuple(class_names or encoder.class_names)
         self._order = head_order(encoder.class_names, self.class_names)
 
-    def logits(self, batch: Batch, embeddings: Tensor | None = None) -> Tensor:
-        """(batch, classes)"""
-        return self.encoder.logits(batch, embeddings=embeddings)[:, self._order]
+    def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
+        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`."""
+        return self.encoder.logits(batch, embeddings=embeddings, overwrite=overwrite)[:, self._order]
 
     def log_prob(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, progress: bool = False
     ) -> NDArray[np.float64]:
         """(texts, classes) log probabilities."""
-        encoded = self.encoder.encode(texts, pairs)
-        out = np.empty((len(texts), len(self.class_names)), dtype=np.float32)
-        budget = token_budget(self.encoder)
-        bar = tqdm(total=len(texts), desc="model head", unit="text", disable=not progress)
-        with bar, torch.inference_mode(), self.encoder.packed(budget):
-            for rows in batches(encoded.lengths, budget):
-                out[rows] = self.logits(self.encoder.batch(encoded, rows)).cpu().numpy()
-                bar.update(len(rows))
-        return log_softmax(out)
+        return log_prob(self, self.encoder.encode(texts, pairs), progress=progress)
+
+
+def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:
+    """(texts, classes) log probabilities of a head, in the order of `encoded`."""
+    out = np.empty((len(encoded.ids), len(head.class_names)), dtype=np.float32)
+    budget = token_budget(head.encoder)
+
+    @torch.inference_mode()
+    def say(rows: NDArray[np.int64], runner: Encoder) -> int:
+        own = copy.copy(head)
+        own.encoder = runner
+        out[rows] = own.logits(runner.batch(encoded, rows)).cpu().numpy()
+        return len(rows)
+
+    bar = tqdm(total=len(out), desc=f"{head.kind} head", unit="text", disable=not progress)
+    with bar, head.encoder.packed(budget), runners(head.encoder) as run:
+        for done in run(say, batches(encoded.lengths, budget)):
+            bar.update(done)
+    return log_softmax(out)
 
 
 def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:

@@ -36,7 +36,7 @@ class Attribution:
     tokens: tuple[str, ...]
     """(seq,) tokens as the encoder saw them, special tokens included, padding removed."""
     scores: NDArray[np.float64]
-    """(seq,) signed scores, in the unit of the explained output (logits)."""
+    """(seq,) scores, in the unit of the explained output where the method keeps it; signed, but for gradient norms."""
     offsets: NDArray[np.int64]
     """(seq, 3) segment (0 text, 1 pair, -1 special token), first and last + 1 character of each token there."""
     words: tuple[str, ...]
@@ -46,13 +46,13 @@ class Attribution:
     word_offsets: NDArray[np.int64]
     """(words, 3) segment and characters of each word, like `offsets`."""
     target: str
-    """Name of the class whose logit is explained."""
+    """Name of the class that is explained."""
     method: str
     baseline: str
     output: float
-    """Target logit at the text."""
-    baseline_output: float
-    """Target logit at the baseline."""
+    """What is explained, at the text."""
+    baseline_output: float | None
+    """The same at the baseline, on average over several; None for a method that has none."""
     convergence_delta: float | None
     """Sum of scores minus (output - baseline_output); None where the method has no completeness axiom."""
     n_steps: int | None
@@ -77,6 +77,14 @@ class Attribution:
     """True class name, where known."""
     truncated: bool = False
     """True when the encoder saw only the beginning of the text."""
+    unit: str = "logit"
+    """`logit` or `probability` of the target."""
+    against: str | None = None
+    """Class whose output is subtracted from the target's; None where the target alone is explained."""
+    states_layer: int | None = None
+    """Layer whose token states are scored, each of which holds something of all tokens; None for the input."""
+    baseline_probabilities: Mapping[str, float] = field(default_factory=dict)
+    """Class name -> probability at the baseline."""
 
     def __post_init__(self) -> None:
         check_same_length(tokens=self.tokens, scores=self.scores, offsets=self.offsets)

@@ -91,10 +91,9 @@ def _card(group: Sequence[Attribution], full: float, *, random_pooler: bool) -> 
 
 
 def _entry(a: Attribution, full: float, *, random_pooler: bool) -> Entry:
-    total, explained = float(a.scores.sum()), a.output - a.baseline_output
-    parts = [f"Word scores add up to {signed(total)}"]
-    if a.convergence_delta is not None:
-        parts[0] += f" of {signed(explained)} logit, the difference that the words make"
+    parts = [f"Word scores add up to {signed(float(a.scores.sum()))}"]
+    if a.convergence_delta is not None and a.baseline_output is not None:
+        parts[0] += f" of {signed(a.output - a.baseline_output)} {a.unit}, the difference that the words make"
         parts.append(f"convergence delta {decimal(a.convergence_delta, 3)}")
     if a.n_steps is not None:
         parts.append(plural(a.n_steps, "step"))

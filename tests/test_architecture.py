@@ -12,12 +12,13 @@ PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
     "checks results dealing data rows reading controlled threads checkpoints tokens pooling packing hooks encoder "
-    "store extraction distributed solver logistic classifiers places metrics uncertainty information controls depth "
-    "detection untrained scores sweep studies words heads attribution geometry"
+    "runners store extraction distributed solver logistic classifiers places metrics uncertainty information controls "
+    "depth detection untrained scores sweep studies words heads baselines paths methods attribution states "
+    "geometry"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {
-    "captum": {"probes/attribution.py"},
+    "captum": {"probes/methods.py", "probes/paths.py"},
     "datasets": {"probes/reading.py"},
     "sklearn": {"probes/classifiers.py", "probes/metrics.py"},
     "seaborn": {"reports/figures.py"},

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
-from probes.attribution import ATTRIBUTIONS, BASELINES, nested_points, quadrature_weights
+from probes.baselines import BASELINES
+from probes.paths import nested_points, quadrature_weights
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
@@ -260,11 +261,10 @@ def test_what_does_not_exist_is_refused_with_what_does(bert, bert_classifier):
         ProbeHead(bert, probe(), layer=9, pooling="cls")
     with pytest.raises(InputError, match="unknown pooling 'avg'"):
         ProbeHead(bert, probe(), layer=1, pooling="avg")
-    with pytest.raises(InputError, match="unknown attribution method 'ig'; known: integrated_gradients"):
+    with pytest.raises(InputError, match="unknown attribution method 'ig'; known: integrated_gradients, direct"):
         attribute(ModelHead(bert_classifier), TEXTS, method="ig")
     with pytest.raises(InputError, match="unknown class 'neutral'; known: negative, positive"):
         attribute(ModelHead(bert_classifier), TEXTS, targets=["positive", "neutral", "positive"])
     bert_classifier.config.problem_type = "multi_label_classification"
     with pytest.raises(InputError, match="is for multi_label_classification"):
         ModelHead(bert_classifier)
-    assert set(ATTRIBUTIONS) == {"integrated_gradients"}

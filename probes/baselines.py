@@ -1,0 +1,88 @@
+"""What an attribution starts from: the same text with every token that is not special taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probes.checks import InputError, choose
+from probes.encoder import Encoder
+from probes.tokens import Batch, Encoded
+
+SAMPLES = 5
+"""Texts that `sampled` draws for each explained one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Tokens to draw from: those of some texts, one text after the other."""
+
+    ids: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, encoded: Encoded) -> Pool:
+        """The tokens of the texts themselves, without the special ones."""
+        own = [ids[~special] for ids, special in zip(encoded.ids, encoded.special, strict=True)]
+        return cls(np.concatenate([np.empty(0, dtype=np.int64), *own]))
+
+    def draw(self, n: int, length: int, seed: int) -> NDArray[np.int64]:
+        """(n, length) stretches of the texts, each beginning anywhere; over the end it goes on at the beginning."""
+        if not len(self.ids):
+            raise InputError("baseline 'sampled' needs texts with tokens to draw from")
+        first = np.random.default_rng(seed).integers(len(self.ids), size=n)
+        return np.asarray(self.ids[(first[:, None] + np.arange(length)) % len(self.ids)])
+
+
+def baseline_name(encoder: Encoder, name: str) -> str:
+    """The baseline that `name` stands for with this encoder.
+
+    Raises:
+        InputError: It does not exist, or needs a token that the tokenizer lacks.
+    """
+    if name == "auto":
+        return "zero" if encoder.tokenizer.pad_token_id is None else "pad"
+    choose("baseline", name, BASELINES)
+    if name in ("pad", "mask") and getattr(encoder.tokenizer, f"{name}_token_id") is None:
+        raise InputError(f"baseline {name!r} needs a {name} token and this tokenizer has none; use zero or mean")
+    return name
+
+
+def baseline_names(encoder: Encoder) -> Sequence[str]:
+    """Every baseline that this encoder can have."""
+    able = {name: getattr(encoder.tokenizer, f"{name}_token_id") is not None for name in ("pad", "mask")}
+    return tuple(name for name in BASELINES if able.get(name, True))
+
+
+def starts(name: str, encoder: Encoder, batch: Batch, pool: Pool, seed: int) -> Tensor:
+    """(baselines, seq, embedding) input embeddings of the one text of `batch` with its own tokens replaced."""
+    inputs = encoder.embed(batch)
+    return torch.where(batch.special.bool().unsqueeze(-1), inputs, BASELINES[name](encoder, inputs, pool, seed))
+
+
+def _token(encoder: Encoder, name: str) -> Tensor:
+    index = torch.tensor(getattr(encoder.tokenizer, f"{name}_token_id"), device=encoder.device)
+    return _table(encoder)[index]
+
+
+def _table(encoder: Encoder) -> Tensor:
+    return encoder.base.get_input_embeddings().weight  # type: ignore[no-any-return]
+
+
+def _sampled(encoder: Encoder, inputs: Tensor, pool: Pool, seed: int) -> Tensor:
+    ids = torch.from_numpy(pool.draw(SAMPLES, inputs.shape[1], seed)).to(encoder.device)
+    return encoder.base.get_input_embeddings()(ids)  # type: ignore[no-any-return]
+
+
+BASELINES: Mapping[str, Callable[[Encoder, Tensor, Pool, int], Tensor]] = {
+    "pad": lambda encoder, _inputs, _pool, _seed: _token(encoder, "pad"),
+    "mask": lambda encoder, _inputs, _pool, _seed: _token(encoder, "mask"),
+    "zero": lambda _encoder, inputs, _pool, _seed: torch.zeros_like(inputs),
+    "mean": lambda encoder, _inputs, _pool, _seed: _table(encoder).mean(dim=0),
+    "sampled": _sampled,
+}
+"""Baseline name -> the input embeddings put in the place of a text's own tokens, of one baseline or of several."""

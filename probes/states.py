@@ -1,0 +1,121 @@
+"""Token states: where in a layer's states a probe's decision lies, and how much of it each kind of token holds.
+
+A state at layer l > 0 holds something of every token of its text: these are places in the network, not input words.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from probes.checks import InputError
+from probes.encoder import Encoder
+from probes.extraction import batches, token_budget
+from probes.heads import ProbeHead
+from probes.pooling import POOLINGS, LayerStates
+from probes.results import Attribution
+from probes.runners import runners
+
+KINDS = ("[CLS]", "[SEP]", "other special", "punctuation", "content")
+
+
+def direct_scores(
+    heads: Sequence[ProbeHead],
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    targets: Sequence[int],
+) -> list[NDArray[np.float64]]:
+    """What each token's state adds to the logit of a class, for probes at several layers, by one forward pass a text.
+
+    A probe that reads a weighted sum of the states, as mean, cls, content and last do, has the logit
+    sum over tokens of a_t w·h_t, plus its bias: the addends are the scores, exactly.
+
+    Args:
+        heads: Probes on one encoder.
+        texts: (texts,)
+        pairs: (texts,) second texts, or None.
+        targets: (texts,) ids of the classes.
+
+    Returns:
+        For each text (heads, seq), in logits.
+
+    Raises:
+        InputError: A probe reads the pooler, which is not linear; or the encoders differ.
+    """
+    if not heads:
+        raise InputError("there is no probe to explain")
+    encoder, layers = heads[0].encoder, sorted({head.layer for head in heads})
+    for head in heads:
+        if head.encoder is not encoder:
+            raise InputError("the probes read different encoders; explain them one by one")
+        if head.pooling == "pooler":
+            raise InputError("a probe on the pooler is not linear in token states; explain it by integrated_gradients")
+    encoded, found = encoder.encode(texts, pairs), [np.empty(0)] * len(texts)
+    weights = [head.weight for head in heads]
+
+    @torch.inference_mode()
+    def score(rows: NDArray[np.int64], runner: Encoder) -> None:
+        batch = runner.batch(encoded, rows)
+        states = runner.states(batch, layers)
+        chosen = torch.tensor([targets[row] for row in rows], device=batch.mask.device)
+        shares = {pooling: _shares(states[layers[0]], pooling) for pooling in {head.pooling for head in heads}}
+        parts = [
+            torch.einsum("bth,bh->bt", states[head.layer].hidden.float(), weight[chosen]) * shares[head.pooling]
+            for head, weight in zip(heads, weights, strict=True)
+        ]
+        scores = torch.stack(parts, dim=1).double().cpu().numpy()
+        for i, row in enumerate(rows.tolist()):
+            found[row] = scores[i, :, : len(encoded.ids[row])]
+
+    budget = token_budget(encoder)
+    with encoder.packed(budget), runners(encoder) as run:
+        list(run(score, batches(encoded.lengths, budget)))
+    return found
+
+
+def _shares(states: LayerStates, pooling: str) -> torch.Tensor:
+    """(batch, seq) the weight of each token in a pooling that is a weighted sum: what it makes of the unit vectors."""
+    n, seq = states.mask.shape
+    unit = torch.eye(seq, device=states.mask.device).expand(n, seq, seq)
+    return POOLINGS[pooling](replace(states, hidden=unit))
+
+
+def kinds(tokens: Sequence[str], offsets: NDArray[np.int64], *, cls: str | None, sep: str | None) -> NDArray[np.int64]:
+    """(seq,) index into `KINDS` of each token.
+
+    Args:
+        tokens: (seq,) as in `Attribution`.
+        offsets: (seq, 3) as in `Attribution`.
+        cls: The tokenizer's name of [CLS].
+        sep: The tokenizer's name of [SEP].
+    """
+    special = {cls: 0, sep: 1}
+    found = []
+    for token, (side, *_) in zip(tokens, offsets, strict=True):
+        if side < 0:
+            found.append(special.get(token, 2))
+        else:
+            bare = token.lstrip("#▁Ġ") or token
+            found.append(3 if all(unicodedata.category(c)[0] in "PS" for c in bare) else 4)
+    return np.array(found, dtype=np.int64)
+
+
+def shares_by_kind(scores: NDArray[np.float64], kind: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(kinds,) share of the absolute score on each kind of token; nan where all scores are 0."""
+    size = np.abs(scores)
+    total = size.sum()
+    held = np.bincount(kind, weights=size, minlength=len(KINDS))
+    return np.asarray(held / total if total > 0 else np.full(len(KINDS), np.nan))
+
+
+def shares(attribution: Attribution, encoder: Encoder) -> NDArray[np.float64]:
+    """(kinds,) share of an attribution's absolute score on each kind of token."""
+    names = encoder.tokenizer.cls_token, encoder.tokenizer.sep_token
+    kind = kinds(attribution.tokens, attribution.offsets, cls=names[0], sep=names[1])
+    return shares_by_kind(attribution.scores, kind)
