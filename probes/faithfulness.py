@@ -1,0 +1,248 @@
+"""Whether a head's decision really rests on the tokens that an attribution ranks first: they are taken out, or kept.
+
+Token ids are replaced; no text is joined and tokenised again. Special tokens stay. What is left is no text that the
+encoder was trained on, so that some of a fall is that: random orders, which fall too, are the floor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.checks import InputError, choose
+from probes.encoder import Encoder
+from probes.heads import Head, log_prob
+from probes.results import Attribution
+from probes.tokens import Encoded
+
+Positions = NDArray[np.int64]
+"""Places of tokens in their text."""
+FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)
+"""Shares of a text's own tokens that are taken out."""
+RANDOM_ORDERS = 5
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What erasing tokens in one order does to the explained class: means over the fractions."""
+
+    comprehensiveness: float
+    """Probability lost without the first tokens: high where they were needed."""
+    sufficiency: float
+    """Probability lost with the first tokens alone: low where they were enough."""
+    log_odds: float
+    """Change in log probability, in nats, without the first tokens: low where they were needed."""
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Erasing in an attribution's order, and in random ones."""
+
+    own: Erased
+    random: tuple[Erased, ...]
+    n_tokens: int
+    """Tokens that can be erased: all but the special ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Probability of the explained class as a text's tokens go, and as they come back, one after the other."""
+
+    deletion: NDArray[np.float64]
+    """(tokens + 1,) from the whole text to none of its tokens."""
+    insertion: NDArray[np.float64]
+    """(tokens + 1,) from none of its tokens to the whole text."""
+
+    @property
+    def deletion_area(self) -> float:
+        """Mean height of the deletion curve: low where the first tokens were needed."""
+        return _area(self.deletion)
+
+    @property
+    def insertion_area(self) -> float:
+        """Mean height of the insertion curve: high where the first tokens were enough."""
+        return _area(self.insertion)
+
+
+def faithfulness(
+    head: Head,
+    attributions: Sequence[Attribution],
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    replacement: str = "mask",
+    random_orders: int = RANDOM_ORDERS,
+    seed: int = 0,
+    progress: bool = False,
+) -> list[Faithfulness]:
+    """Comprehensiveness, sufficiency and log-odds of each attribution: its first tokens erased, or kept alone.
+
+    Of a text with n tokens of its own the first are the max(1, ceil(p n)) with the highest scores, for each fraction p;
+    each number is the mean over the fractions. ERASER divides the same sum by one more than there are fractions. The
+    class is the attribution's target.
+
+    Args:
+        head: That was explained.
+        attributions: Of its decisions. Higher scores stand for the class; of equal ones the earlier token is first.
+        fractions: Of a text's own tokens, in (0, 1].
+        replacement: Name from `REPLACEMENTS`.
+        random_orders: Orders drawn for each text. They depend on the seed and the texts, not on the scores.
+        seed: Of these.
+        progress: Show a bar on stderr.
+
+    Returns:
+        One a text; all numbers are nan where a text has no token of its own.
+
+    Raises:
+        InputError: A fraction, replacement or class does not exist, or a text has other tokens now.
+
+    Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429; log-odds: Shrikumar et al. (2017), arXiv:1704.02685.
+    """
+    if not fractions or not all(0 < share <= 1 for share in fractions):
+        raise InputError(f"fractions must lie in (0, 1], found {tuple(fractions)}")
+    rng, erased = np.random.default_rng(seed), list[list[Positions]]()
+    for a in attributions:
+        own = _own(a)
+        sizes = [max(1, math.ceil(round(share * len(own), 9))) for share in fractions]  # 0.28 * 25 is above 7
+        orders = [_best_first(a), *(rng.permutation(own) for _ in range(random_orders))]
+        erased.append([own[:0], *(part for order in orders for k in sizes for part in (order[:k], order[k:]))])
+    found = []
+    for a, said in zip(attributions, _log_prob(head, attributions, erased, replacement, progress), strict=True):
+        n_tokens, parts = len(_own(a)), said[1:].reshape(1 + random_orders, len(fractions), 2)
+        first, *drawn = [_erased(said[0], part) if n_tokens else Erased(*(math.nan,) * 3) for part in parts]
+        found.append(Faithfulness(first, tuple(drawn), n_tokens))
+    return found
+
+
+def curves(
+    head: Head, attributions: Sequence[Attribution], *, replacement: str = "mask", progress: bool = False
+) -> list[Curves]:
+    """Deletion and insertion curves, a token at a time, from the highest score to the lowest.
+
+    Source: Petsiuk, Das & Saenko (2018), RISE, arXiv:1806.07421, there of pixels.
+    """
+    orders = [_best_first(a) for a in attributions]
+    erased = [[part for k in range(len(order) + 1) for part in (order[:k], order[k:])] for order in orders]
+    found = _log_prob(head, attributions, erased, replacement, progress)
+    return [Curves(deletion=np.exp(said[0::2]), insertion=np.exp(said[1::2])) for said in found]
+
+
+def _own(a: Attribution) -> Positions:
+    """Positions of the tokens that are not special."""
+    return np.flatnonzero(a.offsets[:, 0] >= 0)
+
+
+def _best_first(a: Attribution) -> Positions:
+    own = _own(a)
+    return own[np.argsort(-a.scores[own], kind="stable")]
+
+
+def _erased(whole: float, parts: NDArray[np.float64]) -> Erased:
+    """From log probabilities: of the whole text, and (fractions, 2) without the first tokens and with them alone."""
+    comprehensiveness, sufficiency = np.exp(whole) - np.exp(parts).mean(axis=0)
+    return Erased(float(comprehensiveness), float(sufficiency), float((parts[:, 0] - whole).mean()))
+
+
+def _log_prob(
+    head: Head,
+    attributions: Sequence[Attribution],
+    erased: Sequence[Sequence[Positions]],
+    replacement: str,
+    progress: bool,
+) -> list[NDArray[np.float64]]:
+    """For each text the log probabilities of its explained class with each set of positions erased.
+
+    What comes out the same is computed once.
+    """
+    replace = choose("replacement", replacement, REPLACEMENTS)
+    classes = {name: i for i, name in enumerate(head.class_names)}
+    targets = [choose("class", a.target, classes) for a in attributions]
+    rows: dict[bytes, _Row] = {}
+    keys: list[list[bytes]] = []
+    for whole, sets in zip(_rows(head.encoder, attributions), erased, strict=True):
+        made = [replace(whole, positions, head.encoder) for positions in sets]
+        keys.append([row.key for row in made])
+        rows.update(zip(keys[-1], made, strict=True))
+    said, place = log_prob(head, _encoded(list(rows.values())), progress=progress), {k: i for i, k in enumerate(rows)}
+    return [said[[place[key] for key in own], target] for own, target in zip(keys, targets, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """The tokens of one text, as in `Encoded`."""
+
+    ids: NDArray[np.int64]
+    types: NDArray[np.int64]
+    special: NDArray[np.bool_]
+
+    @property
+    def key(self) -> bytes:
+        """Equal for equal rows."""
+        return self.ids.tobytes() + self.types.tobytes() + self.special.tobytes()
+
+
+def _rows(encoder: Encoder, attributions: Sequence[Attribution]) -> list[_Row]:
+    """The texts as they were explained.
+
+    Raises:
+        InputError: Only some have a second text, or a text has other tokens with this encoder.
+    """
+    pairs = [a.pair for a in attributions if a.pair is not None]
+    if pairs and len(pairs) < len(attributions):
+        raise InputError(
+            f"{len(pairs)} of {len(attributions)} attributions have a second text; pass these by themselves"
+        )
+    if not attributions:
+        return []
+    encoded = encoder.encode([a.text for a in attributions], pairs or None)
+    for i, (a, ids) in enumerate(zip(attributions, encoded.ids, strict=True)):
+        if tuple(encoder.tokenizer.convert_ids_to_tokens(ids)) != a.tokens:
+            raise InputError(
+                f"text {i} has other tokens than when it was explained; use the same encoder, max_length too"
+            )
+    return [_Row(*row) for row in zip(encoded.ids, encoded.types, encoded.special, strict=True)]
+
+
+def _encoded(rows: Sequence[_Row]) -> Encoded:
+    return Encoded(
+        ids=tuple(row.ids for row in rows),
+        types=tuple(row.types for row in rows),
+        special=tuple(row.special for row in rows),
+        truncated=np.zeros(len(rows), dtype=bool),
+        encodings=(),
+    )
+
+
+def _put(name: str) -> Callable[[_Row, Positions, Encoder], _Row]:
+    def replace(row: _Row, positions: Positions, encoder: Encoder) -> _Row:
+        token = getattr(encoder.tokenizer, f"{name}_token_id")
+        if token is None:
+            raise InputError(f"replacement {name!r} needs a {name} token and this tokenizer has none; use delete")
+        ids = row.ids.copy()
+        ids[positions] = token
+        return _Row(ids, row.types, row.special)
+
+    return replace
+
+
+def _delete(row: _Row, positions: Positions, _encoder: Encoder) -> _Row:
+    if len(positions) == len(row.ids):
+        raise InputError("nothing of a text is left: this tokenizer adds no special tokens; use mask or pad")
+    left = np.setdiff1d(np.arange(len(row.ids)), positions)
+    return _Row(row.ids[left], row.types[left], row.special[left])
+
+
+def _area(curve: NDArray[np.float64]) -> float:
+    return float(np.trapezoid(curve, dx=1 / (len(curve) - 1))) if len(curve) > 1 else math.nan
+
+
+REPLACEMENTS: Mapping[str, Callable[[_Row, Positions, Encoder], _Row]] = {
+    "mask": _put("mask"),
+    "pad": _put("pad"),
+    "delete": _delete,
+}
+"""Name -> what becomes of erased tokens. `pad` is attended to like any other token, but families that count positions
+from the tokens that are not padding, as RoBERTa does, number the others anew. `delete` moves later tokens forward."""
