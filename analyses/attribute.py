@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,8 @@ from probes.checks import InputError
 from probes.results import AnalysisResult, Attribution, Claim
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from probes.heads import Head
 
 
@@ -32,6 +34,8 @@ class ExplainSettings:
     """What replaces the text's tokens: pad, mask, zero or mean; `auto` is pad, or zero where there is no pad token."""
     max_steps: int = 256
     """Most steps of the integral; they are doubled from 16 until the convergence delta is small."""
+    faithfulness: bool = True
+    """Measure what taking out the tokens that are ranked first does, beside tokens in random order."""
 
     def check(self, job: Job) -> None:
         """Raise what can be known before the long part."""
@@ -69,27 +73,31 @@ def run(settings: Settings) -> AnalysisResult:
         encoder = dataclasses.replace(encoder, layers=(settings.layer,), poolings=(settings.pooling,))
     job = Job.prepare(settings.data, encoder, settings.output)
     settings.explain.check(job)
-    attributions = explain(job, settings.explain)
+    attributions, tables = explain(job, settings.explain)
     return AnalysisResult(
         name="attribute",
         settings=dataclasses.asdict(settings),
         provenance=job.provenance(),
-        tables={"metrics": job.sweep.metrics, "selection": job.sweep.selection},
+        tables={"metrics": job.sweep.metrics, "selection": job.sweep.selection, **tables},
         attributions=attributions,
-        claims=(*job.claims(), *claims(job, attributions)),
+        claims=(*job.claims(), *claims(job, attributions, tables)),
         notes=job.sweep.notes,
     )
 
 
-def explain(job: Job, settings: ExplainSettings) -> tuple[Attribution, ...]:
-    """Attributions of chosen test texts, for each label column and head, at the best point of each column."""
+def explain(job: Job, settings: ExplainSettings) -> tuple[tuple[Attribution, ...], dict[str, pd.DataFrame]]:
+    """Attributions of chosen test texts, for each label column and head, at the best point of each column; tables."""
+    import pandas as pd
+
     from probes.attribution import attribute
+    from probes.faithfulness import faithfulness, usual_replacement
     from probes.heads import ModelHead, ProbeHead
 
     # The features may have been computed in bfloat16; gradients gain nothing from it.
     encoder = job.encoder.with_dtype("float32")
     test = job.splits.test
     made: list[Attribution] = []
+    erased: list[dict[str, Any]] = []
     for task, found in job.sweep.tasks.items():
         probe = found.selections[found.best].probe
         if settings.head == "model":
@@ -115,7 +123,23 @@ def explain(job: Job, settings: ExplainSettings) -> tuple[Attribution, ...]:
             for row, attribution in zip(rows.tolist(), explained, strict=True):
                 label = found.class_names[found.labels[row]]
                 made.append(dataclasses.replace(attribution, task=task, text_id=row, label=label))
-    return tuple(made)
+            if settings.faithfulness:
+                checked = faithfulness(
+                    head,
+                    explained,
+                    replacement=usual_replacement(encoder),
+                    seed=job.output.seed,
+                    progress=not job.output.quiet,
+                )
+                for row, found_of_text in zip(rows.tolist(), checked, strict=True):
+                    place = {"task": task, "head": head.kind, "layer": head.layer, "pooling": head.pooling}
+                    orders = {"attribution": found_of_text.own}
+                    orders |= {f"random {i}": each for i, each in enumerate(found_of_text.random)}
+                    erased += [
+                        {**place, "text_id": row, "order": order, **dataclasses.asdict(each)}
+                        for order, each in orders.items()
+                    ]
+    return tuple(made), {"faithfulness": pd.DataFrame(erased)} if erased else {}
 
 
 def choose_texts(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]], n: int) -> NDArray[np.int64]:
@@ -141,8 +165,8 @@ def choose_texts(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating
     return np.array(rows, dtype=np.int64)
 
 
-def claims(job: Job, attributions: Sequence[Attribution]) -> Iterator[Claim]:
-    """Whether the integrals converged, and whether known deciding words were found."""
+def claims(job: Job, attributions: Sequence[Attribution], tables: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
+    """Whether integrals converged, decisions rest on what is ranked first, and known deciding words are found."""
     from probes.attribution import SMALLEST, TOLERANCE
     from probes.uncertainty import wilson
 
@@ -158,6 +182,8 @@ def claims(job: Job, attributions: Sequence[Attribution]) -> Iterator[Claim]:
         "max_abs_delta": max(deltas, default=0.0),
     }
     yield Claim("convergence", "holds" if converged == len(attributions) else "fails", numbers=numbers)
+    if "faithfulness" in tables:
+        yield from _faithfulness_claims(tables["faithfulness"], seed=job.output.seed)
     test = job.splits.test
     for task, rationales in test.dataset.rationales.items():
         hits, chance = [], []
@@ -174,6 +200,24 @@ def claims(job: Job, attributions: Sequence[Attribution]) -> Iterator[Claim]:
             yield Claim(
                 "deciding", "above" if lower > numbers["random"] else "cannot_tell", task, numbers, (lower, upper)
             )
+
+
+def _faithfulness_claims(erased: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
+    """What erasing does in the attributions' order and in random ones, on average over the texts of a head."""
+    from probes.uncertainty import mean_intervals
+
+    measured = erased.dropna(subset="comprehensiveness")
+    for (task, head), rows in measured.groupby(["task", "head"], sort=False):
+        is_own = rows["order"] == "attribution"
+        names = ["comprehensiveness", "sufficiency"]
+        own, chance = (part.groupby("text_id")[names].mean() for part in (rows[is_own], rows[~is_own]))
+        gap = (own - chance)["comprehensiveness"].to_numpy()
+        ((lower, upper),) = mean_intervals(gap[:, None], seed=seed)
+        numbers: dict[str, Any] = {"head": head, "n": len(own)}
+        for name in names:
+            numbers |= {name: float(own[name].mean()), f"random_{name}": float(chance[name].mean())}
+        outcome = "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"
+        yield Claim("faithfulness", outcome, str(task), numbers, (lower, upper))
 
 
 def _spread(rows: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> list[int]:

@@ -117,6 +117,12 @@ def faithfulness(
     return found
 
 
+def usual_replacement(encoder: Encoder) -> str:
+    """`mask`, or what comes nearest to it with this tokenizer."""
+    able = (name for name in ("mask", "pad") if getattr(encoder.tokenizer, f"{name}_token_id") is not None)
+    return next(able, "delete")
+
+
 def curves(
     head: Head, attributions: Sequence[Attribution], *, replacement: str = "mask", progress: bool = False
 ) -> list[Curves]:

@@ -295,6 +295,7 @@ def _trust(view: View) -> Section | None:
                 f"{percent(value(hit, 'random'))} would be"
             )
             verdict.append(view.about(task, said + (". The two cannot be told apart.", ".")[hit.outcome == "above"]))
+    verdict += [view.about(task, _erased(c)) for task in view.tasks for c in view.claims("faithfulness", task)]
     heading = (
         "task",
         "head",
@@ -306,9 +307,28 @@ def _trust(view: View) -> Section | None:
         "largest error, logit",
     )
     table = Table("Convergence.", rows=tuple(rows), **columns(*heading, numeric=heading[4:]))
-    notes = ("Adding up shows that the scores are computed well, not that they are the whole reason of a decision.",)
+    notes = ["Adding up shows that the scores are computed well, not that they are the whole reason of a decision."]
+    if any(view.claims("faithfulness", task) for task in view.tasks):
+        notes.append(
+            "Taken out: the 1, 5, 10, 20 and 50 % of a text's own tokens that score highest (one at least), each "
+            "replaced by the mask token, where there is one; mean over the five. Every text and order: "
+            "tables/faithfulness.csv."
+        )
     return Section(
-        "Do the explanations hold?", "trust", tuple(verdict), (Part(tables=(table,) if rows else ()),), notes
+        "Do the explanations hold?", "trust", tuple(verdict), (Part(tables=(table,) if rows else ()),), tuple(notes)
+    )
+
+
+def _erased(claim: Claim) -> str:
+    """What became of the explained class's probability without the tokens that were ranked first."""
+    keys = [f"{order}{name}" for name in ("comprehensiveness", "sufficiency") for order in ("", "random_")]
+    lost, floor, alone, random = (wording.points(value(claim, key)).lstrip("+") for key in keys)
+    who = "the model's own classifier" if claim.numbers["head"] == "model" else "the probe"
+    unsure = ", not told apart" if claim.outcome == "cannot_tell" else ""
+    return (
+        f"Without the tokens ranked first, {who} gives the explained class {lost} points less probability; without as "
+        f"many at random, {floor} points less (95 % interval of the difference {interval(claim.interval)}{unsure}). "
+        f"With nothing but these tokens it gives {alone} points less, with random ones {random}."
     )
 
 
@@ -336,7 +356,7 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "depth": (evidence.depth, ("depth", "depth_reliability", "texts")),
     "classes": (_classes, ("confusion",)),
     "explained": (_explained, ()),
-    "trust": (_trust, ()),
+    "trust": (_trust, ("faithfulness",)),
     "encoder": (shape.encoder, ("cls_depth", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

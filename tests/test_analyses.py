@@ -59,11 +59,28 @@ def result(place):
 def test_run_leaves_tables_attributions_probes_and_one_page(place, result):
     names = {path.relative_to(place / "out").as_posix() for path in (place / "out").rglob("*") if path.is_file()}
     tables = "metrics selection differences confusion special_tokens cls_depth anisotropy cka".split()
-    tables += "information sizes control planted texts depth depth_reliability".split()
+    tables += "information sizes control planted texts depth depth_reliability faithfulness".split()
     wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
     assert names == wanted | {f"tables/{table}.csv" for table in tables}
     assert len(result.attributions) == 6
     assert {claim.id for claim in result.claims} >= {"best", "tied", "floor", "poolings", "cls_layer_0", "convergence"}
+
+
+def test_what_is_erased_of_each_text_averages_to_the_claim(place, result):
+    table, (claim,) = result.tables["faithfulness"], [c for c in result.claims if c.id == "faithfulness"]
+    assert set(table["order"]) == {"attribution", *(f"random {i}" for i in range(5))}
+    assert list(dict.fromkeys(table["text_id"])) == [a.text_id for a in result.attributions]
+    own, drawn = table[table["order"] == "attribution"], table[table["order"] != "attribution"]
+    for name in ("comprehensiveness", "sufficiency"):
+        assert claim.numbers[name] == pytest.approx(own[name].mean())
+        assert claim.numbers[f"random_{name}"] == pytest.approx(drawn[name].mean())
+    lower, upper = claim.interval
+    assert lower <= claim.numbers["comprehensiveness"] - claim.numbers["random_comprehensiveness"] <= upper
+    assert claim.outcome == ("above" if lower > 0 else "below" if upper < 0 else "cannot_tell")
+    assert call(place, "run", *files(place), "--attribute", "2", "--no-faithfulness", out="unchecked") == 0
+    unchecked = AnalysisResult.load(place / "unchecked")
+    assert "faithfulness" not in unchecked.tables
+    assert not [c for c in unchecked.claims if c.id == "faithfulness"]
 
 
 def test_floors_and_controls_stand_beside_every_probe(result):

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
 from probes import faithfulness as module
-from probes.faithfulness import FRACTIONS, REPLACEMENTS, curves, faithfulness
+from probes.faithfulness import FRACTIONS, REPLACEMENTS, curves, faithfulness, usual_replacement
 from tests.conftest import HIDDEN, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
@@ -235,3 +235,11 @@ def test_what_does_not_fit_is_refused(bert):
         faithfulness(head, attributions, replacement="delete")
     (found, _) = faithfulness(head, attributions, replacement="pad")
     assert found.n_tokens == 6
+
+
+def test_a_tokenizer_without_a_mask_token_pads_and_one_without_either_deletes(bert):
+    assert usual_replacement(bert) == "mask"
+    gpt2 = Encoder(*build_model("gpt2"))
+    assert usual_replacement(gpt2) == "pad"
+    gpt2.tokenizer.pad_token = None
+    assert usual_replacement(gpt2) == "delete"

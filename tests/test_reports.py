@@ -291,6 +291,19 @@ def test_any_table_may_be_absent():
         assert "Provenance" in render_report(made)
 
 
+@pytest.mark.parametrize(("outcome", "unsure"), [("above", ""), ("cannot_tell", ", not told apart")])
+def test_what_a_decision_loses_without_the_first_tokens_is_told_beside_random_ones(outcome, unsure):
+    numbers = {"head": "probe", "n": 8, "comprehensiveness": 0.287, "random_comprehensiveness": 0.196}
+    numbers |= {"sufficiency": -0.02, "random_sufficiency": 0.316}
+    made = result()
+    claims = (*made.claims, Claim("faithfulness", outcome, "sentiment", numbers, (0.037, 0.152)))
+    words = Page(render_report(dataclasses.replace(made, claims=claims))).words.replace("\u00a0", " ")
+    assert "the probe gives the explained class 28.7 points less probability" in words
+    assert f"19.6 points less (95 % interval of the difference 3.7 to 15.2{unsure})" in words
+    assert "it gives −2.0 points less, with random ones 31.6" in words
+    assert "replaced by the mask token" in words
+
+
 def test_a_result_of_layers_has_no_explanations():
     made = dataclasses.replace(result(name="layers"), attributions=())
     made = dataclasses.replace(made, claims=tuple(c for c in made.claims if c.id != "convergence"))
