@@ -112,6 +112,24 @@ def calibration_gaps(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floa
     return gaps
 
 
+def average_precision(scores: NDArray[np.number[Any]], positive: NDArray[np.bool_]) -> float:
+    """Area under the precision-recall curve: mean precision at the positive examples; nan where there are none.
+
+    Precision at an example counts all that score as much or more, so that the order of ties does not matter.
+
+    Args:
+        scores: (examples,) higher for those thought positive.
+        positive: (examples,)
+
+    Raises:
+        InputError: Lengths differ.
+    """
+    from sklearn.metrics import average_precision_score
+
+    check_same_length(scores=scores, positive=positive)
+    return float(average_precision_score(positive, scores)) if positive.any() else float("nan")
+
+
 def per_class(
     labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]
 ) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from probes import InputError
-from probes.metrics import METRICS, class_auroc, confusion, per_class
+from probes.metrics import METRICS, average_precision, class_auroc, confusion, per_class
 
 
 def log_softmax(logits):
@@ -158,6 +158,32 @@ def test_scores_and_confusion_of_an_absent_class():
     np.testing.assert_array_equal(found["count"], [2, 1, 0])
     np.testing.assert_array_equal(found["auroc"], [1, 1, np.nan])
     np.testing.assert_array_equal(confusion(labels, predicted, 3), [[1, 1, 0], [0, 1, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("levels", [3, 1000])
+@pytest.mark.parametrize("n_positive", [1, 7, 20])
+def test_average_precision_is_the_mean_precision_at_positive_examples(levels, n_positive):
+    rng = np.random.default_rng(n_positive)
+    scores, positive = rng.integers(levels, size=20), rng.permutation(20) < n_positive
+    assert (len(set(scores.tolist())) < 20) == (levels == 3)
+    precision = [positive[scores >= score].mean() for score in scores[positive]]
+    found = average_precision(scores, positive)
+    assert found == pytest.approx(np.mean(precision))
+    assert found == sk.average_precision_score(positive, scores)
+    order = rng.permutation(20)
+    assert average_precision(np.exp(scores[order] / 1000), positive[order]) == pytest.approx(found)
+
+
+def test_average_precision_of_known_scores():
+    positive = np.array([True, False, True, False])
+    assert average_precision(np.array([4, 3, 2, 1]), positive) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(np.array([4, 2, 3, 1]), positive) == 1
+    assert average_precision(np.zeros(4), positive) == 0.5
+    assert average_precision(np.arange(4), np.ones(4, dtype=bool)) == 1
+    assert np.isnan(average_precision(np.arange(4), np.zeros(4, dtype=bool)))
+    assert np.isnan(average_precision(np.empty(0), np.empty(0, dtype=bool)))
+    with pytest.raises(InputError, match="lengths differ"):
+        average_precision(np.arange(3), positive)
 
 
 def test_labels_that_do_not_fit_are_errors():
