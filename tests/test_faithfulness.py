@@ -153,15 +153,18 @@ def test_the_order_of_a_known_reason_is_the_best_of_all_orders_and_its_reverse_t
         assert np.mean(drawn) == pytest.approx(np.mean(every), abs=0.15 * np.ptp(every))
 
 
-def test_random_orders_depend_on_the_seed_and_not_on_the_scores(bert):
+def test_random_orders_depend_on_the_seed_and_the_text_alone(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
-    one, other = (attribute(head, TEXTS[3:], method=name) for name in ("occlusion", "gradient_norm"))
-    (first,), (second,) = faithfulness(head, one), faithfulness(head, other)
-    assert first.random == second.random
-    assert first.own != second.own
-    assert first == faithfulness(head, one)[0]
-    assert first.random != faithfulness(head, one, seed=1)[0].random
-    assert len(set(first.random)) > 1
+    one, other = (attribute(head, [TEXTS[0], TEXTS[3]], method=name) for name in ("occlusion", "gradient_norm"))
+    first, second = faithfulness(head, one), faithfulness(head, other[::-1])[::-1]
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(
+            [numbers(each) for each in a.random], [numbers(each) for each in b.random], atol=1e-6
+        )
+        assert a.own != b.own
+        assert len(set(a.random)) > 1
+    assert first == faithfulness(head, one)
+    assert first[1].random != faithfulness(head, one, seed=1)[1].random
 
 
 @pytest.mark.parametrize("replacement", REPLACEMENTS)
@@ -202,8 +205,11 @@ def test_what_comes_out_the_same_is_computed_once(bert, monkeypatch):
     assert rows.pop() == 2 * 10
     faithfulness(head, attribute(head, ["awful"], method="occlusion"), random_orders=5)
     assert rows.pop() == 2
-    faithfulness(head, attributions * 2, random_orders=0)
-    assert rows.pop() == 1 + 2 * 3
+    other = attribute(head, [" ".join(WORDS[:10])], method="random")
+    faithfulness(head, attributions)
+    with_floor = rows.pop()
+    faithfulness(head, [*attributions, *other])
+    assert 1 + 2 * 3 * 4 < with_floor < rows[0] <= with_floor + 2 * 3
 
 
 def test_no_texts_have_no_faithfulness(bert):
