@@ -24,9 +24,10 @@ class Settings:
 
 DEMO = Settings(
     data=DataSettings(dataset=CONTROLLED, label=("sentiment", "number", "agreement")),
+    probing=ProbeSettings(untrained=1),
     output=OutputSettings(out=OutputSettings.out.with_name("layerprobe-demo")),
 )
-"""The packaged encoder on the built-in sentences."""
+"""The packaged encoder on the built-in sentences; one untrained encoder, so that it ends soon."""
 
 
 def run(settings: Settings) -> AnalysisResult:
