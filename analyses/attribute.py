@@ -31,7 +31,8 @@ class ExplainSettings:
     head: Literal["probe", "model", "both"] = "probe"
     """Explain the best probe, the checkpoint's own classifier, or both."""
     baseline: str = "auto"
-    """What replaces the text's tokens: pad, mask, zero or mean; `auto` is pad, or zero where there is no pad token."""
+    """What replaces the text's tokens: pad, mask, zero, mean, or sampled ones of the explained texts; `auto` is pad,
+    or zero where there is no pad token."""
     max_steps: int = 256
     """Most steps of the integral; they are doubled from 16 until the convergence delta is small."""
     faithfulness: bool = True

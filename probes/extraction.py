@@ -40,8 +40,6 @@ class Work:
     """What one shard of a store still lacks."""
 
     shard: int
-    first: int
-    """Row of the store of the first text."""
     texts: Sequence[str]
     pairs: Sequence[str] | None
     poolings: tuple[str, ...]
@@ -124,7 +122,7 @@ def extract_features(
         for shard, rows in features.shards():
             lacking = tuple(pooling for pooling in poolings if not features.has(pooling, shard))
             if lacking and shard % parts == index - 1:
-                yield Work(shard, rows.start, texts[rows], None if pairs is None else pairs[rows], lacking)
+                yield Work(shard, texts[rows], None if pairs is None else pairs[rows], lacking)
             else:
                 bar.update(rows.stop - rows.start)
 
@@ -156,11 +154,15 @@ def fill_shards(
     manifest = store.manifest
     room = room or Room(manifest.batch_tokens)
 
+    def first(todo: Work) -> int:
+        """Number of its first text among all."""
+        return todo.shard * manifest.shard_rows
+
     def tokenise(todo: Work | None) -> Encoded | None:
         if todo is None:
             return None
         # The tokenizer's own records are larger than all that is needed here.
-        return dataclasses.replace(encoder.encode(todo.texts, todo.pairs, first=todo.first), encodings=())
+        return dataclasses.replace(encoder.encode(todo.texts, todo.pairs, first=first(todo)), encodings=())
 
     def write(todo: Work, pooled: NDArray[np.float32], truncated: int) -> None:
         for pooling, features in zip(todo.poolings, pooled, strict=True):
@@ -182,7 +184,7 @@ def fill_shards(
             current, todo = todo, next(pieces, None)
             tokenised = before.submit(tokenise, todo)
             if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
-                raise InputError(f"text {current.first + bare[0]} has no token of its own for the pooling 'content'")
+                raise InputError(f"text {first(current) + bare[0]} has no token of its own for the pooling 'content'")
             shape = len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden
             buffers.reverse()
             if buffers[0].size < math.prod(shape):
