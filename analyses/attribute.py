@@ -192,6 +192,8 @@ def claims(job: Job, attributions: Sequence[Attribution], tables: Mapping[str, p
             if a.task == task and a.head == "probe" and a.text_id is not None:
                 spans = rationales[test.rows[a.text_id]]
                 known = np.array([any(_overlap(word, span) for span in spans) for word in a.word_offsets])
+                if not known.any():
+                    continue
                 content = a.word_offsets[:, 0] >= 0
                 hits.append(bool(known[np.argmax(np.where(content, a.word_scores, -np.inf))]))
                 chance.append(float(known.sum() / content.sum()))

@@ -51,10 +51,13 @@ class DataSettings:
     """Column of authors, documents, ...: texts of one never stand on two sides of a split that is held out."""
     control_type: str | None = None
     """Column of the input types that a control task labels at random; the first word of a text when not given."""
+    rationales: str | None = None
+    """Column of the character spans that somebody marked as the reason of the label, of every label column if several:
+    lists of [first, last + 1], or text as in 3-9;15-20. The test texts need it; of a pair, the first text is meant."""
     limit: int | None = None
     """Use at most so many texts of each file or split, drawn at random; a few of each class where they fit."""
     drop_invalid: bool = False
-    """Leave out rows without text, label, group or input type instead of refusing them."""
+    """Leave out rows without text, label, group or input type, or with invalid spans, instead of refusing them."""
 
     def read(self, seed: int) -> Splits:
         """The three splits.
@@ -88,6 +91,7 @@ class DataSettings:
         unheeded = files if self.dataset is not None else parts
         if self.dataset == CONTROLLED:
             columns = {"--text-pair": self.text_pair, "--group": self.group, "--control-type": self.control_type}
+            columns["--rationales"] = self.rationales
             unheeded = {**files, **parts, **columns, "--folds": self.folds}
         for flag, given in unheeded.items():
             if given is not None:
@@ -117,6 +121,7 @@ class DataSettings:
             pair=self.text_pair,
             group=self.group,
             control=self.control_type,
+            rationales=self.rationales,
             limit=self.limit,
             drop_invalid=self.drop_invalid,
             fold=self.folds is not None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -38,15 +38,19 @@ class TextDataset:
     class_names: Mapping[str, tuple[str, ...]]
     """Label column -> names by class id."""
     rationales: Mapping[str, tuple[Spans, ...]] = field(default_factory=dict)
-    """Label column -> per text, character spans of the words known to decide it."""
+    """Label column -> per text, first and last + 1 character of what decides it, or was marked as the reason."""
     groups: tuple[str, ...] | None = None
     """(texts,) what must not stand on two sides of a split, as an author or a document."""
     input_types: tuple[str, ...] | None = None
     """(texts,) what a control task gives one label, as a word; the first word of a text when None."""
 
     def __post_init__(self) -> None:
+        for task in self.rationales:
+            choose("label column", task, self.labels)
+        columns: dict[str, Sized] = {f"label column {task!r}": ids for task, ids in self.labels.items()}
+        columns |= {f"rationales of {task!r}": spans for task, spans in self.rationales.items()}
         along = {"groups": self.groups, "input_types": self.input_types}
-        check_same_length(texts=self.texts, pairs=self.pairs, **along, **self.labels)
+        check_same_length(texts=self.texts, pairs=self.pairs, **along, **columns)
 
     @classmethod
     def of(
@@ -68,13 +72,13 @@ class TextDataset:
             labels: Label column -> (texts,) labels of any kind; a class is named by its label as text.
             pairs: (texts,) second texts, or None.
             class_names: Label column -> names by class id; those that occur, sorted, when None.
-            rationales: Label column -> per text, character spans of the words known to decide it.
+            rationales: Label column -> per text, first and last + 1 character of what decides it; empty where unknown.
             groups: (texts,) what must not stand on two sides of a split, of any kind; a group is named as text.
             input_types: (texts,) what a control task gives one label; the first word of a text when None.
             source: For provenance.
 
         Raises:
-            InputError: Lengths differ, or a label is not among the class names.
+            InputError: Lengths differ, a label is not among the class names, or rationales are of no label column.
         """
         values = {task: [str(label) for label in found] for task, found in labels.items()}
         names = {task: tuple((class_names or {}).get(task) or sort_names(found)) for task, found in values.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ def read_splits(
     pair: str | None = None,
     group: str | None = None,
     control: str | None = None,
+    rationales: str | None = None,
     limit: int | None = None,
     drop_invalid: bool = False,
     fold: bool = False,
@@ -68,27 +70,32 @@ def read_splits(
         pair: Column of second texts, or None.
         group: Column of what must not stand on two sides of a split made here, or None.
         control: Column of the input types of control tasks, or None for the first word of a text.
+        rationales: Column of what was marked in each text as the reason of its label, see `as_spans`; it serves every
+            label column. The test texts need it, others may lack it.
         limit: At most so many texts of each source, drawn at random; small classes keep a few where there is room.
-        drop_invalid: Leave out rows without text, label, group or input type, with a note, instead of refusing them.
+        drop_invalid: Leave out rows without text, label, group or input type, or with invalid spans, with a note,
+            instead of refusing them.
         fold: Hold no validation texts out; folds of train will choose.
         seed: Of the draw and of the split.
 
     Raises:
-        InputError: A source or column is missing, a text is empty, a label, group or input type is missing, a task has
-            one class only or a class with one text, or there are too few groups to hold a split out.
+        InputError: A source or column is missing, a text is empty, a label, group or input type is missing, a span is
+            not in its text, a task has one class only or a class with one text, or there are too few groups to hold a
+            split out.
     """
     rng = np.random.default_rng(seed)
     sources = {"train": train, "validation": validation, "test": test}
-    wanted = Columns(text, pair, tuple(labels), group, control)
+    wanted = Columns(text, pair, tuple(labels), group, control, rationales)
     notes: list[str] = []
     read: dict[str, Rows] = {}
     for name, source in sources.items():
         if source is not None:
-            rows = _read(source, wanted)
+            rows = _read(source, wanted, marked=name == ("train" if test is None else "test"))
             valid = valid_rows(rows, source, wanted, drop=drop_invalid)
             if dropped := len(rows.texts) - len(valid.texts):
-                along = f"{' or no group' if group else ''}{' or no input type' if control else ''}"
-                notes.append(f"{dropped:,} rows of {source} have no text or no label{along} and were left out.")
+                along = {"no group": group, "no input type": control, "invalid spans": rationales}
+                lacks = " or ".join(["no text", "no label", *(what for what, column in along.items() if column)])
+                notes.append(f"{dropped:,} rows of {source} have {lacks} and were left out.")
             read[name] = draw_rows(valid, limit, rng) if limit is not None and limit < len(valid.texts) else valid
     asked = read["train"].labels.keys()
     tasks, told = tasks_of_lists(read, sources)
@@ -103,6 +110,7 @@ def read_splits(
             rows.labels,
             pairs=rows.pairs,
             class_names=names,
+            rationales=None if rows.rationales is None else dict.fromkeys(names, rows.rationales),
             groups=rows.groups,
             input_types=rows.input_types,
             source=str(sources[name]),
@@ -133,11 +141,13 @@ def split_names(path: str, subset: str | None) -> tuple[str, ...]:
         return tuple(datasets.get_dataset_split_names(path, subset))
 
 
-def _read(source: Source, wanted: Columns) -> Rows:
-    """The wanted columns; texts as they are, everything else as text."""
+def _read(source: Source, wanted: Columns, *, marked: bool) -> Rows:
+    """The wanted columns, without that of rationales where it may be missing and is; labels and the like as text."""
     # A cache of its own: `datasets` may return stale content for a file changed in place.
     with tempfile.TemporaryDirectory(prefix="layerprobe-") as cache, _quiet(str(source)):
         table = _load(source, cache)
+        if not marked and wanted.rationales not in table.column_names:
+            wanted = dataclasses.replace(wanted, rationales=None)
         for column in wanted:
             if column not in table.column_names:
                 raise InputError(f"{source}: {unknown('column', column, table.column_names)}")
@@ -159,6 +169,7 @@ def _read(source: Source, wanted: Columns) -> Rows:
         {task: label_values(read[task], named[task], source, task) for task in wanted.labels},
         one_value(wanted.group, "a group"),
         one_value(wanted.control, "an input type"),
+        read[wanted.rationales] if wanted.rationales else None,
     )
 
 

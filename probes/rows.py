@@ -1,8 +1,12 @@
-"""What was read of one source: values as names, rows with something missing, draws, and lists as tasks."""
+"""What was read of one source: values as names and spans, rows that cannot be used, draws, and lists as tasks."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import json
+import re
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from probes.checks import InputError
-from probes.data import sort_names
+from probes.data import Spans, sort_names
 
 SPARED = 3
 """Texts of a class that a limit leaves, where there is room: one for each split."""
 MOST_VALUES = 50
 """Values of a column of lists, each of which is a task."""
+NOT_SPANS = "not a list of spans: each is [first, last + 1], in characters from 0, or all are text as in 3-9;15-20"
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,11 @@ class Columns:
     labels: tuple[str, ...]
     group: str | None
     control: str | None
+    rationales: str | None
 
     def __iter__(self) -> Iterator[str]:
-        yield from dict.fromkeys(c for c in (self.text, self.pair, *self.labels, self.group, self.control) if c)
+        named = (self.text, self.pair, *self.labels, self.group, self.control, self.rationales)
+        yield from dict.fromkeys(column for column in named if column)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Rows:
     """Label column -> names, or tuples of names where it holds lists."""
     groups: list[str | None] | None
     input_types: list[str | None] | None
+    rationales: list[Any] | None
+    """What was marked in each text: as it is written, and as `Spans` once the rows are valid."""
 
     def take(self, rows: Iterable[int]) -> Rows:
         """These rows, in this order."""
@@ -53,7 +62,8 @@ class Rows:
 
         labels = {task: [column[row] for row in kept] for task, column in self.labels.items()}
         texts = [self.texts[row] for row in kept]
-        return Rows(texts, take(self.pairs), labels, take(self.groups), take(self.input_types))
+        along = (self.groups, self.input_types, self.rationales)
+        return Rows(texts, take(self.pairs), labels, *map(take, along))
 
 
 def as_text(value: Any, names: Sequence[str] | None) -> str | None:
@@ -85,8 +95,55 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
     return whole if listed else [label and label[0] for label in whole]
 
 
+def as_spans(value: Any, text: str) -> Spans:
+    """First and last + 1 character of each marked stretch of a text; none where the value is missing.
+
+    Args:
+        value: A list of pairs or of {"start": ..., "end": ...}, such a list as text, or text as in 3-9;15-20.
+        text: What was marked.
+
+    Raises:
+        InputError: It is none of these, or a stretch is empty or not in the text.
+    """
+    if isinstance(value, str):
+        value = _parsed(value.strip())
+    if value is None or value != value:
+        return ()
+    if isinstance(value, dict):  # one stretch, or, as `datasets` may store a list of them, all starts and all ends
+        ends = [value.get("start"), value.get("end")]
+        value = zip(*ends, strict=True) if all(isinstance(each, list) for each in ends) else [ends]
+    spans = []
+    try:
+        for each in value:
+            first, last = (each["start"], each["end"]) if isinstance(each, dict) else each
+            if any(isinstance(end, bool) or int(end) != end for end in (first, last)):
+                raise ValueError
+            spans.append((int(first), int(last)))
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise InputError(NOT_SPANS) from None
+    for first, last in spans:
+        if not 0 <= first < last <= len(text):
+            raise InputError(f"where {first}-{last} is empty or not in the text of {len(text)} characters")
+    return tuple(spans)
+
+
+def _parsed(text: str) -> Any:
+    """What a cell of a CSV file stands for."""
+    if text[:1] not in tuple("[{("):
+        found = [re.fullmatch(r"\s*([0-9]+)\s*-\s*([0-9]+)\s*", part) for part in text.split(";") if part.strip()]
+        if None in found:
+            raise InputError(NOT_SPANS)
+        return [(int(match[1]), int(match[2])) for match in found if match]
+    for parse in (json.loads, ast.literal_eval):  # pandas writes tuples and named ends as Python does
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            continue
+    raise InputError(NOT_SPANS)
+
+
 def valid_rows(rows: Rows, source: object, wanted: Columns, *, drop: bool) -> Rows:
-    """The rows where nothing is missing; without `drop` the first bad row is an error."""
+    """The rows where nothing is missing and what was marked is in the text; without `drop` a bad row is an error."""
     n = len(rows.texts)
     if not n:
         raise InputError(f"{source} has no rows")
@@ -102,6 +159,15 @@ def valid_rows(rows: Rows, source: object, wanted: Columns, *, drop: bool) -> Ro
         for row, value in enumerate(values):
             if value is None:
                 bad.setdefault(row, f"the {what} in column {name!r} is missing")
+    if rows.rationales is not None:
+        marked: list[Spans] = [()] * n
+        for row, value in enumerate(rows.rationales):
+            if row not in bad:
+                try:
+                    marked[row] = as_spans(value, rows.texts[row])
+                except InputError as error:
+                    bad[row] = f"column {wanted.rationales!r} holds {reprlib.repr(value)}, {error}"
+        rows = dataclasses.replace(rows, rationales=marked)
     if not bad:
         return rows
     if not drop or len(bad) == n:

@@ -317,6 +317,21 @@ def test_groups_and_lists_of_labels_go_through_to_the_page(place):
     assert "tags: <i>" not in page
 
 
+def test_spans_that_somebody_marked_are_compared_with_the_words_that_count_most(place, tmp_path):
+    table = pd.read_csv(place / "test.csv")
+    table["why"] = [f"0-{text.index(' ')}" if i % 2 else "" for i, text in enumerate(table["text"])]  # the first word
+    table.to_csv(tmp_path / "test.csv", index=False)
+    words = [*files(place), "--test", str(tmp_path / "test.csv"), "--rationales", "why", "--attribute", "10"]
+    assert call(place, "attribute", *words, "--no-faithfulness", out="marked") == 0
+    found = AnalysisResult.load(place / "marked")
+    (claim,) = (c for c in found.claims if c.id == "deciding")
+    explained = [a for a in found.attributions if a.text_id % 2]
+    assert 0 < len(explained) < len(found.attributions) == 10
+    first = [a.word_scores.argmax() == 1 for a in explained]  # after [CLS]
+    assert (claim.numbers["n"], claim.numbers["hits"]) == (len(explained), np.mean(first))
+    assert claim.numbers["random"] == pytest.approx(np.mean([1 / len(a.text.split()) for a in explained]))
+
+
 @pytest.mark.parametrize("family", ["distilbert", "gpt2"])
 def test_a_family_without_pooler_or_cls_runs_and_says_so(place, family):
     model, tokenizer = build_model(family)
@@ -344,6 +359,8 @@ MISTAKES = {
     "unknown label": (["--label", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
     "unknown group": (["--group", "author"], "unknown column 'author'"),
     "unknown type": (["--control-type", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
+    "unknown rationales": (["--rationales", "lable"], "test.csv: unknown column 'lable' (did you mean 'label'?)"),
+    "rationales of words": (["--rationales", "text"], "in row 1 column 'text' holds"),
     "too long": (["--max-length", "4096"], "max_length must lie in [3, 64]"),
     "two sources": (["--dataset", "controlled"], "--train and --dataset both name the texts"),
     "unheeded split": (["--test-split", "test"], "--test-split has no meaning with --train"),
@@ -431,6 +448,7 @@ def test_warnings_are_told_on_stderr_unless_quiet(place, capsys):
         ["--limit", "31"],
         ["--group", "a"],
         ["--control-type", "a"],
+        ["--rationales", "a"],
     ],
 )
 def test_flags_that_the_built_in_sentences_cannot_heed_are_refused(place, capsys, words):
