@@ -1,0 +1,88 @@
+"""Whether a baseline's own prediction is near one made without a text."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes import InputError
+from probes.baselines import UNINFORMED, lean, uninformed
+
+EVEN = {n: [1 / n] * n for n in (2, 3, 47)}
+
+
+def peaked(n, top):
+    """The first class has `top`, the others share the rest."""
+    return [top, *[(1 - top) / (n - 1)] * (n - 1)]
+
+
+@pytest.mark.parametrize("n", EVEN)
+@pytest.mark.parametrize("top", [0.0, 0.4, 0.5, 0.74, 0.76, 1.0])
+def test_one_class_that_stands_out_of_equal_ones_lies_by_as_much_as_it_is_likelier(n, top):
+    assert lean(peaked(n, top), EVEN[n]) == pytest.approx(abs(top - 1 / n))
+    assert uninformed(peaked(n, top), EVEN[n]) == (abs(top - 1 / n) <= 0.25)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "prior", "distance"),
+    [
+        ([0.9, 0.1], [0.9, 0.1], 0.0),  # the class shares
+        ([0.5, 0.5], [0.9, 0.1], 0.0),  # equal chances
+        ([0.7, 0.3], [0.9, 0.1], 0.2),
+        ([0.1, 0.9], [0.9, 0.1], 0.4),  # nearer to equal chances than to the shares
+        ([1.0, 0.0], [0.9, 0.1], 0.1),  # always the majority
+        ([0.2, 0.2, 0.6], [0.6, 0.2, 0.2], 4 / 15),
+        ([0.6, 0.4, 0.0], [0.5, 0.3, 0.2], 0.2),
+        (peaked(47, 0.8), peaked(47, 0.6), 0.2),
+        (peaked(47, 0.3), peaked(47, 0.6), 0.3 - 1 / 47),
+    ],
+)
+def test_the_nearer_of_class_shares_and_equal_chances_counts(predicted, prior, distance):
+    assert lean(predicted, prior) == pytest.approx(distance)
+    assert uninformed(predicted, prior) == (distance <= UNINFORMED)
+
+
+def test_the_limit_itself_is_uninformed_and_a_hair_beyond_is_not():
+    assert uninformed([0.75, 0.25], [0.5, 0.5])
+    assert not uninformed([0.7501, 0.2499], [0.5, 0.5])
+
+
+shares = st.lists(st.floats(0.01, 1), min_size=6, max_size=6).map(lambda found: np.array(found) / sum(found))
+
+
+@given(shares, shares)
+def test_it_is_the_most_by_which_any_set_of_classes_differs_and_classes_have_no_order(predicted, prior):
+    sets = np.array([[i >> bit & 1 for bit in range(6)] for i in range(64)])
+    expected = min(np.abs(sets @ (predicted - other)).max() for other in (prior, np.full(6, 1 / 6)))
+    found = lean(predicted, prior)
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert 0 <= found <= 1
+    assert lean(predicted[::-1], prior[::-1]) == pytest.approx(found, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "prior", "message"),
+    [
+        ([0.5, 0.5], [1.0], "lengths differ: probabilities has 2, prior has 1"),
+        ([], [], "probabilities must be 0 or more and sum to 1"),
+        ([0.5, 0.6], [0.5, 0.5], r"probabilities must be .* found \[0\.5, 0\.6\]"),
+        ([1.5, -0.5], [0.5, 0.5], "probabilities must be 0 or more"),
+        ([float("nan"), 1], [0.5, 0.5], "probabilities must be 0 or more"),
+        ([0.5, 0.5], [30, 70], "prior must be 0 or more and sum to 1"),
+    ],
+)
+def test_what_is_no_distribution_is_refused(predicted, prior, message):
+    with pytest.raises(InputError, match=message):
+        lean(predicted, prior)
+
+
+def test_a_probe_that_a_baseline_does_not_move_predicts_by_its_bias(bert):
+    from probes import FittedProbe, ProbeHead, attribute
+    from tests.conftest import HIDDEN
+
+    for bias, near in (([0.0, 1.0], True), ([0.0, 1.2], False)):  # 73 %, 77 %
+        probe = FittedProbe(np.zeros((2, HIDDEN), dtype=np.float32), np.array(bias, dtype=np.float32))
+        (found,) = attribute(ProbeHead(bert, probe, layer=1, pooling="mean"), ["the film was good"], method="occlusion")
+        own = list(found.baseline_probabilities.values())
+        assert own[1] == pytest.approx(1 / (1 + np.exp(-bias[1])))
+        assert uninformed(own, [0.5, 0.5]) is near
