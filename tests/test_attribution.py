@@ -108,7 +108,8 @@ def test_the_quadrature_weights_are_an_independent_implementations():
         np.testing.assert_allclose(quadrature_weights(n), expected, atol=1e-12)
 
 
-def test_doubling_the_steps_computes_the_new_points_alone(bert):
+def test_doubling_the_steps_computes_the_new_points_alone(bert, monkeypatch):
+    monkeypatch.setattr("probes.attribution.SMALLEST", 0)  # how near 16 steps come hangs on the machine's rounding
     calls = []
 
     class Counting(ProbeHead):
@@ -117,7 +118,7 @@ def test_doubling_the_steps_computes_the_new_points_alone(bert):
             return super().logits(batch, embeddings)
 
     head = Counting(bert, probe(scale=1e4), layer=2, pooling="cls")
-    (found,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64)
+    (found,) = attribute(head, TEXTS[:1], tolerance=0, max_steps=64)
     assert found.n_steps == 64
     assert sum(calls) == 2 + 65  # text and baseline, then each point once
 
