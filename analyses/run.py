@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from analyses import attribute, layers
+from analyses.explaining import Explaining, ExplainSettings
 from analyses.job import Job
 from analyses.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.results import AnalysisResult
@@ -18,7 +19,7 @@ class Settings:
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     probing: ProbeSettings = field(default_factory=ProbeSettings)
-    explain: attribute.ExplainSettings = field(default_factory=attribute.ExplainSettings)
+    explain: ExplainSettings = field(default_factory=ExplainSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
 
 
@@ -35,6 +36,4 @@ def run(settings: Settings) -> AnalysisResult:
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
     settings.explain.check(job)
     result = layers.report("run", dataclasses.asdict(settings), job)
-    attributions, tables = attribute.explain(job, settings.explain)
-    claims = (*result.claims, *attribute.claims(job, attributions, tables))
-    return dataclasses.replace(result, attributions=attributions, claims=claims, tables={**result.tables, **tables})
+    return attribute.explained(result, Explaining(job, settings.explain))

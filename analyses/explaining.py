@@ -1,0 +1,345 @@
+"""What is explained: texts of the test split, heads, and their attributions, made once for every check on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.job import Job
+from probes.checks import InputError, choose
+
+if TYPE_CHECKING:
+    from probes.audit import Audit
+    from probes.encoder import Encoder
+    from probes.heads import Head, ProbeHead
+    from probes.places import Point
+    from probes.results import Attribution
+    from probes.scores import TaskSweep
+
+ALL = "all"
+"""Every method, or every baseline, that is able."""
+AUDIT_TRAINING, AUDITED = 4000, 100
+"""Texts in which an audit plants a shortcut: at most to learn it from, and to be explained."""
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """What is explained, and how."""
+
+    attribute: int = 50
+    """Test texts to explain for each label column: misclassified ones first, up to half, then the most and the least
+    certain, spread over classes."""
+    head: Literal["probe", "model", "both"] = "probe"
+    """Explain the best probe, the checkpoint's own classifier, or both."""
+    target: str = "predicted"
+    """Class explained: `predicted`, the text's own `label`, or a class by its name."""
+    against: str | None = None
+    """Class whose output is subtracted: what speaks for the target rather than for this one."""
+    unit: Literal["logit", "probability"] = "logit"
+    """What is explained of a class."""
+    method: str = "integrated_gradients"
+    """How tokens are scored: integrated_gradients, input_x_gradient, gradient_norm, gradient_shap, occlusion or
+    random."""
+    methods: tuple[str, ...] = ()
+    """Further methods, or `all`, to measure by the same checks."""
+    baseline: str = "auto"
+    """What replaces the text's tokens: pad, mask, zero, mean, or sampled ones of the explained texts; `auto` is pad,
+    or zero where there is no pad token."""
+    baselines: tuple[str, ...] = ()
+    """Further baselines, or `all`: how much the ranking of a text's tokens depends on the choice."""
+    max_steps: int = 256
+    """Most steps of the integral; they are doubled from 16 until the convergence delta is small."""
+    depth: bool = False
+    """Explain each text by the probe of every layer too, and the decision by every layer's token states."""
+    words: int = 100
+    """Test texts, drawn at random, that tell which words count over the whole dataset; 0 for none."""
+    faithfulness: bool = True
+    """Measure what taking out the tokens that are ranked first does, beside tokens in random order."""
+    replacement: str = "auto"
+    """What stands where tokens are taken out: mask, pad or delete; `auto` is mask where there is a mask token."""
+    curves: bool = False
+    """Draw deletion and insertion curves too."""
+    infidelity: bool = False
+    """Measure infidelity too: whether scores foretell what taking out random tokens does."""
+    randomised: bool = False
+    """Explain the same encoder with random weights too, from the top down: scores must change."""
+    audit: bool = False
+    """Plant a shortcut in a copy of the texts and see whether the methods find it."""
+
+    def check(self, job: Job) -> None:
+        """Raise what can be known before the long part."""
+        from probes.baselines import baseline_name
+        from probes.faithfulness import REPLACEMENTS
+        from probes.heads import ModelHead
+        from probes.methods import METHODS
+
+        for baseline in (self.baseline, *(each for each in self.baselines if each != ALL)):
+            baseline_name(job.encoder, baseline)
+        for method in (self.method, *(each for each in self.methods if each != ALL)):
+            choose("attribution method", method, METHODS)
+        if "direct" in (self.method, *self.methods):
+            raise InputError(
+                "the method 'direct' scores token states, not input words: what it tells is measured in any case, as "
+                "the share that each kind of token holds"
+            )
+        if self.replacement != "auto":
+            choose("replacement", self.replacement, REPLACEMENTS)
+        if self.attribute < 0 or self.max_steps < 1 or self.words < 0:
+            raise InputError("--attribute and --words must be 0 or more and --max-steps 1 or more")
+        for classes in job.splits.class_names.values():
+            named = {"--against": self.against, "--target": self.target}
+            if self.target in ("predicted", "label"):
+                del named["--target"]
+            for flag, name in named.items():
+                if name is not None:
+                    choose(f"class of {flag}", name, dict.fromkeys(classes))
+            if self.against is not None and self.against == self.target:
+                raise InputError(f"--target and --against both name {self.target!r}; give two classes")
+        if self.head != "probe":
+            for classes in job.splits.class_names.values():
+                ModelHead(job.encoder, classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One head's decisions on the chosen texts of one label column, explained."""
+
+    task: str
+    head: Head
+    rows: NDArray[np.int64]
+    """Of the test split."""
+    by_method: Mapping[str, Sequence[Attribution]]
+    """Method -> an attribution a row; the first is the method explained with."""
+
+    @property
+    def attributions(self) -> Sequence[Attribution]:
+        """By the method explained with."""
+        return next(iter(self.by_method.values()))
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What a table's row says of it."""
+        return {"task": self.task, "head": self.head.kind, "layer": self.head.layer, "pooling": self.head.pooling}
+
+
+@dataclass(frozen=True, eq=False)
+class Explaining:
+    """A job's decisions, explained."""
+
+    job: Job
+    settings: ExplainSettings
+    point: Point | None = None
+    """Place of the probe that is explained; the best of each label column when None."""
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Computes in float32: features may have been bfloat16's, gradients gain nothing from it."""
+        return self.job.encoder.with_dtype("float32")
+
+    @cached_property
+    def cases(self) -> Sequence[Case]:
+        """Every label column's heads, with the attributions of its chosen texts."""
+        return tuple(
+            Case(task, head, self.rows[task], {m: self._by(m, task, head) for m in self.methods})
+            for task in self.job.sweep.tasks
+            for head in self.heads[task]
+        )
+
+    @cached_property
+    def methods(self) -> Sequence[str]:
+        """The method explained with, then those held beside it."""
+        from probes.methods import METHODS
+
+        asked = [m for m in METHODS if m != "direct"] if ALL in self.settings.methods else self.settings.methods
+        return tuple(dict.fromkeys((self.settings.method, *asked)))
+
+    @cached_property
+    def baselines(self) -> Sequence[str]:
+        """The baseline explained with, then those held beside it."""
+        from probes.baselines import baseline_name, baseline_names
+
+        asked = baseline_names(self.encoder) if ALL in self.settings.baselines else self.settings.baselines
+        return tuple(dict.fromkeys(baseline_name(self.encoder, name) for name in (self.settings.baseline, *asked)))
+
+    @cached_property
+    def rows(self) -> Mapping[str, NDArray[np.int64]]:
+        """Label column -> test rows worth explaining."""
+        return {
+            task: choose_texts(found.labels, self._said(task, found), self.settings.attribute)
+            for task, found in self.job.sweep.tasks.items()
+        }
+
+    @cached_property
+    def heads(self) -> Mapping[str, Sequence[Head]]:
+        """Label column -> the heads explained."""
+        from probes.heads import ModelHead
+
+        found: dict[str, list[Head]] = {}
+        for task, own in self.job.sweep.tasks.items():
+            found[task] = [] if self.settings.head == "model" else [self.probe(task, self.best(task))]
+            found[task] += [] if self.settings.head == "probe" else [ModelHead(self.encoder, own.class_names)]
+        return found
+
+    def best(self, task: str) -> Point:
+        """The place that is explained."""
+        return self.point or self.job.sweep.tasks[task].best
+
+    def probe(self, task: str, point: Point) -> ProbeHead:
+        """The probe of any place as a head."""
+        from probes.heads import ProbeHead
+
+        found = self.job.sweep.tasks[task]
+        probe, names = found.selections[point].probe, found.class_names
+        return ProbeHead(self.encoder, probe, layer=point.layer, pooling=point.pooling, class_names=names)
+
+    def layers(self, task: str) -> Iterator[ProbeHead]:
+        """The probes of every layer at the pooling that is explained."""
+        pooling = self.best(task).pooling
+        points = (point for point in self.job.sweep.tasks[task].selections if point.pooling == pooling)
+        for point in sorted(points, key=lambda point: point.layer):
+            yield self.probe(task, point)
+
+    @cached_property
+    def deeper(self) -> Mapping[str, Sequence[Attribution]]:
+        """Label column -> its texts explained by the probes of all other layers, for the same class; on request."""
+        found: dict[str, list[Attribution]] = {}
+        for case in self.cases if self.settings.depth else ():
+            for probe in self.layers(case.task) if case.head.layer is not None else ():
+                if probe.layer != case.head.layer:
+                    targets = [a.target for a in case.attributions]
+                    found.setdefault(case.task, []).extend(self.explain(case.task, probe, case.rows, targets=targets))
+        return found
+
+    @cached_property
+    def shown(self) -> Sequence[Attribution]:
+        """Every attribution of chosen texts, those of the heads that are explained first."""
+        own = [a for case in self.cases for a in case.attributions]
+        return (*own, *(a for found in self.deeper.values() for a in found))
+
+    @cached_property
+    def sampled(self) -> Sequence[Attribution]:
+        """Texts drawn at random, explained by each head: those of the cases are errors and extremes."""
+        rng, n = np.random.default_rng(self.job.output.seed), len(self.job.splits.test)
+        drawn = np.sort(rng.permutation(n)[: self.settings.words])
+        found: list[Attribution] = []
+        for case in self.cases if self.settings.words else ():
+            known = {a.text_id: a for a in case.attributions}
+            rest = np.array([row for row in drawn.tolist() if row not in known], dtype=np.int64)
+            known |= {a.text_id: a for a in self.explain(case.task, case.head, rest)}
+            found += [known[row] for row in drawn.tolist()]
+        return found
+
+    @cached_property
+    def audits(self) -> Mapping[str, Audit]:
+        """Label column -> what became of a shortcut planted in its texts, at the place explained; on request."""
+        from probes.audit import audit
+
+        if not self.settings.audit or self.settings.head == "model":
+            return {}
+        rng, found = np.random.default_rng(self.job.output.seed), {}
+        train, test = (
+            [split.texts[row] for row in np.sort(rng.permutation(len(split))[:most])]
+            for split, most in ((self.job.splits.train, AUDIT_TRAINING), (self.job.splits.test, AUDITED))
+        )
+        for task, own in self.job.sweep.tasks.items():
+            point = self.best(task)
+            found[task] = audit(
+                self.encoder,
+                train,
+                test,
+                layer=point.layer,
+                pooling=point.pooling,
+                n_classes=len(own.class_names),
+                methods=self.methods,
+                baseline=self.settings.baseline,
+                seed=self.job.output.seed,
+                progress=not self.job.output.quiet,
+            )
+        return found
+
+    def explain(
+        self, task: str, head: Head, rows: NDArray[np.int64], *, targets: Sequence[str] | None = None, **changes: Any
+    ) -> list[Attribution]:
+        """Attributions of test rows as the settings ask for them, but for `changes` and where `targets` are given."""
+        from probes.attribution import attribute
+
+        settings, test = self.settings, self.job.splits.test
+        labels = self.labels(task, rows)
+        if targets is None and settings.target != "predicted":
+            targets = labels if settings.target == "label" else [settings.target] * len(rows)
+        against = settings.against
+        if against is not None and targets is not None and against in targets:
+            raise InputError(f"some texts' label is {against!r} itself; name a class with --target")
+        asked: dict[str, Any] = {"method": settings.method, "baseline": settings.baseline} | changes
+        found = attribute(
+            head,
+            [test.texts[row] for row in rows],
+            [test.pairs[row] for row in rows] if test.pairs is not None else None,
+            targets=targets,
+            against=against,
+            unit=settings.unit,
+            max_steps=settings.max_steps,
+            seed=self.job.output.seed,
+            progress=not self.job.output.quiet,
+            **asked,
+        )
+        return [
+            dataclasses.replace(a, task=task, text_id=row, label=label)
+            for a, row, label in zip(found, rows.tolist(), labels, strict=True)
+        ]
+
+    def labels(self, task: str, rows: NDArray[np.int64]) -> list[str]:
+        """True class names of test rows."""
+        found = self.job.sweep.tasks[task]
+        return [found.class_names[label] for label in found.labels[rows]]
+
+    def _by(self, method: str, task: str, head: Head) -> list[Attribution]:
+        return self.explain(task, head, self.rows[task], method=method)
+
+    def _said(self, task: str, found: TaskSweep) -> NDArray[np.floating[Any]]:
+        """(examples, classes) log probabilities of the head that is explained; the probe's where both are."""
+        if self.settings.head == "model":
+            return self.job.heads[0][task]
+        point = self.best(task)
+        features = self.job.examples().test.features[point.pooling][point.layer]
+        return found.selections[point].probe.log_prob(features)
+
+
+def choose_texts(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]], n: int) -> NDArray[np.int64]:
+    """Rows of n texts worth explaining: misclassified first, then the most and the least certain, spread over classes.
+
+    Half are misclassified, the surest first; a quarter are right and the most certain; the rest are right and the least
+    certain. Where a kind has too few, the others fill up.
+
+    Args:
+        labels: (examples,) class ids.
+        log_prob: (examples, classes) of the head that will be explained; the probe's where both are.
+        n: How many.
+    """
+    certainty, wrong = log_prob.max(axis=1), log_prob.argmax(axis=1) != labels
+    surest, rows = np.argsort(-certainty, kind="stable"), []
+    right = surest[~wrong[surest]]
+    kinds = (_spread(surest[wrong[surest]], labels), _spread(right, labels), _spread(right[::-1], labels))
+    shares = (n // 2, n // 4, n - n // 2 - n // 4)
+    for kind, share in zip(kinds, shares, strict=True):
+        rows += [row for row in kind if row not in rows][:share]
+    for kind in kinds:
+        rows += [row for row in kind if row not in rows][: n - len(rows)]
+    return np.array(rows, dtype=np.int64)
+
+
+def _spread(rows: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> list[int]:
+    """The rows in their order, but one of each class in turn."""
+    turn = dict.fromkeys(np.unique(labels[rows]).tolist(), 0)
+    keys = []
+    for place, row in enumerate(rows.tolist()):
+        class_id = int(labels[row])
+        keys.append((turn[class_id], place, row))
+        turn[class_id] += 1
+    return [row for _, _, row in sorted(keys)]

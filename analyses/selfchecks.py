@@ -1,0 +1,219 @@
+"""Whether explanations hold, and what they say of all texts together: each check is a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyses.explaining import Case, Explaining
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+SHARES = np.linspace(0, 1, 21)
+"""Of a text's own tokens, where curves of texts of any length are read."""
+RANKS = (1, 3, 5)
+"""Ranks up to which a planted word counts as found."""
+RANDOMISED = 20
+"""Texts that are explained again at every depth of randomisation."""
+
+Rows = Iterator[Mapping[str, Any]]
+
+
+def tables(explaining: Explaining) -> dict[str, pd.DataFrame]:
+    """A table for each check that was asked for and had something to say."""
+    import pandas as pd
+
+    found = {}
+    for name, (of, check) in CHECKS.items():
+        subjects = explaining.cases if of == "case" else explaining.job.sweep.tasks
+        rows = [row for subject in subjects for row in check(explaining, subject)] if explaining.cases else []
+        if rows:
+            found[name] = pd.DataFrame(rows)
+    return found
+
+
+def _faithfulness(explaining: Explaining, case: Case) -> Rows:
+    """What erasing tokens in each method's order does, beside random orders."""
+    from probes.faithfulness import faithfulness
+
+    if not explaining.settings.faithfulness:
+        return
+    # In one call: what several orders erase alike is computed once.
+    every = [a for own in case.by_method.values() for a in own]
+    checked = faithfulness(
+        case.head,
+        every,
+        replacement=_replacement(explaining),
+        seed=explaining.job.output.seed,
+        progress=not explaining.job.output.quiet,
+    )
+    for a, found in zip(every, checked, strict=True):
+        about = {**case.place, "method": a.method, "baseline": a.baseline, "text_id": a.text_id}
+        orders = {"attribution": found.own} | {f"random {i}": each for i, each in enumerate(found.random)}
+        for order, each in orders.items():
+            yield {**about, "order": order, **dataclasses.asdict(each)}
+
+
+def _curves(explaining: Explaining, case: Case) -> Rows:
+    """Mean deletion and insertion curves of each method, and of a random order."""
+    from probes.faithfulness import curves
+
+    if not explaining.settings.curves:
+        return
+    drawn = {"random": explaining.explain(case.task, case.head, case.rows, method="random", targets=_targets(case))}
+    for method, own in {**case.by_method, **drawn}.items():
+        found = curves(case.head, own, replacement=_replacement(explaining), progress=not explaining.job.output.quiet)
+        whole = [each for each in found if len(each.deletion) > 1]
+        if not whole:
+            continue
+        deletion, insertion = (
+            np.mean([np.interp(SHARES, np.linspace(0, 1, len(c)), c) for c in some], axis=0)
+            for some in ([each.deletion for each in whole], [each.insertion for each in whole])
+        )
+        for share, gone, back in zip(SHARES.tolist(), deletion.tolist(), insertion.tolist(), strict=True):
+            about = {"task": case.task, "head": case.head.kind, "method": method}
+            yield {**about, "share": share, "deletion": gone, "insertion": back, "n": len(whole)}
+
+
+def _baseline_choice(explaining: Explaining, case: Case) -> Rows:
+    """How much the ranking of each text's tokens depends on the baseline."""
+    from probes.agreement import same_top, token_agreement
+
+    for other in explaining.baselines[1:]:
+        again = explaining.explain(case.task, case.head, case.rows, baseline=other, targets=_targets(case))
+        for a, b in zip(case.attributions, again, strict=True):
+            about = {"task": case.task, "head": case.head.kind, "method": a.method, "baseline": a.baseline}
+            alike = {"correlation": token_agreement(a, b), "same_top": same_top(a, b)}
+            yield {**about, "other": other, "text_id": a.text_id, **alike}
+
+
+def _rationales(explaining: Explaining, case: Case) -> Rows:
+    """Whether the tokens ranked first are those that somebody marked as the reason."""
+    from probes.rationales import rationale_agreement
+
+    test = explaining.job.splits.test
+    known = test.dataset.rationales.get(case.task)
+    if known is None:
+        return
+    for method, own in case.by_method.items():
+        spans = [known[test.rows[row]] for row in case.rows]
+        found = rationale_agreement(own, spans, seed=explaining.job.output.seed)
+        for a, each in zip(own, found, strict=True):
+            if each is not None:
+                about = {"task": case.task, "head": case.head.kind, "method": method, "text_id": a.text_id}
+                drawn = {f"random_{name}": value for name, value in dataclasses.asdict(each.random).items()}
+                sizes = {"n_marked": each.n_marked, "n_tokens": each.n_tokens}
+                yield {**about, **dataclasses.asdict(each.own), **drawn, **sizes}
+
+
+def _head_agreement(explaining: Explaining, task: str) -> Rows:
+    """Whether the classifier looks where the probe looks: both explained for one class, the probe's."""
+    from probes.agreement import token_agreement
+
+    cases = [case for case in explaining.cases if case.task == task]
+    for first, second in itertools.pairwise(cases):
+        # Where the two heads explain different classes, the second is explained again, for the first one's.
+        targets = _targets(first)
+        again = second.attributions
+        if _targets(second) != targets:
+            again = explaining.explain(task, second.head, second.rows, targets=targets)
+        for a, b in zip(first.attributions, again, strict=True):
+            yield {"task": task, "text_id": a.text_id, "correlation": token_agreement(a, b)}
+
+
+def _states(explaining: Explaining, task: str) -> Rows:
+    """Which kind of token holds how much of the decision, by layer of token states."""
+    from probes.states import KINDS, direct_scores, kinds, shares, shares_by_kind
+
+    tokenizer = explaining.encoder.tokenizer
+    names = {"cls": tokenizer.cls_token, "sep": tokenizer.sep_token}
+    test = explaining.job.splits.test
+    for case in (case for case in explaining.cases if case.task == task):
+        layer, pooling = case.head.layer, case.head.pooling
+        found: dict[tuple[str, int | None, int], list[Any]] = {}
+        if case.head.kind == "probe" and pooling not in (None, "pooler"):
+            probes = list(explaining.layers(task))
+            texts = [test.texts[row] for row in case.rows]
+            pairs = None if test.pairs is None else [test.pairs[row] for row in case.rows]
+            classes = {name: i for i, name in enumerate(case.head.class_names)}
+            scores = direct_scores(probes, texts, pairs, targets=[classes[name] for name in _targets(case)])
+            for a, own in zip(case.attributions, scores, strict=True):
+                kind = kinds(a.tokens, a.offsets, **names)
+                for probe, row in zip(probes, own, strict=True):
+                    found.setdefault(("direct", probe.layer, probe.layer), []).append(shares_by_kind(row, kind))
+        if explaining.settings.depth:
+            for below in range((explaining.encoder.n_layers if layer is None else layer) + 1):
+                again = explaining.explain(
+                    task,
+                    case.head,
+                    case.rows,
+                    targets=_targets(case),
+                    states_layer=below,
+                    method="integrated_gradients",
+                )
+                found["integrated_gradients", layer, below] = [shares(a, explaining.encoder) for a in again]
+        for (method, probe_layer, of), held in found.items():
+            known = np.array([each for each in held if np.isfinite(each).all()]).reshape(-1, len(KINDS))
+            for kind_name, column in zip(KINDS, known.T, strict=True):
+                about = {"task": task, "head": case.head.kind, "pooling": pooling, "probe_layer": probe_layer}
+                share = float(column.mean()) if len(column) else float("nan")
+                yield {**about, "layer": of, "kind": kind_name, "share": share, "n": len(column), "method": method}
+
+
+def _depth(explaining: Explaining, task: str) -> Rows:
+    """The same decision explained at every layer of the pooling that is explained."""
+    from probes.agreement import token_agreement
+
+    if not explaining.settings.depth:
+        return
+    for case in (case for case in explaining.cases if case.task == task and case.head.layer is not None):
+        chosen = {a.text_id: a for a in case.attributions}
+        for a in (*case.attributions, *explaining.deeper.get(task, ())):
+            about = {"task": task, "pooling": a.pooling, "layer": a.layer, "text_id": a.text_id}
+            said = {"predicted": a.predicted, "probability": a.probabilities[a.target]}
+            yield {**about, **said, "correlation": token_agreement(chosen[a.text_id], a)}
+
+
+def _audit(explaining: Explaining, task: str) -> Rows:
+    """Where each method ranks a word that is known to decide, on a copy of the texts."""
+    from probes.uncertainty import wilson
+
+    found = explaining.audits.get(task)
+    if found is None:
+        return
+    point, n = explaining.best(task), len(found.n_tokens)
+    for method, k in itertools.product(found.ranks, RANKS):
+        hits = found.hits(method, k)
+        lower, upper = wilson(hits, n)
+        about = {"task": task, "pooling": point.pooling, "layer": point.layer, "method": method, "k": k}
+        yield {**about, "hits": hits, "lower": lower, "upper": upper, "chance": found.chance(k), "n": n}
+
+
+def _targets(case: Case) -> list[str]:
+    return [a.target for a in case.attributions]
+
+
+def _replacement(explaining: Explaining) -> str:
+    from probes.faithfulness import usual_replacement
+
+    asked = explaining.settings.replacement
+    return usual_replacement(explaining.encoder) if asked == "auto" else asked
+
+
+CHECKS: dict[str, tuple[str, Callable[[Explaining, Any], Rows]]] = {
+    "faithfulness": ("case", _faithfulness),
+    "curves": ("case", _curves),
+    "baseline_choice": ("case", _baseline_choice),
+    "rationales": ("case", _rationales),
+    "head_agreement": ("task", _head_agreement),
+    "states": ("task", _states),
+    "explanation_depth": ("task", _depth),
+    "audit": ("task", _audit),
+}
+"""Table -> whether it is made of each head's case or of each label column, and by what."""
