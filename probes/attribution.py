@@ -145,7 +145,7 @@ def attribute(
         delta = float(scores.sum() - change) if scorer.complete else None
         tokens, offsets = tuple(runner.tokenizer.convert_ids_to_tokens(encoded.ids[row])), encoded.offsets(row)
         sides = (texts[row],) if pairs is None else (texts[row], pairs[row])
-        words, word_offsets, member = group_words(sides, offsets, tokens)
+        words, word_offsets, member = group_words(sides, offsets, tokens, truncated=bool(encoded.truncated[row]))
         chances = np.exp(log_softmax(logits.cpu().numpy()))
         begun = scorer.baseline or baseline
         return Attribution(

@@ -76,7 +76,7 @@ class Attribution:
     label: str | None = None
     """True class name, where known."""
     truncated: bool = False
-    """True when the encoder saw only the beginning of the text."""
+    """True when the encoder read only a part of the text; see `seen`."""
     unit: str = "logit"
     """`logit` or `probability` of the target."""
     against: str | None = None
@@ -89,6 +89,22 @@ class Attribution:
     def __post_init__(self) -> None:
         check_same_length(tokens=self.tokens, scores=self.scores, offsets=self.offsets)
         check_same_length(words=self.words, word_scores=self.word_scores, word_offsets=self.word_offsets)
+
+    @property
+    def seen(self) -> tuple[tuple[int, int], ...]:
+        """First and last + 1 character of what the encoder read of the text, and of the pair where there is one.
+
+        What it did not read stands after that, or before it where the tokenizer cuts on the left.
+        """
+        found = []
+        for side, text in enumerate((self.text,) if self.pair is None else (self.text, self.pair)):
+            own = self.word_offsets[self.word_offsets[:, 0] == side]
+            first, last = (own[:, 1].min(), own[:, 2].max()) if len(own) else (0, 0)
+            whole = (0, len(text))
+            if self.truncated:  # blanks at the ends are no loss
+                whole = (int(first) if text[:first].strip() else 0, int(last) if text[last:].strip() else len(text))
+            found.append(whole)
+        return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, one key a field."""
