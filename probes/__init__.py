@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from probes.logistic import FittedProbe, LogisticProbe
     from probes.places import Examples
     from probes.pooling import LayerStates
+    from probes.randomisation import randomised
     from probes.reading import Source, read_splits
     from probes.results import AnalysisResult, Attribution, Claim, Provenance
     from probes.scores import Sweep
@@ -33,6 +34,7 @@ _HOMES = {
     "logistic": ("FittedProbe", "LogisticProbe"),
     "places": ("Examples",),
     "pooling": ("LayerStates",),
+    "randomisation": ("randomised",),
     "reading": ("Source", "read_splits"),
     "results": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "store": ("FeatureStore", "StoreMismatch"),
@@ -64,6 +66,7 @@ __all__ = [
     "extract_features",
     "load_probes",
     "make_splits",
+    "randomised",
     "read_splits",
     "sweep_probes",
 ]

@@ -135,6 +135,11 @@ class Encoder:
         return self._pooler is not None
 
     @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The modules whose calls, counted, are the layers: fewer than layers where a family shares them, as ALBERT."""
+        return tuple(self._hooks.blocks)
+
+    @property
     def poolings(self) -> tuple[str, ...]:
         """Names of the poolings that this model and tokenizer can give."""
         able = {"cls": self._has_cls, "pooler": self._has_cls and self._pooler is not None}
@@ -234,7 +239,18 @@ class Encoder:
         Raises:
             TypeError, RuntimeError: The model holds something that cannot be copied.
         """
-        shared = {id(tensor): tensor for tensor in (*self.model.parameters(), *self.model.buffers())}
+        return self._copied({id(tensor): tensor for tensor in (*self.model.parameters(), *self.model.buffers())})
+
+    def clone(self) -> Self:
+        """The same weights a second time: whatever is done to the copy's, these stay as they are.
+
+        Raises:
+            TypeError, RuntimeError: The model holds something that cannot be copied.
+        """
+        return self._copied({})
+
+    def _copied(self, shared: dict[int, Tensor]) -> Self:
+        """Modules of their own, with tensors of their own but for those that are shared, by id."""
         other = copy.copy(self)
         other.model = copy.deepcopy(self.model, shared)
         other.base = getattr(other.model, other.model.base_model_prefix) if self.is_classifier else other.model

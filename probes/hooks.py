@@ -31,7 +31,7 @@ class LayerHooks:
 
     def __init__(self, base: nn.Module, n_layers: int) -> None:
         self._base, self._n_layers = base, n_layers
-        self._blocks = _blocks(base, n_layers)
+        self.blocks = _blocks(base, n_layers)
         self._seq_first: bool | None = None
 
     @contextlib.contextmanager
@@ -81,7 +81,7 @@ class LayerHooks:
             found[self._n_layers] = output.last_hidden_state
             return output
 
-        hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in self._blocks]
+        hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in self.blocks]
         hooks.append(self._base.register_forward_hook(after))
         if embeddings is not None:
             given = embeddings.transpose(0, 1) if swap else embeddings
@@ -102,7 +102,7 @@ class LayerHooks:
             shapes.append((args[0] if args else kwargs["hidden_states"]).shape[:2])
             raise _Reached
 
-        hook = self._blocks[0].register_forward_pre_hook(before, with_kwargs=True)
+        hook = self.blocks[0].register_forward_pre_hook(before, with_kwargs=True)
         ids = torch.zeros(1, 2, dtype=torch.long, device=next(self._base.parameters()).device)
         try:
             with torch.no_grad(), contextlib.suppress(_Reached):
