@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from probes.encoder import Encoder
     from probes.extraction import extract_features
     from probes.heads import ModelHead, ProbeHead
+    from probes.infidelity import infidelity
     from probes.logistic import FittedProbe, LogisticProbe
     from probes.places import Examples
     from probes.pooling import LayerStates
@@ -31,6 +32,7 @@ _HOMES = {
     "encoder": ("Encoder",),
     "extraction": ("extract_features",),
     "heads": ("ModelHead", "ProbeHead"),
+    "infidelity": ("infidelity",),
     "logistic": ("FittedProbe", "LogisticProbe"),
     "places": ("Examples",),
     "pooling": ("LayerStates",),
@@ -64,6 +66,7 @@ __all__ = [
     "attribute",
     "controlled_sentences",
     "extract_features",
+    "infidelity",
     "load_probes",
     "make_splits",
     "randomised",

@@ -90,7 +90,8 @@ def attribute(
     if isinstance(targets, str):
         targets = [targets] * len(texts)
     check_same_length(texts=texts, pairs=pairs, targets=targets)
-    scorer, measure = choose("attribution method", method, METHODS), choose("unit", unit, UNITS)
+    scorer = choose("attribution method", method, METHODS)
+    choose("unit", unit, UNITS)
     encoder, classes = head.encoder, {name: i for i, name in enumerate(head.class_names)}
     for name in (*(targets or ()), *([] if against is None else [against])):
         choose("class", name, classes)
@@ -112,26 +113,20 @@ def attribute(
         own, draw = copy.copy(head), int(np.random.SeedSequence([seed, row]).generate_state(1)[0])
         own.encoder = runner
         batch = runner.batch(encoded, [row])
+        entries = entries_of(
+            runner, batch, baseline, pool, draw, states_layer=states_layer, from_nothing=method == "direct"
+        )
         with torch.no_grad():
-            entries = torch.cat([runner.embed(batch), starts(baseline, runner, batch, pool, draw)])
-            if states_layer is not None:
-                states = runner.states(batch.tile(len(entries)), [states_layer], embeddings=entries)
-                entries = states[states_layer].hidden
-            if method == "direct":
-                entries = torch.cat([entries[:1], torch.zeros_like(entries[:1])])
-            logits = _entered(own, batch, states_layer, entries).double()
+            logits = logits_of(own, batch, states_layer, entries).double()
         likeliest = logits[0].argsort(descending=True).tolist()
         other = None if against is None else classes[against]
         target = next(i for i in likeliest if i != other) if targets is None else classes[targets[row]]
 
-        def explained(logits: Tensor) -> Tensor:
-            values = measure(logits)
-            return values[:, target] if other is None else values[:, target] - values[:, other]
-
+        explained = number_of(unit, target, other)
         values = explained(logits).cpu().numpy()
         change = float(values[0] - values[1:].mean())
         task = Explained(
-            output=lambda some: explained(_entered(own, batch, states_layer, some)),
+            output=lambda some: explained(logits_of(own, batch, states_layer, some)),
             inputs=entries[:1],
             starts=entries[1:],
             moved=(entries[1:] != entries[:1]).any(dim=-1).any(dim=0).cpu().numpy(),
@@ -186,12 +181,52 @@ def attribute(
     return [made[row] for row in range(len(texts))]
 
 
-def _entered(head: Head, batch: Batch, layer: int | None, entries: Tensor) -> Tensor:
+def entries_of(
+    encoder: Encoder,
+    batch: Batch,
+    baseline: str,
+    pool: Pool,
+    seed: int,
+    *,
+    states_layer: int | None,
+    from_nothing: bool = False,
+) -> Tensor:
+    """(1 + baselines, seq, dim) what enters the encoder or a layer, of the one text of `batch` and of its baselines.
+
+    Args:
+        encoder: That the batch is for.
+        batch: Of one text.
+        baseline: Name from `probes.baselines.BASELINES`.
+        pool: That `sampled` draws from.
+        seed: Of these draws.
+        states_layer: As in `attribute`.
+        from_nothing: The one baseline is zeros, whatever its name is.
+    """
+    with torch.no_grad():
+        entries = torch.cat([encoder.embed(batch), starts(baseline, encoder, batch, pool, seed)])
+        if states_layer is not None:
+            states = encoder.states(batch.tile(len(entries)), [states_layer], embeddings=entries)
+            entries = states[states_layer].hidden
+        return torch.cat([entries[:1], torch.zeros_like(entries[:1])]) if from_nothing else entries
+
+
+def logits_of(head: Head, batch: Batch, layer: int | None, entries: Tensor) -> Tensor:
     """(n, classes) logits of one text with (n, seq, dim) put in the place of its input embeddings, or of a layer."""
     many = batch.tile(len(entries))
     if layer is None:
         return head.logits(many, entries)
     return head.logits(many, overwrite={layer: lambda _states: entries})
+
+
+def number_of(unit: str, target: int, against: int | None) -> Callable[[Tensor], Tensor]:
+    """What is explained: (n, classes) logits -> (n,) numbers of a class, less another's where one is given."""
+    measure = UNITS[unit]
+
+    def explained(logits: Tensor) -> Tensor:
+        values = measure(logits)
+        return values[:, target] if against is None else values[:, target] - values[:, against]
+
+    return explained
 
 
 def _named(head: Head, probabilities: NDArray[np.float64]) -> dict[str, float]:

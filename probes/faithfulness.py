@@ -192,7 +192,7 @@ class _Row:
         return self.ids.tobytes() + self.types.tobytes() + self.special.tobytes()
 
 
-def _rows(encoder: Encoder, attributions: Sequence[Attribution]) -> list[_Row]:
+def encode_again(encoder: Encoder, attributions: Sequence[Attribution]) -> Encoded:
     """The texts as they were explained.
 
     Raises:
@@ -203,14 +203,19 @@ def _rows(encoder: Encoder, attributions: Sequence[Attribution]) -> list[_Row]:
         raise InputError(
             f"{len(pairs)} of {len(attributions)} attributions have a second text; pass these by themselves"
         )
-    if not attributions:
-        return []
     encoded = encoder.encode([a.text for a in attributions], pairs or None)
     for i, (a, ids) in enumerate(zip(attributions, encoded.ids, strict=True)):
         if tuple(encoder.tokenizer.convert_ids_to_tokens(ids)) != a.tokens:
             raise InputError(
                 f"text {i} has other tokens than when it was explained; use the same encoder, max_length too"
             )
+    return encoded
+
+
+def _rows(encoder: Encoder, attributions: Sequence[Attribution]) -> list[_Row]:
+    if not attributions:
+        return []
+    encoded = encode_again(encoder, attributions)
     return [_Row(*row) for row in zip(encoded.ids, encoded.types, encoded.special, strict=True)]
 
 
