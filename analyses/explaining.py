@@ -299,6 +299,12 @@ class Explaining:
         found = self.job.sweep.tasks[task]
         return [found.class_names[label] for label in found.labels[rows]]
 
+    def shares(self, task: str) -> list[float]:
+        """(classes,) shares of the training labels."""
+        labels = self.job.splits.train.labels(task)
+        counts = np.bincount(labels, minlength=len(self.job.splits.class_names[task]))
+        return (counts / len(labels)).tolist()  # type: ignore[no-any-return]
+
     def _by(self, method: str, task: str, head: Head) -> list[Attribution]:
         return self.explain(task, head, self.rows[task], method=method)
 

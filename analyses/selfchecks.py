@@ -84,13 +84,62 @@ def _curves(explaining: Explaining, case: Case) -> Rows:
 def _baseline_choice(explaining: Explaining, case: Case) -> Rows:
     """How much the ranking of each text's tokens depends on the baseline."""
     from probes.agreement import same_top, token_agreement
+    from probes.baselines import lean
 
+    prior = explaining.shares(case.task)
     for other in explaining.baselines[1:]:
         again = explaining.explain(case.task, case.head, case.rows, baseline=other, targets=_targets(case))
         for a, b in zip(case.attributions, again, strict=True):
             about = {"task": case.task, "head": case.head.kind, "method": a.method, "baseline": a.baseline}
             alike = {"correlation": token_agreement(a, b), "same_top": same_top(a, b)}
-            yield {**about, "other": other, "text_id": a.text_id, **alike}
+            leans = {
+                name: lean(list(each.baseline_probabilities.values()), prior) if each.baseline_probabilities else None
+                for name, each in (("lean", a), ("other_lean", b))
+            }
+            yield {**about, "other": other, "text_id": a.text_id, **alike, **leans}
+
+
+def _infidelity(explaining: Explaining, case: Case) -> Rows:
+    """How far each method's scores are from foretelling what sets of tokens are worth."""
+    from probes.infidelity import infidelity
+
+    if not explaining.settings.infidelity:
+        return
+    job = explaining.job.output
+    for method, own in case.by_method.items():
+        kept = [a for a in own if a.baseline != "sampled"]  # which texts were drawn is not kept
+        found = infidelity(case.head, kept, seed=job.seed, progress=not job.quiet)
+        for a, each in zip(kept, found, strict=True):
+            about = {"task": case.task, "head": case.head.kind, "method": method, "text_id": a.text_id}
+            yield {**about, **dataclasses.asdict(each)}
+
+
+def _randomised(explaining: Explaining, case: Case) -> Rows:
+    """What is left of each method's ranking as the encoder is made random from the top down."""
+    from probes.randomisation import randomised
+
+    if not explaining.settings.randomised:
+        return
+    settings, test = explaining.settings, explaining.job.splits.test
+    rows = case.rows[:RANDOMISED]
+    for method, own in case.by_method.items():
+        found = randomised(
+            case.head,
+            [test.texts[row] for row in rows],
+            None if test.pairs is None else [test.pairs[row] for row in rows],
+            targets=[a.target for a in own[:RANDOMISED]],
+            against=settings.against,
+            unit=settings.unit,
+            method=method,
+            baseline=settings.baseline,
+            max_steps=settings.max_steps,
+            seed=explaining.job.output.seed,
+            progress=not explaining.job.output.quiet,
+        )
+        for depth, level in enumerate(found.levels):
+            for row, kept, size in zip(rows.tolist(), found.correlation[depth], found.absolute[depth], strict=True):
+                about = {"task": case.task, "head": case.head.kind, "method": method, "depth": depth, "level": level}
+                yield {**about, "text_id": row, "correlation": float(kept), "absolute_correlation": float(size)}
 
 
 def _rationales(explaining: Explaining, case: Case) -> Rows:
@@ -209,8 +258,10 @@ def _replacement(explaining: Explaining) -> str:
 CHECKS: dict[str, tuple[str, Callable[[Explaining, Any], Rows]]] = {
     "faithfulness": ("case", _faithfulness),
     "curves": ("case", _curves),
+    "infidelity": ("case", _infidelity),
     "baseline_choice": ("case", _baseline_choice),
     "rationales": ("case", _rationales),
+    "randomised": ("case", _randomised),
     "head_agreement": ("task", _head_agreement),
     "states": ("task", _states),
     "explanation_depth": ("task", _depth),

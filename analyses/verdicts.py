@@ -13,6 +13,9 @@ from probes.results import Attribution, Claim
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_ALIKE = 0.5
+"""Rank correlation with the trained encoder's scores above which those of a random one are not another ranking."""
+
 Tables = Mapping[str, "pd.DataFrame"]
 
 
@@ -30,6 +33,8 @@ def claims(explaining: Explaining, tables: Tables) -> Iterator[Claim]:
         yield from _baselines(tables["baseline_choice"], seed=seed)
     if "rationales" in tables:
         yield from _rationales(tables["rationales"], seed=seed)
+    if "randomised" in tables:
+        yield from _randomised(tables["randomised"], seed=seed)
     if "head_agreement" in tables:
         yield from _heads_agree(tables["head_agreement"], seed=seed)
     for task, found in explaining.audits.items():
@@ -56,9 +61,7 @@ def _baseline(explaining: Explaining) -> Iterator[Claim]:
     from probes.baselines import UNINFORMED, lean
 
     for case in explaining.cases:
-        train = explaining.job.splits.train.labels(case.task)
-        names = case.head.class_names
-        prior = (np.bincount(train, minlength=len(names)) / len(train)).tolist()
+        names, prior = case.head.class_names, explaining.shares(case.task)
         said = [
             [a.baseline_probabilities[name] for name in names] for a in case.attributions if a.baseline_probabilities
         ]
@@ -115,6 +118,10 @@ def _baselines(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
             continue
         by_other = rows.groupby("other")["correlation"].mean()
         lowest = {"lowest": str(by_other.idxmin()), "lowest_correlation": float(by_other.min())}
+        leans = rows.groupby("other")["other_lean"].mean().dropna()
+        if len(leans):
+            leans[str(rows["baseline"].iloc[0])] = rows["lean"].mean()
+            lowest |= {"nearest": str(leans.idxmin()), "nearest_distance": float(leans.min())}
         found = {"correlation": float(per_text.mean()), "same_top": float(rows["same_top"].mean())}
         numbers = {"head": head, "method": method, "n_baselines": 1 + len(by_other), "n": len(per_text)}
         yield Claim("baselines", "measured", str(task), numbers | found | lowest, _interval(per_text, seed))
@@ -128,6 +135,18 @@ def _rationales(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(rows)}
         numbers |= {name: float(rows[name].mean()) for name in names}
         yield Claim("rationales", _outcome(*limits), str(task), numbers, limits)
+
+
+def _randomised(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
+    """Whether rankings change once the encoder is random: a correlation that stays above one half has not."""
+    last = found[found["depth"] == found["depth"].max()]
+    for (task, head, method), rows in last.groupby(["task", "head", "method"], sort=False):
+        known = rows["correlation"].dropna()
+        if len(known):
+            lower, upper = _interval(known, seed)
+            outcome = "changes" if upper < MOST_ALIKE else "unchanged" if lower > MOST_ALIKE else "cannot_tell"
+            numbers = {"head": head, "method": method, "correlation": float(known.mean()), "n": len(known)}
+            yield Claim("randomised", outcome, str(task), numbers, (lower, upper))
 
 
 def _heads_agree(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:

@@ -9,7 +9,6 @@ Source: Adebayo et al. (2018), Sanity Checks for Saliency Maps, arXiv:1810.03292
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,14 +17,13 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
+from probes.agreement import spearman
 from probes.attribution import MAX_STEPS, TOLERANCE, attribute
 from probes.checkpoints import build_untrained
 from probes.encoder import Encoder
 from probes.heads import Head
 from probes.results import Attribution
 
-LEAST_TOKENS = 3
-"""Of a text of its own: two tokens have two orders, and agree or not by the toss of a coin."""
 INTACT = "intact"
 
 
@@ -37,7 +35,7 @@ class Randomised:
     """(levels,) what was made random last: `intact`, `head`, `block 6`, ..., `block 1`, `embeddings`."""
     correlation: NDArray[np.float64]
     """(levels, texts) Spearman's correlation of the scores with the intact encoder's, over a text's own tokens; nan
-    where it has fewer than `LEAST_TOKENS`, or where either scores all of them alike."""
+    where it has fewer than 3, or where either scores all of them alike."""
     absolute: NDArray[np.float64]
     """(levels, texts) the same of the scores without their signs."""
     n_tokens: NDArray[np.int64]
@@ -148,24 +146,6 @@ def _steps(head: Head, other: Encoder, seed: int) -> list[tuple[str, list[tuple[
     elif used:
         steps.append(("blocks", blocks))
     return [*steps, ("embeddings", [(other.base, drawn.base)])]
-
-
-def spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Correlation of ranks, those that tie sharing their mean; nan of fewer than `LEAST_TOKENS`, or of all alike.
-
-    Source: Spearman (1904), American Journal of Psychology 15.
-    """
-    if len(one) < LEAST_TOKENS:
-        return math.nan
-    a, b = _centred_ranks(one), _centred_ranks(other)
-    spread = math.sqrt((a @ a) * (b @ b))
-    return float(a @ b) / spread if spread > 0 else math.nan
-
-
-def _centred_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum() - (counts - 1) / 2)[place]
-    return np.asarray(ranks - (len(values) + 1) / 2)
 
 
 def _own(a: Attribution) -> NDArray[np.float64]:

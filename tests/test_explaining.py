@@ -10,13 +10,14 @@ from analyses.job import Job
 from analyses.selfchecks import CHECKS, SHARES
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
 from probes import AnalysisResult
-from probes.agreement import same_top, spearman, token_agreement
+from probes.agreement import same_top, token_agreement
 from probes.faithfulness import curves
 from probes.heads import ProbeHead
 from tests.test_analyses import call, files, place  # noqa: F401 - a fixture
 
 EVERYTHING = (
-    "--head both --attribute 6 --words 8 --depth --curves --methods occlusion gradient_norm --baselines zero mean"
+    "--head both --attribute 6 --words 8 --depth --curves --infidelity --randomised --methods occlusion gradient_norm "
+    "--baselines zero mean"
 ).split()
 
 
@@ -41,22 +42,8 @@ def own(a):
     return a.scores[a.offsets[:, 0] >= 0]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_rank_correlation_is_scipys_ties_included(seed):
-    rng = np.random.default_rng(seed)
-    a, b = rng.integers(0, 4, size=12).astype(float), rng.standard_normal(12)
-    assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)
-    assert spearman(b, b) == pytest.approx(1)
-    assert spearman(b, -b) == pytest.approx(-1)
-
-
-@pytest.mark.parametrize(("a", "b"), [([1.0, 2.0], [2.0, 1.0]), ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]), ([], [])])
-def test_scores_that_rank_nothing_have_no_spearman(a, b):
-    assert np.isnan(spearman(np.array(a), np.array(b)))
-
-
 def test_every_check_asked_for_leaves_its_table(result):
-    asked = set(CHECKS) - {"rationales", "audit", "infidelity", "randomised"}  # no spans, and three more flags
+    asked = set(CHECKS) - {"rationales", "audit"}  # no spans, and another flag
     assert asked <= set(result.tables)
 
 
@@ -165,6 +152,24 @@ def test_texts_for_the_whole_dataset_are_drawn_at_random_and_explained_once(expl
         assert len(rows) == 8
         known = {a.text_id: a for a in case.attributions}
         assert all(a is known[a.text_id] for a in found if a.text_id in known)
+
+
+def test_randomised_rankings_start_alike_and_end_otherwise(result):
+    table = result.tables["randomised"]
+    first = table[table["depth"] == 0]["correlation"].dropna()
+    assert len(first)
+    np.testing.assert_allclose(first, 1)
+    last = table[table["depth"] == table["depth"].max()]
+    for claim in (c for c in result.claims if c.id == "randomised"):
+        rows = last[(last["head"] == claim.numbers["head"]) & (last["method"] == claim.numbers["method"])]
+        assert claim.numbers["correlation"] == pytest.approx(rows["correlation"].mean())
+
+
+def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
+    table = result.tables["infidelity"].dropna()
+    assert len(table)
+    assert (table["scaled"] <= table["own"] + 1e-9).all()
+    assert (table["scaled"] <= table["silent"] + 1e-9).all()
 
 
 @pytest.mark.parametrize(
