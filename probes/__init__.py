@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from probes.encoder import Encoder
     from probes.extraction import extract_features
     from probes.heads import ModelHead, ProbeHead
-    from probes.infidelity import infidelity
     from probes.logistic import FittedProbe, LogisticProbe
     from probes.places import Examples
     from probes.pooling import LayerStates
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from probes.scores import Sweep
     from probes.store import FeatureStore, StoreMismatch
     from probes.sweep import sweep_probes
+    from probes.vocabulary import word_means
 
 _HOMES = {
     "attribution": ("attribute",),
@@ -32,7 +32,6 @@ _HOMES = {
     "encoder": ("Encoder",),
     "extraction": ("extract_features",),
     "heads": ("ModelHead", "ProbeHead"),
-    "infidelity": ("infidelity",),
     "logistic": ("FittedProbe", "LogisticProbe"),
     "places": ("Examples",),
     "pooling": ("LayerStates",),
@@ -42,6 +41,7 @@ _HOMES = {
     "store": ("FeatureStore", "StoreMismatch"),
     "scores": ("Sweep",),
     "sweep": ("sweep_probes",),
+    "vocabulary": ("word_means",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -66,12 +66,12 @@ __all__ = [
     "attribute",
     "controlled_sentences",
     "extract_features",
-    "infidelity",
     "load_probes",
     "make_splits",
     "randomised",
     "read_splits",
     "sweep_probes",
+    "word_means",
 ]
 
 

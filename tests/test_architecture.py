@@ -21,6 +21,7 @@ OWNERS = {
     "captum": {"probes/infidelity.py", "probes/methods.py", "probes/paths.py"},
     "datasets": {"probes/reading.py"},
     "sklearn": {"probes/classifiers.py", "probes/metrics.py"},
+    "scipy": {"probes/vocabulary.py"},
     "seaborn": {"reports/figures.py"},
     "matplotlib": {"reports/figures.py", "reports/drawing.py"},
     "jinja2": {"reports/render.py"},
@@ -114,3 +115,4 @@ def test_every_public_name_loads_and_has_a_docstring():
     for public in probes.__all__:
         assert getattr(probes, public).__doc__, public
     assert set(probes.__all__) == set(probes._HOME_OF)
+    assert not set(probes.__all__) & set(ORDER), "once loaded, a module takes the place of a name that it shares"
