@@ -215,6 +215,16 @@ def _states(explaining: Explaining, task: str) -> Rows:
                 yield {**about, "layer": of, "kind": kind_name, "share": share, "n": len(column), "method": method}
 
 
+def _words(explaining: Explaining, task: str) -> Rows:
+    """Which words count over the whole dataset, by the class explained, on texts drawn at random."""
+    from probes.vocabulary import word_means
+
+    for head in dict.fromkeys(a.head for a in explaining.sampled):
+        found = word_means([a for a in explaining.sampled if a.task == task and a.head == head])
+        for row in found.to_dict("records"):
+            yield {"task": task, "head": head, **{str(k): v for k, v in row.items() if k != "task"}}
+
+
 def _depth(explaining: Explaining, task: str) -> Rows:
     """The same decision explained at every layer of the pooling that is explained."""
     from probes.agreement import token_agreement
@@ -264,6 +274,7 @@ CHECKS: dict[str, tuple[str, Callable[[Explaining, Any], Rows]]] = {
     "randomised": ("case", _randomised),
     "head_agreement": ("task", _head_agreement),
     "states": ("task", _states),
+    "words": ("task", _words),
     "explanation_depth": ("task", _depth),
     "audit": ("task", _audit),
 }

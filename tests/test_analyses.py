@@ -59,7 +59,7 @@ def result(place):
 def test_run_leaves_tables_attributions_probes_and_one_page(place, result):
     names = {path.relative_to(place / "out").as_posix() for path in (place / "out").rglob("*") if path.is_file()}
     tables = "metrics selection differences confusion special_tokens cls_depth anisotropy cka".split()
-    tables += "information sizes control planted texts depth depth_reliability faithfulness states".split()
+    tables += "information sizes control planted texts depth depth_reliability faithfulness states words".split()
     wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
     assert names == wanted | {f"tables/{table}.csv" for table in tables}
     assert len(result.attributions) == 6

@@ -172,6 +172,22 @@ def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
     assert (table["scaled"] <= table["silent"] + 1e-9).all()
 
 
+def test_words_over_all_texts_average_those_of_the_texts_drawn(explaining):
+    table = pd.DataFrame(CHECKS["words"][1](explaining, "label"))
+    for head in ("probe", "model"):
+        own = [a for a in explaining.sampled if a.head == head]
+        for target, rows in table[table["head"] == head].groupby("target"):
+            texts = [a for a in own if a.target == target]
+            some = rows.iloc[0]
+            scores = [
+                np.mean([s for w, s in zip(a.words, a.word_scores, strict=True) if w.casefold() == some["word"]])
+                for a in texts
+                if some["word"] in map(str.casefold, a.words)
+            ]
+            assert some["n_texts"] == len(scores)
+            assert some["mean"] == pytest.approx(np.mean(scores))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
