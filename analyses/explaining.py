@@ -49,8 +49,8 @@ class ExplainSettings:
     methods: tuple[str, ...] = ()
     """Further methods, or `all`, to measure by the same checks."""
     baseline: str = "auto"
-    """What replaces the text's tokens: pad, mask, zero, mean, or sampled ones of the explained texts; `auto` is pad,
-    or zero where there is no pad token."""
+    """What replaces the text's tokens: pad, mask, zero, mean, or sampled ones of the explained texts; `auto` is that
+    of the first four of which the heads explained say least of the label."""
     baselines: tuple[str, ...] = ()
     """Further baselines, or `all`: how much the ranking of a text's tokens depends on the choice."""
     max_steps: int = 256
@@ -80,7 +80,7 @@ class ExplainSettings:
         from probes.methods import METHODS
 
         for baseline in (self.baseline, *(each for each in self.baselines if each != ALL)):
-            baseline_name(job.encoder, baseline)
+            baseline_name(job.encoder, baseline)  # raises where there is none
         for method in (self.method, *(each for each in self.methods if each != ALL)):
             choose("attribution method", method, METHODS)
         if "direct" in (self.method, *self.methods):
@@ -159,13 +159,42 @@ class Explaining:
         asked = [m for m in METHODS if m != "direct"] if ALL in self.settings.methods else self.settings.methods
         return tuple(dict.fromkeys((self.settings.method, *asked)))
 
-    @cached_property
-    def baselines(self) -> Sequence[str]:
+    def baselines(self, task: str) -> Sequence[str]:
         """The baseline explained with, then those held beside it."""
         from probes.baselines import baseline_name, baseline_names
 
         asked = baseline_names(self.encoder) if ALL in self.settings.baselines else self.settings.baselines
-        return tuple(dict.fromkeys(baseline_name(self.encoder, name) for name in (self.settings.baseline, *asked)))
+        return tuple(dict.fromkeys((self.baseline[task], *(baseline_name(self.encoder, name) for name in asked))))
+
+    @cached_property
+    def leans(self) -> Mapping[str, Mapping[str, float]]:
+        """Label column -> baseline -> how much its heads say of the label there, on average over texts and heads."""
+        from probes.uninformed import leans
+
+        test, found = self.job.splits.test, {}
+        for task, rows in self.rows.items():
+            texts = [test.texts[row] for row in rows]
+            pairs = None if test.pairs is None else [test.pairs[row] for row in rows]
+            of_heads = [
+                leans(head, texts, pairs, prior=self.shares(task), seed=self.job.output.seed)
+                for head in (self.heads[task] if texts else ())
+            ]
+            names = of_heads[0] if of_heads else ()
+            found[task] = {name: float(np.mean([each[name] for each in of_heads])) for name in names}
+        return found
+
+    @cached_property
+    def baseline(self) -> Mapping[str, str]:
+        """Label column -> the baseline explained with: one asked for, or that of one kind which says least."""
+        from probes.baselines import AUTO, baseline_name
+
+        asked = self.settings.baseline
+        if asked != AUTO:
+            return dict.fromkeys(self.leans, baseline_name(self.encoder, asked))
+        alike = {
+            task: {name: far for name, far in own.items() if name != "sampled"} for task, own in self.leans.items()
+        }
+        return {task: min(own, key=own.__getitem__) if own else AUTO for task, own in alike.items()}
 
     @cached_property
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
@@ -257,7 +286,7 @@ class Explaining:
                 pooling=point.pooling,
                 n_classes=len(own.class_names),
                 methods=self.methods,
-                baseline=self.settings.baseline,
+                baseline=self.baseline[task],
                 seed=self.job.output.seed,
                 progress=not self.job.output.quiet,
             )
@@ -276,7 +305,7 @@ class Explaining:
         against = settings.against
         if against is not None and targets is not None and against in targets:
             raise InputError(f"some texts' label is {against!r} itself; name a class with --target")
-        asked: dict[str, Any] = {"method": settings.method, "baseline": settings.baseline} | changes
+        asked: dict[str, Any] = {"method": settings.method, "baseline": self.baseline[task]} | changes
         found = attribute(
             head,
             [test.texts[row] for row in rows],

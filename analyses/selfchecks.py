@@ -84,19 +84,13 @@ def _curves(explaining: Explaining, case: Case) -> Rows:
 def _baseline_choice(explaining: Explaining, case: Case) -> Rows:
     """How much the ranking of each text's tokens depends on the baseline."""
     from probes.agreement import same_top, token_agreement
-    from probes.baselines import lean
 
-    prior = explaining.shares(case.task)
-    for other in explaining.baselines[1:]:
+    for other in explaining.baselines(case.task)[1:]:
         again = explaining.explain(case.task, case.head, case.rows, baseline=other, targets=_targets(case))
         for a, b in zip(case.attributions, again, strict=True):
             about = {"task": case.task, "head": case.head.kind, "method": a.method, "baseline": a.baseline}
             alike = {"correlation": token_agreement(a, b), "same_top": same_top(a, b)}
-            leans = {
-                name: lean(list(each.baseline_probabilities.values()), prior) if each.baseline_probabilities else None
-                for name, each in (("lean", a), ("other_lean", b))
-            }
-            yield {**about, "other": other, "text_id": a.text_id, **alike, **leans}
+            yield {**about, "other": other, "text_id": a.text_id, **alike}
 
 
 def _infidelity(explaining: Explaining, case: Case) -> Rows:
@@ -131,7 +125,7 @@ def _randomised(explaining: Explaining, case: Case) -> Rows:
             against=settings.against,
             unit=settings.unit,
             method=method,
-            baseline=settings.baseline,
+            baseline=explaining.baseline[case.task],
             max_steps=settings.max_steps,
             seed=explaining.job.output.seed,
             progress=not explaining.job.output.quiet,

@@ -58,7 +58,7 @@ def _convergence(attributions: Sequence[Attribution]) -> Iterator[Claim]:
 
 def _baseline(explaining: Explaining) -> Iterator[Claim]:
     """Whether what explanations start from is itself near uninformed of the label."""
-    from probes.baselines import UNINFORMED, lean
+    from probes.uninformed import UNINFORMED, lean
 
     for case in explaining.cases:
         names, prior = case.head.class_names, explaining.shares(case.task)
@@ -70,6 +70,9 @@ def _baseline(explaining: Explaining) -> Iterator[Claim]:
             n_informed = int((far > UNINFORMED).sum())
             numbers: dict[str, Any] = {"head": case.head.kind, "baseline": case.attributions[0].baseline, "n": len(far)}
             numbers |= {"n_informed": n_informed, "distance": float(far.mean())}
+            leans = explaining.leans[case.task]
+            nearest = min(leans, key=leans.__getitem__)
+            numbers |= {"nearest": nearest, "nearest_distance": leans[nearest]}
             yield Claim("baseline", "informed" if n_informed else "uninformed", case.task, numbers)
 
 
@@ -118,10 +121,6 @@ def _baselines(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
             continue
         by_other = rows.groupby("other")["correlation"].mean()
         lowest = {"lowest": str(by_other.idxmin()), "lowest_correlation": float(by_other.min())}
-        leans = rows.groupby("other")["other_lean"].mean().dropna()
-        if len(leans):
-            leans[str(rows["baseline"].iloc[0])] = rows["lean"].mean()
-            lowest |= {"nearest": str(leans.idxmin()), "nearest_distance": float(leans.min())}
         found = {"correlation": float(per_text.mean()), "same_top": float(rows["same_top"].mean())}
         numbers = {"head": head, "method": method, "n_baselines": 1 + len(by_other), "n": len(per_text)}
         yield Claim("baselines", "measured", str(task), numbers | found | lowest, _interval(per_text, seed))

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_same_length, choose
+from probes.checks import InputError, choose
 from probes.encoder import Encoder
 from probes.tokens import Batch, Encoded
 
 SAMPLES = 5
 """Texts that `sampled` draws for each explained one."""
-UNINFORMED = 0.25
-"""How far, in total variation, a baseline's own prediction may lie from one made without a text."""
+AUTO = "auto"
+"""The usual baseline of a tokenizer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def baseline_name(encoder: Encoder, name: str) -> str:
     Raises:
         InputError: It does not exist, or needs a token that the tokenizer lacks.
     """
-    if name == "auto":
+    if name == AUTO:
         return "zero" if encoder.tokenizer.pad_token_id is None else "pad"
     choose("baseline", name, BASELINES)
     if name in ("pad", "mask") and getattr(encoder.tokenizer, f"{name}_token_id") is None:
@@ -64,40 +64,6 @@ def starts(name: str, encoder: Encoder, batch: Batch, pool: Pool, seed: int) -> 
     """(baselines, seq, embedding) input embeddings of the one text of `batch` with its own tokens replaced."""
     inputs = encoder.embed(batch)
     return torch.where(batch.special.bool().unsqueeze(-1), inputs, BASELINES[name](encoder, inputs, pool, seed))
-
-
-def lean(probabilities: Sequence[float], prior: Sequence[float]) -> float:
-    """How far a prediction lies from one made without a text: that of class shares, or of equal chances.
-
-    An attribution explains how the output changes from its baseline on. Where the baseline itself speaks for a class,
-    what speaks for that class in the text is not seen.
-
-    Args:
-        probabilities: (classes,) predicted at a baseline.
-        prior: (classes,) shares of the training labels.
-
-    Returns:
-        The total variation distance to the nearer of the two, from 0 to 1: the most by which the probability of any set
-        of classes differs.
-
-    Raises:
-        InputError: Lengths differ, or one of them is no distribution.
-    """
-    check_same_length(probabilities=probabilities, prior=prior)
-    predicted, shares = np.asarray(probabilities, dtype=np.float64), np.asarray(prior, dtype=np.float64)
-    for name, given in (("probabilities", predicted), ("prior", shares)):
-        if not ((given >= 0).all() and abs(given.sum() - 1) < 1e-3):
-            raise InputError(f"{name} must be 0 or more and sum to 1, found {given.tolist()!r}")
-    return min(float(np.abs(predicted - other).sum() / 2) for other in (shares, np.full(len(shares), 1 / len(shares))))
-
-
-def uninformed(probabilities: Sequence[float], prior: Sequence[float]) -> bool:
-    """Whether a baseline's own prediction is near one made without a text; see `lean`.
-
-    At most `UNINFORMED`: no class, nor any set of classes, is then more than .25 likelier or less likely than without a
-    text. A baseline of a balanced task with two classes may thus predict up to 75 % for one of them.
-    """
-    return lean(probabilities, prior) <= UNINFORMED
 
 
 def _token(encoder: Encoder, name: str) -> Tensor:

@@ -13,8 +13,8 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob(
 ORDER = (
     "checks results dealing data rows reading controlled threads checkpoints tokens pooling packing hooks encoder "
     "runners store extraction distributed solver logistic classifiers places metrics uncertainty information controls "
-    "depth detection untrained scores sweep studies words heads baselines paths methods attribution agreement states "
-    "faithfulness rationales audit infidelity randomisation vocabulary geometry"
+    "depth detection untrained scores sweep studies words heads baselines paths methods attribution "
+    "uninformed agreement states faithfulness rationales audit infidelity randomisation vocabulary geometry"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import InputError
-from probes.baselines import UNINFORMED, lean, uninformed
+from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
+from probes.baselines import baseline_names
+from probes.uninformed import UNINFORMED, lean, leans, uninformed
+from tests.conftest import HIDDEN, build_model
 
 EVEN = {n: [1 / n] * n for n in (2, 3, 47)}
 
@@ -86,3 +88,24 @@ def test_a_probe_that_a_baseline_does_not_move_predicts_by_its_bias(bert):
         own = list(found.baseline_probabilities.values())
         assert own[1] == pytest.approx(1 / (1 + np.exp(-bias[1])))
         assert uninformed(own, [0.5, 0.5]) is near
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_what_a_head_says_of_each_baseline_is_what_attributions_start_from(layer):
+    rng = np.random.default_rng(0)
+    probe = FittedProbe(rng.standard_normal((3, HIDDEN)).astype(np.float32), np.zeros(3, dtype=np.float32))
+    encoder, texts, prior = Encoder(*build_model("bert")), ["the film was very good", "dull"], [0.5, 0.3, 0.2]
+    head = ProbeHead(encoder, probe, layer=layer, pooling="mean")
+    found = leans(head, texts, prior=prior)
+    assert list(found) == list(baseline_names(encoder))
+    for name in ("pad", "mask", "zero", "mean"):
+        begun = attribute(head, texts, baseline=name, method="occlusion")
+        wanted = [lean(list(a.baseline_probabilities.values()), prior) for a in begun]
+        np.testing.assert_allclose(found[name], wanted, atol=1e-6)
+    assert ((found["sampled"] >= 0) & (found["sampled"] <= 1)).all()
+
+
+def test_texts_without_tokens_of_their_own_have_nothing_to_sample():
+    probe = FittedProbe(np.eye(2, HIDDEN, dtype=np.float32), np.zeros(2, dtype=np.float32))
+    head = ProbeHead(Encoder(*build_model("bert")), probe, layer=1, pooling="mean")
+    assert "sampled" not in leans(head, [""], prior=[0.5, 0.5])
