@@ -156,6 +156,7 @@ def svg_text(figure: Figure, label: Label) -> str:
         root.remove(unused)
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
+    _slim(root)
     titles = {"title": legal(label.title), "desc": legal(label.description)}
     for index, (kind, text) in enumerate(titles.items()):
         element = ElementTree.Element(kind, id=f"{label.anchor}-{kind}")
@@ -170,6 +171,19 @@ def svg_text(figure: Figure, label: Label) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def _slim(root: ElementTree.Element) -> None:
+    """Leave out ids that nothing refers to, groups that hold nothing, and turns by no angle."""
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    wanted = {found for value in values for found in re.findall(r"^#(.+)|url\(#(.+?)\)", value) for found in found}
+    for element in list(root.iter()):
+        if element.attrib.get("id") not in wanted:
+            element.attrib.pop("id", None)
+        if element.attrib.get("transform", "").startswith("rotate(-0 "):
+            del element.attrib["transform"]
+        for child in [each for each in element if each.tag == "g" and not len(each)]:
+            element.remove(child)
+
+
 def _own(key: str, value: str, anchor: str) -> str:
     """An attribute with ids that are this figure's own, the page's colours and the page's font."""
     if key == "id":
@@ -177,5 +191,6 @@ def _own(key: str, value: str, anchor: str) -> str:
     if value.startswith("#") and key.endswith("href"):
         return f"#{anchor}-{value[1:]}"
     value = re.sub(r"url\(#([^)]*)\)", rf"url(#{anchor}-\1)", value)
-    value = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", value)
+    # Written apart or in one, as matplotlib's version has it.
+    value = re.sub(r"font-family: [^;]*;? ?", "", re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", value))
     return re.sub(r"#0[123]0[0-9a-f]{3}\b", lambda found: COLOURS.get(found[0], found[0]), value)
