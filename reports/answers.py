@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from probes.results import AnalysisResult, Claim
-from reports import figures, wording
+from reports import figures, trust, wording
 from reports.drawing import Label
 from reports.parts import Answer, Drawing
 from reports.view import View, value
@@ -128,9 +128,10 @@ def cares(result: AnalysisResult) -> tuple[str, ...]:
     if (cut := view.claim("truncated")) is not None:
         some, total, most = (count(value(cut, key)) for key in ("n", "total", "max_length"))
         found.append(f"{some} of {total} texts are longer than {most} tokens; the encoder read only their beginning.")
-    if (sums := view.claim("convergence")) is not None and sums.outcome == "fails":
+    if (sums := view.claim("convergence")) is not None and sums.outcome == "fails" and trust.summed(view):
         n = int(value(sums, "n") - value(sums, "n_converged"))
         found.append(f"{plural(n, 'explanation')} did not converge and {'is' if n == 1 else 'are'} marked so.")
+    found += trust.cares(view)
     found += view.lens() if view.random_pooler else ()
     found += [f"No pooler curve: {name(str(c.numbers.get('reason', '')), 300)}." for c in view.claims("no_pooler")]
     found += [f"No [CLS] curve: {name(str(c.numbers.get('reason', '')), 300)}." for c in view.claims("no_cls")]

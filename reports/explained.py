@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from probes.results import Attribution
-from reports.wording import clean, decimal, listing, name, percent, place, plural, signed
+from reports.view import View
+from reports.wording import clean, count, decimal, listing, name, percent, place, plural, signed
 
 LEVELS = 8
 """Shades on each side of zero."""
@@ -19,6 +20,12 @@ FAINT = 0.005
 """Logits under which a word's score rounds to 0.00: it is not called strong."""
 PALE = 0.05
 """Least logits of the fullest colour: a page whose words move nothing stays pale."""
+LONGEST_REST = 240
+"""Characters shown of what the encoder did not read."""
+LONGEST_TEXT = 600
+"""Characters of a text that no entry shows word by word."""
+MOST_FOLLOWED = 80
+"""Words of a text that are shown again for each layer."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,21 @@ class Word:
     """What stands before it in the text."""
     score: str
     shade: str
-    """`p1` to `p8` for the explained class, `n1` to `n8` against it, empty near zero, `special` for a special token."""
+    """`p1` to `p8` for the explained class, `n1` to `n8` against it, empty near zero, `special` for a special token,
+    `cut` for what was not read."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The same text, explained for the same class by the probe of another layer."""
+
+    layer: int
+    predicted: str
+    probability: str
+    """Of the class that is explained at the chosen layer."""
+    correlation: str
+    chosen: bool
+    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True)
@@ -38,14 +59,23 @@ class Entry:
     """One explanation of a card's text: by one head, at one place, for one class."""
 
     head: str
+    output: str
+    """What is explained, where that is no class's logit: `logit of` or `probability of`."""
     target: str
+    against: str
+    """Class whose output is subtracted; empty where there is none."""
     words: tuple[Word, ...]
+    """Empty where states are explained: they are no words."""
     pieces: tuple[Word, ...]
+    states: str
+    """Whose states the pieces are; empty where they are the input's tokens."""
     strongest: str
     sums: str
     quality: str
     converged: bool
     truncated: bool
+    """Something was not read that the words do not show."""
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,26 +89,58 @@ class Card:
     correct: bool | None
     certainty: float
     entries: tuple[Entry, ...]
+    text: str = ""
+    """The text as it is, where no entry shows its words."""
+    agreement: str = ""
+    """How alike the two heads rank its tokens."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What tables say of single texts, by label column and row of the test split."""
+
+    agreement: Mapping[tuple[str | None, int | None], float] = field(default_factory=dict)
+    """Rank correlation of the two heads."""
+    depth: Mapping[tuple[str | None, int | None, int | None], float] = field(default_factory=dict)
+    """With a layer at the end: rank correlation with the chosen layer."""
+
+    @classmethod
+    def of(cls, view: View) -> Beside:
+        """Both tables of a result, where there are any."""
+        heads, layers = view.table("head_agreement"), view.table("explanation_depth")
+        return cls(
+            {} if heads is None else {(r.task, r.text_id): float(r.correlation) for r in heads.itertuples()},
+            {} if layers is None else {(r.task, r.text_id, r.layer): float(r.correlation) for r in layers.itertuples()},
+        )
 
 
 def scale(attributions: Iterable[Attribution]) -> float:
-    """Score, in logits, at which a word has its fullest colour: 1 % of the page's words reach further."""
+    """Score, in the explained unit, at which a word has its fullest colour: 1 % of the page's words reach further."""
     scores = [np.abs(a.word_scores[np.isfinite(a.word_scores)]) for a in attributions]
     found = np.concatenate([np.zeros(1), *scores])
     return max(PALE, float(np.quantile(found[found > 0], 0.99))) if (found > 0).any() else 1.0
 
 
-def cards(attributions: Sequence[Attribution], full: float, *, random_pooler: bool) -> tuple[Card, ...]:
+def cards(
+    attributions: Sequence[Attribution], full: float, *, random_pooler: bool, beside: Beside | None = None
+) -> tuple[Card, ...]:
     """One card a text, in the order they were explained; several heads or places of one text share it."""
+    found = beside or Beside()
+    return tuple(_card(group, full, found, random_pooler=random_pooler) for group in by_text(attributions))
+
+
+def by_text(attributions: Iterable[Attribution]) -> Iterable[list[Attribution]]:
+    """The attributions of each text."""
     groups: dict[tuple[int | None, str, str | None], list[Attribution]] = {}
     for attribution in attributions:
         groups.setdefault((attribution.text_id, attribution.text, attribution.pair), []).append(attribution)
-    return tuple(_card(group, full, random_pooler=random_pooler) for group in groups.values())
+    return groups.values()
 
 
-def _card(group: Sequence[Attribution], full: float, *, random_pooler: bool) -> Card:
+def _card(group: Sequence[Attribution], full: float, beside: Beside, *, random_pooler: bool) -> Card:
     first = group[0]
     probability = first.probabilities.get(first.predicted)
+    agreed = beside.agreement.get((first.task, first.text_id))
     return Card(
         place="" if first.text_id is None else f"test text {first.text_id}",
         label="" if first.label is None else name(first.label),
@@ -86,33 +148,98 @@ def _card(group: Sequence[Attribution], full: float, *, random_pooler: bool) -> 
         probability=percent(probability),
         correct=None if first.label is None else first.label == first.predicted,
         certainty=probability or 0.0,
-        entries=tuple(_entry(a, full, random_pooler=random_pooler) for a in group),
+        entries=tuple(_entry(own, full, beside, random_pooler=random_pooler) for own in followed(group)),
+        text=clean(" ".join(filter(None, (first.text, first.pair))), LONGEST_TEXT)
+        if all(a.states_layer is not None for a in group)
+        else "",
+        agreement="" if agreed is None else f"Rank correlation of the two heads' scores: {decimal(agreed, 2)}.",
     )
 
 
-def _entry(a: Attribution, full: float, *, random_pooler: bool) -> Entry:
-    parts = [f"Word scores add up to {signed(float(a.scores.sum()))}"]
+def followed(group: Iterable[Attribution]) -> list[list[Attribution]]:
+    """One list an explanation: it, and after it the same by the probes of other layers."""
+    found: dict[tuple[object, ...], list[list[Attribution]]] = {}
+    lists: list[list[Attribution]] = []
+    for a in group:
+        key = (a.head, a.pooling, a.method, a.baseline, a.target, a.unit, a.against)
+        others = found.setdefault((*key, a.states_layer), [])
+        if a.head == "probe" and a.states_layer is None and others and a.layer not in {b.layer for b in others[0]}:
+            others[0].append(a)
+        else:
+            others.append([a])
+            lists.append(others[-1])
+    return lists
+
+
+def _entry(same: Sequence[Attribution], full: float, beside: Beside, *, random_pooler: bool) -> Entry:
+    a = same[0]
+    parts = [f"{'Word' if a.states_layer is None else 'The'} scores add up to {signed(float(a.scores.sum()))}"]
     if a.convergence_delta is not None and a.baseline_output is not None:
-        parts[0] += f" of {signed(a.output - a.baseline_output)} {a.unit}, the difference that the words make"
+        makes = "words make" if a.states_layer is None else "states make"
+        parts[0] += f" of {signed(a.output - a.baseline_output)} {a.unit}, the difference that the {makes}"
         parts.append(f"convergence delta {decimal(a.convergence_delta, 3)}")
     if a.n_steps is not None:
         parts.append(plural(a.n_steps, "step"))
     said = name(a.predicted)
-    words = list(_words(a, a.words, a.word_scores, a.word_offsets, full))
-    # A special token that scores 0 is left out at the ends of a text, but it is what parts the two texts of a pair.
-    own = np.flatnonzero(a.word_offsets[:, 0] >= 0)
-    inside = range(own[0], own[-1]) if len(own) else range(0)
+    words = _text(a, full) if a.states_layer is None else ()
     return Entry(
         head=head(a, random_pooler=random_pooler),
+        output="" if a.unit == "logit" and a.against is None else f"{name(a.unit)} of",
         target=name(a.target),
-        words=tuple(w for i, w in enumerate(words) if w.shade != "special" or w.score.strip("0.") or i in inside),
+        against="" if a.against is None else name(a.against),
+        words=words,
         pieces=tuple(_words(a, a.tokens, a.scores, a.offsets, full)),
-        strongest=_strongest(a),
+        states="" if a.states_layer is None else f"token states at layer {a.states_layer}",
+        strongest=_strongest(a) if a.states_layer is None else "",
         sums=", ".join(parts),
         quality=f"{said} {percent(a.probabilities.get(a.predicted))}",
         converged=a.converged is not False,
-        truncated=a.truncated,
+        truncated=a.truncated and not any(word.shade == "cut" for word in words),
+        layers=tuple(_layers(same, full, beside)) if len(same) > 1 else (),
     )
+
+
+def _layers(same: Sequence[Attribution], full: float, beside: Beside) -> Iterator[Layer]:
+    """The text as each layer's probe sees it, from the lowest up."""
+    for a in sorted(same, key=lambda each: each.layer or 0):
+        words = [word for word in _text(a, full) if word.shade != "cut"]
+        rest = [Word("…", " ", "", "")] if len(words) > MOST_FOLLOWED else []
+        yield Layer(
+            layer=a.layer or 0,
+            predicted=name(a.predicted),
+            probability=f"{name(a.target)} {percent(a.probabilities.get(a.target))}",
+            correlation=decimal(beside.depth.get((a.task, a.text_id, a.layer)), 2),
+            chosen=a is same[0],
+            words=(*words[:MOST_FOLLOWED], *rest),
+        )
+
+
+def _text(a: Attribution, full: float) -> tuple[Word, ...]:
+    """The words of a text in reading order, then of each side what was not read."""
+    sources = {0: a.text, 1: a.pair or ""}
+    ends = {side: 0 for side, source in sources.items() if source}
+    for side, _, last in a.offsets.tolist():
+        if side >= 0:
+            ends[side] = max(ends.get(side, 0), last)
+    offsets, texts = a.word_offsets.copy(), list(a.words)
+    if a.truncated:
+        # Of a word that was read in part, only that part carries its score.
+        for i, (side, first, last) in enumerate(offsets.tolist()):
+            if side >= 0 and last > ends[side] > first:
+                offsets[i, 2], texts[i] = ends[side], sources[side][first : ends[side]]
+    words = list(_words(a, texts, a.word_scores, offsets, full))
+    # A special token that scores 0 is left out at the ends of a text, but it is what parts the two texts of a pair.
+    own = np.flatnonzero(offsets[:, 0] >= 0)
+    inside = range(own[0], own[-1]) if len(own) else range(0)
+    shown = [i for i, w in enumerate(words) if w.shade != "special" or w.score.strip("0.") or i in inside]
+    found = [words[i] for i in shown]
+    for side in sorted(ends, reverse=True) if a.truncated else ():
+        if (rest := sources[side][ends[side] :]).strip():
+            after = [place + 1 for place, i in enumerate(shown) if offsets[i, 0] == side]
+            where = after[-1] if after else side * len(shown)
+            length = f", {count(len(rest))} characters" if len(rest) > LONGEST_REST else ""
+            found.insert(where, Word(clean(rest, LONGEST_REST), "", f"not seen{length}", "cut"))
+    return tuple(found)
 
 
 def head(a: Attribution, *, random_pooler: bool) -> str:
@@ -146,7 +273,7 @@ def _shade(score: float, full: float) -> str:
 
 
 def _strongest(a: Attribution) -> str:
-    """The words that count most on each side, in words."""
+    """The words that count most on each side, in a sentence."""
     ranked = sorted(zip(a.word_scores.tolist(), a.words, strict=True), key=lambda pair: pair[0])
     sides = {
         "for": [pair for pair in reversed(ranked) if pair[0] >= FAINT][:STRONGEST],
@@ -158,7 +285,7 @@ def _strongest(a: Attribution) -> str:
         if pairs
     )
     sentence = "; ".join(itertools.islice(shown, 2))
-    return f"Strongest {sentence}." if sentence else "No word moves it by 0.01 logit."
+    return f"Strongest {sentence}." if sentence else f"No word moves it by 0.01 {name(a.unit)}."
 
 
 def heads(attributions: Sequence[Attribution], *, random_pooler: bool) -> str:

@@ -65,6 +65,8 @@ class Part:
     drawings: tuple[Drawing, ...] = ()
     tables: tuple[Table, ...] = ()
     cards: tuple[Card, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the question means and how it was put: smaller, under the answer."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from probes.results import AnalysisResult
 from reports.answers import answers, cares
 from reports.provenance import heading, origin
 from reports.sections import sections
+from reports.trust import TABLES
 from reports.view import View
 from reports.wording import legal
 
@@ -24,8 +25,10 @@ TILED = ("layers", "control", "information", "sizes", "classes")
 
 def render(result: AnalysisResult) -> str:
     """The whole page; the same result gives the same page."""
+    methods = {a.method for a in result.attributions}
+    methods |= {str(key) for table in result.tables.values() if "method" in table for key in table["method"].unique()}
     script, style = (_source(name) for name in ("report.js", "report.css"))
-    found = answers(result)
+    found, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
     page = _ENVIRONMENT.get_template("report.html.j2")
     return page.render(
         policy=policy(script),
@@ -39,6 +42,12 @@ def render(result: AnalysisResult) -> str:
         explained=bool(result.attributions),
         probed="metrics" in result.tables,
         controlled="control" in result.tables,
+        tables=tables,
+        checked=tables.intersection(TABLES),
+        ranked=tables.intersection(("baseline_choice", "head_agreement", "randomised", "explanation_depth")),
+        methods=methods,
+        others=methods - {"integrated_gradients", "direct", "random"},
+        scored_states="states" in result.tables or any(a.states_layer is not None for a in result.attributions),
         choosing=View(result).choosing,
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probes.results import AnalysisResult, Claim
-from reports import evidence, figures, shape, wording
+from reports import evidence, figures, overall, shape, texts, trust, wording
 from reports.drawing import Label
-from reports.explained import cards, heads, scale
 from reports.parts import Drawing, Part, Section, Table, columns
 from reports.view import View, value
-from reports.wording import count, decimal, interval, listing, name, percent, plural
+from reports.wording import count, decimal, interval, listing, name, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,97 +240,6 @@ def _confused(counts: pd.DataFrame) -> Table:
     return Table("The most frequent errors.", rows=rows, **columns(*heading, numeric=heading[2:]))
 
 
-def _explained(view: View) -> Section | None:
-    """On which words decisions rest."""
-    attributions = view.result.attributions
-    if not attributions:
-        return None
-    full, parts, verdict = scale(attributions), [], []
-    for task in dict.fromkeys(a.task for a in attributions):
-        own = [a for a in attributions if a.task == task]
-        made = cards(own, full, random_pooler=view.random_pooler)
-        wrong = sum(card.correct is False for card in made)
-        who = heads(own, random_pooler=view.random_pooler)
-        said = f"{plural(len(made), 'text')} explained, {count(wrong)} of them misclassified."
-        verdict.append(said if task is None else view.about(task, said))
-        sentence = f"Explained: {who}. Every score belongs to the logit of the class named under the text."
-        parts.append(Part(None if task is None else view.heading(task), (sentence,), cards=made))
-    notes = (
-        f"Fullest colour: {full:.2f} logit or more, on one scale for the whole page, centred on zero.",
-        "Special tokens that score exactly 0 at the ends of a text stand among the pieces only.",
-        "The texts are chosen to show errors and extremes; they are not a sample of all texts.",
-        "A score says what the class's logit owes to a word, compared with the baseline; it says nothing of the label.",
-    )
-    return Section("Explained texts", "explained", tuple(verdict), tuple(parts), notes)
-
-
-def _trust(view: View) -> Section | None:
-    """Whether the explanations hold."""
-    sums, verdict, rows = view.claim("convergence"), [], []
-    for key in dict.fromkeys((a.task, a.head, a.method, a.baseline) for a in view.result.attributions):
-        own = [a for a in view.result.attributions if (a.task, a.head, a.method, a.baseline) == key]
-        deltas = [abs(a.convergence_delta) for a in own if a.convergence_delta is not None]
-        steps = [a.n_steps for a in own if a.n_steps is not None]
-        good = sum(a.converged is not False for a in own)
-        worst, usual = (decimal(max(deltas)) if deltas else "–"), (f"{np.median(steps):g}" if steps else "–")
-        names = [name(part or "–").replace("_", " ") for part in key]
-        rows.append((*names, count(len(own)), count(good), usual, worst))
-    if not rows and sums is None:
-        return None
-    if sums is not None:
-        n, holding = int(value(sums, "n")), int(value(sums, "n_converged"))
-        verdict.append(
-            f"{'All' if holding == n else count(holding) + ' of'} {count(n)} explanations add up: their scores sum to "
-            f"the difference they explain within {percent(value(sums, 'tolerance'))} of it (or "
-            f"{decimal(value(sums, 'smallest'))} logit where that is more); the largest error is "
-            f"{decimal(value(sums, 'max_abs_delta'))} logit."
-        )
-    for task in view.tasks:
-        if hit := view.claim("deciding", task):
-            said = (
-                f"In {percent(value(hit, 'hits'))} (95 % interval {interval(hit.interval)}) of the "
-                f"{plural(int(value(hit, 'n')), 'text')} explained, errors and extremes for the most part, the word "
-                f"that counts most is one known to decide the label; of words drawn at random, "
-                f"{percent(value(hit, 'random'))} would be"
-            )
-            verdict.append(view.about(task, said + (". The two cannot be told apart.", ".")[hit.outcome == "above"]))
-    verdict += [view.about(task, _erased(c)) for task in view.tasks for c in view.claims("faithfulness", task)]
-    heading = (
-        "task",
-        "head",
-        "method",
-        "baseline",
-        "explained",
-        "converged",
-        "steps (median)",
-        "largest error, logit",
-    )
-    table = Table("Convergence.", rows=tuple(rows), **columns(*heading, numeric=heading[4:]))
-    notes = ["Adding up shows that the scores are computed well, not that they are the whole reason of a decision."]
-    if any(view.claims("faithfulness", task) for task in view.tasks):
-        notes.append(
-            "Taken out: the 1, 5, 10, 20 and 50 % of a text's own tokens that score highest (one at least), each "
-            "replaced by the mask token, where there is one; mean over the five. Every text and order: "
-            "tables/faithfulness.csv."
-        )
-    return Section(
-        "Do the explanations hold?", "trust", tuple(verdict), (Part(tables=(table,) if rows else ()),), tuple(notes)
-    )
-
-
-def _erased(claim: Claim) -> str:
-    """What became of the explained class's probability without the tokens that were ranked first."""
-    keys = [f"{order}{name}" for name in ("comprehensiveness", "sufficiency") for order in ("", "random_")]
-    lost, floor, alone, random = (wording.points(value(claim, key)).lstrip("+") for key in keys)
-    who = "the model's own classifier" if claim.numbers["head"] == "model" else "the probe"
-    unsure = ", not told apart" if claim.outcome == "cannot_tell" else ""
-    return (
-        f"Without the tokens ranked first, {who} gives the explained class {lost} points less probability; without as "
-        f"many at random, {floor} points less (95 % interval of the difference {interval(claim.interval)}{unsure}). "
-        f"With nothing but these tokens it gives {alone} points less, with random ones {random}."
-    )
-
-
 def sections(result: AnalysisResult) -> tuple[Section, ...]:
     """Every section the result has something for, then one for each table that none of them draws."""
     view, made = View(result), list[Section]()
@@ -355,8 +263,10 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "sizes": (evidence.sizes, ("sizes",)),
     "depth": (evidence.depth, ("depth", "depth_reliability", "texts")),
     "classes": (_classes, ("confusion",)),
-    "explained": (_explained, ()),
-    "trust": (_trust, ("faithfulness",)),
+    "explained": (texts.texts, ("head_agreement", "explanation_depth")),
+    "words": (overall.words, ("words",)),
+    "states": (overall.states, ("states",)),
+    "trust": (trust.trust, trust.TABLES),
     "encoder": (shape.encoder, ("cls_depth", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from probes.results import AnalysisResult, Claim
+from reports import wording
 from reports.wording import name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +122,19 @@ class View:
         """A label column's name above its part of a section, where there are several."""
         return name(task) if len(self.tasks) > 1 else None
 
+    def whose(self, task: str, head: str) -> str:
+        """Whose numbers a drawing shows, as in `sentiment, the probe`."""
+        return f"{name(task)}, {wording.head(head)}" if len(self.tasks) > 1 else wording.head(head)
+
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """Columns that say whose numbers a row holds."""
+        return ("task", "head") if len(self.tasks) > 1 else ("head",)
+
+    def place(self, task: str, head: str) -> tuple[str, ...]:
+        """Whose numbers a row holds."""
+        return (name(task), wording.head(head))[-len(self.place_names) :]
+
     def lens(self, task: str | None = None) -> tuple[str, ...]:
         """What has to be said wherever a pooler is shown."""
         metrics = self.table("metrics", task)
@@ -132,7 +150,32 @@ class View:
         )
 
 
+def by_head(frame: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each head."""
+    return [] if frame is None else [(str(head), own) for head, own in frame.groupby("head", sort=False)]
+
+
 def value(claim: Claim, key: str) -> float:
     """A claim's number; not a number where it has none."""
     value = claim.numbers.get(key)
     return float("nan") if value is None else float(value)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over texts, and how far the choice of the texts could have moved it."""
+
+    value: float
+    bounds: tuple[float, float]
+    """95 %, by the bootstrap; not a number under two texts."""
+    n: int
+
+    @classmethod
+    def of(cls, values: Any) -> Mean:
+        """Of a column's numbers, a text each; those that are missing are left out. One length, the same draws."""
+        found = np.asarray([each for each in values if each == each and each is not None], dtype=float)
+        if len(found) < 2:
+            return cls(float(found[0]) if len(found) else float("nan"), (float("nan"),) * 2, len(found))
+        drawn = np.random.default_rng(0).integers(len(found), size=(RESAMPLES, len(found)))
+        lower, upper = np.percentile(found[drawn].mean(axis=1), [2.5, 97.5]).tolist()
+        return cls(float(found.mean()), (lower, upper), len(found))

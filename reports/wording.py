@@ -57,6 +57,27 @@ METRICS = {
 SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
 """Metrics written in per cent."""
 
+METHODS = {
+    "integrated_gradients": "integrated gradients",
+    "direct": "direct share",
+    "input_x_gradient": "input × gradient",
+    "gradient_norm": "gradient norm",
+    "gradient_shap": "GradientShap",
+    "occlusion": "occlusion",
+    "random": "random order",
+}
+"""Attribution method -> what a reader calls it."""
+BASELINES = {
+    "pad": "padding",
+    "mask": "mask tokens",
+    "zero": "zero vectors",
+    "mean": "the mean embedding",
+    "sampled": "pieces of other texts",
+    "none": "nothing",
+}
+"""Baseline -> what stands in it in the place of a text's own tokens."""
+HEADS = {"probe": "the probe", "model": "the model's own classifier"}
+
 
 def clean(text: str, limit: int | None = None) -> str:
     """`text` with characters that no page may hold shown as a replacement character, cut to `limit` characters."""
@@ -83,10 +104,30 @@ def floor(key: object) -> str:
     return FLOORS.get(str(key), name(key))
 
 
+def method(key: object) -> str:
+    """What a reader calls an attribution method."""
+    return METHODS.get(str(key), name(key, 24))
+
+
+def baseline(key: object) -> str:
+    """What a baseline puts in the place of a text's own tokens."""
+    return BASELINES.get(str(key), name(key, 24))
+
+
+def head(key: object) -> str:
+    """What decides: the probe, or the model's own classifier."""
+    return HEADS.get(str(key), name(key))
+
+
 def title(text: str) -> str:
     """A table's or column's name as a heading: `cls_depth` is `Cls depth`."""
     spaced = name(text).replace("_", " ")
     return spaced[:1].upper() + spaced[1:]
+
+
+def sentence(text: str) -> str:
+    """With a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def percent(value: float | None) -> str:
@@ -123,6 +164,13 @@ def interval(bounds: tuple[float, float] | None) -> str:
     if bounds is None or not all(map(math.isfinite, bounds)):
         return MISSING
     return f"{_number(100 * bounds[0], 1)} to {_number(100 * bounds[1], 1)}"
+
+
+def between(bounds: Sequence[float] | None, digits: int = 2) -> str:
+    """The ends of an interval as they are: `0.51 to 0.72`."""
+    if bounds is None or not all(map(math.isfinite, bounds)):
+        return MISSING
+    return " to ".join(_number(end, digits) for end in bounds)
 
 
 def plural(n: int, noun: str) -> str:

@@ -22,7 +22,7 @@ OWNERS = {
     "datasets": {"probes/reading.py"},
     "sklearn": {"probes/classifiers.py", "probes/metrics.py"},
     "scipy": {"probes/vocabulary.py"},
-    "seaborn": {"reports/figures.py"},
+    "seaborn": {"reports/figures.py", "reports/charts.py"},
     "matplotlib": {"reports/figures.py", "reports/drawing.py"},
     "jinja2": {"reports/render.py"},
     "ray": {"probes/distributed.py"},

@@ -19,6 +19,7 @@ from probes.results import Claim
 from reports import __main__, drawing, figures, render, render_report, sections, wording, write_report
 from reports.drawing import Label
 from reports.explained import cards
+from tests.report_checks import checked
 from tests.report_result import attribution, result
 
 ROOT = Path(__file__).parents[1]
@@ -723,7 +724,7 @@ def opened(browser, tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_nothing_overflows_the_page(opened, page, width, scheme):
-    for html in (page, render_report(hostile())) if scheme == "light" else (page,):
+    for html in (page, render_report(hostile()), render_report(checked())) if scheme == "light" else (page,):
         shown, _ = opened(html, viewport={"width": width, "height": 900}, color_scheme=scheme)
         shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         assert shown.evaluate("document.documentElement.scrollWidth") <= width
