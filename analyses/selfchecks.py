@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,7 +105,8 @@ def _infidelity(explaining: Explaining, case: Case) -> Rows:
         found = infidelity(case.head, kept, seed=job.seed, progress=not job.quiet)
         for a, each in zip(kept, found, strict=True):
             about = {"task": case.task, "head": case.head.kind, "method": method, "text_id": a.text_id}
-            yield {**about, **dataclasses.asdict(each)}
+            errors = {"value": each.own, "scaled": each.scaled, "silent": each.silent, "n_tokens": each.n_tokens}
+            yield {**about, **errors}
 
 
 def _randomised(explaining: Explaining, case: Case) -> Rows:
@@ -130,10 +131,24 @@ def _randomised(explaining: Explaining, case: Case) -> Rows:
             seed=explaining.job.output.seed,
             progress=not explaining.job.output.quiet,
         )
-        for depth, level in enumerate(found.levels):
+        for depth, level in enumerate(_so_far(found.levels)):
             for row, kept, size in zip(rows.tolist(), found.correlation[depth], found.absolute[depth], strict=True):
                 about = {"task": case.task, "head": case.head.kind, "method": method, "depth": depth, "level": level}
                 yield {**about, "text_id": row, "correlation": float(kept), "absolute_correlation": float(size)}
+
+
+def _so_far(levels: Sequence[str]) -> Iterator[str]:
+    """All that is random at each level: each keeps what the ones before did."""
+    blocks = [int(level.removeprefix("block ")) for level in levels if level.startswith("block ")]
+    for level in levels:
+        if level == "embeddings":
+            yield "embeddings too"
+        elif level == "blocks" or (blocks and level == f"block {blocks[-1]}"):
+            yield "all blocks"
+        elif level.startswith("block ") and level != f"block {blocks[0]}":
+            yield f"{level.replace('block', 'blocks')} to {blocks[0]}"
+        else:
+            yield level
 
 
 def _rationales(explaining: Explaining, case: Case) -> Rows:

@@ -137,10 +137,10 @@ def _rationales(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
 
 
 def _randomised(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
-    """Whether rankings change once the encoder is random: a correlation that stays above one half has not."""
+    """Whether rankings, signs aside, change once all is random: where they correlate above one half, they have not."""
     last = found[found["depth"] == found["depth"].max()]
     for (task, head, method), rows in last.groupby(["task", "head", "method"], sort=False):
-        known = rows["correlation"].dropna()
+        known = rows["absolute_correlation"].dropna()
         if len(known):
             lower, upper = _interval(known, seed)
             outcome = "changes" if upper < MOST_ALIKE else "unchanged" if lower > MOST_ALIKE else "cannot_tell"

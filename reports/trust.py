@@ -126,6 +126,8 @@ def leaning(claim: Claim) -> str:
     apart = f"mean distance {decimal(value(claim, 'distance'), 2)}, where 0 is none and 1 the most"
     who = wording.head(claim.numbers.get("head"))
     if claim.outcome == "informed":
+        if near := claim.numbers.get("nearest"):
+            apart += f"; the least has {wording.baseline(near)}: {decimal(value(claim, 'nearest_distance'), 2)}"
         return (
             f"Yes. With {start} {who} still leans to a class in {count(away)} of {plural(n, 'text')} ({apart}). Scores "
             "count from there: they leave out what the baseline already says."

@@ -174,13 +174,15 @@ def test_randomised_rankings_start_alike_and_end_otherwise(result):
     last = table[table["depth"] == table["depth"].max()]
     for claim in (c for c in result.claims if c.id == "randomised"):
         rows = last[(last["head"] == claim.numbers["head"]) & (last["method"] == claim.numbers["method"])]
-        assert claim.numbers["correlation"] == pytest.approx(rows["correlation"].mean())
+        assert claim.numbers["correlation"] == pytest.approx(rows["absolute_correlation"].mean())
+    levels = list(dict.fromkeys(table[table["head"] == "model"]["level"]))
+    assert levels == ["intact", "head", "block 3", "blocks 2 to 3", "all blocks", "embeddings too"]
 
 
 def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
     table = result.tables["infidelity"].dropna()
     assert len(table)
-    assert (table["scaled"] <= table["own"] + 1e-9).all()
+    assert (table["scaled"] <= table["value"] + 1e-9).all()
     assert (table["scaled"] <= table["silent"] + 1e-9).all()
 
 
