@@ -19,7 +19,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, check_writable
+from probes.checks import InputError, check_same_length, check_writable, choose
+from probes.display import scored_text, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +106,54 @@ class Attribution:
                 whole = (int(first) if text[:first].strip() else 0, int(last) if text[last:].strip() else len(text))
             found.append(whole)
         return tuple(found)
+
+    def to_dataframe(self, by: str = "tokens") -> pd.DataFrame:
+        """A row for each token, or for each word, in reading order.
+
+        Args:
+            by: `tokens`: columns `token`, `segment`, `start`, `end`, `score`, and `word`, its row among the words; or
+                `words`: `word`, `segment`, `start`, `end`, `score`, and `n_tokens`. Segment 0 is the text, 1 the pair,
+                -1 a special token; `start` and `end` are first and last + 1 character there.
+        """
+        import pandas as pd
+
+        member = _members(self.offsets, self.word_offsets)
+        shown, scores, offsets, last = choose(
+            "kind of rows",
+            by,
+            {
+                "tokens": (self.tokens, self.scores, self.offsets, {"word": member}),
+                "words": (
+                    self.words,
+                    self.word_scores,
+                    self.word_offsets,
+                    {"n_tokens": np.bincount(member, minlength=len(self.words))},
+                ),
+            },
+        )
+        segment, start, end = offsets.reshape(-1, 3).T
+        columns = {by.removesuffix("s"): list(shown), "segment": segment, "start": start, "end": end, "score": scores}
+        return pd.DataFrame({**columns, **last})
+
+    def _repr_html_(self) -> str:
+        """The words in colours of their scores, for notebooks."""
+        sure = self.probabilities.get(self.predicted)
+        facts = {
+            "explained": self.target if self.against is None else f"{self.target} rather than {self.against}",
+            "predicted": self.predicted if sure is None else f"{self.predicted}, {100 * sure:.1f} %",
+            **({} if self.label is None else {"label": self.label}),
+            "by": self.method if self.baseline == "none" else f"{self.method} from {self.baseline}",
+            "of": "the model's own head" if self.layer is None else f"a probe on {self.pooling} at layer {self.layer}",
+            "sum": f"{signed(float(self.scores.sum()))} {self.unit}",
+        }
+        if self.states_layer is not None:
+            facts["scored"] = f"token states of layer {self.states_layer}"
+        if self.converged is False and self.convergence_delta is not None:
+            facts["not converged, delta"] = signed(self.convergence_delta)
+        if self.truncated:
+            facts["text"] = "cut short"
+        sides = (self.text,) if self.pair is None else (self.text, self.pair)
+        return scored_text(facts, sides, self.words, self.word_scores, self.word_offsets)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, one key a field."""
@@ -265,6 +314,20 @@ class AnalysisResult:
             notes=tuple(summary["notes"]),
             files={name: (folder / name).read_bytes() for name in summary["files"]},
         )
+
+
+def _members(offsets: NDArray[np.int64], words: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(seq,) the word of each token: both come in reading order, and each word is that of some token."""
+    member, word = np.zeros(len(offsets), dtype=np.int64), 0
+    for i, place in enumerate(offsets.tolist()[1:], start=1):
+        side, first, _ = place
+        here, _, end = words[word].tolist()
+        goes_on = side >= 0 and side == here and (first < end or place == words[word].tolist())
+        # The last piece of a text may stand beyond its last word, as a blank does.
+        if not goes_on and not (side == here >= 0 and side not in words[word + 1 : word + 2, 0]):
+            word += 1
+        member[i] = word
+    return member
 
 
 def check_replaceable(folder: Path) -> None:

@@ -11,10 +11,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
-    "checks results dealing data rows reading controlled threads checkpoints tokens pooling packing hooks encoder "
-    "runners store extraction distributed solver logistic classifiers places metrics uncertainty information controls "
-    "depth detection untrained scores sweep studies words heads baselines paths methods attribution "
-    "uninformed agreement states faithfulness rationales audit infidelity randomisation vocabulary geometry"
+    "checks display results dealing data rows reading controlled threads checkpoints tokens pooling packing hooks "
+    "encoder runners store extraction distributed solver logistic classifiers places metrics uncertainty "
+    "information controls depth detection untrained scores sweep studies words heads baselines paths methods "
+    "attribution uninformed agreement states faithfulness infidelity rationales vocabulary audit randomisation "
+    "geometry"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {
