@@ -133,7 +133,7 @@ class View:
 
     def place(self, task: str, head: str) -> tuple[str, ...]:
         """Whose numbers a row holds."""
-        return (name(task), wording.head(head))[-len(self.place_names) :]
+        return (name(task), wording.SHORT_HEADS.get(head, name(head)))[-len(self.place_names) :]
 
     def lens(self, task: str | None = None) -> tuple[str, ...]:
         """What has to be said wherever a pooler is shown."""

@@ -77,6 +77,8 @@ BASELINES = {
 }
 """Baseline -> what stands in it in the place of a text's own tokens."""
 HEADS = {"probe": "the probe", "model": "the model's own classifier"}
+SHORT_HEADS = {"probe": "probe", "model": "own classifier"}
+"""Head -> its name in a table."""
 
 
 def clean(text: str, limit: int | None = None) -> str:

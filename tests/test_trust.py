@@ -242,6 +242,7 @@ def test_a_shortcut_that_was_not_learned_shows_no_ranks():
     assert not not_learned.drawings
     assert not not_learned.tables
     (said,) = not_learned.sentences
+    assert "only 62.0 % of its decisions on 80 texts follow the word" in said.replace("\u00a0", " ")
     assert "where a method ranks it means nothing: no ranks are shown" in said
     assert "95.0" not in said.replace("\u00a0", " ")
     trust = section_of(bare(checked(audit="not_learned")), "trust")
