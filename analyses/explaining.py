@@ -148,7 +148,7 @@ class Explaining:
         return tuple(
             Case(task, head, self.rows[task], {m: self._by(m, task, head) for m in self.methods})
             for task in self.job.sweep.tasks
-            for head in self.heads[task]
+            for head in (self.heads[task] if len(self.rows[task]) else ())
         )
 
     @cached_property

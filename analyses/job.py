@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from probes.controls import ControlTask
     from probes.data import Split, Splits, TextDataset
     from probes.encoder import Encoder
+    from probes.extraction import Engine
     from probes.places import Examples
     from probes.scores import Sweep
     from probes.store import FeatureStore
@@ -115,28 +116,8 @@ class Job:
         return stores, tuple(dict.fromkeys(str(w.message) for w in caught if w.category is MemoryWarning))
 
     def _extract(self) -> Sequence[Stores]:
-        from probes.extraction import extract_features
-
-        made: list[Stores] = []
         with self.encoder_settings.extracting() as engine:
-            for encoder in self._encoders():
-                stores: dict[TextDataset, FeatureStore] = {}
-                for _, split in self.splits.items():
-                    dataset = split.dataset
-                    if dataset not in stores:
-                        stores[dataset] = extract_features(
-                            encoder,
-                            dataset.texts,
-                            dataset.pairs,
-                            poolings=self.poolings,
-                            layers=self.layers,
-                            cache=self.encoder_settings.cache,
-                            stored_dtype=self.encoder_settings.stored_dtype,
-                            part=self.part,
-                            engine=engine,
-                            progress=not self.output.quiet,
-                        )
-                made.append({name: stores[split.dataset] for name, split in self.splits.items()})
+            made = [self._stores(encoder, self.poolings, engine) for encoder in self._encoders()]
         if self.encoder_settings.shards is not None:
             once = {store.folder: store for stores in made for store in stores.values()}.values()
             missing = sum(len(store.missing(self.poolings)) for store in once)
@@ -146,6 +127,27 @@ class Job:
             )
         return made
 
+    def _stores(self, encoder: Encoder, poolings: Sequence[str], engine: Engine | None = None) -> Stores:
+        from probes.extraction import extract_features
+
+        stores: dict[TextDataset, FeatureStore] = {}
+        for _, split in self.splits.items():
+            dataset = split.dataset
+            if dataset not in stores:
+                stores[dataset] = extract_features(
+                    encoder,
+                    dataset.texts,
+                    dataset.pairs,
+                    poolings=poolings,
+                    layers=self.layers,
+                    cache=self.encoder_settings.cache,
+                    stored_dtype=self.encoder_settings.stored_dtype,
+                    part=self.part,
+                    engine=engine,
+                    progress=not self.output.quiet,
+                )
+        return {name: stores[split.dataset] for name, split in self.splits.items()}
+
     def _encoders(self) -> Iterator[Encoder]:
         yield self.encoder
         for seed in range(self.probing.untrained):
@@ -153,18 +155,24 @@ class Job:
 
     def examples(self, untrained: int | None = None) -> Read:
         """The splits as `sweep_probes` takes them; of the untrained encoder of that seed, where one is named."""
-        found = {name: self._examples(name, split, untrained) for name, split in self.splits.items()}
+        return self._read(self._extracted[0][0 if untrained is None else 1 + untrained], self.poolings)
+
+    def examples_of(self, encoder: Encoder, poolings: Sequence[str]) -> Read:
+        """The same with the features of another encoder, which are extracted here."""
+        return self._read(self._stores(encoder, poolings), poolings)
+
+    def _read(self, stores: Stores, poolings: Sequence[str]) -> Read:
+        found = {name: self._examples(name, split, stores[name], poolings) for name, split in self.splits.items()}
         return Read(found["train"], found.get("validation"), found["test"])
 
-    def _examples(self, name: str, split: Split, untrained: int | None) -> Examples:
+    def _examples(self, name: str, split: Split, store: FeatureStore, poolings: Sequence[str]) -> Examples:
         from probes.places import Examples
 
         texts = (
             split.texts if split.pairs is None else [f"{a} {b}" for a, b in zip(split.texts, split.pairs, strict=True)]
         )
-        store = self._extracted[0][0 if untrained is None else 1 + untrained][name]
         return Examples(
-            features={pooling: store.layers(pooling, split.rows) for pooling in self.poolings},
+            features={pooling: store.layers(pooling, split.rows) for pooling in poolings},
             labels={task: split.labels(task) for task in self.splits.class_names},
             texts=texts,
             units=split.units if name == "train" and self.splits.validation is None else None,
