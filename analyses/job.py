@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from probes.data import Split, Splits, TextDataset
     from probes.encoder import Encoder
     from probes.extraction import Engine
-    from probes.places import Examples
+    from probes.places import Examples, Read
     from probes.scores import Sweep
     from probes.store import FeatureStore
     from probes.untrained import Floor
@@ -38,16 +38,6 @@ PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy p
 
 class PartDone(Exception):  # noqa: N818 - not an error: what was asked for is done, and there is no result yet
     """One share of the features is extracted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Read:
-    """The splits with their features."""
-
-    train: Examples
-    validation: Examples | None
-    """None where folds of the training texts choose."""
-    test: Examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +152,8 @@ class Job:
         return self._read(self._stores(encoder, poolings), poolings)
 
     def _read(self, stores: Stores, poolings: Sequence[str]) -> Read:
+        from probes.places import Read
+
         found = {name: self._examples(name, split, stores[name], poolings) for name, split in self.splits.items()}
         return Read(found["train"], found.get("validation"), found["test"])
 
@@ -227,23 +219,16 @@ class Job:
     @cached_property
     def untrained(self) -> Sequence[Sequence[Floor]]:
         """The probes of each untrained encoder."""
-        from probes.untrained import untrained_floor
+        from probes.untrained import untrained_floors
 
-        classes = {task: len(names) for task, names in self.splits.class_names.items()}
-        found = []
-        for seed in range(self.probing.untrained):
-            read = self.examples(seed)
-            floor = untrained_floor(
-                read.train,
-                read.validation,
-                read.test,
-                n_classes=classes,
-                layers=self.layers,
-                folds=self._folds(read.train) if read.validation is None else None,
-                device=str(self.encoder.device),
-            )
-            found.append(floor)
-        return found
+        encoders = [self.examples(seed) for seed in range(self.probing.untrained)]
+        return untrained_floors(
+            encoders,
+            n_classes={task: len(names) for task, names in self.splits.class_names.items()},
+            layers=self.layers,
+            folds=self._folds(encoders[0].train) if encoders and encoders[0].validation is None else None,
+            device=str(self.encoder.device),
+        )
 
     def _folds(self, train: Examples) -> Mapping[str, Folds]:
         from probes.sweep import training_folds

@@ -34,6 +34,16 @@ class Examples:
     """(examples,) ids of what folds must keep together, such as duplicates and groups."""
 
 
+@dataclass(frozen=True, eq=False)
+class Read:
+    """The splits with the features that one encoder gives them."""
+
+    train: Examples
+    validation: Examples | None
+    """None where folds of the training texts choose."""
+    test: Examples
+
+
 @dataclass(frozen=True, order=True)
 class Point:
     """One layer and pooling."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from probes.checks import choose
 from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, Folds, select_by_folds, select_probe
-from probes.places import Examples, Point
+from probes.places import Point, Read
 from probes.threads import abreast, side_by_side
 from probes.uncertainty import Predictions
 
@@ -25,10 +25,8 @@ class Floor:
     """Of the test examples."""
 
 
-def untrained_floor(
-    train: Examples,
-    validation: Examples | None,
-    test: Examples,
+def untrained_floors(
+    encoders: Sequence[Read],
     *,
     n_classes: dict[str, int],
     layers: Sequence[int],
@@ -36,54 +34,62 @@ def untrained_floor(
     cs: Sequence[float] = DEFAULT_CS,
     folds: Mapping[str, Folds] | None = None,
     device: str = "cpu",
-) -> list[Floor]:
-    """Probes on an untrained encoder: at every layer and pooling, as on the trained one, but for the choice of penalty.
+) -> list[list[Floor]]:
+    """Probes on untrained encoders: at every layer and pooling, as on the trained one, but for the choice of penalty.
 
     The penalty is chosen on validation at the lowest, the middle and the highest layer; the layers between take that of
     the nearest of them (of two equally near, the lower one's): what random layers hold changes little from one to the
-    next.
+    next. The places of all encoders are dealt to the cores together, none of which then waits at the end of each.
 
     Args:
-        train: Features `{"mean": array}` of shape (layers, examples, hidden), and labels.
-        validation: The same; None where folds choose.
-        test: The same; read once.
+        encoders: The splits as each of them shows them: features `{"mean": array}` of shape (layers, examples, hidden),
+            and labels. Test is read once.
         n_classes: Label column -> classes of the task.
         layers: Which to read.
         probe: Name from `probes.classifiers.PROBES`.
         cs: Inverse penalty strengths, increasing.
         folds: Label column -> parts of the training examples that choose the penalty where there is no validation.
         device: Where probes are fitted.
+
+    Returns:
+        Of each encoder its probes, by label column, pooling and layer.
     """
+    if not encoders:
+        return []
     kind = choose("probe", probe, PROBES)
     order = sorted(layers)
     tuned = sorted({order[0], order[(len(order) - 1) // 2], order[-1]})
 
-    def fit(point: Point) -> list[Floor]:
-        """The probes of all label columns at one point."""
-        pooling, layer = point.pooling, point.layer
-        fitter, done = kind.on(train.features[pooling][layer], device=device), []
+    def fit(place: tuple[int, Point]) -> list[Floor]:
+        """The probes of all label columns at one point of one encoder."""
+        i, point = place
+        read, pooling, layer = encoders[i], point.pooling, point.layer
+        x = read.train.features[pooling][layer]
+        unseen = read.validation.features[pooling][layer] if layer in tuned and read.validation is not None else None
+        fitter, done = kind.on(x, device=device), []
         for task, k in n_classes.items():
-            y = train.labels[task]
-            if layer in tuned and validation is not None:
-                held_out = validation.features[pooling][layer]
+            y = read.train.labels[task]
+            if layer in tuned and read.validation is not None and unseen is not None:
                 probes = fitter.fits(np.tile(y, (len(cs), 1)), cs, n_classes=k, tol=ROUGH)
-                fitted = select_probe(probes, held_out, validation.labels[task]).probe
+                fitted = select_probe(probes, unseen, read.validation.labels[task]).probe
             elif layer in tuned:
-                x, parts = train.features[pooling][layer], (folds or {})[task]
-                fitted = select_by_folds(kind, x, y, parts, cs, n_classes=k, device=device)[0].probe
+                fitted = select_by_folds(kind, x, y, (folds or {})[task], cs, n_classes=k, device=device)[0].probe
             else:
                 near = min(tuned, key=lambda other: abs(other - layer))
-                c = chosen[task, Point(pooling, near)]
+                c = chosen[i, task, Point(pooling, near)]
                 (fitted,) = fitter.fits(np.asarray(y)[None], (c,), n_classes=k, tol=ROUGH)
-            done.append(Floor(task, point, fitted.c, Predictions.of(fitted.log_prob(test.features[pooling][layer]))))
+            log_prob = fitted.log_prob(read.test.features[pooling][layer])
+            done.append(Floor(task, point, fitted.c, Predictions.of(log_prob)))
         return done
 
-    first = train.features[next(iter(train.features))][order[0]]
+    poolings = tuple(encoders[0].train.features)
+    first = encoders[0].train.features[poolings[0]][order[0]]
+    chosen: dict[tuple[int, str, Point], float] = {}
+    found: list[list[Floor]] = [[] for _ in encoders]
     with side_by_side(abreast(2 * first.nbytes, device)) as run:
-        chosen: dict[tuple[str, Point], float] = {}
-        found: list[Floor] = []
         for some in (tuned, [layer for layer in order if layer not in tuned]):
-            points = [Point(pooling, layer) for pooling in train.features for layer in some]
-            found += [floor for floors in run(fit, points) for floor in floors]
-            chosen |= {(floor.task, floor.point): floor.c for floor in found}
-    return sorted(found, key=lambda floor: (floor.task, floor.point.pooling, floor.point.layer))
+            places = [(i, Point(p, layer)) for i in range(len(encoders)) for p in poolings for layer in some]
+            for (i, point), floors in zip(places, run(fit, places), strict=True):
+                found[i] += floors
+                chosen |= {(i, floor.task, point): floor.c for floor in floors}
+    return [sorted(each, key=lambda floor: (floor.task, floor.point.pooling, floor.point.layer)) for each in found]

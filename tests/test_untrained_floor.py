@@ -6,8 +6,8 @@ import pytest
 from probes import Examples
 from probes.classifiers import DEFAULT_CS, select_probe
 from probes.logistic import LogisticProbe
-from probes.places import Point
-from probes.untrained import untrained_floor
+from probes.places import Point, Read
+from probes.untrained import untrained_floors
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,18 @@ def splits():
     return found
 
 
+def floors(*encoders, layers=range(5)):
+    return untrained_floors([Read(*splits) for splits in encoders], n_classes={"label": 2}, layers=layers)
+
+
 def test_every_layer_and_pooling_has_its_floor(splits):
-    found = untrained_floor(*splits, n_classes={"label": 2}, layers=range(5))
+    (found,) = floors(splits)
     assert [floor.point for floor in found] == [Point(pooling, i) for pooling in ("cls", "mean") for i in range(5)]
 
 
 def test_the_penalty_is_chosen_at_the_lowest_middle_and_highest_layer_and_taken_from_the_nearest(splits):
     train, validation, test = splits
-    found = {f.point: f for f in untrained_floor(*splits, n_classes={"label": 2}, layers=range(5))}
+    found = {f.point: f for f in floors(splits)[0]}
     y = [split.labels["label"] for split in splits]
     tuned = {}
     for layer in (0, 2, 4):
@@ -47,5 +51,14 @@ def test_the_penalty_is_chosen_at_the_lowest_middle_and_highest_layer_and_taken_
 
 
 def test_one_layer_alone_is_tuned(splits):
-    (first, second) = untrained_floor(*splits, n_classes={"label": 2}, layers=(3,))
+    ((first, second),) = floors(splits, layers=(3,))
     assert (first.point, second.point) == (Point("cls", 3), Point("mean", 3))
+
+
+def test_each_of_several_encoders_has_the_floor_that_it_has_alone(splits):
+    other = [Examples({p: -2 * x[::-1] for p, x in s.features.items()}, s.labels) for s in splits]
+    for together, alone in zip(floors(splits, other, splits), (splits, other, splits), strict=True):
+        for a, b in zip(together, floors(alone)[0], strict=True):
+            assert (a.point, a.c) == (b.point, b.c)
+            np.testing.assert_array_equal(a.predictions.log_prob, b.predictions.log_prob)
+    assert floors() == []

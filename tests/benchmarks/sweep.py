@@ -30,12 +30,12 @@ from probes.encoder import Encoder
 from probes.extraction import extract_features
 from probes.geometry import cka_matrix
 from probes.logistic import LogisticProbe, standardisation
-from probes.places import Examples, Sample
+from probes.places import Examples, Read, Sample
 from probes.reading import Source, read_splits
 from probes.studies import usual_studies
 from probes.sweep import sweep_probes
 from probes.uncertainty import bootstrap
-from probes.untrained import untrained_floor
+from probes.untrained import untrained_floors
 from tests.benchmarks.by_hand import DATA, POOLINGS, SPLITS
 
 NEAR = 1e-3
@@ -122,8 +122,7 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     seconds["information, control, depth"] -= seconds["plain sweep"]
     both = [(split.texts, split.labels("label")) for _, split in splits.items()]
     timed("bag of words", lambda: bag_of_words(both[0], both[1], both[2][0], n_classes=2))
-    runs = range(3)
-    timed("untrained", lambda: [untrained_floor(*untrained, n_classes=classes, layers=range(7)) for _ in runs])
+    timed("untrained", lambda: untrained_floors([Read(*untrained)] * 3, n_classes=classes, layers=range(7)))
     best = whole.tasks["label"].best
     samples = [Sample(split.features[best.pooling][best.layer], split.labels["label"]) for split in plain]
     timed("planted signals", lambda: plant(*samples, n_classes=2))
