@@ -37,9 +37,13 @@ class Fitter(Protocol):
         *,
         n_classes: int,
         weights: NDArray[np.floating[Any]] | None = None,
+        start: FittedProbe | None = None,
         tol: float | None = None,
     ) -> list[FittedProbe]:
-        """Several fits at once: `labels` and `weights` (fits, examples), `cs` (fits,); `tol` if not the probe's own."""
+        """Several fits at once: `labels` and `weights` (fits, examples), `cs` (fits,); `tol` if not the probe's own.
+
+        `start` is a probe that lies near all of them, where one is known.
+        """
         ...
 
     def first(self, n: int) -> Fitter:
@@ -101,6 +105,12 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: NDArray[np.
     if best is None:
         raise InputError("no penalty strength was given to choose from")
     return Selection(best, tuple(trials))
+
+
+def before_rise(losses: NDArray[np.floating[Any]]) -> int:
+    """Where `select_probe` would have stopped, of (penalties,) validation losses that are all known."""
+    rises = np.flatnonzero(losses > np.minimum.accumulate(losses))
+    return int(rises[0] if len(rises) else len(losses)) - 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,9 +66,10 @@ def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[Place], Refitted]:
         size = len(place.train.labels)
         counts = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n).astype(np.float32)
         labels = np.tile(place.train.labels, (n, 1))
-        cs = (place.chosen.probe.c,) * n
-        probes = place.fitter.fits(labels, cs, n_classes=place.n_classes, weights=counts, tol=ROUGH)
-        log_prob = place.chosen.probe.log_prob(place.test.features)
+        chosen = place.chosen.probe
+        cs = (chosen.c,) * n
+        probes = place.fitter.fits(labels, cs, n_classes=place.n_classes, weights=counts, start=chosen, tol=ROUGH)
+        log_prob = chosen.log_prob(place.test.features)
         return Refitted(
             np.exp(log_prob[np.arange(len(log_prob)), place.test.labels]),
             np.asarray(log_prob.argmax(axis=1)),

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, majority, select_probe
-from probes.logistic import FittedProbe
+from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, before_rise, majority
+from probes.logistic import FittedProbe, label_log_prob
 from probes.places import Place
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -131,7 +131,8 @@ def information(place: Place) -> Information:
         held_out = place.validation
         chosen = next((probe for probe in probes if probe.c == place.chosen.probe.c), probes[0])
         if held_out is not None:
-            chosen = select_probe(probes, held_out.features, held_out.labels).probe
+            losses = -label_log_prob(probes, held_out.features, held_out.labels).mean(axis=1)
+            chosen = probes[before_rise(losses)]
         log_prob = chosen.log_prob(place.test.features)
         hits = log_prob.argmax(axis=1) == place.test.labels
         loss = -log_prob[np.arange(len(hits)), place.test.labels].mean()
@@ -157,11 +158,11 @@ def _code(
     fitted = _prefix_probes(fitter, labels, ends[:-1], cs, n_classes)
     for (start, end), probes in zip(itertools.pairwise(ends), fitted, strict=True):
         known, block = labels[:start], slice(start, end)
-        each = np.array([_bits(probe.log_prob(features[block]), labels[block]) for probe in probes])
+        each = -label_log_prob(probes, features[block], labels[block]).sum(axis=1) / math.log(2)
         bits.append(float(each[sent.argmin()]))
         sent += each
         prior = majority(known, n_classes=n_classes)
-        prior_bits.append(_bits(np.tile(prior, (end - start, 1)), labels[block]))
+        prior_bits.append(float(-prior[labels[block]].sum() / math.log(2)))
         prefixes.append((start, probes))
     return Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes), prefixes
 
@@ -195,7 +196,3 @@ def block_ends(fractions: Sequence[float], n: int) -> list[int]:
     if not len(fractions) or not (steps > 0).all() or fractions[-1] != 1:
         raise InputError(f"fractions must increase from above 0 to 1, found {tuple(fractions)}")
     return list(dict.fromkeys(max(1, round(share * n)) for share in fractions))
-
-
-def _bits(log_prob: NDArray[np.float64], labels: NDArray[np.integer[Any]]) -> float:
-    return float(-log_prob[np.arange(len(labels)), labels].sum() / math.log(2))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 64
 """Columns of weights that are fitted together; from there on the products of matrices gain no more."""
 
-CHUNK = 2048
-"""Rows squared at once."""
+CHUNK = 256
+"""Rows squared, or scored by several probes, at once: few enough for a core's cache."""
 
 TINY = 1e-6
 """Relative spread under which a dimension is rounding noise; standardising would blow it up to full size."""
@@ -123,6 +123,7 @@ class LogisticFitter:
         *,
         n_classes: int,
         weights: NDArray[np.floating[Any]] | None = None,
+        start: FittedProbe | None = None,
         tol: float | None = None,
     ) -> list[FittedProbe]:
         """Several fits at once.
@@ -132,6 +133,7 @@ class LogisticFitter:
             cs: (fits,) inverse penalty strengths.
             n_classes: Classes of the task.
             weights: (fits, examples) how often each example counts; once when None.
+            start: Where they begin: a probe on the same features that lies near them.
             tol: In the place of the probe's own.
 
         Raises:
@@ -141,14 +143,15 @@ class LogisticFitter:
         for row in labels:
             self._check(row, n_classes)
         kept = np.ones(labels.shape, dtype=bool) if weights is None else weights > 0
-        shown = [tuple(np.unique(row[own])) for row, own in zip(labels, kept, strict=True)]
+        shown = [tuple(np.flatnonzero(np.bincount(row[own])).tolist()) for row, own in zip(labels, kept, strict=True)]
         found: dict[int, FittedProbe] = {}
         for classes in dict.fromkeys(shown):
             same = [i for i, own in enumerate(shown) if own == classes]
             size = _together(len(classes))
             for some in (same[start : start + size] for start in range(0, len(same), size)):
                 counts = None if weights is None else weights[some]
-                solutions = self._solve(labels[some], [cs[i] for i in some], counts, None, tol or self.probe.tol)
+                begin = None if start is None or len(classes) == 1 else self._unfold(start, classes)
+                solutions = self._solve(labels[some], [cs[i] for i in some], counts, begin, tol or self.probe.tol)
                 for i, solution in zip(some, solutions, strict=True):
                     found[i] = self._fold(solution, labels[i], kept[i], n_classes, cs[i])
         return [found[i] for i in range(len(labels))]
@@ -185,11 +188,20 @@ class LogisticFitter:
             max_iter=self.probe.max_iter,
         )
 
+    def _unfold(self, probe: FittedProbe, shown: Sequence[int]) -> Solution:
+        """The part of a probe that tells the shown classes apart, on the standardised features."""
+        from probes.solver import Solution
+
+        weight, bias = (part[list(shown)].astype(np.float64) for part in (probe.weight, probe.bias))
+        if len(shown) == 2:
+            weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
+        return Solution(weight * self.design.scale, bias + weight @ self.design.shift, converged=True)
+
     def _fold(
         self, solution: Solution, labels: NDArray[np.integer[Any]], kept: NDArray[np.bool_], n_classes: int, c: float
     ) -> FittedProbe:
         """A solution on the features as they came; `kept` are the examples that count."""
-        shown = np.unique(labels[kept])
+        shown = np.flatnonzero(np.bincount(labels[kept]))
         logits = self.design.logits(solution).cpu().numpy()[kept] if len(shown) < n_classes else None
         weight, bias = self.design.fold(solution)
         return whole_probe(weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged)
@@ -203,12 +215,36 @@ def _together(n_classes: int) -> int:
 def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(hidden,) mean and (hidden,) scale, which is 1 for a dimension that varies by rounding alone."""
     mean = features.mean(axis=0, dtype=np.float64)
-    total = np.zeros_like(mean)
+    total, apart = np.zeros_like(mean), np.empty((min(CHUNK, len(features)), len(mean)))
     for start in range(0, len(features), CHUNK):  # numpy's own would hold all rows in float64
-        total += np.square(features[start : start + CHUNK] - mean).sum(axis=0)
+        rows = features[start : start + CHUNK]
+        part = np.subtract(rows, mean, out=apart[: len(rows)])
+        total += np.einsum("ij,ij->j", part, part)
     scale = np.sqrt(total / len(features))
     floor = TINY * np.maximum(np.abs(mean), scale.max(initial=0.0))
     return mean, np.where(scale > floor, scale, 1.0)
+
+
+def label_log_prob(
+    probes: Sequence[FittedProbe], features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]
+) -> NDArray[np.float64]:
+    """(probes, examples) natural log probability that each of several probes gives each example's label.
+
+    Args:
+        probes: Of the same features and classes.
+        features: (examples, hidden)
+        labels: (examples,) class ids.
+    """
+    weight, bias = np.concatenate([p.weight for p in probes]), np.concatenate([p.bias for p in probes])
+    found = np.empty((len(probes), len(labels)))
+    for start in range(0, len(labels), CHUNK):
+        rows = slice(start, start + CHUNK)
+        logits = np.asarray(weight @ features[rows].T + bias[:, None], dtype=np.float32)
+        wide = logits.reshape(len(probes), -1, logits.shape[1]).astype(np.float64)  # examples last: long sums are fast
+        wide -= wide.max(axis=1, keepdims=True)
+        own = np.take_along_axis(wide, labels[None, None, rows], axis=1)[:, 0]
+        found[:, rows] = own - np.log(np.exp(wide).sum(axis=1))
+    return found
 
 
 def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

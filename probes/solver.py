@@ -5,7 +5,8 @@ resampling. One after the other, each fit is a series of products of a matrix an
 by side they are products of matrices, which run at the processor's speed. And the features of a layer are so correlated
 that the curvature of the loss differs by orders of magnitude between directions. In the basis of the principal
 components, to which the L2 penalty is blind, it is nearly diagonal and known beforehand; weights are turned into it and
-gradients back, the features stay as they are unless there are few. The benchmark `sweep` shows what both gain.
+gradients back, the features stay as they are unless there are few. A fit that stands alone has no use for a basis that
+is right for every penalty: a Cholesky factor does for its own. The benchmark `sweep` shows what this gains.
 
 Source: Liu & Nocedal (1989), Mathematical Programming 45 (L-BFGS); Boehning (1992), Annals of the Institute of
 Statistical Mathematics 44 (the curvature of multinomial likelihoods).
@@ -21,12 +22,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probes.frames import Products, Rotation, Whitening
+
 BASIS_ROWS = 4096
 """Rows that the principal components are taken from, or 4 for each of them; they set the pace, not the solution."""
 BASIS_HIDDEN = 2048
 """Widest features that are turned into that basis; with wider ones it costs more than it gains."""
 CHUNK = 2048
 """Rows standardised at once."""
+BAND = 96
+"""Columns whose products with those after them are taken at once."""
 MEMORY = 10
 """Steps that L-BFGS remembers."""
 PRODUCTS = 40
@@ -41,14 +46,22 @@ class Design:
 
     z: Tensor
     """(examples, hidden) in float32, or in float64 where the features are."""
-    spectrum: Tensor
-    """(hidden,) mean square of `z` along each vector of the basis, about."""
+    products: Products
+    """Of about `BASIS_ROWS` rows."""
     shift: NDArray[np.float64]
     """(hidden,) what standardising subtracts."""
     scale: NDArray[np.float64]
     """(hidden,) what it divides by."""
-    basis: Tensor | None
-    """(hidden, hidden) a vector of the basis in each column; None for the axes."""
+
+    @property
+    def spectrum(self) -> Tensor:
+        """(hidden,) mean square of `z` along each vector of the basis, about."""
+        return self.products.components[0]
+
+    @property
+    def basis(self) -> Tensor | None:
+        """(hidden, hidden) a vector of the basis in each column; None for the axes."""
+        return self.products.components[1]
 
     @classmethod
     def of(
@@ -70,11 +83,14 @@ class Design:
             part = torch.from_numpy(np.ascontiguousarray(features[rows], dtype=kind)).to(device)
             torch.sub(part, centre, out=z[rows]).div_(divisor)
         if hidden > BASIS_HIDDEN:
-            return cls(z, z.square().mean(dim=0), shift, scale, None)
-        rows = max(BASIS_ROWS, 4 * hidden)
-        some = z[:: -(-n // rows)]
-        spectrum, basis = torch.linalg.eigh(some.T @ some / len(some))
-        return cls(z, spectrum.clamp(min=0), shift, scale, basis)
+            return cls(z, Products(z.square().mean(dim=0)), shift, scale)
+        some = z[:: -(-n // max(BASIS_ROWS, 4 * hidden))]
+        products = z.new_empty((hidden, hidden))
+        for start in range(0, hidden, BAND):  # it is symmetric: what lies below the band is a copy
+            band = products[start : start + BAND, start:]
+            torch.mm(some[:, start : start + BAND].T, some[:, start:], out=band)
+            products[start + BAND :, start : start + BAND] = band[:, BAND:].T
+        return cls(z, Products(products.div_(len(some))), shift, scale)
 
     def first(self, n: int) -> Self:
         """The first `n` examples, standardised as all of them are."""
@@ -129,23 +145,25 @@ def solve(
     losses = _Losses.of(design, labels, cs, n_classes, weights, start)
     u, converged = _minimise(losses, tol=tol, max_iter=max_iter)
     whole = u * losses.step
-    if design.basis is not None:
-        whole[..., :-1] = whole[..., :-1] @ design.basis.T
+    if losses.frame is not None:
+        whole[..., :-1] = losses.frame.weights(whole[..., :-1])
     found = whole.cpu().numpy()
     return [Solution(w[:, :-1], w[:, -1], bool(ok)) for w, ok in zip(found, converged.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Losses:
-    """The losses to minimise, as functions of u: the weights in the basis and, last, the bias, each over its `step`.
+    """The losses to minimise, as functions of u: the weights in a frame and, last, the bias, each over its `step`.
 
     Problems and columns stand before examples and hidden: a few columns times many rows is several times slower the
     other way round.
     """
 
     z: Tensor
-    basis: Tensor | None
-    """That weights are turned by, and gradients back; None where `z` itself is in the basis."""
+    frame: Rotation | Whitening | None
+    """None for the axes."""
+    turned: bool
+    """Whether `z` itself is in the frame, so that weights and gradients need not be turned each time."""
     targets: Tensor
     """(problems, examples) class ids."""
     share: Tensor
@@ -184,16 +202,23 @@ class _Losses:
             p = torch.sigmoid(logits) if n_classes == 2 else logits.softmax(dim=1)
             variance = (p * (1 - p)).mean(dim=0).clamp(min=1 / n**2).expand(problems, -1)
             whole = np.concatenate([begin.weight, begin.bias[:, None]], axis=1)
-            point = torch.from_numpy(whole).to(z)
-            if design.basis is not None:
-                point = torch.cat([point[:, :-1] @ design.basis, point[:, -1:]], dim=1)
-            point = point.expand(problems, -1, -1)
-        curvature = torch.cat([variance[..., None] * design.spectrum + penalty[:, None, None], variance[..., None]], 2)
+            point = torch.from_numpy(whole).to(z).expand(problems, -1, -1)
+        frame: Rotation | Whitening | None = None
+        if problems == len(columns) == 1:
+            frame = design.products.whitening(variance[0, 0], penalty[0])
+        if frame is not None:
+            of_weights = torch.ones_like(point[..., :-1])
+        else:
+            frame = None if design.basis is None else Rotation(design.basis)
+            of_weights = variance[..., None] * design.spectrum + penalty[:, None, None]
+        curvature = torch.cat([of_weights, variance[..., None]], dim=2)
+        if frame is not None:
+            point = torch.cat([frame.coordinates(point[..., :-1]), point[..., -1:]], dim=2)
         step = curvature.rsqrt()
-        basis = design.basis
-        if basis is not None and PRODUCTS * problems * len(columns) > n:
-            z, basis = z @ basis, None
-        return cls(z, basis, targets, share, penalty, step, point / step)
+        turned = isinstance(frame, Rotation) and PRODUCTS * problems * len(columns) > n
+        if isinstance(frame, Rotation) and turned:
+            z = z @ frame.basis
+        return cls(z, frame, turned, targets, share, penalty, step, point / step)
 
     def at(self, u: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         """Loss (problems,) in float64 and gradient, like `u`, of the problems `which`."""
@@ -201,10 +226,13 @@ class _Losses:
         share = self.share if len(self.share) == 1 else self.share[which]
         both = u * step
         weight = both[..., :-1]
-        of_z = weight.flatten(0, 1)
-        if self.basis is not None:
-            of_z = of_z @ self.basis.T
-        logits = (of_z @ self.z.T).view(*u.shape[:2], -1) + both[..., -1:]
+        if self.frame is not None and not self.turned:
+            weight = self.frame.weights(weight)
+        bias = both[..., -1:]
+        if weight.any():
+            logits = (weight.flatten(0, 1) @ self.z.T).view(*u.shape[:2], -1) + bias
+        else:  # as where a search begins: a product is saved
+            logits = bias.repeat(1, 1, len(self.z))
         if u.shape[1] == 1:
             logit, y = logits[:, 0], targets.to(logits.dtype)
             losses = torch.nn.functional.softplus(logit) - y * logit
@@ -217,10 +245,8 @@ class _Losses:
             residual.scatter_add_(1, own, residual.new_full((1, 1, 1), -1.0).expand(own.shape))
         residual *= share.unsqueeze(1)
         gradient = torch.empty_like(u)
-        of_z = residual.flatten(0, 1) @ self.z
-        if self.basis is not None:
-            of_z = of_z @ self.basis
-        gradient[..., :-1] = of_z.view(weight.shape) + penalty[:, None, None] * weight
+        of_weight = (residual.flatten(0, 1) @ self.z).view(weight.shape) + penalty[:, None, None] * weight
+        gradient[..., :-1] = of_weight if self.frame is None or self.turned else self.frame.gradient(of_weight)
         gradient[..., -1] = residual.sum(dim=2)
         loss = (losses * share).sum(dim=1, dtype=torch.float64)
         loss += penalty * weight.square().sum(dim=(1, 2), dtype=torch.float64) / 2

@@ -12,7 +12,7 @@ PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
     "checks display results dealing data rows reading controlled threads checkpoints tokens pooling packing hooks "
-    "encoder runners store extraction distributed solver logistic classifiers places metrics uncertainty "
+    "encoder runners store extraction distributed frames solver logistic classifiers places metrics uncertainty "
     "information controls depth detection untrained scores sweep studies words heads baselines paths methods "
     "attribution uninformed agreement states faithfulness infidelity rationales vocabulary audit randomisation "
     "geometry"

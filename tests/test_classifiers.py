@@ -10,8 +10,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from probes import FittedProbe, InputError, LogisticProbe, load_probes
-from probes.classifiers import Folds, Trial, bag_of_words, majority, pack_probes, select_by_folds, select_probe
-from probes.logistic import log_softmax, standardisation
+from probes.classifiers import (
+    Folds,
+    Trial,
+    bag_of_words,
+    before_rise,
+    majority,
+    pack_probes,
+    select_by_folds,
+    select_probe,
+)
+from probes.logistic import label_log_prob, log_softmax, standardisation
 
 
 @pytest.mark.parametrize("c", [0.01, 0.5, 10.0])
@@ -135,6 +144,25 @@ def test_a_bag_of_words_learns_words_and_no_order():
         texts, labels = [t for t, _ in rows], np.array([y for _, y in rows])
         log_prob = bag_of_words((texts, labels), (texts, labels), texts, n_classes=2)
         assert (log_prob.argmax(axis=1) == labels).mean() == accuracy
+
+
+@pytest.mark.parametrize("losses", [[3.0], [3, 2, 1], [1, 2, 0.5], [2, 2, 1, 1, 5, 0.5], [2, 1, 1.5, 0.5]])
+def test_where_losses_are_known_the_choice_is_that_of_the_path(losses):
+    x, y = np.ones((1, 1)), np.zeros(1, dtype=int)
+    odds = np.log(np.expm1(losses))  # of the other class, where this is the loss
+    path = [FittedProbe(np.array([[0.0], [o]]), np.zeros(2), c=float(i)) for i, o in enumerate(odds)]
+    np.testing.assert_allclose(-label_log_prob(path, x, y)[:, 0], losses, rtol=1e-6)
+    assert before_rise(-label_log_prob(path, x, y)[:, 0]) == select_probe(path, x, y).probe.c
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_several_probes_scored_at_once_say_what_each_says_alone(three_classes, n_classes):
+    x, y = three_classes
+    y = y % n_classes
+    probes = list(LogisticProbe().on(x).path(y, (1e-3, 0.1, 10.0), n_classes=n_classes))
+    x, y = np.tile(x, (5, 1)), np.tile(y, 5)
+    alone = [probe.log_prob(x)[np.arange(len(y)), y] for probe in probes]
+    np.testing.assert_allclose(label_log_prob(probes, x, y), alone, atol=1e-5)
 
 
 def test_log_softmax_stands_large_logits():

@@ -105,6 +105,51 @@ def test_in_the_basis_dimensions_are_uncorrelated(correlated):
     assert np.abs(gram - np.diag(np.diag(gram))).max() > 0.1
 
 
+def test_a_fit_alone_equals_the_same_fit_beside_others(correlated):
+    x, y = correlated[0], correlated[1] % 2
+    fitter = LogisticProbe(tol=1e-14).on(x)
+    for c in (1e-3, 1.0, 1e3):
+        (alone,), (beside, _) = (fitter.fits(np.stack([y] * n), (c,) * n, n_classes=2) for n in (1, 2))
+        np.testing.assert_allclose(alone.log_prob(x), beside.log_prob(x), atol=1e-6)
+        np.testing.assert_allclose(alone.log_prob(x), reference(x, y, c), atol=2e-4)
+
+
+def test_whitened_weights_have_a_curvature_of_one_in_every_direction(correlated):
+    products = Design.of(correlated[0], *standardisation(correlated[0])).products
+    variance, penalty = torch.tensor(0.2).double(), torch.tensor(0.01).double()
+    frame = products.whitening(variance, penalty)
+    weights = frame.weights(torch.eye(12).double())
+    curvature = variance * products.of + penalty * torch.eye(12)
+    np.testing.assert_allclose(weights @ curvature @ weights.T, np.eye(12), atol=1e-10)
+    np.testing.assert_allclose(frame.coordinates(weights), np.eye(12), atol=1e-10)
+    some = torch.linspace(-1, 1, 12).double()[None]
+    np.testing.assert_allclose(frame.gradient(some), some @ weights.T, atol=1e-10)  # the chain rule
+    assert products.whitening(variance, -penalty * 1e3) is None
+
+
+def test_a_fit_alone_of_more_dimensions_than_examples_needs_no_factor():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.standard_normal((40, 3)), 8, axis=1)  # rank 3, and rounding
+    y = (x[:, 0] + rng.standard_normal(40) > 0).astype(int)
+    (fitted,) = LogisticProbe(tol=1e-14).on(x).fits(y[None], (1e9,), n_classes=2)
+    np.testing.assert_allclose(fitted.log_prob(x), reference(x, y, 1e9), atol=2e-3)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_where_fits_begin_does_not_move_where_they_end(correlated, n_classes):
+    x, y = correlated[0], correlated[1] % n_classes
+    fitter = LogisticProbe(tol=1e-14).on(x)
+    counts = np.random.default_rng(2).multinomial(300, np.full(300, 1 / 300), size=2).astype(float)
+    counts[1, y == 1] = 0  # a class that one of them does not show
+    near = LogisticProbe(c=0.3).fit(x, y, n_classes=n_classes)
+    fits = [
+        fitter.fits(np.stack([y, y]), (0.1, 0.1), n_classes=n_classes, weights=counts, start=start)
+        for start in (None, near)
+    ]
+    for cold, warm in zip(*fits, strict=True):
+        np.testing.assert_allclose(warm.log_prob(x), cold.log_prob(x), atol=1e-5)
+
+
 def test_the_tolerance_sets_how_near_the_loss_comes_to_its_minimum(correlated):
     x, y = correlated
     shift, scale = standardisation(x)
