@@ -6,8 +6,11 @@ embeddings; positions and special tokens are the same in the baseline, so specia
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,13 +21,14 @@ from tqdm.auto import tqdm
 from probes.baselines import Pool, baseline_name, starts
 from probes.checks import InputError, check_same_length, choose
 from probes.encoder import Encoder
-from probes.extraction import token_budget
+from probes.extraction import batches, token_budget
 from probes.heads import Head
 from probes.logistic import log_softmax
-from probes.methods import METHODS, Explained
+from probes.methods import METHODS, Bucket, Explained, Scored
+from probes.paths import FIRST_STEPS, padded
 from probes.results import Attribution
 from probes.runners import runners
-from probes.tokens import Batch
+from probes.tokens import Batch, Encoded
 from probes.words import group_words
 
 MAX_STEPS = 256
@@ -73,7 +77,7 @@ def attribute(
             the baseline text. The method `direct` sets it to the probe's layer.
         references: Texts that the baseline `sampled` draws from; those explained when None.
         tolerance: Steps are doubled from 16 until |convergence delta| is at most this share of
-            |output - baseline output|, or .005 where that is more; n steps take n + 1 gradients.
+            |output - baseline output|, or .005 where that is more; n steps take n - 1 gradients.
         max_steps: Where the doubling ends; what has not converged by then is marked.
         seed: Of every draw.
         progress: Show a bar on stderr.
@@ -90,8 +94,7 @@ def attribute(
     if isinstance(targets, str):
         targets = [targets] * len(texts)
     check_same_length(texts=texts, pairs=pairs, targets=targets)
-    scorer = choose("attribution method", method, METHODS)
-    choose("unit", unit, UNITS)
+    choose("attribution method", method, METHODS), choose("unit", unit, UNITS)
     encoder, classes = head.encoder, {name: i for i, name in enumerate(head.class_names)}
     for name in (*(targets or ()), *([] if against is None else [against])):
         choose("class", name, classes)
@@ -107,78 +110,160 @@ def attribute(
     if not len(texts):
         return []
     encoded = encoder.encode(texts, pairs)
-    pool = Pool.of(encoded if references is None else encoder.encode(references))
+    asked = _Asked(
+        texts=texts,
+        pairs=pairs,
+        encoded=encoded,
+        targets=None if targets is None else [classes[name] for name in targets],
+        against=None if against is None else classes[against],
+        unit=unit,
+        method=method,
+        baseline=baseline,
+        states_layer=states_layer,
+        pool=Pool.of(encoded if references is None else encoder.encode(references)),
+        tolerance=tolerance,
+        max_steps=max_steps,
+        seeds=[int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(len(texts))],
+    )
 
-    def explain(row: int, runner: Encoder) -> Attribution:
-        own, draw = copy.copy(head), int(np.random.SeedSequence([seed, row]).generate_state(1)[0])
+    def explain(rows: NDArray[np.int64], runner: Encoder) -> list[Attribution]:
+        own = copy.copy(head)
         own.encoder = runner
-        batch = runner.batch(encoded, [row])
-        entries = entries_of(
-            runner, batch, baseline, pool, draw, states_layer=states_layer, from_nothing=method == "direct"
-        )
-        with torch.no_grad():
-            logits = logits_of(own, batch, states_layer, entries).double()
-        likeliest = logits[0].argsort(descending=True).tolist()
-        other = None if against is None else classes[against]
-        target = next(i for i in likeliest if i != other) if targets is None else classes[targets[row]]
+        return _explain(own, asked, rows.tolist())
 
-        explained = number_of(unit, target, other)
-        values = explained(logits).cpu().numpy()
-        change = float(values[0] - values[1:].mean())
-        task = Explained(
-            output=lambda some: explained(logits_of(own, batch, states_layer, some)),
-            inputs=entries[:1],
-            starts=entries[1:],
-            moved=(entries[1:] != entries[:1]).any(dim=-1).any(dim=0).cpu().numpy(),
-            change=change,
-            allowed=max(tolerance * abs(change), SMALLEST),
-            max_steps=max_steps,
-            at_once=max(1, token_budget(runner) // entries.shape[1]),
-            seed=draw,
-        )
-        scores, n_steps = scorer.score(task)
-        delta = float(scores.sum() - change) if scorer.complete else None
-        tokens, offsets = tuple(runner.tokenizer.convert_ids_to_tokens(encoded.ids[row])), encoded.offsets(row)
-        sides = (texts[row],) if pairs is None else (texts[row], pairs[row])
-        words, word_offsets, member = group_words(sides, offsets, tokens, truncated=bool(encoded.truncated[row]))
-        chances = np.exp(log_softmax(logits.cpu().numpy()))
-        begun = scorer.baseline or baseline
-        return Attribution(
-            text=texts[row],
-            pair=None if pairs is None else pairs[row],
-            tokens=tokens,
-            scores=scores,
-            offsets=offsets,
-            words=words,
-            word_scores=np.bincount(member, weights=scores, minlength=len(words)).astype(np.float64),
-            word_offsets=word_offsets,
-            target=head.class_names[target],
-            method=method,
-            baseline=begun,
-            output=float(values[0]),
-            baseline_output=None if begun == "none" else float(values[1:].mean()),
-            convergence_delta=delta,
-            n_steps=n_steps,
-            converged=None if delta is None else abs(delta) <= task.allowed,
-            predicted=head.class_names[likeliest[0]],
-            probabilities=_named(head, chances[0]),
-            head=head.kind,
-            layer=head.layer,
-            pooling=head.pooling,
-            truncated=bool(encoded.truncated[row]),
-            unit=unit,
-            against=against,
-            states_layer=states_layer,
-            baseline_probabilities={} if begun == "none" else _named(head, chances[1:].mean(axis=0)),
-        )
-
-    longest_first = np.argsort(-encoded.lengths, kind="stable").tolist()
-    with runners(encoder) as run, tqdm(total=len(texts), desc="attributions", unit="text", disable=not progress) as bar:
-        made = {}
-        for row, found in zip(longest_first, run(explain, longest_first), strict=True):
-            made[row] = found
-            bar.update()
+    # A batch holds the first points of a bucket's paths.
+    buckets = list(batches(encoded.lengths, token_budget(encoder) // FIRST_STEPS))
+    made: dict[int, Attribution] = {}
+    bar = tqdm(total=len(texts), desc="attributions", unit="text", disable=not progress)
+    with bar, _frozen(encoder), runners(encoder, most=len(buckets)) as run:
+        for rows, found in zip(buckets, run(explain, buckets), strict=True):
+            made.update(zip(rows.tolist(), found, strict=True))
+            bar.update(len(rows))
     return [made[row] for row in range(len(texts))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What `attribute` was asked for, classes by their ids."""
+
+    texts: Sequence[str]
+    pairs: Sequence[str] | None
+    encoded: Encoded
+    targets: Sequence[int] | None
+    against: int | None
+    unit: str
+    method: str
+    baseline: str
+    states_layer: int | None
+    pool: Pool
+    tolerance: float
+    max_steps: int
+    seeds: Sequence[int]
+
+    def target(self, row: int, logits: Tensor) -> int:
+        """The class explained of a text with these (classes,) logits."""
+        if self.targets is not None:
+            return self.targets[row]
+        likeliest: list[int] = logits.argsort(descending=True).tolist()
+        return next(i for i in likeliest if i != self.against)
+
+    def value(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The explained number: (n, classes) logits and (n,) classes -> (n,)"""
+        return number_of(logits, targets, self.against, unit=self.unit)
+
+    def entries(self, encoder: Encoder, row: int, text: Batch) -> Tensor:
+        """(1 + baselines, seq, dim) what enters for a text and for its baselines."""
+        nothing, at = self.method == "direct", self.states_layer
+        return entries_of(
+            encoder, text, self.baseline, self.pool, self.seeds[row], states_layer=at, from_nothing=nothing
+        )
+
+
+def _explain(head: Head, asked: _Asked, rows: Sequence[int]) -> list[Attribution]:
+    """Explain texts of like length."""
+    encoder, layer, budget = head.encoder, asked.states_layer, token_budget(head.encoder)
+    batch, alone = encoder.batch(asked.encoded, rows), [encoder.batch(asked.encoded, [row]) for row in rows]
+    with torch.no_grad():
+        entries = [asked.entries(encoder, row, text) for row, text in zip(rows, alone, strict=True)]
+        each = torch.arange(len(rows), device=encoder.device).repeat_interleave(len(entries[0]))
+        logits = logits_of(head, batch.take(each), layer, padded(entries).flatten(0, 1)).double()
+        said = logits.reshape(len(rows), -1, logits.shape[1])
+        chosen = [asked.target(row, own[0]) for row, own in zip(rows, said, strict=True)]
+        targets = torch.tensor(chosen, device=encoder.device)
+        values = asked.value(logits, targets[each]).reshape(len(rows), -1).cpu().numpy()
+
+    def output(some: Tensor, which: Tensor) -> Tensor:
+        return asked.value(logits_of(head, batch.take(which), layer, some), targets[which])
+
+    def alone_output(i: int, some: Tensor) -> Tensor:
+        return asked.value(logits_of(head, alone[i].tile(len(some)), layer, some), targets[[i] * len(some)])
+
+    tasks = []
+    for i, (own, row) in enumerate(zip(entries, rows, strict=True)):
+        change = float(values[i, 0] - values[i, 1:].mean())
+        task = Explained(
+            output=functools.partial(alone_output, i),
+            inputs=own[:1],
+            starts=own[1:],
+            moved=(own[1:] != own[:1]).any(dim=-1).any(dim=0).cpu().numpy(),
+            change=change,
+            allowed=max(asked.tolerance * abs(change), SMALLEST),
+            at_once=max(1, budget // own.shape[1]),
+            seed=asked.seeds[row],
+        )
+        tasks.append(task)
+    scored = METHODS[asked.method].score(Bucket(tasks, output, asked.max_steps, budget))
+    results = zip(rows, chosen, tasks, scored, values, said.cpu().numpy(), strict=True)
+    return [_attribution(head, asked, *result) for result in results]
+
+
+def _attribution(
+    head: Head,
+    asked: _Asked,
+    row: int,
+    target: int,
+    task: Explained,
+    scored: Scored,
+    values: NDArray[np.float64],
+    logits: NDArray[np.float64],
+) -> Attribution:
+    """What was found of one text: (1 + baselines,) explained values, (1 + baselines, classes) logits."""
+    scorer, encoded, (scores, n_steps) = METHODS[asked.method], asked.encoded, scored
+    delta = float(scores.sum() - task.change) if scorer.complete else None
+    tokens = tuple(head.encoder.tokenizer.convert_ids_to_tokens(encoded.ids[row]))
+    sides = (asked.texts[row],) if asked.pairs is None else (asked.texts[row], asked.pairs[row])
+    offsets = encoded.offsets(row)
+    words, word_offsets, member = group_words(sides, offsets, tokens, truncated=bool(encoded.truncated[row]))
+    chances = np.exp(log_softmax(logits))
+    begun = scorer.baseline or asked.baseline
+    return Attribution(
+        text=asked.texts[row],
+        pair=None if asked.pairs is None else asked.pairs[row],
+        tokens=tokens,
+        scores=scores,
+        offsets=offsets,
+        words=words,
+        word_scores=np.bincount(member, weights=scores, minlength=len(words)).astype(np.float64),
+        word_offsets=word_offsets,
+        target=head.class_names[target],
+        method=asked.method,
+        baseline=begun,
+        output=float(values[0]),
+        baseline_output=None if begun == "none" else float(values[1:].mean()),
+        convergence_delta=delta,
+        n_steps=n_steps,
+        converged=None if delta is None else abs(delta) <= task.allowed,
+        predicted=head.class_names[int(logits[0].argmax())],
+        probabilities=_named(head, chances[0]),
+        head=head.kind,
+        layer=head.layer,
+        pooling=head.pooling,
+        truncated=bool(encoded.truncated[row]),
+        unit=asked.unit,
+        against=None if asked.against is None else head.class_names[asked.against],
+        states_layer=asked.states_layer,
+        baseline_probabilities={} if begun == "none" else _named(head, chances[1:].mean(axis=0)),
+    )
 
 
 def entries_of(
@@ -211,22 +296,29 @@ def entries_of(
 
 
 def logits_of(head: Head, batch: Batch, layer: int | None, entries: Tensor) -> Tensor:
-    """(n, classes) logits of one text with (n, seq, dim) put in the place of its input embeddings, or of a layer."""
-    many = batch.tile(len(entries))
+    """(n, classes) logits of (n,) texts with (n, seq, dim) in the place of their input embeddings, or of a layer."""
     if layer is None:
-        return head.logits(many, entries)
-    return head.logits(many, overwrite={layer: lambda _states: entries})
+        return head.logits(batch, entries)
+    return head.logits(batch, overwrite={layer: lambda _states: entries})
 
 
-def number_of(unit: str, target: int, against: int | None) -> Callable[[Tensor], Tensor]:
-    """What is explained: (n, classes) logits -> (n,) numbers of a class, less another's where one is given."""
-    measure = UNITS[unit]
+def number_of(logits: Tensor, targets: Tensor, against: int | None, *, unit: str) -> Tensor:
+    """(n,) what is explained of (n, classes) logits: the class of each row, less another's where one is given."""
+    values = UNITS[unit](logits)
+    own = values.gather(1, targets.unsqueeze(1)).squeeze(1)
+    return own if against is None else own - values[:, against]
 
-    def explained(logits: Tensor) -> Tensor:
-        values = measure(logits)
-        return values[:, target] if against is None else values[:, target] - values[:, against]
 
-    return explained
+@contextlib.contextmanager
+def _frozen(encoder: Encoder) -> Iterator[None]:
+    """No weight has a gradient meanwhile: what only these would need is not kept."""
+    moving = [weight for weight in encoder.model.parameters() if weight.requires_grad]
+    try:
+        encoder.model.requires_grad_(False)
+        yield
+    finally:
+        for weight in moving:
+            weight.requires_grad_(True)
 
 
 def _named(head: Head, probabilities: NDArray[np.float64]) -> dict[str, float]:

@@ -140,15 +140,16 @@ def _of_one(
     movable = np.flatnonzero((text != start).any(dim=-1)[0].cpu().numpy())
     if not len(movable):
         return Infidelity(math.nan, math.nan, math.nan, 0)
-    explained = number_of(a.unit, classes.index(a.target), None if a.against is None else classes.index(a.against))
+    against = None if a.against is None else classes.index(a.against)
     taken = subsets(len(a.tokens), movable, n, seed=[seed, zlib.crc32("\n".join(a.tokens).encode())])
     known: dict[bytes, float] = {}
     kept = np.unique(np.concatenate([np.ones((1, len(a.tokens)), dtype=bool), ~taken]), axis=0)
     with torch.no_grad():
         for some in np.array_split(kept, -(-len(kept) * kept.shape[1] // token_budget(runner))):
             stays = torch.from_numpy(some).to(text.device).unsqueeze(-1)
-            values = explained(logits_of(head, batch, layer, torch.where(stays, text, start)).double())
-            known |= zip(map(bytes, some), values.tolist(), strict=True)
+            logits = logits_of(head, batch.tile(len(some)), layer, torch.where(stays, text, start)).double()
+            targets = torch.full((len(some),), classes.index(a.target), device=logits.device)
+            known |= zip(map(bytes, some), number_of(logits, targets, against, unit=a.unit).tolist(), strict=True)
 
     def output(stays: Tensor) -> Tensor:
         return torch.tensor([known[bytes(each)] for each in stays.bool().numpy()], dtype=torch.float64)

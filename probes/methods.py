@@ -1,9 +1,9 @@
-"""Ways to score the tokens of one text, each by Captum where it has the method."""
+"""Ways to score the tokens of texts, each by Captum where it has the method."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.paths import integrate
+from probes.paths import Path, integrate
 
 SHAP_SAMPLES = 64
 """Points that GradientShap draws, each on the path from a baseline that it draws too."""
@@ -33,18 +33,33 @@ class Explained:
     """Output at the text minus its mean at the baselines."""
     allowed: float
     """How far from `change` the sum of the scores may lie."""
-    max_steps: int
     at_once: int
     """Entries of a batch."""
     seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Bucket:
+    """Texts of like length, which may share batches."""
+
+    texts: Sequence[Explained]
+    output: Callable[[Tensor, Tensor], Tensor]
+    """(n, seq, dim) entries padded to the longest text, and (n,) which text each is of -> (n,)"""
+    max_steps: int
+    budget: int
+    """Tokens of a batch."""
+
+
+Scored = tuple[NDArray[np.float64], int | None]
+"""(seq,) scores of a text, and the steps of an integral, where there is one."""
 
 
 @dataclass(frozen=True)
 class Method:
     """A way to score tokens."""
 
-    score: Callable[[Explained], tuple[NDArray[np.float64], int | None]]
-    """(seq,) scores and the steps of an integral, where there is one."""
+    score: Callable[[Bucket], Sequence[Scored]]
+    """Scores of every text."""
     complete: bool
     """Whether the scores sum to the change in output."""
     signed: bool = True
@@ -56,32 +71,29 @@ class Method:
 _captum_draws = threading.Lock()
 
 
-def _integrated_gradients(task: Explained) -> tuple[NDArray[np.float64], int]:
-    return integrate(
-        task.output,
-        task.inputs,
-        task.starts,
-        change=task.change,
-        allowed=task.allowed,
-        max_steps=task.max_steps,
-        at_once=task.at_once,
-    )
+def _integrated_gradients(bucket: Bucket) -> Sequence[Scored]:
+    paths = [Path(task.inputs, task.starts, task.change, task.allowed) for task in bucket.texts]
+    return integrate(bucket.output, paths, max_steps=bucket.max_steps, budget=bucket.budget)
 
 
-def _input_x_gradient(task: Explained) -> tuple[NDArray[np.float64], None]:
+def _one_by_one(score: Callable[[Explained], NDArray[np.float64]]) -> Callable[[Bucket], Sequence[Scored]]:
+    return lambda bucket: [(score(task), None) for task in bucket.texts]
+
+
+def _input_x_gradient(task: Explained) -> NDArray[np.float64]:
     from captum.attr import InputXGradient
 
-    return _summed(InputXGradient(task.output).attribute(_leaf(task.inputs))), None
+    return _summed(InputXGradient(task.output).attribute(_leaf(task.inputs)))
 
 
-def _gradient_norm(task: Explained) -> tuple[NDArray[np.float64], None]:
+def _gradient_norm(task: Explained) -> NDArray[np.float64]:
     from captum.attr import Saliency
 
     gradient = Saliency(task.output).attribute(_leaf(task.inputs), abs=False)
-    return gradient[0].detach().double().norm(dim=-1).cpu().numpy(), None
+    return np.asarray(gradient[0].detach().double().norm(dim=-1).cpu().numpy())
 
 
-def _gradient_shap(task: Explained) -> tuple[NDArray[np.float64], None]:
+def _gradient_shap(task: Explained) -> NDArray[np.float64]:
     from captum.attr import GradientShap
 
     captum, scores, left = GradientShap(task.output), np.zeros(task.inputs.shape[1]), SHAP_SAMPLES
@@ -97,10 +109,10 @@ def _gradient_shap(task: Explained) -> tuple[NDArray[np.float64], None]:
                     left -= n
         finally:
             np.random.set_state(state)  # noqa: NPY002
-    return scores / SHAP_SAMPLES, None
+    return scores / SHAP_SAMPLES
 
 
-def _occlusion(task: Explained) -> tuple[NDArray[np.float64], None]:
+def _occlusion(task: Explained) -> NDArray[np.float64]:
     from captum.attr import FeatureAblation
 
     seq = task.inputs.shape[1]
@@ -112,11 +124,11 @@ def _occlusion(task: Explained) -> tuple[NDArray[np.float64], None]:
                 task.inputs, start.unsqueeze(0), feature_mask=tokens, perturbations_per_eval=min(seq, task.at_once)
             )
         scores += found[0, :, 0].double().cpu().numpy()
-    return scores / len(task.starts), None
+    return np.asarray(scores / len(task.starts))
 
 
-def _random(task: Explained) -> tuple[NDArray[np.float64], None]:
-    return np.where(task.moved, np.random.default_rng(task.seed).standard_normal(len(task.moved)), 0.0), None
+def _random(task: Explained) -> NDArray[np.float64]:
+    return np.where(task.moved, np.random.default_rng(task.seed).standard_normal(len(task.moved)), 0.0)
 
 
 def _leaf(inputs: Tensor) -> Tensor:
@@ -129,12 +141,12 @@ def _summed(attributions: Tensor) -> NDArray[np.float64]:
 
 METHODS: Mapping[str, Method] = {
     "integrated_gradients": Method(_integrated_gradients, complete=True),
-    "direct": Method(_input_x_gradient, complete=True, baseline="zero"),
-    "input_x_gradient": Method(_input_x_gradient, complete=False, baseline="none"),
-    "gradient_norm": Method(_gradient_norm, complete=False, signed=False, baseline="none"),
-    "gradient_shap": Method(_gradient_shap, complete=True),
-    "occlusion": Method(_occlusion, complete=False),
-    "random": Method(_random, complete=False, baseline="none"),
+    "direct": Method(_one_by_one(_input_x_gradient), complete=True, baseline="zero"),
+    "input_x_gradient": Method(_one_by_one(_input_x_gradient), complete=False, baseline="none"),
+    "gradient_norm": Method(_one_by_one(_gradient_norm), complete=False, signed=False, baseline="none"),
+    "gradient_shap": Method(_one_by_one(_gradient_shap), complete=True),
+    "occlusion": Method(_one_by_one(_occlusion), complete=False),
+    "random": Method(_one_by_one(_random), complete=False, baseline="none"),
 }
 """Method name -> how it scores. `direct` is input x gradient of token states that a probe reads linearly: there it is
 exact. `random` is the floor of all others."""

@@ -1,83 +1,109 @@
 """The integral of gradients along straight paths, by as few gradients as a tolerance needs.
 
 Gradients are Captum's. Its own integral would begin anew with every doubling of the steps; these points nest, so that a
-doubling computes the new half alone.
+doubling computes the new half alone. Points of several texts share a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 FIRST_STEPS = 16
 
 
+@dataclass(frozen=True, eq=False)
+class Path:
+    """Straight ways to one text."""
+
+    end: Tensor
+    """(1, seq, dim) where they end."""
+    starts: Tensor
+    """(starts, seq, dim); the integrals from them are averaged."""
+    change: float
+    """Output at the end minus its mean at the starts: what the scores must sum to."""
+    allowed: float
+    """How far from it they may lie."""
+
+
 def integrate(
-    output: Callable[[Tensor], Tensor],
-    end: Tensor,
-    starts: Tensor,
-    *,
-    change: float,
-    allowed: float,
-    max_steps: int,
-    at_once: int,
-) -> tuple[NDArray[np.float64], int]:
-    """(seq,) integrated gradients, and the steps that brought their sum within `allowed` of `change`, or the most.
+    output: Callable[[Tensor, Tensor], Tensor], paths: Sequence[Path], *, max_steps: int, budget: int
+) -> list[tuple[NDArray[np.float64], int]]:
+    """For each path (seq,) integrated gradients, and the steps that brought their sum near enough, or the most.
 
     Args:
-        output: (n, seq, dim) -> (n,)
-        end: (1, seq, dim) where every path ends.
-        starts: (paths, seq, dim) where they start; their integrals are averaged.
-        change: Output at the end minus its mean at the starts: what the scores must sum to.
-        allowed: How far from it they may lie.
-        max_steps: Where the doubling ends; n steps take n + 1 gradients a path.
-        at_once: Points of a batch.
+        output: (n, seq, dim) entries, and (n,) which path each is of -> (n,). Entries are padded to the longest path's
+            seq; where there is padding it is 0 and changes nothing.
+        paths: Of like length.
+        max_steps: Where the doubling ends; n steps, 2 or more, take n - 1 gradients a start.
+        budget: Tokens of a batch, or one entry.
     """
     from captum.attr import Saliency
 
-    captum, paths = Saliency(output), end - starts
+    captum, longest, n_starts = Saliency(output), max(path.end.shape[1] for path in paths), len(paths[0].starts)
+    ends, starts = padded([path.end for path in paths])[:, 0], padded([path.starts for path in paths])
 
-    def along(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(points, seq) derivative of the output along the paths, on average, by token."""
-        found = []
-        steps = torch.from_numpy(points).to(end).repeat_interleave(len(starts)).reshape(-1, 1, 1)
-        begin, way = starts.repeat(len(points), 1, 1), paths.repeat(len(points), 1, 1)
-        for rows in torch.split(torch.arange(len(steps), device=end.device), at_once):
-            entries = (begin[rows] + steps[rows] * way[rows]).requires_grad_()
-            gradients = captum.attribute(entries, abs=False)
-            found.append((gradients * way[rows]).sum(dim=-1).double().cpu().numpy())
-        return np.asarray(np.concatenate(found).reshape(len(points), len(starts), -1).mean(axis=1))
+    def along(which: Sequence[int], points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(which, points, longest) derivative of the output along the paths, on average over the starts, by token."""
+        steps = torch.from_numpy(points).to(ends).reshape(-1, 1, 1)
+        counts = torch.tensor(which), torch.arange(len(points)), torch.arange(n_starts)
+        rows, found = torch.cartesian_prod(*counts).to(ends.device), []
+        for some in torch.split(rows, max(1, budget // longest)):
+            path, point, start = some.T
+            begin = starts[path, start]
+            way = ends[path] - begin
+            entries = (begin + steps[point] * way).requires_grad_()
+            gradients = captum.attribute(entries, abs=False, additional_forward_args=path)
+            found.append((gradients * way).sum(dim=-1))
+        shape = len(which), len(points), n_starts, longest
+        return np.asarray(torch.cat(found).double().cpu().reshape(shape).mean(dim=2).numpy())
 
-    n_steps = min(FIRST_STEPS, max_steps)
-    known = along(nested_points(n_steps))
+    done: dict[int, tuple[NDArray[np.float64], int]] = {}
+    left, n_steps = np.arange(len(paths)), max(2, min(FIRST_STEPS, max_steps))
+    known = along(left.tolist(), nested_points(n_steps))
     while True:
-        scores = quadrature_weights(n_steps) @ known
-        if abs(scores.sum() - change) <= allowed or n_steps * 2 > max_steps:
-            return scores, n_steps
-        n_steps *= 2
-        between = along(nested_points(n_steps)[1::2])
-        known = np.insert(known, range(1, len(known)), between, axis=0)
+        scores = np.einsum("p,nps->ns", quadrature_weights(n_steps), known)
+        for i, own in zip(left.tolist(), scores, strict=True):
+            if abs(own.sum() - paths[i].change) <= paths[i].allowed or n_steps * 2 > max_steps:
+                done[i] = own[: paths[i].end.shape[1]].copy(), n_steps
+        going = np.array([i not in done for i in left])
+        if not going.any():
+            return [done[i] for i in range(len(paths))]
+        left, known, n_steps = left[going], known[going], n_steps * 2
+        between = along(left.tolist(), nested_points(n_steps)[::2])
+        known = np.insert(known, range(known.shape[1] + 1), between, axis=1)
+
+
+def padded(entries: Sequence[Tensor]) -> Tensor:
+    """(texts, n, longest, dim) of (n, seq, dim) of each text, with zeros behind."""
+    longest = max(some.shape[1] for some in entries)
+    return torch.stack([pad(some, (0, 0, 0, longest - some.shape[1])) for some in entries])
 
 
 def nested_points(n: int) -> NDArray[np.float64]:
-    """(n + 1,) points in [0, 1], both ends included; every second one of 2n is one of n.
+    """(n - 1,) points inside [0, 1], for n of at least 2; every second one of 2n, from the second on, is one of n.
 
-    Source: Clenshaw & Curtis (1960), Numerische Mathematik 2.
+    Fejér's points crowd at the ends, which serves polynomials. A network's output along a path bends most in between;
+    moved towards the middle by a few terms of the arcsine, they meet a tolerance with fewer gradients.
+
+    Source: Hale & Trefethen (2008), SIAM Journal on Numerical Analysis 46.
     """
-    return np.asarray((1 - np.cos(np.pi * np.arange(n + 1) / n)) / 2)
+    x = -np.cos(np.pi * np.arange(1, n) / n)
+    return np.asarray((1 + (120 * x + 20 * x**3 + 9 * x**5) / 149) / 2)
 
 
 def quadrature_weights(n: int) -> NDArray[np.float64]:
-    """(n + 1,) weights of `nested_points` under which polynomials up to degree n integrate exactly; they sum to 1.
+    """(n - 1,) weights of `nested_points`; they sum to 1.
 
-    Source: Waldvogel (2006), BIT Numerical Mathematics 46.
+    Source: Fejér's second rule in Waldvogel (2006), BIT Numerical Mathematics 46, times the derivative of the points.
     """
-    k, j = np.arange(n + 1), np.arange(1, n // 2 + 1)
-    halved = np.where(2 * j == n, 0.5, 1.0)  # the highest cosine of an even n counts half
-    terms = 2 * halved * np.cos(2 * np.pi * np.outer(k, j) / n) / (4 * j**2 - 1)
-    ends = np.where((k == 0) | (k == n), 0.5, 1.0)
-    return np.asarray(ends * (1 - terms.sum(axis=1)) / n)
+    angle, odd = np.pi * np.arange(1, n) / n, np.arange(1, n, 2)
+    plain = np.sin(angle) * (np.sin(np.outer(angle, odd)) / odd).sum(axis=1)
+    weights = plain * (120 + 60 * np.cos(angle) ** 2 + 45 * np.cos(angle) ** 4)
+    return np.asarray(weights / weights.sum())  # of few points they would sum to something near 1

@@ -63,9 +63,12 @@ class Batch:
 
     def tile(self, times: int) -> Batch:
         """The whole batch again and again: one text for every point of a path."""
-        again = {name: tensor.repeat(times, 1) for name, tensor in self.inputs.items()}
-        index = None if self.cls_index is None else self.cls_index.repeat(times)
-        return Batch(again, self.special.repeat(times, 1), index)
+        return self.take(torch.arange(len(self), device=self.mask.device).repeat(times))
+
+    def take(self, rows: Tensor) -> Batch:
+        """(n,) rows, each as often as it is named."""
+        taken = {name: tensor[rows] for name, tensor in self.inputs.items()}
+        return Batch(taken, self.special[rows], None if self.cls_index is None else self.cls_index[rows])
 
     def row(self, i: int) -> Batch:
         """One text by itself, without its padding."""

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from numpy.polynomial.chebyshev import chebvander
+from numpy.polynomial.legendre import leggauss
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
 from probes.baselines import BASELINES
@@ -74,7 +76,8 @@ def test_scores_equal_plain_captum_on_the_embedding_layer(bert, layer):
 def test_scores_equal_plain_captum_on_a_real_encoder_where_few_steps_do_not_suffice(packaged):
     rng = np.random.default_rng(0)
     head = FittedProbe(rng.standard_normal((2, packaged.hidden)).astype(np.float32), np.zeros(2, np.float32))
-    explained, text = ProbeHead(packaged, head, layer=6, pooling="cls"), "A dull film, saved by one great actor."
+    explained = ProbeHead(packaged, head, layer=6, pooling="cls")
+    text = "The plot is thin and the jokes are old, yet one great actor saves the film."
     (found,) = attribute(explained, [text])
     (fine,) = attribute(explained, [text], tolerance=1e-9)
     few, few_delta = plain_captum(packaged, head, 6, text, found.target, n_steps=8)
@@ -87,29 +90,96 @@ def test_scores_equal_plain_captum_on_a_real_encoder_where_few_steps_do_not_suff
     assert abs(few - scores).max() > 1e-2 * change
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 16, 17, 64])
-def test_the_quadrature_is_exact_for_polynomials_and_no_further(n):
+@pytest.mark.parametrize("n", [2, 3, 8, 16, 17, 64])
+def test_the_points_nest_and_the_weights_are_positive_symmetric_and_sum_to_one(n):
     points, weights = nested_points(n), quadrature_weights(n)
-    for degree in range(n + 1):
-        assert weights @ points**degree == pytest.approx(1 / (degree + 1), abs=1e-14)
-    even = n + 2 - n % 2  # an odd power about the middle is exact by symmetry
-    assert abs(weights @ (2 * points - 1) ** even - 1 / (even + 1)) > 1e-20
-    np.testing.assert_array_equal(points[0::n], [0, 1])
-    np.testing.assert_array_equal(nested_points(2 * n)[::2], points)
+    assert points.shape == weights.shape == (n - 1,)
+    assert weights.sum() == pytest.approx(1, abs=1e-15)
+    assert (weights > 0).all()
+    np.testing.assert_allclose(weights, weights[::-1], atol=1e-15)
+    np.testing.assert_allclose(points, 1 - points[::-1], atol=1e-15)
+    np.testing.assert_allclose(nested_points(2 * n)[1::2], points, atol=1e-15)
 
 
-def test_the_quadrature_weights_are_an_independent_implementations():
-    # Closed form of three points on [0, 1]: Simpson's rule. Beyond, solve for the moments of the polynomials.
-    np.testing.assert_allclose(quadrature_weights(2), [1 / 6, 4 / 6, 1 / 6], atol=1e-15)
-    for n in (5, 16, 32):
-        shifted = 2 * nested_points(n) - 1
-        moments = [0 if k % 2 else 1 / (1 - k * k) for k in range(n + 1)]
-        expected = np.linalg.solve(np.polynomial.chebyshev.chebvander(shifted, n).T, moments)
-        np.testing.assert_allclose(quadrature_weights(n), expected, atol=1e-12)
+def test_the_weights_are_the_integrals_of_the_interpolating_polynomial_in_the_variable_that_was_moved():
+    # An independent implementation: solve for the moments of the polynomials at Fejér's own points.
+    for n in (8, 16, 31):
+        x = -np.cos(np.pi * np.arange(1, n) / n)
+        moments = [0 if k % 2 else 1 / (1 - k * k) for k in range(n - 1)]
+        plain = np.linalg.solve(chebvander(x, n - 2).T, moments)
+        moved = np.polynomial.Polynomial([0, 1, 0, 1 / 6, 0, 3 / 40])  # the arcsine's first terms
+        np.testing.assert_allclose(nested_points(n), (1 + moved(x) / moved(1)) / 2, atol=1e-14)
+        np.testing.assert_allclose(quadrature_weights(n), plain * moved.deriv()(x) / moved(1), atol=1e-12)
 
 
-def test_doubling_the_steps_computes_the_new_points_alone(bert, monkeypatch):
-    monkeypatch.setattr("probes.attribution.SMALLEST", 0)  # how near 16 steps come hangs on the machine's rounding
+def test_moved_points_come_nearer_where_the_bend_is_in_between():
+    def error(points, weights):
+        """Mean over places of the bend."""
+        middle = np.linspace(0.25, 0.75, 51)[:, None]
+        exact = (np.arctan(10 * (1 - middle)) + np.arctan(10 * middle)) / 10
+        return np.abs(1 / (1 + (10 * (points - middle)) ** 2) @ weights - exact[:, 0]).mean()
+
+    def ours(n):
+        return error(nested_points(n), quadrature_weights(n))
+
+    x = -np.cos(np.pi * np.arange(1, 16) / 16)  # where they were before
+    plain = np.linalg.solve(chebvander(x, 14).T, [0 if k % 2 else 1 / (1 - k * k) for k in range(15)])
+    points, weights = leggauss(16)  # Captum's, one more than ours
+    assert 1e-4 < ours(16) < 0.6 * error((1 + x) / 2, plain / 2)
+    assert ours(16) < error((1 + points) / 2, weights / 2)
+    assert ours(32) < ours(16) / 20
+    assert ours(64) < 1e-8
+
+
+def test_low_powers_integrate_exactly():
+    for n, exact in ((16, 2), (32, 5), (64, 12)):
+        for degree in range(exact + 1):
+            power = nested_points(n) ** degree
+            assert quadrature_weights(n) @ power == pytest.approx(1 / (degree + 1), abs=1e-14)
+    assert abs(quadrature_weights(16) @ nested_points(16) ** 12 - 1 / 13) > 1e-9
+
+
+def test_texts_explained_together_take_the_steps_of_each_alone(bert, monkeypatch):
+    monkeypatch.setattr("probes.attribution.token_budget", lambda _encoder: 4000)
+    with torch.no_grad():
+        for weight in bert.model.encoder.parameters():
+            weight.mul_(3)  # now the output bends along the path
+    head = ProbeHead(bert, probe(), layer=LAYERS, pooling="cls")
+    together = attribute(head, TEXTS, tolerance=1e-3, max_steps=128)
+    assert len({a.n_steps for a in together}) > 1
+    for text, found in zip(TEXTS, together, strict=True):
+        (alone,) = attribute(head, [text], tolerance=1e-3, max_steps=128)
+        assert found.n_steps == alone.n_steps
+        assert len(found.scores) == len(found.tokens)
+        np.testing.assert_allclose(found.scores, alone.scores, atol=1e-3)
+
+
+def test_no_batch_is_larger_than_the_budget_and_texts_share_batches(bert, monkeypatch):
+    seen = []
+
+    class Counting(ProbeHead):
+        def logits(self, batch, embeddings=None, overwrite=None):
+            seen.append((tuple(batch.mask.shape), len({tuple(ids) for ids in batch.inputs["input_ids"].tolist()})))
+            return super().logits(batch, embeddings, overwrite)
+
+    monkeypatch.setattr("probes.attribution.token_budget", lambda _encoder: 400)
+    texts = [*TEXTS, "bright", "good great", "dull ."]
+    attribute(Counting(bert, probe(scale=1e6), layer=2, pooling="cls"), texts, tolerance=1e-9, max_steps=128)
+    assert max(n * seq for (n, seq), _ in seen) <= 400
+    assert max(texts for _, texts in seen) > 1
+
+
+def test_the_models_weights_want_gradients_again_afterwards(bert):
+    frozen = bert.model.embeddings.LayerNorm.bias.requires_grad_(False)
+    wanted = {name for name, weight in bert.model.named_parameters() if weight.requires_grad}
+    attribute(ProbeHead(bert, probe(), layer=2, pooling="mean"), TEXTS)
+    assert {name for name, weight in bert.model.named_parameters() if weight.requires_grad} == wanted
+    assert len(wanted) > 10
+    assert not frozen.requires_grad
+    assert all(weight.grad is None for weight in bert.model.parameters())
+
+
+def test_doubling_the_steps_computes_the_new_points_alone(bert):
     calls = []
 
     class Counting(ProbeHead):
@@ -117,10 +187,11 @@ def test_doubling_the_steps_computes_the_new_points_alone(bert, monkeypatch):
             calls.append(len(batch))
             return super().logits(batch, embeddings)
 
-    head = Counting(bert, probe(scale=1e4), layer=2, pooling="cls")
-    (found,) = attribute(head, TEXTS[:1], tolerance=0, max_steps=64)
+    # So steep that rounding alone keeps the delta above what is allowed.
+    head = Counting(bert, probe(scale=1e6), layer=2, pooling="cls")
+    (found,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64)
     assert found.n_steps == 64
-    assert sum(calls) == 2 + 65  # text and baseline, then each point once
+    assert sum(calls) == 2 + 63  # text and baseline, then each point once
 
 
 def test_a_linear_path_gives_the_closed_form(bert):
