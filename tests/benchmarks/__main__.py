@@ -6,7 +6,7 @@ import platform
 
 import torch
 
-from tests.benchmarks import bfloat16, by_hand, extraction, memory, sweep
+from tests.benchmarks import attribution, bfloat16, by_hand, extraction, memory, sweep
 
 SUBJECTS = {
     "by_hand": by_hand.report,
@@ -14,6 +14,7 @@ SUBJECTS = {
     "bfloat16": bfloat16.report,
     "memory": memory.report,
     "sweep": sweep.report,
+    "attribution": attribution.report,
 }
 PACKAGES = "torch transformers captum scikit-learn numpy".split()
 
