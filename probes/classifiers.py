@@ -199,19 +199,22 @@ def bag_of_words(
     n_classes: int,
 ) -> NDArray[np.float64]:
     """(examples, classes) log probabilities on `test` of logistic regression on TF-IDF words, C chosen alike."""
+    from probes.threads import few_cores
+
     texts, labels = train
-    words, path = _word_path(texts, labels, n_classes=n_classes)
-    if not isinstance(validation, Folds):
-        chosen = select_probe(path, words.transform(validation[0]), validation[1])
-        return chosen.probe.log_prob(words.transform(test))
-    losses = np.zeros(len(BAG_OF_WORDS_CS))
-    for held_out in validation.parts:
-        rest = np.setdiff1d(np.arange(len(labels)), held_out)
-        known, own_path = _word_path([texts[i] for i in rest], labels[rest], n_classes=n_classes)
-        unseen = known.transform([texts[i] for i in held_out])
-        for i, fitted in enumerate(own_path):
-            losses[i] -= fitted.log_prob(unseen)[np.arange(len(held_out)), labels[held_out]].sum()
-    return list(path)[int(losses.argmin())].log_prob(words.transform(test))
+    with few_cores(0):  # products with sparse rows: OpenBLAS would start its threads for the vectors between them
+        words, path = _word_path(texts, labels, n_classes=n_classes)
+        if not isinstance(validation, Folds):
+            chosen = select_probe(path, words.transform(validation[0]), validation[1])
+            return chosen.probe.log_prob(words.transform(test))
+        losses = np.zeros(len(BAG_OF_WORDS_CS))
+        for held_out in validation.parts:
+            rest = np.setdiff1d(np.arange(len(labels)), held_out)
+            known, own_path = _word_path([texts[i] for i in rest], labels[rest], n_classes=n_classes)
+            unseen = known.transform([texts[i] for i in held_out])
+            for i, fitted in enumerate(own_path):
+                losses[i] -= fitted.log_prob(unseen)[np.arange(len(held_out)), labels[held_out]].sum()
+        return list(path)[int(losses.argmin())].log_prob(words.transform(test))
 
 
 def _word_path(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from probes.checks import InputError
 from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, Probe
 from probes.places import Sample
+from probes.threads import few_cores
 from probes.uncertainty import mean_intervals
 
 GAINS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
@@ -93,13 +94,14 @@ def plant(
     features = [_marked(s.features, m, directions, size) for s, m in zip(splits, marks, strict=True)]
     # Of each split, labels of every gain, repeat and example.
     labels = [np.array([[_labels(m, prior, chance, rng) for _ in range(repeats)] for chance in chances]) for m in marks]
-    fitter, firsts = probe.on(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
-    probes = fitter.fits(firsts, [*cs] * len(gains), n_classes=n_classes, tol=ROUGH)
-    unseen = np.repeat(labels[1][:, 0], len(cs), axis=0)
-    losses = [_loss(p.log_prob(features[1]), y) for p, y in zip(probes, unseen, strict=True)]
-    best = [cs[i] for i in np.reshape(losses, (len(gains), len(cs))).argmin(axis=1)]
-    flat = [each.reshape(-1, each.shape[-1]) for each in labels]
-    probes = fitter.fits(flat[0], [c for c in best for _ in range(repeats)], n_classes=n_classes, tol=ROUGH)
+    with few_cores(features[0].nbytes):
+        fitter, firsts = probe.on(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
+        probes = fitter.fits(firsts, [*cs] * len(gains), n_classes=n_classes, tol=ROUGH)
+        unseen = np.repeat(labels[1][:, 0], len(cs), axis=0)
+        losses = [_loss(p.log_prob(features[1]), y) for p, y in zip(probes, unseen, strict=True)]
+        best = [cs[i] for i in np.reshape(losses, (len(gains), len(cs))).argmin(axis=1)]
+        flat = [each.reshape(-1, each.shape[-1]) for each in labels]
+        probes = fitter.fits(flat[0], [c for c in best for _ in range(repeats)], n_classes=n_classes, tol=ROUGH)
     right = np.stack([p.predict(features[2]) == y for p, y in zip(probes, flat[2], strict=True)], axis=1)
     usual = np.stack([y == np.bincount(x).argmax() for x, y in zip(flat[0], flat[2], strict=True)], axis=1)
     above = right.astype(float) - usual

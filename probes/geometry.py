@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, check_features, check_same_length
 from probes.places import LayerFeatures
+from probes.threads import abreast, side_by_side
 
 BAND = 2**24
 """Float32 entries of similarities between texts that CKA holds at a time."""
@@ -164,9 +165,15 @@ def _shared_by_dimensions(held: NDArray[np.float32]) -> NDArray[np.float64]:
     """The same as squared norms of the layers' (hidden, hidden) covariances with each other."""
     n_layers = len(held)
     shared = np.empty((n_layers, n_layers))
-    for i, j in combinations_with_replacement(range(n_layers), 2):
-        cross = held[i].T @ held[j]
-        shared[i, j] = shared[j, i] = np.einsum("ij,ij->", cross, cross, dtype=np.float64)
+
+    def norm(pair: tuple[int, int]) -> float:
+        cross = held[pair[0]].T @ held[pair[1]]
+        return float(np.einsum("ij,ij->", cross, cross, dtype=np.float64))
+
+    pairs = list(combinations_with_replacement(range(n_layers), 2))
+    with side_by_side(abreast(0, "cpu")) as run:
+        for (i, j), squared in zip(pairs, run(norm, pairs), strict=True):
+            shared[i, j] = shared[j, i] = squared
     return shared
 
 

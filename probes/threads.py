@@ -49,6 +49,21 @@ def side_by_side(count: int) -> Iterator[Map]:
             torch.set_num_threads(cores)  # a thread's setting is also what threads after it begin with
 
 
+@contextlib.contextmanager
+def few_cores(size: int) -> Iterator[None]:
+    """For a task that holds `size` bytes of features and has no other beside it: the share of the cores it would have.
+
+    Small operations gain nothing from more, and on a busy machine wait many times as long.
+    """
+    cores = torch.get_num_threads()
+    torch.set_num_threads(max(1, cores // abreast(size, "cpu")))
+    try:
+        with _numpys_threads().limit(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(cores)
+
+
 def abreast(size: int, device: str) -> int:
     """How many tasks that hold `size` bytes of features each to run at once."""
     return 1 if device != "cpu" else max(1, min(torch.get_num_threads(), BYTES_ABREAST // max(1, size)))
