@@ -1,4 +1,4 @@
-"""Token states: where in a layer's states a probe's decision lies, and how much of it each kind of token holds.
+"""Token states: where in a layer's states a probe's decision lies, and how much of anything each kind of token holds.
 
 A state at layer l > 0 holds something of every token of its text: these are places in the network, not input words.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,8 +21,40 @@ from probes.heads import ProbeHead
 from probes.pooling import POOLINGS, LayerStates
 from probes.results import Attribution
 from probes.runners import runners
+from probes.tokens import Encoded
 
 KINDS = ("[CLS]", "[SEP]", "other special", "punctuation", "content")
+
+
+@dataclass(frozen=True, eq=False)
+class TokenShares:
+    """A size for each token of each text at several layers, and what share of their sum each kind of token holds."""
+
+    layers: tuple[int, ...]
+    sizes: tuple[NDArray[np.float64], ...]
+    """Per text (layers, seq), none below 0."""
+    kinds: tuple[NDArray[np.int64], ...]
+    """Per text (seq,) index into `KINDS`."""
+
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """(layers, texts, kinds) each text's shares, for intervals; nan where all its sizes are 0."""
+        found = np.empty((len(self.layers), len(self.sizes), len(KINDS)))
+        for text, (sizes, kind) in enumerate(zip(self.sizes, self.kinds, strict=True)):
+            found[:, text] = [shares_by_kind(some, kind) for some in sizes]
+        return found
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(texts, kinds) tokens of each kind: a kind of many tokens may hold much while each holds little."""
+        return np.array([np.bincount(kind, minlength=len(KINDS)) for kind in self.kinds]).reshape(-1, len(KINDS))
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """(layers, kinds) mean over the texts that have shares; nan where none has."""
+        known = np.isfinite(self.shares)
+        sums, n = np.where(known, self.shares, 0.0).sum(axis=1), known.sum(axis=1)
+        return np.asarray(np.divide(sums, n, out=np.full(sums.shape, np.nan), where=n > 0))
 
 
 def direct_scores(
@@ -104,6 +137,15 @@ def kinds(tokens: Sequence[str], offsets: NDArray[np.int64], *, cls: str | None,
             bare = token.lstrip("#▁Ġ") or token
             found.append(3 if all(unicodedata.category(c)[0] in "PS" for c in bare) else 4)
     return np.array(found, dtype=np.int64)
+
+
+def kinds_of(encoder: Encoder, encoded: Encoded) -> tuple[NDArray[np.int64], ...]:
+    """Per text (seq,) index into `KINDS` of each token."""
+    tokenizer, found = encoder.tokenizer, []
+    for row, ids in enumerate(encoded.ids):
+        tokens = tokenizer.convert_ids_to_tokens(ids)
+        found.append(kinds(tokens, encoded.offsets(row), cls=tokenizer.cls_token, sep=tokenizer.sep_token))
+    return tuple(found)
 
 
 def shares_by_kind(scores: NDArray[np.float64], kind: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,0 +1,210 @@
+"""Where the loss enters: how large its gradient is at each token's hidden state, and at each row of the embeddings.
+
+It reaches a token's state at the head's layer only if the head reads that token, and lower states through attention.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from probes.checks import check_labels, check_same_length
+from probes.encoder import Encoder
+from probes.extraction import batches, token_budget
+from probes.heads import Head
+from probes.runners import runners
+from probes.states import KINDS, TokenShares, kinds_of
+from probes.tokens import Batch, Encoded
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class RowGradients:
+    """Gradients that texts leave at the rows of the input embedding table, for the rows that occur in them."""
+
+    ids: NDArray[np.int64]
+    """(rows,) token ids, increasing."""
+    tokens: tuple[str, ...]
+    """(rows,)"""
+    kinds: NDArray[np.int64]
+    """(rows,) index into `KINDS`."""
+    counts: NDArray[np.int64]
+    """(rows,) occurrences in all texts."""
+    norms: NDArray[np.float64]
+    """(rows,) norm of the gradient of the texts' summed loss: gradients of several occurrences may cancel in it."""
+    sum_of_norms: NDArray[np.float64]
+    """(rows,) of the gradients of single occurrences: what `norms` would be if all pointed one way."""
+
+    @property
+    def per_occurrence(self) -> NDArray[np.float64]:
+        """(rows,) `norms` by the number of occurrences."""
+        return np.asarray(self.norms / self.counts)
+
+    def of_kind(self, kind: str) -> NDArray[np.bool_]:
+        """(rows,) which rows are of this kind: `[CLS]` is one row, `content` many."""
+        return np.asarray(self.kinds == KINDS.index(kind))
+
+
+def gradient_shares(
+    head: Head,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    labels: NDArray[np.integer[Any]],
+    progress: bool = False,
+) -> TokenShares:
+    """Size of the gradient of each text's own loss at each of its tokens' states, at every layer up to the head's.
+
+    At the head's layer, cls or pooler has all of it at [CLS], and mean the same at each of n tokens: 1/n of the sum.
+    Below, it has spread as far as attention carries it. A share says where a state would be changed to lower the loss,
+    not what the decision rests on.
+
+    Args:
+        head: `ProbeHead` or `ModelHead`; its encoder computes in float32 here.
+        texts: (texts,)
+        pairs: (texts,) second texts, or None.
+        labels: (texts,) class ids, by the head's class names.
+        progress: Show a bar on stderr.
+
+    Returns:
+        Layers 0 to the head's own. Sizes are the norms, over hidden dimensions, of the gradient of the cross-entropy in
+        nats. A text whose loss is so near 0 that its gradient is 0 has shares of nan.
+
+    Raises:
+        InputError: Lengths differ, or a label is none of the head's classes.
+    """
+    encoded = _checked(head, texts, pairs, labels)
+    layers = tuple(range((head.encoder.n_layers if head.layer is None else head.layer) + 1))
+    sizes = [np.empty(0)] * len(texts)
+
+    def measure(own: Head, batch: Batch, rows: NDArray[np.int64]) -> None:
+        # Some heads read texts one by one: a layer's states are then several tensors, of one text each.
+        kept: list[list[Tensor]] = [[] for _ in layers]
+        loss = _loss(
+            own.logits(batch, overwrite={layer: partial(_keep, kept[layer]) for layer in layers}), labels[rows]
+        )
+        gradients = iter(torch.autograd.grad(loss, [state for states in kept for state in states]))
+        norms = [[_norm(next(gradients)) for _ in states] for states in kept]
+        by_text = zip(*([own for some in norm for own in some] for norm in norms), strict=True)
+        for row, layered in zip(rows.tolist(), by_text, strict=True):
+            sizes[row] = np.stack([norm[: len(encoded.ids[row])] for norm in layered])
+
+    for _ in _over_batches(head, encoded, measure, "gradients", progress=progress):
+        pass
+    return TokenShares(layers, tuple(sizes), kinds_of(head.encoder, encoded))
+
+
+def embedding_gradients(
+    head: Head,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    labels: NDArray[np.integer[Any]],
+    progress: bool = False,
+) -> RowGradients:
+    """Gradient of the texts' summed loss with respect to the input embedding table, row by row.
+
+    [CLS] and [SEP] stand in every text, a word in few: compare sums with the number of occurrences beside. Held are one
+    float32 vector for each row that occurs, so no more than the table itself.
+
+    Args:
+        head: As for `gradient_shares`, as are the next four.
+        texts: (texts,)
+        pairs: (texts,) second texts, or None.
+        labels: (texts,) class ids, by the head's class names.
+        progress: Show a bar on stderr.
+
+    Raises:
+        InputError: As from `gradient_shares`.
+    """
+    encoded = _checked(head, texts, pairs, labels)
+    every = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
+    ids, first, counts = np.unique(every, return_index=True, return_counts=True)
+
+    def measure(
+        own: Head, batch: Batch, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], Tensor, NDArray[np.float64]]:
+        embeddings = own.encoder.embed(batch).detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(_loss(own.logits(batch, embeddings), labels[rows]), [embeddings])
+        real = batch.mask.bool()
+        single = gradient[real].cpu()
+        some, which = np.unique(batch.inputs["input_ids"][real].cpu().numpy(), return_inverse=True)
+        summed = torch.zeros(len(some), single.shape[1]).index_add_(0, torch.from_numpy(which), single)
+        return np.searchsorted(ids, some).astype(np.int64), summed, np.bincount(which, _norm(single)).astype(np.float64)
+
+    total, sum_of_norms = torch.empty(0, 0), np.zeros(len(ids))
+    # Added up here, in the order of the batches, since threads end in any order.
+    for place, summed, sizes in _over_batches(head, encoded, measure, "embedding gradients", progress=progress):
+        total = total if len(total) else torch.zeros(len(ids), summed.shape[1])
+        total.index_add_(0, torch.from_numpy(place), summed)
+        sum_of_norms[place] += sizes
+    kinds = kinds_of(head.encoder, encoded)
+    return RowGradients(
+        ids=ids,
+        tokens=tuple(head.encoder.tokenizer.convert_ids_to_tokens(ids)),
+        kinds=np.concatenate(kinds)[first] if kinds else np.empty(0, dtype=np.int64),
+        counts=counts,
+        norms=_norm(total),
+        sum_of_norms=sum_of_norms,
+    )
+
+
+def _checked(
+    head: Head, texts: Sequence[str], pairs: Sequence[str] | None, labels: NDArray[np.integer[Any]]
+) -> Encoded:
+    check_same_length(texts=texts, pairs=pairs, labels=labels)
+    check_labels(labels, len(head.class_names))
+    return head.encoder.encode(texts, pairs)
+
+
+def _over_batches(
+    head: Head,
+    encoded: Encoded,
+    work: Callable[[Head, Batch, NDArray[np.int64]], R],
+    name: str,
+    *,
+    progress: bool,
+) -> Iterator[R]:
+    """What `work` makes of each batch, with gradients, given a head of its own and the numbers of the texts."""
+    encoder = head.encoder.with_dtype("float32")
+
+    @torch.enable_grad()
+    def one(rows: NDArray[np.int64], runner: Encoder) -> tuple[int, R]:
+        own = copy.copy(head)
+        own.encoder = runner
+        return len(rows), work(own, runner.batch(encoded, rows), rows)
+
+    with tqdm(total=len(encoded.ids), desc=name, unit="text", disable=not progress) as bar, runners(encoder) as run:
+        for done, result in run(one, batches(encoded.lengths, token_budget(encoder))):
+            bar.update(done)
+            yield result
+
+
+def _loss(logits: Tensor, labels: NDArray[np.integer[Any]]) -> Tensor:
+    """Summed cross-entropy. Texts of a batch do not interact: its gradient is each text's own."""
+    # By the margin, not by the probability: that of a certain head rounds to 1, and its gradient to another direction.
+    logits, right = logits.double(), torch.as_tensor(labels).long().to(logits.device).unsqueeze(1)
+    others = logits.scatter(1, right, float("-inf")).logsumexp(dim=1)
+    return functional.softplus(others - logits.gather(1, right)[:, 0]).sum()
+
+
+def _keep(kept: list[Tensor], state: Tensor) -> Tensor:
+    # In place, not a copy: some families read a state a second time, past the next block.
+    kept.append(state if state.requires_grad else state.requires_grad_())
+    return state
+
+
+def _norm(vectors: Tensor) -> NDArray[np.float64]:
+    """Norms over the last axis; squares of small gradients would vanish in float32."""
+    return np.asarray(torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64).cpu().numpy())
