@@ -1,4 +1,4 @@
-"""Shapes of the clouds of vectors that a layer makes of many texts."""
+"""Shapes of the clouds of vectors that a layer makes of many texts, and how well one is predicted from another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_features, check_same_length
+from probes.logistic import moments
 from probes.places import LayerFeatures
 from probes.threads import abreast, side_by_side
+from probes.uncertainty import CHUNK, RESAMPLES, percentile
 
 BAND = 2**24
 """Float32 entries of similarities between texts that CKA holds at a time."""
+PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)
+"""Of ridge regression on standardised vectors, a training example."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,29 @@ class Alignment:
     """(layers, layers) linear CKA, symmetric, 1 on the diagonal; nan beside a layer that is constant over texts."""
     floor: NDArray[np.float64]
     """(layers, layers) what it would be on average if the texts of one layer were shuffled; nan where CKA is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictability:
+    """How well one vector of a text is predicted from another, on texts that the regression has not seen."""
+
+    r2: NDArray[np.float64]
+    """(hidden,) share of a dimension's variance that is predicted: 1 is all, below 0 is worse than saying the test
+    texts' mean; nan where it is constant over the training or the test texts, as [CLS] is at layer 0."""
+    interval: tuple[float, float]
+    """95 % of `mean`, over resamplings of the test texts."""
+    floor: NDArray[np.float64]
+    """(hidden,) the same after a fit on shuffled pairs: every training text has another's vector."""
+
+    @property
+    def mean(self) -> float:
+        """`r2` averaged over the dimensions that vary; nan where none does."""
+        return _average(self.r2)
+
+    @property
+    def mean_floor(self) -> float:
+        """`floor` averaged likewise."""
+        return _average(self.floor)
 
 
 def spread(features: NDArray[np.floating[Any]]) -> Spread:
@@ -186,3 +213,86 @@ def _centred(features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     centred: NDArray[np.float64] = features - features.mean(axis=0, dtype=np.float64)
     centred /= max(centred.max(), -centred.min())
     return centred
+
+
+def predictability(
+    x: NDArray[np.floating[Any]],
+    y: NDArray[np.floating[Any]],
+    *,
+    test_x: NDArray[np.floating[Any]],
+    test_y: NDArray[np.floating[Any]],
+    seed: int = 0,
+) -> Predictability:
+    """How much of `y` is a linear function of `x`, dimension by dimension, by ridge regression.
+
+    Both sides are standardised on the training texts. Each dimension of `y` has the penalty of `PENALTIES` that
+    predicts it best when every training text is left out once. Dimensions that vary by rounding alone neither predict
+    nor are predicted.
+
+    Args:
+        x: (examples, hidden) what predicts, of training texts.
+        y: (examples, other hidden) what is predicted, of the same texts.
+        test_x: (test examples, hidden)
+        test_y: (test examples, other hidden)
+        seed: Of the shuffled pairs, and of the resampled test texts.
+
+    Raises:
+        InputError: Shapes do not fit together, there are fewer than 2 texts on a side, or a value is not finite.
+    """
+    check_same_length(x=x, y=y)
+    check_same_length(test_x=test_x, test_y=test_y)
+    for features in (x, y, test_x, test_y):
+        check_features(features)
+    if x.shape[1] != test_x.shape[1] or y.shape[1] != test_y.shape[1]:
+        found = f"x {x.shape[1]} and {test_x.shape[1]}, y {y.shape[1]} and {test_y.shape[1]}"
+        raise InputError(f"training and test vectors must have the same dimensions, found {found}")
+    if min(len(x), len(test_x)) < 2:
+        raise InputError(f"a share of variance needs 2 texts, found {len(x)} to fit on and {len(test_x)} to predict")
+    varies = (moments(y)[1] > 0) & (moments(test_y)[1] > 0)
+    r2, floor = np.full((2, y.shape[1]), np.nan)
+    mean, deviation = moments(x)
+    if not varies.any():
+        return Predictability(r2, (float("nan"), float("nan")), floor)
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    own, unseen = (x - mean) * scale, (test_x - mean) * scale
+    truth = test_y[:, varies].astype(np.float64)
+    total = np.square(truth - truth.mean(axis=0))
+    rng = np.random.default_rng(seed)
+    lost = np.square(truth - _ridge(own, y[:, varies], unseen))
+    shuffled = np.square(truth - _ridge(own[rng.permutation(len(x))], y[:, varies], unseen))
+    r2[varies], floor[varies] = (1 - each.sum(axis=0) / total.sum(axis=0) for each in (lost, shuffled))
+    return Predictability(r2, _interval(truth, lost, rng), floor)
+
+
+def _ridge(x: NDArray[np.float64], y: NDArray[np.floating[Any]], unseen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(test examples, hidden) what standardised (examples, hidden) vectors say of `y`, each dimension by itself."""
+    from sklearn.linear_model import RidgeCV
+
+    mean, scale = y.mean(axis=0, dtype=np.float64), y.std(axis=0, dtype=np.float64)
+    ridge = RidgeCV(np.array(PENALTIES) * len(x), alpha_per_target=True).fit(x, (y - mean) / scale)
+    return np.asarray(ridge.predict(unseen).reshape(len(unseen), -1) * scale + mean)
+
+
+def _interval(truth: NDArray[np.float64], lost: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
+    """95 % interval of the mean over dimensions of the share predicted; a resampling is a row of counts of texts."""
+    n, hidden = truth.shape
+    centred = truth - truth.mean(axis=0)
+    sums = np.concatenate([lost, np.square(centred), centred], axis=1)
+    values = np.empty(RESAMPLES)
+    width = max(1, CHUNK // (n + 3 * hidden))
+    for start in range(0, RESAMPLES, width):
+        window = slice(start, min(start + width, RESAMPLES))
+        size = window.stop - start
+        drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
+        left, square, plain = np.split(counts @ sums, 3, axis=1)
+        total = square - np.square(plain) / n
+        # Of few texts one may be drawn n times, and then nothing varies.
+        share = np.divide(left, total, out=np.full_like(left, np.nan), where=total > 0)
+        values[window] = 1 - share.mean(axis=1)
+    return percentile(values)
+
+
+def _average(values: NDArray[np.float64]) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

@@ -214,15 +214,21 @@ def _together(n_classes: int) -> int:
 
 def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(hidden,) mean and (hidden,) scale, which is 1 for a dimension that varies by rounding alone."""
+    mean, deviation = moments(features)
+    return mean, np.where(deviation > 0, deviation, 1.0)
+
+
+def moments(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(hidden,) mean and (hidden,) standard deviation, which is 0 for a dimension that varies by rounding alone."""
     mean = features.mean(axis=0, dtype=np.float64)
     total, apart = np.zeros_like(mean), np.empty((min(CHUNK, len(features)), len(mean)))
     for start in range(0, len(features), CHUNK):  # numpy's own would hold all rows in float64
         rows = features[start : start + CHUNK]
         part = np.subtract(rows, mean, out=apart[: len(rows)])
         total += np.einsum("ij,ij->j", part, part)
-    scale = np.sqrt(total / len(features))
-    floor = TINY * np.maximum(np.abs(mean), scale.max(initial=0.0))
-    return mean, np.where(scale > floor, scale, 1.0)
+    deviation = np.sqrt(total / len(features))
+    floor = TINY * np.maximum(np.abs(mean), deviation.max(initial=0.0))
+    return mean, np.where(deviation > floor, deviation, 0.0)
 
 
 def label_log_prob(
@@ -248,10 +254,10 @@ def label_log_prob(
 
 
 def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """(examples, classes) logits to natural log probabilities."""
+    """(..., classes) logits to natural log probabilities."""
     wide = logits.astype(np.float64)
-    wide = wide - wide.max(axis=1, keepdims=True)
-    return np.asarray(wide - np.log(np.exp(wide).sum(axis=1, keepdims=True)))
+    wide = wide - wide.max(axis=-1, keepdims=True)
+    return np.asarray(wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True)))
 
 
 def whole_probe(

@@ -1,14 +1,20 @@
-"""Spread, anisotropy and CKA against closed forms, plain loops, scikit-learn and the definition by HSIC."""
+"""Spread, anisotropy, CKA and ridge against closed forms, plain loops, scikit-learn and the definition by HSIC."""
 
+import csv
 import itertools
 import math
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.metrics import r2_score
 from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+from sklearn.preprocessing import StandardScaler
 
 from probes import InputError, geometry
-from probes.geometry import anisotropy, cka_matrix, linear_cka, spread
+from probes.extraction import pool_texts
+from probes.geometry import anisotropy, cka_matrix, linear_cka, predictability, spread
 
 SHAPES = [(2, 3), (5, 40), (40, 40), (41, 40), (300, 8)]
 """Fewer texts than hidden units, as many, more."""
@@ -352,3 +358,129 @@ def test_layers_of_different_shapes_are_refused():
 def test_no_layer_is_refused():
     with pytest.raises(InputError, match="no layer is asked for"):
         cka_matrix(cloud()[None], [])
+
+
+# Predicting one vector from another
+
+
+def pair(examples, hidden, other, *, noise, seed=0):
+    """x, and y that is linear in it plus noise."""
+    x = cloud(examples, hidden, seed, shift=3)
+    y = x @ cloud(hidden, other, seed=99) - 2 + noise * cloud(examples, other, seed + 1)
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def predicted(train, test, **options):
+    return predictability(*train, test_x=test[0], test_y=test[1], **options)
+
+
+def test_what_is_linear_in_another_vector_is_predicted_whole():
+    found = predicted(pair(200, 6, 4, noise=0), pair(100, 6, 4, noise=0, seed=5))
+    np.testing.assert_allclose(found.r2, 1, atol=1e-5)
+    assert found.mean == pytest.approx(1, abs=1e-5)
+    assert found.interval == pytest.approx((1, 1), abs=1e-5)
+
+
+def test_the_share_predicted_is_that_of_the_signal():
+    # Each dimension has the variance of w'x, which is |w|², plus that of the noise.
+    found = predicted(pair(4000, 6, 4, noise=2), pair(4000, 6, 4, noise=2, seed=5))
+    signal = np.square(cloud(6, 4, seed=99)).sum(axis=0)
+    np.testing.assert_allclose(found.r2, signal / (signal + 4), atol=0.03)
+    lower, upper = found.interval
+    assert lower < (signal / (signal + 4)).mean() < upper
+    assert 0 < upper - lower < 0.05
+
+
+def test_shuffled_pairs_and_unrelated_vectors_are_not_predicted():
+    train, test = pair(400, 6, 4, noise=0), pair(300, 6, 4, noise=0, seed=5)
+    found = predicted(train, test)
+    assert found.mean > 0.99
+    assert -0.1 < found.mean_floor < 0.01
+    unrelated = predicted((train[0], cloud(400, 4, seed=8)), (test[0], cloud(300, 4, seed=9)))
+    assert -0.1 < unrelated.mean < 0.01
+
+
+def test_even_more_dimensions_than_texts_predict_nothing_of_unrelated_vectors():
+    found = predicted((cloud(50, 200), cloud(50, 3, seed=1)), (cloud(500, 200, seed=2), cloud(500, 3, seed=3)))
+    assert -0.25 < found.mean < 0.05
+
+
+@pytest.mark.parametrize("hidden", [5, 80])
+def test_ridge_is_scikit_learns_with_the_penalty_that_leaving_out_every_text_would_choose(hidden):
+    train, test = pair(40, hidden, 3, noise=4), pair(40, hidden, 3, noise=4, seed=5)
+    x, y = (side.astype(np.float64) for side in train)
+    scaler = StandardScaler().fit(x)
+    z, unseen, expected = scaler.transform(x), scaler.transform(test[0]), []
+    ridges = [Ridge(penalty * len(z)) for penalty in geometry.PENALTIES]
+    errors = [np.square(y - cross_val_predict(ridge, z, y, cv=LeaveOneOut())).mean(axis=0) for ridge in ridges]
+    for i, best in enumerate(np.argmin(errors, axis=0)):
+        said = ridges[best].fit(z, y[:, i]).predict(unseen)
+        expected.append(r2_score(test[1][:, i], said))
+    np.testing.assert_allclose(predicted(train, test).r2, expected, atol=1e-4)
+
+
+def test_the_interval_is_that_of_a_plain_bootstrap():
+    train, test = pair(100, 4, 3, noise=2), pair(60, 4, 3, noise=2, seed=5)
+    found = predicted(train, test)
+    model = RidgeCV(np.array(geometry.PENALTIES) * 100, alpha_per_target=True)
+    scaler = StandardScaler().fit(train[0])
+    said = model.fit(scaler.transform(train[0]), train[1]).predict(scaler.transform(test[0]))
+    rng = np.random.default_rng(3)
+    rows = (rng.integers(60, size=60) for _ in range(2000))
+    values = [r2_score(test[1][some], said[some]) for some in rows]
+    assert found.interval == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.02)
+    assert found.mean == pytest.approx(r2_score(test[1], said), abs=1e-3)
+
+
+def test_dimensions_that_do_not_vary_are_neither_predicted_nor_predict():
+    train, test = pair(200, 6, 4, noise=0), pair(100, 6, 4, noise=0, seed=5)
+    plain = predicted(train, test)
+    dead = [(np.hstack([x, np.full((len(x), 1), 7, x.dtype)]), y.copy()) for x, y in (train, test)]
+    rounding = 1e-33 * cloud(200, 1, seed=7).astype(np.float32)
+    dead[0][1][:, 1:2] = rounding
+    dead[1][1][:, 1:2] = rounding[:100]
+    found = predicted(*dead)
+    assert np.isnan(found.r2).tolist() == np.isnan(found.floor).tolist() == [False, True, False, False]
+    np.testing.assert_allclose(found.r2[[0, 2, 3]], plain.r2[[0, 2, 3]], atol=1e-6)
+    assert found.mean == pytest.approx(1, abs=1e-5)
+
+
+def test_a_vector_that_is_the_same_for_every_text_has_nothing_to_predict_and_predicts_nothing():
+    x, y = pair(50, 6, 4, noise=0)
+    same = np.tile(x[:1], (50, 1))
+    found = predicted((x, same), (x, same))
+    assert np.isnan(found.r2).all()
+    assert np.isnan([found.mean, found.mean_floor, *found.interval]).all()
+    assert predicted((same, y), (same, y)).mean == pytest.approx(0, abs=1e-9)
+
+
+def test_predictability_depends_on_the_seed_alone():
+    train, test = pair(50, 6, 4, noise=1), pair(40, 6, 4, noise=1, seed=5)
+    first, again, other = (predicted(train, test, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.floor, again.floor)
+    assert first.interval == again.interval
+    assert (first.floor != other.floor).all()
+    np.testing.assert_array_equal(first.r2, other.r2)
+
+
+def test_vectors_that_do_not_fit_together_are_refused():
+    train, test = pair(20, 6, 4, noise=1), pair(10, 6, 4, noise=1)
+    with pytest.raises(InputError, match="lengths differ: test_x has 10, test_y has 9"):
+        predicted(train, (test[0], test[1][:9]))
+    with pytest.raises(InputError, match="found x 6 and 5, y 4 and 4"):
+        predicted(train, (test[0][:, :5], test[1]))
+    with pytest.raises(InputError, match="needs 2 texts, found 20 to fit on and 1 to predict"):
+        predicted(train, (test[0][:1], test[1][:1]))
+
+
+def test_cls_is_predicted_from_the_content_tokens_of_a_real_encoder(packaged, data):
+    with (data / "sst2" / "train.csv").open(encoding="utf-8") as file:
+        texts = [row["text"] for row in itertools.islice(csv.DictReader(file), 400)]
+    encoded = packaged.encode(texts)
+    features = pool_texts(packaged, encoded, ["cls", "content"], [0, 3])
+    for i, layer in enumerate((0, 3)):
+        (x, test_x), (y, test_y) = (np.split(features[name][i], [300]) for name in ("content", "cls"))
+        found = predictability(x, y, test_x=test_x, test_y=test_y)
+        print(f"layer {layer}: R2 of cls from content {found.mean:.3f} {found.interval}, floor {found.mean_floor:.3f}")
+        assert np.isnan(found.r2).all() == (layer == 0)
+    assert found.mean > 0.2 > 0.05 > found.mean_floor
