@@ -9,7 +9,7 @@ import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -140,6 +140,14 @@ class Encoder:
         return tuple(self._hooks.blocks)
 
     @property
+    def head_needs_texts_alone(self) -> bool:
+        """Whether the model's own head would read padding, so that `logits` gives it one text at a time."""
+        # One finds the last token by the model's pad token, one takes the last whatever it is.
+        pad_id = self.config.pad_token_id
+        takes_last = hasattr(self.model, "sequence_summary") and getattr(self.config, "summary_type", None) == "last"
+        return takes_last or pad_id is None or pad_id != self.tokenizer.pad_token_id
+
+    @property
     def poolings(self) -> tuple[str, ...]:
         """Names of the poolings that this model and tokenizer can give."""
         able = {"cls": self._has_cls, "pooler": self._has_cls and self._pooler is not None}
@@ -216,12 +224,16 @@ class Encoder:
         """(batch, classes) logits of the model's own head, in float32; `embeddings` and `overwrite` as in `states`."""
         if not self.is_classifier:
             raise InputError(f"{self.name} has no classification head; name a *ForSequenceClassification checkpoint")
-        if len(batch) > 1 and self._head_needs_texts_alone:
+        if len(batch) > 1 and self.head_needs_texts_alone:
             rows = [(batch.row(i), None if embeddings is None else embeddings[i : i + 1]) for i in range(len(batch))]
             alone = [(row, None if e is None else e[:, : row.mask.shape[1]]) for row, e in rows]
             return torch.cat([self.logits(row, embeddings=e, overwrite=overwrite) for row, e in alone])
         with self._borrowed(embeddings, overwrite):
             return self.model(**batch.inputs, return_dict=True).logits.float()  # type: ignore[no-any-return]
+
+    def resumed(self) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+        """Let passes of one batch start at a layer: see `LayerHooks.resumed`. Not for texts that a head needs alone."""
+        return self._hooks.resumed()
 
     def packed(self, rows: int) -> contextlib.AbstractContextManager[None]:
         """The model's linear layers packed for batches of `rows` tokens; for use in inference mode."""
@@ -308,13 +320,6 @@ class Encoder:
         if isinstance(self._pooler, nn.Linear):  # ALBERT keeps the layer and its activation apart
             return self.base.pooler_activation(self._pooler(first))  # type: ignore[no-any-return]
         return self._pooler(first.unsqueeze(1))  # type: ignore[no-any-return]
-
-    @property
-    def _head_needs_texts_alone(self) -> bool:
-        # It would read padding: one finds the last token by the model's pad token, one takes the last whatever it is.
-        pad_id = self.config.pad_token_id
-        takes_last = hasattr(self.model, "sequence_summary") and getattr(self.config, "summary_type", None) == "last"
-        return takes_last or pad_id is None or pad_id != self.tokenizer.pad_token_id
 
     @contextlib.contextmanager
     def _borrowed(

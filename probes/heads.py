@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -120,19 +120,40 @@ class ModelHead:
 
 def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:
     """(texts, classes) log probabilities of a head, in the order of `encoded`."""
-    out = np.empty((len(encoded.ids), len(head.class_names)), dtype=np.float32)
+    return log_probs(head, encoded, lambda own, batch: [own.logits(batch)], 1, progress=progress)[0]
+
+
+def log_probs(
+    head: Head,
+    encoded: Encoded,
+    say: Callable[[Head, Batch], Sequence[Tensor]],
+    passes: int,
+    *,
+    progress: bool = False,
+) -> NDArray[np.float64]:
+    """(passes, texts, classes) log probabilities, batch by batch of like length, side by side.
+
+    Args:
+        head: Whose classes they are.
+        encoded: Gives the order of the texts.
+        say: From the head, with an encoder that no other thread has, and a batch: (batch, classes) logits of each pass.
+        passes: How many there are.
+        progress: Show a bar on stderr.
+    """
+    out = np.empty((passes, len(encoded.ids), len(head.class_names)), dtype=np.float32)
     budget = token_budget(head.encoder)
 
     @torch.inference_mode()
-    def say(rows: NDArray[np.int64], runner: Encoder) -> int:
+    def fill(rows: NDArray[np.int64], runner: Encoder) -> int:
         own = copy.copy(head)
         own.encoder = runner
-        out[rows] = own.logits(runner.batch(encoded, rows)).cpu().numpy()
+        for each, logits in zip(out, say(own, runner.batch(encoded, rows)), strict=True):
+            each[rows] = logits.cpu().numpy()
         return len(rows)
 
-    bar = tqdm(total=len(out), desc=f"{head.kind} head", unit="text", disable=not progress)
+    bar = tqdm(total=out.shape[1], desc=f"{head.kind} head", unit="text", disable=not progress)
     with bar, head.encoder.packed(budget), runners(head.encoder) as run:
-        for done in run(say, batches(encoded.lengths, budget)):
+        for done in run(fill, batches(encoded.lengths, budget)):
             bar.update(done)
     return log_softmax(out)
 

@@ -1,4 +1,4 @@
-"""The one way into a forward pass, for every family: read layer l, stop after layer l, overwrite layer l.
+"""The one way into a forward pass, for every family: read layer l, stop after it, overwrite it, start again at it.
 
 Layer 0 is the embedding output, layers 1..L the blocks, L what the model returns. Hooks are there for one pass only.
 """
@@ -93,6 +93,53 @@ class LayerHooks:
         finally:
             for hook in hooks:
                 hook.remove()
+
+    @contextlib.contextmanager
+    def resumed(self) -> Iterator[Callable[[int], None]]:
+        """Let later forward passes of the same inputs start at a layer, with what the first pass gave below it.
+
+        What is yielded takes that layer, 0 until told otherwise; it is at most where the first pass ended. The first
+        pass must not overwrite anything. A block that is left out is called all the same, and gives what it gave: the
+        rest of the model sees no difference, whatever its blocks return.
+        """
+        outputs: list[Any] = []
+        start = calls = 0
+
+        def resume(layer: int) -> None:
+            nonlocal start
+            if layer > len(outputs):
+                raise ValueError(f"cannot start at layer {layer}: the first pass ended at layer {len(outputs)}")
+            start = layer
+
+        def begin(_base: nn.Module, _args: Any) -> None:
+            nonlocal calls
+            calls = 0
+
+        def instead(usual: Callable[..., Any]) -> Callable[..., Any]:
+            def forward(*args: Any, **kwargs: Any) -> Any:
+                nonlocal calls
+                call, calls = calls, calls + 1
+                if call < start:
+                    return outputs[call]
+                output = usual(*args, **kwargs)
+                if call == len(outputs):
+                    outputs.append(output)
+                return output
+
+            return forward
+
+        own = [(vars(block), vars(block).get("forward")) for block in self.blocks]
+        hook = self._base.register_forward_pre_hook(begin)
+        try:
+            for block in self.blocks:
+                vars(block)["forward"] = instead(block.forward)
+            yield resume
+        finally:
+            hook.remove()
+            for attributes, forward in own:
+                attributes.pop("forward", None)
+                if forward is not None:
+                    attributes["forward"] = forward
 
     def _takes_seq_first(self) -> bool:
         """Whether the blocks take (seq, batch, hidden), told by a text of two tokens."""

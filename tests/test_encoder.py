@@ -984,6 +984,70 @@ def test_an_overwritten_layer_passes_gradients_on(bert):
     assert (gradient != 0).all()
 
 
+# Passes that start at a layer
+
+
+@pytest.mark.parametrize("layer", range(LAYERS + 1))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pass_that_starts_at_a_layer_is_the_whole_pass(family, layer):
+    encoder, put = encoder_of(family), {layer: lambda hidden: hidden.flip(-1)}
+    batch = encoder.batch(encoder.encode(TEXTS, TEXTS[::-1]), range(4))
+    every = range(LAYERS + 1)
+    with torch.inference_mode():
+        plain, changed = encoder.states(batch, every), encoder.states(batch, every, overwrite=put)
+        with encoder.resumed() as resume:
+            encoder.states(batch, every)
+            resume(layer)
+            for _ in range(2):
+                found, again = encoder.states(batch, every, overwrite=put), encoder.states(batch, every)
+                for other in every:
+                    exactly(found[other].hidden, changed[other].hidden)
+                    exactly(again[other].hidden, plain[other].hidden)
+    assert (plain[LAYERS].hidden - changed[LAYERS].hidden).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("layer", range(LAYERS + 1))
+@pytest.mark.parametrize("family", ["bert", "albert", "deberta-v2"])
+def test_blocks_below_the_layer_where_a_pass_starts_do_not_run(family, layer):
+    encoder, ran = Encoder(*build_model(family, "AutoModelForSequenceClassification")), []
+    batch = encoder.batch(encoder.encode(TEXTS), range(4))
+    inner = next(module for module in encoder.blocks[0].modules() if isinstance(module, nn.LayerNorm))
+    others = [dict(block.named_modules()) for block in encoder.blocks]
+    name = next(name for name, module in others[0].items() if module is inner)
+    hooks = [each[name].register_forward_hook(lambda *_: ran.append(1)) for each in others]
+    with torch.inference_mode(), encoder.resumed() as resume:
+        first = encoder.logits(batch)
+        assert len(ran) == LAYERS
+        ran.clear()
+        resume(layer)
+        exactly(encoder.logits(batch), first)
+    assert len(ran) == LAYERS - layer
+    for hook in hooks:
+        hook.remove()
+
+
+def test_a_pass_cannot_start_where_the_first_one_did_not_come(bert):
+    batch = bert.batch(bert.encode(TEXTS), range(4))
+    with bert.resumed() as resume:
+        bert.states(batch, [1])
+        resume(1)
+        with pytest.raises(ValueError, match="cannot start at layer 2: the first pass ended at layer 1"):
+            resume(2)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_model_is_given_back_after_passes_that_start_at_a_layer_also_after_an_exception(family):
+    encoder = Encoder(*build_model(family))
+    before = hooks_and_modes(encoder.model), [vars(module).get("forward") for module in encoder.model.modules()]
+
+    def broken(_hidden):
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"), encoder.resumed():
+        hidden_states(encoder, TEXTS, overwrite={LAYERS: broken})
+    assert (hooks_and_modes(encoder.model), [vars(m).get("forward") for m in encoder.model.modules()]) == before
+
+
 # sentence-transformers folders
 
 
