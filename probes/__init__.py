@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from probes.data import TextDataset, make_splits
     from probes.encoder import Encoder
     from probes.extraction import extract_features
+    from probes.finetuning import FineTuned, LabelledTexts, fine_tune, load_head
     from probes.heads import ModelHead, ProbeHead
     from probes.logistic import FittedProbe, LogisticProbe
     from probes.places import Examples
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from probes.scores import Sweep
     from probes.store import FeatureStore, StoreMismatch
     from probes.sweep import sweep_probes
+    from probes.training import TrainingSettings
     from probes.vocabulary import word_means
 
 _HOMES = {
@@ -31,6 +33,7 @@ _HOMES = {
     "data": ("TextDataset", "make_splits"),
     "encoder": ("Encoder",),
     "extraction": ("extract_features",),
+    "finetuning": ("FineTuned", "LabelledTexts", "fine_tune", "load_head"),
     "heads": ("ModelHead", "ProbeHead"),
     "logistic": ("FittedProbe", "LogisticProbe"),
     "places": ("Examples",),
@@ -42,6 +45,7 @@ _HOMES = {
     "scores": ("Sweep",),
     "sweep": ("sweep_probes",),
     "vocabulary": ("word_means",),
+    "training": ("TrainingSettings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -52,8 +56,10 @@ __all__ = [
     "Encoder",
     "Examples",
     "FeatureStore",
+    "FineTuned",
     "FittedProbe",
     "InputError",
+    "LabelledTexts",
     "LayerStates",
     "LogisticProbe",
     "ModelHead",
@@ -63,9 +69,12 @@ __all__ = [
     "StoreMismatch",
     "Sweep",
     "TextDataset",
+    "TrainingSettings",
     "attribute",
     "controlled_sentences",
     "extract_features",
+    "fine_tune",
+    "load_head",
     "load_probes",
     "make_splits",
     "randomised",

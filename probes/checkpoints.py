@@ -6,7 +6,7 @@ import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from logging import CRITICAL
 from pathlib import Path
@@ -61,7 +61,7 @@ def load_checkpoint(
         place |= {"pretrained_model_name_or_path": name, "revision": revision or "main"}
     weights = {"dtype": torch.float32, "use_safetensors": None if allow_pickle else True, "output_loading_info": True}
     try:
-        with _quiet():
+        with quiet():
             config = AutoConfig.from_pretrained(**place)
             has_head = any(a.endswith("ForSequenceClassification") for a in config.architectures or ())
             auto = AutoModelForSequenceClassification if has_head else AutoModel
@@ -97,7 +97,7 @@ def build_untrained(trained: Any, seed: int) -> Any:
         InputError: The settings do not give back the architecture, or a weight matrix is the trained one.
     """
     # Never `init_weights()` on a copy: it passes over what is loaded. Nor `torch.manual_seed`: it seeds the GPUs too.
-    with _quiet(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    with quiet(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)
         model = type(trained)(copy.deepcopy(trained.config))
     if getattr(trained, "pooler", None) is None and getattr(model, "pooler", None) is not None:
@@ -120,6 +120,38 @@ def build_untrained(trained: Any, seed: int) -> Any:
     return model
 
 
+def build_classifier(trained: Any, class_names: Sequence[str], seed: int) -> Any:
+    """The family's standard `*ForSequenceClassification` on the weights of the bare encoder `trained`, in float32.
+
+    What `trained` lacks is drawn from `seed`: the head, and a pooler where the family's head reads one. The global
+    random state stays as it is.
+
+    Raises:
+        InputError: The family has no such classifier, or its encoder is another than `trained`.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    config = copy.deepcopy(trained.config)
+    config.id2label = dict(enumerate(class_names))
+    config.label2id = {name: i for i, name in enumerate(class_names)}
+    config.problem_type = "single_label_classification"
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.default_generator.manual_seed(seed)
+            model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    except ValueError as error:
+        raise InputError(f"{type(trained).__name__} has no standard classifier: {first_line(error)}") from error
+    base = getattr(model, model.base_model_prefix)
+    loaded = base.load_state_dict(trained.state_dict(), strict=False)
+    strange = sorted(key for key in (*loaded.missing_keys, *loaded.unexpected_keys) if "pooler" not in key)
+    if strange:
+        raise InputError(
+            f"{type(model).__name__} built from its settings alone differs in {', '.join(strange[:3])}; a standard "
+            "classifier needs an architecture that the settings tell whole"
+        )
+    return model
+
+
 def _shape(parameters: dict[str, torch.nn.Parameter], name: str) -> torch.Size | None:
     return parameters[name].shape if name in parameters else None
 
@@ -134,7 +166,7 @@ def _transformer_in(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No loading bar and no report of weights: what is missing is an error or a field of the checkpoint."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging

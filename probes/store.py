@@ -94,7 +94,7 @@ class FeatureStore:
         _clear_abandoned(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
-            _write_whole(folder / "manifest.json", text.encode())
+            write_whole(folder / "manifest.json", text.encode())
         found = cls.open(folder)
         for field in dataclasses.fields(Manifest):
             there, asked = getattr(found.manifest, field.name), getattr(manifest, field.name)
@@ -160,7 +160,7 @@ class FeatureStore:
         said = {"belongs": self._belongs(path), "truncated": truncated, "xxh3": sums}
         info = json.dumps({"said": said, "sha256": _said_digest(said)})
         try:
-            _write_whole(path, save({"features": stored}, {"layerprobe": info}))
+            write_whole(path, save({"features": stored}, {"layerprobe": info}))
         except OSError as error:
             why = error.strerror or str(error)
             raise OSError(f"cannot write {str(path)!r}: {why}; finished shards are kept") from error
@@ -283,7 +283,7 @@ def _digest(layer: NDArray[np.floating[Any]]) -> str:
     return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(layer).data)
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Put a file in place only when all of it is on disk."""
     file, part = _new_part(path)
     try:

@@ -180,6 +180,15 @@ def three_classes():
     return features.astype(np.float32), labels
 
 
+@pytest.fixture
+def one_thread():
+    """PyTorch in one thread: those of tiny products would wait for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""

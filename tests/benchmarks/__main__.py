@@ -6,7 +6,7 @@ import platform
 
 import torch
 
-from tests.benchmarks import attribution, bfloat16, by_hand, extraction, memory, sweep
+from tests.benchmarks import attribution, bfloat16, by_hand, extraction, finetuning, memory, sweep
 
 SUBJECTS = {
     "by_hand": by_hand.report,
@@ -15,6 +15,7 @@ SUBJECTS = {
     "memory": memory.report,
     "sweep": sweep.report,
     "attribution": attribution.report,
+    "finetuning": finetuning.report,
 }
 PACKAGES = "torch transformers captum scikit-learn numpy".split()
 
