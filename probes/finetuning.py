@@ -239,11 +239,11 @@ class _Student:
 
     def side(self, data: LabelledTexts) -> Side:
         """Texts as it takes them."""
-        encoded = self.encoder.encode(data.texts, data.pairs)
+        encoded, labels = self.encoder.encode(data.texts, data.pairs), data.labels.astype(np.int64)
 
         def inputs(rows: Sequence[int]) -> dict[str, Tensor]:
             batch = self.encoder.batch(encoded, rows)
-            found: dict[str, Tensor | None] = {"labels": torch.from_numpy(data.labels[list(rows)]), **batch.inputs}
+            found: dict[str, Tensor | None] = {"labels": torch.from_numpy(labels[list(rows)]), **batch.inputs}
             if self.head != "pooler":
                 found |= {"special": batch.special, "cls_index": batch.cls_index}
             return {name: tensor for name, tensor in found.items() if tensor is not None}

@@ -281,7 +281,7 @@ def test_pairs_and_truncation_reach_training(tmp_path):
 
 def test_several_classes_have_as_many_logits(tmp_path):
     train, validation = labelled()
-    labels = np.arange(len(train.texts)) % 3
+    labels = np.arange(len(train.texts), dtype=np.int32) % 3
     data = (LabelledTexts(train.texts, labels), LabelledTexts(validation.texts, labels[: len(validation.texts)]))
     for head in HEADS:
         tune(tmp_path / head, head, data=data, class_names=("a", "b", "c"))
