@@ -86,6 +86,8 @@ class Attribution:
     """Layer whose token states are scored, each of which holds something of all tokens; None for the input."""
     baseline_probabilities: Mapping[str, float] = field(default_factory=dict)
     """Class name -> probability at the baseline."""
+    model: str | None = None
+    """Which fine-tuned model is explained; None where there is one only."""
 
     def __post_init__(self) -> None:
         check_same_length(tokens=self.tokens, scores=self.scores, offsets=self.offsets)

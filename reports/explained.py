@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from probes.results import Attribution
+from reports import wording
 from reports.view import View
 from reports.wording import clean, count, decimal, listing, name, percent, place, plural, signed
 
@@ -108,6 +109,8 @@ class Beside:
     def of(cls, view: View) -> Beside:
         """Both tables of a result, where there are any."""
         heads, layers = view.table("head_agreement"), view.table("explanation_depth")
+        if heads is not None and "task" not in heads:
+            heads = None  # of several heads, pair by pair: no one number a text
         return cls(
             {} if heads is None else {(r.task, r.text_id): float(r.correlation) for r in heads.itertuples()},
             {} if layers is None else {(r.task, r.text_id, r.layer): float(r.correlation) for r in layers.itertuples()},
@@ -161,7 +164,7 @@ def followed(group: Iterable[Attribution]) -> list[list[Attribution]]:
     found: dict[tuple[object, ...], list[list[Attribution]]] = {}
     lists: list[list[Attribution]] = []
     for a in group:
-        key = (a.head, a.pooling, a.method, a.baseline, a.target, a.unit, a.against)
+        key = (a.model, a.head, a.pooling, a.method, a.baseline, a.target, a.unit, a.against)
         others = found.setdefault((*key, a.states_layer), [])
         if a.head == "probe" and a.states_layer is None and others and a.layer not in {b.layer for b in others[0]}:
             others[0].append(a)
@@ -243,7 +246,10 @@ def _text(a: Attribution, full: float) -> tuple[Word, ...]:
 
 
 def head(a: Attribution, *, random_pooler: bool) -> str:
-    """`Probe on the mean vector of layer 4`, or the model's own classifier."""
+    """`Probe on the mean vector of layer 4`, the model's own classifier, or which fine-tuned one."""
+    if a.model is not None and a.model != "pretrained":
+        reads = wording.READS.get(a.model)
+        return f"The classifier on {reads}, fine-tuned" if reads else wording.sentence(wording.head(a.model))
     if a.head == "model" or a.layer is None or a.pooling is None:
         return "The model's own classifier"
     return f"Probe on {place(a.pooling, a.layer, random_pooler=random_pooler)}"

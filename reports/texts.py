@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probes.results import Attribution
-from reports.explained import Beside, by_text, cards, followed, heads, scale
+from reports.explained import Beside, by_text, cards, followed, head, heads, scale
 from reports.parts import Part, Section, Table, columns
 from reports.view import Mean, View, value
 from reports.wording import between, count, decimal, listing, name, percent, plural, sentence
@@ -22,7 +22,11 @@ def texts(view: View) -> Section | None:
         own = [a for a in attributions if a.task == task]
         made = cards(own, full, random_pooler=view.random_pooler, beside=beside)
         wrong = sum(card.correct is False for card in made)
-        said = [f"{plural(len(made), 'text')} explained, {count(wrong)} of them misclassified."]
+        by = ""
+        if len({a.model for a in own}) > 1:
+            first_head = head(own[0], random_pooler=view.random_pooler)
+            by = f" by {first_head[0].lower()}{first_head[1:]}"
+        said = [f"{plural(len(made), 'text')} explained, {count(wrong)} of them misclassified{by}."]
         tables: tuple[Table, ...] = ()
         if task is not None:
             said += [_agreed(view, task), _moved(view, task)]

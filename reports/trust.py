@@ -79,8 +79,8 @@ def summed(view: View) -> bool:
 def _sums(view: View) -> Part | None:
     """Do the scores add up?"""
     sums, sentences, rows = view.claim("convergence"), [], []
-    for key in dict.fromkeys((a.task, a.head, a.method, a.baseline) for a in view.result.attributions):
-        own = [a for a in view.result.attributions if (a.task, a.head, a.method, a.baseline) == key]
+    for key in dict.fromkeys((a.task, a.model or a.head, a.method, a.baseline) for a in view.result.attributions):
+        own = [a for a in view.result.attributions if (a.task, a.model or a.head, a.method, a.baseline) == key]
         deltas = [abs(a.convergence_delta) for a in own if a.convergence_delta is not None]
         steps = [a.n_steps for a in own if a.n_steps is not None]
         good = count(sum(a.converged is not False for a in own)) if deltas else wording.MISSING

@@ -76,7 +76,27 @@ BASELINES = {
     "none": "nothing",
 }
 """Baseline -> what stands in it in the place of a text's own tokens."""
-HEADS = {"probe": "the probe", "model": "the model's own classifier"}
+HEADS = {
+    "probe": "the probe",
+    "model": "the model's own classifier",
+    "pooler": "the pooler head",
+    "cls": "the [CLS] head",
+    "mean": "the mean head",
+    "checkpoint": "the given classifier",
+}
+"""What decides -> what a reader calls it."""
+BRACKETS = "In brackets: 95 % intervals over the test texts."
+READS = {"pooler": "the pooler", "cls": "[CLS]", "mean": "the mean"}
+"""Head -> the vector it reads."""
+MODELS = {
+    "pretrained": "pretrained",
+    "untrained": "untrained",
+    "pooler": "tuned by pooler",
+    "cls": "tuned by [CLS]",
+    "mean": "tuned by mean",
+    "checkpoint": "as given",
+}
+"""An encoder before or after fine-tuning -> its name in a figure."""
 SHORT_HEADS = {"probe": "probe", "model": "own classifier"}
 """Head -> its name in a table."""
 
@@ -117,8 +137,18 @@ def baseline(key: object) -> str:
 
 
 def head(key: object) -> str:
-    """What decides: the probe, or the model's own classifier."""
+    """What decides: the probe, the model's own classifier, or a head that was fine-tuned."""
     return HEADS.get(str(key), name(key))
+
+
+def short_head(key: object) -> str:
+    """The same without an article, on one line, for tables and figures."""
+    return HEADS[str(key)].removeprefix("the ").replace(" ", "\u00a0") if str(key) in HEADS else name(key, 20)
+
+
+def model(key: object) -> str:
+    """An encoder before or after fine-tuning, by its name in a figure."""
+    return MODELS.get(str(key), name(key, 16))
 
 
 def title(text: str) -> str:
