@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from probes.results import AnalysisResult, Claim
-from reports import figures, trust, wording
+from reports import figures, question, trust, wording
 from reports.drawing import Label
 from reports.parts import Answer, Drawing
 from reports.view import View, value
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def answers(result: AnalysisResult) -> tuple[Answer, ...]:
     """The first screen: what was found, a block for each label column."""
     view = View(result)
+    if (tuned := question.answer(view)) is not None:
+        return (tuned,)
     return tuple(_answer(view, task, f"answer-{i}") for i, task in enumerate(view.tasks, start=1))
 
 

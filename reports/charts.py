@@ -171,12 +171,16 @@ def lines(frame: pd.DataFrame, label: Label, *, shown: str, across: str, named: 
         return svg_text(figure, label)
 
 
-def shares(frame: pd.DataFrame, label: Label) -> str:
+def shares(
+    frame: pd.DataFrame, label: Label, *, shown: str = "share of the absolute score, %", across: str = ""
+) -> str:
     """A bar a layer, parted by kinds of token, from 0 to 100 %.
 
     Args:
         frame: layer, kind, share; the shares of a layer sum to 1.
         label: Its text alternative.
+        shown: What the numbers are.
+        across: What a bar is, where it is no layer.
     """
     found = set(frame.loc[frame["share"] > 0, "kind"])
     kinds = [kind for kind in KINDS if kind in found] + sorted(found - set(KINDS))
@@ -202,9 +206,10 @@ def shares(frame: pd.DataFrame, label: Label) -> str:
             ax=axes,
         )
         ticks(axes, layers)
+        axes.set_xlabel(across or axes.get_xlabel())
         axes.set_xlim(layers[0] - 0.6, layers[-1] + 0.6)
         axes.set_ylim(0, 100)
-        heading(axes, "share of the absolute score, %")
+        heading(axes, shown)
         last = data[data["layer"] == layers[-1]].groupby("kind")["share"].sum()
         ends, reached = [], 0.0
         for kind in kinds:

@@ -67,6 +67,8 @@ class Part:
     cards: tuple[Card, ...] = ()
     notes: tuple[str, ...] = ()
     """What the question means and how it was put: smaller, under the answer."""
+    see: str = ""
+    """Anchor of the section that shows the numbers."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
         f"{origin.created[:10]}" if origin.created else "",
     )
     question = f"What does {name(origin.model)} know about {asked}?"
+    if result.name == "heads":
+        question = f"How does {name(origin.model)}, as a classifier of {asked}, use its [CLS] vector?"
     if result.name == "attribute":
         question = f"On which words do decisions about {asked} rest in {name(origin.model)}?"
     return Heading(question, tuple(filter(None, facts)))

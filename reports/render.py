@@ -11,6 +11,7 @@ import jinja2
 from probes.results import AnalysisResult
 from reports.answers import answers, cares
 from reports.provenance import heading, origin
+from reports.question import lead
 from reports.sections import sections
 from reports.trust import TABLES
 from reports.view import View
@@ -28,6 +29,7 @@ def render(result: AnalysisResult) -> str:
     methods = {a.method for a in result.attributions}
     methods |= {str(key) for table in result.tables.values() if "method" in table for key in table["method"].unique()}
     script, style = (_source(name) for name in ("report.js", "report.css"))
+    shown = sections(result)
     found, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
     page = _ENVIRONMENT.get_template("report.html.j2")
     return page.render(
@@ -37,13 +39,16 @@ def render(result: AnalysisResult) -> str:
         heading=heading(result, [answer.task for answer in found]),
         answers=found,
         cares=cares(result),
-        sections=sections(result),
+        sections=shown,
+        anchors={section.anchor: section.title for section in shown},
+        lead=lead(View(result)),
         origin=origin(result),
         explained=bool(result.attributions),
         probed="metrics" in result.tables,
         controlled="control" in result.tables,
         tables=tables,
-        checked=tables.intersection(TABLES),
+        asked=result.name == "heads",
+        checked=tables.intersection((*TABLES, "heads_faithfulness")),
         ranked=tables.intersection(("baseline_choice", "head_agreement", "randomised", "explanation_depth")),
         methods=methods,
         others=methods - {"integrated_gradients", "direct", "random"},

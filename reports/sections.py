@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probes.results import AnalysisResult, Claim
-from reports import evidence, figures, overall, shape, texts, trust, wording
+from reports import alike, evidence, figures, flow, overall, question, shape, texts, trust, tuned, used, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
 from reports.view import View, value
@@ -256,7 +256,16 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
 
 
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
+    "questions": (question.questions, ()),
     "layers": (_layers, ("metrics", "selection", "differences")),
+    "used": (used.used, ("erasure",)),
+    "tuned": (tuned.before_and_after, ("heads_curves", "heads_changed")),
+    "entry": (flow.entry, ("gradient_shares", "embedding_rows")),
+    "moved": (tuned.moved, ("movement",)),
+    "fills": (flow.fills, ("cls_content", "contributions", "head_states")),
+    "without": (used.without, ("ablation",)),
+    "same": (alike.same, ("head_agreement", "heads_faithfulness")),
+    "training": (tuned.training, ("heads_training", "heads_accuracy")),
     "floors": (_floors, ("planted",)),
     "control": (evidence.control, ("control",)),
     "information": (evidence.information, ("information",)),

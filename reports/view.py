@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESAMPLES = 2000
+HEADS = {
+    "head_accuracy": "accuracy",
+    "head_difference": "difference",
+    "frozen": "accuracy",
+    "tuned_gain": "difference",
+    "cls_trained": "difference",
+    "loss_enters": "last_cls",
+    "cls_row": "ratio",
+    "fills": "last_r2",
+    "attends": "own_share_first",
+    "ablated": "largest",
+    "used": "lost",
+    "same_tokens": "correlation",
+}
+"""Claim about fine-tuned heads -> its main number, without which it says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +47,11 @@ class View:
         """The only claim of a kind, where it was made."""
         return next(iter(self.claims(kind, task)), None)
 
+    def stated(self, kind: str, **numbers: object) -> list[Claim]:
+        """Every claim of a kind of `HEADS` that has its main number and these, whichever label column it is about."""
+        found = (c for c in self.result.claims if c.id == kind and np.isfinite(value(c, HEADS[kind])))
+        return [claim for claim in found if all(claim.numbers.get(key) == each for key, each in numbers.items())]
+
     def table(self, key: str, task: str | None = None) -> pd.DataFrame | None:
         """A table, or its rows about one label column; None where it is absent or has none."""
         frame = self.result.tables.get(key)
@@ -39,6 +59,15 @@ class View:
             return None
         rows = frame if task is None else frame[frame["task"] == task]
         return rows if len(rows) else None
+
+    def limits(self, key: str, **where: object) -> tuple[float, float] | None:
+        """Ends of the interval in the only row of a table with these values."""
+        rows = self.table(key)
+        for column, wanted in where.items() if rows is not None else ():
+            rows = rows[rows[column] == wanted] if rows is not None and column in rows else None
+        if rows is None or len(rows) != 1 or not {"lower", "upper"} <= set(rows.columns):
+            return None
+        return float(rows["lower"].iloc[0]), float(rows["upper"].iloc[0])
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
