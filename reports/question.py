@@ -208,9 +208,9 @@ def _trained(view: View) -> Iterator[str]:
             listing(dict.fromkeys(decimal(value(c, key), 1) for c in rows)) for key in ("ratio", "per_occurrence_ratio")
         )
         yield (
-            f"Its own input embedding gets {more} times the gradient of the median row, since it stands in every text; "
-            f"for each occurrence {each} times. How far it moved does not show that: Adam's step size hardly depends "
-            "on the gradient's."
+            f"Its own input embedding gets {more} times the gradient of the median row; as it stands in every text, "
+            f"that is {each} times for each occurrence. How far it moved does not show that: Adam's step size hardly "
+            "depends on the gradient's."
         )
 
 

@@ -82,7 +82,7 @@ def _curves(view: View) -> Part | None:
     for i, (pooling, own) in enumerate(frame.groupby("pooling", sort=False), start=1):
         if own["x"].nunique() < 2:
             continue
-        vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
+        vector = wording.pooling(str(pooling))
         told = [f"{styles[r.series].shown} layer {r.x} {r.value:.1f} %" for r in own.itertuples()]
         told += [f"{floor} {score:.1f} %" for floor, score in floors.items()]
         label = Label(f"tuned-{i}", f"Test accuracy by layer before and after, {vector}", f"{'; '.join(told)}.")
@@ -93,7 +93,7 @@ def _curves(view: View) -> Part | None:
     rows = tuple(
         (
             sentence(wording.model(r.model)),
-            wording.pooling(r.pooling, random_pooler=view.random_pooler),
+            wording.pooling(r.pooling),
             str(r.layer),
             percent(r.value),
             interval((r.lower, r.upper)),
@@ -122,7 +122,7 @@ def _changed(view: View) -> Part | None:
         known = own[own["cka"].notna()]
         if known["layer"].nunique() < 2:
             continue
-        vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
+        vector = wording.pooling(str(pooling))
         frame = known.rename(columns={"model": "series", "layer": "x", "cka": "value"})[["series", "x", "value"]]
         styles = plots.of_models(list(dict.fromkeys(frame["series"])))
         told = (f"{styles[r.series].shown} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
@@ -136,7 +136,7 @@ def _changed(view: View) -> Part | None:
     rows = tuple(
         (
             sentence(wording.model(r.model)),
-            wording.pooling(r.pooling, random_pooler=view.random_pooler),
+            wording.pooling(r.pooling),
             str(r.layer),
             points(r.difference),
             interval((r.lower, r.upper)),

@@ -132,14 +132,16 @@ def _at(claim: Claim) -> str:
 def idle(found: pd.DataFrame) -> Iterator[str]:
     """At how many places the label is read by a probe, and not told to be used."""
     told: dict[str, list[str]] = {}
-    for head, own in by_head(found[found["label"] == found["label"].iloc[0]]):
+    label = found["label"].iloc[0]
+    what = name(label) if found["label"].nunique() > 1 else "the label"
+    for head, own in by_head(found[found["label"] == label]):
         places, unused = _read_places(own)
         if places:
             told.setdefault(f"at {count(len(unused))} of {plural(len(places), 'place')}", []).append(wording.head(head))
     if told:
         where = listing(f"{times} for {listing(heads)}" for times, heads in told.items())
         yield (
-            f"Encoded is not always used: {where}, a probe reads the label and erasing it costs no more than random "
+            f"Encoded is not always used: {where}, a probe reads {what} and erasing it costs no more than random "
             "subspaces do, as far as these texts tell."
         )
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probes.results import AnalysisResult
+from probes.results import AnalysisResult, Claim
 from reports import plots, render_report, sections, used
+from reports import tuned as tuned_sections
 from reports.answers import answers
 from reports.drawing import Label
 from reports.explained import cards
@@ -136,7 +137,7 @@ def test_where_the_loss_enters_and_what_adam_makes_of_it(made):
     assert "at layer 0 [CLS] has 8.0 % of it, content tokens 74.0 % (heads in the same order)" in told
     assert "+11.5 points (9.7 to 13.3) with the pooler head" in told
     assert (
-        "212.0 times the gradient of the median row, since it stands in every text; for each occurrence 0.8 times"
+        "212.0 times the gradient of the median row; as it stands in every text, that is 0.8 times for each occurrence"
         in told
     )
     assert "Adam's step size hardly depends on the gradient's" in told
@@ -284,6 +285,22 @@ def test_how_cls_fills_is_told_beside_an_untrained_encoder(made):
     told = " ".join(said(dataclasses.replace(made, claims=claims), HOLDS))
     assert "At no layer more than half of what varies in [CLS] can be foretold" in told
     assert "random weights fill it as far; that it fills is no sign of training" in told
+
+
+def test_a_pooler_that_was_random_is_called_so_only_before_fine_tuning(made):
+    absent = Claim("random_pooler", "random", numbers={"reason": "its bias is exactly zero"})
+    random = dataclasses.replace(made, claims=(*made.claims, absent))
+    assert said(random, READS)[-1] == (
+        "The pooler of this encoder was never pretrained (its bias is exactly zero): fine-tuning begins with a random "
+        "one."
+    )
+    curves, changed = tuned_sections.before_and_after(View(random)).parts
+    assert "Before fine-tuning it is a random layer: it was never trained." in curves.notes
+    assert {row[1] for table in (curves.tables[0], changed.tables[0]) for row in table.rows} == {
+        "[CLS]",
+        "mean",
+        "pooler",
+    }
 
 
 def test_a_given_classifier_is_asked_where_it_reads():
