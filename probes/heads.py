@@ -120,7 +120,8 @@ class ModelHead:
 
 def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:
     """(texts, classes) log probabilities of a head, in the order of `encoded`."""
-    return log_probs(head, encoded, lambda own, batch: [own.logits(batch)], 1, progress=progress)[0]
+    (only,) = log_probs(head, encoded, lambda own, batch: [own.logits(batch)], 1, progress=progress)
+    return np.asarray(only)
 
 
 def log_probs(
