@@ -71,6 +71,9 @@ class ExplainSettings:
     """Explain the same encoder with random weights too, from the top down: scores must change."""
     audit: bool = False
     """Plant a shortcut in a copy of the texts and see whether the methods find it."""
+    erase: int = 0
+    """With --head model or both: test texts, drawn at random, in which every label is erased at every layer, so as to
+    see what the checkpoint's own classifier loses (extra `erasure`); 0 for none."""
 
     def check(self, job: Job) -> None:
         """Raise what can be known before the long part."""
@@ -90,8 +93,10 @@ class ExplainSettings:
             )
         if self.replacement != "auto":
             choose("replacement", self.replacement, REPLACEMENTS)
-        if self.attribute < 0 or self.max_steps < 1 or self.words < 0:
-            raise InputError("--attribute and --words must be 0 or more and --max-steps 1 or more")
+        if min(self.attribute, self.words, self.erase) < 0 or self.max_steps < 1:
+            raise InputError("--attribute, --words and --erase must be 0 or more and --max-steps 1 or more")
+        if self.erase and self.head == "probe":
+            raise InputError("--erase is about the checkpoint's own classifier; it needs --head model or both")
         for classes in job.splits.class_names.values():
             named = {"--against": self.against, "--target": self.target}
             if self.target in ("predicted", "label"):

@@ -19,6 +19,8 @@ from probes.checks import InputError, check_writable
 from probes.results import Claim, Provenance, check_replaceable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from probes.classifiers import Folds
     from probes.controls import ControlTask
     from probes.data import Split, Splits, TextDataset
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     """Split -> store of its dataset's features."""
 
 DEFAULT_FOLDS = 5
+SPECIAL = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
 
 
@@ -305,6 +308,21 @@ class Job:
             created="",
             seconds=0.0,
         )
+
+
+def special_tokens(job: Job) -> pd.DataFrame:
+    """The special tokens, and how long their input embeddings are."""
+    import pandas as pd
+
+    tokenizer = job.encoder.tokenizer
+    table = job.encoder.base.get_input_embeddings().weight
+    rows = []
+    for role in SPECIAL:
+        index = getattr(tokenizer, f"{role}_token_id")
+        if index is not None and index < len(table):
+            norm = float(table[index].detach().float().norm())
+            rows.append((role, tokenizer.convert_ids_to_tokens(index), index, norm))
+    return pd.DataFrame(rows, columns=["role", "token", "id", "embedding_norm"])
 
 
 def _tell(caught: Sequence[warnings.WarningMessage]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses import floors
-from analyses.job import Job
+from analyses.job import Job, special_tokens
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.results import AnalysisResult, Claim
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from probes.places import Point
     from probes.scores import TaskSweep
-
-SPECIAL = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
             "selection": sweep.selection,
             "differences": sweep.differences,
             "confusion": sweep.confusion,
-            "special_tokens": _special_tokens(job),
+            "special_tokens": special_tokens(job),
             "cls_depth": depth,
             **beside,
         },
@@ -154,18 +152,3 @@ def _cls_depth(job: Job) -> pd.DataFrame:
             found = spread(features[layer])
             rows.append((pooling, layer, found.max_range, found.relative))
     return pd.DataFrame(rows, columns=["pooling", "layer", "max_range", "relative_spread"])
-
-
-def _special_tokens(job: Job) -> pd.DataFrame:
-    """The special tokens, and how long their input embeddings are."""
-    import pandas as pd
-
-    tokenizer = job.encoder.tokenizer
-    table = job.encoder.base.get_input_embeddings().weight
-    rows = []
-    for role in SPECIAL:
-        index = getattr(tokenizer, f"{role}_token_id")
-        if index is not None and index < len(table):
-            norm = float(table[index].detach().float().norm())
-            rows.append((role, tokenizer.convert_ids_to_tokens(index), index, norm))
-    return pd.DataFrame(rows, columns=["role", "token", "id", "embedding_norm"])

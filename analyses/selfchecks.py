@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyses import usage
 from analyses.explaining import Case, Explaining
+from analyses.usage import Subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -263,6 +265,29 @@ def _audit(explaining: Explaining, task: str) -> Rows:
         yield {**about, "hits": hits, "lower": lower, "upper": upper, "chance": found.chance(k), "n": n}
 
 
+def _erasure(explaining: Explaining, case: Case) -> Rows:
+    """What the checkpoint's own classifier loses where a label is erased, beside how much of it can be read there."""
+    job, most = explaining.job, explaining.settings.erase
+    if case.head.kind != "model" or not most:
+        return
+    test, train = job.splits.test, job.splits.train
+    rows = np.sort(np.random.default_rng(job.output.seed).permutation(len(test))[:most])
+    subject = Subject(
+        name="model",
+        head=case.head,
+        read=job.examples(),
+        texts=[test.texts[row] for row in rows],
+        pairs=None if test.pairs is None else [test.pairs[row] for row in rows],
+        labels=test.labels(case.task)[rows],
+        train=(train.texts, train.pairs),
+        layers=job.layers,
+        seed=job.output.seed,
+        progress=not job.output.quiet,
+    )
+    for row in usage.erasure(subject, job.sweep.tasks):
+        yield {"task": case.task, **row}
+
+
 def _targets(case: Case) -> list[str]:
     return [a.target for a in case.attributions]
 
@@ -286,5 +311,6 @@ CHECKS: dict[str, tuple[str, Callable[[Explaining, Any], Rows]]] = {
     "words": ("task", _words),
     "explanation_depth": ("task", _depth),
     "audit": ("task", _audit),
+    "erasure": ("case", _erasure),
 }
 """Table -> whether it is made of each head's case or of each label column, and by what."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.explaining import Explaining
+from analyses.usage import used_claims
 from probes.results import Attribution, Claim
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def claims(explaining: Explaining, tables: Tables) -> Iterator[Claim]:
         yield from _randomised(tables["randomised"], seed=seed)
     if "head_agreement" in tables:
         yield from _heads_agree(tables["head_agreement"], seed=seed)
+    if "erasure" in tables:
+        for task, rows in tables["erasure"].groupby("task", sort=False):
+            yield from used_claims(rows, task=str(task))
     for task, found in explaining.audits.items():
         point, n = explaining.best(task), len(found.n_tokens)
         place: dict[str, Any] = {"pooling": point.pooling, "layer": point.layer, "words": ", ".join(found.planted)}

@@ -52,7 +52,7 @@ def _pair(one: object, other: object) -> str:
 
 def _pairs(view: View) -> Part | None:
     """A dot for each pair; all pairs as a matrix."""
-    found = view.table("head_agreement")
+    found = view.table("heads_agreement")
     if found is None or not {"one", "other"} <= set(found.columns):
         return None
     means = {

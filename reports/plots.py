@@ -193,7 +193,7 @@ def lines(
             axes.set_xlim(places[0] - 0.3, places[-1] + 0.3)
             axes.set_xlabel(across)
         if reach is not None:
-            room = 0.05 * (reach[1] - reach[0])
+            room = 0.05 * (reach[1] - reach[0] or 1.0)
             axes.set_ylim(reach[0] - room, reach[1] + room)
         axes.set_ylabel("")
         heading(axes, shown)

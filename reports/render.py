@@ -49,7 +49,9 @@ def render(result: AnalysisResult) -> str:
         tables=tables,
         asked=result.name == "heads",
         checked=tables.intersection((*TABLES, "heads_faithfulness")),
-        ranked=tables.intersection(("baseline_choice", "head_agreement", "randomised", "explanation_depth")),
+        ranked=tables.intersection(
+            ("baseline_choice", "head_agreement", "heads_agreement", "randomised", "explanation_depth")
+        ),
         methods=methods,
         others=methods - {"integrated_gradients", "direct", "random"},
         scored_states="states" in result.tables or any(a.states_layer is not None for a in result.attributions),

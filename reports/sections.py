@@ -264,7 +264,7 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "moved": (tuned.moved, ("movement",)),
     "fills": (flow.fills, ("cls_content", "contributions", "head_states")),
     "without": (used.without, ("ablation",)),
-    "same": (alike.same, ("head_agreement", "heads_faithfulness")),
+    "same": (alike.same, ("heads_agreement", "heads_faithfulness")),
     "training": (tuned.training, ("heads_training", "heads_accuracy")),
     "floors": (_floors, ("planted",)),
     "control": (evidence.control, ("control",)),

@@ -173,7 +173,7 @@ COLUMNS = {
     "ablation": "head what layer accuracy lost lower upper lost_bits n",
     "erasure": "head label eraser pooling layer v_information v_lower v_upper lost lower upper lost_bits bits_lower "
     "bits_upper repeat n",
-    "head_agreement": "one other text_id correlation",
+    "heads_agreement": "one other text_id correlation",
     "heads_faithfulness": "head text_id order comprehensiveness sufficiency log_odds",
 }
 
@@ -244,7 +244,7 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
     rows["erasure"] = _erased(heads, task)
     for one, other in itertools.combinations((*heads, "probe"), 2):
         level = 0.42 if other == "probe" else 0.62
-        rows["head_agreement"] += [(one, other, text, float(rng.normal(level, 0.2))) for text in range(24)]
+        rows["heads_agreement"] += [(one, other, text, float(rng.normal(level, 0.2))) for text in range(24)]
     for head, text in itertools.product((*heads, "probe"), range(24)):
         for order in ("attribution", *(f"random {i}" for i in range(3))):
             lost, kept = (0.34, 0.02) if order == "attribution" else (0.11, 0.33)

@@ -18,7 +18,8 @@ from probes.heads import ProbeHead
 from tests.test_analyses import call, files, place  # noqa: F401 - a fixture
 
 EVERYTHING = (
-    "--head both --attribute 6 --words 8 --depth --curves --infidelity --randomised --methods occlusion gradient_norm "
+    "--head both --attribute 6 --words 8 --depth --curves --infidelity --randomised --erase 12 "
+    "--methods occlusion gradient_norm "
     "--baselines zero mean"
 ).split()
 
@@ -47,6 +48,18 @@ def own(a):
 def test_every_check_asked_for_leaves_its_table(result):
     asked = set(CHECKS) - {"rationales", "audit"}  # no spans, and another flag
     assert asked <= set(result.tables)
+
+
+def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(result):
+    table, claims = result.tables["erasure"], [c for c in result.claims if c.id == "used"]
+    assert set(table["head"]) == {"model"}
+    assert set(zip(table["pooling"], table["layer"], strict=True)) == {
+        (pooling, layer) for pooling in ("cls", "mean") for layer in range(4)
+    }
+    assert (table["n"] == 12).all()
+    (claim,) = claims
+    own = table[table["eraser"] == "leace"]
+    assert claim.numbers["lost"] == pytest.approx(own["lost"].max())
 
 
 def test_both_heads_explain_the_same_texts_from_the_same_baseline(result):
@@ -213,6 +226,7 @@ def test_words_over_all_texts_average_those_of_the_texts_drawn(explaining):
         (["--target", "positive", "--against", "positive"], "both name 'positive'"),
         (["--target", "label", "--against", "positive"], "some texts' label is 'positive' itself"),
         (["--words", "-1"], "0 or more"),
+        (["--erase", "5"], "needs --head model or both"),
     ],
 )
 def test_what_cannot_be_explained_is_one_line(place, capsys, words, message):  # noqa: F811

@@ -518,3 +518,11 @@ def test_a_folder_renders_without_torch_and_as_in_memory(tmp_path, made, page):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "made" / "report.html").read_text(encoding="utf-8") == page
     assert isinstance(AnalysisResult.load(tmp_path / "made"), AnalysisResult)
+
+
+def test_a_head_that_loses_nothing_anywhere_is_drawn_all_the_same():
+    made = tuned()
+    table = made.tables["ablation"].assign(lost=0.0, lower=0.0, upper=0.0)
+    assert "What is lost without it?" in render_report(
+        dataclasses.replace(made, tables={**made.tables, "ablation": table})
+    )

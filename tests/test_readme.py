@@ -30,7 +30,7 @@ def test_every_command_shown_has_flags_that_exist(capsys):
     from analyses.__main__ import main
 
     shown = set()
-    for name in ("run", "layers", "attribute"):
+    for name in ("run", "layers", "attribute", "heads"):
         try:
             main([name, "--help"])
         except SystemExit:

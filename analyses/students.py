@@ -1,0 +1,319 @@
+"""The models that are compared: an encoder as it came, one with random weights, and what fine-tuning made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.job import Job
+from analyses.usage import Subject
+from probes.checks import InputError
+
+if TYPE_CHECKING:
+    from probes.encoder import Encoder
+    from probes.finetuning import FineTuned
+    from probes.heads import Head
+    from probes.places import Read
+    from probes.results import Attribution
+    from probes.scores import Sweep
+
+PRETRAINED, UNTRAINED, CHECKPOINT = "pretrained", "untrained", "checkpoint"
+PROBE = "probe"
+"""The frozen pretrained encoder's best probe, among the heads."""
+PROBED = ("cls", "mean", "pooler")
+"""Poolings whose layers are probed; others are read for what is measured beside."""
+
+
+@dataclass(frozen=True)
+class StudentSettings:
+    """What is fine-tuned, or looked at as it was fine-tuned, and how much is measured."""
+
+    heads: tuple[Literal["pooler", "cls", "mean"], ...] = ("pooler", "cls", "mean")
+    """Heads to fine-tune the encoder with: the family's standard classifier (in BERT it reads the pooler), or a linear
+    map of the last layer's raw [CLS], or of its mean."""
+    seeds: int = 3
+    """Runs of each head, each of its own seed; accuracies are of all, everything else is measured on the first."""
+    epochs: int = 2
+    """Most epochs; training stops where validation accuracy no longer rises."""
+    learning_rate: float = 5e-5
+    """The highest; it falls in a straight line."""
+    batch_size: int = 32
+    """Texts a step."""
+    train_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the forward and backward passes in training, weights being float32; `auto` is bfloat16 where the device
+    multiplies in it."""
+    freeze: bool = False
+    """Train the heads alone, and leave the encoder as it is."""
+    models: Path | None = None
+    """Folder of the fine-tuned models, OUT-models when not given. One that is finished is not trained again, and one
+    that was interrupted goes on from its last epoch."""
+    checkpoint: str | None = None
+    """Instead of fine-tuning: a *ForSequenceClassification checkpoint, as it was fine-tuned elsewhere."""
+    base: str | None = None
+    """The encoder that --checkpoint began as; --model when not given."""
+    measured: int = 600
+    """Test texts, drawn at random, for what takes a pass for each layer: gradients, contributions, interventions."""
+    explained: int = 40
+    """Of these, how many are explained by every head."""
+
+    def check(self) -> None:
+        """Raise what can be known before the long part."""
+        if self.seeds < 1 or self.measured < 2 or self.explained < 0:
+            raise InputError("--seeds must be 1 or more, --measured 2 or more and --explained 0 or more")
+        if not self.heads and self.checkpoint is None:
+            raise InputError("name at least one head with --heads, or a --checkpoint")
+        if self.base is not None and self.checkpoint is None:
+            raise InputError("--base has no meaning without --checkpoint; name the encoder with --model")
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """An encoder with the head that it was fine-tuned with."""
+
+    name: str
+    seed: int | None
+    head: Head
+    tuned: FineTuned | None
+    """None for a checkpoint that was fine-tuned elsewhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class Students:
+    """Every model of one job and label column, and what they say of the same texts."""
+
+    job: Job
+    settings: StudentSettings
+
+    @property
+    def task(self) -> str:
+        """The label column that is learnt: the first of those named; the others can be erased too."""
+        return next(iter(self.job.splits.class_names))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of that column."""
+        return self.job.splits.class_names[self.task]
+
+    @cached_property
+    def every(self) -> Sequence[Student]:
+        """Every head and seed, fine-tuned here unless that was done before."""
+        if self.settings.checkpoint is not None:
+            return (self._checkpoint(self.settings.checkpoint),)
+        return tuple(self._tuned(name, seed) for seed in range(self.settings.seeds) for name in self.settings.heads)
+
+    @cached_property
+    def first(self) -> Mapping[str, Student]:
+        """Head -> its first seed's student: the one that everything but accuracy is measured on."""
+        found: dict[str, Student] = {}
+        for student in self.every:
+            found.setdefault(student.name, student)
+        return found
+
+    @cached_property
+    def said(self) -> Mapping[tuple[str, int | None], NDArray[np.float64]]:
+        """Head and seed -> (examples, classes) log probabilities on test."""
+        from probes.heads import log_prob
+
+        test, found = self.job.splits.test, {}
+        for student in self.every:
+            encoded = student.head.encoder.encode(test.texts, test.pairs)
+            found[student.name, student.seed] = log_prob(student.head, encoded, progress=not self.job.output.quiet)
+        return found
+
+    @cached_property
+    def encoders(self) -> Mapping[str, Encoder]:
+        """Model -> its encoder, computing in float32."""
+        own = self.job.encoder.with_dtype("float32")
+        tuned = {name: student.head.encoder for name, student in self.first.items()}
+        return {PRETRAINED: own, **tuned, UNTRAINED: own.untrained(self.job.output.seed)}
+
+    @cached_property
+    def reads(self) -> Mapping[str, Read]:
+        """Model -> the splits with the features of its layers."""
+        dtype = self.job.encoder.dtype
+        return {
+            name: self.job.examples_of(encoder.with_dtype(dtype), self._poolings(encoder))
+            for name, encoder in self.encoders.items()
+        }
+
+    @cached_property
+    def sweeps(self) -> Mapping[str, Sweep]:
+        """Model -> its probes at every layer; those of the pretrained encoder with a bag of words."""
+        from probes.sweep import sweep_probes
+
+        found = {}
+        for name, read in self.reads.items():
+            some = [
+                dataclasses.replace(
+                    split,
+                    features={key: own for key, own in split.features.items() if key in PROBED},
+                    texts=split.texts if name == PRETRAINED else None,
+                )
+                for split in (read.train, read.validation, read.test)
+                if split is not None
+            ]
+            found[name] = sweep_probes(
+                some[0],
+                some[1],
+                some[2],
+                class_names=self.job.splits.class_names,
+                layers=self.job.layers,
+                device=str(self.job.encoder.device),
+                model=name,
+                seed=self.job.output.seed,
+                progress=not self.job.output.quiet,
+            )
+        return found
+
+    @cached_property
+    def heads(self) -> Mapping[str, Head]:
+        """The fine-tuned heads, and the pretrained encoder's best probe."""
+        from probes.heads import ProbeHead
+
+        found = self.sweeps[PRETRAINED].tasks[self.task]
+        best = found.best
+        probe = ProbeHead(
+            self.encoders[PRETRAINED],
+            found.selections[best].probe,
+            layer=best.layer,
+            pooling=best.pooling,
+            class_names=found.class_names,
+        )
+        return {name: student.head for name, student in self.first.items()} | {PROBE: probe}
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Test rows that are measured, drawn at random."""
+        rng = np.random.default_rng(self.job.output.seed)
+        return np.sort(rng.permutation(len(self.job.splits.test))[: self.settings.measured])
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of these rows."""
+        return [self.job.splits.test.texts[row] for row in self.rows]
+
+    @property
+    def pairs(self) -> list[str] | None:
+        """Their second texts."""
+        pairs = self.job.splits.test.pairs
+        return None if pairs is None else [pairs[row] for row in self.rows]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Their class ids."""
+        return self.job.splits.test.labels(self.task)[self.rows]
+
+    def subject(self, name: str) -> Subject:
+        """A fine-tuned head, as what is taken out of its states is measured."""
+        train = self.job.splits.train
+        return Subject(
+            name=name,
+            head=self.first[name].head,
+            read=self.reads[name],
+            texts=self.texts,
+            pairs=self.pairs,
+            labels=self.labels,
+            train=(train.texts, train.pairs),
+            layers=self.job.layers,
+            seed=self.job.output.seed,
+            progress=not self.job.output.quiet,
+        )
+
+    @cached_property
+    def baseline(self) -> str:
+        """What every head is explained from: the baseline of one kind at which they say least of the label."""
+        from probes.uninformed import leans
+
+        train = self.job.splits.train.labels(self.task)
+        prior = (np.bincount(train, minlength=len(self.class_names)) / len(train)).tolist()
+        n = self.settings.explained
+        pairs = None if self.pairs is None else self.pairs[:n]
+        found = [leans(head, self.texts[:n], pairs, prior=prior) for head in self.heads.values()]
+        alike = [name for name in found[0] if name != "sampled"]
+        return min(alike, key=lambda name: float(np.mean([own[name] for own in found])))
+
+    @cached_property
+    def explained(self) -> Mapping[str, Sequence[Attribution]]:
+        """Head -> its own decisions, explained."""
+        return {name: self.explain(name) for name in self.heads} if self.settings.explained else {}
+
+    def explain(
+        self,
+        name: str,
+        *,
+        targets: Sequence[str] | None = None,
+        states_layer: int | None = None,
+        texts: int | None = None,
+    ) -> list[Attribution]:
+        """A head's decisions on the first measured texts, `explained` of them, by integrated gradients."""
+        from probes.attribution import attribute
+
+        n = self.settings.explained if texts is None else texts
+        found = attribute(
+            self.heads[name],
+            self.texts[:n],
+            None if self.pairs is None else self.pairs[:n],
+            targets=targets,
+            states_layer=states_layer,
+            baseline=self.baseline,
+            seed=self.job.output.seed,
+            progress=not self.job.output.quiet,
+        )
+        return [
+            dataclasses.replace(a, task=self.task, text_id=row, label=self.class_names[label])
+            for a, row, label in zip(found, self.rows[:n].tolist(), self.labels[:n].tolist(), strict=True)
+        ]
+
+    def _poolings(self, encoder: Encoder) -> tuple[str, ...]:
+        trained = encoder.has_pooler and not encoder.random_pooler
+        return tuple(name for name in ("cls", "mean", "content") if name in encoder.poolings) + ("pooler",) * trained
+
+    def _tuned(self, name: str, seed: int) -> Student:
+        from probes.finetuning import LabelledTexts, fine_tune, load_head
+        from probes.training import TrainingSettings, quickest_dtype
+
+        settings, splits, encoder = self.settings, self.job.splits, self.job.encoder
+        if splits.validation is None:
+            raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
+        out = self.job.output.out
+        folder = (settings.models or out.with_name(f"{out.name}-models")) / f"{name}-{seed}"
+        tuned = fine_tune(
+            encoder,
+            LabelledTexts.of(splits.train, self.task),
+            LabelledTexts.of(splits.validation, self.task),
+            head=name,
+            class_names=self.class_names,
+            folder=folder,
+            settings=TrainingSettings(
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                learning_rate=settings.learning_rate,
+                max_length=encoder.max_length,
+                dtype=quickest_dtype(encoder.device) if settings.train_dtype == "auto" else settings.train_dtype,
+                freeze=settings.freeze,
+            ),
+            seed=seed,
+            progress=not self.job.output.quiet,
+        )
+        return Student(name, seed, load_head(folder, device=str(encoder.device)), tuned)
+
+    def _checkpoint(self, name: str) -> Student:
+        from probes.encoder import Encoder
+        from probes.heads import ModelHead
+
+        settings = self.job.encoder_settings
+        encoder = Encoder.load(
+            name,
+            max_length=settings.max_length,
+            device=settings.device,
+            trust_remote_code=settings.trust_remote_code,
+            allow_pickle=settings.allow_pickle,
+        )
+        return Student(CHECKPOINT, None, ModelHead(encoder, self.class_names), None)
