@@ -81,6 +81,26 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
     check_labels(labels, n_classes)
     if len(features) < 2:
         raise InputError(f"erasure needs 2 examples or more, found {len(features)}")
+    hidden = features.shape[1]
+    centre, deviation = moments(features)
+    varies = np.flatnonzero(deviation)
+    if not len(varies):
+        return Erasure(np.zeros((hidden, 0)), np.zeros((0, hidden)), centre)
+    x = torch.from_numpy(features[:, varies] - centre[varies])
+    # Behind a layer norm a direction varies by rounding alone. Whitened, it would be as good as any, and on the same
+    # texts in other batches it is another; a variance of the size of rounding takes its weight, not the guarantee.
+    rounding = TINY * float(np.hypot(centre, deviation).max())
+    # Ids in the place of columns would have but one direction erased, whatever the number of classes.
+    one_hot = torch.from_numpy(np.eye(n_classes)[labels])
+    with side_by_side(1) as run:  # numpy's waiting threads can make PyTorch's eigenvectors a hundred times slower
+        ((into, out_of),) = run(lambda z: _projection(x, z, rounding**2), [one_hot])
+    right, left = np.zeros((hidden, len(out_of))), np.zeros((len(out_of), hidden))
+    right[varies], left[:, varies] = into, out_of
+    return Erasure(right, left, centre)
+
+
+def _projection(x: Tensor, z: Tensor, variance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(hidden, rank) and (rank, hidden) factors of what LEACE takes out of centred (examples, hidden) features."""
     try:
         with warnings.catch_warnings():
             # The package compiles one function in a way that newer releases of torch warn of.
@@ -88,25 +108,12 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
             from concept_erasure import LeaceFitter
     except ModuleNotFoundError as error:
         raise InputError("erasure needs the package concept-erasure; install the extra erasure") from error
-    hidden = features.shape[1]
-    centre, deviation = moments(features)
-    varies = np.flatnonzero(deviation)
-    if not len(varies):
-        return Erasure(np.zeros((hidden, 0)), np.zeros((0, hidden)), centre)
-    # Ids in the place of columns would have but one direction erased, whatever the number of classes.
-    z = torch.from_numpy(np.eye(n_classes)[labels])
-    x = torch.from_numpy(features[:, varies] - centre[varies])
     options = {"shrinkage": False, "constrain_cov_trace": False, "svd_tol": SINGULAR, "dtype": x.dtype}
-    fitter = LeaceFitter(len(varies), n_classes, **options).update(x, z)
-    # Behind a layer norm a direction varies by rounding alone. Whitened, it would be as good as any, and on the same
-    # texts in other batches it is another; a variance of the size of rounding takes its weight, not the guarantee.
-    rounding = TINY * float(np.hypot(centre, deviation).max())
-    fitter.sigma_xx_ += (len(x) - 1) * rounding**2 * torch.eye(len(varies), dtype=x.dtype)
+    fitter = LeaceFitter(x.shape[1], z.shape[1], **options).update(x, z)
+    fitter.sigma_xx_ += (len(x) - 1) * variance * torch.eye(x.shape[1], dtype=x.dtype)
     fitted = fitter.eraser
-    kept = fitted.proj_left.norm(dim=0).numpy() > 0
-    right, left = np.zeros((hidden, int(kept.sum()))), np.zeros((int(kept.sum()), hidden))
-    right[varies], left[:, varies] = fitted.proj_right.numpy()[kept].T, fitted.proj_left.numpy()[:, kept].T
-    return Erasure(right, left, centre)
+    kept = fitted.proj_left.norm(dim=0) > 0
+    return fitted.proj_right[kept].T.numpy(), fitted.proj_left[:, kept].T.numpy()
 
 
 def random_erasure(like: Erasure, features: NDArray[np.floating[Any]], *, seed: int = 0) -> Erasure:

@@ -11,6 +11,7 @@ from probes import InputError, LogisticProbe, erasure
 from probes.erasure import Erasure, erasures, leace, random_erasure
 from probes.extraction import pool_texts
 from probes.logistic import standardisation
+from probes.threads import side_by_side
 
 pytest.importorskip("concept_erasure", reason="the extra erasure is not installed")
 
@@ -39,7 +40,8 @@ def refitted(features, labels):
     """A probe on standardised features: its accuracy on them, and its largest weight."""
     mean, scale = standardisation(features)
     z = (features - mean) / scale
-    probe = LogisticProbe().fit(z, labels, n_classes=labels.max() + 1)
+    with side_by_side(1) as run:
+        (probe,) = run(lambda y: LogisticProbe().fit(z, y, n_classes=y.max() + 1), [labels])
     return (probe.predict(z) == labels).mean(), abs(probe.weight).max()
 
 
