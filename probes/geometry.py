@@ -258,8 +258,9 @@ def predictability(
     truth = test_y[:, varies].astype(np.float64)
     total = np.square(truth - truth.mean(axis=0))
     rng = np.random.default_rng(seed)
-    lost = np.square(truth - _ridge(own, y[:, varies], unseen))
-    shuffled = np.square(truth - _ridge(own[rng.permutation(len(x))], y[:, varies], unseen))
+    pairs = own, own[rng.permutation(len(x))]
+    with side_by_side(abreast(3 * own.nbytes, "cpu")) as run:
+        lost, shuffled = run(lambda each: np.square(truth - _ridge(each, y[:, varies], unseen)), pairs)
     r2[varies], floor[varies] = (1 - each.sum(axis=0) / total.sum(axis=0) for each in (lost, shuffled))
     return Predictability(r2, _interval(truth, lost, rng), floor)
 
