@@ -23,10 +23,11 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
     Args:
         model: Given back as it came, also after an exception.
         rows: Tokens of a usual batch, for the layout.
-        dtype: bfloat16 where the model will run under autocast to it, else float32.
+        dtype: bfloat16 where the model will run under autocast to it, else float32. On a CPU without instructions for
+            bfloat16 nothing is packed in it, and layers run as ever: many times slower than in float32.
     """
     found: dict[nn.Module, tuple[nn.Linear, str]] = {}
-    for module in model.modules():
+    for module in model.modules() if dtype is not torch.bfloat16 or multiplies_bfloat16() else ():
         if isinstance(module, nn.Linear) and _suits(module):
             found[module] = module, "none"
         elif (layer := _before_gelu(module)) is not None:
@@ -40,6 +41,11 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
     finally:
         for module in found:
             vars(module).pop("forward", None)
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _suits(module: nn.Linear) -> bool:

@@ -29,6 +29,7 @@ from probes.checks import InputError, choose
 from probes.encoder import DTYPES
 from probes.logistic import log_softmax
 from probes.metrics import accuracy, log_loss
+from probes.packing import multiplies_bfloat16
 from probes.store import write_whole
 
 WINDOW = 50
@@ -201,7 +202,7 @@ def quickest_dtype(device: torch.device) -> str:
     """
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    can = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    can = device.type == "cpu" and multiplies_bfloat16()
     return "bfloat16" if can else "float32"
 
 

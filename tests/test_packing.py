@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from probes.encoder import Encoder
-from probes.packing import packed
+from probes.packing import multiplies_bfloat16, packed
 from tests.conftest import build_model
+
+half_precision = pytest.mark.skipif(not multiplies_bfloat16(), reason="this CPU cannot multiply bfloat16")
 
 
 def net():
@@ -39,6 +41,7 @@ def test_packed_layers_give_the_same_numbers(shape, monkeypatch):
     assert len(seen) == 2
 
 
+@half_precision
 def test_under_autocast_packed_layers_give_autocasts_numbers(monkeypatch):
     model, x, seen = net(), torch.randn(7, 8, generator=torch.Generator().manual_seed(1)), calls(monkeypatch)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -53,6 +56,19 @@ def test_under_autocast_packed_layers_give_autocasts_numbers(monkeypatch):
     assert len(seen) == 2
 
 
+def test_a_cpu_that_cannot_multiply_bfloat16_runs_its_layers_as_ever(monkeypatch):
+    model, x, seen = net(), torch.randn(7, 8, generator=torch.Generator().manual_seed(1)), calls(monkeypatch)
+    monkeypatch.setattr("probes.packing.multiplies_bfloat16", lambda: False)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        plain = model(x)
+        with packed(model, 64, torch.bfloat16):
+            assert torch.equal(model(x), plain)
+        assert not seen
+    with torch.inference_mode(), packed(model, 64):
+        model(x)
+    assert len(seen) == 2  # float32 is packed all the same
+
+
 class Wide(nn.Module):
     """A linear layer and GELU, as encoders have them; `scale` times that."""
 
@@ -65,7 +81,7 @@ class Wide(nn.Module):
         return self.act(self.dense(x)) * self.scale
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=half_precision)])
 def test_a_gelu_behind_a_linear_layer_is_done_in_one_call(dtype, monkeypatch):
     model, x = nn.Sequential(Wide(), nn.Linear(32, 8)), torch.randn(7, 8, generator=torch.Generator().manual_seed(1))
     seen, active = calls(monkeypatch), []
