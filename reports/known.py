@@ -34,10 +34,12 @@ def marked(view: View) -> Part | None:
             sentences.append(view.about(task, _marked(claim)))
         if hit := view.claim("deciding", task):
             deciding = True
+            data = view.result.settings.get("data") or {}
+            reason = "that somebody marked as the reason" if data.get("rationales") else "known to decide the label"
             said = (
                 f"In {percent(value(hit, 'hits'))} (95 % interval {interval(hit.interval)}) of the "
                 f"{plural(int(value(hit, 'n')), 'text')} explained, errors and extremes for the most part, the word "
-                f"that counts most is one known to decide the label; of words drawn at random, "
+                f"that counts most is one {reason}; of words drawn at random, "
                 f"{percent(value(hit, 'random'))} would be"
             )
             end = ". The two cannot be told apart." if hit.outcome == "cannot_tell" else "."

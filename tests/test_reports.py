@@ -191,6 +191,9 @@ def test_explanations_are_told_with_their_tolerance_and_what_chance_would_find(o
     assert "errors and extremes" in told
     assert "at random, 16.9 % would be" in told
     assert ending in told[: told.index("at random") + 80]
+    assert "is one known to decide the label" in told
+    marked = dataclasses.replace(found, claims=(*found.claims, hit), settings={"data": {"rationales": "why"}})
+    assert "is one that somebody marked as the reason" in Page(render_report(marked)).words
 
 
 def test_the_shades_of_the_heat_map_leave_out_the_layer_that_says_nothing():
