@@ -11,10 +11,12 @@ from analyses.explaining import Explaining, ExplainSettings
 from analyses.job import Job
 from analyses.selfchecks import CHECKS, SHARES
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
-from probes import AnalysisResult
+from probes import AnalysisResult, LogisticProbe, attribute, controlled_sentences
 from probes.agreement import same_top, token_agreement
+from probes.extraction import pool_texts
 from probes.faithfulness import curves
 from probes.heads import ProbeHead
+from probes.uncertainty import wilson
 from tests.test_analyses import call, files, place  # noqa: F401 - a fixture
 
 EVERYTHING = (
@@ -270,3 +272,24 @@ def test_layers_of_a_probe_share_one_encoder(explaining):
     heads = list(explaining.layers("label"))
     assert all(isinstance(head, ProbeHead) for head in heads)
     assert len({id(head.encoder) for head in heads}) == 1
+
+
+def test_words_known_to_decide_are_found_above_chance_on_the_real_encoder(packaged):
+    train, test = controlled_sentences("train"), controlled_sentences("test")
+    names, labels = np.unique(train.labels["sentiment"], return_inverse=True)
+    features = pool_texts(packaged, packaged.encode(train.texts), ["mean"], [5])["mean"][0]
+    probe = LogisticProbe(c=0.1).fit(features, labels, n_classes=len(names))
+    head = ProbeHead(packaged, probe, layer=5, pooling="mean", class_names=names.tolist())
+    hits, chance = [], []
+    for a, spans in zip(
+        attribute(head, test.texts[:120], baseline="zero"), test.rationales["sentiment"][:120], strict=True
+    ):
+        own = a.word_offsets[:, 0] == 0
+        known = [any(first < e and s < last for s, e in spans) for _, first, last in a.word_offsets[own].tolist()]
+        hits.append(known[int(np.argmax(a.word_scores[own]))])
+        chance.append(np.mean(known))
+    lower, _ = wilson(float(np.mean(hits)), len(hits))
+    print(
+        f"a deciding word counts most in {np.mean(hits):.2f} of {len(hits)} sentences, by chance {np.mean(chance):.2f}"
+    )
+    assert lower > np.mean(chance)
