@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyses.job import side_of_zero
 from analyses.students import PRETRAINED, UNTRAINED, Students
 from analyses.usage import used_claims
 from probes.results import Claim
@@ -189,7 +190,7 @@ def _claim(
 ) -> Claim:
     """A claim about the label column that is learnt; its outcome says on which side of 0 the interval lies."""
     if outcome is None and limits is not None:
-        outcome = "above" if limits[0] > 0 else "below" if limits[1] < 0 else "cannot_tell"
+        outcome = side_of_zero(*limits)
     return Claim(kind, outcome or "measured", students.task, numbers, limits)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.job import Job
+from analyses.job import Job, side_of_zero
 from probes.results import Claim
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _untrained_claim(job: Job, task: str, found: TaskSweep) -> Claim:
     gap = (found.predictions[found.best].predicted == found.labels) - hits
     ((lower, upper),) = mean_intervals(gap[:, None], seed=job.output.seed)
     numbers: dict[str, Any] = {"floor": "untrained", "accuracy": float(hits.mean()), "difference": float(gap.mean())}
-    return Claim("floor", _outcome(lower, upper), task, numbers | {"seeds": len(same)}, (lower, upper))
+    return Claim("floor", side_of_zero(lower, upper), task, numbers | {"seeds": len(same)}, (lower, upper))
 
 
 def _control_claims(job: Job, task: str, found: TaskSweep, rows: pd.DataFrame) -> Iterator[Claim]:
@@ -103,14 +103,14 @@ def _control_claims(job: Job, task: str, found: TaskSweep, rows: pd.DataFrame) -
     keys = ("control_accuracy", "control_majority", "accuracy", "selectivity", "share_scored")
     numbers: dict[str, Any] = {key: float(best[key]) for key in keys} | {"n": int(best["n"])}
     limits = float(best["lower"]), float(best["upper"])
-    yield Claim("selectivity", _outcome(*limits), task, numbers, limits)
+    yield Claim("selectivity", side_of_zero(*limits), task, numbers, limits)
 
 
 def _information_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim:
     best = _at(rows, found)
     keys = ("v_information", "codelength", "prior_codelength", "uniform_codelength", "compression", "prior_compression")
     limits = float(best["lower"]), float(best["upper"])
-    return Claim("information", _outcome(*limits), task, {key: float(best[key]) for key in keys}, limits)
+    return Claim("information", side_of_zero(*limits), task, {key: float(best[key]) for key in keys}, limits)
 
 
 def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim:
@@ -180,7 +180,3 @@ def _at(rows: pd.DataFrame, found: TaskSweep) -> pd.Series[Any]:
     here = (rows["pooling"] == found.best.pooling) & (rows["layer"] == found.best.layer)
     (row,) = (row for _, row in rows[here].iterrows())
     return row
-
-
-def _outcome(lower: float, upper: float) -> str:
-    return "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses import floors
-from analyses.job import Job, special_tokens
+from analyses.job import Job, side_of_zero, special_tokens
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.results import AnalysisResult, Claim
 
@@ -107,7 +107,7 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
         floors["layer_0_mean"] = embeddings
     for floor, key in floors.items():
         lower, upper = found.resampled.difference("accuracy", found.column(best), found.column(key))
-        outcome = "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"
+        outcome = side_of_zero(lower, upper)
         score = found.test[key]["accuracy"]
         numbers = {"floor": floor, "accuracy": score, "difference": accuracy - score}
         yield Claim("floor", outcome, task, numbers, (lower, upper))

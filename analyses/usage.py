@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyses.job import side_of_zero
 from probes.results import Claim
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def used_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
             "v_information": float(gap["v_information"]),
             "n": int(gap["n"]),
         }
-        outcome = "above" if gap["lower"] > 0 else "below" if gap["upper"] < 0 else "cannot_tell"
+        outcome = side_of_zero(gap["lower"], gap["upper"])
         yield Claim("used", outcome, task, numbers, (float(gap["lower"]), float(gap["upper"])))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.explaining import Explaining
+from analyses.job import side_of_zero
 from analyses.usage import used_claims
 from probes.results import Attribution, Claim
 
@@ -114,7 +115,7 @@ def _faithfulness(erased: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(own)}
         for name in names:
             numbers |= {name: float(own[name].mean()), f"random_{name}": float(chance[name].mean())}
-        yield Claim("faithfulness", _outcome(*limits), str(task), numbers, limits)
+        yield Claim("faithfulness", side_of_zero(*limits), str(task), numbers, limits)
 
 
 def _baselines(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
@@ -137,7 +138,7 @@ def _rationales(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         names = [f"{order}{name}" for name in ("auprc", "f1", "iou") for order in ("", "random_")]
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(rows)}
         numbers |= {name: float(rows[name].mean()) for name in names}
-        yield Claim("rationales", _outcome(*limits), str(task), numbers, limits)
+        yield Claim("rationales", side_of_zero(*limits), str(task), numbers, limits)
 
 
 def _randomised(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
@@ -159,7 +160,7 @@ def _heads_agree(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         if len(known):
             limits = _interval(known, seed)
             numbers = {"correlation": float(known.mean()), "n": len(known)}
-            yield Claim("heads_agree", _outcome(*limits), str(task), numbers, limits)
+            yield Claim("heads_agree", side_of_zero(*limits), str(task), numbers, limits)
 
 
 def _interval(values: pd.Series[float], seed: int) -> tuple[float, float]:
@@ -168,10 +169,6 @@ def _interval(values: pd.Series[float], seed: int) -> tuple[float, float]:
 
     ((lower, upper),) = mean_intervals(values.to_numpy(dtype=float)[:, None], seed=seed)
     return lower, upper
-
-
-def _outcome(lower: float, upper: float) -> str:
-    return "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"
 
 
 def _overlap(word: np.ndarray[Any, Any], span: tuple[int, int]) -> bool:
