@@ -39,7 +39,8 @@ def run(settings: Settings) -> AnalysisResult:
         layers = encoder.layers if settings.explain.depth else (settings.layer,)
         if layers is not None:
             layers = (*layers, settings.layer)
-        encoder = dataclasses.replace(encoder, layers=layers, poolings=(settings.pooling,))
+        poolings = tuple(dict.fromkeys((settings.pooling, *settings.explain.explain_poolings)))
+        encoder = dataclasses.replace(encoder, layers=layers, poolings=poolings)
     job = Job.prepare(settings.data, encoder, settings.output)
     if settings.layer is not None:
         job.encoder.check_layers([settings.layer])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analyses.choosing import choose_texts
 from analyses.job import Job
 from probes.checks import InputError, choose
 
@@ -57,6 +58,8 @@ class ExplainSettings:
     """Most steps of the integral; they are doubled from 16 until the convergence delta is small."""
     depth: bool = False
     """Explain each text by the probe of every layer too, and the decision by every layer's token states."""
+    explain_poolings: tuple[str, ...] = ()
+    """Further poolings whose probes explain the same texts, at the layer that is explained, or at all with --depth."""
     words: int = 100
     """Test texts, drawn at random, that tell which words count over the whole dataset; 0 for none."""
     faithfulness: bool = True
@@ -91,6 +94,8 @@ class ExplainSettings:
                 "the method 'direct' scores token states, not input words: what it tells is measured in any case, as "
                 "the share that each kind of token holds"
             )
+        for pooling in self.explain_poolings:
+            choose("pooling of --explain-poolings", pooling, dict.fromkeys(job.poolings))
         if self.replacement != "auto":
             choose("replacement", self.replacement, REPLACEMENTS)
         if min(self.attribute, self.words, self.erase) < 0 or self.max_steps < 1:
@@ -234,27 +239,45 @@ class Explaining:
 
     def layers(self, task: str) -> Iterator[ProbeHead]:
         """The probes of every layer at the pooling that is explained."""
-        pooling = self.best(task).pooling
-        points = (point for point in self.job.sweep.tasks[task].selections if point.pooling == pooling)
-        for point in sorted(points, key=lambda point: point.layer):
-            yield self.probe(task, point)
+        yield from self._probes(task, self.best(task).pooling)
 
     @cached_property
     def deeper(self) -> Mapping[str, Sequence[Attribution]]:
         """Label column -> its texts explained by the probes of all other layers, for the same class; on request."""
-        found: dict[str, list[Attribution]] = {}
-        for case in self.cases if self.settings.depth else ():
-            for probe in self.layers(case.task) if case.head.layer is not None else ():
-                if probe.layer != case.head.layer:
-                    targets = [a.target for a in case.attributions]
-                    found.setdefault(case.task, []).extend(self.explain(case.task, probe, case.rows, targets=targets))
-        return found
+        return self._elsewhere({task: [self.best(task).pooling] for task in self.rows} if self.settings.depth else {})
 
     @cached_property
     def shown(self) -> Sequence[Attribution]:
-        """Every attribution of chosen texts, those of the heads that are explained first."""
-        own = [a for case in self.cases for a in case.attributions]
-        return (*own, *(a for found in self.deeper.values() for a in found))
+        """Every attribution of chosen texts: those of the heads explained, then other layers, poolings and methods."""
+        others = {
+            task: [name for name in self.settings.explain_poolings if name != self.best(task).pooling]
+            for task in self.rows
+        }
+        elsewhere = (*self.deeper.values(), *self._elsewhere(others).values())
+        methods = [own for case in self.cases for method, own in case.by_method.items() if method != "random"]
+        return (
+            *(a for case in self.cases for a in case.attributions),
+            *(a for found in elsewhere for a in found),
+            *(a for own in methods for a in own if a.method != self.settings.method),
+        )
+
+    def _probes(self, task: str, pooling: str) -> Iterator[ProbeHead]:
+        points = (point for point in self.job.sweep.tasks[task].selections if point.pooling == pooling)
+        for point in sorted(points, key=lambda point: point.layer):
+            yield self.probe(task, point)
+
+    def _elsewhere(self, poolings: Mapping[str, Sequence[str]]) -> dict[str, list[Attribution]]:
+        """Each label column's texts, explained for the same classes by probes elsewhere than that explained."""
+        found: dict[str, list[Attribution]] = {}
+        probed = [case for case in self.cases if case.head.layer is not None]
+        for case, pooling in ((each, pooling) for each in probed for pooling in poolings.get(each.task, ())):
+            best, targets = self.best(case.task), [a.target for a in case.attributions]
+            for probe in self._probes(case.task, pooling):
+                if (pooling, probe.layer) != (best.pooling, best.layer) and (
+                    self.settings.depth or probe.layer == best.layer
+                ):
+                    found.setdefault(case.task, []).extend(self.explain(case.task, probe, case.rows, targets=targets))
+        return found
 
     @cached_property
     def sampled(self) -> Sequence[Attribution]:
@@ -349,37 +372,3 @@ class Explaining:
         point = self.best(task)
         features = self.job.examples().test.features[point.pooling][point.layer]
         return found.selections[point].probe.log_prob(features)
-
-
-def choose_texts(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]], n: int) -> NDArray[np.int64]:
-    """Rows of n texts worth explaining: misclassified first, then the most and the least certain, spread over classes.
-
-    Half are misclassified, the surest first; a quarter are right and the most certain; the rest are right and the least
-    certain. Where a kind has too few, the others fill up.
-
-    Args:
-        labels: (examples,) class ids.
-        log_prob: (examples, classes) of the head that will be explained; the probe's where both are.
-        n: How many.
-    """
-    certainty, wrong = log_prob.max(axis=1), log_prob.argmax(axis=1) != labels
-    surest, rows = np.argsort(-certainty, kind="stable"), []
-    right = surest[~wrong[surest]]
-    kinds = (_spread(surest[wrong[surest]], labels), _spread(right, labels), _spread(right[::-1], labels))
-    shares = (n // 2, n // 4, n - n // 2 - n // 4)
-    for kind, share in zip(kinds, shares, strict=True):
-        rows += [row for row in kind if row not in rows][:share]
-    for kind in kinds:
-        rows += [row for row in kind if row not in rows][: n - len(rows)]
-    return np.array(rows, dtype=np.int64)
-
-
-def _spread(rows: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> list[int]:
-    """The rows in their order, but one of each class in turn."""
-    turn = dict.fromkeys(np.unique(labels[rows]).tolist(), 0)
-    keys = []
-    for place, row in enumerate(rows.tolist()):
-        class_id = int(labels[row])
-        keys.append((turn[class_id], place, row))
-        turn[class_id] += 1
-    return [row for _, _, row in sorted(keys)]

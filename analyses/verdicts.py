@@ -26,7 +26,7 @@ def claims(explaining: Explaining, tables: Tables) -> Iterator[Claim]:
     if not explaining.cases:
         return
     seed = explaining.job.output.seed
-    yield from _convergence(explaining.shown)
+    yield from _convergence([a for a in explaining.shown if a.method == explaining.settings.method])
     yield from _baseline(explaining)
     yield from _deciding(explaining)
     if "faithfulness" in tables:

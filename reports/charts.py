@@ -18,12 +18,13 @@ from reports.drawing import (
     Label,
     blank,
     heading,
+    hover,
     name_ends,
     plain_axes,
     svg_text,
     ticks,
 )
-from reports.wording import method, name
+from reports.wording import method, name, percent, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,9 @@ def dots(frame: pd.DataFrame, label: Label, *, shown: str) -> str:
             legend=False,
             ax=axes,
         )
+        limits = frame[["lower", "upper"]].to_numpy()
+        rows = zip(frame["row"], values, limits, strict=True)
+        hover(axes, values, heights, [reading(name(row, 60), value, ends) for row, value, ends in rows])
         axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
         axes.set_yticks(places, names)
         for height, text in headings:
@@ -141,6 +145,10 @@ def lines(frame: pd.DataFrame, label: Label, *, shown: str, across: str, named: 
             if key == "random":
                 axes.plot(rows["x"], rows["value"], color=MUTED, linewidth=1.4, linestyle=(0, (5, 4)), zorder=1)
             ends.append((float(rows["value"].iloc[-1]), method(key), colour))
+            limits = rows[["lower", "upper"]].to_numpy() if "lower" in rows else [None] * len(rows)
+            numbers = zip(rows["x"], rows["value"], limits, strict=True)
+            told = [reading(f"{method(key)}, {named.get(x, f'{x:g}')}", value, each) for x, value, each in numbers]
+            hover(axes, rows["x"], rows["value"], told)
         seaborn.lineplot(
             data=data[data["method"] != "random"],
             x="x",
@@ -210,6 +218,13 @@ def shares(
         axes.set_xlim(layers[0] - 0.6, layers[-1] + 0.6)
         axes.set_ylim(0, 100)
         heading(axes, shown)
+        table = data.pivot_table(index="layer", columns="kind", values="share", aggfunc="sum", sort=False)[
+            kinds
+        ].fillna(0)
+        middles = table.cumsum(axis=1) - table / 2
+        for kind in kinds:
+            told = [f"{name(kind, 24)}, {layer}: {percent(share / 100)}" for layer, share in table[kind].items()]
+            hover(axes, table.index, middles[kind], told)
         last = data[data["layer"] == layers[-1]].groupby("kind")["share"].sum()
         ends, reached = [], 0.0
         for kind in kinds:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 
 import matplotlib
@@ -45,6 +46,7 @@ COLOURS = {
 SIZE = 13.5
 """Font size; a drawing's unit is one CSS pixel at its natural size."""
 GAP = 16.0
+TOLD = "told:"
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,13 @@ def name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], *, last: float
         axes.text(float(place[0]), float(place[1]), text, color=colour, va="center_baseline", transform=axes.transAxes)
 
 
+def hover(axes: Axes, x: Iterable[float], y: Iterable[float], told: Iterable[str], *, size: float = 14) -> None:
+    """What is said where one points at each of these places; nothing is painted there."""
+    spots = axes.scatter(list(x), list(y), s=size**2, color=SURFACE, linewidths=0, zorder=9)
+    # An address of no kind that exists: the only words that a point of a drawing can carry into its SVG.
+    spots.set_urls([f"{TOLD}{quote(text)}" for text in told])
+
+
 def _apart(wanted: Sequence[float], low: float, high: float) -> list[float]:
     """Increasing positions, each at least `GAP` above the one before, inside [low, high] where they fit."""
     placed: list[float] = []
@@ -156,6 +165,7 @@ def svg_text(figure: Figure, label: Label) -> str:
         root.remove(unused)
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
+    _tell(root)
     _slim(root)
     titles = {"title": legal(label.title), "desc": legal(label.description)}
     for index, (kind, text) in enumerate(titles.items()):
@@ -169,6 +179,21 @@ def svg_text(figure: Figure, label: Label) -> str:
         "style": f"--width: {width:.0f}px",
     }
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _tell(root: ElementTree.Element) -> None:
+    """Turn each point's address into its title, and leave nothing of it to be seen."""
+    for parent in list(root.iter()):
+        for index, link in enumerate(parent):
+            address = link.attrib.get("href", "")
+            if link.tag == "a" and address.startswith(TOLD):
+                point = ElementTree.Element("g", {"class": "point", "fill": "#000", "fill-opacity": "0"})
+                title = ElementTree.SubElement(point, "title")
+                title.text = legal(unquote(address.removeprefix(TOLD)))
+                for mark in link:
+                    mark.attrib.pop("style", None)
+                    point.append(mark)
+                parent[index] = point
 
 
 def _slim(root: ElementTree.Element) -> None:

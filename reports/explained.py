@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,12 +21,12 @@ FAINT = 0.005
 """Logits under which a word's score rounds to 0.00: it is not called strong."""
 PALE = 0.05
 """Least logits of the fullest colour: a page whose words move nothing stays pale."""
+NOTHING = 0.0005
+"""Score that is written as 0.000."""
 LONGEST_REST = 240
 """Characters shown of what the encoder did not read."""
 LONGEST_TEXT = 600
 """Characters of a text that no entry shows word by word."""
-MOST_FOLLOWED = 80
-"""Words of a text that are shown again for each layer."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,8 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """The same text, explained for the same class by the probe of another layer."""
-
-    layer: int
-    predicted: str
-    probability: str
-    """Of the class that is explained at the chosen layer."""
-    correlation: str
-    chosen: bool
-    words: tuple[Word, ...]
-
-
-@dataclass(frozen=True)
 class Entry:
-    """One explanation of a card's text: by one head, at one place, for one class."""
+    """A head's decision on a card's text for one class: as it is explained first, and from where else it was."""
 
     head: str
     output: str
@@ -68,6 +55,7 @@ class Entry:
     words: tuple[Word, ...]
     """Empty where states are explained: they are no words."""
     pieces: tuple[Word, ...]
+    """Where states are explained; the pieces of a text stand in the explorer's data."""
     states: str
     """Whose states the pieces are; empty where they are the input's tokens."""
     strongest: str
@@ -76,7 +64,12 @@ class Entry:
     converged: bool
     truncated: bool
     """Something was not read that the words do not show."""
-    layers: tuple[Layer, ...] = ()
+    views: tuple[Attribution, ...]
+    """The attribution that is shown, then the same decision by other layers, poolings, methods and baselines."""
+    shown: tuple[int, ...]
+    """Places, among the words of each view, of `words` that carry a score."""
+    through: str = ""
+    """What the probe of each layer says of the text, where more than one explains it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +87,10 @@ class Card:
     """The text as it is, where no entry shows its words."""
     agreement: str = ""
     """How alike the two heads rank its tokens."""
+    delta: float = 0.0
+    """The largest |convergence delta|."""
+    depth: int | None = None
+    """Layer from which on the probes of the pooling explained say the same."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +101,19 @@ class Beside:
     """Rank correlation of the two heads."""
     depth: Mapping[tuple[str | None, int | None, int | None], float] = field(default_factory=dict)
     """With a layer at the end: rank correlation with the chosen layer."""
+    settled: Mapping[tuple[str | None, int | None, str | None], int] = field(default_factory=dict)
+    """With a pooling at the end: layer from which on its probes agree."""
 
     @classmethod
     def of(cls, view: View) -> Beside:
-        """Both tables of a result, where there are any."""
-        heads, layers = view.table("head_agreement"), view.table("explanation_depth")
+        """From the tables of a result, where there are any."""
+        heads, layers, depths = (view.table(key) for key in ("head_agreement", "explanation_depth", "depth"))
         if heads is not None and "task" not in heads:
             heads = None  # of several heads, pair by pair: no one number a text
         return cls(
             {} if heads is None else {(r.task, r.text_id): float(r.correlation) for r in heads.itertuples()},
             {} if layers is None else {(r.task, r.text_id, r.layer): float(r.correlation) for r in layers.itertuples()},
+            {} if depths is None else {(r.task, r.text_id, r.pooling): int(r.depth) for r in depths.itertuples()},
         )
 
 
@@ -151,30 +151,26 @@ def _card(group: Sequence[Attribution], full: float, beside: Beside, *, random_p
         probability=percent(probability),
         correct=None if first.label is None else first.label == first.predicted,
         certainty=probability or 0.0,
-        entries=tuple(_entry(own, full, beside, random_pooler=random_pooler) for own in followed(group)),
+        entries=tuple(_entry(own, full, random_pooler=random_pooler) for own in followed(group)),
         text=clean(" ".join(filter(None, (first.text, first.pair))), LONGEST_TEXT)
         if all(a.states_layer is not None for a in group)
         else "",
         agreement="" if agreed is None else f"Rank correlation of the two heads' scores: {decimal(agreed, 2)}.",
+        delta=max((abs(a.convergence_delta) for a in group if a.convergence_delta is not None), default=0.0),
+        depth=beside.settled.get((first.task, first.text_id, first.pooling)),
     )
 
 
 def followed(group: Iterable[Attribution]) -> list[list[Attribution]]:
-    """One list an explanation: it, and after it the same by the probes of other layers."""
-    found: dict[tuple[object, ...], list[list[Attribution]]] = {}
-    lists: list[list[Attribution]] = []
+    """One list a decision: its explanation, then those of the same class by other layers, poolings and methods."""
+    found: dict[tuple[object, ...], list[Attribution]] = {}
     for a in group:
-        key = (a.model, a.head, a.pooling, a.method, a.baseline, a.target, a.unit, a.against)
-        others = found.setdefault((*key, a.states_layer), [])
-        if a.head == "probe" and a.states_layer is None and others and a.layer not in {b.layer for b in others[0]}:
-            others[0].append(a)
-        else:
-            others.append([a])
-            lists.append(others[-1])
-    return lists
+        key = (a.model, a.head, a.target, a.unit, a.against, a.states_layer, a.words, a.tokens)
+        found.setdefault(key, []).append(a)
+    return list(found.values())
 
 
-def _entry(same: Sequence[Attribution], full: float, beside: Beside, *, random_pooler: bool) -> Entry:
+def _entry(same: Sequence[Attribution], full: float, *, random_pooler: bool) -> Entry:
     a = same[0]
     parts = [f"{'Word' if a.states_layer is None else 'The'} scores add up to {signed(float(a.scores.sum()))}"]
     if a.convergence_delta is not None and a.baseline_output is not None:
@@ -184,41 +180,38 @@ def _entry(same: Sequence[Attribution], full: float, beside: Beside, *, random_p
     if a.n_steps is not None:
         parts.append(plural(a.n_steps, "step"))
     said = name(a.predicted)
-    words = _text(a, full) if a.states_layer is None else ()
+    words, shown = _text(same, full) if a.states_layer is None else ((), ())
     return Entry(
         head=head(a, random_pooler=random_pooler),
         output="" if a.unit == "logit" and a.against is None else f"{name(a.unit)} of",
         target=name(a.target),
         against="" if a.against is None else name(a.against),
         words=words,
-        pieces=tuple(_words(a, a.tokens, a.scores, a.offsets, full)),
+        pieces=() if words else tuple(_words(a, a.tokens, a.scores, a.offsets, full)),
         states="" if a.states_layer is None else f"token states at layer {a.states_layer}",
         strongest=_strongest(a) if a.states_layer is None else "",
         sums=", ".join(parts),
         quality=f"{said} {percent(a.probabilities.get(a.predicted))}",
         converged=a.converged is not False,
         truncated=a.truncated and not any(word.shade == "cut" for word in words),
-        layers=tuple(_layers(same, full, beside)) if len(same) > 1 else (),
+        views=tuple(same),
+        shown=shown,
+        through=_through(same),
     )
 
 
-def _layers(same: Sequence[Attribution], full: float, beside: Beside) -> Iterator[Layer]:
-    """The text as each layer's probe sees it, from the lowest up."""
-    for a in sorted(same, key=lambda each: each.layer or 0):
-        words = [word for word in _text(a, full) if word.shade != "cut"]
-        rest = [Word("…", " ", "", "")] if len(words) > MOST_FOLLOWED else []
-        yield Layer(
-            layer=a.layer or 0,
-            predicted=name(a.predicted),
-            probability=f"{name(a.target)} {percent(a.probabilities.get(a.target))}",
-            correlation=decimal(beside.depth.get((a.task, a.text_id, a.layer)), 2),
-            chosen=a is same[0],
-            words=(*words[:MOST_FOLLOWED], *rest),
-        )
+def _through(same: Sequence[Attribution]) -> str:
+    """The class that the probe of each layer predicts, from the lowest up, and how sure it is of the one explained."""
+    a = same[0]
+    alike = [b for b in same if (b.pooling, b.method, b.baseline) == (a.pooling, a.method, a.baseline)]
+    layers = sorted(alike, key=lambda each: each.layer or 0) if len(alike) > 1 else []
+    told = [f"{b.layer} {name(b.predicted)} ({percent(b.probabilities.get(a.target))})" for b in layers]
+    return f"Predicted by layer (probability of {name(a.target)}): {', '.join(told)}." if told else ""
 
 
-def _text(a: Attribution, full: float) -> tuple[Word, ...]:
-    """The words of a text in reading order, then of each side what was not read."""
+def _text(same: Sequence[Attribution], full: float) -> tuple[tuple[Word, ...], tuple[int, ...]]:
+    """The words of a text in reading order, then of each side what was not read; and which words have a score."""
+    a = same[0]
     sources = {0: a.text, 1: a.pair or ""}
     ends = {side: 0 for side, source in sources.items() if source}
     for side, _, last in a.offsets.tolist():
@@ -234,7 +227,8 @@ def _text(a: Attribution, full: float) -> tuple[Word, ...]:
     # A special token that scores 0 is left out at the ends of a text, but it is what parts the two texts of a pair.
     own = np.flatnonzero(offsets[:, 0] >= 0)
     inside = range(own[0], own[-1]) if len(own) else range(0)
-    shown = [i for i, w in enumerate(words) if w.shade != "special" or w.score.strip("0.") or i in inside]
+    scored = np.any([np.abs(each.word_scores) >= NOTHING for each in same], axis=0)
+    shown = [i for i, word in enumerate(words) if word.shade != "special" or scored[i] or i in inside]
     found = [words[i] for i in shown]
     for side in sorted(ends, reverse=True) if a.truncated else ():
         if (rest := sources[side][ends[side] :]).strip():
@@ -242,7 +236,7 @@ def _text(a: Attribution, full: float) -> tuple[Word, ...]:
             where = after[-1] if after else side * len(shown)
             length = f", {count(len(rest))} characters" if len(rest) > LONGEST_REST else ""
             found.insert(where, Word(clean(rest, LONGEST_REST), "", f"not seen{length}", "cut"))
-    return tuple(found)
+    return tuple(found), tuple(shown)
 
 
 def head(a: Attribution, *, random_pooler: bool) -> str:

@@ -22,12 +22,13 @@ from reports.drawing import (
     Label,
     blank,
     heading,
+    hover,
     name_ends,
     plain_axes,
     svg_text,
     ticks,
 )
-from reports.wording import POOLINGS, name
+from reports.wording import POOLINGS, count, decimal, name, percent, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def layer_curves(
     data = frame.assign(value=100 * frame["value"], lower=100 * frame["lower"], upper=100 * frame["upper"])
     with blank(440, 310) as figure:
         axes = plain_axes(figure, left=40, right=RIGHT_OF_CURVES, top=30, bottom=46)
-        ends = _curves(axes, data, random_pooler=random_pooler)
+        ends = _curves(axes, data, random_pooler=random_pooler, digits=1)
         for shown, value in floors.items():
             axes.axhline(100 * value, color=MUTED, linewidth=1.2, linestyle=(0, (5, 4)), zorder=1)
             ends.append((100 * value, f"{name(shown, 14)} {100 * value:.1f}", MUTED))
@@ -72,6 +73,7 @@ def layer_curves(
             layers = sorted(values)
             heights = [100 * values[layer] for layer in layers]
             axes.plot(layers, heights, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1)
+            hover(axes, layers, heights, [f"{shown}, layer {a}: {b:.1f}" for a, b in zip(layers, heights, strict=True)])
             ends.append((heights[-1], name(shown, 14), MUTED))
         if best is not None:
             ring = data[(data["pooling"] == best[0]) & (data["layer"] == best[1])]
@@ -164,6 +166,8 @@ def size_curve(frame: pd.DataFrame, floor: float, label: Label) -> str:
             ax=axes,
         )
         axes.axhline(100 * floor, color=MUTED, linewidth=1.2, linestyle=(0, (5, 4)), zorder=1)
+        told = [f"{count(r.examples)} texts: {percent(r.accuracy)}" for r in frame.itertuples()]
+        hover(axes, frame["examples"], 100 * frame["accuracy"], told)
         sizes = sorted(frame["examples"])
         named = sizes[::-1][::2][::-1]
         axes.set_xticks(named, [f"{size:,}" for size in named])
@@ -226,6 +230,9 @@ def layer_pairs(table: pd.DataFrame, label: Label, *, low: float, framed: int | 
         if not spelt:
             texts = [[text.removeprefix("0").replace("1.00", "1") for text in row] for row in texts]
         colours = _shade(axes, values, texts, low=low, high=1.0)
+        rows, across = np.nonzero(np.isfinite(values))
+        told = [f"layers {layers[i]} and {layers[j]}: {values[i, j]:.3f}" for i, j in zip(rows, across, strict=True)]
+        hover(axes, across + 0.5, rows + 0.5, told, size=min(wide, high) * 0.9)
         for row, column in np.argwhere(np.isnan(values)) if numbered else ():
             axes.text(column + 0.5, row + 0.5, "–", color=MUTED, ha="center", va="center")
         step = 1 + (len(layers) - 1) // MOST_NUMBERED
@@ -253,6 +260,11 @@ def spread_by_layer(frame: pd.DataFrame, label: Label) -> str:
         axes.set_yscale("log")
         axes.set_ylim(lowest / 1.6, max(1.0, 1.6 * data["shown"].max()))
         _lines(axes, data, "shown", styles)
+        said = [
+            f"{POOLINGS.get(r.pooling, r.pooling)}, layer {r.layer}: {decimal(r.relative_spread, 4)}"
+            for r in data.itertuples()
+        ]
+        hover(axes, data["layer"], data["shown"], said)
         for _, row in data[data["relative_spread"] == 0].iterrows():
             axes.plot(row["layer"], lowest, "o", markersize=9, color=SURFACE, markeredgecolor=INK, zorder=5)
             axes.annotate("exactly 0", (row["layer"], lowest), (9, -4), "data", "offset pixels", color=INK)
@@ -277,18 +289,22 @@ def _styles(poolings: pd.Series[str]) -> dict[str, tuple[str, str]]:
     return {key: STYLES.get(key) or OTHERS[others.index(key) % len(OTHERS)] for key in found}
 
 
-def _curves(axes: Axes, data: pd.DataFrame, *, random_pooler: bool) -> list[tuple[float, str, str]]:
+def _curves(axes: Axes, data: pd.DataFrame, *, random_pooler: bool, digits: int = 3) -> list[tuple[float, str, str]]:
     """A line by layer for each pooling, with a band where there are limits; where each ends, its name and colour."""
-    styles, ends = _styles(data["pooling"]), []
+    styles, named = _styles(data["pooling"]), []
     for key, rows in data.groupby("pooling", sort=False):
         colour, _ = styles[key]
         points = rows.sort_values("layer")
         if "lower" in points:
             axes.fill_between(points["layer"], points["lower"], points["upper"], color=colour, alpha=0.16, linewidth=0)
         shown = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key)
-        ends.append((float(points["value"].iloc[-1]), name(shown, 14), colour))
+        named.append((float(points["value"].iloc[-1]), name(shown, 14), colour))
+        limits = points[["lower", "upper"]].to_numpy() if "lower" in points else [None] * len(points)
+        numbers = zip(points["layer"], points["value"], limits, strict=True)
+        told = [reading(f"{name(shown, 24)}, layer {layer}", value, ends, digits) for layer, value, ends in numbers]
+        hover(axes, points["layer"], points["value"], told)
     _lines(axes, data, "value", styles, dashed=["pooler"] if random_pooler else [])
-    return ends
+    return named
 
 
 def _lines(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from reports.explained import Card
+    from reports.explorer import Explorer
 
 MOST_ROWS = 500
 """Rows of an unknown table that the page shows; the CSV file holds the rest."""
@@ -65,6 +66,8 @@ class Part:
     drawings: tuple[Drawing, ...] = ()
     tables: tuple[Table, ...] = ()
     cards: tuple[Card, ...] = ()
+    explorer: Explorer | None = None
+    """Of the cards."""
     notes: tuple[str, ...] = ()
     """What the question means and how it was put: smaller, under the answer."""
     see: str = ""

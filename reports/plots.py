@@ -19,12 +19,13 @@ from reports.drawing import (
     Label,
     blank,
     heading,
+    hover,
     name_ends,
     plain_axes,
     svg_text,
     ticks,
 )
-from reports.wording import model, name, pooling, short_head
+from reports.wording import decimal, model, name, pooling, reading, short_head
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +108,12 @@ def used_map(
         for row in points.sort_values("layer").itertuples():
             at: Any = {"ha": "center", "va": "center_baseline", "fontsize": 10.5, "zorder": 5}
             axes.text(row.bits, row.lost, str(row.layer), color=SURFACE, **at)
+        told = [
+            f"{reading(f'{pooling(r.pooling)}, layer {r.layer}', r.lost, (r.lower, r.upper), 1)} points lost, "
+            f"{decimal(r.bits, 2)} bits read"
+            for r in points.itertuples()
+        ]
+        hover(axes, points["bits"], points["lost"], told, size=NUMBERED)
         axes.margins(x=0.06)
         room = 0.08 * (reach[1] - reach[0] or 1.0)
         axes.set_ylim(reach[0] - room, reach[1] + room)
@@ -167,6 +174,11 @@ def lines(
             for _, own in rows.groupby("unit") if "unit" in rows else ():
                 axes.plot(own["x"], own["value"], color=style.colour, linewidth=1, alpha=0.4)
             ends.append((float(mean["value"].iloc[-1]), style.shown, style.colour))
+            limits = mean[["lower", "upper"]].to_numpy() if "lower" in mean else [None] * len(mean)
+            where = "layer " if across is None else f"{across} "
+            numbers = zip(mean.index, mean["value"], limits, strict=True)
+            told = [reading(f"{style.shown}, {where}{x:g}", value, each) for x, value, each in numbers]
+            hover(axes, mean.index, mean["value"], told)
             if style.floor:
                 axes.plot(mean.index, mean["value"], color=style.colour, linewidth=1.4, linestyle=DOTTED, zorder=1)
             else:

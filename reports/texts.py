@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from probes.results import Attribution
 from reports.explained import Beside, by_text, cards, followed, head, heads, scale
+from reports.explorer import Explorer
 from reports.parts import Part, Section, Table, columns
 from reports.view import Mean, View, value
 from reports.wording import between, count, decimal, listing, name, percent, plural, sentence
@@ -40,6 +41,7 @@ def texts(view: View) -> Section | None:
                 (f"Explained: {who}. {_output(own)}",),
                 tables=tables,
                 cards=made,
+                explorer=Explorer.of(made, full, beside, random_pooler=view.random_pooler),
             )
         )
     units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")

@@ -205,6 +205,12 @@ def between(bounds: Sequence[float] | None, digits: int = 2) -> str:
     return " to ".join(_number(end, digits) for end in bounds)
 
 
+def reading(shown: str, value: float, bounds: Sequence[float] | None = None, digits: int = 3) -> str:
+    """What a point of a figure says: `mean, layer 4: 0.83 (0.81 to 0.85)`."""
+    ends = between(bounds, digits)
+    return f"{shown}: {decimal(value, digits)}" + (f" ({ends})" if ends != MISSING else "")
+
+
 def plural(n: int, noun: str) -> str:
     """`1 text`, `2 texts`, `2 classes`."""
     ending = "es" if noun.endswith(("s", "x", "ch")) else "s"

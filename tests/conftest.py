@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 HIDDEN, LAYERS = 16, 3
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 WORDS = (
@@ -193,3 +195,40 @@ def one_thread():
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"], timeout=60_000
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a page from a file; gives it with everything it complained of or asked for."""
+    contexts = []
+
+    def open_page(html, **options):
+        (tmp_path / "report.html").write_text(html, encoding="utf-8")
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        shown, heard = context.new_page(), []
+        shown.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
+        shown.on("console", lambda message: heard.append(message.text))
+        shown.on("pageerror", lambda error: heard.append(str(error)))
+        shown.on("request", lambda request: heard.append(request.url))
+        shown.goto((tmp_path / "report.html").as_uri())
+        heard.remove((tmp_path / "report.html").as_uri())
+        return shown, heard
+
+    yield open_page
+    for context in contexts:
+        context.close()

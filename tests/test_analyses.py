@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from analyses.__main__ import main
-from analyses.explaining import choose_texts
+from analyses.choosing import choose_texts
 from analyses.settings import controlled_datasets
 from probes import AnalysisResult, Encoder, load_probes
 from tests.conftest import build_model

