@@ -11,7 +11,6 @@ from reports.together import Together
 from reports.wording import count, listing, name, plural
 
 MOST_TEXTS = 30
-LONGEST_TEXT = 200
 
 
 @dataclass(frozen=True)
