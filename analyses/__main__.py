@@ -1,6 +1,7 @@
 """The door: `layerprobe NAME ...`, the same as `python -m analyses NAME ...`.
 
-It runs an analysis, saves its folder, then asks `reports` for the page. Exit 0 done, 1 known error, 2 usage.
+It runs an analysis, saves its folder, then asks `reports` for the page or what else is wanted. Exit 0 done, 1 known
+error, 2 usage.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(module: Any, settings: Any, command: str) -> None:
-    from reports import warnings, write_report
+    from reports import warnings, write
 
     created, started = datetime.datetime.now(datetime.UTC), time.monotonic()
     result = module.run(settings)
@@ -75,7 +76,8 @@ def _run(module: Any, settings: Any, command: str) -> None:
         for warning in warnings(result):
             print(f"note: {warning}", file=sys.stderr)
     print(folder.resolve())
-    print(write_report(folder).resolve())
+    for path in write(folder, settings.output.format):
+        print(path.resolve())
 
 
 def _names() -> dict[str, str]:

@@ -233,6 +233,11 @@ class OutputSettings:
 
     out: Path = Path("layerprobe-result")
     """Folder of the result; an earlier result there is replaced."""
+    format: tuple[Literal["html", "json", "csv", "markdown"], ...] = ("html",)
+    """What is made of the result, besides the result itself (result.json, tables/*.csv, attributions.jsonl), which is
+    always written: the page report.html; report.json, one file with claims, notes, provenance and all tables for
+    programs; attributions.csv, a row for each word's score; summary.md, thirty lines for a pull request or model
+    card."""
     seed: int = 0
     """Of every draw: splits, limits, resampling."""
     quiet: bool = False

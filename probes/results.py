@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
+REDRAWN = ("report.html", "report.json", "attributions.csv", "summary.md")
+"""Files that `reports` makes from a result folder and puts into it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,8 +345,8 @@ def check_replaceable(folder: Path) -> None:
     summary = _summary(place) if "result.json" in there else None
     if there and summary is None:
         raise InputError(f"{str(folder)!r} exists and holds no earlier result; name another folder or empty it")
-    ours = {"result.json", "tables", "attributions.jsonl", "report.html"}
-    if summary and (foreign := there - ours - set(summary["files"])):
+    ours = {"result.json", "tables", "attributions.jsonl"}
+    if summary and (foreign := there - ours - set(REDRAWN) - set(summary["files"])):
         raise InputError(
             f"{str(folder)!r} holds an earlier result and also {min(foreign)!r}; move that away or name another folder"
         )

@@ -1,16 +1,28 @@
-"""A result folder to one self-contained HTML file, without torch."""
+"""Result folders to one self-contained HTML file, or to a few lines of Markdown, without torch."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from probes.results import AnalysisResult
+    from reports.notebook import Drawings, Page
 
-__all__ = ["render_report", "warnings", "write_report"]
+__all__ = [
+    "FORMATS",
+    "compare_reports",
+    "drawings",
+    "markdown",
+    "page",
+    "render_report",
+    "warnings",
+    "write",
+    "write_comparison",
+    "write_report",
+]
 
 
 def render_report(result: AnalysisResult) -> str:
@@ -21,11 +33,44 @@ def render_report(result: AnalysisResult) -> str:
     return render(result)
 
 
+def compare_reports(results: Sequence[Path | AnalysisResult]) -> str:
+    """One page for several results, or result folders: models, checkpoints or datasets side by side.
+
+    Raises:
+        InputError: There are fewer than two, one is there twice, or a folder holds no result.
+    """
+    from reports.render import render_comparison
+    from reports.together import Together
+
+    return render_comparison(Together.of(results))
+
+
+def markdown(result: AnalysisResult) -> str:
+    """A result in at most thirty lines of Markdown, for a pull request or a model card."""
+    from reports.summary import summary
+
+    return summary(result)
+
+
 def warnings(result: AnalysisResult) -> tuple[str, ...]:
     """What a reader must know before using a number, a sentence each; the page shows them too."""
     from reports.answers import cares
 
     return cares(result)
+
+
+def drawings(result: AnalysisResult) -> Drawings:
+    """The page's drawings by name; each shows itself in a notebook."""
+    from reports.notebook import Drawings
+
+    return Drawings.of(result)
+
+
+def page(*results: AnalysisResult) -> Page:
+    """The whole page, shown inside a notebook; of several results, the page that compares them."""
+    from reports.notebook import Page
+
+    return Page(render_report(*results) if len(results) == 1 else compare_reports(results))
 
 
 def write_report(folder: Path) -> Path:
@@ -35,18 +80,66 @@ def write_report(folder: Path) -> Path:
         InputError: `folder` is not a result folder.
         OSError: The page cannot be written; an earlier one stays.
     """
+    return write(folder, ("html",))[0]
+
+
+def write(folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
+    """Write a result folder's content into it again, in each of these formats; earlier files are replaced whole.
+
+    Raises:
+        InputError: `folder` is not a result folder, or a format is not among `FORMATS`.
+        OSError: A file cannot be written; an earlier one stays.
+    """
+    from probes.checks import choose
     from probes.results import AnalysisResult
 
-    page = render_report(AnalysisResult.load(folder))
-    target = folder / "report.html"
-    handle, part = tempfile.mkstemp(prefix=".report.", suffix=".html", dir=folder)
+    chosen = {key: choose("format", key, FORMATS) for key in formats}
+    result = AnalysisResult.load(folder)
+    rights = (folder / "result.json").stat().st_mode & 0o777
+    return tuple(_put(folder / name, make(result), rights) for name, make in chosen.values())
+
+
+def write_comparison(folders: Sequence[Path], target: Path) -> Path:
+    """Write the page of several result folders; an earlier one is replaced whole.
+
+    Raises:
+        InputError: A folder holds no result, one is there twice, or there are fewer than two.
+        OSError: The page cannot be written; an earlier one stays.
+    """
+    return _put(target, compare_reports(folders))
+
+
+def _put(target: Path, text: str, rights: int | None = None) -> Path:
+    """Put a file in place only when all of it is on disk."""
+    part = target.with_name(f".{target.name}.{uuid4().hex}")  # not by tempfile: that is its owner's alone
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        # A temporary file is its owner's alone; the page takes the rights of the result beside it.
-        Path(part).chmod((folder / "result.json").stat().st_mode & 0o777)
-        Path(part).replace(target)
+        with part.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        if rights is not None:
+            part.chmod(rights)
+        part.replace(target)
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     return target
+
+
+def _records(result: AnalysisResult) -> str:
+    from reports.records import records
+
+    return records(result)
+
+
+def _words(result: AnalysisResult) -> str:
+    from reports.records import word_rows
+
+    return word_rows(result)
+
+
+FORMATS: Mapping[str, tuple[str, Callable[[AnalysisResult], str]]] = {
+    "html": ("report.html", render_report),
+    "json": ("report.json", _records),
+    "csv": ("attributions.csv", _words),
+    "markdown": ("summary.md", markdown),
+}
+"""Format -> its file in the result folder, and what makes it; `analyses.settings` names the same ones."""

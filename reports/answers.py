@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def answers(result: AnalysisResult) -> tuple[Answer, ...]:
-    """The first screen: what was found, a block for each label column."""
+def answers(result: AnalysisResult, *, drawn: bool = True) -> tuple[Answer, ...]:
+    """The first screen: what was found, a block for each label column; without its curves where not `drawn`."""
     view = View(result)
     if (tuned := question.answer(view)) is not None:
         return (tuned,)
-    return tuple(_answer(view, task, f"answer-{i}") for i, task in enumerate(view.tasks, start=1))
+    anchors = [f"answer-{i}" if drawn else None for i in range(1, 1 + len(view.tasks))]
+    return tuple(_answer(view, task, anchor) for task, anchor in zip(view.tasks, anchors, strict=True))
 
 
-def _answer(view: View, task: str, anchor: str) -> Answer:
+def _answer(view: View, task: str, anchor: str | None) -> Answer:
     best, curve, explained = view.best(task), view.curve(task), sum(a.task == task for a in view.result.attributions)
     claim = view.claim("best", task)
     row = None
@@ -51,7 +52,9 @@ def _answer(view: View, task: str, anchor: str) -> Answer:
         if (own := [wording.floor(claim.numbers["floor"]) for claim in floors_met if claim.outcome == outcome])
     ]
     standing = ", ".join(missed) or ("above every floor" if floors_met else "")
-    drawing = None if curve is None or curve["layer"].nunique() < 2 else _curves(view, task, curve, anchor)
+    drawing = None
+    if anchor is not None and curve is not None and curve["layer"].nunique() > 1:
+        drawing = _curves(view, task, curve, anchor)
     return Answer(
         name(task), percent(score), headline, tuple(sentences), standing, not missed if floors_met else None, drawing
     )

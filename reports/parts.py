@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +57,24 @@ class Drawing:
 
     svg: str
     caption: str
+
+    @property
+    def anchor(self) -> str:
+        """Its name on the page."""
+        found = re.search(r' aria-labelledby="(\S+)-title ', self.svg)
+        return found[1] if found else ""
+
+    @property
+    def title(self) -> str:
+        """What it shows, as a reader is told who does not see it."""
+        found = re.search(r"<title[^>]*>(.*?)</title>", self.svg, flags=re.DOTALL)
+        return html.unescape(found[1]) if found else ""
+
+    def _repr_html_(self) -> str:
+        """The drawing with its caption, for notebooks."""
+        from reports.notebook import framed
+
+        return framed(self)
 
 
 @dataclass(frozen=True)

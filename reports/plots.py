@@ -10,6 +10,7 @@ import seaborn
 
 from reports.charts import LETTER, MOST_TICKS, WIDE
 from reports.drawing import (
+    GAP,
     GRID,
     INK,
     MUTED,
@@ -44,6 +45,7 @@ class Style:
     marker: str = "o"
     floor: bool = False
     """Grey and dotted, without markers: something to compare with."""
+    dashed: bool = False
 
 
 def of_models(keys: list[str]) -> dict[str, Style]:
@@ -162,7 +164,7 @@ def lines(
     keys = [key for key in styles if key in set(data["series"])]
     longest = max(len(text) for text in (*(styles[key].shown for key in keys), *(floors or {})))
     ends = []
-    with blank(WIDE, 280) as figure:
+    with blank(WIDE, max(280.0, 76 + GAP * (len(keys) + len(floors or {})))) as figure:
         axes = plain_axes(figure, left=44, right=24 + LETTER * min(longest, 18), top=30, bottom=46)
         for key in keys:
             style, rows = styles[key], data[data["series"] == key]
@@ -190,6 +192,7 @@ def lines(
                     markersize=6,
                     markeredgecolor=SURFACE,
                     linewidth=2,
+                    linestyle=DASHED if style.dashed else "-",
                     estimator=None,
                     errorbar=None,
                     ax=axes,

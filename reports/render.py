@@ -9,11 +9,15 @@ from typing import Any
 import jinja2
 
 from probes.results import AnalysisResult
+from reports import comparison
 from reports.answers import answers, cares
+from reports.differing import differing
 from reports.provenance import heading, origin
 from reports.question import lead
 from reports.sections import sections
+from reports.together import Together
 from reports.trust import TABLES
+from reports.twice import shared
 from reports.view import View
 from reports.wording import legal
 
@@ -59,6 +63,26 @@ def render(result: AnalysisResult) -> str:
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,
         tiled=TILED,
+    )
+
+
+def render_comparison(together: Together) -> str:
+    """The page of several results; the same results give the same page."""
+    script, *styles = (_source(name) for name in ("report.js", "report.css", "comparison.css"))
+    shown = comparison.sections(together)
+    return _ENVIRONMENT.get_template("comparison.html.j2").render(
+        policy=policy(script),
+        script=script,
+        style="".join(styles),
+        heading=comparison.heading(together),
+        answers=comparison.answers(together),
+        sections=shown,
+        origin=differing(together),
+        texts=shared(together),
+        # What the report's own macros ask for.
+        anchors={section.anchor: section.title for section in shown},
+        open_cards=OPEN_CARDS,
+        tiled=(),
     )
 
 
