@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from reports.together import Together, paired_interval, short_names
 from tests.report_heads import tuned
 from tests.report_result import N, attribution, result
 from tests.report_several import judged, right, with_data
-from tests.test_reports import CHROMIUM, HOSTILE, Page, hostile
+from tests.test_reports import HOSTILE, Page, hostile
 
 ROOT = Path(__file__).parents[1]
 
@@ -393,34 +392,19 @@ def test_what_all_results_warn_of_is_told_once(three):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_overflows_runs_or_needs_a_script(three, tmp_path, width):
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_nothing_overflows_runs_or_needs_a_script(opened, three, width):
     bad = hostile()
     pages = [
         compare_reports(three),
         compare_reports([bad, dataclasses.replace(bad, name="again"), tuned()]),
     ]
-    with sync_api.sync_playwright() as driver:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options, timeout=60_000)
-        for html in pages:
-            (tmp_path / "page.html").write_text(html, encoding="utf-8")
-            for scripts in (True, False):
-                context = browser.new_context(
-                    viewport={"width": width, "height": 900}, java_script_enabled=scripts, color_scheme="dark"
-                )
-                shown, heard = context.new_page(), []
-                shown.on("dialog", lambda dialog, heard=heard: (heard.append(dialog.message), dialog.dismiss()))
-                shown.on("console", lambda message, heard=heard: heard.append(message.text))
-                shown.on("request", lambda request, heard=heard: heard.append(request.url))
-                shown.goto((tmp_path / "page.html").as_uri())
-                assert heard == [(tmp_path / "page.html").as_uri()]
-                assert shown.get_by_role("heading", name="The answer").is_visible()
-                if scripts:
-                    shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-                    assert shown.evaluate("document.documentElement.scrollWidth") <= width
-                context.close()
-        browser.close()
-    shutil.rmtree(tmp_path)
+    for html in pages:
+        for scripts in (True, False):
+            options = {"viewport": {"width": width, "height": 900}, "color_scheme": "dark"}
+            shown, heard = opened(html, java_script_enabled=scripts, **options)
+            assert heard == []
+            assert shown.get_by_role("heading", name="The answer").is_visible()
+            if scripts:
+                shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+                assert shown.evaluate("document.documentElement.scrollWidth") <= width
