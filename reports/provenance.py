@@ -33,6 +33,10 @@ class Origin:
     command: str
     tables: tuple[Table, ...]
     settings: str
+    cite: str
+    """How to name this page in a paper, in a sentence."""
+    bibtex: str
+    """The same of the program."""
 
 
 def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
@@ -89,7 +93,18 @@ def origin(result: AnalysisResult) -> Origin:
     heads = ("split", "source", "texts", "fingerprint", "classes")
     tables = (Table("Data.", rows=data, **columns(*heads, numeric=("texts",))),)
     settings = json.dumps(result.settings, indent=1, default=str, ensure_ascii=False)
-    return Origin(facts, clean(found.command, 4000), tables, clean(settings, LONGEST_SETTINGS))
+    version, year = name(found.versions.get("layerprobe", "0.1.0")), found.created[:4] or "n.d."
+    read = listing(f"{name(split.get('source', key), 80)} ({name(key)})" for key, split in found.data.items())
+    cite = (
+        f"Measured with layerprobe {version} on {name(found.model, 200)} (weights {name(found.weights)[:16]})"
+        + (f", from {read}" if read else "")
+        + (f", on {found.created[:10]}." if found.created else ".")
+    )
+    bibtex = (
+        f"@software{{layerprobe,\n  title = {{layerprobe: probing and interpretability for BERT-like encoders}},\n"
+        f"  version = {{{version}}},\n  year = {{{year}}}\n}}"
+    )
+    return Origin(facts, clean(found.command, 4000), tables, clean(settings, LONGEST_SETTINGS), cite, bibtex)
 
 
 def _classes(labels: Mapping[str, Mapping[str, Any]]) -> str:

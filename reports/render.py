@@ -12,6 +12,7 @@ from probes.results import AnalysisResult
 from reports import comparison
 from reports.answers import answers, cares
 from reports.differing import differing
+from reports.glossary import glossary, linked
 from reports.provenance import heading, origin
 from reports.question import lead
 from reports.sections import sections
@@ -35,6 +36,7 @@ def render(result: AnalysisResult) -> str:
     script, style = (_source(name) for name in ("report.js", "report.css"))
     shown = sections(result)
     found, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
+    traits = _traits(result, tables)
     page = _ENVIRONMENT.get_template("report.html.j2")
     return page.render(
         policy=policy(script),
@@ -47,23 +49,29 @@ def render(result: AnalysisResult) -> str:
         anchors={section.anchor: section.title for section in shown},
         lead=lead(View(result)),
         origin=origin(result),
-        explained=bool(result.attributions),
+        explained="explained" in traits,
         probed="metrics" in result.tables,
         controlled="control" in result.tables,
         tables=tables,
         asked=result.name == "heads",
         checked=tables.intersection((*TABLES, "heads_faithfulness")),
-        ranked=tables.intersection(
-            ("baseline_choice", "head_agreement", "heads_agreement", "randomised", "explanation_depth")
-        ),
         methods=methods,
         others=methods - {"integrated_gradients", "direct", "random"},
-        scored_states="states" in result.tables or any(a.states_layer is not None for a in result.attributions),
+        scored_states="states" in traits,
+        terms=glossary(traits),
         choosing=View(result).choosing,
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,
         tiled=TILED,
     )
+
+
+def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
+    """What a result holds: its tables, and what these amount to."""
+    ranked = tables & {"baseline_choice", "head_agreement", "heads_agreement", "randomised", "explanation_depth"}
+    states = any(a.states_layer is not None for a in result.attributions)
+    found = {"explained": bool(result.attributions), "heads": result.name == "heads", "ranked": bool(ranked)}
+    return tables | {key for key, holds in found.items() if holds} | ({"states"} if states else set())
 
 
 def render_comparison(together: Together) -> str:
@@ -79,6 +87,7 @@ def render_comparison(together: Together) -> str:
         sections=shown,
         origin=differing(together),
         texts=shared(together),
+        terms=glossary({"explained"} if shared(together) else ()),
         # What the report's own macros ask for.
         anchors={section.anchor: section.title for section in shown},
         open_cards=OPEN_CARDS,
@@ -114,3 +123,4 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_ENVIRONMENT.filters["linked"] = linked
