@@ -53,5 +53,5 @@ def run(settings: Settings) -> AnalysisResult:
 
 def _quick(settings: Settings) -> Settings:
     data = dataclasses.replace(settings.data, limit=min(settings.data.limit or QUICK_TEXTS, QUICK_TEXTS))
-    few = dataclasses.replace(settings.students, seeds=1, epochs=2, measured=200, explained=12)
+    few = dataclasses.replace(settings.students, seeds=1, epochs=2, measured=100, explained=6)
     return dataclasses.replace(settings, data=data, students=few)

@@ -170,10 +170,6 @@ TERMS = (
     Term(
         "Head",
         "The classifier on top of an encoder: here one linear layer, named by the vector that it reads.",
-        (
-            "head",
-            "heads",
-        ),
         needs="heads",
     ),
     Term(
