@@ -173,6 +173,8 @@ def test_the_slider_recolours_the_same_text_with_each_layer_s_scores(opened, pag
         np.testing.assert_allclose(tips, a.word_scores[1:-1], atol=0.51 / UNIT)
         signs = [name[:1] for name, _ in shades(shown)]
         assert all(sign in ("", "p" if score > 0 else "n") for sign, score in zip(signs, tips, strict=True))
+        assert f"add up to {float(a.scores.sum()):+.2f}".replace("-", "−") in shown.locator(".adds").first.inner_text()
+        assert "Predicted by layer" in shown.locator(".card:visible").first.inner_text()
         assert f"layer {layer}: {a.predicted}" in shown.locator(".card:visible .head").first.inner_text()
     own = shown.locator(".card:visible .head").nth(1).inner_text()
     assert own.startswith("The model's own classifier")
@@ -194,7 +196,7 @@ def test_what_decides_and_how_it_is_scored_can_be_chosen(opened):
     assert "[CLS] vector of layer 4" in heading.inner_text()
     use(shown, "pooling").select_option("mean")
     use(shown, "method").select_option("occlusion")
-    assert "occlusion" in shown.locator(".worded:visible .sums").last.inner_text()
+    assert "occlusion" in shown.locator(".worded:visible .adds").inner_text()
     tips = [float(tip.replace("−", "-")) for _, tip in shades(shown)]
     np.testing.assert_allclose(tips, occlusion.word_scores[1:-1], atol=0.51 / UNIT)
     assert heard == []

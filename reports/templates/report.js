@@ -101,7 +101,7 @@ const explore = (texts) => {
       const pieces = make("ul", { className: "pieces", hidden: true });
       text.after(pieces);
       for (const line of [text, pieces]) reachable(line);
-      return { element, text, words, head, pieces, sums: element.querySelector(".sums"), ...held[i][j] };
+      return { element, text, words, head, pieces, sums: element.querySelector(".adds"), ...held[i][j] };
     });
     const copy = make("button", { type: "button", className: "save", textContent: "Copy scores as CSV" });
     copy.addEventListener("click", () => copied(copy, scores(items[i])));
