@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench
+.PHONY: help demo test soak check bench screenshots
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -28,6 +28,9 @@ check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: $(READY)  ## the demo's report at phone and desktop width, light and dark, as files
+	$(BIN)/python -m tests.screenshots
 
 bench: $(READY)  ## speed as ratios against named rivals, in one run
 	$(BIN)/python -m tests.benchmarks

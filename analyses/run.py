@@ -26,9 +26,10 @@ class Settings:
 DEMO = Settings(
     data=DataSettings(dataset=CONTROLLED, label=("sentiment", "number", "agreement")),
     probing=ProbeSettings(untrained=1),
+    explain=ExplainSettings(attribute=16, depth=True),
     output=OutputSettings(out=OutputSettings.out.with_name("layerprobe-demo")),
 )
-"""The packaged encoder on the built-in sentences; one untrained encoder, so that it ends soon."""
+"""The packaged encoder on the built-in sentences; one untrained encoder and few texts, so that it ends soon."""
 
 
 def run(settings: Settings) -> AnalysisResult:

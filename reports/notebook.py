@@ -63,7 +63,7 @@ class Page:
         # Inside a frame a bare fragment would be one of the notebook's own address.
         inside = re.sub(r'(<a [^>]*href=")#', r"\1about:srcdoc#", self.html)
         return (
-            f'<iframe sandbox="allow-scripts" title="layerprobe" srcdoc="{html.escape(inside)}" '
+            f'<iframe sandbox="allow-scripts allow-downloads" title="layerprobe" srcdoc="{html.escape(inside)}" '
             f'style="width:100%;height:{HEIGHT};border:1px solid #888;border-radius:6px"></iframe>'
         )
 

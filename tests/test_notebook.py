@@ -61,7 +61,7 @@ def test_the_page_stands_in_a_frame_that_cannot_reach_the_notebook():
     shown = page(result())
     frame = shown._repr_html_()
     (sandbox,) = re.findall(r'sandbox="([^"]*)"', frame)
-    assert sandbox == "allow-scripts"
+    assert sandbox == "allow-scripts allow-downloads"
     inside = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])
     assert inside.replace("about:srcdoc#", "#") == shown.html == render_report(result())
     assert frame.count("<iframe") == 1
