@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from probes.results import AnalysisResult, Claim
-from reports import figures, question, trust, wording
+from reports import figures, question, trust, used, wording
 from reports.drawing import Label
 from reports.parts import Answer, Drawing
 from reports.view import View, value
@@ -20,7 +21,7 @@ def answers(result: AnalysisResult, *, drawn: bool = True) -> tuple[Answer, ...]
     """The first screen: what was found, a block for each label column; without its curves where not `drawn`."""
     view = View(result)
     if (tuned := question.answer(view)) is not None:
-        return (tuned,)
+        return (dataclasses.replace(tuned, drawings=used.first(view, "answer-used") if drawn else ()),)
     anchors = [f"answer-{i}" if drawn else None for i in range(1, 1 + len(view.tasks))]
     return tuple(_answer(view, task, anchor) for task, anchor in zip(view.tasks, anchors, strict=True))
 
@@ -52,12 +53,13 @@ def _answer(view: View, task: str, anchor: str | None) -> Answer:
         if (own := [wording.floor(claim.numbers["floor"]) for claim in floors_met if claim.outcome == outcome])
     ]
     standing = ", ".join(missed) or ("above every floor" if floors_met else "")
-    drawing = None
+    drawings = list[Drawing]()
     if anchor is not None and curve is not None and curve["layer"].nunique() > 1:
-        drawing = _curves(view, task, curve, anchor)
-    return Answer(
-        name(task), percent(score), headline, tuple(sentences), standing, not missed if floors_met else None, drawing
-    )
+        drawings.append(_curves(view, task, curve, anchor))
+    if anchor is not None:
+        drawings += used.first(view, f"{anchor}-used", task)
+    good = not missed if floors_met else None
+    return Answer(name(task), percent(score), headline, tuple(sentences), standing, good, tuple(drawings))
 
 
 def _floor_sentences(claims: list[Claim]) -> Iterator[str]:

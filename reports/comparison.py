@@ -89,7 +89,8 @@ def _answer(together: Together, task: str, anchor: str) -> Answer:
     same = len(set(each.values())) == 1
     vector = wording.pooling(found[top].pooling, random_pooler=_never_trained(together, each)) if same else "own best"
     drawing = _drawing(together, task, each, anchor, vector)
-    return Answer(name(task), percent(found[top].accuracy), headline, tuple(sentences), standing, good, drawing)
+    drawings = () if drawing is None else (drawing,)
+    return Answer(name(task), percent(found[top].accuracy), headline, tuple(sentences), standing, good, drawings)
 
 
 def _against(known: Sequence[Pair], found: Mapping[str, Best]) -> Iterator[str]:

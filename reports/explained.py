@@ -117,6 +117,11 @@ class Beside:
         )
 
 
+def scales(attributions: Sequence[Attribution]) -> dict[str, float]:
+    """Method -> its scale: of methods that score in other units than logits none would pale the others."""
+    return {m: scale(a for a in attributions if a.method == m) for m in dict.fromkeys(a.method for a in attributions)}
+
+
 def scale(attributions: Iterable[Attribution]) -> float:
     """Score, in the explained unit, at which a word has its fullest colour: 1 % of the page's words reach further."""
     scores = [np.abs(a.word_scores[np.isfinite(a.word_scores)]) for a in attributions]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +39,14 @@ class Explorer:
     """The layer from which on the probes agree is known."""
 
     @classmethod
-    def of(cls, cards: Sequence[Card], full: float, beside: Beside, *, random_pooler: bool) -> Explorer:
-        """Of the cards of one label column."""
+    def of(cls, cards: Sequence[Card], full: Mapping[str, float], beside: Beside, *, random_pooler: bool) -> Explorer:
+        """Of the cards of one label column; `full` is each method's score of the fullest colour."""
         entries = [entry for card in cards for entry in card.entries if entry.words]
-        names = _Names(random_pooler)
+        names = _Names(random_pooler, full)
         # One entry a text and head: the first is what is shown before anything is chosen.
         texts = [[_entry(entry, names, beside) for entry in card.entries if entry.words] for card in cards]
         views = [dict(zip(FACETS, view, strict=True)) for view in names.views]
-        held = {"full": full, "classes": names.classes.all, "views": views, "texts": texts}
+        held = {"classes": names.classes.all, "views": views, "texts": texts}
         # ASCII escapes carry what UTF-8 does not; `<` could begin the end of the element.
         data = json.dumps(held, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
         layers = {len({a.layer for a in entry.views}) for entry in entries}
@@ -63,7 +63,7 @@ class Explorer:
         )
 
 
-FACETS = ("title", "who", "pooling", "method", "baseline", "layer", "unit")
+FACETS = ("title", "who", "pooling", "method", "baseline", "layer", "unit", "full")
 
 
 class _Numbered:
@@ -83,8 +83,8 @@ class _Numbered:
 class _Names:
     """What the scores are told by: classes, and who explains them from where."""
 
-    def __init__(self, random_pooler: bool) -> None:
-        self.random_pooler = random_pooler
+    def __init__(self, random_pooler: bool, full: Mapping[str, float]) -> None:
+        self.random_pooler, self.full = random_pooler, full
         self.classes = _Numbered()
         self._views = _Numbered()
 
@@ -97,7 +97,7 @@ class _Names:
         pooling = "" if a.pooling is None else wording.pooling(a.pooling, random_pooler=self.random_pooler)
         who = title if a.layer is None or a.head != "probe" else "Probe"
         method, baseline = wording.method(a.method), wording.baseline(a.baseline)
-        return self._views((title, who, pooling, method, baseline, a.layer, name(a.unit)))
+        return self._views((title, who, pooling, method, baseline, a.layer, name(a.unit), self.full[a.method]))
 
 
 def _entry(entry: Entry, names: _Names, beside: Beside) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Drawings(Mapping[str, Drawing]):
         from reports.answers import answers
         from reports.sections import sections
 
-        made = [answer.drawing for answer in answers(result) if answer.drawing is not None]
+        made = [drawing for answer in answers(result) for drawing in answer.drawings]
         made += [drawing for section in sections(result) for part in section.parts for drawing in part.drawings]
         return cls({drawing.anchor: drawing for drawing in made})
 

@@ -119,7 +119,7 @@ class Answer:
     """A few words: how it stands against the floors."""
     good: bool | None
     """True above every floor, False not; None where no floor was measured."""
-    drawing: Drawing | None = None
+    drawings: tuple[Drawing, ...] = ()
 
 
 def cell(value: Any) -> str:

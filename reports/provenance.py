@@ -10,7 +10,7 @@ from typing import Any
 
 from probes.results import AnalysisResult
 from reports.parts import Table, columns
-from reports.wording import MISSING, clean, count, listing, name, plural
+from reports.wording import MISSING, clean, count, listing, name, plural, short_model
 
 LONGEST_SETTINGS = 20_000
 MOST_TASKS = 4
@@ -52,11 +52,11 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
         f"texts: {', '.join(read.values())}" if read else "",
         f"{origin.created[:10]}" if origin.created else "",
     )
-    question = f"What does {name(origin.model)} know about {asked}?"
+    question = f"What does {short_model(origin.model)} know about {asked}?"
     if result.name == "heads":
-        question = f"How does {name(origin.model)}, as a classifier of {asked}, use its [CLS] vector?"
+        question = f"How does {short_model(origin.model)}, as a classifier of {asked}, use its [CLS] vector?"
     if result.name == "attribute":
-        question = f"On which words do decisions about {asked} rest in {name(origin.model)}?"
+        question = f"On which words do decisions about {asked} rest in {short_model(origin.model)}?"
     return Heading(question, tuple(filter(None, facts)))
 
 

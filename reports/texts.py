@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probes.results import Attribution
-from reports.explained import Beside, by_text, cards, followed, head, heads, scale
+from reports.explained import Beside, by_text, cards, followed, head, heads, scales
 from reports.explorer import Explorer
 from reports.parts import Part, Section, Table, columns
 from reports.view import Mean, View, value
@@ -17,7 +17,8 @@ def texts(view: View) -> Section | None:
     attributions = view.result.attributions
     if not attributions:
         return None
-    full, parts, verdict = scale([a for a in attributions if a.states_layer is None] or attributions), [], []
+    sizes = scales([a for a in attributions if a.states_layer is None] or attributions)
+    full, parts, verdict = next(iter(sizes.values())), [], []
     beside = Beside.of(view)
     for task in dict.fromkeys(a.task for a in attributions):
         own = [a for a in attributions if a.task == task]
@@ -41,12 +42,13 @@ def texts(view: View) -> Section | None:
                 (f"Explained: {who}. {_output(own)}",),
                 tables=tables,
                 cards=made,
-                explorer=Explorer.of(made, full, beside, random_pooler=view.random_pooler),
+                explorer=Explorer.of(made, sizes, beside, random_pooler=view.random_pooler),
             )
         )
     units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")
     notes = [
-        f"Fullest colour: {full:.2f} {units} or more, on one scale for the whole page, centred on zero.",
+        f"Fullest colour: {full:.2f} {units} or more, on one scale for the whole page, centred on zero"
+        f"{'; each further method has a scale of its own' * (len(sizes) > 1)}.",
         "Special tokens that score exactly 0 at the ends of a text stand among the pieces only.",
         "The texts are chosen to show errors and extremes; they are not a sample of all texts.",
         f"A score says what the class's {units} owes to a word, compared with the baseline; it says nothing of the "

@@ -27,6 +27,16 @@ _HEADING = (
 )
 
 
+def first(view: View, anchor: str, task: str | None = None) -> tuple[Drawing, ...]:
+    """The map of the first head for a label column, or for what it was trained on: one figure for the first screen."""
+    found = view.table("erasure")
+    rows = None if found is None else found[found["label"] == (found["label"].iloc[0] if task is None else task)]
+    if rows is None or not (rows["eraser"] == "leace").any():
+        return ()
+    head, own = by_head(rows)[0]
+    return tuple(_map(head, str(own["label"].iloc[0]), own, anchor, _reach(own)))
+
+
 def used(view: View) -> Section | None:
     """The map of what is encoded against what is used, with its controls."""
     found, parts = view.table("erasure"), list[Part]()
@@ -37,7 +47,7 @@ def used(view: View) -> Section | None:
         drawings, rows = list[Drawing](), list[tuple[str, ...]]()
         several = len(labels) > 1
         shown = found[found["label"] == label]
-        reach = 100 * float(shown[["lost", "lower"]].min().min()), 100 * float(shown[["lost", "upper"]].max().max())
+        reach = _reach(shown)
         for head, own in by_head(shown):
             anchor = f"used-{len(parts) + 1}-{len(drawings) + 1}"
             drawings += _map(head, str(label), own, anchor, reach)
@@ -156,6 +166,11 @@ def _read_places(own: pd.DataFrame) -> tuple[list[tuple[str, int]], list[tuple[s
             places.append(place)
             idle += [place] if row.lower <= max(0.0, float(random.get(place, 0.0))) else []
     return places, idle
+
+
+def _reach(rows: pd.DataFrame) -> tuple[float, float]:
+    """Lowest and highest loss with its interval, in points."""
+    return 100 * float(rows[["lost", "lower"]].min().min()), 100 * float(rows[["lost", "upper"]].max().max())
 
 
 def _map(head: str, erased_label: str, own: pd.DataFrame, anchor: str, reach: tuple[float, float]) -> Iterator[Drawing]:

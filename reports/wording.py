@@ -121,6 +121,12 @@ def name(text: object, limit: int = 80) -> str:
     return one_line
 
 
+def short_model(text: str) -> str:
+    """A model's name in a heading: of a folder its own name, not the way there."""
+    folder = text.startswith(("/", "./", "../", "~", "\\\\")) or text[1:3] in (":\\", ":/")
+    return name(re.split(r"[/\\]", text.rstrip("/\\"))[-1] if folder else text)
+
+
 def floor(key: object) -> str:
     """What a reader calls a floor."""
     return FLOORS.get(str(key), name(key))

@@ -1,4 +1,4 @@
-"""`python -m tests.screenshots [REPORT.html] [FOLDER]`: a report at phone and desktop width, light and dark, as PNG files.
+"""`python -m tests.screenshots [REPORT.html] [FOLDER]`: a report at phone and desktop width, light and dark.
 
 Without a report it is the demo's, made anew. Whoever changes the page looks at all of them.
 """

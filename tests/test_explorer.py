@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reports import render_report
-from reports.explained import Beside, cards
+from reports.explained import Beside, cards, scales
 from reports.explorer import UNIT, Explorer
 from tests.report_checks import CHOSEN, checked
 from tests.report_result import attribution, result
@@ -18,7 +18,8 @@ TEXTS = tuple(f"sentence number {i}" for i in range(30))
 
 
 def held(attributions, **options):
-    made = Explorer.of(cards(attributions, 1.0, random_pooler=False), 1.0, Beside(), random_pooler=False, **options)
+    drawn, sizes = cards(attributions, 1.0, random_pooler=False), scales(attributions)
+    made = Explorer.of(drawn, sizes, Beside(), random_pooler=False, **options)
     return made, json.loads(made.data)
 
 
@@ -73,6 +74,14 @@ def test_a_special_token_that_scores_in_one_explanation_stands_in_all():
     assert [len(view[10]) for view in entry["views"]] == [4, 4]
     assert entry["views"][0][10][0] == 0
     assert entry["views"][1][10][0] == UNIT
+
+
+def test_a_method_of_another_unit_pales_no_other():
+    a = attribution("one two", "t", ("x", "y"), 0, converged=True)
+    norm = dataclasses.replace(a, method="gradient_norm", scores=100 * a.scores, word_scores=100 * a.word_scores)
+    _, data = held([a, norm])
+    one, other_ = data["views"]
+    assert other_["full"] == pytest.approx(100 * one["full"])
 
 
 def test_a_number_that_is_none_or_not_finite_is_none():

@@ -76,12 +76,12 @@ for (const table of document.querySelectorAll("table")) {
     const rows = [...table.rows].map((row) => [...row.cells].map((each) => cell(each.textContent, each.matches("td.n, tbody th.n"))));
     save(lines(rows), "text/csv", named(table, "csv"));
   });
-  table.parentElement.after(button);
+  table.after(button);
 }
 
 // Explained texts.
 const explore = (texts) => {
-  const { full, classes, views, texts: held } = JSON.parse(texts.querySelector("script").textContent);
+  const { classes, views, texts: held } = JSON.parse(texts.querySelector("script").textContent);
   const list = texts.querySelector(".cards"), tools = texts.querySelector(".tools");
   const use = (name) => tools.querySelector(`[data-use=${name}]`);
   const chosen = (name) => use(name)?.value ?? "";
@@ -149,11 +149,11 @@ const explore = (texts) => {
       if (pieces) {
         const scores = view[11] || view[10];
         entry.pieces.replaceChildren(...entry.tokens.map((piece, k) =>
-          make("li", {}, shade(make("bdi", { textContent: piece }), scores[k]), " ", make("span", { textContent: signed(scores[k]) }))));
-      } else entry.words.forEach((word, k) => shade(word, view[10][k]));
+          make("li", {}, shade(make("bdi", { textContent: piece }), scores[k], about.full), " ", make("span", { textContent: signed(scores[k]) }))));
+      } else entry.words.forEach((word, k) => shade(word, view[10][k], about.full));
     }
   };
-  const shade = (element, score) => {
+  const shade = (element, score, full) => {
     const level = Math.min(SHADES, Math.ceil(SHADES * Math.abs(score ?? 0) / UNIT / full - 0.5));
     if (!element.matches(".special")) element.className = level > 0 ? (score > 0 ? "p" : "n") + level : "";
     element.dataset.tip = score === null ? "–" : signed(score);
