@@ -76,7 +76,8 @@ def _cls_trained(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
             when: curves[model].tasks[students.task].test[at]["accuracy"]
             for when, model in (("before", PRETRAINED), ("after", row.model))
         }
-        numbers = {"head": row.model, **values, "difference": row.difference, "cka": row.cka, "n": row.n}
+        alike = {key: getattr(row, key) for key in ("cka", "cka_lower", "cka_upper")}
+        numbers = {"head": row.model, **values, "difference": row.difference, **alike, "n": row.n}
         yield _claim(students, "cls_trained", numbers, (row.lower, row.upper))
 
 
@@ -105,11 +106,12 @@ def _cls_row(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
         own, median = (rows[rows["row"] == name] for name in ("[CLS]", "median of the other rows"))
         if len(own) and len(median) and float(median["norm"].iloc[0]) > 0:
             ratios = {
-                "ratio": float(own["norm"].iloc[0] / median["norm"].iloc[0]),
+                "ratio": float(own["times"].iloc[0]),
                 "per_occurrence_ratio": float(own["per_occurrence"].iloc[0] / median["per_occurrence"].iloc[0]),
             }
             numbers = {"head": str(head), **ratios, "occurrences": int(own["occurrences"].iloc[0])}
-            yield _claim(students, "cls_row", numbers, None, outcome="measured")
+            limits = float(own["times_lower"].iloc[0]), float(own["times_upper"].iloc[0])
+            yield _claim(students, "cls_row", numbers, limits, outcome="measured")
 
 
 def _fills(students: Students, table: pd.DataFrame) -> Iterator[Claim]:

@@ -18,6 +18,7 @@ from probes.checks import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from probes.flow import RowGradients
     from probes.scores import TaskSweep
 
 FITTED = 2000
@@ -86,7 +87,7 @@ def _curves(students: Students) -> Rows:
 
 def _changed(students: Students) -> Rows:
     """What fine-tuning changed of each layer: its probe's accuracy, and where it places the texts."""
-    from probes.geometry import linear_cka
+    from probes.geometry import cka_interval, linear_cka
     from probes.uncertainty import mean_intervals
 
     before = students.sweeps[PRETRAINED].tasks[students.task]
@@ -98,7 +99,8 @@ def _changed(students: Students) -> Rows:
         limits = mean_intervals(np.stack(hits, axis=1), seed=students.job.output.seed)
         for point, gap, (lower, upper) in zip(points, hits, limits, strict=True):
             old, new = (students.reads[name].test.features[point.pooling][point.layer] for name in (PRETRAINED, model))
-            alike = {"cka": linear_cka(old, new), "cka_floor": linear_cka(old, new[rng.permutation(len(new))])}
+            ends = dict(zip(("cka_lower", "cka_upper"), cka_interval(old, new), strict=True))
+            alike = {"cka": linear_cka(old, new), **ends, "cka_floor": linear_cka(old, new[rng.permutation(len(new))])}
             at = {"model": model, "pooling": point.pooling, "layer": point.layer, "difference": float(gap.mean())}
             yield {**at, "lower": lower, "upper": upper, **alike, "n": len(gap)}
 
@@ -138,7 +140,24 @@ def _embedding_rows(students: Students) -> Rows:
         for name, i in each:
             about = {"head": head, "row": name, "token": found.tokens[i], "occurrences": int(found.counts[i])}
             size = {"norm": float(found.norms[i]), "per_occurrence": float(found.per_occurrence[i])}
-            yield {**about, **size, "n_rows": len(found.ids)}
+            yield {**about, **size, **(_times(found, i, others) if name == "[CLS]" else {}), "n_rows": len(found.ids)}
+
+
+def _times(found: RowGradients, i: int, others: NDArray[np.int64]) -> dict[str, float]:
+    """A row's norm as a multiple of the median row's, in all and for each occurrence, with 95 % intervals over texts.
+
+    The interval for an occurrence is that of the norms: how often a token stands in the texts is given.
+    """
+    from probes.uncertainty import jackknife
+
+    middle = np.median(found.norms[others])
+    if not middle > 0:
+        return {}
+    # Rows that stand only in the texts left out have no gradient there.
+    without = [own[i] / np.median(own[others][own[others] > 0]) for own in found.without]
+    ratio = float(found.norms[i] / middle)
+    lower, upper = jackknife(ratio, np.array(without))
+    return {"times": ratio, "times_lower": max(0.0, lower), "times_upper": upper}
 
 
 def _movement(students: Students) -> Rows:

@@ -25,6 +25,7 @@ from probes.heads import Head
 from probes.runners import runners
 from probes.states import KINDS, TokenShares, kinds_of
 from probes.tokens import Batch, Encoded
+from probes.uncertainty import FOLDS
 
 R = TypeVar("R")
 
@@ -45,6 +46,8 @@ class RowGradients:
     """(rows,) norm of the gradient of the texts' summed loss: gradients of several occurrences may cancel in it."""
     sum_of_norms: NDArray[np.float64]
     """(rows,) of the gradients of single occurrences: what `norms` would be if all pointed one way."""
+    without: NDArray[np.float64]
+    """(20, rows) `norms` of all texts but each twentieth of them in turn, for a jackknife."""
 
     @property
     def per_occurrence(self) -> NDArray[np.float64]:
@@ -115,8 +118,8 @@ def embedding_gradients(
 ) -> RowGradients:
     """Gradient of the texts' summed loss with respect to the input embedding table, row by row.
 
-    [CLS] and [SEP] stand in every text, a word in few: compare sums with the number of occurrences beside. Held are one
-    float32 vector for each row that occurs, so no more than the table itself.
+    [CLS] and [SEP] stand in every text, a word in few: compare sums with the number of occurrences beside. Held are a
+    float32 vector for each row that occurs, and for each twentieth of the texts in which it does.
 
     Args:
         head: As for `gradient_shares`, as are the next four.
@@ -132,6 +135,16 @@ def embedding_gradients(
     every = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
     ids, first, counts = np.unique(every, return_index=True, return_counts=True)
 
+    # A row of the table in each share of the texts: its place is row * FOLDS + share.
+    dealt = np.random.default_rng(0).permutation(len(texts)) % FOLDS
+    places = np.unique(
+        np.concatenate(
+            [np.searchsorted(ids, own) * FOLDS + share for own, share in zip(encoded.ids, dealt, strict=True)]
+        )
+        if len(texts)
+        else np.empty(0, dtype=np.int64)
+    )
+
     def measure(
         own: Head, batch: Batch, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], Tensor, NDArray[np.float64]]:
@@ -139,16 +152,28 @@ def embedding_gradients(
         (gradient,) = torch.autograd.grad(_loss(own.logits(batch, embeddings), labels[rows]), [embeddings])
         real = batch.mask.bool()
         single = gradient[real].cpu()
-        some, which = np.unique(batch.inputs["input_ids"][real].cpu().numpy(), return_inverse=True)
+        shares = torch.from_numpy(dealt[rows]).unsqueeze(1).expand(real.shape)[real.cpu()].numpy()
+        found = np.searchsorted(ids, batch.inputs["input_ids"][real].cpu().numpy()) * FOLDS + shares
+        some, which = np.unique(found, return_inverse=True)
         summed = torch.zeros(len(some), single.shape[1]).index_add_(0, torch.from_numpy(which), single)
-        return np.searchsorted(ids, some).astype(np.int64), summed, np.bincount(which, _norm(single)).astype(np.float64)
+        return (
+            np.searchsorted(places, some).astype(np.int64),
+            summed,
+            np.bincount(which, _norm(single)).astype(np.float64),
+        )
 
-    total, sum_of_norms = torch.empty(0, 0), np.zeros(len(ids))
+    parts, sum_of_norms = torch.empty(0, 0), np.zeros(len(ids))
     # Added up here, in the order of the batches, since threads end in any order.
     for place, summed, sizes in _over_batches(head, encoded, measure, "embedding gradients", progress=progress):
-        total = total if len(total) else torch.zeros(len(ids), summed.shape[1])
-        total.index_add_(0, torch.from_numpy(place), summed)
-        sum_of_norms[place] += sizes
+        parts = parts if len(parts) else torch.zeros(len(places), summed.shape[1])
+        parts.index_add_(0, torch.from_numpy(place), summed)
+        np.add.at(sum_of_norms, places[place] // FOLDS, sizes)
+    whose = places // FOLDS
+    total = torch.zeros(len(ids), parts.shape[1]).index_add_(0, torch.from_numpy(whose), parts)
+    without = np.tile(_norm(total), (FOLDS, 1))
+    for share in range(FOLDS):
+        own = np.flatnonzero(places % FOLDS == share)
+        without[share, whose[own]] = _norm(total[torch.from_numpy(whose[own])] - parts[torch.from_numpy(own)])
     kinds = kinds_of(head.encoder, encoded)
     return RowGradients(
         ids=ids,
@@ -157,6 +182,7 @@ def embedding_gradients(
         counts=counts,
         norms=_norm(total),
         sum_of_norms=sum_of_norms,
+        without=without,
     )
 
 

@@ -14,7 +14,7 @@ from probes.checks import InputError, check_features, check_same_length
 from probes.logistic import moments
 from probes.places import LayerFeatures
 from probes.threads import abreast, side_by_side
-from probes.uncertainty import CHUNK, RESAMPLES, percentile
+from probes.uncertainty import CHUNK, FOLDS, RESAMPLES, jackknife, percentile
 
 BAND = 2**24
 """Float32 entries of similarities between texts that CKA holds at a time."""
@@ -126,6 +126,40 @@ def linear_cka(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> fl
         k, m = a @ a.T, b @ b.T
         shared, own = np.vdot(k, m), np.linalg.norm(k) * np.linalg.norm(m)
     return float(np.clip(shared / own, 0.0, 1.0)) if own else float("nan")
+
+
+def cka_interval(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], *, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of `linear_cka` over texts, by a jackknife that leaves out a twentieth of them in turn.
+
+    The products of all texts are taken once, and those of each share subtracted: it costs about as much as the CKA.
+
+    Args:
+        x: (examples, hidden) features.
+        y: (examples, other hidden) features of the same texts, in the same order.
+        seed: Of the shares.
+
+    Returns:
+        Within [0, 1]; nan with fewer than two texts a share, or where a side is constant.
+    """
+    measured = linear_cka(x, y)
+    if len(x) < 2 * FOLDS or np.isnan(measured):
+        return float("nan"), float("nan")
+    sides = _centred(x), _centred(y)
+    dealt = np.random.default_rng(seed).permutation(len(x)) % FOLDS
+    pairs = [(0, 1), (0, 0), (1, 1)]
+    whole = [sides[i].T @ sides[j] for i, j in pairs]
+    without = []
+    for share in range(FOLDS):
+        out = [side[dealt == share] for side in sides]
+        # Centred on all texts: the rest sums to minus what is left out.
+        rest, n = [-own.sum(axis=0) for own in out], len(x) - len(out[0])
+        norms = [
+            np.linalg.norm(total - out[i].T @ out[j] - np.outer(rest[i], rest[j]) / n)
+            for (i, j), total in zip(pairs, whole, strict=True)
+        ]
+        without.append(norms[0] ** 2 / (norms[1] * norms[2]))
+    lower, upper = jackknife(measured, np.array(without))
+    return max(0.0, lower), min(1.0, upper)
 
 
 def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> Alignment:

@@ -26,6 +26,12 @@ SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 """Scores from 0 to 1 that have Wilson's interval at the ends."""
 
 
+FOLDS = 20
+"""Shares of the examples that a jackknife leaves out in turn."""
+STUDENT = 2.093
+"""Student's t at 97.5 %, with FOLDS - 1 degrees of freedom."""
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What a classifier said of each test example."""
@@ -305,6 +311,21 @@ def mean_intervals(values: NDArray[np.floating[Any]], *, seed: int = 0) -> list[
         drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
         means[window] = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n) @ values / n
     return [percentile(column) for column in means.T]
+
+
+def jackknife(measured: float, without: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """95 % interval of a smooth statistic of all examples together, which has no value for a single one.
+
+    Args:
+        measured: On all examples.
+        without: (20,) on all but each of `FOLDS` equal shares of them, dealt at random.
+
+    Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, 11 (delete-a-group).
+    """
+    if len(without) != FOLDS:
+        raise InputError(f"a jackknife takes {FOLDS} values, found {len(without)}")
+    spread = float(np.sqrt((FOLDS - 1) * np.var(without)))
+    return measured - STUDENT * spread, measured + STUDENT * spread
 
 
 def reflected(values: NDArray[np.floating[Any]], measured: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from reports import charts, plots, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
 from reports.view import View, by_head, value
-from reports.wording import count, decimal, interval, listing, name, percent, sentence
+from reports.wording import between, count, decimal, interval, listing, name, percent, sentence
 
 
 def entry(view: View) -> Section | None:
@@ -49,19 +49,23 @@ def entering(view: View) -> Iterator[str]:
         tops.append(f"{percent(value(claim, 'last_cls'))}{spread} with {wording.head(claim.numbers.get('head'))}")
     yield f"Of the loss gradient at the last layer, [CLS] gets {listing(tops)}."
     below = (
-        f"{end} [CLS] has {each(claims, cls)} of it, content tokens {each(claims, content)}"
-        for end, cls, content in (
-            ("one layer below", "below_cls", "below_content"),
-            ("at layer 0", "first_cls", "first_content"),
+        f"{end} [CLS] has {_shares(view, claims, cls, layer, '[CLS]')} of it, content tokens "
+        f"{_shares(view, claims, content, layer, 'content')}"
+        for end, layer, cls, content in (
+            ("one layer below", last - 1, "below_cls", "below_content"),
+            ("at layer 0", 0, "first_cls", "first_content"),
         )
     )
     order = " (heads in the same order)" if len(claims) > 1 else ""
     yield f"On its way down attention spreads it: {'; '.join(below)}{order}."
 
 
-def each(claims: list[Claim], key: str) -> str:
-    """The same share of several claims, written once where it is the same."""
-    found = [percent(value(c, key)) for c in claims]
+def _shares(view: View, claims: list[Claim], key: str, layer: int, kind: str) -> str:
+    """The same share of several claims, each with its interval, written once where it is the same."""
+    found = list[str]()
+    for claim in claims:
+        bounds = view.limits("gradient_shares", head=claim.numbers.get("head"), layer=layer, kind=kind)
+        found.append(percent(value(claim, key)) + ("" if bounds is None else f" ({interval(bounds)})"))
     return found[0] if len(set(found)) == 1 else listing(found)
 
 
@@ -128,14 +132,13 @@ def filling(view: View) -> Iterator[str]:
         starts = f"From layer {first} on" if first is not None else "At no layer"
         yield (
             f"{starts} {least} can be foretold from the mean of the text's own tokens (held-out R²{over}; highest, "
-            f"{decimal(value(before, 'best_r2'), 2)}, at layer {before.numbers.get('best_layer')})."
-            if first is not None
-            else f"{starts} {least} can be foretold from the mean of the text's own tokens (held-out R²{over}; "
-            f"highest, {decimal(value(before, 'best_r2'), 2)})."
+            f"{_r2(view, before, 'best_r2', layer=before.numbers.get('best_layer'))}, at layer "
+            f"{before.numbers.get('best_layer')})."
         )
         last, untrained = value(before, "last_r2"), value(before, "untrained_last_r2")
-        end = f"At the last layer R² is {decimal(last, 2)}"
-        beside = [f"{decimal(untrained, 2)} in an untrained encoder"] if untrained == untrained else []
+        end = f"At the last layer R² is {_r2(view, before, 'last_r2')}"
+        random = _r2(view, before, "untrained_last_r2", model="untrained")
+        beside = [f"{random} in an untrained encoder"] if untrained == untrained else []
         if (shuffled := value(before, "shuffled_last")) == shuffled:
             beside.append(f"{decimal(shuffled, 2)} for shuffled pairs")
         end += f", {listing(beside)}" if beside else ""
@@ -144,8 +147,18 @@ def filling(view: View) -> Iterator[str]:
         )
     after = [c for c in claims if c.numbers.get("model") in wording.READS or c.numbers.get("model") == "checkpoint"]
     if after:
-        told = (f"{wording.head(c.numbers.get('model'))} {decimal(value(c, 'last_r2'), 2)}" for c in after)
+        told = (f"{wording.head(c.numbers.get('model'))} {_r2(view, c, 'last_r2')}" for c in after)
         yield f"After fine-tuning, at the last layer: {listing(told)}."
+
+
+def _r2(view: View, claim: Claim, key: str, *, model: object = None, layer: object = None) -> str:
+    """How well [CLS] is foretold, of a claim's own model and at the last layer unless said, with its interval."""
+    at = {
+        "model": model or claim.numbers.get("model"),
+        "layer": view.result.provenance.n_layers if layer is None else layer,
+    }
+    ends = between(view.limits("cls_content", direction="cls from content", **at))
+    return decimal(value(claim, key), 2) + ("" if ends == wording.MISSING else f" ({ends})")
 
 
 def attending(view: View) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from probes.results import Claim
 from reports import alike, flow, tuned, used, wording
 from reports.parts import Answer, Part, Section
 from reports.view import View, value
-from reports.wording import count, decimal, interval, listing, name, percent, place, plural, points, sentence
+from reports.wording import between, count, decimal, interval, listing, name, percent, place, plural, points, sentence
 
 READERS = ("pooler", "cls", "mean")
 WHOLE = 0.9995
@@ -163,7 +163,11 @@ def _reads(view: View) -> Iterator[str]:
         if enters is not None:
             alone = value(enters, "last_cls") >= WHOLE
             start = "The last hidden state of [CLS], and no other token's" if alone else "Not the last [CLS] alone"
-            yield f"{start}: there {percent(value(enters, 'last_cls'))} of the loss gradient enters."
+            bounds = view.limits(
+                "gradient_shares", head="checkpoint", layer=view.result.provenance.n_layers, kind="[CLS]"
+            )
+            spread = "" if bounds is None or bounds[0] == bounds[1] else f" ({interval(bounds)})"
+            yield f"{start}: there {percent(value(enters, 'last_cls'))}{spread} of the loss gradient enters."
         yield f"It is right on {_right(scores['checkpoint'])}."
     if not {"pooler", "cls"} & scores.keys():
         return
@@ -204,9 +208,8 @@ def _trained(view: View) -> Iterator[str]:
         yield f"What a probe reads from the last [CLS] changes by fine-tuning: {told}."
     yield from flow.entering(view)
     if rows := view.stated("cls_row"):
-        more, each = (
-            listing(dict.fromkeys(decimal(value(c, key), 1) for c in rows)) for key in ("ratio", "per_occurrence_ratio")
-        )
+        more = listing(dict.fromkeys(f"{decimal(value(c, 'ratio'), 1)}{_brackets(c.interval, 1)}" for c in rows))
+        each = listing(dict.fromkeys(decimal(value(c, "per_occurrence_ratio"), 1) for c in rows))
         yield (
             f"Its own input embedding gets {more} times the gradient of the median row; as it stands in every text, "
             f"that is {each} times for each occurrence. How far it moved does not show that: Adam's step size hardly "
@@ -250,10 +253,16 @@ def _mean(view: View) -> Iterator[str]:
         at = place(str(frozen.numbers.get("pooling")), name(frozen.numbers.get("layer")))
         yield (
             "Before fine-tuning the mean is a strong baseline (Mosbach et al. 2020): a probe on the pretrained last "
-            f"layer's mean is right on {percent(value(frozen, 'mean_last'))}, on its [CLS] on "
-            f"{percent(value(frozen, 'cls_last'))}; the best place of all, {at}, gives "
+            f"layer's mean is right on {_last(view, frozen, 'mean')}, on its [CLS] on "
+            f"{_last(view, frozen, 'cls')}; the best place of all, {at}, gives "
             f"{percent(value(frozen, 'accuracy'))} ({interval(frozen.interval)})."
         )
+
+
+def _last(view: View, frozen: Claim, pooling: str) -> str:
+    """How often a probe on the pretrained last layer is right, with its interval."""
+    bounds = view.limits("heads_curves", model="pretrained", pooling=pooling, layer=view.result.provenance.n_layers)
+    return percent(value(frozen, f"{pooling}_last")) + ("" if bounds is None else f" ({interval(bounds)})")
 
 
 def _use(view: View) -> Iterator[str]:
@@ -273,7 +282,8 @@ def _tokens(view: View) -> Iterator[str]:
     claims = view.stated("same_tokens")
     if claims:
         start = "To a degree" if any(c.outcome == "above" for c in claims) else "Cannot tell that they do"
-        highest = decimal(max(value(c, "correlation") for c in claims), 2)
+        top = max(claims, key=lambda c: value(c, "correlation"))
+        highest = f"{decimal(value(top, 'correlation'), 2)}{_brackets(top.interval)}"
         yield f"{start}: the highest rank correlation of two is {highest}, where 1 is the same order."
     yield from alike.alike(view)
     yield from alike.faithful(view)
@@ -293,13 +303,20 @@ def _clusters(view: View) -> Iterator[str]:
         yield "As these numbers lead one to expect: cannot tell that the classes lie further apart than before."
     yield from tuned.gained(view)
     changed = [
-        f"{decimal(value(c, 'cka'), 2)} with {wording.head(c.numbers.get('head'))}"
+        f"{decimal(value(c, 'cka'), 2)}{_brackets((value(c, 'cka_lower'), value(c, 'cka_upper')))} with "
+        f"{wording.head(c.numbers.get('head'))}"
         for c in claims
         if value(c, "cka") == value(c, "cka")
     ]
     if changed:
         yield f"How far the last [CLS] changed, as linear CKA to the pretrained one (1: as before): {listing(changed)}."
     yield (f"Plot the last layer of the fine-tuned encoder: at layer 0 every text has the same [CLS]{_majority(view)}.")
+
+
+def _brackets(bounds: Sequence[float] | None, digits: int = 2) -> str:
+    """An interval after its number, where there is one."""
+    ends = between(bounds, digits)
+    return "" if ends == wording.MISSING else f" ({ends})"
 
 
 def _majority(view: View) -> str:

@@ -52,6 +52,20 @@ def test_every_check_asked_for_leaves_its_table(result):
     assert asked <= set(result.tables)
 
 
+def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explaining):  # noqa: F811
+    more = dataclasses.replace(explaining.settings, methods=("occlusion", "random"), explain_poolings=("cls",))
+    shown = Explaining(explaining.job, more).shown
+    assert {a.method for a in shown} == {"integrated_gradients", "occlusion"}
+    best = explaining.best("label")
+    elsewhere = {(a.pooling, a.layer) for a in shown if a.head == "probe" and a.method == "integrated_gradients"}
+    assert elsewhere == {(pooling, layer) for pooling in {best.pooling, "cls"} for layer in range(4)}
+    targets = {a.text_id: a.target for a in shown if a.head == "probe"}
+    assert all(a.target == targets[a.text_id] for a in shown if a.head == "probe")
+    flat = dataclasses.replace(more, depth=False)
+    places = {(a.pooling, a.layer) for a in Explaining(explaining.job, flat).shown if a.head == "probe"}
+    assert places == {(pooling, best.layer) for pooling in {best.pooling, "cls"}}
+
+
 def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(result):
     table, claims = result.tables["erasure"], [c for c in result.claims if c.id == "used"]
     assert set(table["head"]) == {"model"}
@@ -65,7 +79,8 @@ def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(resul
 
 
 def test_both_heads_explain_the_same_texts_from_the_same_baseline(result):
-    chosen = [a for a in result.attributions if a.layer is None or a.layer == result.attributions[0].layer]
+    first = result.attributions[0]
+    chosen = [a for a in result.attributions if a.method == first.method and a.layer in (None, first.layer)]
     probe, model = ([a for a in chosen if a.head == head] for head in ("probe", "model"))
     assert [a.text_id for a in probe] == [a.text_id for a in model]
     assert len({a.baseline for a in chosen}) == 1

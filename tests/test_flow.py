@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead
 from probes.flow import embedding_gradients, gradient_shares
 from probes.states import KINDS, TokenShares
+from probes.uncertainty import FOLDS
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad", "good , good"]
@@ -253,3 +254,16 @@ def test_rows_add_up_whatever_the_batches(bert_classifier, monkeypatch, budget):
     np.testing.assert_allclose(found.sum_of_norms, whole.sum_of_norms, rtol=1e-4)
     again = embedding_gradients(ModelHead(bert_classifier), TEXTS, labels=LABELS)
     np.testing.assert_array_equal(found.norms, again.norms)
+
+
+def test_what_is_left_without_a_share_of_the_texts_is_the_gradient_of_the_others(bert_classifier):
+    head = ModelHead(bert_classifier)
+    texts, labels = [f"{TEXTS[i % 4]} {chr(97 + i % 9)}" for i in range(45)], np.arange(45) % 2
+    whole = embedding_gradients(head, texts, labels=labels)
+    dealt = np.random.default_rng(0).permutation(45) % FOLDS
+    for share in (0, 7):
+        kept = np.flatnonzero(dealt != share)
+        some = embedding_gradients(head, [texts[i] for i in kept], labels=labels[kept])
+        left = dict(zip(some.ids.tolist(), some.norms, strict=True))
+        expected = [left.get(token, 0.0) for token in whole.ids.tolist()]
+        np.testing.assert_allclose(whole.without[share], expected, rtol=1e-4, atol=1e-6 * whole.norms.max())

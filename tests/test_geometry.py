@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from probes import InputError, geometry
 from probes.extraction import pool_texts
-from probes.geometry import anisotropy, cka_matrix, linear_cka, predictability, spread
+from probes.geometry import anisotropy, cka_interval, cka_matrix, linear_cka, predictability, spread
+from probes.uncertainty import FOLDS, jackknife
 
 SHAPES = [(2, 3), (5, 40), (40, 40), (41, 40), (300, 8)]
 """Fewer texts than hidden units, as many, more."""
@@ -178,6 +179,36 @@ def test_cka_of_unrelated_clouds_falls_with_the_number_of_texts():
     for examples, hidden in ((20, 200), (200, 200), (20_000, 20)):
         x, y = cloud(examples, hidden, seed=1), cloud(examples, hidden, seed=2)
         assert linear_cka(x, y) == pytest.approx(hidden / (hidden + examples), rel=0.1)
+
+
+@pytest.mark.parametrize(("examples", "hidden"), [(90, 5), (61, 80)])
+def test_the_interval_of_cka_is_a_jackknife_over_texts_left_out_one_by_one(examples, hidden):
+    x = cloud(examples, hidden, shift=3)
+    y = x + 2 * cloud(examples, hidden, seed=1)
+    dealt = np.random.default_rng(4).permutation(examples) % FOLDS
+    without = np.array([linear_cka(x[dealt != share], y[dealt != share]) for share in range(FOLDS)])
+    lower, upper = jackknife(linear_cka(x, y), without)
+    assert cka_interval(x, y, seed=4) == pytest.approx((max(0, lower), min(1, upper)), abs=1e-10)
+
+
+def test_the_interval_of_cka_holds_the_truth_about_as_often_as_it_says():
+    rng, truth, hits = np.random.default_rng(0), None, 0
+    mix = rng.standard_normal((4, 4))
+    big = rng.standard_normal((200_000, 4))
+    truth = linear_cka(big, big @ mix + 1.5 * rng.standard_normal(big.shape))
+    for trial in range(200):
+        x = rng.standard_normal((400, 4))
+        lower, upper = cka_interval(x, x @ mix + 1.5 * rng.standard_normal(x.shape), seed=trial)
+        hits += lower <= truth <= upper
+    print(f"\n{hits / 2:.1f} % of 200 intervals hold the true CKA of {truth:.3f}")
+    assert 0.9 <= hits / 200 <= 0.99
+
+
+def test_a_constant_side_or_few_texts_have_no_interval_of_cka():
+    x = cloud(100, 3)
+    assert np.isnan(cka_interval(x, np.ones((100, 3)))).all()
+    assert np.isnan(cka_interval(x[:39], x[:39])).all()
+    assert cka_interval(x, 2 * x) == pytest.approx((1, 1), abs=1e-9)
 
 
 def test_texts_out_of_order_are_not_alike():

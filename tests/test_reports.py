@@ -44,7 +44,8 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__(convert_charrefs=True)
         self.elements, self.text = [], []
-        self.feed(html)
+        # Words that lead to the glossary belong to their sentence.
+        self.feed(re.sub(r'<a class="term"[^>]*>([^<]*)</a>', r"\1", html))
         self.close()
 
     def handle_starttag(self, tag, attrs):

@@ -1,18 +1,23 @@
 """Intervals: against plain loops, scikit-learn and closed forms."""
 
+import math
 import time
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from probes import InputError
 from probes.metrics import METRICS
 from probes.uncertainty import (
+    FOLDS,
     SHARES,
+    STUDENT,
     Bootstrap,
     Predictions,
     bootstrap,
     detectable,
+    jackknife,
     percentile,
     reflected,
     simultaneous,
@@ -244,3 +249,17 @@ def test_predictions_and_labels_that_do_not_fit_are_errors():
         Predictions.of(np.array([[0.0, -1.0], [0.0, -np.inf]]))
     with pytest.raises(InputError, match=r"found shape \(3,\)"):
         Predictions.of(np.zeros(3))
+
+
+def test_the_jackknife_of_a_mean_is_students_interval_of_the_means_of_its_shares():
+    values = np.random.default_rng(0).standard_normal((FOLDS, 30))
+    without = np.array([np.delete(values, share, axis=0).mean() for share in range(FOLDS)])
+    error = values.mean(axis=1).std(ddof=1) / math.sqrt(FOLDS)
+    expected = values.mean() - STUDENT * error, values.mean() + STUDENT * error
+    assert jackknife(values.mean(), without) == pytest.approx(expected)
+    assert scipy.stats.t.ppf(0.975, FOLDS - 1) == pytest.approx(STUDENT, abs=1e-3)
+
+
+def test_a_jackknife_needs_all_its_shares():
+    with pytest.raises(InputError, match="takes 20 values, found 3"):
+        jackknife(0.0, np.zeros(3))
