@@ -59,6 +59,7 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
             "selection": sweep.selection,
             "differences": sweep.differences,
             "confusion": sweep.confusion,
+            "predictions": _predictions(job),
             "special_tokens": special_tokens(job),
             "cls_depth": depth,
             **beside,
@@ -71,6 +72,21 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
         notes=sweep.notes,
         files={"probes.safetensors": pack_probes(sweep.probes, info)},
     )
+
+
+def _predictions(job: Job) -> pd.DataFrame:
+    """What the best place's probe says of each test text."""
+    import pandas as pd
+
+    frames = []
+    for task, found in job.sweep.tasks.items():
+        said, names = found.predictions[found.best], np.array(found.class_names, dtype=object)
+        about = {"task": task, "pooling": found.best.pooling, "layer": found.best.layer}
+        told = {"label": names[found.labels], "predicted": names[said.predicted]}
+        sure = np.exp(said.log_prob[np.arange(len(found.labels)), said.predicted]).round(5)
+        right = {"probability": sure, "right": said.predicted == found.labels}
+        frames.append(pd.DataFrame({**about, "text_id": np.arange(len(found.labels)), **told, **right}))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[Claim]:

@@ -223,8 +223,9 @@ def _classes(view: View) -> Section | None:
             parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
     counts = view.table("confusion")
     own = " and of the model's own classifier" if counts is not None and "model_head" in set(counts["probe"]) else ""
-    notes = () if counts is None else (f"Counts of the floors{own} are in tables/confusion.csv.",)
-    return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), notes) if parts else None
+    notes = [] if counts is None else [f"Counts of the floors{own} are in tables/confusion.csv."]
+    notes += [] if view.table("predictions") is None else ["What was predicted of each text: tables/predictions.csv."]
+    return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), tuple(notes)) if parts else None
 
 
 def _confused(counts: pd.DataFrame) -> Table:
@@ -271,7 +272,7 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "information": (evidence.information, ("information",)),
     "sizes": (evidence.sizes, ("sizes",)),
     "depth": (evidence.depth, ("depth", "depth_reliability", "texts")),
-    "classes": (_classes, ("confusion",)),
+    "classes": (_classes, ("confusion", "predictions")),
     "explained": (texts.texts, ("head_agreement", "explanation_depth")),
     "words": (overall.words, ("words",)),
     "states": (overall.states, ("states",)),

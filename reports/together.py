@@ -165,9 +165,9 @@ def _right(view: View, task: str, best: Best) -> NDArray[np.float64] | str:
     """(texts,) 1 where the chosen probe is right, else 0; or why that is unknown."""
     if view.result.name == "heads":
         return "is a result of heads, which does not say which texts it has right"
-    table = view.table("texts", task)
+    table = view.table("predictions", task)
     if table is None or "right" not in table:
-        return "does not say which texts it has right (tables/texts.csv, which controls bring)"
+        return "does not say which texts it has right (tables/predictions.csv)"
     rows = table[(table["pooling"] == best.pooling) & (table["layer"] == best.layer)].sort_values("text_id")
     right: NDArray[np.float64] = rows["right"].to_numpy(dtype=np.float64, na_value=np.nan)
     whole = len(right) == best.n > 0 and list(rows["text_id"]) == list(range(best.n))

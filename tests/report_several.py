@@ -33,7 +33,7 @@ def judged(hits: np.ndarray, *, task: str = "sentiment", **made) -> AnalysisResu
     ]
     # Rows come as they were written; what tells them apart is their number.
     texts = pd.concat(frames).sample(frac=1, random_state=0)
-    return dataclasses.replace(found, claims=tuple(claims), tables={**found.tables, "texts": texts})
+    return dataclasses.replace(found, claims=tuple(claims), tables={**found.tables, "predictions": texts})
 
 
 def with_data(found: AnalysisResult, **test) -> AnalysisResult:

@@ -60,11 +60,27 @@ def result(place):
 def test_run_leaves_tables_attributions_probes_and_one_page(place, result):
     names = {path.relative_to(place / "out").as_posix() for path in (place / "out").rglob("*") if path.is_file()}
     tables = "metrics selection differences confusion special_tokens cls_depth anisotropy cka".split()
+    tables += ["predictions"]
     tables += "information sizes control planted texts depth depth_reliability faithfulness states words".split()
     wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
     assert names == wanted | {f"tables/{table}.csv" for table in tables}
     assert len(result.attributions) == 6
     assert {claim.id for claim in result.claims} >= {"best", "tied", "floor", "poolings", "cls_layer_0", "convergence"}
+
+
+def test_what_is_predicted_of_each_text_makes_the_score_and_the_confusions_of_the_best_place(result):
+    said = result.tables["predictions"]
+    (best,) = (claim for claim in result.claims if claim.id == "best")
+    assert list(said["text_id"]) == list(range(best.numbers["n"]))
+    assert (said["right"] == (said["label"] == said["predicted"])).all()
+    assert said["right"].mean() == pytest.approx(best.numbers["accuracy"])
+    assert said["probability"].between(0.5, 1).all()
+    counts = result.tables["confusion"].query("probe == 'logistic'")
+    pairs = said.groupby(["label", "predicted"]).size()
+    kept = counts[counts["count"] > 0]
+    assert {(r.label, r.predicted): r.count_ for r in kept.rename(columns={"count": "count_"}).itertuples()} == dict(
+        pairs
+    )
 
 
 def test_what_is_erased_of_each_text_averages_to_the_claim(place, result):

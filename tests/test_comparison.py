@@ -113,15 +113,15 @@ def test_other_test_texts_or_labels_have_no_paired_difference(three, change, rea
 
 
 def test_a_result_without_answers_of_single_texts_says_so(three):
-    plain = dataclasses.replace(three[1], tables={k: v for k, v in three[1].tables.items() if k != "texts"})
+    plain = dataclasses.replace(three[1], tables={k: v for k, v in three[1].tables.items() if k != "predictions"})
     said = words(compare_reports([three[0], plain]))
-    assert "small does not say which texts it has right (tables/texts.csv, which controls bring)" in said
+    assert "small does not say which texts it has right (tables/predictions.csv)" in said
     assert "No paired difference with small 70.0 %" in said
 
 
 @pytest.mark.parametrize("damage", ["accuracy", "missing row", "row twice"])
 def test_answers_that_do_not_make_the_accuracy_are_not_paired(three, damage):
-    texts = three[1].tables["texts"].sort_values(["pooling", "text_id"])
+    texts = three[1].tables["predictions"].sort_values(["pooling", "text_id"])
     mean = texts["pooling"] == "mean"
     if damage == "accuracy":
         texts.loc[mean, "right"] = np.roll(~texts.loc[mean, "right"].to_numpy(), 1)
@@ -129,7 +129,7 @@ def test_answers_that_do_not_make_the_accuracy_are_not_paired(three, damage):
         texts = texts[~(mean & (texts["text_id"] == 3))]
     else:
         texts.loc[mean & (texts["text_id"] == 3), "text_id"] = 4
-    other = dataclasses.replace(three[1], tables={**three[1].tables, "texts": texts})
+    other = dataclasses.replace(three[1], tables={**three[1].tables, "predictions": texts})
     (pair,) = Together.of([three[0], other]).pairs("sentiment")
     assert pair.missing == "small says of single texts what does not make its accuracy"
 
