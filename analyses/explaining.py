@@ -59,11 +59,13 @@ class ExplainSettings:
     depth: bool = False
     """Explain each text by the probe of every layer too, and the decision by every layer's token states."""
     explain_poolings: tuple[str, ...] = ()
-    """Further poolings whose probes explain the same texts, at the layer that is explained, or at all with --depth."""
+    """Further poolings (cls, mean, pooler, last) whose probes explain the same texts, at the layer explained, or at all
+    with --depth."""
     words: int = 100
     """Test texts, drawn at random, that tell which words count over the whole dataset; 0 for none."""
     faithfulness: bool = True
-    """Measure what taking out the tokens that are ranked first does, beside tokens in random order."""
+    """What taking out the tokens that are ranked first does, beside tokens in random order; --no-faithfulness leaves it
+    out."""
     replacement: str = "auto"
     """What stands where tokens are taken out: mask, pad or delete; `auto` is mask where there is a mask token."""
     curves: bool = False

@@ -82,10 +82,11 @@ def _predictions(job: Job) -> pd.DataFrame:
     for task, found in job.sweep.tasks.items():
         said, names = found.predictions[found.best], np.array(found.class_names, dtype=object)
         about = {"task": task, "pooling": found.best.pooling, "layer": found.best.layer}
+        rows = {"text_id": np.arange(len(found.labels)), "text": job.splits.test.texts}
         told = {"label": names[found.labels], "predicted": names[said.predicted]}
         sure = np.exp(said.log_prob[np.arange(len(found.labels)), said.predicted]).round(5)
         right = {"probability": sure, "right": said.predicted == found.labels}
-        frames.append(pd.DataFrame({**about, "text_id": np.arange(len(found.labels)), **told, **right}))
+        frames.append(pd.DataFrame({**about, **rows, **told, **right}))
     return pd.concat(frames, ignore_index=True)
 
 

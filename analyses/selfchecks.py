@@ -262,6 +262,7 @@ def _audit(explaining: Explaining, task: str) -> Rows:
         hits = found.hits(method, k)
         lower, upper = wilson(hits, n)
         about = {"task": task, "pooling": point.pooling, "layer": point.layer, "method": method, "k": k}
+        about["valid"] = found.valid
         yield {**about, "hits": hits, "lower": lower, "upper": upper, "chance": found.chance(k), "n": n}
 
 

@@ -219,7 +219,7 @@ class ProbeSettings:
     """What stands beside the score of each probe."""
 
     controls: bool = True
-    """Measure control tasks, codelength, prediction depth and planted signals too."""
+    """Control tasks, codelength, prediction depth and planted signals too; --no-controls leaves them out."""
     untrained: int = 3
     """Untrained encoders, each of its own seed, whose probes are a floor; each takes one more extraction."""
 

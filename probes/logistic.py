@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,9 +28,9 @@ TINY = 1e-6
 class FittedProbe:
     """Logits of all classes as one affine map of the raw features; the standardisation is folded in."""
 
-    weight: NDArray[np.float32]
+    weight: NDArray[np.float32] = field(repr=False)
     """(classes, hidden)"""
-    bias: NDArray[np.float32]
+    bias: NDArray[np.float32] = field(repr=False)
     """(classes,)"""
     c: float = float("nan")
     converged: bool = True

@@ -229,7 +229,7 @@ class AnalysisResult:
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Further files of the folder, by name."""
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path | str) -> Path:
         """Write the folder whole, under a temporary name, then put it in place.
 
         An earlier result folder of that name is replaced; anything else there is an error.
@@ -238,6 +238,7 @@ class AnalysisResult:
             InputError: `folder` exists and is not a result folder, or holds more than one.
             OSError: It cannot be written; nothing is left behind, and an earlier result stays.
         """
+        folder = Path(folder)
         check_replaceable(folder)
         folder = folder.resolve()
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -283,12 +284,13 @@ class AnalysisResult:
         (folder / "result.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path | str) -> Self:
         """Read a folder that `save` wrote.
 
         Raises:
             InputError: It is not a result folder, is damaged, or of another format.
         """
+        folder = Path(folder)
         if not (folder / "result.json").is_file():
             raise InputError(f"{str(folder)!r} holds no result.json; name a folder that an analysis wrote")
         summary = _summary(folder)

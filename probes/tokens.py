@@ -100,6 +100,8 @@ def encode(
     Raises:
         InputError: Lengths differ, a text is not valid Unicode (a lone surrogate), or has no tokens at all.
     """
+    if isinstance(texts, str) or isinstance(pairs, str):
+        raise InputError("texts must be a list of texts, found a single one; put it into a list")
     check_same_length(texts=texts, pairs=pairs)
     try:
         encoded = tokenizer(

@@ -111,6 +111,10 @@ def write_comparison(folders: Sequence[Path], target: Path) -> Path:
 
 def _put(target: Path, text: str, rights: int | None = None) -> Path:
     """Put a file in place only when all of it is on disk."""
+    if not target.parent.is_dir():
+        from probes.checks import InputError
+
+        raise InputError(f"there is no folder {str(target.parent)!r} to write {target.name} into")
     part = target.with_name(f".{target.name}.{uuid4().hex}")  # not by tempfile: that is its owner's alone
     try:
         with part.open("x", encoding="utf-8", newline="\n") as file:

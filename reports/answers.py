@@ -89,7 +89,7 @@ def _tie_sentences(view: View, task: str) -> Iterator[str]:
         n = int(value(tied, "n_points"))
         if tied.outcome == "tied":
             names = wording.places(str(tied.numbers["points"]), random_pooler=view.random_pooler)
-            yield f"Tied with it, not told apart on the test texts: {names}."
+            yield f"Tied with it, not told apart where all places are compared at once: {names}."
         elif n and view.claim("beaten", task) is None:
             yield f"The other {count(n)} places are worse, by more than chance in the test texts explains."
     if beaten := view.claim("beaten", task):
@@ -134,7 +134,8 @@ def cares(result: AnalysisResult) -> tuple[str, ...]:
             )
     if (cut := view.claim("truncated")) is not None:
         some, total, most = (count(value(cut, key)) for key in ("n", "total", "max_length"))
-        found.append(f"{some} of {total} texts are longer than {most} tokens; the encoder read only their beginning.")
+        is_, its = ("is", "its") if some == "1" else ("are", "their")
+        found.append(f"{some} of {total} texts {is_} longer than {most} tokens; the encoder read only {its} beginning.")
     if (sums := view.claim("convergence")) is not None and sums.outcome == "fails" and trust.summed(view):
         n = int(value(sums, "n") - value(sums, "n_converged"))
         found.append(f"{plural(n, 'explanation')} did not converge and {'is' if n == 1 else 'are'} marked so.")

@@ -80,7 +80,7 @@ def cells(found: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, .
             }
             for floor in floors
         },
-        "selectivity, points": {key: points(best.selectivity) for key, best in found.items()},
+        "selectivity, points, of texts of a known type": {key: points(best.selectivity) for key, best in found.items()},
         "codelength, bits a text": {key: decimal(best.codelength, 2) for key, best in found.items()},
     }
     kept = {heading: own for heading, own in extra.items() if any(each != MISSING for each in own.values())}

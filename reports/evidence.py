@@ -44,7 +44,8 @@ def control(view: View) -> Section | None:
             verdict.append(
                 view.about(
                     task,
-                    f"The best probe reads the label of {percent(value(found, 'accuracy'))} of the texts; trained on "
+                    f"Of the test texts whose type occurs in training{_scored(view, task)} the best probe reads the "
+                    f"label of {percent(value(found, 'accuracy'))}; trained on "
                     f"random labels that hang on a text's type alone, it learns {heart} by heart. "
                     f"Selectivity: {_points(value(found, 'selectivity'))} points (95 % interval "
                     f"{interval(found.interval)})"
@@ -93,6 +94,12 @@ def control(view: View) -> Section | None:
         "A place that exposes a text's first word has low selectivity, whatever it knows of the real label.",
     )
     return Section("Read, or learnt by heart?", "control", tuple(verdict), tuple(parts), notes) if verdict else None
+
+
+def _scored(view: View, task: str) -> str:
+    """How many texts a control task scores, in brackets."""
+    rows = view.table("control", task)
+    return "" if rows is None else f" ({count(rows['n'].iloc[0])})"
 
 
 def information(view: View) -> Section | None:

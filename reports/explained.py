@@ -11,7 +11,7 @@ import numpy as np
 from probes.results import Attribution
 from reports import wording
 from reports.view import View
-from reports.wording import clean, count, decimal, listing, name, percent, place, plural, signed
+from reports.wording import clean, count, decimal, listing, name, percent, place, plural, pooling, signed
 
 LEVELS = 8
 """Shades on each side of zero."""
@@ -201,17 +201,18 @@ def _entry(same: Sequence[Attribution], full: float, *, random_pooler: bool) -> 
         truncated=a.truncated and not any(word.shade == "cut" for word in words),
         views=tuple(same),
         shown=shown,
-        through=_through(same),
+        through=_through(same, random_pooler=random_pooler),
     )
 
 
-def _through(same: Sequence[Attribution]) -> str:
-    """The class that the probe of each layer predicts, from the lowest up, and how sure it is of the one explained."""
+def _through(same: Sequence[Attribution], *, random_pooler: bool) -> str:
+    """What the probe of each layer predicts, from the lowest up, and how sure it is."""
     a = same[0]
     alike = [b for b in same if (b.pooling, b.method, b.baseline) == (a.pooling, a.method, a.baseline)]
     layers = sorted(alike, key=lambda each: each.layer or 0) if len(alike) > 1 else []
-    told = [f"{b.layer} {name(b.predicted)} ({percent(b.probabilities.get(a.target))})" for b in layers]
-    return f"Predicted by layer (probability of {name(a.target)}): {', '.join(told)}." if told else ""
+    told = [f"{b.layer} {name(b.predicted)} {percent(b.probabilities.get(b.predicted))}" for b in layers]
+    called = pooling(str(a.pooling), random_pooler=random_pooler)
+    return f"Predicted by each layer's probe on the {called} vector: {', '.join(told)}." if told else ""
 
 
 def _text(same: Sequence[Attribution], full: float) -> tuple[tuple[Word, ...], tuple[int, ...]]:

@@ -1,6 +1,6 @@
 """What the page's script needs to colour a text anew: every score of every explanation, as numbers.
 
-The page is readable without it. Numbers are whole: ten-thousandths of a logit, of a probability or of a correlation.
+The page is readable without it. Numbers are whole: ten-thousandths of what is explained, or of a correlation.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from probes.agreement import token_agreement
 from probes.results import Attribution
 from reports import wording
-from reports.explained import LONGEST_WORD, Beside, Card, Entry, head
-from reports.wording import clean, name
+from reports.explained import LONGEST_WORD, Card, Entry, head
+from reports.wording import clean, name, percent
 
 UNIT = 10_000
 
@@ -39,12 +40,12 @@ class Explorer:
     """The layer from which on the probes agree is known."""
 
     @classmethod
-    def of(cls, cards: Sequence[Card], full: Mapping[str, float], beside: Beside, *, random_pooler: bool) -> Explorer:
+    def of(cls, cards: Sequence[Card], full: Mapping[str, float], *, random_pooler: bool) -> Explorer:
         """Of the cards of one label column; `full` is each method's score of the fullest colour."""
         entries = [entry for card in cards for entry in card.entries if entry.words]
         names = _Names(random_pooler, full)
         # One entry a text and head: the first is what is shown before anything is chosen.
-        texts = [[_entry(entry, names, beside) for entry in card.entries if entry.words] for card in cards]
+        texts = [[_entry(entry, names) for entry in card.entries if entry.words] for card in cards]
         views = [dict(zip(FACETS, view, strict=True)) for view in names.views]
         held = {"classes": names.classes.all, "views": views, "texts": texts}
         # ASCII escapes carry what UTF-8 does not; `<` could begin the end of the element.
@@ -100,7 +101,7 @@ class _Names:
         return self._views((title, who, pooling, method, baseline, a.layer, name(a.unit), self.full[a.method]))
 
 
-def _entry(entry: Entry, names: _Names, beside: Beside) -> dict[str, Any]:
+def _entry(entry: Entry, names: _Names) -> dict[str, Any]:
     """The pieces of a text, and each explanation of one decision on it."""
     first = entry.views[0]
     # Where each word is one piece, a special token that scores nothing anywhere is left out of both.
@@ -110,27 +111,27 @@ def _entry(entry: Entry, names: _Names, beside: Beside) -> dict[str, Any]:
         "target": entry.target,
         "against": entry.against,
         "tokens": [clean(token, LONGEST_WORD) for token in tokens],
-        "views": [_view(a, entry.shown, names, beside, alike=alike) for a in entry.views],
+        "views": [_view(a, first, entry.shown, names, alike=alike) for a in entry.views],
     }
 
 
-def _view(a: Attribution, shown: Sequence[int], names: _Names, beside: Beside, *, alike: bool) -> list[Any]:
+def _view(a: Attribution, first: Attribution, shown: Sequence[int], names: _Names, *, alike: bool) -> list[Any]:
     """One explanation, by place.
 
-    View; class predicted, its probability, that of the target; sum of the scores, difference to the baseline, delta,
-    steps, whether converged; correlation with the layer explained; scores of the words shown; and of the pieces, 0
-    where the pieces are those words.
+    View; class predicted, its probability and that of the target, as they are shown; sum of the scores, difference to
+    the baseline, delta, steps, whether converged; rank correlation with the one shown first; scores of the words shown;
+    and of the pieces, 0 where the pieces are those words.
     """
     difference = None if a.baseline_output is None else a.output - a.baseline_output
-    correlation = beside.depth.get((a.task, a.text_id, a.layer))
     return [
         names.view(a),
         names.classes(name(a.predicted)),
-        *_whole((a.probabilities.get(a.predicted), a.probabilities.get(a.target))),
+        percent(a.probabilities.get(a.predicted)),
+        percent(a.probabilities.get(a.target)),
         *_whole((float(a.scores.sum()), difference, a.convergence_delta)),
         a.n_steps,
         int(a.converged is not False),
-        *_whole((correlation,)),
+        *_whole((token_agreement(first, a),)),
         _whole(a.word_scores[list(shown)].tolist()),
         0 if alike else _whole(a.scores.tolist()),
     ]

@@ -78,9 +78,11 @@ def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:
     telling = () if cosines is None else cosines[cosines["anisotropy"] < CONSTANT].groupby("pooling", sort=False)
     for key, rows in telling:
         low, high = (rows.loc[rows["anisotropy"].agg(which)] for which in ("idxmin", "idxmax"))
-        at = [f"{decimal(row['anisotropy'], 2)} (layer\u00a0{row['layer']})" for row in (low, high)]
+        at = [f"{decimal(row['anisotropy'])} (layer\u00a0{row['layer']})" for row in (low, high)]
         ends.append(f"{wording.pooling(str(key), random_pooler=view.random_pooler)} {' to '.join(dict.fromkeys(at))}")
-    return (f"Mean cosine between the vectors of different texts: {listing(ends)}.",) if ends else ()
+    constant = cosines is not None and len(cosines) and bool((cosines["anisotropy"] >= CONSTANT).any())
+    aside = ", layers aside where all texts have one vector" if constant else ""
+    return (f"Mean cosine between the vectors of different texts{aside}: {listing(ends)}.",) if ends else ()
 
 
 def _alike(view: View) -> Part | None:

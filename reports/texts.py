@@ -42,7 +42,7 @@ def texts(view: View) -> Section | None:
                 (f"Explained: {who}. {_output(own)}",),
                 tables=tables,
                 cards=made,
-                explorer=Explorer.of(made, sizes, beside, random_pooler=view.random_pooler),
+                explorer=Explorer.of(made, sizes, random_pooler=view.random_pooler),
             )
         )
     units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")

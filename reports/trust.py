@@ -126,7 +126,8 @@ def leaning(claim: Claim) -> str:
     apart = f"mean distance {decimal(value(claim, 'distance'), 2)}, where 0 is none and 1 the most"
     who = wording.head(claim.numbers.get("head"))
     if claim.outcome == "informed":
-        if near := claim.numbers.get("nearest"):
+        near = claim.numbers.get("nearest")
+        if near and near != claim.numbers.get("baseline"):
             apart += f"; the least has {wording.baseline(near)}: {decimal(value(claim, 'nearest_distance'), 2)}"
         return (
             f"Yes. With {start} {who} still leans to a class in {count(away)} of {plural(n, 'text')} ({apart}). Scores "

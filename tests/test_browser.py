@@ -145,7 +145,7 @@ def test_the_page_is_readable_with_scripts_off(opened, page):
     assert shown.locator(".card:visible").count() == 24
     word = shown.locator(".card .text span").first
     assert re.fullmatch(r"[+−]?\d\.\d{3}", word.get_attribute("title"))
-    assert "Predicted by layer" in shown.locator(".card").first.inner_text()
+    assert "Predicted by each layer's probe on the" in shown.locator(".card").first.inner_text()
     assert shown.locator("button:visible").count() == 0
 
 
@@ -205,9 +205,38 @@ def test_a_table_is_saved_as_csv_with_numbers_that_are_numbers(opened, page):
     with shown.expect_download() as download:
         section.get_by_role("button", name="Save as CSV").first.click()
     rows = list(csv.reader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
-    shown_rows = section.locator("table").first.evaluate("t => [...t.rows].map((row) => row.cells.length)")
-    assert [len(row) for row in rows] == shown_rows
-    assert not any("−" in value for row in rows for value in row)
+    cells = section.locator("table").first.evaluate(
+        "t => [...t.rows].map((row) => [...row.cells].map((c) => c.textContent))"
+    )
+    assert len(rows) == len(cells)
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert {"95 % interval lower", "95 % interval upper"} <= set(rows[0])
+    numbers = [value for row in rows[1:] for value in row[1:]]
+    assert [value for value in numbers if value] == [
+        value for value in numbers if re.fullmatch(r"-?\d+(\.\d+)?", value)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "names", "values"),
+    [
+        (("83.4 %", "–"), ["x (%)"], [["83.4"], [""]]),
+        (("81.6 to 85.1", "−1.0 to 2.0"), ["x lower", "x upper"], [["81.6", "85.1"], ["-1.0", "2.0"]]),
+        (("−0.2 (−0.9 to 0.5)", "1,821"), ["x", "x lower", "x upper"], [["-0.2", "-0.9", "0.5"], ["1821", "", ""]]),
+        (("0.98 (0.99 without)", "1"), ["x"], [["0.98 (0.99 without)"], ["1"]]),
+        (("4 (explained)", "5"), ["x"], [["4 (explained)"], ["5"]]),
+    ],
+)
+def test_a_column_of_shares_and_intervals_is_saved_as_columns_of_numbers(opened, cells, names, values):
+    shown, _ = opened(render_report(result()))
+    script = """cells => spread("x", cells.map((text) => {
+        const cell = document.createElement("td");
+        cell.className = "n";
+        cell.textContent = text;
+        return cell;
+    }))"""
+    found = shown.evaluate(script, list(cells))
+    assert found == {"names": names, "cells": values}
 
 
 def test_an_interaction_with_five_hundred_texts_answers_within_a_tenth_of_a_second(opened):

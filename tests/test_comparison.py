@@ -351,7 +351,7 @@ def test_the_page_goes_to_the_current_directory_when_no_file_is_named(three, tmp
         (["big", "small", "--out", "paper.tex"], "must name an HTML file"),
         (["big", "--out", "x.html"], "--out names the page of several folders"),
         (["big", "small", "--format", "json"], "--format has no meaning for several folders"),
-        (["big", "small", "--out", "absent/x.html"], "No such file or directory"),
+        (["big", "small", "--out", "absent/x.html"], "there is no folder"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(three, tmp_path, monkeypatch, capsys, arguments, said):

@@ -1096,3 +1096,10 @@ def test_each_family_gives_its_poolings_and_an_error_lists_them(family, auto):
                 InputError, match=f"so no pooling '{pooling}'; it can give {', '.join(encoder.poolings)}$"
             ):
                 encoder.check_poolings([pooling])
+
+
+def test_one_text_in_the_place_of_a_list_is_an_error_not_a_text_a_letter(bert):
+    with pytest.raises(InputError, match="put it into a list"):
+        bert.encode("a good film")
+    with pytest.raises(InputError, match="put it into a list"):
+        bert.encode(["a"], "b")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reports import render_report
-from reports.explained import Beside, cards, scales
+from reports.explained import cards, scales
 from reports.explorer import UNIT, Explorer
 from tests.report_checks import CHOSEN, checked
 from tests.report_result import attribution, result
@@ -19,7 +19,7 @@ TEXTS = tuple(f"sentence number {i}" for i in range(30))
 
 def held(attributions, **options):
     drawn, sizes = cards(attributions, 1.0, random_pooler=False), scales(attributions)
-    made = Explorer.of(drawn, sizes, Beside(), random_pooler=False, **options)
+    made = Explorer.of(drawn, sizes, random_pooler=False, **options)
     return made, json.loads(made.data)
 
 
@@ -48,6 +48,14 @@ def test_every_score_of_every_explanation_is_held_to_a_ten_thousandth():
     assert made.methods == ("integrated gradients", "occlusion")
     assert made.layered
     assert not made.baselines
+
+
+def test_each_explanation_is_compared_with_the_one_shown_first():
+    a = attribution("one two three four", "t", ("x", "y"), 0, converged=True)
+    turned = dataclasses.replace(a, method="occlusion", scores=-a.scores, word_scores=-a.word_scores)
+    flat = dataclasses.replace(a, layer=1, scores=0 * a.scores, word_scores=0 * a.word_scores)
+    _, data = held([a, turned, flat])
+    assert [view[9] for view in data["texts"][0][0]["views"]] == [UNIT, -UNIT, None]
 
 
 def test_pieces_are_held_where_a_word_has_several():
@@ -140,14 +148,14 @@ def test_texts_can_be_found_filtered_and_ordered(opened):
     use(shown, "find").fill("umber")
     assert found.inner_text() == "20 of 20 texts"
     use(shown, "whole").check()
-    assert found.inner_text() == "0 of 20 texts"
+    assert found.inner_text() == "0 of 20 texts: none fits all of this"
     use(shown, "find").fill("7")
     assert found.inner_text() == "1 of 20 texts"
     use(shown, "find").fill("")
     use(shown, "right").select_option("no")
     assert found.inner_text() == "10 of 20 texts"
     use(shown, "label").select_option("negative")
-    assert found.inner_text() == "0 of 20 texts"
+    assert found.inner_text() == "0 of 20 texts: none fits all of this"
     use(shown, "right").select_option("")
     assert found.inner_text() == "10 of 20 texts"
     use(shown, "label").select_option("")
@@ -183,7 +191,7 @@ def test_the_slider_recolours_the_same_text_with_each_layer_s_scores(opened, pag
         signs = [name[:1] for name, _ in shades(shown)]
         assert all(sign in ("", "p" if score > 0 else "n") for sign, score in zip(signs, tips, strict=True))
         assert f"add up to {float(a.scores.sum()):+.2f}".replace("-", "−") in shown.locator(".adds").first.inner_text()
-        assert "Predicted by layer" in shown.locator(".card:visible").first.inner_text()
+        assert "Predicted by each layer's probe on the" in shown.locator(".card:visible").first.inner_text()
         assert f"layer {layer}: {a.predicted}" in shown.locator(".card:visible .head").first.inner_text()
     own = shown.locator(".card:visible .head").nth(1).inner_text()
     assert own.startswith("The model's own classifier")
@@ -208,6 +216,24 @@ def test_what_decides_and_how_it_is_scored_can_be_chosen(opened):
     assert "occlusion" in shown.locator(".worded:visible .adds").inner_text()
     tips = [float(tip.replace("−", "-")) for _, tip in shades(shown)]
     np.testing.assert_allclose(tips, occlusion.word_scores[1:-1], atol=0.51 / UNIT)
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_what_was_not_explained_cannot_be_chosen(opened):
+    probe = attribution("one two three", "t", ("x", "y"), 0, converged=True)
+    made = dataclasses.replace(
+        result(),
+        attributions=(probe, other(probe, method="occlusion", convergence_delta=None), other(probe, pooling="cls")),
+    )
+    shown, heard = opened(render_report(made))
+    use(shown, "method").select_option("occlusion")
+    assert " of " not in shown.locator(".adds").inner_text().split(";")[0], "it need not add up to anything"
+    use(shown, "pooling").select_option("[CLS]")
+    assert use(shown, "method").input_value() == "integrated gradients"
+    assert use(shown, "method").locator("option", has_text="occlusion").is_disabled()
+    use(shown, "pooling").select_option("mean")
+    assert use(shown, "method").locator("option", has_text="occlusion").is_enabled()
     assert heard == []
 
 

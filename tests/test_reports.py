@@ -138,7 +138,10 @@ def test_the_verdict_names_place_score_interval_floors_and_ties(page):
         "Read best from the mean vector of layer 4: 78.0 % of 896 test texts right (95 % interval 75.0 to 81.0)."
         in words
     )
-    assert "Tied with it, not told apart on the test texts: mean of layers 3 and 5; [CLS] of layer 4." in words
+    assert (
+        "Tied with it, not told apart where all places are compared at once: mean of layers 3 and 5; [CLS] of layer 4."
+        in words
+    )
     assert "These test texts cannot tell it from a bag of words, which is right on 77.0 %" in words
     assert "28.0 points (-1.0 to 31.0) above".replace("-", "−") in words
     assert "not above a bag of words" in words
@@ -434,8 +437,9 @@ def changed(**frames):
 def test_the_encoder_is_told_by_its_cosines_and_the_neighbours_least_alike():
     html, words = of_the_encoder(result())
     assert (
-        "Mean cosine between the vectors of different texts: [CLS] 0.30 (layer 6) to 0.80 (layer 1), "
-        "mean 0.30 (layer 6) to 0.90 (layer 0) and pooler 0.30 (layer 6) to 0.80 (layer 1)."
+        "Mean cosine between the vectors of different texts, layers aside where all texts have one vector: "
+        "[CLS] 0.300 (layer 6) to 0.800 (layer 1), mean 0.300 (layer 6) to 0.900 (layer 0) and pooler 0.300 (layer 6) "
+        "to 0.800 (layer 1)."
     ) in words
     assert "change most between layers 3 and 4 (CKA of [CLS] 0.70, mean 0.70 and pooler 0.70)." in words
     assert "Unrelated vectors of this many texts would reach 0.021 to 0.031" in words
@@ -468,7 +472,7 @@ def test_one_layer_has_a_cosine_but_no_curve_and_no_pairs():
     made = result()
     one = {key: made.tables[key][made.tables[key]["layer"] == 4] for key in ("anisotropy", "cka")}
     html, words = of_the_encoder(changed(**one))
-    assert "different texts: [CLS] 0.50 (layer 4), mean 0.50 (layer 4) and pooler 0.50 (layer 4)." in words
+    assert "different texts: [CLS] 0.500 (layer 4), mean 0.500 (layer 4) and pooler 0.500 (layer 4)." in words
     assert "anisotropy-title" not in html
     assert "Which layers are alike?" not in words
 

@@ -190,3 +190,8 @@ def test_an_attribution_names_its_model_and_one_written_before_has_none():
     assert Attribution.from_json(values).model == "cls"
     del values["model"]
     assert Attribution.from_json(values).model is None
+
+
+def test_a_folder_may_be_named_by_a_string(result, tmp_path):
+    saved = result.save(str(tmp_path / "made"))
+    assert AnalysisResult.load(str(saved)).name == result.name

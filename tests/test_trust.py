@@ -403,10 +403,10 @@ def test_the_same_text_is_followed_through_the_layers():
     assert [a.layer for a in entry.views] == [CHOSEN, *(layer for layer in range(7) if layer != CHOSEN)]
     kept = {key: table for key, table in made.tables.items() if key == "explanation_depth"}
     html = render_report(dataclasses.replace(made, tables=kept))
-    assert html.count("Predicted by layer (probability of ") == len(made.attributions) / 7
+    assert html.count("Predicted by each layer&#39;s probe on the mean vector: ") == len(made.attributions) / 7
     words = words_of(html, "explained")
-    sure = first[0].probabilities[first[0].target]
-    assert f"{CHOSEN} {first[0].predicted} ({100 * sure:.1f}" in entry.through
+    sure = first[0].probabilities[first[0].predicted]
+    assert f"{CHOSEN} {first[0].predicted} {100 * sure:.1f}" in entry.through
     assert "Through the layers: compared with layer 4, the tokens are ranked least alike at layer 0" in words
 
 

@@ -12,7 +12,6 @@ const signed = (whole, digits = 4) => {
   const text = Math.abs(whole / UNIT).toFixed(digits);
   return Number(text) === 0 ? text : (whole < 0 ? "−" : "+") + text;
 };
-const percent = (whole) => (whole === null ? "–" : `${(whole / UNIT * 100).toFixed(1)}\u00a0%`);
 
 // One tip for the page: what a word or a point of a figure is worth.
 const tip = make("output", { className: "tip", hidden: true });
@@ -50,6 +49,17 @@ const cell = (text, number) => {
   else if (/^[=+\-@\t\r]/.test(plain)) plain = `'${plain}`;
   return /[",\n\r]/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
 };
+// A column of `83.4 %`, `81.6 to 85.1` or `−0.2 (−0.9 to 0.5)` is one, two or three columns of numbers.
+const NUMBERS = /^(?:(?<value>-?\d+(?:\.\d+)?)(?: %)?(?: \((?<a>-?[\d.]+) to (?<b>-?[\d.]+)\))?|(?<c>-?[\d.]+) to (?<d>-?[\d.]+))?$/;
+const spread = (name, column) => {
+  const numeric = column.some((each) => each.matches(".n")), plain = column.map((each) => cell(each.textContent, numeric));
+  const found = plain.map((each) => each.match(NUMBERS)).map((each) => each && [each.groups.value, each.groups.a ?? each.groups.c, each.groups.b ?? each.groups.d]);
+  if (!numeric || !found.every((each) => each)) return { names: [cell(name)], cells: plain.map((each) => [each]) };
+  const kept = [["", 0], [" lower", 1], [" upper", 2]].filter(([, k]) => found.some((each) => each[k]));
+  if (!kept.length) return { names: [cell(name)], cells: plain.map((each) => [each]) };
+  const title = name + (plain.some((each) => each.includes("%")) ? " (%)" : "");
+  return { names: kept.map(([end]) => cell(title + end)), cells: found.map((each) => kept.map(([, k]) => each[k] ?? "")) };
+};
 const lines = (rows) => rows.map((row) => row.join(",")).join("\r\n") + "\r\n";
 const named = (element, ending) => {
   const section = element.closest("section")?.id ?? "layerprobe";
@@ -73,8 +83,9 @@ for (const figure of document.querySelectorAll("figure")) {
 for (const table of document.querySelectorAll("table")) {
   const button = make("button", { type: "button", className: "save", textContent: "Save as CSV" });
   button.addEventListener("click", () => {
-    const rows = [...table.rows].map((row) => [...row.cells].map((each) => cell(each.textContent, each.matches("td.n, tbody th.n"))));
-    save(lines(rows), "text/csv", named(table, "csv"));
+    const [names, ...rows] = [...table.rows].map((row) => [...row.cells]);
+    const told = names.map((name, i) => spread(name.textContent || `column ${i + 1}`, rows.map((row) => row[i])));
+    save(lines([told.flatMap((each) => each.names), ...rows.map((_, j) => told.flatMap((each) => each.cells[j]))]), "text/csv", named(table, "csv"));
   });
   table.after(button);
 }
@@ -100,17 +111,30 @@ const explore = (texts) => {
       if (!head) element.prepend((head = make("p", { className: "head" })));
       const pieces = make("ul", { className: "pieces", hidden: true });
       text.after(pieces);
+      const strong = element.querySelector(".strongest");
       for (const line of [text, pieces]) reachable(line);
-      return { element, text, words, head, pieces, sums: element.querySelector(".adds"), ...held[i][j] };
+      return { element, text, words, head, pieces, sums: element.querySelector(".adds"), strongest: strong, said: strong.textContent, ...held[i][j] };
     });
     const copy = make("button", { type: "button", className: "save", textContent: "Copy scores as CSV" });
     copy.addEventListener("click", () => copied(copy, scores(items[i])));
     card.append(copy);
-    const spoken = [...card.querySelectorAll(".text")].map((each) => each.textContent).join(" ").toLowerCase();
+    const spoken = [...card.querySelectorAll(".text")].map((each) => each.textContent).concat(card.dataset.place).join(" ").toLowerCase();
     const parts = new Set(entries.flatMap((each) => each.words.map((word) => word.textContent.toLowerCase())));
     return { card, entries, spoken, parts };
   });
 
+  // A choice that no explanation fits, together with those before it, cannot be made.
+  const offer = () => {
+    let left = held.flat().flatMap((entry) => entry.views).map((view) => views[view[0]]);
+    for (const facet of ["pooling", "method", "baseline"]) {
+      const select = use(facet);
+      if (!select) continue;
+      const there = new Set(left.map((view) => view[facet]));
+      for (const option of select.options) option.disabled = !there.has(option.value);
+      if (select.selectedOptions[0].disabled) select.value = [...select.options].find((option) => !option.disabled).value;
+      left = left.filter((view) => view[facet] === select.value);
+    }
+  };
   // Each choice in turn keeps the explanations that fit it, where there are any.
   const fits = (entry) => {
     let left = entry.views;
@@ -135,15 +159,16 @@ const explore = (texts) => {
       const about = views[view[0]];
       entry.shown = view;
       entry.element.hidden = chosen("who") !== "" && about.who !== chosen("who");
-      entry.head.replaceChildren(`${about.title}: `, make("bdi", { textContent: classes[view[1]] }), ` ${percent(view[2])}`);
+      entry.head.replaceChildren(`${about.title}: `, make("bdi", { textContent: classes[view[1]] }), ` ${view[2]}`);
       const first = view === entry.views[0];
-      const sums = [`Scores add up to ${signed(view[4], 2)}${view[5] === null ? "" : ` of ${signed(view[5], 2)}`} ${about.unit}`];
+      const sums = [`Scores add up to ${signed(view[4], 2)}${view[6] === null ? "" : ` of ${signed(view[5], 2)}`} ${about.unit}`];
       if (view[6] !== null) sums.push(`convergence delta ${signed(view[6], 3)}${view[8] ? "" : ", not converged"}`);
       if (view[7] !== null) sums.push(`${view[7]} steps`);
       if (!first && view[9] !== null) sums.push(`rank correlation with the explanation shown first ${signed(view[9], 2).replace("+", "")}`);
       sums.push(about.method, `from ${about.baseline}`);
       entry.sums.textContent = `${sums.join("; ")}.`;
-      for (const each of entry.element.querySelectorAll(".strongest, .flag")) each.hidden = !first;
+      for (const each of entry.element.querySelectorAll(".flag")) each.hidden = !first;
+      entry.strongest.textContent = first ? entry.said : strongest(entry, view[10]);
       entry.text.hidden = pieces;
       entry.pieces.hidden = !pieces;
       if (pieces) {
@@ -152,6 +177,13 @@ const explore = (texts) => {
           make("li", {}, shade(make("bdi", { textContent: piece }), scores[k], about.full), " ", make("span", { textContent: signed(scores[k]) }))));
       } else entry.words.forEach((word, k) => shade(word, view[10][k], about.full));
     }
+  };
+  const strongest = (entry, scores) => {
+    const ranked = scores.map((score, k) => [score ?? 0, entry.words[k].textContent]).sort((a, b) => b[0] - a[0]);
+    const told = (some) => some.slice(0, 4).map(([score, word]) => `“${word.trim()}” ${signed(score, 2)}`).join(", ");
+    const sides = [["for", told(ranked.filter(([score]) => score >= 50))], ["against", told(ranked.filter(([score]) => score <= -50).reverse())]];
+    const said = sides.filter(([, words]) => words).map(([side, words]) => `${side} it: ${words}`).join("; ");
+    return said ? `Strongest ${said}.` : "";
   };
   const shade = (element, score, full) => {
     const level = Math.min(SHADES, Math.ceil(SHADES * Math.abs(score ?? 0) / UNIT / full - 0.5));
@@ -183,24 +215,25 @@ const explore = (texts) => {
     further.hidden = kept.length <= most;
     further.textContent = `Show ${Math.min(AT_ONCE, kept.length - most)} more`;
     const part = kept.length > seen.length ? `, the first ${seen.length} shown` : "";
-    tools.querySelector(".found").textContent = `${kept.length} of ${items.length} texts${part}`;
+    tools.querySelector(".found").textContent = kept.length ? `${kept.length} of ${items.length} texts${part}` : `0 of ${items.length} texts: none fits all of this`;
     point(null);
   };
   const slide = () => {
+    offer();
     steps = layers();
     const slider = use("layer");
     if (!slider) return;
     if (!steps.includes(layer)) layer = steps[0] ?? layer;
     slider.max = Math.max(0, steps.length - 1);
     slider.value = steps.indexOf(layer);
-    slider.disabled = steps.length < 2;
+    slider.hidden = steps.length < 2;
     use("at").textContent = `layer ${layer}`;
     slider.setAttribute("aria-valuetext", `layer ${layer}`);
   };
 
   const scores = ({ card, entries }) => {
     const pieces = chosen("of") === "pieces";
-    const rows = [["text", "explained_by", "method", "baseline", "class", "minus", "unit", pieces ? "piece" : "word", "score"]];
+    const rows = [["place", "explained_by", "method", "baseline", "class", "minus", "unit", pieces ? "piece" : "word", "score"]];
     for (const entry of entries.filter((each) => !each.element.hidden)) {
       const about = views[entry.shown[0]], own = pieces ? entry.shown[11] || entry.shown[10] : entry.shown[10];
       const tokens = pieces ? entry.tokens : entry.words.map((word) => word.textContent);
