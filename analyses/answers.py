@@ -173,7 +173,7 @@ def _same_tokens(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
         known = rows["correlation"].dropna().to_numpy()
         if len(known):
             numbers = {"one": str(one), "other": str(other), "correlation": float(known.mean()), "n": len(known)}
-            yield _claim(students, "same_tokens", numbers, _interval(known, students), outcome="measured")
+            yield _claim(students, "same_tokens", numbers, _interval(known, students))
 
 
 def _validation_accuracy(students: Students, name: str) -> float:

@@ -156,8 +156,9 @@ def _times(found: RowGradients, i: int, others: NDArray[np.int64]) -> dict[str, 
     # Rows that stand only in the texts left out have no gradient there.
     without = [own[i] / np.median(own[others][own[others] > 0]) for own in found.without]
     ratio = float(found.norms[i] / middle)
-    lower, upper = jackknife(ratio, np.array(without))
-    return {"times": ratio, "times_lower": max(0.0, lower), "times_upper": upper}
+    # Of logarithms: a ratio is skewed, and never below 0.
+    lower, upper = np.exp(jackknife(math.log(ratio), np.log(without)))
+    return {"times": ratio, "times_lower": float(lower), "times_upper": float(upper)}
 
 
 def _movement(students: Students) -> Rows:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from analyses.__main__ import main
+from analyses.job import side_of_zero
 from probes import AnalysisResult, Encoder
 from tests.conftest import build_model
 from tests.test_analyses import files, rows
@@ -47,6 +48,10 @@ def test_every_question_has_its_table_and_its_claim(result):
     answered = {claim.id for claim in result.claims}
     asked = "head_accuracy head_difference frozen tuned_gain cls_trained loss_enters cls_row fills attends ablated used"
     assert {*asked.split(), "same_tokens"} <= answered
+    for claim in (claim for claim in result.claims if claim.id == "same_tokens"):
+        assert claim.outcome == side_of_zero(*claim.interval)
+    for claim in (claim for claim in result.claims if claim.id == "cls_row"):
+        assert 0 < claim.interval[0] < claim.numbers["ratio"] < claim.interval[1]
 
 
 def test_the_loss_enters_through_the_vector_that_a_head_reads(result):
