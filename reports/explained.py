@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -242,6 +243,14 @@ def _text(same: Sequence[Attribution], full: float) -> tuple[tuple[Word, ...], t
             where = after[-1] if after else side * len(shown)
             length = f", {count(len(rest))} characters" if len(rest) > LONGEST_REST else ""
             found.insert(where, Word(clean(rest, LONGEST_REST), "", f"not seen{length}", "cut"))
+        # A tokenizer that cuts on the left leaves out the beginning.
+        begins = [place for place, i in enumerate(shown) if offsets[i, 0] == side]
+        start = int(offsets[shown[begins[0]], 1]) if begins else 0
+        if before := sources[side][:start].strip():
+            length = f", {count(len(before))} characters" if len(before) > LONGEST_REST else ""
+            end = before if len(before) <= LONGEST_REST else f"…{before[1 - LONGEST_REST :]}"
+            found[begins[0]] = dataclasses.replace(found[begins[0]], gap=" ")
+            found.insert(begins[0], Word(clean(end), " " * side, f"not seen{length}", "cut"))
     return tuple(found), tuple(shown)
 
 

@@ -464,6 +464,25 @@ def test_what_was_not_read_is_shown_where_reading_stopped_on_both_sides_of_a_pai
     assert "the encoder did not read the rest" not in html
 
 
+@pytest.mark.parametrize("length", [1, 100])
+def test_a_beginning_that_was_not_read_is_shown_before_what_was(length):
+    skipped, read = "left out " * length, "one two"
+    n = len(skipped)
+    a = attribution(read, "t", ("x", "y"), 0, converged=True)
+    moved = a.offsets + np.where(a.offsets[:, :1] >= 0, [[0, n, n]], 0)
+    a = dataclasses.replace(a, text=skipped + read, offsets=moved, word_offsets=moved, truncated=True)
+    (card,) = cards([a], 1.0, random_pooler=False)
+    (entry,) = card.entries
+    first, *others = entry.words
+    assert first.shade == "cut"
+    assert first.text.endswith("left out")
+    assert len(first.text) <= 240
+    assert first.score == ("not seen" if length == 1 else "not seen, 899 characters")
+    assert [(word.gap, word.text) for word in others] == [(" ", "one"), (" ", "two")]
+    assert len(entry.shown) == 2
+    assert not entry.truncated, "nothing is said of an end that was read"
+
+
 def test_a_side_of_a_pair_that_was_not_read_at_all_is_shown_so():
     a = long_pair()
     kept = [0, 1, 2, 3, 5]
