@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probes.results import Attribution
+from reports import wording
 from reports.explained import Card, cards, scale
 from reports.together import Together
 from reports.wording import count, listing, name, plural
@@ -44,7 +45,7 @@ def shared(together: Together) -> Shared | None:
     groups = {key: own for key, own in found.items() if len(own) > 1}
     if not groups:
         return None
-    explained = [a for own in groups.values() for each in own.values() for a in each]
+    explained = [each[0] for own in groups.values() for each in own.values()]  # further methods have other scales
     full = {unit: scale([a for a in explained if a.unit == unit]) for unit in dict.fromkeys(a.unit for a in explained)}
     several = len({task for task, _, _ in groups}) > 1
     made = [_twice(together, name(task) if several else "", own, full) for (task, _, _), own in groups.items()]
@@ -62,7 +63,13 @@ def shared(together: Together) -> Shared | None:
         notes.append(f"The first {count(MOST_TEXTS)} of {count(len(made))} texts; each report has all of its own.")
     ways = {(a.method, a.baseline) for a in explained}
     if len(ways) > 1:
-        notes.append("The results were not all explained by the same method from the same baseline.")
+        told = dict[tuple[str, str], list[str]]()
+        for own in groups.values():
+            for shown, each in own.items():
+                names = told.setdefault((each[0].method, each[0].baseline), [])
+                names += [] if shown in names else [shown]
+        by = (f"{listing(names)} by {wording.method(m)} from {wording.baseline(b)}" for (m, b), names in told.items())
+        notes.append(f"Not all were explained alike: {'; '.join(by)}.")
     return Shared(sentences, tuple(made[:MOST_TEXTS]), tuple(notes))
 
 

@@ -12,6 +12,7 @@ import pytest
 from probes.checks import InputError
 from reports import __main__, compare_reports, comparison, write_comparison
 from reports.together import Together, paired_interval, short_names
+from reports.twice import shared
 from tests.report_heads import tuned
 from tests.report_result import N, attribution, result
 from tests.report_several import judged, right, with_data
@@ -408,3 +409,20 @@ def test_nothing_overflows_runs_or_needs_a_script(opened, three, width):
             if scripts:
                 shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
                 assert shown.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_results_that_were_explained_otherwise_say_how_and_further_methods_pale_nothing(three):
+    one, two = three[:2]
+    norms = [dataclasses.replace(a, method="gradient_norm", word_scores=1000 * a.word_scores) for a in one.attributions]
+    masked = [dataclasses.replace(a, baseline="mask") for a in two.attributions]
+    more = [
+        dataclasses.replace(one, attributions=(*one.attributions, *norms)),
+        dataclasses.replace(two, attributions=tuple(masked)),
+    ]
+    found = shared(Together.of(more))
+    (told,) = (note for note in found.notes if note.startswith("Not all were explained alike: "))
+    assert "big by integrated gradients from padding" in told
+    assert "small by integrated gradients from mask tokens" in told
+    alike = shared(Together.of([one, two]))
+    assert found.notes[0] == alike.notes[0], "the scale is that of the method explained with"
+    assert not [note for note in alike.notes if note.startswith("Not all")]
