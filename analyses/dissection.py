@@ -144,10 +144,7 @@ def _embedding_rows(students: Students) -> Rows:
 
 
 def _times(found: RowGradients, i: int, others: NDArray[np.int64]) -> dict[str, float]:
-    """A row's norm as a multiple of the median row's, in all and for each occurrence, with 95 % intervals over texts.
-
-    The interval for an occurrence is that of the norms: how often a token stands in the texts is given.
-    """
+    """A row's norm as a multiple of the median row's, with its 95 % interval over texts; nothing where that is 0."""
     from probes.uncertainty import jackknife
 
     middle = np.median(found.norms[others])

@@ -271,13 +271,11 @@ class Explaining:
     def _elsewhere(self, poolings: Mapping[str, Sequence[str]]) -> dict[str, list[Attribution]]:
         """Each label column's texts, explained for the same classes by probes elsewhere than that explained."""
         found: dict[str, list[Attribution]] = {}
-        probed = [case for case in self.cases if case.head.layer is not None]
-        for case, pooling in ((each, pooling) for each in probed for pooling in poolings.get(each.task, ())):
+        for case in (case for case in self.cases if case.head.layer is not None):
             best, targets = self.best(case.task), [a.target for a in case.attributions]
-            for probe in self._probes(case.task, pooling):
-                if (pooling, probe.layer) != (best.pooling, best.layer) and (
-                    self.settings.depth or probe.layer == best.layer
-                ):
+            for probe in (probe for name in poolings.get(case.task, ()) for probe in self._probes(case.task, name)):
+                there = self.settings.depth or probe.layer == best.layer
+                if there and (probe.pooling, probe.layer) != (best.pooling, best.layer):
                     found.setdefault(case.task, []).extend(self.explain(case.task, probe, case.rows, targets=targets))
         return found
 

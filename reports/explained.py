@@ -100,20 +100,17 @@ class Beside:
 
     agreement: Mapping[tuple[str | None, int | None], float] = field(default_factory=dict)
     """Rank correlation of the two heads."""
-    depth: Mapping[tuple[str | None, int | None, int | None], float] = field(default_factory=dict)
-    """With a layer at the end: rank correlation with the chosen layer."""
     settled: Mapping[tuple[str | None, int | None, str | None], int] = field(default_factory=dict)
     """With a pooling at the end: layer from which on its probes agree."""
 
     @classmethod
     def of(cls, view: View) -> Beside:
         """From the tables of a result, where there are any."""
-        heads, layers, depths = (view.table(key) for key in ("head_agreement", "explanation_depth", "depth"))
+        heads, depths = (view.table(key) for key in ("head_agreement", "depth"))
         if heads is not None and "task" not in heads:
             heads = None  # of several heads, pair by pair: no one number a text
         return cls(
             {} if heads is None else {(r.task, r.text_id): float(r.correlation) for r in heads.itertuples()},
-            {} if layers is None else {(r.task, r.text_id, r.layer): float(r.correlation) for r in layers.itertuples()},
             {} if depths is None else {(r.task, r.text_id, r.pooling): int(r.depth) for r in depths.itertuples()},
         )
 

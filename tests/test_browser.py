@@ -246,30 +246,38 @@ def test_an_interaction_with_five_hundred_texts_answers_within_a_tenth_of_a_seco
     shown, _ = opened(render_report(checked(texts=texts, heads=("probe",))), viewport={"width": 1280, "height": 900})
     shown.locator(".tools").scroll_into_view_if_needed()
     took = {}
-    for name, value in (
-        ("layer", "2"),
-        ("find", "film7"),
-        ("find", ""),
-        ("right", "no"),
-        ("right", ""),
-        ("order", "sure 1"),
-        ("of", "pieces"),
-        ("of", "words"),
+    # Each change is made from another state, thrice, and timed until the browser has drawn it: asked again for what it
+    # shows already, the page does nothing.
+    for name, before, value in (
+        ("layer", "6", "2"),
+        ("find", "", "film7"),
+        ("find", "film7", ""),
+        ("right", "", "no"),
+        ("right", "no", ""),
+        ("order", "", "sure 1"),
+        ("of", "words", "pieces"),
+        ("of", "pieces", "words"),
     ):
-        took[f"{name} {value}".strip()] = min(
+        times = [
             shown.locator(f"[data-use={name}]").evaluate(
-                """async (control, value) => {
+                """async (control, [before, value]) => {
+                    const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+                    const change = async (to) => {
+                        control.value = to;
+                        control.dispatchEvent(new Event("input"));
+                        await drawn();
+                    };
+                    await change(before);
                     const start = performance.now();
-                    control.value = value;
-                    control.dispatchEvent(new Event("input"));
-                    document.body.offsetHeight;
+                    await change(value);
                     return performance.now() - start;
                 }""",
-                value,
+                [before, value],
             )
             for _ in range(3)
-        )
+        ]
+        took[f"{name} {value}".strip()] = max(times)
     print("\n" + ", ".join(f"{what}: {ms:.0f} ms" for what, ms in took.items()))
-    # What is asserted is that no control redraws all texts; the time itself is printed, machines are noisy.
+    # The longest of three is printed; what is asserted is that no control draws all texts: machines are noisy.
     assert shown.locator(".card:visible").count() == 20
     assert max(took.values()) < 1000
