@@ -6,6 +6,7 @@ was trained on the task, we ask probes at the layers of a frozen encoder.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -62,9 +63,12 @@ def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[Place], Refitted]:
     A refit has the same sample at every place, and the penalty that was chosen there.
     """
 
+    @functools.cache
+    def draw(size: int) -> NDArray[np.float32]:
+        return np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n).astype(np.float32)
+
     def study(place: Place) -> Refitted:
-        size = len(place.train.labels)
-        counts = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n).astype(np.float32)
+        counts = draw(len(place.train.labels))
         labels = np.tile(place.train.labels, (n, 1))
         chosen = place.chosen.probe
         cs = (chosen.c,) * n

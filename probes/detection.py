@@ -89,18 +89,18 @@ def plant(
     gains = [gain for gain in sorted(gains) if prior.max() + gain < 1]
     chances = [_chance(prior, gain) for gain in gains]
     marks = [rng.choice(n_classes, size=len(split.labels), p=prior) for split in splits]
-    directions = np.linalg.qr(rng.standard_normal((hidden, n_classes)))[0]
+    directions = np.linalg.qr(rng.standard_normal((hidden, n_classes)))[0].astype(np.float32)
     size = np.sqrt(train.features.var(axis=0, dtype=np.float64).mean())
-    features = [_marked(s.features, m, directions, size) for s, m in zip(splits, marks, strict=True)]
     # Of each split, labels of every gain, repeat and example.
     labels = [np.array([[_labels(m, prior, chance, rng) for _ in range(repeats)] for chance in chances]) for m in marks]
-    with few_cores(features[0].nbytes):
+    flat = [each.reshape(-1, each.shape[-1]) for each in labels]
+    with few_cores(train.features.nbytes):
+        features = [_marked(s.features, m, directions, size) for s, m in zip(splits, marks, strict=True)]
         fitter, firsts = probe.on(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
         probes = fitter.fits(firsts, [*cs] * len(gains), n_classes=n_classes, tol=ROUGH)
         unseen = np.repeat(labels[1][:, 0], len(cs), axis=0)
         losses = [_loss(p.log_prob(features[1]), y) for p, y in zip(probes, unseen, strict=True)]
         best = [cs[i] for i in np.reshape(losses, (len(gains), len(cs))).argmin(axis=1)]
-        flat = [each.reshape(-1, each.shape[-1]) for each in labels]
         probes = fitter.fits(flat[0], [c for c in best for _ in range(repeats)], n_classes=n_classes, tol=ROUGH)
     right = np.stack([p.predict(features[2]) == y for p, y in zip(probes, flat[2], strict=True)], axis=1)
     usual = np.stack([y == np.bincount(x).argmax() for x, y in zip(flat[0], flat[2], strict=True)], axis=1)
@@ -133,7 +133,7 @@ def _chance(prior: NDArray[np.float64], gain: float) -> float:
 
 
 def _marked(
-    features: NDArray[np.floating[Any]], marks: NDArray[np.int64], directions: NDArray[np.float64], size: float
+    features: NDArray[np.floating[Any]], marks: NDArray[np.int64], directions: NDArray[np.float32], size: float
 ) -> NDArray[np.float32]:
     """Features whose part along the directions is replaced by the marks' code, of that standard deviation or so."""
     rest = features - (features @ directions) @ directions.T

@@ -187,14 +187,18 @@ def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> Alignment:
         raise InputError("no layer is asked for; name at least one")
     first = _centred(features[layers[0]])
     held = np.empty((len(layers), *first.shape), dtype=np.float32)
-    for i, layer in enumerate(layers):
-        centred = _centred(features[layer]) if i else first
+
+    def hold(i: int) -> None:
+        centred = _centred(features[layers[i]]) if i else first
         if centred.shape != first.shape:
             raise InputError(
-                f"layer {layer} is {centred.shape}, layer {layers[0]} is {first.shape}; "
+                f"layer {layers[i]} is {centred.shape}, layer {layers[0]} is {first.shape}; "
                 "give layers of one pooling of the same texts"
             )
         held[i] = centred
+
+    with side_by_side(abreast(2 * first.nbytes, "cpu")) as run:
+        list(run(hold, range(len(layers))))
     examples, hidden = first.shape
     # Equal work where the two sides are equal, but narrow bands run slower.
     shared = _shared_by_texts(held) if 2 * examples < len(layers) * hidden else _shared_by_dimensions(held)
@@ -227,7 +231,11 @@ def _shared_by_dimensions(held: NDArray[np.float32]) -> NDArray[np.float64]:
     n_layers = len(held)
     shared = np.empty((n_layers, n_layers))
 
+    varies = np.asarray(held.any(axis=(1, 2)))  # [CLS] at layer 0 does not: a product is saved
+
     def norm(pair: tuple[int, int]) -> float:
+        if not varies[list(pair)].all():
+            return 0.0
         cross = held[pair[0]].T @ held[pair[1]]
         return float(np.einsum("ij,ij->", cross, cross, dtype=np.float64))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError
 from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, before_rise, majority
-from probes.logistic import FittedProbe, label_log_prob
+from probes.logistic import FittedProbe, score
 from probes.places import Place
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -126,18 +126,18 @@ def information(place: Place) -> Information:
     The last size is the whole of the training examples, with the probe that was chosen there.
     """
     code, prefixes = _code(place.fitter, place.train.features, place.train.labels, place.n_classes, place.cs, FRACTIONS)
-    sizes = []
-    for examples, probes in (*prefixes, (len(place.train.labels), [place.chosen.probe])):
-        held_out = place.validation
-        chosen = next((probe for probe in probes if probe.c == place.chosen.probe.c), probes[0])
-        if held_out is not None:
-            losses = -label_log_prob(probes, held_out.features, held_out.labels).mean(axis=1)
-            chosen = probes[before_rise(losses)]
-        log_prob = chosen.log_prob(place.test.features)
-        hits = log_prob.argmax(axis=1) == place.test.labels
-        loss = -log_prob[np.arange(len(hits)), place.test.labels].mean()
-        sizes.append(Size(examples, chosen.c, float(hits.mean()), float(loss)))
-    return Information(code, tuple(sizes))
+    held_out, test = place.validation, place.test
+    if held_out is not None:
+        log_prob, _ = score([probe for _, probes in prefixes for probe in probes], held_out.features, held_out.labels)
+        losses = -log_prob.mean(axis=1).reshape(len(prefixes), -1)
+        chosen = [probes[before_rise(own)] for (_, probes), own in zip(prefixes, losses, strict=True)]
+    else:
+        chosen = [next(probe for probe in probes if probe.c == place.chosen.probe.c) for _, probes in prefixes]
+    chosen.append(place.chosen.probe)
+    log_prob, right = score(chosen, test.features, test.labels)
+    ends = [*(size for size, _ in prefixes), len(place.train.labels)]
+    found = zip(ends, chosen, right.mean(axis=1), -log_prob.mean(axis=1), strict=True)
+    return Information(code, tuple(Size(n, probe.c, float(hits), float(loss)) for n, probe, hits, loss in found))
 
 
 def _code(
@@ -158,7 +158,7 @@ def _code(
     fitted = _prefix_probes(fitter, labels, ends[:-1], cs, n_classes)
     for (start, end), probes in zip(itertools.pairwise(ends), fitted, strict=True):
         known, block = labels[:start], slice(start, end)
-        each = -label_log_prob(probes, features[block], labels[block]).sum(axis=1) / math.log(2)
+        each = -score(probes, features[block], labels[block])[0].sum(axis=1) / math.log(2)
         bits.append(float(each[sent.argmin()]))
         sent += each
         prior = majority(known, n_classes=n_classes)

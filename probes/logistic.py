@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 64
 """Columns of weights that are fitted together; from there on the products of matrices gain no more."""
 
+SCORED = 2**20
+"""Logits held while several probes are scored."""
 CHUNK = 256
 """Rows squared, or scored by several probes, at once: few enough for a core's cache."""
 
@@ -231,26 +233,29 @@ def moments(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], N
     return mean, np.where(deviation > floor, deviation, 0.0)
 
 
-def label_log_prob(
+def score(
     probes: Sequence[FittedProbe], features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]
-) -> NDArray[np.float64]:
-    """(probes, examples) natural log probability that each of several probes gives each example's label.
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(probes, examples) natural log probability that each probe gives each label, and whether it is what it predicts.
 
     Args:
         probes: Of the same features and classes.
         features: (examples, hidden)
         labels: (examples,) class ids.
     """
-    weight, bias = np.concatenate([p.weight for p in probes]), np.concatenate([p.bias for p in probes])
-    found = np.empty((len(probes), len(labels)))
-    for start in range(0, len(labels), CHUNK):
-        rows = slice(start, start + CHUNK)
-        logits = np.asarray(weight @ features[rows].T + bias[:, None], dtype=np.float32)
-        wide = logits.reshape(len(probes), -1, logits.shape[1]).astype(np.float64)  # examples last: long sums are fast
-        wide -= wide.max(axis=1, keepdims=True)
-        own = np.take_along_axis(wide, labels[None, None, rows], axis=1)[:, 0]
-        found[:, rows] = own - np.log(np.exp(wide).sum(axis=1))
-    return found
+    import torch
+
+    weight, bias = (torch.from_numpy(np.concatenate([getattr(p, part) for p in probes])) for part in ("weight", "bias"))
+    shape = len(probes), len(labels)
+    log_prob, right = np.empty(shape), np.empty(shape, dtype=bool)
+    step = max(1, SCORED // len(weight))
+    for start in range(0, len(labels), step):
+        rows = slice(start, start + step)
+        x, y = torch.from_numpy(features[rows]).to(weight), torch.from_numpy(labels[rows]).long()
+        logits = torch.addmm(bias[:, None], weight, x.T).view(len(probes), -1, len(y))
+        own = logits.double().log_softmax(dim=1).gather(1, y.expand(len(probes), 1, -1))
+        log_prob[:, rows], right[:, rows] = own[:, 0].numpy(), (logits.max(dim=1).indices == y).numpy()
+    return log_prob, right
 
 
 def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

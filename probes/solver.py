@@ -38,6 +38,8 @@ PRODUCTS = 40
 """With the features that a usual fit takes: with fewer rows than these times the columns, it pays to turn the rows."""
 HALVINGS = 20
 """Of a step that does not lower the loss."""
+STAY = 0.6
+"""Share of the problems that must still search, else those that are done are left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +120,7 @@ class Solution:
     converged: bool
 
 
+@torch.inference_mode()  # small problems are all overhead, of which it takes a tenth away
 def solve(
     design: Design,
     labels: NDArray[np.integer[Any]],
@@ -165,7 +168,7 @@ class _Losses:
     turned: bool
     """Whether `z` itself is in the frame, so that weights and gradients need not be turned each time."""
     targets: Tensor
-    """(problems, examples) class ids."""
+    """(problems, examples) class ids; of two classes 1 for the first and -1 for the second, as numbers like `z`'s."""
     share: Tensor
     """(problems or 1, examples) what each example counts; sums to 1 over the examples."""
     penalty: Tensor
@@ -218,114 +221,135 @@ class _Losses:
         turned = isinstance(frame, Rotation) and PRODUCTS * problems * len(columns) > n
         if isinstance(frame, Rotation) and turned:
             z = z @ frame.basis
+        targets = 1 - 2 * targets.to(z.dtype) if n_classes == 2 else targets
         return cls(z, frame, turned, targets, share, penalty, step, point / step)
 
-    def at(self, u: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss (problems,) in float64 and gradient, like `u`, of the problems `which`."""
-        step, penalty, targets = self.step[which], self.penalty[which], self.targets[which]
-        share = self.share if len(self.share) == 1 else self.share[which]
-        both = u * step
-        weight = both[..., :-1]
-        if self.frame is not None and not self.turned:
-            weight = self.frame.weights(weight)
-        bias = both[..., -1:]
-        if weight.any():
-            logits = (weight.flatten(0, 1) @ self.z.T).view(*u.shape[:2], -1) + bias
-        else:  # as where a search begins: a product is saved
-            logits = bias.repeat(1, 1, len(self.z))
-        if u.shape[1] == 1:
-            logit, y = logits[:, 0], targets.to(logits.dtype)
-            losses = torch.nn.functional.softplus(logit) - y * logit
-            residual = (torch.sigmoid(logit) - y).unsqueeze(1)
+    def of_some(self, kept: Tensor) -> Self:
+        """Those of the problems, by a mask."""
+        share = self.share if len(self.share) == 1 else self.share[kept]
+        some = {name: getattr(self, name)[kept] for name in ("targets", "penalty", "step", "start")}
+        return replace(self, share=share, **some)
+
+    def at(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss (problems,) in float64 and gradient, like `u`."""
+        problems, columns, _ = u.shape
+        both = (u * self.step).flatten(0, 1)
+        weight, bias = both[:, :-1], both[:, -1:]
+        elsewhere = None if self.turned else self.frame
+        if elsewhere is not None:
+            weight = elsewhere.weights(weight)
+        # Where a search begins there may be no weights yet: a product is saved.
+        logits = torch.addmm(bias, weight, self.z.T) if weight.any() else bias.repeat(1, len(self.z))
+        if columns == 1:
+            wrong = logits.mul_(self.targets)
+            losses = torch.logaddexp(wrong, wrong.new_zeros(1))  # softplus, in a third of the time
+            residual = wrong.sigmoid_().mul_(self.targets).mul_(self.share)
         else:
-            own = targets.unsqueeze(1)
+            own, logits = self.targets.unsqueeze(1), logits.view(problems, columns, -1)
             normaliser = logits.logsumexp(dim=1, keepdim=True)
             losses = (normaliser - logits.gather(1, own)).squeeze(1)
             residual = logits.sub_(normaliser).exp_()
             residual.scatter_add_(1, own, residual.new_full((1, 1, 1), -1.0).expand(own.shape))
-        residual *= share.unsqueeze(1)
-        gradient = torch.empty_like(u)
-        of_weight = (residual.flatten(0, 1) @ self.z).view(weight.shape) + penalty[:, None, None] * weight
-        gradient[..., :-1] = of_weight if self.frame is None or self.turned else self.frame.gradient(of_weight)
-        gradient[..., -1] = residual.sum(dim=2)
-        loss = (losses * share).sum(dim=1, dtype=torch.float64)
-        loss += penalty * weight.square().sum(dim=(1, 2), dtype=torch.float64) / 2
-        return loss, gradient.mul_(step)
+            residual = residual.mul_(self.share.unsqueeze(1)).flatten(0, 1)
+        penalty = self.penalty.repeat_interleave(columns).unsqueeze(1)
+        of_weight = (residual @ self.z).addcmul_(weight, penalty)
+        if elsewhere is not None:
+            of_weight = elsewhere.gradient(of_weight)
+        gradient = torch.cat([of_weight, residual.sum(dim=1, keepdim=True)], dim=1).view(u.shape)
+        loss = losses.mul_(self.share).sum(dim=1, dtype=torch.float64)
+        size = weight.square().view(problems, -1).sum(dim=1, dtype=torch.float64)
+        return loss.add_(size.mul_(self.penalty), alpha=0.5), gradient.mul_(self.step)
 
 
 @dataclass(frozen=True, eq=False)
-class _Move:
-    """A step that was taken, and how the gradient changed along it."""
+class _Moves:
+    """The last steps and how the gradient changed along each, both over the root of their inner product.
 
-    s: Tensor
-    y: Tensor
-    inverse: Tensor
-    """(problems,) 1 / (s·y); 0 where rounding hides the curvature, and the move is left out."""
+    Where rounding hides the curvature of a step, both are 0, and the step says nothing.
+    """
 
-    def of(self, kept: Tensor) -> _Move:
-        return _Move(self.s[kept], self.y[kept], self.inverse[kept])
+    pairs: Tensor
+    """(problems, 2, moves, size) steps, and changes."""
+
+    def and_then(self, step: Tensor, change: Tensor) -> Self:
+        """With one more, at most `MEMORY` in all."""
+        product = _dot(step, change)
+        root = torch.where(product > 0, product.rsqrt(), 0.0).view(-1, 1, 1)
+        pair = torch.stack([step.flatten(1), change.flatten(1)], dim=1).mul_(root)
+        return replace(self, pairs=torch.cat([self.pairs[:, :, 1 - MEMORY :], pair.unsqueeze(2)], dim=2))
+
+    def of_some(self, kept: Tensor) -> Self:
+        """Those of the problems, by a mask."""
+        return replace(self, pairs=self.pairs[kept])
+
+    def direction(self, gradient: Tensor) -> Tensor:
+        """Minus the gradient times the inverse curvature that the moves tell.
+
+        What the two-loop recursion gives, by a few products of matrices instead of one of vectors for each loop: on
+        many small problems those are all overhead.
+
+        Source: Byrd, Nocedal & Schnabel (1994), Mathematical Programming 63, theorem 2.2.
+        """
+        m = self.pairs.shape[2]
+        if not m:
+            return -gradient
+        rows = torch.cat([self.pairs.flatten(1, 2), gradient.flatten(1).unsqueeze(1)], dim=1)
+        inner = rows[:, : 2 * m] @ rows[:, m:].mT
+        upper, steps, changes = inner[:, :m, :m], inner[:, :m, m:], inner[:, m:]
+        last = changes[:, m - 1 :, m - 1 : m]
+        size = torch.where(last > 0, 1 / last, 1.0)
+        of_changes = torch.linalg.solve_triangular(upper, steps, upper=True, unitriangular=True)
+        mixed = of_changes + size * (changes[:, :, :m] @ of_changes - changes[:, :, m:])
+        of_steps = torch.linalg.solve_triangular(upper.mT, mixed, upper=False, unitriangular=True)
+        shares = torch.cat([-of_steps, size * of_changes, -size], dim=1)
+        return (shares.mT @ rows).view(gradient.shape)
 
 
 def _minimise(task: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
-    """All problems step together, each with its own memory and step length; those that are done drop out."""
-    end = task.start.clone()
-    converged = torch.zeros(len(end), dtype=torch.bool, device=end.device)
-    live = torch.arange(len(end), device=end.device)
-    x = end.clone()
-    loss, gradient = task.at(x, live)
-    moves: list[_Move] = []
+    """All problems step together, each with its own memory and step length.
+
+    Those that are done rest until they are many enough to leave them out, which costs copies of the others.
+    """
+    x, live = task.start, torch.arange(len(task.start), device=task.start.device)
+    end, converged = x.clone(), torch.zeros_like(live, dtype=torch.bool)
+    left = ~converged
+    loss, gradient = task.at(x)
+    moves = _Moves(x.new_empty((len(x), 2, 0, x[0].numel())))
     for _ in range(max_iter):
-        direction = _direction(gradient, moves)
+        direction = moves.direction(gradient)
         slope = _dot(direction, gradient)
-        left = slope < -2 * tol  # along a Newton direction the loss falls by half the slope
-        end[live], converged[live] = x, ~left
-        if not left.any():
+        left = left & (slope < -2 * tol)  # along a Newton direction the loss falls by half the slope
+        count = int(left.sum())
+        if not count:
             break
-        if not left.all():
+        if count <= STAY * len(left):
+            end[live], converged[live] = x, ~left
             live, loss, slope = live[left], loss[left], slope[left]
             x, gradient, direction = x[left], gradient[left], direction[left]
-            moves = [move.of(left) for move in moves]
-        new_x, loss, new_gradient = _search(task, live, x, loss, direction, slope)
-        s, y = new_x - x, new_gradient - gradient
-        product = _dot(s, y)
-        moves = [*moves[-MEMORY + 1 :], _Move(s, y, torch.where(product > 0, 1 / product, 0.0))]
+            task, moves, left = task.of_some(left), moves.of_some(left), left[left]
+        elif count < len(left):
+            direction, slope = direction * left[:, None, None], slope * left
+        new_x, loss, new_gradient = _search(task, x, loss, direction, slope)
+        moves = moves.and_then(new_x - x, new_gradient - gradient)
         x, gradient = new_x, new_gradient
-    else:
-        end[live] = x
+    end[live], converged[live] = x, ~left
     return end, converged
 
 
-def _search(
-    task: _Losses, live: Tensor, x: Tensor, loss: Tensor, direction: Tensor, slope: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _search(task: _Losses, x: Tensor, loss: Tensor, direction: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A lower point along each problem's direction, its loss and gradient: the whole step, else a half, a quarter."""
     length = torch.ones_like(slope)
     new_x = x + direction
-    new_loss, new_gradient = task.at(new_x, live)
+    new_loss, new_gradient = task.at(new_x)
     slack = torch.finfo(x.dtype).eps / 10 * loss.abs()  # the logits tell no smaller difference
     for _ in range(HALVINGS):
-        high = ~(new_loss <= loss + 1e-4 * length * slope + slack)
+        high = (slope < 0) & ~(new_loss <= loss + 1e-4 * length * slope + slack)  # those that rest have no slope
         if not high.any():
             break
         length[high] /= 2
         new_x[high] = x[high] + length[high][:, None, None] * direction[high]
-        new_loss[high], new_gradient[high] = task.at(new_x[high], live[high])
+        new_loss[high], new_gradient[high] = task.of_some(high).at(new_x[high])
     return new_x, new_loss, new_gradient
-
-
-def _direction(gradient: Tensor, moves: list[_Move]) -> Tensor:
-    """Minus the gradient times the inverse curvature that the last moves tell (the two-loop recursion)."""
-    q, parts = -gradient, []
-    for move in reversed(moves):
-        part = move.inverse * _dot(move.s, q)
-        q = q - part[:, None, None] * move.y
-        parts.append(part)
-    if moves:
-        last = moves[-1]
-        q = q * torch.where(last.inverse > 0, 1 / (last.inverse * _dot(last.y, last.y)), 1.0)[:, None, None]
-    for move, part in zip(moves, reversed(parts), strict=True):
-        q = q + (part - move.inverse * _dot(move.y, q))[:, None, None] * move.s
-    return q
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from probes.classifiers import (
     select_by_folds,
     select_probe,
 )
-from probes.logistic import label_log_prob, log_softmax, standardisation
+from probes.logistic import log_softmax, score, standardisation
 
 
 @pytest.mark.parametrize("c", [0.01, 0.5, 10.0])
@@ -151,18 +151,24 @@ def test_where_losses_are_known_the_choice_is_that_of_the_path(losses):
     x, y = np.ones((1, 1)), np.zeros(1, dtype=int)
     odds = np.log(np.expm1(losses))  # of the other class, where this is the loss
     path = [FittedProbe(np.array([[0.0], [o]]), np.zeros(2), c=float(i)) for i, o in enumerate(odds)]
-    np.testing.assert_allclose(-label_log_prob(path, x, y)[:, 0], losses, rtol=1e-6)
-    assert before_rise(-label_log_prob(path, x, y)[:, 0]) == select_probe(path, x, y).probe.c
+    found = -score(path, x, y)[0][:, 0]
+    np.testing.assert_allclose(found, losses, rtol=1e-6)
+    assert before_rise(found) == select_probe(path, x, y).probe.c
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_several_probes_scored_at_once_say_what_each_says_alone(three_classes, n_classes):
+def test_several_probes_scored_at_once_say_what_each_says_alone(three_classes, n_classes, monkeypatch):
     x, y = three_classes
     y = y % n_classes
     probes = list(LogisticProbe().on(x).path(y, (1e-3, 0.1, 10.0), n_classes=n_classes))
     x, y = np.tile(x, (5, 1)), np.tile(y, 5)
     alone = [probe.log_prob(x)[np.arange(len(y)), y] for probe in probes]
-    np.testing.assert_allclose(label_log_prob(probes, x, y), alone, atol=1e-5)
+    for most in (2**20, 20):  # logits at a time
+        monkeypatch.setattr("probes.logistic.SCORED", most)
+        log_prob, right = score(probes, x, y)
+        np.testing.assert_allclose(log_prob, alone, atol=1e-5)
+        np.testing.assert_array_equal(right, [probe.predict(x) == y for probe in probes])
+        assert 0 < right.mean() < 1
 
 
 def test_log_softmax_stands_large_logits():

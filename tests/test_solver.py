@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from probes import LogisticProbe
 from probes.logistic import log_softmax, standardisation
-from probes.solver import Design, solve
+from probes.solver import Design, _Moves, solve
 
 
 @pytest.fixture
@@ -166,6 +166,49 @@ def test_the_tolerance_sets_how_near_the_loss_comes_to_its_minimum(correlated):
     gaps = [objective(ended(tol)) - least for tol in (1e-3, 1e-5, 1e-7)]
     assert all(gap < 30 * tol for gap, tol in zip(gaps, (1e-3, 1e-5, 1e-7), strict=True))
     assert gaps[0] > gaps[2]
+
+
+@pytest.mark.parametrize("n", [1, 3, 12])
+def test_the_direction_is_that_of_the_two_loop_recursion(n):
+    """Nocedal & Wright (2006), Numerical Optimization, algorithm 7.4; the second problem's middle step says nothing."""
+    rng = torch.Generator().manual_seed(n)
+    curvature = torch.diag(torch.logspace(0, 2, 6, dtype=torch.float64))
+    moves, kept = _Moves(torch.empty((2, 2, 0, 6), dtype=torch.float64)), ([], [])
+    for i in range(n):
+        step = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
+        change = step @ curvature
+        if i == n // 2 and n > 1:
+            change[1] *= -1
+        moves = moves.and_then(step, change)
+        for problem in range(2):
+            kept[problem].append((step[problem, 0], change[problem, 0]))
+    gradient = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
+    found = moves.direction(gradient)
+    for problem in range(2):
+        pairs = [(s, y) for s, y in kept[problem][-10:] if s @ y > 0]
+        q, parts = gradient[problem, 0].clone(), []
+        for s, y in reversed(pairs):
+            parts.append((s @ q) / (s @ y))
+            q -= parts[-1] * y
+        s, y = pairs[-1]
+        q *= (s @ y) / (y @ y)
+        for (s, y), part in zip(pairs, reversed(parts), strict=True):
+            q += (part - (y @ q) / (s @ y)) * s
+        np.testing.assert_allclose(found[problem, 0], -q, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_fits_that_are_done_rest_or_leave_and_end_at_the_same_point(correlated, n_classes, monkeypatch):
+    x, y = correlated[0], correlated[1] % n_classes
+    labels = np.stack([y, np.roll(y, 1), y, np.roll(y, 2)])
+    ended = []
+    for stay in (0.0, 0.6, 1.0):
+        monkeypatch.setattr("probes.solver.STAY", stay)
+        ended.append(LogisticProbe().on(x).fits(labels, (1e-4, 1e-2, 100.0, 1.0), n_classes=n_classes))
+    for fits in zip(*ended, strict=True):
+        assert all(fitted.converged for fitted in fits)
+        for fitted in fits[1:]:
+            np.testing.assert_allclose(fitted.weight, fits[0].weight, atol=1e-6)
 
 
 def test_separable_classes_with_a_weak_penalty_still_converge():
