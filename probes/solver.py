@@ -150,8 +150,8 @@ def solve(
     whole = u * losses.step
     if losses.frame is not None:
         whole[..., :-1] = losses.frame.weights(whole[..., :-1])
-    found = whole.cpu().numpy()
-    return [Solution(w[:, :-1], w[:, -1], bool(ok)) for w, ok in zip(found, converged.tolist(), strict=True)]
+    found, done = whole.cpu().numpy(), converged.cpu().numpy()
+    return [Solution(w[:, :-1], w[:, -1], bool(ok)) for w, ok in zip(found, done, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

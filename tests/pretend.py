@@ -1,0 +1,52 @@
+"""A device that is the CPU under another name and, as a GPU does, refuses an operation on tensors of two devices.
+
+To import it registers it as "pretend", for the whole process: import it in one of its own.
+"""
+
+from collections import Counter
+
+import torch
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+aten = torch.ops.aten
+TAKES_OTHERS = {aten._to_copy.default, aten.copy_.default, aten.index.Tensor, aten.index_put_.default}
+"""What may have a tensor of the CPU beside one of the device: copies, and indices."""
+calls: Counter[str] = Counter()
+"""Operations that ran there."""
+
+
+class Pretend(torch.Tensor):
+    """A tensor there; `held` is what it stands for."""
+
+    @staticmethod
+    def __new__(cls, held):
+        layout = {"strides": held.stride(), "storage_offset": held.storage_offset(), "dtype": held.dtype}
+        made = torch.Tensor._make_wrapper_subclass(cls, held.size(), **layout, device="pretend:0")
+        made.held = held
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        return run(func, *args, **(kwargs or {}))
+
+
+def run(func, *args, **kwargs):
+    """One operation, on the CPU."""
+    tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
+    if func not in TAKES_OTHERS and any(each.ndim and not isinstance(each, Pretend) for each in tensors):
+        raise RuntimeError(f"{func}: tensors on two devices")
+    calls[str(func)] += 1
+    here = any(isinstance(each, Pretend) for each in tensors)
+    held_args, held_kwargs = tree_map(lambda each: each.held if isinstance(each, Pretend) else each, (args, kwargs))
+    if kwargs.get("device") is not None:
+        here, held_kwargs["device"] = torch.device(kwargs["device"]).type == "pretend", "cpu"
+    found = func(*held_args, **held_kwargs)
+    if func._schema.is_mutable:
+        return kwargs.get("out", args[0])
+    return tree_map(lambda each: Pretend(each) if here and isinstance(each, torch.Tensor) else each, found)
+
+
+_setup_privateuseone_for_python_backend("pretend")
+_library = torch.library.Library("_", "IMPL")
+_library.fallback(run, "PrivateUse1")
