@@ -48,7 +48,7 @@ def baseline_name(encoder: Encoder, name: str) -> str:
     """
     if name == AUTO:
         return "zero" if encoder.tokenizer.pad_token_id is None else "pad"
-    choose("baseline", name, BASELINES)
+    choose("baseline", name, {AUTO: None, **BASELINES})
     if name in ("pad", "mask") and getattr(encoder.tokenizer, f"{name}_token_id") is None:
         raise InputError(f"baseline {name!r} needs a {name} token and this tokenizer has none; use zero or mean")
     return name

@@ -69,7 +69,16 @@ def _facts(result: AnalysisResult) -> Iterator[tuple[str, str]]:
     for package, version in result.provenance.versions.items():
         yield f"{VERSION}{name(package)}", name(version)
     for path, setting in _flat(result.settings):
-        yield f"{SETTING}{name(path)}", NOT_GIVEN if setting is None else name(setting, LONGEST_VALUE)
+        yield f"{SETTING}{name(path)}", name(_said(setting), LONGEST_VALUE)
+
+
+def _said(setting: object) -> object:
+    """A setting's value in words rather than as Python has it."""
+    if isinstance(setting, list | tuple):
+        return ", ".join(map(str, setting)) or "none"
+    if isinstance(setting, bool):
+        return "yes" if setting else "no"
+    return NOT_GIVEN if setting is None else setting
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, object]]:

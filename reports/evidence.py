@@ -24,7 +24,10 @@ def limits(view: View, task: str) -> Iterator[str]:
     yield f"With {n} test texts, differences under {least} points between two places cannot be seen."
     if found.numbers.get("smallest") is None:
         most = _points(value(found, "strongest_tried"))
-        yield f"None of the signals planted in these vectors was found each time; the strongest gains {most} points."
+        yield (
+            "Signals of known strength were planted in these vectors, and none was found each time: not even the "
+            f"strongest, which lets the best possible probe be right {most} points more often than the majority."
+        )
     else:
         yield (
             f"Of signals planted in these vectors, the weakest that is found each time lets the best possible probe be "

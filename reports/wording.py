@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 MISSING = "–"
+ROUNDING = 1e-9
+"""What is smaller is no side of 0."""
 
 # Not allowed in XML or HTML: controls other than tab and line ends, surrogates, noncharacters.
 _NOT_HTML = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef" + "".join(
@@ -201,14 +203,18 @@ def interval(bounds: tuple[float, float] | None) -> str:
     """Two shares, or differences of shares, times a hundred: `81.6 to 85.1`."""
     if bounds is None or not all(map(math.isfinite, bounds)):
         return MISSING
-    return f"{_number(100 * bounds[0], 1)} to {_number(100 * bounds[1], 1)}"
+    return between([100 * end for end in bounds], 1)
 
 
 def between(bounds: Sequence[float] | None, digits: int = 2) -> str:
-    """The ends of an interval as they are: `0.51 to 0.72`."""
+    """The ends of an interval as they are: `0.51 to 0.72`; on which side of 0 an end lies can always be read."""
     if bounds is None or not all(map(math.isfinite, bounds)):
         return MISSING
-    return " to ".join(_number(end, digits) for end in bounds)
+    ends = (_number(end, digits) for end in bounds)
+    return " to ".join(
+        shown if shown.strip("0.") or abs(end) < ROUNDING else f"{end:.1g}".replace("-", "−")
+        for end, shown in zip(bounds, ends, strict=True)
+    )
 
 
 def reading(shown: str, value: float, bounds: Sequence[float] | None = None, digits: int = 3) -> str:

@@ -389,7 +389,7 @@ MISTAKES = {
     "no label": (["--label"], "name at least one label column"),
     "bad limit": (["--limit", "0"], "--limit must be 1 or more"),
     "no head": (["--head", "model"], "no classification head"),
-    "bad baseline": (["--baseline", "blank"], "unknown baseline 'blank'; known: pad, mask, zero, mean"),
+    "bad baseline": (["--baseline", "blank"], "unknown baseline 'blank'; known: auto, pad, mask, zero, mean"),
     "bad device": (["--device", "gpu"], "cannot use device 'gpu'"),
 }
 

@@ -251,9 +251,11 @@ def test_a_text_explained_by_both_is_shown_side_by_side_on_one_scale(three):
 
 def test_what_is_the_same_is_told_once_and_what_differs_is_a_table(three):
     origin = dataclasses.replace(three[1].provenance, seed=7, versions={"python": "3.11.7", "torch": "2.14.0"})
-    settings = {"data": {"label": ["sentiment"], "limit": 5}}
+    settings = {"data": {"label": ["sentiment"], "limit": 5, "drop": True, "poolings": ["cls", "mean"]}}
     other = dataclasses.replace(three[1], provenance=origin, settings=settings, notes=("Only of this one.",))
-    first = dataclasses.replace(three[0], settings={"data": {"label": ["sentiment"], "limit": None}})
+    first = dataclasses.replace(
+        three[0], settings={"data": {"label": ["sentiment"], "limit": None, "drop": False, "poolings": ["mean"]}}
+    )
     html = compare_reports([first, other])
     said = words(html[html.index('<section id="provenance"') :])
     assert "architecture, revision, weights fingerprint" in said
@@ -261,6 +263,8 @@ def test_what_is_the_same_is_told_once_and_what_differs_is_a_table(three):
     assert "version of torch 2.13.0 2.14.0" in said
     assert "version of python" not in said
     assert "setting data.limit not given 5" in said
+    assert "setting data.drop no yes" in said
+    assert "setting data.poolings mean cls, mean" in said
     assert "1 setting does not differ." in said
     assert "small layerprobe run --train train.csv" in said
     assert "small Only of this one." in words(html)

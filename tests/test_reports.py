@@ -2,6 +2,7 @@ import base64
 import dataclasses
 import hashlib
 import itertools
+import math
 import re
 import subprocess
 import sys
@@ -688,6 +689,22 @@ def test_places_are_told_in_runs(names, words):
 @pytest.mark.parametrize(("value", "text"), [(0.0004, "0.0"), (-0.0004, "0.0"), (0.051, "+5.1"), (-0.012, "−1.2")])
 def test_a_difference_carries_its_sign_unless_it_rounds_to_nothing(value, text):
     assert wording.points(value) == text
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ((-0.075, -0.0004), "−7.5 to −0.04"),
+        ((-0.00001, 0.012), "−0.001 to 1.2"),
+        ((0.0, 0.0), "0.0 to 0.0"),
+        ((-1e-17, 0.5), "0.0 to 50.0"),
+        ((-0.0006, 0.0006), "−0.1 to 0.1"),
+        ((math.nan, 0.1), "–"),
+        (None, "–"),
+    ],
+)
+def test_an_interval_says_on_which_side_of_zero_an_end_lies(bounds, text):
+    assert wording.interval(bounds) == text
 
 
 @pytest.mark.timeout(120)
