@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 WORD_COLUMNS = (
     *("text_id", "task", "label", "predicted", "target", "against", "unit", "head", "model", "layer", "pooling"),
-    *("method", "baseline", "states_layer", "position", "segment", "start", "end", "word", "score"),
+    *("method", "baseline", "convergence_delta", "states_layer"),
+    *("position", "segment", "start", "end", "word", "score"),
 )
 """`segment` is 0 in the text, 1 in the pair, -1 of a special token; `start` and `end` are characters there."""
 

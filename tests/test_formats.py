@@ -97,6 +97,7 @@ def test_the_csv_file_has_a_row_for_each_word_and_its_scores_add_up():
         assert sum(float(row["score"]) for row in own) == pytest.approx(a.word_scores.sum())
         assert [a.text[int(row["start"]) : int(row["end"])] for row in own[1:-1]] == list(a.words[1:-1])
         assert {row["target"] for row in own} == {a.target}
+        assert {float(row["convergence_delta"]) for row in own} == {a.convergence_delta}
 
 
 def test_a_result_without_explanations_has_a_csv_file_with_its_heading_alone():
