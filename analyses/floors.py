@@ -21,28 +21,30 @@ def metrics(job: Job) -> pd.DataFrame:
     """The sweep's tidy scores, with a row for each probe on an untrained encoder and on control labels."""
     import pandas as pd
 
-    from probes.uncertainty import mean_intervals
+    from probes.uncertainty import share_intervals
 
     table = job.sweep.metrics
     frames = [table]
     base = {"model": job.encoder.name, "split": "test", "metric": "accuracy", "class": None}
     for seed, floors in enumerate(job.untrained):
         hits = np.stack([f.predictions.predicted == job.sweep.tasks[f.task].labels for f in floors], axis=1)
-        limits = mean_intervals(hits.astype(float), seed=job.output.seed)
+        limits = share_intervals(hits, seed=job.output.seed)
         rows = [
             {**base, "task": f.task, "pooling": f.point.pooling, "layer": f.point.layer, "probe": "untrained"}
             | {"seed": seed, "value": float(hits[:, i].mean()), "lower": lower, "upper": upper, "n": len(hits)}
             for i, (f, (lower, upper)) in enumerate(zip(floors, limits, strict=True))
         ]
         frames.append(pd.DataFrame(rows, columns=table.columns))
-    for (task, point), found in job.sweep.studies.get("control", {}).items():
-        if found is not None:
-            place = {"task": task, "pooling": point.pooling, "layer": point.layer, "probe": "control"}
-            rows = [
-                {**base, **place, "seed": i, "value": float(accuracy), "n": len(found.hits)}
-                for i, accuracy in enumerate(found.accuracies)
-            ]
-            frames.append(pd.DataFrame(rows, columns=table.columns))
+    for task in job.controls[0] if job.probing.controls else ():
+        own = [(point, each) for (name, point), each in job.sweep.studies["control"].items() if name == task]
+        draws = [(point, i, hits) for point, each in own for i, hits in enumerate(each.hits)]
+        limits = share_intervals(np.stack([hits for *_, hits in draws], axis=1), seed=job.output.seed)
+        rows = [
+            {**base, "task": task, "pooling": point.pooling, "layer": point.layer, "probe": "control", "seed": i}
+            | {"value": float(hits.mean()), "lower": lower, "upper": upper, "n": len(hits)}
+            for (point, i, hits), (lower, upper) in zip(draws, limits, strict=True)
+        ]
+        frames.append(pd.DataFrame(rows, columns=table.columns))
     return pd.concat([frame.astype(table.dtypes) for frame in frames], ignore_index=True)
 
 
@@ -74,7 +76,7 @@ def claims(job: Job, made: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
             rows = {name: frame[frame["task"] == task] for name, frame in made.items() if "task" in frame}
             yield from _control_claims(job, task, found, rows["control"])
             yield _information_claim(task, found, rows["information"])
-            yield _detection_claim(task, found, rows["planted"])
+            yield _detection_claim(task, found, rows["planted"], _no_room(job, task))
             for row in rows["depth_reliability"].itertuples():
                 depths = rows["depth"].query("pooling == @row.pooling")["depth"]
                 first = float((depths == depths.min()).mean())
@@ -103,7 +105,10 @@ def _control_claims(job: Job, task: str, found: TaskSweep, rows: pd.DataFrame) -
     keys = ("control_accuracy", "control_majority", "accuracy", "selectivity", "share_scored")
     numbers: dict[str, Any] = {key: float(best[key]) for key in keys} | {"n": int(best["n"])}
     limits = float(best["lower"]), float(best["upper"])
-    yield Claim("selectivity", side_of_zero(*limits), task, numbers, limits)
+    outcome = side_of_zero(*limits)
+    yield Claim("selectivity", outcome, task, numbers, limits)
+    floor = {"floor": "control", "accuracy": numbers["control_accuracy"], "difference": numbers["selectivity"]}
+    yield Claim("floor", outcome, task, floor | {"n": numbers["n"]}, limits)
 
 
 def _information_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim:
@@ -113,20 +118,27 @@ def _information_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim
     return Claim("information", side_of_zero(*limits), task, {key: float(best[key]) for key in keys}, limits)
 
 
-def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim:
+def _no_room(job: Job, task: str) -> str | None:
+    """Why no signal can be planted in the features of the best place."""
+    from probes.detection import no_room
+
+    labels, k = job.examples().train.labels[task], len(job.sweep.tasks[task].class_names)
+    return no_room(labels, job.encoder.hidden, n_classes=k)
+
+
+def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame, no_signal: str | None) -> Claim:
     """What could not have been seen: the reach of the intervals, and the weakest planted signal that was met."""
     from probes.detection import Planted, smallest_recovered
 
     n_repeats = int(rows["repeat"].nunique())
     planted = [Planted(float(gain), tuple(own["found"]), tuple(own["recovered"])) for gain, own in rows.groupby("gain")]
-    numbers: dict[str, Any] = {
-        "difference": found.detectable,
-        "smallest": smallest_recovered(planted),
-        "weakest_tried": float(rows["gain"].min()),
-        "strongest_tried": float(rows["gain"].max()),
-        "repeats": n_repeats,
-        "n": len(found.labels),
-    }
+    least, usual = found.detectable
+    numbers: dict[str, Any] = {"difference": least, "usual_difference": usual, "n": len(found.labels)}
+    if no_signal is None:
+        numbers |= {"smallest": smallest_recovered(planted), "repeats": n_repeats}
+        numbers |= {"weakest_tried": float(rows["gain"].min()), "strongest_tried": float(rows["gain"].max())}
+    else:
+        numbers["no_signal"] = no_signal
     return Claim("detectable", "measured", task, numbers)
 
 
@@ -138,6 +150,8 @@ def _planted(job: Job) -> pd.DataFrame:
 
     read, seed, rows = job.examples(), job.output.seed, []
     for task, found in job.sweep.tasks.items():
+        if _no_room(job, task) is not None:
+            continue
         best = found.best
         held_out = None if read.validation is None else _sample(read.validation, task, best)
         train, test, k = _sample(read.train, task, best), _sample(read.test, task, best), len(found.class_names)

@@ -219,7 +219,8 @@ class ProbeSettings:
     """What stands beside the score of each probe."""
 
     controls: bool = True
-    """Control tasks, codelength, prediction depth and planted signals too; --no-controls leaves them out."""
+    """What stands beside the scores, on unless --no-controls: control tasks, V-information and codelength, accuracy by
+    training size, prediction depth, planted signals, and how alike the layers are."""
     untrained: int = 3
     """Untrained encoders, each of its own seed, whose probes are a floor; each takes one more extraction."""
 

@@ -115,7 +115,8 @@ def build_untrained(trained: Any, seed: int) -> Any:
         if weights.ndim > 1 and (weights == old[name]).sum() * 2 > weights.numel():
             raise InputError(
                 f"{name} of the untrained {type(trained).__name__} (seed {seed}) equals the trained one: the untrained "
-                "floor would silently be the trained model; if this model was never trained, give another seed"
+                "floor would silently be the trained model; if this model was never trained, leave that floor out or "
+                "give another seed"
             )
     return model
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
-from probes.logistic import FittedProbe, LogisticProbe, whole_probe
+from probes.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the L2 penalty, strong to weak, as scikit-learn counts them (on a sum over examples)."""
@@ -183,6 +183,16 @@ def select_by_folds(
     (chosen,) = probe.on(features, device=device).fits(labels[None], (cs[best],), n_classes=n_classes)
     trials = (Trial(float(c), float(loss), bool(ok)) for c, loss, ok in zip(cs, losses, converged, strict=True))
     return Selection(chosen, tuple(trials)), log_probs[best]
+
+
+def uninformed(labels: NDArray[np.integer[Any]], *, n_classes: int) -> NDArray[np.float64]:
+    """(classes,) log probabilities of the probe that sees no features: what one fitted on a constant vector says.
+
+    A class that `labels` do not show has odds of 1 to examples + 1, as with any probe.
+    """
+    counts = np.bincount(labels, minlength=n_classes)
+    logits = np.where(counts > 0, np.log(np.maximum(counts, 1) / len(labels)), -np.log(len(labels) + 1))
+    return log_softmax(logits)
 
 
 def majority(labels: NDArray[np.integer[Any]], *, n_classes: int) -> NDArray[np.float64]:

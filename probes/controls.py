@@ -18,6 +18,8 @@ DRAWS = 5
 NEAR = 0.05
 """How far the share of a control's most frequent class may lie from that of the real labels."""
 TRIES = 2000
+SCORED = 10
+"""Test texts at least that have a type which occurs in training."""
 
 
 class NoControlError(InputError):
@@ -46,17 +48,27 @@ class ControlTask:
 class Memorised:
     """How the probe of one place does on control tasks, beside the real one on the same texts."""
 
-    hits: NDArray[np.float64]
-    """(scored texts,) share of the draws in which the control label is read right."""
-    real_hits: NDArray[np.float64]
-    """(scored texts,) 1 where the real label is read right, else 0."""
-    accuracies: NDArray[np.float64]
-    """(draws,) on the scored texts."""
+    hits: NDArray[np.bool_]
+    """(draws, scored texts) whether the control label is read right."""
+    real_hits: NDArray[np.bool_]
+    """(scored texts,) whether the real label is."""
+    converged: bool
+    """Whether every probe of control labels reached its tolerance."""
+
+    @property
+    def accuracies(self) -> NDArray[np.float64]:
+        """(draws,) on the scored texts."""
+        return np.asarray(self.hits.mean(axis=1))
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """(scored texts,) 1 where the real label is read right, minus the share of the draws that are."""
+        return np.asarray(self.real_hits - self.hits.mean(axis=0))
 
     @property
     def selectivity(self) -> float:
         """Real accuracy minus the mean accuracy on the draws."""
-        return float((self.real_hits - self.hits).mean())
+        return float(self.gaps.mean())
 
 
 def draw_control(
@@ -91,11 +103,13 @@ def draw_control(
     ids = {kind: i for i, kind in enumerate(dict.fromkeys([*train, *test]))}
     of_train, of_test = (np.array([ids[kind] for kind in kinds], dtype=np.int64) for kinds in (train, test))
     scored = np.isin(of_test, of_train)
-    if not scored.any():
-        raise NoControlError("no test text has a type that occurs in training")
+    if scored.sum() < SCORED:
+        raise NoControlError(f"of {len(scored)} test texts {scored.sum()} have a type that occurs in training")
+    if len(set(train)) == len(set(zip(train, labels.tolist(), strict=True))) <= len(train) / 2:
+        raise NoControlError("the types alone give the real labels")
     share = np.bincount(labels, minlength=n_classes) / len(labels)
     found: list[NDArray[np.int64]] = []
-    real = 0
+    repeated = 0
     for _ in range(TRIES):
         if len(found) == draws:
             break
@@ -103,18 +117,16 @@ def draw_control(
         own = np.bincount(drawn[of_train], minlength=n_classes) / len(labels)
         if abs(own.max() - share.max()) > NEAR:
             continue
-        if any(_renamed(drawn[of_train], other[of_train]) for other in found):
-            continue
-        if _renamed(drawn[of_train], labels):
-            real += 1
+        if any(_renamed(drawn[of_train], other) for other in (labels, *(known[of_train] for known in found))):
+            repeated += 1
             continue
         found.append(drawn)
     if len(found) < draws:
         kind, most = Counter(train).most_common(1)[0]
-        why = "the types alone give the real labels"
-        if not real:
+        why = f"{len(set(train))} types can be given labels in a few ways only"
+        if not repeated:
             why = f"the type {kind!r} has {most / len(train):.0%} of the training texts, the top class {max(share):.0%}"
-        raise NoControlError(f"{len(found)} of {TRIES} draws of control labels are like the real ones: {why}")
+        raise NoControlError(f"of {TRIES} draws {len(found)} are control labels of their own: {why}")
     return ControlTask(np.stack([d[of_train] for d in found]), np.stack([d[of_test] for d in found]), scored)
 
 
@@ -135,7 +147,7 @@ def memorising(tasks: Mapping[str, ControlTask]) -> Callable[[Place], Memorised 
         unseen = place.test.features[control.scored]
         hits = np.stack([p.predict(unseen) == row[control.scored] for p, row in zip(fitted, control.test, strict=True)])
         real_hits = place.chosen.probe.predict(unseen) == place.test.labels[control.scored]
-        return Memorised(hits.mean(axis=0), real_hits.astype(float), hits.mean(axis=1))
+        return Memorised(hits, real_hits, all(probe.converged for probe in fitted))
 
     return study
 

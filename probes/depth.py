@@ -31,6 +31,8 @@ class Refitted:
     """(texts,)"""
     refits: NDArray[np.int64]
     """(refits, texts) predictions of probes fitted on resampled training texts."""
+    converged: bool
+    """Whether all of those reached their tolerance."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[Place], Refitted]:
             np.exp(log_prob[np.arange(len(log_prob)), place.test.labels]),
             np.asarray(log_prob.argmax(axis=1)),
             np.stack([probe.predict(place.test.features) for probe in probes]),
+            all(probe.converged for probe in probes),
         )
 
     return study

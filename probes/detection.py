@@ -42,6 +42,18 @@ def smallest_recovered(planted: Sequence[Planted]) -> float | None:
     return least
 
 
+def no_room(labels: NDArray[np.integer[Any]], hidden: int, *, n_classes: int, weakest: float = GAINS[0]) -> str | None:
+    """Why no signal can be planted in features of `hidden` dimensions with these training labels, if none can."""
+    top = np.bincount(labels).max() / len(labels)
+    if top == 1:
+        return "the training texts show one class only"
+    if n_classes > hidden:
+        return f"{n_classes} classes have no room for marks in {hidden} dimensions"
+    if top + weakest >= 1:
+        return f"the most frequent class has {top:.1%} of the training texts, and the weakest signal adds {weakest:.0%}"
+    return None
+
+
 def plant(
     train: Sample,
     validation: Sample | None,
@@ -73,7 +85,7 @@ def plant(
         seed: Of the directions, marks and labels.
 
     Raises:
-        InputError: The training labels show one class only, or there are more classes than dimensions.
+        InputError: There is `no_room` for a signal.
     """
     rng = np.random.default_rng(seed)
     if validation is None:
@@ -82,10 +94,8 @@ def plant(
     splits = train, validation, test
     hidden = train.features.shape[1]
     prior = np.bincount(train.labels, minlength=n_classes) / len(train.labels)
-    if prior.max() == 1:
-        raise InputError("signals can be planted where there are two classes or more")
-    if n_classes > hidden:
-        raise InputError(f"{n_classes} classes have no room for marks in {hidden} dimensions")
+    if reason := no_room(train.labels, hidden, n_classes=n_classes, weakest=min(gains)):
+        raise InputError(f"no signal can be planted: {reason}")
     gains = [gain for gain in sorted(gains) if prior.max() + gain < 1]
     chances = [_chance(prior, gain) for gain in gains]
     marks = [rng.choice(n_classes, size=len(split.labels), p=prior) for split in splits]

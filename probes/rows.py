@@ -76,7 +76,11 @@ def as_text(value: Any, names: Sequence[str] | None) -> str | None:
 
 
 def label_values(values: list[Any], names: Sequence[str] | None, source: object, task: str) -> list[Any]:
-    """Each label as text, a list of labels as a tuple; None where a label is missing."""
+    """Each label as text, a list of labels as a tuple; None where a label is missing.
+
+    A CSV file has no lists: where every label of a column is one written out, as pandas writes them, lists they are.
+    """
+    values = _lists(values)
     if values and all(value in (-1, "-1") for value in values):
         raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
     listed = any(isinstance(value, list) for value in values)
@@ -93,6 +97,17 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
     labels = [None if cell is None else tuple(as_text(value, names) for value in cell) for cell in cells]
     whole = [None if label is None or None in label else label for label in labels]
     return whole if listed else [label and label[0] for label in whole]
+
+
+def _lists(values: list[Any]) -> list[Any]:
+    """The lists that all of these spell; the values as they are where one does not."""
+    spelt = [value for value in values if value is not None and value == value]
+    if not spelt or not all(isinstance(value, str) and value.strip().startswith("[") for value in spelt):
+        return values
+    try:
+        return [_parsed(value.strip()) if isinstance(value, str) else None for value in values]
+    except InputError:
+        return values
 
 
 def as_spans(value: Any, text: str) -> Spans:

@@ -55,8 +55,8 @@ class TaskSweep:
             yield point, float(value), float(lower), float(upper)
 
     @property
-    def detectable(self) -> float:
-        """The smallest difference from the winner's test accuracy that these limits tell from 0; nan for one point."""
+    def detectable(self) -> tuple[float, float]:
+        """How far from the winner's test accuracy a point must lie for these limits to tell: the least, the median."""
         reference = list(self.selections).index(self.best)
         return detectable(*self._gaps, n=len(self.labels), reference=reference)
 

@@ -71,9 +71,9 @@ def control_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.DataF
         own: list[tuple[Point, Memorised]] = [
             (point, found) for (name, point), found in sweep.studies["control"].items() if name == task
         ]
-        gaps = np.stack([found.real_hits - found.hits for _, found in own], axis=1)
+        gaps = np.stack([found.gaps for _, found in own], axis=1)
         for (point, found), limits in zip(own, mean_intervals(gaps, seed=sweep.seed), strict=True):
-            real, n = float(found.real_hits.mean()), len(found.hits)
+            real, n = float(found.real_hits.mean()), len(found.real_hits)
             spread = (found.accuracies.mean(), found.accuracies.min(), found.accuracies.max(), control.majority.mean())
             shares = (real, found.selectivity, *limits, n, n / len(control.scored))
             rows.append((task, point.pooling, point.layer, *spread, *shares))

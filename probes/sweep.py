@@ -17,9 +17,9 @@ from probes.classifiers import (
     Folds,
     Selection,
     bag_of_words,
-    majority,
     select_by_folds,
     select_probe,
+    uninformed,
 )
 from probes.metrics import METRICS
 from probes.places import Examples, Place, Point, Sample, Study
@@ -159,7 +159,7 @@ def sweep_probes(
     done = {}
     for task, classes in names.items():
         said, n = predictions[task], len(test.labels[task])
-        said["majority"] = Predictions.of(np.tile(majority(train.labels[task], n_classes=len(classes)), (n, 1)))
+        said["majority"] = Predictions.of(np.tile(uninformed(train.labels[task], n_classes=len(classes)), (n, 1)))
         if all(split.texts is not None for split in splits.values()):
             said["bag_of_words"] = Predictions.of(_words(splits, task, parts.get(task), order, len(classes)))
         if heads and task in heads:
@@ -179,15 +179,29 @@ def sweep_probes(
             best=min(eligible, key=lambda point: scores[task][point]["log_loss"]),
             resampled=resampled,
         )
-    return Sweep(done, model=model, seed=seed, notes=tuple(_care(selections)), studies=found)
+    return Sweep(done, model=model, seed=seed, notes=tuple(_care(selections, found)), studies=found)
 
 
-def _care(selections: Mapping[str, Mapping[Point, Selection]]) -> Iterator[str]:
+def _care(
+    selections: Mapping[str, Mapping[Point, Selection]], studies: Mapping[str, Mapping[tuple[str, Point], Any]]
+) -> Iterator[str]:
+    """Which fits ended before they reached their tolerance."""
     for task, chosen in selections.items():
-        failed = [str(point) for point, selection in chosen.items() if not selection.probe.converged]
-        if failed:
-            shown = ", ".join(failed[:6]) + (" and others" if len(failed) > 6 else "")
-            yield f"The probe of {task} did not reach its tolerance at {shown}; its scores are close to the optimum."
+        if failed := [str(point) for point, selection in chosen.items() if not selection.probe.converged]:
+            yield (
+                f"The probe of {task} did not reach its tolerance at {_some(failed)}: better scores may be possible "
+                "there."
+            )
+    for name, found in studies.items():
+        # A study says so where it fits probes of its own.
+        if failed := [
+            f"{task} {point}" for (task, point), each in found.items() if not getattr(each, "converged", True)
+        ]:
+            yield f"A probe of the study {name!r} did not reach its tolerance at {_some(failed)}."
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (" and others" if len(names) > 6 else "")
 
 
 def training_folds(train: Examples, n: int, *, seed: int, order: NDArray[np.int64] | None = None) -> dict[str, Folds]:

@@ -254,11 +254,11 @@ def simultaneous(
 
 def detectable(
     differences: NDArray[np.floating[Any]], resampled: NDArray[np.floating[Any]], *, n: int, reference: int
-) -> float:
-    """The smallest difference from the reference that the simultaneous intervals would exclude 0 for.
+) -> tuple[float, float]:
+    """How large a difference from the reference must be for the simultaneous intervals to exclude 0.
 
-    It is the median, over the places other than the reference itself, of the intervals' half width; nan where there
-    are none.
+    It is the intervals' half width, which is smaller where a place answers much as the reference does: the least over
+    the other places, and the median. Places that always answer alike tell nothing; nan where there are no others.
 
     Args:
         differences: (points,) in accuracy, as measured.
@@ -268,7 +268,8 @@ def detectable(
     """
     lower, upper = simultaneous(differences, resampled, n=n)
     others = np.delete((upper - lower) / 2, reference)
-    return float(np.median(others)) if len(others) else math.nan
+    others = others[others > 0]
+    return (float(others.min()), float(np.median(others))) if len(others) else (math.nan, math.nan)
 
 
 def _total(difference: float, n: int) -> tuple[float, float]:
@@ -285,7 +286,8 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     z = 1.959963984540054
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At an end of the scale the interval ends there; rounding alone keeps it from that.
+    return (0.0 if share == 0 else max(0.0, centre - half)), (1.0 if share == 1 else min(1.0, centre + half))
 
 
 def percentile(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
@@ -311,6 +313,16 @@ def mean_intervals(values: NDArray[np.floating[Any]], *, seed: int = 0) -> list[
         drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
         means[window] = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n) @ values / n
     return [percentile(column) for column in means.T]
+
+
+def share_intervals(hits: NDArray[np.bool_], *, seed: int = 0) -> list[tuple[float, float]]:
+    """95 % intervals of the shares of (examples, columns) hits, paired; Wilson's where a share is 0 or 1."""
+    found = mean_intervals(hits.astype(float), seed=seed)
+    shares = hits.mean(axis=0)
+    return [
+        wilson(float(share), len(hits)) if share in (0, 1) else limits
+        for share, limits in zip(shares, found, strict=True)
+    ]
 
 
 def jackknife(measured: float, without: NDArray[np.floating[Any]]) -> tuple[float, float]:

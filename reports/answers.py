@@ -100,6 +100,9 @@ def _tie_sentences(view: View, task: str) -> Iterator[str]:
 
 def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
     floors = {SHORT_FLOORS.get(floor, floor): score for floor, score in view.floors(task).items()}
+    for claim in view.claims("floor", task):  # a point of a curve, whose height is a floor
+        if claim.numbers["floor"] == "layer_0_mean":
+            floors[SHORT_FLOORS["layer_0_mean"]] = value(claim, "accuracy")
     best = view.best(task) if view.claim("best", task) else None
     found = view.beside(task, best[0]) if best else {}
     beside = {SHORT_FLOORS.get(floor, floor): scores for floor, scores in found.items()}
@@ -115,6 +118,7 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
     ]
     label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
     caption = "Bands: 95 % intervals. Grey: floors. " + (f"Ring: lowest log loss {view.choosing}. " if best else "")
+    caption += "Control labels: of the texts whose type occurs in training. " if "control" in found else ""
     svg = figures.layer_curves(curve, floors, label, beside=beside, best=best, random_pooler=view.random_pooler)
     random = "Dashed line: a pooler that was never trained."
     return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,16 @@ def limits(view: View, task: str) -> Iterator[str]:
     found = view.claim("detectable", task)
     if found is None:
         return
-    n, least = count(value(found, "n")), _points(value(found, "difference"))
-    yield f"With {n} test texts, differences under {least} points between two places cannot be seen."
-    if found.numbers.get("smallest") is None:
+    n, least, usual = count(value(found, "n")), value(found, "difference"), value(found, "usual_difference")
+    if math.isfinite(least):
+        half = f"; for half of the places it takes {_points(usual)} or more" if math.isfinite(usual) else ""
+        yield (
+            f"With {n} test texts, a difference under {_points(least)} points between the best place and another "
+            f"cannot be seen{half}."
+        )
+    if reason := found.numbers.get("no_signal"):
+        yield f"No signal of known strength could be planted, to see which would be found: {name(str(reason), 300)}."
+    elif found.numbers.get("smallest") is None:
         most = _points(value(found, "strongest_tried"))
         yield (
             "Signals of known strength were planted in these vectors, and none was found each time: not even the "
@@ -38,6 +46,9 @@ def limits(view: View, task: str) -> Iterator[str]:
 def control(view: View) -> Section | None:
     """Read, or learnt by heart?"""
     verdict, parts = [], []
+    column = (view.result.settings.get("data") or {}).get("control_type")
+    kind = f"what column {name(str(column), 40)} says" if column else "the text's first word"
+    exposed = "that type" if column else "a text's first word"
     for i, task in enumerate(view.tasks, start=1):
         if absent := view.claim("no_control", task):
             reason = name(str(absent.numbers.get("reason", "")), 300)
@@ -49,7 +60,8 @@ def control(view: View) -> Section | None:
                     task,
                     f"Of the test texts whose type occurs in training{_scored(view, task)} the best probe reads the "
                     f"label of {percent(value(found, 'accuracy'))}; trained on "
-                    f"random labels that hang on a text's type alone, it learns {heart} by heart. "
+                    f"random labels that hang on a text's type alone, it learns {heart} by heart (always answering the "
+                    f"most frequent: {percent(value(found, 'control_majority'))}). "
                     f"Selectivity: {_points(value(found, 'selectivity'))} points (95 % interval "
                     f"{interval(found.interval)})"
                     + (", not told apart from none." if found.outcome == "cannot_tell" else "."),
@@ -93,8 +105,10 @@ def control(view: View) -> Section | None:
         parts.append(Part(view.heading(task), drawings=drawings, tables=(table,)))
     notes = (
         "A control task gives all texts of one type the same label, drawn at random as often as in the real labels; a "
-        "type is the text's first word, unless a column was named. Each probe has the penalty of the real task.",
-        "A place that exposes a text's first word has low selectivity, whatever it knows of the real label.",
+        f"type is {kind}. Each probe has the penalty of the real task.",
+        f"A place that exposes {exposed} has low selectivity, whatever it knows of the real label.",
+        "Intervals resample the test texts; how much hangs on which labels were drawn, the lowest and the highest draw "
+        "show.",
     )
     return Section("Read, or learnt by heart?", "control", tuple(verdict), tuple(parts), notes) if verdict else None
 
@@ -167,8 +181,9 @@ def sizes(view: View) -> Section | None:
                 f"Trained on {count(near['examples'])} texts the best place is right on {percent(near['accuracy'])}, "
                 f"on all {count(last['examples'])} on {percent(last['accuracy'])}."
                 if near["examples"] < last["examples"]
-                else f"Each doubling of the training texts still helps: {percent(own.iloc[-2]['accuracy'])} with "
-                f"{count(own.iloc[-2]['examples'])}, {percent(last['accuracy'])} with all {count(last['examples'])}.",
+                else f"Trained on all {count(last['examples'])} texts the best place is right on "
+                f"{percent(last['accuracy'])}, on {count(own.iloc[-2]['examples'])} of them on "
+                f"{percent(own.iloc[-2]['accuracy'])}: it may not have levelled off.",
             )
         )
         words = "; ".join(f"{count(r.examples)} texts {percent(r.accuracy)}" for r in own.itertuples())

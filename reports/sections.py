@@ -169,10 +169,17 @@ def _floors(view: View) -> Section | None:
     heading = ("compared with", "it is right on", "best place minus it", "95 % interval", "so")
     about = ("task",) if len(view.tasks) > 1 else ()
     caption = "Test accuracy; differences in percentage points, paired over the same test texts."
+    if any(row[-5] == wording.floor("control") for row in rows):
+        caption += " Random labels: of the texts whose type occurs in training, as is the best place's share there."
     table = Table(caption, rows=tuple(rows), **columns(*about, *heading, numeric=heading[1:4]))
+    embeddings = (
+        "layer 0 holds words before any attention"
+        if any(row[-5] == wording.floor("layer_0_mean") for row in rows)
+        else "the mean of the embeddings (layer 0), words before any attention, was not read, or is the best itself"
+    )
     notes = (
         "A score means little alone. Always answering the most frequent class of the training texts needs no text; a "
-        "bag of words sees which words occur but not their order; layer 0 holds words before any attention.",
+        f"bag of words sees which words occur but not their order; {embeddings}.",
         LUCK,
         *(view.about(task, said) for task in view.tasks for said in evidence.limits(view, task)),
     )
@@ -200,6 +207,8 @@ def _classes(view: View) -> Section | None:
         if rows is not None and len(rows):
             wide = rows.pivot_table(index="class", columns="metric", values="value", sort=False)
             wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
+            there = rows[rows["n"] > 0]["class"]
+            wide = wide[wide.index.isin(there)]  # of a class that no test text has there is nothing to say
             lines = tuple((name(key), *(percent(v) for v in values)) for key, *values in wide.itertuples())
             heading = ("class", "precision", "recall", "F1")
             folded = len(wide) > MOST_CLASSES

@@ -33,12 +33,14 @@ FLOORS = {
     "layer_0_mean": "the mean of the embeddings (layer 0)",
     "model_head": "the model's own classifier",
     "untrained": "untrained encoders of the same kind",
+    "control": "random labels learnt by heart",
 }
 """Floor -> what the best place is compared with."""
 
 SHORT_FLOORS = {
     "majority": "majority",
     "bag_of_words": "bag of words",
+    "layer_0_mean": "layer 0 mean",
     "model_head": "own classifier",
     "untrained": "untrained",
     "control": "control labels",

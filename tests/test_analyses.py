@@ -100,6 +100,39 @@ def test_what_is_erased_of_each_text_averages_to_the_claim(place, result):
     assert not [c for c in unchecked.claims if c.id == "faithfulness"]
 
 
+def test_where_no_signal_can_be_planted_the_rest_is_measured_and_the_page_says_why(place):
+    """A class in one of 150 texts: no strength fits above the share of the other."""
+    for seed, name in enumerate(("train", "test")):
+        made = pd.DataFrame(rows(152, seed), columns=["text", "label"]).assign(label="usual")
+        made.loc[5, "label"] = "rare"
+        made.to_csv(place / f"{name}-rare.csv", index=False)
+    named = [part for n in ("train", "test") for part in (f"--{n}", str(place / f"{n}-rare.csv"))]
+    named += ["--validation", str(place / "train-rare.csv")]
+    assert call(place, "layers", *named, "--layers", "1", "--poolings", "mean", "--untrained", "0", out="rare") == 0
+    found = AnalysisResult.load(place / "rare")
+    (claim,) = (claim for claim in found.claims if claim.id == "detectable")
+    assert claim.numbers["no_signal"].startswith("the most frequent class has 99.3% of the training texts")
+    assert not len(found.tables["planted"])
+    page = (place / "rare" / "report.html").read_text()
+    assert "No signal of known strength could be planted, to see which would be found: the most frequent class" in page
+    assert "cannot be seen" not in page  # with one place there is no other to differ from
+
+
+def test_every_floor_row_has_its_interval(result):
+    test = result.tables["metrics"].query("split == 'test' and metric == 'accuracy'")
+    assert test[["lower", "upper"]].notna().all(axis=None)
+    assert (test["lower"] <= test["value"]).all()
+    assert (test["value"] <= test["upper"]).all()
+
+
+def test_the_control_is_a_floor_as_any_other(result):
+    (selectivity,) = (claim for claim in result.claims if claim.id == "selectivity")
+    (floor,) = (claim for claim in result.claims if claim.id == "floor" and claim.numbers["floor"] == "control")
+    assert (floor.outcome, floor.interval) == (selectivity.outcome, selectivity.interval)
+    assert floor.numbers["difference"] == selectivity.numbers["selectivity"]
+    assert floor.numbers["accuracy"] == selectivity.numbers["control_accuracy"]
+
+
 def test_floors_and_controls_stand_beside_every_probe(result):
     test = result.tables["metrics"].query("split == 'test' and metric == 'accuracy'")
     places = set(zip(*(test[test["probe"] == "logistic"][key] for key in ("pooling", "layer")), strict=True))

@@ -19,6 +19,7 @@ from probes.classifiers import (
     pack_probes,
     select_by_folds,
     select_probe,
+    uninformed,
 )
 from probes.logistic import log_softmax, score, standardisation
 
@@ -135,6 +136,15 @@ def test_the_penalty_with_the_lowest_validation_loss_is_chosen(three_classes):
 
 def test_majority_is_the_training_frequency_smoothed_by_one():
     np.testing.assert_allclose(np.exp(majority(np.array([0, 0, 1]), n_classes=3)), [3 / 6, 2 / 6, 1 / 6])
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1], [2, 0, 2, 2, 0, 4], [1, 1, 1]])
+def test_the_probe_that_sees_no_features_says_what_one_fitted_on_a_constant_vector_does(labels):
+    y = np.array(labels * 20)
+    fitted = LogisticProbe(tol=1e-12).fit(np.ones((len(y), 3), dtype=np.float32), y, n_classes=5)
+    np.testing.assert_allclose(
+        fitted.log_prob(np.ones((1, 3), dtype=np.float32))[0], uninformed(y, n_classes=5), atol=1e-5
+    )
 
 
 def test_a_bag_of_words_learns_words_and_no_order():

@@ -553,6 +553,23 @@ def test_each_value_of_a_column_of_lists_is_a_task(tmp_path, name, a):
     assert not any("left out" in note for note in splits.notes)
 
 
+@pytest.mark.parametrize("write", [json.dumps, repr])
+def test_lists_that_a_csv_file_spells_are_lists(tmp_path, write):
+    cells = [[["a", "b"], ["a"], [], ["b"]][i % 4] for i in range(40)]
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(40)], "tags": [write(cell) for cell in cells]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    splits = read_splits(Source(str(tmp_path / "t.csv")), labels=["tags"])
+    assert splits.class_names == {"tags: a": ("no", "yes"), "tags: b": ("no", "yes")}
+    assert splits.train.dataset.labels["tags: a"].tolist() == [int("a" in cell) for cell in cells]
+
+
+def test_names_in_brackets_are_names(tmp_path):
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(40)], "kind": ["[URGENT]", "[later]"] * 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    splits = read_splits(Source(str(tmp_path / "t.csv")), labels=["kind"])
+    assert splits.class_names == {"kind": ("[URGENT]", "[later]")}
+
+
 def test_lists_stand_beside_other_label_columns_in_their_order(tmp_path):
     frame = pd.DataFrame({"text": [f"text {i}" for i in range(40)], "x": ["u", "v"] * 20, "y": [1, 1, 0, 0] * 10})
     frame["tags"] = [["p"], [], [], ["p", "q"]] * 10

@@ -66,7 +66,9 @@ def test_strengths_beyond_perfection_are_left_out():
 
 def test_what_cannot_be_planted_is_refused():
     one = [Sample(np.zeros((4, 3), dtype=np.float32), np.zeros(4, dtype=int))] * 3
-    with pytest.raises(InputError, match="two classes or more"):
+    with pytest.raises(InputError, match="one class only"):
         plant(*one, n_classes=2)
+    with pytest.raises(InputError, match=r"has 99\.0% of the training texts, and the weakest signal adds 1%"):
+        plant(*samples(200, share=(0.995, 0.005)), n_classes=2)
     with pytest.raises(InputError, match="no room for marks in 16 dimensions"):
         plant(*samples(200, n_classes=20), n_classes=20)

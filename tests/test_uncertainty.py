@@ -18,8 +18,10 @@ from probes.uncertainty import (
     bootstrap,
     detectable,
     jackknife,
+    mean_intervals,
     percentile,
     reflected,
+    share_intervals,
     simultaneous,
     wilson,
 )
@@ -220,17 +222,29 @@ def test_the_interval_of_a_calibration_error_takes_off_what_chance_adds():
     assert reflected(np.array([0.3] * 9 + [0.5]), 0.2) == (pytest.approx(-0.055), 0.2)
 
 
-def test_the_detection_limit_is_the_median_half_width_of_the_other_places():
+def test_the_detection_limits_are_the_least_and_the_median_half_width_of_the_other_places():
     rng = np.random.default_rng(0)
     measured = np.array([0.0, 0.1, 0.2, -0.1])
     resampled = measured + rng.standard_normal((1000, 4)) * [0, 0.01, 0.05, 0.1]
     lower, upper = simultaneous(measured, resampled, n=100)
-    found = detectable(measured, resampled, n=100, reference=0)
-    assert found == pytest.approx((upper[2] - lower[2]) / 2)
-    shifted = np.array([0.0, 0.1, found * 1.01, -0.1])
+    least, usual = detectable(measured, resampled, n=100, reference=0)
+    assert (least, usual) == pytest.approx(((upper[1] - lower[1]) / 2, (upper[2] - lower[2]) / 2))
+    shifted = np.array([0.0, least * 0.99, usual * 1.01, -0.1])
     moved = simultaneous(shifted, resampled + shifted - measured, n=100)
     assert moved[0][2] > 0  # such a difference is told from 0
-    assert np.isnan(detectable(measured[:1], resampled[:, :1], n=100, reference=0))
+    assert moved[0][1] < 0 < moved[1][1]  # such a one is not, and nowhere is one so small
+    alike = np.column_stack([resampled, resampled[:, 0]])  # one more place, that answers as the reference does
+    assert detectable(np.append(measured, 0.0), alike, n=100, reference=0)[0] == pytest.approx(least, rel=0.1)
+    assert np.isnan(detectable(measured[:1], resampled[:, :1], n=100, reference=0)).all()
+
+
+def test_shares_of_0_and_1_have_wilsons_interval():
+    hits = np.zeros((157, 3), dtype=bool)
+    hits[:, 1], hits[:80, 2] = True, True
+    none, every, half = share_intervals(hits)
+    assert none == (0.0, pytest.approx(0.0239, abs=1e-4))
+    assert every == (pytest.approx(1 - 0.0239, abs=1e-4), 1.0)
+    assert half == mean_intervals(hits.astype(float))[2]
 
 
 def test_predictions_and_labels_that_do_not_fit_are_errors():
