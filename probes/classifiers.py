@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,11 +81,8 @@ class Selection:
 def select_probe(path: Iterable[FittedProbe], features: Any, labels: NDArray[np.integer[Any]]) -> Selection:
     """The probe of a path whose penalty gives the lowest log loss on validation.
 
-    The path runs from strong to weak and ends at the first rise: along a regularisation path the validation loss falls,
-    then rises, and the weakest penalties are the slowest to fit.
-
     Args:
-        path: Probes of increasing `c`; taken as far as needed.
+        path: Probes of increasing `c`; of equally good ones the first, with the strongest penalty, is chosen.
         features: (examples, hidden) of the held-out examples; may be sparse.
         labels: (examples,) theirs.
 
@@ -93,24 +91,16 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: NDArray[np.
     """
     check_same_length(validation_features=np.empty(features.shape[0]), validation_labels=labels)
     trials: list[Trial] = []
-    best: FittedProbe | None = None
+    best, least = None, math.inf
     for fitted in path:
         log_prob = fitted.log_prob(features)
         loss = float(-log_prob[np.arange(len(labels)), labels].mean())
-        rises = bool(trials) and loss > min(t.validation_log_loss for t in trials)
         trials.append(Trial(fitted.c, loss, fitted.converged))
-        if rises:
-            break
-        best = fitted
+        if loss < least:
+            best, least = fitted, loss
     if best is None:
         raise InputError("no penalty strength was given to choose from")
     return Selection(best, tuple(trials))
-
-
-def before_rise(losses: NDArray[np.floating[Any]]) -> int:
-    """Where `select_probe` would have stopped, of (penalties,) validation losses that are all known."""
-    rises = np.flatnonzero(losses > np.minimum.accumulate(losses))
-    return int(rises[0] if len(rises) else len(losses)) - 1
 
 
 @dataclass(frozen=True, eq=False)

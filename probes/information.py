@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, before_rise, majority
+from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, majority
 from probes.logistic import FittedProbe, score
 from probes.places import Place
 
@@ -133,7 +133,7 @@ def information(place: Place) -> Information:
     if held_out is not None:
         log_prob, _ = score([probe for _, probes in prefixes for probe in probes], held_out.features, held_out.labels)
         losses = -log_prob.mean(axis=1).reshape(len(prefixes), -1)
-        chosen = [probes[before_rise(own)] for (_, probes), own in zip(prefixes, losses, strict=True)]
+        chosen = [probes[int(own.argmin())] for (_, probes), own in zip(prefixes, losses, strict=True)]
     else:
         chosen = [next(probe for probe in probes if probe.c == place.chosen.probe.c) for _, probes in prefixes]
     chosen.append(place.chosen.probe)

@@ -13,7 +13,7 @@ from probes.classifiers import Selection
 from probes.logistic import FittedProbe
 from probes.metrics import confusion, per_class
 from probes.places import Point
-from probes.uncertainty import Bootstrap, Predictions, detectable, simultaneous
+from probes.uncertainty import Bootstrap, Predictions, class_intervals, detectable, simultaneous
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,15 +101,17 @@ class Sweep:
             for column, key in enumerate(found.test):
                 base = {"task": task, "split": "test", "n": len(found.labels), **_where(key)}
                 for name, value in found.test[key].items():
-                    limits = found.resampled.interval(name, column)
-                    rows.append({**base, "metric": name, "value": value, "lower": limits[0], "upper": limits[1]})
+                    lower, upper = found.resampled.interval(name, column)
+                    rows.append({**base, "metric": name, "value": value, "lower": lower, "upper": upper})
                 if isinstance(key, str) or key == found.best:
                     classes = per_class(found.labels, found.predictions[key].log_prob)
+                    limits = class_intervals(found.labels, found.predictions[key].predicted, len(found.class_names))
                     for name in ("precision", "recall", "f1", "auroc"):
                         for i, class_name in enumerate(found.class_names):
-                            count = int(classes["count"][i])
-                            value = float(classes[name][i])
-                            rows.append({**base, "metric": name, "class": class_name, "value": value, "n": count})
+                            own = {"class": class_name, "n": int(classes["count"][i])}
+                            if name in limits:
+                                own |= dict(zip(("lower", "upper"), limits[name][i], strict=True))
+                            rows.append({**base, "metric": name, "value": float(classes[name][i]), **own})
         columns = ("task", "pooling", "layer", "probe", "split", "metric", "class", "value", "lower", "upper", "n")
         table = _frame(rows, columns, whole=("layer", "n"))
         table.insert(0, "model", self.model)

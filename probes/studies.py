@@ -14,7 +14,7 @@ from probes.depth import Refitted, prediction_depth, refitting, reliability
 from probes.information import information
 from probes.places import Point, Study
 from probes.scores import Sweep
-from probes.uncertainty import mean_intervals
+from probes.uncertainty import mean_intervals, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,13 +52,14 @@ def information_table(sweep: Sweep) -> pd.DataFrame:
 
 
 def sizes_table(sweep: Sweep) -> pd.DataFrame:
-    """Test accuracy and log loss (nats) of each place by number of training examples."""
+    """Test accuracy, its 95 % interval (Wilson) and log loss (nats) of each place by number of training examples."""
     rows = [
-        (task, point.pooling, point.layer, size.examples, size.c, size.accuracy, size.log_loss)
+        (*(task, point.pooling, point.layer, size.examples, size.c, size.accuracy), *limits, size.log_loss)
         for (task, point), found in sweep.studies["information"].items()
         for size in found.sizes
+        for limits in [wilson(size.accuracy, len(sweep.tasks[task].labels))]
     ]
-    return _frame(rows, "task pooling layer", "examples c accuracy log_loss")
+    return _frame(rows, "task pooling layer", "examples c accuracy lower upper log_loss")
 
 
 def control_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.DataFrame:

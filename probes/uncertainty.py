@@ -290,6 +290,23 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return (0.0 if share == 0 else max(0.0, centre - half)), (1.0 if share == 1 else min(1.0, centre + half))
 
 
+def class_intervals(
+    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], n_classes: int
+) -> dict[str, list[tuple[float, float]]]:
+    """95 % intervals of each class's precision, recall and F1; nan where there is nothing to share.
+
+    Each is a share of some examples, or tells one: precision of those predicted so, recall of those labelled so, and F1
+    is 2 J / (1 + J) of J, the right ones' share of those that are either. The intervals are Wilson's.
+    """
+    right = np.bincount(labels[labels == predicted], minlength=n_classes)
+    said, true = (np.bincount(each, minlength=n_classes) for each in (predicted, labels))
+    found = {
+        name: [wilson(hits / n, int(n)) if n else (math.nan, math.nan) for hits, n in zip(right, of, strict=True)]
+        for name, of in (("precision", said), ("recall", true), ("f1", said + true - right))
+    }
+    return found | {"f1": [(2 * lower / (1 + lower), 2 * upper / (1 + upper)) for lower, upper in found["f1"]]}
+
+
 def percentile(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
     """The middle 95 % of (resamples,) values, those that are nan left out; nan where all are."""
     defined = values[~np.isnan(values)]

@@ -189,7 +189,8 @@ def sizes(view: View) -> Section | None:
         words = "; ".join(f"{count(r.examples)} texts {percent(r.accuracy)}" for r in own.itertuples())
         label = Label(f"sizes-{i}", f"Test accuracy by number of training texts for {name(task)}", f"{words}.")
         floor = view.floors(task).get("majority", 0.0)
-        caption = f"{wording.place(*best, random_pooler=view.random_pooler).capitalize()}. Dashed: majority."
+        where = wording.place(*best, random_pooler=view.random_pooler).capitalize()
+        caption = f"{where}. Band: 95 % intervals. Dashed: majority."
         parts.append(Part(view.heading(task), drawings=(Drawing(figures.size_curve(own, floor, label), caption),)))
     notes = (
         "The smaller training sets are parts of the larger ones, drawn once: the left end of the curve is noisy.",

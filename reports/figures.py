@@ -28,7 +28,7 @@ from reports.drawing import (
     svg_text,
     ticks,
 )
-from reports.wording import POOLINGS, count, decimal, name, percent, reading
+from reports.wording import POOLINGS, count, decimal, interval, name, percent, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +147,7 @@ def size_curve(frame: pd.DataFrame, floor: float, label: Label) -> str:
     """Accuracy against the number of training texts, on a scale of doublings, with the majority's as a dashed line.
 
     Args:
-        frame: examples, accuracy; one row a size.
+        frame: examples, accuracy, and the ends of its interval, lower and upper; one row a size.
         floor: Accuracy of the majority.
         label: Its text alternative.
     """
@@ -166,7 +166,12 @@ def size_curve(frame: pd.DataFrame, floor: float, label: Label) -> str:
             ax=axes,
         )
         axes.axhline(100 * floor, color=MUTED, linewidth=1.2, linestyle=(0, (5, 4)), zorder=1)
-        told = [f"{count(r.examples)} texts: {percent(r.accuracy)}" for r in frame.itertuples()]
+        limits = [100 * frame[end] for end in ("lower", "upper")]
+        axes.fill_between(frame["examples"], *limits, color=STYLES["mean"][0], alpha=0.16, linewidth=0)
+        told = [
+            f"{count(r.examples)} texts: {percent(r.accuracy)} ({interval((r.lower, r.upper))})"
+            for r in frame.itertuples()
+        ]
         hover(axes, frame["examples"], 100 * frame["accuracy"], told)
         sizes = sorted(frame["examples"])
         named = sizes[::-1][::2][::-1]

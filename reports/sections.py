@@ -209,13 +209,14 @@ def _classes(view: View) -> Section | None:
             wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
             there = rows[rows["n"] > 0]["class"]
             wide = wide[wide.index.isin(there)]  # of a class that no test text has there is nothing to say
-            lines = tuple((name(key), *(percent(v) for v in values)) for key, *values in wide.itertuples())
-            heading = ("class", "precision", "recall", "F1")
+            ends = {r["class"]: interval((r.lower, r.upper)) for _, r in rows[rows["metric"] == "f1"].iterrows()}
+            lines = tuple((name(key), *(percent(v) for v in values), ends[key]) for key, *values in wide.itertuples())
+            heading = ("class", "precision", "recall", "F1", "95 % interval of F1")
             folded = len(wide) > MOST_CLASSES
             tables.append(
                 Table("The chosen probe on test.", rows=lines, folded=folded, **columns(*heading, numeric=heading[1:]))
             )
-            top, bottom = ((name(wide.index[i]), lines[i][-1]) for i in (0, -1))
+            top, bottom = ((name(wide.index[i]), lines[i][3]) for i in (0, -1))
             said = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
             verdict.append(view.about(task, said))
         counts = view.table("confusion", task)

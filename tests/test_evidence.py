@@ -105,8 +105,8 @@ def test_a_control_is_shown_beside_its_own_majority_and_the_types_are_named():
     ],
 )
 def test_accuracy_by_training_size_is_told_as_it_is(accuracies, sentence):
-    rows = [(TASK, "mean", 4, 100 * 2**i, 0.01, each, 0.5) for i, each in enumerate(accuracies)]
-    table = pd.DataFrame(rows, columns="task pooling layer examples c accuracy log_loss".split())
+    rows = [(TASK, "mean", 4, 100 * 2**i, 0.01, p, p - 0.03, p + 0.03, 0.5) for i, p in enumerate(accuracies)]
+    table = pd.DataFrame(rows, columns="task pooling layer examples c accuracy lower upper log_loss".split())
     assert section(made(sizes=table), "sizes").verdict[0].replace("\u00a0", " ") == sentence
 
 

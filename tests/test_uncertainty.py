@@ -16,6 +16,7 @@ from probes.uncertainty import (
     Bootstrap,
     Predictions,
     bootstrap,
+    class_intervals,
     detectable,
     jackknife,
     mean_intervals,
@@ -236,6 +237,22 @@ def test_the_detection_limits_are_the_least_and_the_median_half_width_of_the_oth
     alike = np.column_stack([resampled, resampled[:, 0]])  # one more place, that answers as the reference does
     assert detectable(np.append(measured, 0.0), alike, n=100, reference=0)[0] == pytest.approx(least, rel=0.1)
     assert np.isnan(detectable(measured[:1], resampled[:, :1], n=100, reference=0)).all()
+
+
+def test_intervals_of_a_classs_scores_are_those_of_resampling():
+    rng = np.random.default_rng(3)
+    labels = rng.choice(4, size=3000, p=[0.6, 0.25, 0.15, 0])
+    predicted = np.where(rng.random(3000) < 0.75, labels, rng.integers(3, size=3000))
+    found = class_intervals(labels, predicted, 4)
+    drawn = rng.integers(3000, size=(2000, 3000))
+    for i in range(3):
+        true, said = labels[drawn] == i, predicted[drawn] == i
+        right = (true & said).sum(axis=1)
+        for name, of in (("precision", said.sum(axis=1)), ("recall", true.sum(axis=1))):
+            assert found[name][i] == pytest.approx(percentile(right / of), abs=0.006)
+        f1 = 2 * right / (said.sum(axis=1) + true.sum(axis=1))
+        assert found["f1"][i] == pytest.approx(percentile(f1), abs=0.006)
+    assert np.isnan([found[name][3] for name in ("precision", "recall", "f1")]).all()
 
 
 def test_shares_of_0_and_1_have_wilsons_interval():
