@@ -211,10 +211,15 @@ def _classes(view: View) -> Section | None:
             wide = wide[wide.index.isin(there)]  # of a class that no test text has there is nothing to say
             ends = {r["class"]: interval((r.lower, r.upper)) for _, r in rows[rows["metric"] == "f1"].iterrows()}
             lines = tuple((name(key), *(percent(v) for v in values), ends[key]) for key, *values in wide.itertuples())
-            heading = ("class", "precision", "recall", "F1", "95 % interval of F1")
+            heading = ("class", "precision", "recall", "F1", "95 % interval")
             folded = len(wide) > MOST_CLASSES
             tables.append(
-                Table("The chosen probe on test.", rows=lines, folded=folded, **columns(*heading, numeric=heading[1:]))
+                Table(
+                    "The chosen probe on test; the interval is that of F1.",
+                    rows=lines,
+                    folded=folded,
+                    **columns(*heading, numeric=heading[1:]),
+                )
             )
             top, bottom = ((name(wide.index[i]), lines[i][3]) for i in (0, -1))
             said = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
