@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,6 @@ from probes.places import Examples, Place, Point, Sample, Study
 from probes.scores import Sweep, TaskSweep
 from probes.threads import abreast, side_by_side
 from probes.uncertainty import Predictions, bootstrap
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, eq=False)
