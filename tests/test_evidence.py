@@ -118,3 +118,13 @@ def test_a_class_that_no_test_text_has_is_not_the_worst_read():
     own = section(dataclasses.replace(base, tables={**base.tables, "metrics": metrics}), "classes")
     assert "worst b (F1" in own.verdict[0]
     assert [row[0] for row in own.parts[0].tables[0].rows] == ["a", "b"]
+
+
+def test_the_mean_of_layer_0_is_a_line_of_the_first_plot_and_its_absence_is_said():
+    base = made()
+    assert "layer 0 mean: 62.0\u00a0%" in render_report(base)
+    without = tuple(c for c in base.claims if c.numbers.get("floor") != "layer_0_mean")
+    absent = dataclasses.replace(base, claims=without)
+    assert "layer 0 mean:" not in render_report(absent)
+    (said,) = (note for note in section(absent, "floors").notes if "A score means little alone" in note)
+    assert "the mean of the embeddings (layer 0), words before any attention, was not read" in said

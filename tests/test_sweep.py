@@ -1,6 +1,7 @@
 """Probes over label columns, poolings and layers."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -195,3 +196,15 @@ def test_units_stay_whole_in_the_folds_and_chance_duplicates_do_not_choose_the_p
         losses[name] = found.validation[point]["log_loss"]
     assert losses["split"] < 0.4
     assert losses["whole"] > 0.65
+
+
+def test_what_did_not_converge_in_a_study_is_a_note():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 60, 3)).astype(np.float32), np.arange(60) % 2
+    parts = [Examples({"mean": x}, {"label": y})] * 3
+
+    def study(place):
+        return SimpleNamespace(converged=place.point.layer == 0)
+
+    sweep = sweep_probes(*parts, studies={"odd": study, "other": lambda place: place.point.layer})
+    assert sweep.notes == ("A probe of the study 'odd' did not reach its tolerance at label mean 1.",)
