@@ -251,7 +251,9 @@ def score(
     step = max(1, SCORED // len(weight))
     for start in range(0, len(labels), step):
         rows = slice(start, start + step)
-        x, y = torch.from_numpy(features[rows]).to(weight), torch.from_numpy(labels[rows]).long()
+        # PyTorch takes no array that may not be written or runs backwards; a copy is made of such alone.
+        x = torch.from_numpy(np.require(features[rows], probes[0].weight.dtype, ["C", "W"]))
+        y = torch.from_numpy(np.require(labels[rows], np.int64, ["C", "W"]))
         logits = torch.addmm(bias[:, None], weight, x.T).view(len(probes), -1, len(y))
         own = logits.double().log_softmax(dim=1).gather(1, y.expand(len(probes), 1, -1))
         log_prob[:, rows], right[:, rows] = own[:, 0].numpy(), (logits.max(dim=1).indices == y).numpy()

@@ -54,7 +54,7 @@ def information_table(sweep: Sweep) -> pd.DataFrame:
 def sizes_table(sweep: Sweep) -> pd.DataFrame:
     """Test accuracy, its 95 % interval (Wilson) and log loss (nats) of each place by number of training examples."""
     rows = [
-        (*(task, point.pooling, point.layer, size.examples, size.c, size.accuracy), *limits, size.log_loss)
+        (task, point.pooling, point.layer, size.examples, size.c, size.accuracy, *limits, size.log_loss)
         for (task, point), found in sweep.studies["information"].items()
         for size in found.sizes
         for limits in [wilson(size.accuracy, len(sweep.tasks[task].labels))]

@@ -153,10 +153,11 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
 def _floors(view: View) -> Section | None:
     """Against the floors."""
     rows, outcomes = [], {"above": "above", "below": "below", "cannot_tell": "cannot tell"}
-    verdict = []
+    verdict, met = [], set[object]()
     for task in view.tasks:
         claims = view.claims("floor", task)
         for claim in claims:
+            met.add(claim.numbers["floor"])
             floor = wording.floor(claim.numbers["floor"])
             gap = wording.points(value(claim, "difference"))
             so = outcomes.get(claim.outcome, name(claim.outcome))
@@ -169,12 +170,12 @@ def _floors(view: View) -> Section | None:
     heading = ("compared with", "it is right on", "best place minus it", "95 % interval", "so")
     about = ("task",) if len(view.tasks) > 1 else ()
     caption = "Test accuracy; differences in percentage points, paired over the same test texts."
-    if any(row[-5] == wording.floor("control") for row in rows):
+    if "control" in met:
         caption += " Random labels: of the texts whose type occurs in training, as is the best place's share there."
     table = Table(caption, rows=tuple(rows), **columns(*about, *heading, numeric=heading[1:4]))
     embeddings = (
         "layer 0 holds words before any attention"
-        if any(row[-5] == wording.floor("layer_0_mean") for row in rows)
+        if "layer_0_mean" in met
         else "the mean of the embeddings (layer 0), words before any attention, was not read, or is the best itself"
     )
     notes = (

@@ -174,6 +174,10 @@ def test_several_probes_scored_at_once_say_what_each_says_alone(three_classes, n
         np.testing.assert_allclose(log_prob, alone, atol=1e-5)
         np.testing.assert_array_equal(right, [probe.predict(x) == y for probe in probes])
         assert 0 < right.mean() < 1
+    kept, frozen = score(probes, x[::-1], y[::-1].astype(np.uint8)), x.copy()
+    np.testing.assert_allclose(kept[0][:, ::-1], log_prob, atol=1e-5)
+    frozen.flags.writeable = False  # as what is mapped from a file
+    np.testing.assert_array_equal(score(probes, frozen, y)[1], right)
 
 
 def test_log_softmax_stands_large_logits():
