@@ -18,8 +18,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## the whole job on the packaged encoder and the built-in sentences; prints the report's path
 	$(BIN)/layerprobe demo
 
-test: $(READY)  ## every test
-	$(BIN)/python -m pytest
+test: $(READY)  ## every test, a file at a time on each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 soak: $(READY)  ## the long tests: many kills, at random moments
 	$(BIN)/python -m pytest -m soak --timeout 3600
