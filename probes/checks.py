@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tempfile
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Set, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,6 +57,48 @@ def check_same_length(**arrays: Sized | None) -> None:
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(lengths.values())) > 1:
         raise InputError("lengths differ: " + ", ".join(f"{name} has {n}" for name, n in lengths.items()))
+
+
+def text_list(texts: Iterable[object], name: str = "texts", *, first: int = 0) -> list[str]:
+    """The texts as a new list of `str`, in the order in which they are iterated over.
+
+    Args:
+        texts: A list, tuple, generator, one-dimensional array, pandas Series of any index, pandas Index, column of a
+            dataset, or any other ordered iterable of texts.
+        name: What messages call them, in the plural.
+        first: Number of the first text in messages: these may be a part of a longer list.
+
+    Raises:
+        InputError: It is a single text, has no order or several columns, or an entry is not a text.
+    """
+    singular = name.removesuffix("s")
+    if isinstance(texts, str | bytes):
+        raise InputError(f"{name} must be a list of texts, found a single one ({_short(texts)}); put it into a list")
+    axes = len(getattr(texts, "shape", (0,)))
+    if isinstance(texts, Mapping | Set) or axes > 1:
+        shape = f" with {axes} axes" if axes > 1 else ""
+        raise InputError(
+            f"{name} must be a list of texts, found a {type(texts).__name__}{shape}; name one column of it"
+        )
+    if hasattr(texts, "to_pylist"):  # Arrow iterates over scalars of its own
+        texts = texts.to_pylist()
+    try:
+        entries = iter(texts)
+    except TypeError as error:
+        raise InputError(f"{name} must be a list of texts, found {_short(texts)}") from error
+    strings = list(entries)
+    for row, text in enumerate(strings):
+        if type(text) is not str:
+            if not isinstance(text, str):
+                decode = "; decode it first" if isinstance(text, bytes) else ""
+                raise InputError(f"{singular} {first + row} is {_short(text)}, not text{decode}")
+            strings[row] = str(text)  # one of numpy's
+    return strings  # type: ignore[return-value]
+
+
+def _short(value: object) -> str:
+    shown = " ".join(repr(value).split())
+    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 def check_labels(labels: NDArray[np.integer[Any]], n_classes: int) -> None:
