@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDS = 5
 SPECIAL = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
+NOTABLE_UNKNOWN = 0.01
+"""Share of unknown tokens above which a split is named."""
 PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
 
 
@@ -217,7 +219,8 @@ class Job:
             n = self.data.folds or DEFAULT_FOLDS
             folded = f"{n} folds of the training texts, each held out in turn, took the place of validation texts."
             notes = [*notes, folded]
-        return dataclasses.replace(sweep, notes=(*self.splits.notes, *self._extracted[1], *notes, *sweep.notes))
+        about_texts = (*self.splits.notes, *self.token_notes, *self._extracted[1])
+        return dataclasses.replace(sweep, notes=(*about_texts, *notes, *sweep.notes))
 
     @cached_property
     def untrained(self) -> Sequence[Sequence[Floor]]:
@@ -262,6 +265,42 @@ class Job:
         stores = {store.folder: store for store in self.stores.values()}.values()
         return sum(s.truncated(self.poolings[0]) for s in stores), sum(s.manifest.rows for s in stores)
 
+    @cached_property
+    def unknown_tokens(self) -> Mapping[str, tuple[int, int]]:
+        """Split -> unknown tokens, and tokens in all but special ones; of splits with more than 1 % of them unknown."""
+        from probes.extraction import token_counts
+
+        counts: dict[TextDataset, NDArray[np.int64]] = {}
+        unread = {}
+        for name, split in self.splits.items():
+            dataset = split.dataset
+            if dataset not in counts:
+                counts[dataset] = token_counts(self.encoder, self.stores[name], dataset.texts, dataset.pairs)
+            total, unknown = counts[dataset][split.rows].sum(axis=0).tolist()
+            if unknown > NOTABLE_UNKNOWN * total:
+                unread[name] = unknown, total
+        return unread
+
+    @cached_property
+    def token_notes(self) -> tuple[str, ...]:
+        """What of the texts the tokenizer cannot read, or reads as something else than transformers would."""
+        from probes.special_tokens import count_literals
+
+        tokenizer, notes = self.encoder.tokenizer, []
+        for name, (n, total) in self.unknown_tokens.items():
+            notes.append(
+                f"{100 * n / total:.1f} % of the tokens of the {name} texts ({n:,} of {total:,}) are unknown to the "
+                f"tokenizer; the encoder reads {tokenizer.unk_token or 'the unknown token'} in their place."
+            )
+        sides = [(split.texts, *([] if split.pairs is None else [split.pairs])) for _, split in self.splits.items()]
+        if n := sum(count_literals(tokenizer, texts) for texts in sides):
+            notes.append(
+                f"{n:,} of {sum(len(texts[0]) for texts in sides):,} texts hold the name of a special token that the "
+                f"tokenizer places itself, such as {tokenizer.sep_token or tokenizer.pad_token}; it is read as "
+                "ordinary text there, where transformers by itself would read that token."
+            )
+        return tuple(notes)
+
     def claims(self) -> Iterator[Claim]:
         """What a reader must know of the encoder before using any number."""
         if self.encoder.random_pooler:
@@ -275,6 +314,9 @@ class Job:
         if n:
             numbers = {"n": n, "total": total, "max_length": self.encoder.max_length}
             yield Claim("truncated", "measured", numbers=numbers)
+        for name, (n, total) in self.unknown_tokens.items():
+            numbers = {"split": name, "n": n, "total": total, "share": n / total}
+            yield Claim("unknown_tokens", "measured", numbers=numbers)
 
     def provenance(self) -> Provenance:
         """What the numbers came from; the door adds the command line and the times."""

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -23,7 +23,8 @@ from probes.checks import InputError, choose, first_line, unknown
 from probes.hooks import LayerHooks, Overwrite
 from probes.packing import packed
 from probes.pooling import POOLINGS, LayerStates
-from probes.tokens import Batch, Encoded, encode, pad
+from probes.special_tokens import text_tokenizer, unknown_ids
+from probes.tokens import Batch, Encoded, encode, pad, token_counts
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _LABELS = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
@@ -67,6 +68,8 @@ class Encoder:
             )
         self.model: Any = model.to(device) if device else model
         self.tokenizer = tokenizer
+        self._text_tokenizer = text_tokenizer(tokenizer)
+        self._unknown_ids = unknown_ids(tokenizer)
         self.dtype = dtype
         self._autocast = choose("dtype", dtype, DTYPES) is torch.bfloat16
         self.is_classifier = type(model).__name__.endswith("ForSequenceClassification")
@@ -173,13 +176,18 @@ class Encoder:
             if layer not in range(self.n_layers + 1):
                 raise InputError(unknown("layer", layer, range(self.n_layers + 1)))
 
-    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, first: int = 0) -> Encoded:
-        """Tokenise; a special token's name inside a text is ordinary text. Messages count texts from `first`.
+    def encode(self, texts: Iterable[str], pairs: Iterable[str] | None = None, *, first: int = 0) -> Encoded:
+        """Tokenise any ordered iterable of texts; of special tokens in them see `probes.special_tokens`.
 
         Raises:
-            InputError: A text is not valid Unicode (a lone surrogate), or has no tokens at all.
+            InputError: An entry is not text, is not valid Unicode (a lone surrogate), or has no tokens at all.
         """
-        return encode(self.tokenizer, texts, pairs, max_length=self.max_length, types=self._uses_types, first=first)
+        tokenizer, length = self._text_tokenizer, self.max_length
+        return encode(tokenizer, texts, pairs, max_length=length, types=self._uses_types, first=first)
+
+    def token_counts(self, encoded: Encoded) -> NDArray[np.int64]:
+        """(texts, 2) tokens of each text without the special ones, and those of them that are unknown ([UNK])."""
+        return token_counts(encoded, self._unknown_ids)
 
     def batch(self, encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
         """Pad the given rows on the right and put them on the device."""
@@ -204,7 +212,11 @@ class Encoder:
             layers: In [0, n_layers].
             embeddings: (batch, seq, embedding) put in the place of the input embeddings; positions stay as they are.
             overwrite: What is put in the place of a layer's states, which are then read as overwritten.
+
+        Raises:
+            InputError: No layer is named, one is not there, or one is overwritten above all that are read.
         """
+        self._check_read(layers, tuple(overwrite or ()))
         found: dict[int, Tensor] = {}
         with self._borrowed(embeddings, overwrite, found, layers):
             self.base(**batch.inputs, return_dict=True)
@@ -228,6 +240,7 @@ class Encoder:
             rows = [(batch.row(i), None if embeddings is None else embeddings[i : i + 1]) for i in range(len(batch))]
             alone = [(row, None if e is None else e[:, : row.mask.shape[1]]) for row, e in rows]
             return torch.cat([self.logits(row, embeddings=e, overwrite=overwrite) for row, e in alone])
+        self.check_layers(tuple(overwrite or ()))
         with self._borrowed(embeddings, overwrite):
             return self.model(**batch.inputs, return_dict=True).logits.float()  # type: ignore[no-any-return]
 
@@ -302,7 +315,7 @@ class Encoder:
 
     def tokenizer_fingerprint(self) -> str:
         """SHA-256 over the tokenizer's rules and the length it truncates to."""
-        rules = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        rules = json.loads(self._text_tokenizer.backend_tokenizer.to_str())
         for transient in ("truncation", "padding"):
             rules.pop(transient, None)
         settings = {
@@ -313,6 +326,15 @@ class Encoder:
             "token_types": self._uses_types,
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    def _check_read(self, layers: Sequence[int], overwritten: Sequence[int]) -> None:
+        self.check_layers((*layers, *overwritten))
+        top, highest = max(layers, default=-1), max(overwritten, default=0)
+        if highest > top:
+            why = f"layer {highest} is overwritten, but the highest layer that is read is {top}, which it cannot change"
+            raise InputError(
+                f"{why}; read layer {highest} or one above it" if len(layers) else "no layer is named to read"
+            )
 
     def _pool(self, first: Tensor) -> Tensor:
         # Families pool position 0 of what they are given, so they are given [CLS] alone, wherever it was.

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, check_same_length, text_list
 from probes.encoder import Encoder
 from probes.pooling import POOLINGS
 from probes.runners import Run, runners
@@ -53,8 +53,8 @@ Engine = Callable[[Encoder, FeatureStore, Iterable[Work], Tell], None]
 
 def extract_features(
     encoder: Encoder,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
     poolings: Sequence[str] | None = None,
     layers: Sequence[int] | None = None,
@@ -71,7 +71,7 @@ def extract_features(
 
     Args:
         encoder: Computes in its own dtype; vectors are pooled in float32.
-        texts: (examples,)
+        texts: (examples,) a list, column, array or other ordered iterable of texts.
         pairs: (examples,) second texts, or None.
         poolings: Names from `probes.pooling.POOLINGS`; the encoder's `usual_poolings` when None.
         layers: In [0, n_layers]; all when None.
@@ -89,13 +89,16 @@ def extract_features(
         A store whose `read(pooling, layer)` is (examples, hidden) in float32, in the order of `texts`.
 
     Raises:
-        InputError: Lengths differ, there is no text or layer, a pooling or layer does not exist, a size is below 1,
-            there is no such part, a vector is not finite, or a text does not fit in memory even by itself.
+        InputError: Lengths differ, an entry is not text, there is no text or layer, a pooling or layer does not exist,
+            a size is below 1, there is no such part, a vector is not finite, or a text does not fit in memory even by
+            itself.
         StoreMismatch: `store` was made from something else.
         OSError: A file cannot be written; the finished ones are kept.
     """
+    texts = text_list(texts)
+    pairs = None if pairs is None else text_list(pairs, "pairs")
     check_same_length(texts=texts, pairs=pairs)
-    if not len(texts):
+    if not texts:
         raise InputError("there are no texts to extract features of")
     poolings = tuple(poolings or encoder.usual_poolings)
     layers = tuple(sorted(set(layers))) if layers is not None else tuple(range(encoder.n_layers + 1))
@@ -164,7 +167,9 @@ def fill_shards(
         # The tokenizer's own records are larger than all that is needed here.
         return dataclasses.replace(encoder.encode(todo.texts, todo.pairs, first=first(todo)), encodings=())
 
-    def write(todo: Work, pooled: NDArray[np.float32], truncated: int) -> None:
+    def write(todo: Work, pooled: NDArray[np.float32], counts: NDArray[np.int64], truncated: int) -> None:
+        if store.tokens(todo.shard) is None:
+            store.write_tokens(todo.shard, counts)
         for pooling, features in zip(todo.poolings, pooled, strict=True):
             store.write(pooling, todo.shard, features, truncated=truncated)
 
@@ -192,9 +197,28 @@ def fill_shards(
             pooled = buffers[0][: math.prod(shape)].reshape(shape)
             _pool(run, encoder, encoded, current.poolings, manifest.layers, room, tell, pooled)
             written.result()  # one shard waits at most, so memory stays flat; and what failed ends the run
-            written = after.submit(write, current, pooled, int(encoded.truncated.sum()))
+            written = after.submit(write, current, pooled, encoder.token_counts(encoded), int(encoded.truncated.sum()))
         written.result()
     room.warn(encoder)
+
+
+def token_counts(
+    encoder: Encoder, store: FeatureStore, texts: Sequence[str], pairs: Sequence[str] | None = None
+) -> NDArray[np.int64]:
+    """(examples, 2) tokens of each text, special ones not counted, and those of them that are unknown ([UNK]).
+
+    They were counted when the features were extracted; a shard of an earlier version, without counts, is tokenised
+    again.
+    """
+    counts = []
+    for shard, rows in store.shards():
+        shard_counts = store.tokens(shard)
+        if shard_counts is None:
+            sides = texts[rows], None if pairs is None else pairs[rows]
+            shard_counts = encoder.token_counts(encoder.encode(*sides, first=rows.start))
+            store.write_tokens(shard, shard_counts)
+        counts.append(shard_counts)
+    return np.concatenate(counts)
 
 
 def pool_texts(

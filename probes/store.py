@@ -165,6 +165,28 @@ class FeatureStore:
             why = error.strerror or str(error)
             raise OSError(f"cannot write {str(path)!r}: {why}; finished shards are kept") from error
 
+    def write_tokens(self, shard: int, counts: NDArray[np.int64]) -> None:
+        """Store (rows, 2) tokens of each text of a shard, special ones not counted, and unknown ones among them.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        path = self._tokens_path(shard)
+        said = {"belongs": self._belongs(path), "tokens": counts[:, 0].tolist(), "unknown": counts[:, 1].tolist()}
+        write_whole(path, json.dumps({"said": said, "sha256": _said_digest(said)}).encode())
+
+    def tokens(self, shard: int) -> NDArray[np.int64] | None:
+        """(rows, 2) as written; None where there is no whole file of them, as in stores of earlier versions."""
+        path = self._tokens_path(shard)
+        try:
+            info = json.loads(path.read_text(encoding="utf-8"))
+            said = info["said"]
+            if info["sha256"] != _said_digest(said) or said["belongs"] != self._belongs(path):
+                return None
+            return np.array([said["tokens"], said["unknown"]], dtype=np.int64).T
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None  # they are counted again
+
     def read(self, pooling: str, layer: int) -> NDArray[np.float32]:
         """(rows, hidden) features of one layer; no other layer is read from disk.
 
@@ -243,6 +265,9 @@ class FeatureStore:
 
     def _path(self, pooling: str, shard: int) -> Path:
         return self.folder / f"{pooling}-{shard:06d}.safetensors"
+
+    def _tokens_path(self, shard: int) -> Path:
+        return self.folder / f"tokens-{shard:06d}.json"
 
 
 @dataclass(frozen=True, eq=False)

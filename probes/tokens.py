@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, check_same_length, text_list
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,18 +79,18 @@ class Batch:
 
 def encode(
     tokenizer: Any,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None,
     *,
     max_length: int,
     types: bool,
     first: int = 0,
 ) -> Encoded:
-    """Tokenise; a special token's name inside a text is ordinary text.
+    """Tokenise; the name of a special token that the tokenizer places itself is ordinary text inside a text.
 
     Args:
-        tokenizer: A fast one.
-        texts: (texts,)
+        tokenizer: From `probes.special_tokens.text_tokenizer`.
+        texts: (texts,) any ordered iterable of `str`.
         pairs: (texts,) second texts, or None.
         max_length: Tokens kept, special ones included.
         types: Ask for token types; a tokenizer made in code leaves them out otherwise, and pairs lose their sides.
@@ -98,15 +98,17 @@ def encode(
         first: Number of the first text in messages: these may be part of a longer list.
 
     Raises:
-        InputError: Lengths differ, a text is not valid Unicode (a lone surrogate), or has no tokens at all.
+        InputError: Lengths differ, or an entry is not text, not valid Unicode (a lone surrogate), or has no tokens.
     """
-    if isinstance(texts, str) or isinstance(pairs, str):
-        raise InputError("texts must be a list of texts, found a single one; put it into a list")
+    texts = text_list(texts, first=first)
+    pairs = None if pairs is None else text_list(pairs, "pairs", first=first)
     check_same_length(texts=texts, pairs=pairs)
+    if not texts:
+        return Encoded((), (), (), np.empty(0, dtype=bool), ())
     try:
         encoded = tokenizer(
-            list(texts),
-            list(pairs) if pairs is not None else None,
+            texts,
+            pairs,
             truncation=True,
             max_length=max_length,
             padding=False,
@@ -132,6 +134,15 @@ def encode(
         truncated=np.array([bool(record.overflowing) for record in encoded.encodings], dtype=bool),
         encodings=encoded.encodings,
     )
+
+
+def token_counts(encoded: Encoded, unknown_ids: Sequence[int]) -> NDArray[np.int64]:
+    """(texts, 2) tokens of each text without the special ones, and those of them that stand for unknown text."""
+    ids, special = (np.concatenate([*arrays, np.empty(0, dtype=np.int64)]) for arrays in (encoded.ids, encoded.special))
+    text = np.repeat(np.arange(len(encoded.ids)), encoded.lengths)
+    own = special == 0
+    unknown = own & np.isin(ids, unknown_ids)
+    return np.stack([np.bincount(text[kind], minlength=len(encoded.ids)) for kind in (own, unknown)], axis=1)
 
 
 def pad(

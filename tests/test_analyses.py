@@ -633,3 +633,26 @@ def test_folds_of_the_training_texts_choose_where_asked(place):
 def test_folds_that_cannot_be_are_refused(place, capsys, words, message):
     assert call(place, "layers", "--train", str(place / "train.csv"), *words) == 1
     assert message in capsys.readouterr().err
+
+
+def test_unknown_tokens_and_typed_special_tokens_are_counted_by_split_and_noted(place):
+    folder = place / "unread"
+    folder.mkdir()
+    for name, mark in {"train": " ж ж", "validation": "", "test": " [SEP] ж"}.items():
+        frame = pd.read_csv(place / f"{name}.csv")
+        plain = frame["text"].str.replace(r" \d+$", "", regex=True).str.replace(r"\bon\b", "of", regex=True)
+        frame.assign(text=plain + mark).to_csv(folder / f"{name}.csv", index=False)
+    words = (*files(folder), "--layers", "1", "--poolings", "mean", "--untrained", "0", "--no-controls")
+    for out in ("unread/first", "unread/second"):  # the second finds the features of the first
+        assert call(place, "layers", *words, out=out) == 0
+        result = AnalysisResult.load(place / out)
+        numbers = {c.numbers["split"]: c.numbers for c in result.claims if c.id == "unknown_tokens"}
+        assert set(numbers) == {"train", "test"}
+        assert numbers["train"]["n"] == 2 * 60
+        assert numbers["test"]["n"] == 30
+        assert all(n["share"] == n["n"] / n["total"] > 0.01 for n in numbers.values())
+        noted = [note for note in result.notes if "unknown to the tokenizer" in note]
+        assert [f"of the {name} texts" in note for name, note in zip(numbers, noted, strict=True)] == [True, True]
+        assert f"{100 * numbers['test']['share']:.1f} %" in noted[1]
+        (literal,) = [note for note in result.notes if "special token" in note]
+        assert "30 of 114 texts" in literal

@@ -7,6 +7,7 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -1103,3 +1104,42 @@ def test_one_text_in_the_place_of_a_list_is_an_error_not_a_text_a_letter(bert):
         bert.encode("a good film")
     with pytest.raises(InputError, match="put it into a list"):
         bert.encode(["a"], "b")
+
+
+@pytest.mark.parametrize("entry", [None, float("nan"), 3, b"film"], ids=repr)
+def test_an_entry_that_is_no_text_is_refused_by_its_number(bert, entry):
+    with pytest.raises(InputError, match=r"^text 1 is .*, not text"):
+        bert.encode(["a", entry])
+    with pytest.raises(InputError, match=r"^pair 1 is .*, not text"):
+        bert.encode(["a", "b"], ["a", entry])
+
+
+def test_texts_of_any_sequence_are_read_in_their_order(bert):
+    expected = bert.encode(TEXTS, TEXTS[::-1])
+    series = pd.Series(TEXTS, index=range(len(TEXTS), 0, -1))
+    for texts in (series, np.array(TEXTS), tuple(TEXTS), iter(TEXTS)):
+        encoded = bert.encode(texts, pd.Index(TEXTS[::-1]))
+        assert all(np.array_equal(a, b) for a, b in zip(encoded.ids, expected.ids, strict=True))
+
+
+def test_no_texts_are_none_encoded(bert):
+    assert bert.encode([]).ids == ()
+    assert bert.token_counts(bert.encode([])).shape == (0, 2)
+
+
+@pytest.mark.parametrize(("layers", "overwritten"), [([1], 2), ([0, 1], LAYERS), ([LAYERS], LAYERS + 1), ([1], -1)])
+def test_an_overwrite_that_no_layer_read_could_show_is_refused(bert, layers, overwritten):
+    batch = bert.batch(bert.encode(["a film"]), [0])
+    with pytest.raises(InputError, match="layer"):
+        bert.states(batch, layers, overwrite={overwritten: lambda states: states * 0})
+
+
+def test_states_of_no_layer_are_refused(bert):
+    with pytest.raises(InputError, match="no layer is named"):
+        bert.states(bert.batch(bert.encode(["a film"]), [0]), [])
+
+
+def test_the_models_head_refuses_an_overwrite_of_a_layer_that_is_not_there(bert_classifier):
+    batch = bert_classifier.batch(bert_classifier.encode(["a film"]), [0])
+    with pytest.raises(InputError, match="unknown layer 7"):
+        bert_classifier.logits(batch, overwrite={7: lambda states: states})

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import Encoder, InputError, StoreMismatch, extract_features
-from probes.extraction import MemoryWarning, batches, pool_texts
+from probes.extraction import MemoryWarning, batches, pool_texts, token_counts
 from probes.pooling import POOLINGS
 from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
 
@@ -585,3 +585,56 @@ def read_last(encoder):
     batch = encoder.batch(encoder.encode(["a film"]), [0])
     with torch.inference_mode():
         return encoder.states(batch, [encoder.n_layers])[encoder.n_layers].hidden
+
+
+# Tokens
+
+
+UNREAD = ["a film ж", "the ñandú ж ж", "", "awful", "ж", "good [UNK]", "bright plot"]
+
+
+def counted(encoder, texts, pairs=None):
+    return encoder.token_counts(encoder.encode(texts, pairs))
+
+
+@pytest.mark.parametrize("rows", [2, 4096])
+def test_unknown_tokens_are_counted_while_features_are_extracted(bert, tmp_path, rows, monkeypatch):
+    store = extract_features(bert, UNREAD, store=tmp_path, shard_rows=rows)
+    expected = counted(bert, UNREAD)
+    assert expected.sum(axis=0)[1] == 5
+    monkeypatch.setattr(Encoder, "encode", None)  # a second run tokenises nothing
+    again = extract_features(bert, UNREAD, store=tmp_path, shard_rows=rows)
+    for each in (store, again):
+        np.testing.assert_array_equal(token_counts(bert, each, UNREAD), expected)
+
+
+def test_unknown_tokens_of_pairs_are_those_of_both_sides(bert, tmp_path):
+    store = extract_features(bert, UNREAD, UNREAD[::-1], store=tmp_path)
+    np.testing.assert_array_equal(token_counts(bert, store, UNREAD, UNREAD[::-1]), counted(bert, UNREAD, UNREAD[::-1]))
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda path: path.write_text("{"), lambda path: path.write_text("[1]")]
+)
+def test_a_shard_whose_tokens_nobody_counted_is_counted_again(bert, tmp_path, damage):
+    store = extract_features(bert, UNREAD, store=tmp_path, shard_rows=3)
+    before = files(tmp_path)
+    damage(tmp_path / "tokens-000001.json")
+    np.testing.assert_array_equal(token_counts(bert, store, UNREAD), counted(bert, UNREAD))
+    assert files(tmp_path) == before
+
+
+def test_features_of_a_shuffled_column_are_those_of_its_list(bert, texts, tmp_path):
+    import pandas as pd
+
+    column = pd.Series(texts, index=np.random.default_rng(0).permutation(len(texts)))
+    store = extract_features(bert, column, iter(texts), store=tmp_path / "column", shard_rows=7)
+    expected = extract_features(bert, texts, texts, store=tmp_path / "list", shard_rows=7)
+    assert files(tmp_path / "column") == files(tmp_path / "list")
+    assert store.manifest == expected.manifest
+
+
+def test_an_entry_that_is_no_text_is_refused_before_a_store_is_made(bert, tmp_path):
+    with pytest.raises(InputError, match=r"^text 2500 is None, not text$"):
+        extract_features(bert, [*["a"] * 2500, None], store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
