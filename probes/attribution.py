@@ -299,7 +299,7 @@ def logits_of(head: Head, batch: Batch, layer: int | None, entries: Tensor) -> T
     """(n, classes) logits of (n,) texts with (n, seq, dim) in the place of their input embeddings, or of a layer."""
     if layer is None:
         return head.logits(batch, entries)
-    return head.logits(batch, overwrite={layer: lambda _states: entries})
+    return head.logits(batch, overwrite={layer: entries})
 
 
 def number_of(logits: Tensor, targets: Tensor, against: int | None, *, unit: str) -> Tensor:

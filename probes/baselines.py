@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from probes.checks import InputError, choose
 from probes.encoder import Encoder
@@ -16,6 +16,8 @@ from probes.tokens import Batch, Encoded
 
 SAMPLES = 5
 """Texts that `sampled` draws for each explained one."""
+CHUNK = 8192
+"""Rows of the embedding table in memory at once, where they have to be computed."""
 AUTO = "auto"
 """The usual baseline of a tokenizer."""
 
@@ -49,15 +51,31 @@ def baseline_name(encoder: Encoder, name: str) -> str:
     if name == AUTO:
         return "zero" if encoder.tokenizer.pad_token_id is None else "pad"
     choose("baseline", name, {AUTO: None, **BASELINES})
-    if name in ("pad", "mask") and getattr(encoder.tokenizer, f"{name}_token_id") is None:
-        raise InputError(f"baseline {name!r} needs a {name} token and this tokenizer has none; use zero or mean")
+    if name in ("pad", "mask") and not has_token(encoder, name):
+        raise InputError(f"baseline {name!r} needs a {name} token and {lack_of(encoder, name)}; use zero or mean")
     return name
 
 
 def baseline_names(encoder: Encoder) -> Sequence[str]:
     """Every baseline that this encoder can have."""
-    able = {name: getattr(encoder.tokenizer, f"{name}_token_id") is not None for name in ("pad", "mask")}
-    return tuple(name for name in BASELINES if able.get(name, True))
+    return tuple(name for name in BASELINES if name not in ("pad", "mask") or has_token(encoder, name))
+
+
+def has_token(encoder: Encoder, name: str) -> bool:
+    """Whether there is a token `pad` or `mask`, with an embedding: one added late may have none."""
+    index = getattr(encoder.tokenizer, f"{name}_token_id")
+    return index is not None and index < table_size(encoder)
+
+
+def lack_of(encoder: Encoder, name: str) -> str:
+    """Why `has_token` is false, for messages."""
+    has_id = getattr(encoder.tokenizer, f"{name}_token_id") is not None
+    return "this model has no embedding for it" if has_id else "this tokenizer has none"
+
+
+def table_size(encoder: Encoder) -> int:
+    """Rows of the input embedding table."""
+    return int(encoder.base.get_input_embeddings().weight.shape[0])
 
 
 def starts(name: str, encoder: Encoder, batch: Batch, pool: Pool, seed: int) -> Tensor:
@@ -66,25 +84,34 @@ def starts(name: str, encoder: Encoder, batch: Batch, pool: Pool, seed: int) -> 
     return torch.where(batch.special.bool().unsqueeze(-1), inputs, BASELINES[name](encoder, inputs, pool, seed))
 
 
+def _embedded(encoder: Encoder, ids: NDArray[np.int64]) -> Tensor:
+    """(..., embedding) what the embedding module makes of token ids: some families scale the rows of their table."""
+    return encoder.base.get_input_embeddings()(torch.from_numpy(ids).to(encoder.device))  # type: ignore[no-any-return]
+
+
 def _token(encoder: Encoder, name: str) -> Tensor:
-    index = torch.tensor(getattr(encoder.tokenizer, f"{name}_token_id"), device=encoder.device)
-    return _table(encoder)[index]
+    return _embedded(encoder, np.array([getattr(encoder.tokenizer, f"{name}_token_id")]))[0]
 
 
-def _table(encoder: Encoder) -> Tensor:
-    return encoder.base.get_input_embeddings().weight  # type: ignore[no-any-return]
+def _mean(encoder: Encoder) -> Tensor:
+    """(embedding,) mean embedding over the vocabulary."""
+    module = encoder.base.get_input_embeddings()
+    if type(module) is nn.Embedding:  # what it gives is its table
+        return module.weight.mean(dim=0)
+    rows = torch.arange(table_size(encoder), device=encoder.device).split(CHUNK)
+    total: Tensor = torch.stack([module(some).sum(dim=0) for some in rows]).sum(dim=0)
+    return total / table_size(encoder)
 
 
 def _sampled(encoder: Encoder, inputs: Tensor, pool: Pool, seed: int) -> Tensor:
-    ids = torch.from_numpy(pool.draw(SAMPLES, inputs.shape[1], seed)).to(encoder.device)
-    return encoder.base.get_input_embeddings()(ids)  # type: ignore[no-any-return]
+    return _embedded(encoder, pool.draw(SAMPLES, inputs.shape[1], seed))
 
 
 BASELINES: Mapping[str, Callable[[Encoder, Tensor, Pool, int], Tensor]] = {
     "pad": lambda encoder, _inputs, _pool, _seed: _token(encoder, "pad"),
     "mask": lambda encoder, _inputs, _pool, _seed: _token(encoder, "mask"),
     "zero": lambda _encoder, inputs, _pool, _seed: torch.zeros_like(inputs),
-    "mean": lambda encoder, _inputs, _pool, _seed: _table(encoder).mean(dim=0),
+    "mean": lambda encoder, _inputs, _pool, _seed: _mean(encoder),
     "sampled": _sampled,
 }
 """Baseline name -> the input embeddings put in the place of a text's own tokens, of one baseline or of several."""

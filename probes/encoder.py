@@ -210,13 +210,16 @@ class Encoder:
         Args:
             batch: From `batch`.
             layers: In [0, n_layers].
-            embeddings: (batch, seq, embedding) put in the place of the input embeddings; positions stay as they are.
-            overwrite: What is put in the place of a layer's states, which are then read as overwritten.
+            embeddings: (batch, seq, embedding) put in the place of the input embeddings; positions stay as they are. Of
+                a multiple of the batch's rows the whole batch is repeated: see `Batch.tiled_to`.
+            overwrite: What is put in the place of a layer's states, which are then read as overwritten: a tensor, or a
+                function of the states of the whole batch.
 
         Raises:
             InputError: No layer is named, one is not there, or one is overwritten above all that are read.
         """
         self._check_read(layers, tuple(overwrite or ()))
+        batch = batch if embeddings is None else batch.tiled_to(embeddings)
         found: dict[int, Tensor] = {}
         with self._borrowed(embeddings, overwrite, found, layers):
             self.base(**batch.inputs, return_dict=True)
@@ -236,13 +239,25 @@ class Encoder:
         """(batch, classes) logits of the model's own head, in float32; `embeddings` and `overwrite` as in `states`."""
         if not self.is_classifier:
             raise InputError(f"{self.name} has no classification head; name a *ForSequenceClassification checkpoint")
-        if len(batch) > 1 and self.head_needs_texts_alone:
-            rows = [(batch.row(i), None if embeddings is None else embeddings[i : i + 1]) for i in range(len(batch))]
-            alone = [(row, None if e is None else e[:, : row.mask.shape[1]]) for row, e in rows]
-            return torch.cat([self.logits(row, embeddings=e, overwrite=overwrite) for row, e in alone])
         self.check_layers(tuple(overwrite or ()))
+        batch = batch if embeddings is None else batch.tiled_to(embeddings)
+        if len(batch) > 1 and self.head_needs_texts_alone:
+            return self._logits_alone(batch, embeddings, overwrite or {})
         with self._borrowed(embeddings, overwrite):
             return self.model(**batch.inputs, return_dict=True).logits.float()  # type: ignore[no-any-return]
+
+    def _logits_alone(self, batch: Batch, embeddings: Tensor | None, overwrite: Overwrite) -> Tensor:
+        """(batch, classes) logits of a head that would read padding: each text by itself, with its own rows of all."""
+        if any(not isinstance(put, Tensor) for put in overwrite.values()):
+            # Functions are of the whole batch. No layer reads padding, so that their states are those of each text.
+            states = self.states(batch, sorted(overwrite), embeddings=embeddings, overwrite=overwrite)
+            overwrite = {layer: own.hidden for layer, own in states.items()}
+        logits = []
+        for i, seq in enumerate(batch.mask.sum(dim=1).tolist()):
+            own = {layer: states[i : i + 1, :seq] for layer, states in overwrite.items() if isinstance(states, Tensor)}
+            entries = None if embeddings is None else embeddings[i : i + 1, :seq]
+            logits.append(self.logits(batch.row(i), embeddings=entries, overwrite=own))
+        return torch.cat(logits)
 
     def resumed(self) -> contextlib.AbstractContextManager[Callable[[int], None]]:
         """Let passes of one batch start at a layer: see `LayerHooks.resumed`. Not for texts that a head needs alone."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.baselines import has_token, lack_of, table_size
 from probes.checks import InputError, choose
 from probes.encoder import Encoder
 from probes.heads import Head, log_prob
@@ -96,10 +97,12 @@ def faithfulness(
         progress: Show a bar on stderr.
 
     Returns:
-        One a text; all numbers are nan where a text has no token of its own.
+        One a text; all numbers are nan where a text has no token of its own, and where `delete` would leave nothing of
+        it, as of a text of one token with a tokenizer that adds no special tokens.
 
     Raises:
-        InputError: A fraction, replacement or class does not exist, or a text has other tokens now.
+        InputError: A fraction, replacement or class does not exist, the head does not read the replacement, or a text
+            has other tokens now.
 
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429; log-odds: Shrikumar et al. (2017), arXiv:1704.02685.
     """
@@ -110,25 +113,60 @@ def faithfulness(
         own, rng = _own(a), np.random.default_rng([seed, zlib.crc32("\n".join(a.tokens).encode())])
         sizes = [max(1, math.ceil(round(share * len(own), 9))) for share in fractions]  # 0.28 * 25 is above 7
         orders = [_best_first(a), *(rng.permutation(own) for _ in range(random_orders))]
-        erased.append([own[:0], *(part for order in orders for k in sizes for part in (order[:k], order[k:]))])
+        parts = [part for order in orders for k in sizes for part in (order[:k], order[k:])]
+        erased.append([own[:0], *([] if _nothing_left(a, parts, replacement) else parts)])
     found = []
     for a, said in zip(attributions, _log_prob(head, attributions, erased, replacement, progress), strict=True):
-        n_tokens, parts = len(_own(a)), said[1:].reshape(1 + random_orders, len(fractions), 2)
-        first, *drawn = [_erased(said[0], part) if n_tokens else Erased(*(math.nan,) * 3) for part in parts]
-        found.append(Faithfulness(first, tuple(drawn), n_tokens))
+        n_tokens, erasures = len(_own(a)), [Erased(*(math.nan,) * 3)] * (1 + random_orders)
+        if n_tokens and len(said) > 1:
+            erasures = [_erased(said[0], part) for part in said[1:].reshape(1 + random_orders, len(fractions), 2)]
+        found.append(Faithfulness(erasures[0], tuple(erasures[1:]), n_tokens))
     return found
 
 
-def usual_replacement(encoder: Encoder) -> str:
-    """`mask`, or what comes nearest to it with this tokenizer."""
-    able = (name for name in ("mask", "pad") if getattr(encoder.tokenizer, f"{name}_token_id") is not None)
-    return next(able, "delete")
+def usual_replacement(encoder: Encoder, head: Head | None = None) -> str:
+    """`mask`, or what comes nearest to it with this tokenizer, and is read by `head` where one is given."""
+    for name in ("mask", "pad"):
+        if has_token(encoder, name) and not (name == "pad" and head is not None and skips_padding(head)):
+            return name
+    return "delete"
+
+
+def skips_padding(head: Head) -> bool:
+    """Whether the head does not read a padding token, even one that is attended to, at the end of a text.
+
+    The classifiers of most decoders read the last token that is not padding: padding in the place of the last tokens
+    would not take these out, it would move the place that is read. Such a head says the same of a text with a padding
+    token behind it as without, and something else with another token there.
+    """
+    encoder = head.encoder
+    if head.layer is not None or not has_token(encoder, "pad"):
+        return False
+    (ids,), padding = encoder.encode(["a"]).ids, encoder.tokenizer.pad_token_id
+    other = next(token for token in range(table_size(encoder)) if token != padding and token not in ids)
+    tails: tuple[list[int], ...] = ([], [padding], [other])
+    texts = [_plain_row(np.concatenate([ids, np.array(tail, dtype=np.int64)])) for tail in tails]
+    alone, padded, longer = np.exp(log_prob(head, _encoded(texts)))
+    return bool(np.allclose(alone, padded, atol=1e-6) and not np.allclose(alone, longer, atol=1e-6))
+
+
+def _plain_row(ids: NDArray[np.int64]) -> _Row:
+    return _Row(ids, np.zeros_like(ids), np.zeros(len(ids), dtype=bool))
+
+
+def _nothing_left(a: Attribution, parts: Sequence[Positions], replacement: str) -> bool:
+    """Whether erasing one of these sets of tokens would leave no token at all."""
+    return replacement == "delete" and any(len(part) == len(a.tokens) for part in parts)
 
 
 def curves(
     head: Head, attributions: Sequence[Attribution], *, replacement: str = "mask", progress: bool = False
 ) -> list[Curves]:
     """Deletion and insertion curves, a token at a time, from the highest score to the lowest.
+
+    Raises:
+        InputError: As from `faithfulness`; or nothing is left of a text without its own tokens, as with `delete` and a
+            tokenizer that adds no special tokens.
 
     Source: Petsiuk, Das & Saenko (2018), RISE, arXiv:1806.07421, there of pixels.
     """
@@ -166,6 +204,11 @@ def _log_prob(
     What comes out the same is computed once.
     """
     replace = choose("replacement", replacement, REPLACEMENTS)
+    if replacement == "pad" and skips_padding(head):
+        raise InputError(
+            "replacement 'pad' would move the token that this head reads, the last one that is not padding; use "
+            + usual_replacement(head.encoder, head)
+        )
     classes = {name: i for i, name in enumerate(head.class_names)}
     targets = [choose("class", a.target, classes) for a in attributions]
     rows: dict[bytes, _Row] = {}
@@ -231,11 +274,10 @@ def _encoded(rows: Sequence[_Row]) -> Encoded:
 
 def _put(name: str) -> Callable[[_Row, Positions, Encoder], _Row]:
     def replace(row: _Row, positions: Positions, encoder: Encoder) -> _Row:
-        token = getattr(encoder.tokenizer, f"{name}_token_id")
-        if token is None:
-            raise InputError(f"replacement {name!r} needs a {name} token and this tokenizer has none; use delete")
+        if not has_token(encoder, name):
+            raise InputError(f"replacement {name!r} needs a {name} token and {lack_of(encoder, name)}; use delete")
         ids = row.ids.copy()
-        ids[positions] = token
+        ids[positions] = getattr(encoder.tokenizer, f"{name}_token_id")
         return _Row(ids, row.types, row.special)
 
     return replace
@@ -258,4 +300,5 @@ REPLACEMENTS: Mapping[str, Callable[[_Row, Positions, Encoder], _Row]] = {
     "delete": _delete,
 }
 """Name -> what becomes of erased tokens. `pad` is attended to like any other token, but families that count positions
-from the tokens that are not padding, as RoBERTa does, number the others anew. `delete` moves later tokens forward."""
+from the tokens that are not padding, as RoBERTa does, number the others anew; a head that reads the last token that is
+not padding cannot have it. `delete` moves later tokens forward."""

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from probes.checks import InputError
 
-Overwrite = Mapping[int, Callable[[Tensor], Tensor]]
-"""Layer -> what takes the place of its (batch, seq, hidden) states in the rest of the forward pass."""
+Overwrite = Mapping[int, Callable[[Tensor], Tensor] | Tensor]
+"""Layer -> what takes the place of its (batch, seq, hidden) states in the rest of the forward pass: a tensor of that
+shape, or a function of the states of the whole batch that returns one."""
 
 
 class _Reached(Exception):  # noqa: N818 - not an error: it leaves the forward pass once the wanted layer is known
@@ -49,7 +50,7 @@ class LayerHooks:
             layers: In [0, n_layers]; with none, the pass runs to its end.
             found: Layer -> (batch, seq, hidden), filled by the pass.
             embeddings: (batch, seq, embedding) put in the place of the input embeddings, or None.
-            overwrite: Functions of the states of some layers; what they return is read, and goes on.
+            overwrite: What takes the place of the states of some layers: it is read, and goes on.
             pool: The model's pooler on (batch, hidden), done again where the last layer is overwritten.
         """
         if self._seq_first is None:
@@ -65,7 +66,7 @@ class LayerHooks:
                 state = args[0] if args else kwargs["hidden_states"]
                 found[layer] = state = state.transpose(0, 1) if swap else state
                 if layer in overwrite:
-                    found[layer] = state = overwrite[layer](state)
+                    found[layer] = state = _overwritten(overwrite, layer, state)
                     put = state.transpose(0, 1) if swap else state
                     changed = ((put, *args[1:]), kwargs) if args else ((), {**kwargs, "hidden_states": put})
             if layer == top < self._n_layers:
@@ -75,7 +76,7 @@ class LayerHooks:
         def after(_base: nn.Module, _args: Any, output: Any) -> Any:
             # Some families end with a norm: the last layer is what the whole model returns, not its last block.
             if self._n_layers in overwrite:
-                output["last_hidden_state"] = overwrite[self._n_layers](output.last_hidden_state)
+                output["last_hidden_state"] = _overwritten(overwrite, self._n_layers, output.last_hidden_state)
                 if pool is not None and output.get("pooler_output") is not None:
                     output["pooler_output"] = pool(output.last_hidden_state[:, 0])
             found[self._n_layers] = output.last_hidden_state
@@ -157,6 +158,22 @@ class LayerHooks:
         finally:
             hook.remove()
         return shapes == [(2, 1)]
+
+
+def _overwritten(overwrite: Overwrite, layer: int, state: Tensor) -> Tensor:
+    """The tensor that takes the place of a layer's states.
+
+    Raises:
+        InputError: It has another shape: rows of other texts would be read in silence, or broadcast.
+    """
+    put = overwrite[layer]
+    new = put if isinstance(put, Tensor) else put(state)
+    if new.shape != state.shape:
+        raise InputError(
+            f"the states of layer {layer} are {tuple(state.shape)}, what overwrites them is {tuple(new.shape)}; "
+            "give a tensor of the same shape"
+        )
+    return new
 
 
 def _blocks(base: nn.Module, n_layers: int) -> list[nn.Module]:

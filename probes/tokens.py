@@ -65,6 +65,22 @@ class Batch:
         """The whole batch again and again: one text for every point of a path."""
         return self.take(torch.arange(len(self), device=self.mask.device).repeat(times))
 
+    def tiled_to(self, entries: Tensor) -> Batch:
+        """The batch as often as `entries` (n, seq, dim) has its texts, one whole batch after the other.
+
+        Captum's integrated gradients and ablations give a function several points of every text at once, in this order.
+
+        Raises:
+            InputError: `entries` is not of these texts' tokens, for each of them as often as for the others.
+        """
+        texts, seq = self.mask.shape
+        if entries.ndim != 3 or entries.shape[1] != seq or not len(entries) or len(entries) % texts:
+            raise InputError(
+                f"a batch of {texts} texts of {seq} tokens takes embeddings of shape ({texts}, {seq}, dim), or of a "
+                f"multiple of {texts} rows, found {tuple(entries.shape)}"
+            )
+        return self if len(entries) == texts else self.tile(len(entries) // texts)
+
     def take(self, rows: Tensor) -> Batch:
         """(n,) rows, each as often as it is named."""
         taken = {name: tensor[rows] for name, tensor in self.inputs.items()}

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
 from probes import faithfulness as module
-from probes.faithfulness import FRACTIONS, REPLACEMENTS, curves, faithfulness, usual_replacement
+from probes.faithfulness import FRACTIONS, REPLACEMENTS, curves, faithfulness, skips_padding, usual_replacement
 from tests.conftest import HIDDEN, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
@@ -238,7 +238,7 @@ def test_what_does_not_fit_is_refused(bert):
     with pytest.raises(InputError, match="'mask' needs a mask token and this tokenizer has none; use delete"):
         faithfulness(head, attributions)
     with pytest.raises(InputError, match="nothing of a text is left"):
-        faithfulness(head, attributions, replacement="delete")
+        curves(head, attributions, replacement="delete")
     (found, _) = faithfulness(head, attributions, replacement="pad")
     assert found.n_tokens == 6
 
@@ -249,3 +249,55 @@ def test_a_tokenizer_without_a_mask_token_pads_and_one_without_either_deletes(be
     assert usual_replacement(gpt2) == "pad"
     gpt2.tokenizer.pad_token = None
     assert usual_replacement(gpt2) == "delete"
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_padding_never_moves_the_token_that_a_decoders_head_reads(family):
+    encoder = Encoder(*build_model(family, "AutoModelForSequenceClassification"))
+    head = ModelHead(encoder)
+    attributions = attribute(head, TEXTS[:2], method="random")
+    assert skips_padding(head)
+    assert usual_replacement(encoder, head) == "delete"
+    for check in (faithfulness, curves):
+        with pytest.raises(
+            InputError, match=r"replacement 'pad' would move the token that this head reads.* use delete"
+        ):
+            check(head, attributions, replacement="pad")
+    on_states = ProbeHead(encoder, probe(), layer=1, pooling="last")  # its pooling goes by the mask
+    assert not skips_padding(on_states)
+    assert usual_replacement(encoder, on_states) == "pad"
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlnet"])
+def test_heads_that_read_padding_like_other_tokens_can_have_it(family):
+    encoder = Encoder(*build_model(family, "AutoModelForSequenceClassification"))
+    head = ModelHead(encoder)
+    assert not skips_padding(head)
+    (found,) = faithfulness(head, attribute(head, TEXTS[:1], method="random"), replacement="pad", random_orders=1)
+    assert not math.isnan(found.own.comprehensiveness)
+
+
+def test_a_text_of_which_nothing_would_be_left_has_no_numbers_and_spoils_no_others():
+    encoder = Encoder(*build_model("gpt2", "AutoModelForSequenceClassification"))
+    head = ModelHead(encoder)
+    attributions = attribute(head, TEXTS[:2], method="random")
+    long, short = faithfulness(head, attributions, replacement="delete")
+    assert faithfulness(head, attributions[:1], replacement="delete") == [long]
+    assert not np.isnan([numbers(each) for each in (long.own, *long.random)]).any()
+    assert np.isnan([numbers(each) for each in (short.own, *short.random)]).all()
+    assert (short.n_tokens, len(short.random)) == (1, len(long.random))
+    (none,) = faithfulness(head, attributions[:1], replacement="delete", fractions=[1.0])
+    assert math.isnan(none.own.comprehensiveness)
+
+
+def test_a_token_without_an_embedding_takes_no_tokens_place(bert):
+    bert.model.resize_token_embeddings(len(bert.tokenizer))
+    bert.tokenizer.add_special_tokens({"mask_token": "<late mask>", "pad_token": "<late pad>"})
+    head = ProbeHead(bert, probe(), layer=1, pooling="mean")
+    attributions = attribute(head, TEXTS[:1], baseline="zero")
+    assert usual_replacement(bert) == "delete"
+    for name in ("mask", "pad"):
+        with pytest.raises(InputError, match=f"'{name}' needs a {name} token and this model has no embedding for it"):
+            faithfulness(head, attributions, replacement=name)
+        with pytest.raises(InputError, match=f"'{name}' needs a {name} token and this model has no embedding for it"):
+            attribute(head, TEXTS[:1], baseline=name)

@@ -6,7 +6,7 @@ import torch
 from scipy.special import softmax
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
-from probes.baselines import BASELINES, SAMPLES, Pool, baseline_names
+from probes.baselines import BASELINES, SAMPLES, Pool, baseline_names, starts
 from probes.methods import METHODS
 from probes.states import KINDS, direct_scores, kinds, shares, shares_by_kind
 from tests.conftest import HIDDEN, LAYERS, build_model
@@ -285,3 +285,21 @@ def test_what_does_not_fit_together_is_refused(bert, bert_classifier):
 
 def test_every_baseline_an_encoder_can_have_is_listed():
     assert baseline_names(Encoder(*build_model("gpt2"))) == ("pad", "zero", "mean", "sampled")
+
+
+@pytest.mark.parametrize("baseline", ["pad", "mean", "sampled"])
+def test_a_baseline_is_what_the_embedding_module_gives_where_it_scales_its_table(baseline, monkeypatch):
+    from transformers import Gemma3TextConfig, Gemma3TextModel
+
+    monkeypatch.setattr("probes.baselines.CHUNK", 100)
+    sizes = {"hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "intermediate_size": 24, "head_dim": 8}
+    config = Gemma3TextConfig(vocab_size=256, num_attention_heads=2, num_key_value_heads=1, pad_token_id=0, **sizes)
+    encoder = Encoder(Gemma3TextModel(config).eval(), build_model("llama")[1])
+    module, batch = encoder.base.get_input_embeddings(), encoder.batch(encoder.encode(["the film"]), [0])
+    with torch.no_grad():
+        found = starts(baseline, encoder, batch, Pool(np.array([7])), seed=0)
+        every = module(torch.arange(256))
+        expected = {"pad": every[0], "mean": every.mean(dim=0), "sampled": every[7]}[baseline]
+        assert not torch.allclose(expected, module.weight.mean(dim=0), atol=1e-3)
+        assert not torch.allclose(every[7], module.weight[7])
+    torch.testing.assert_close(found, expected.expand_as(found))
