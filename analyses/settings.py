@@ -65,6 +65,9 @@ class DataSettings:
         Raises:
             InputError: Nothing, or two things, were named; or the data cannot be used.
         """
+        import numpy as np
+
+        from probes.classifiers import check_folds
         from probes.data import make_splits
         from probes.reading import Source, read_splits, split_names
 
@@ -112,7 +115,7 @@ class DataSettings:
                 sources[name] = None if chosen == "none" else Source(self.dataset, self.subset, chosen)
         else:
             raise InputError("name the texts with either --train FILE (and --validation, --test) or --dataset NAME")
-        return read_splits(
+        splits = read_splits(
             train,
             sources.get("validation"),
             sources.get("test"),
@@ -127,6 +130,9 @@ class DataSettings:
             fold=self.folds is not None,
             seed=seed,
         )
+        if self.folds is not None:
+            check_folds(self.folds, len(np.unique(splits.train.units)))
+        return splits
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
+from probes.dealing import deal_folds
 from probes.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -119,27 +120,31 @@ class Folds:
         Args:
             labels: (examples,) class ids.
             units: (examples,) ids of what must stay together, such as duplicates; None for each by itself.
-            n: Parts; fewer where there are fewer units.
+            n: Parts.
             seed: Of the order.
 
         Raises:
-            InputError: `n` is below 2, or there is one unit only.
+            InputError: `n` is below 2, or there are fewer units.
         """
-        from sklearn.model_selection import StratifiedGroupKFold
+        check_same_length(labels=labels, units=units)
+        unit = np.arange(len(labels)) if units is None else np.unique(units, return_inverse=True)[1]
+        check_folds(n, int(unit.max(initial=-1)) + 1)
+        part = deal_folds(labels, unit, n, np.random.default_rng(seed))
+        rows = np.argsort(part, kind="stable")
+        return cls(tuple(np.split(rows, np.cumsum(np.bincount(part, minlength=n))[:-1])))
 
-        groups = np.arange(len(labels)) if units is None else units
-        check_same_length(labels=labels, units=groups)
-        n = min(n, len(np.unique(groups)))
-        if n < 2:
-            raise InputError("folds need two parts or more, of texts that are not all duplicates or of one group")
-        splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The least populated class")  # it is absent from some parts
-            try:
-                parts = [held_out for _, held_out in splitter.split(labels, labels, groups)]
-            except ValueError as error:  # no class has as many examples as there are parts
-                raise InputError(f"{len(labels)} training texts are too few for {n} folds") from error
-        return cls(tuple(part for part in parts if len(part)))
+
+def check_folds(n: int, units: int) -> None:
+    """Raise unless so many units can be parted into `n` folds."""
+    if n < 2:
+        raise InputError(f"folds must be 2 or more, found {n}")
+    if units < 2:
+        raise InputError("folds need two texts or more that are not all duplicates or of one group")
+    if n > units:
+        raise InputError(
+            f"{n} folds are more than the {units} training texts, those that are duplicates or of one group taken as "
+            f"one; ask for {units} or fewer"
+        )
 
 
 def select_by_folds(

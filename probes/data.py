@@ -6,6 +6,7 @@ import string
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -125,7 +126,7 @@ def first_word(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some rows of a dataset."""
+    """Some rows of a dataset. Its texts are put together once, at the first reading."""
 
     dataset: TextDataset
     rows: NDArray[np.int64]
@@ -134,27 +135,27 @@ class Split:
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """The texts of these rows."""
         return tuple(self.dataset.texts[row] for row in self.rows)
 
-    @property
+    @cached_property
     def pairs(self) -> tuple[str, ...] | None:
         """The second texts of these rows."""
         return None if self.dataset.pairs is None else tuple(self.dataset.pairs[row] for row in self.rows)
 
-    @property
+    @cached_property
     def groups(self) -> tuple[str, ...] | None:
         """The groups of these rows."""
         return None if self.dataset.groups is None else tuple(self.dataset.groups[row] for row in self.rows)
 
-    @property
+    @cached_property
     def units(self) -> NDArray[np.int64]:
         """(rows,) ids from 0; rows that share a text with its pair, or a group, have one: folds keep them together."""
         return units_of(self.texts, self.pairs, self.groups)
 
-    @property
+    @cached_property
     def input_types(self) -> tuple[str, ...]:
         """(rows,) the input types of these rows for control tasks; the first word of a text where none were given.
 

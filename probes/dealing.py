@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,3 +122,115 @@ def _improved(
             break
         side[unit] = to
     return side
+
+
+def deal_folds(
+    labels: NDArray[np.integer[Any]], unit: NDArray[np.integer[Any]], n: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """(rows,) the fold of each row, from 0: every class is spread evenly, and no unit stands in two folds.
+
+    Units of several classes come first, large ones before small ones, each to the fold that it suits best (as in
+    `deal_units`; where they are few, the best of several dealings). Units of one class even out what these left, all
+    units of one size at a time: the time is that of sorting the rows. scikit-learn's StratifiedGroupKFold takes a step
+    in Python for each unit and fold; its StratifiedKFold knows no units and refuses classes that are all smaller than
+    the number of folds.
+
+    Args:
+        labels: (rows,) class ids.
+        unit: (rows,) what stays together, ids from 0 without gaps.
+        n: Folds; at most as many as units.
+        rng: Orders units of like size.
+    """
+    units = _Units.of(labels, unit)
+    best, least = np.zeros(len(units.sizes), dtype=np.int64), np.inf
+    several = int((units.lengths > 1).sum())
+    for _ in range(min(TRIES, max(1, FEW // several)) if several else 1):
+        fold, load = units.folded(n, rng)
+        misfit = units.misfit(load)
+        if misfit < least:
+            best, least = fold, misfit
+    return best[unit]
+
+
+@dataclass(frozen=True, eq=False)
+class _Units:
+    """Units, and how many rows of each class they hold."""
+
+    classes: NDArray[np.int64]
+    """(entries,) class ids, unit by unit; each class that a unit holds is an entry."""
+    counts: NDArray[np.int64]
+    """(entries,) rows of that class in that unit."""
+    first: NDArray[np.int64]
+    """(units,) the first entry of each."""
+    lengths: NDArray[np.int64]
+    """(units,) entries of each."""
+    sizes: NDArray[np.int64]
+    """(units,) rows of each."""
+
+    @classmethod
+    def of(cls, labels: NDArray[np.integer[Any]], unit: NDArray[np.integer[Any]]) -> _Units:
+        n_classes = int(labels.max()) + 1
+        keys, counts = np.unique(unit.astype(np.int64) * n_classes + labels, return_counts=True)
+        units, classes = np.divmod(keys, n_classes)
+        first = np.flatnonzero(np.diff(units, prepend=-1))
+        lengths = np.diff(first, append=len(units))
+        return cls(classes, counts, first, lengths, np.add.reduceat(counts, first))
+
+    def misfit(self, load: NDArray[np.float64]) -> float:
+        """How far (folds, classes) rows are from even: the sum of squares over classes, and all rows as much again."""
+        wanted, total = load.mean(axis=0), load.sum(axis=1)
+        present = wanted > 0
+        by_class = ((load - wanted)[:, present] ** 2 / wanted[present]).sum()
+        return float(by_class + present.sum() * ((total - total.mean()) ** 2 / total.mean()).sum())
+
+    def folded(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(units,) folds by one dealing, and (folds, classes) the rows in them."""
+        load = np.zeros((n, int(self.classes.max()) + 1))
+        fold = np.full(len(self.sizes), -1, dtype=np.int64)
+        self._deal_several(fold, load, rng)
+        self._deal_single(fold, load, rng)
+        return fold, load
+
+    def _deal_several(self, fold: NDArray[np.int64], load: NDArray[np.float64], rng: np.random.Generator) -> None:
+        """Deal the units of several classes."""
+        members = rng.permutation(np.flatnonzero(self.lengths > 1))
+        members = members[np.argsort(-np.floor(np.log2(self.sizes[members])), kind="stable")]
+        wanted = np.bincount(self.classes, self.counts, minlength=load.shape[1]) / len(load)
+        total, share = np.zeros(len(load)), self.sizes.sum() / len(load)
+        for member in members.tolist():
+            entries = slice(self.first[member], self.first[member] + self.lengths[member])
+            inside, amount, size = self.classes[entries], self.counts[entries], self.sizes[member]
+            rise = ((2 * (load[:, inside] - wanted[inside]) + amount) * amount / wanted[inside]).sum(axis=1)
+            rise += len(wanted) * (2 * (total - share) + size) * size / share
+            fold[member] = rise.argmin()
+            load[fold[member], inside] += amount
+            total[fold[member]] += size
+
+    def _deal_single(self, fold: NDArray[np.int64], load: NDArray[np.float64], rng: np.random.Generator) -> None:
+        """Deal the units of one class."""
+        members = rng.permutation(np.flatnonzero(self.lengths == 1))
+        label, size = self.classes[self.first[members]], self.sizes[members]
+        order = np.lexsort((-size, label))
+        members, label, size = members[order], label[order], size[order]
+        starts = np.flatnonzero((np.diff(label, prepend=-1) != 0) | (np.diff(size, prepend=0) != 0))
+        total = load.sum(axis=1)
+        for start, end in itertools.pairwise([*starts.tolist(), len(members)]):
+            dealt = _evened(load[:, label[start]], total, int(size[start]), end - start)
+            fold[members[start:end]] = dealt
+            added = np.bincount(dealt, minlength=len(load)) * size[start]
+            load[:, label[start]] += added
+            total += added
+
+
+def _evened(held: NDArray[np.float64], total: NDArray[np.float64], size: int, n_units: int) -> NDArray[np.int64]:
+    """(units,) folds for units of one class and size: each goes to the fold that holds least of the class by then.
+
+    Of equal ones it is the fold that holds least in all.
+    """
+    n = len(held)
+    # No fold takes more than fills it up to the fullest one, and its share of the rest.
+    most = np.minimum(np.floor((held.max() - held) / size) + 1 + -(-n_units // n), n_units).astype(np.int64)
+    folds = np.repeat(np.arange(n), most)
+    step = np.arange(len(folds)) - np.repeat(np.cumsum(most) - most, most)
+    order = np.lexsort((total[folds] + size * step, held[folds] + size * step))
+    return np.asarray(folds[order[:n_units]])

@@ -233,11 +233,24 @@ def test_folds_keep_units_whole_and_classes_in_their_shares():
 
 
 @pytest.mark.parametrize(
-    ("labels", "units", "n"), [(np.array([0, 1, 0, 1]), np.zeros(4, int), 5), (np.array([0, 1]), None, 1)]
+    ("labels", "units", "n", "message"),
+    [
+        ([0, 1, 0, 1], [0, 0, 0, 0], 5, "folds need two texts or more that are not all duplicates or of one group"),
+        ([0, 1], None, 1, "folds must be 2 or more, found 1"),
+        ([0, 1] * 3, None, 10**9, "1000000000 folds are more than the 6 training texts, .*; ask for 6 or fewer"),
+        ([0, 1] * 3, [0, 1, 2, 0, 1, 2], 4, "4 folds are more than the 3 training texts, those that are duplicates or"),
+    ],
 )
-def test_what_cannot_be_folded_is_refused(labels, units, n):
-    with pytest.raises(InputError, match="two parts or more"):
-        Folds.of(labels, units, n=n)
+def test_what_cannot_be_folded_is_refused_with_the_number_that_can(labels, units, n, message):
+    with pytest.raises(InputError, match=message):
+        Folds.of(np.array(labels), None if units is None else np.array(units), n=n)
+
+
+def test_classes_smaller_than_the_number_of_folds_are_folded():
+    labels = np.repeat(np.arange(200), 2)
+    folds = Folds.of(labels, n=5)
+    assert [len(part) for part in folds.parts] == [80] * 5
+    assert all(len(set(labels[part])) == len(part) for part in folds.parts)
 
 
 def test_selection_by_folds_is_that_of_scikit_learn(three_classes):

@@ -418,6 +418,27 @@ def test_groups_that_share_a_text_count_as_one():
         make_splits(made)
 
 
+class Counted(tuple):
+    """A tuple that counts how often one of its items is taken."""
+
+    taken = 0
+
+    def __getitem__(self, row):
+        type(self).taken += 1
+        return super().__getitem__(row)
+
+
+@pytest.mark.parametrize("name", ["texts", "pairs", "groups", "input_types"])
+def test_what_stands_in_a_split_is_put_together_once_however_often_it_is_read(name):
+    made = TextDataset.of("abcdef", {"label": [0, 1] * 3}, pairs="uvwxyz", groups="ggghhh", input_types="stusst")
+    split = Split(made, np.array([0, 2, 3, 5]))
+    Counted.taken = 0
+    object.__setattr__(made, name, Counted(getattr(made, name)))
+    found = [getattr(split, name)[i] for i in range(4) for _ in range(50)]
+    assert found[::50] == [getattr(made, name)[row] for row in (0, 2, 3, 5)]
+    assert Counted.taken == 8
+
+
 def test_units_of_a_split_keep_texts_pairs_and_groups_together():
     texts, pairs = ["a", "b", "a", "c"], ["x", "x", "y", "x"]
     labels = {"label": [0, 1, 0, 1]}
