@@ -58,6 +58,8 @@ class DataSettings:
     """Use at most so many texts of each file or split, drawn at random; a few of each class where they fit."""
     drop_invalid: bool = False
     """Leave out rows without text, label, group or input type, or with invalid spans, instead of refusing them."""
+    drop_rare: bool = False
+    """Leave out the texts of classes that have one text, instead of refusing them."""
 
     def read(self, seed: int) -> Splits:
         """The three splits.
@@ -127,6 +129,7 @@ class DataSettings:
             rationales=self.rationales,
             limit=self.limit,
             drop_invalid=self.drop_invalid,
+            drop_rare=self.drop_rare,
             fold=self.folds is not None,
             seed=seed,
         )
@@ -254,7 +257,8 @@ class OutputSettings:
 def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> list[TextDataset]:
     """The built-in sentences with the label columns asked for: train, validation, test."""
     from probes.controlled import CYCLE, TASKS, controlled_sentences
-    from probes.data import SPLITS, TextDataset, sort_names
+    from probes.data import SPLITS, TextDataset
+    from probes.labels import sort_names
 
     for task in tasks:
         choose("label column", task, dict.fromkeys(TASKS))

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import string
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, choose, unknown
-from probes.dealing import deal_classes, deal_units, units_of
+from probes.cautions import (
+    Repeats,
+    absent_notes,
+    check_classes_meet,
+    few_notes,
+    repeat_notes,
+    repeats,
+    share_notes,
+    too_few,
+)
+from probes.checks import InputError, check_labels, check_same_length, choose
+from probes.dealing import hold_out, units_of
+from probes.labels import class_ids, class_name, note_alike
+from probes.rare import check_rare, check_several, class_counts, without_rare
+from probes.sequences import as_ids, as_list, as_texts
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"validation": 0.15, "test": 0.15}
 """Shares of the texts that a split of ours holds out."""
-SLACK = 0.03
-"""How far a share may lie from what was wanted, where groups are kept whole, without a note."""
 JOINERS = "'\N{RIGHT SINGLE QUOTATION MARK}-\N{HYPHEN}._\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 """What holds a word together: don't, well-known, U.S, first_name, 3.14, and joined letters of other scripts."""
 
@@ -48,29 +60,39 @@ class TextDataset:
     def __post_init__(self) -> None:
         for task in self.rationales:
             choose("label column", task, self.labels)
+        owned: dict[str, object] = {"texts": as_texts(self.texts, "text")}
+        owned["pairs"] = None if self.pairs is None else as_texts(self.pairs, "pair")
+        owned["groups"] = None if self.groups is None else _names(self.groups, "group")
+        owned["input_types"] = None if self.input_types is None else _names(self.input_types, "input type")
+        owned["labels"] = {task: as_ids(ids, f"labels of {task!r}") for task, ids in self.labels.items()}
+        for name, value in owned.items():
+            object.__setattr__(self, name, value)
         columns: dict[str, Sized] = {f"label column {task!r}": ids for task, ids in self.labels.items()}
         columns |= {f"rationales of {task!r}": spans for task, spans in self.rationales.items()}
         along = {"groups": self.groups, "input_types": self.input_types}
         check_same_length(texts=self.texts, pairs=self.pairs, **along, **columns)
+        for task, ids in self.labels.items():
+            check_labels(ids, len(choose("label column with class names", task, self.class_names)))
 
     @classmethod
     def of(
         cls,
         texts: Sequence[str],
-        labels: Mapping[str, Sequence[object]],
+        labels: Mapping[str, Sequence[object]] | Sequence[object],
         *,
         pairs: Sequence[str] | None = None,
-        class_names: Mapping[str, Sequence[str]] | None = None,
-        rationales: Mapping[str, Sequence[Spans]] | None = None,
+        class_names: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
+        rationales: Mapping[str, Sequence[Spans]] | Sequence[Spans] | None = None,
         groups: Sequence[object] | None = None,
         input_types: Sequence[object] | None = None,
         source: str = "memory",
     ) -> Self:
-        """A dataset from plain lists.
+        """A dataset from lists, or from arrays, Series, tensors, columns of `datasets` or generators.
 
         Args:
             texts: (texts,)
-            labels: Label column -> (texts,) labels of any kind; a class is named by its label as text.
+            labels: Label column -> (texts,) labels; one column alone is called `label`. A class is named by its label
+                as text, whole numbers without a fraction.
             pairs: (texts,) second texts, or None.
             class_names: Label column -> names by class id; those that occur, sorted, when None.
             rationales: Label column -> per text, first and last + 1 character of what decides it; empty where unknown.
@@ -79,33 +101,73 @@ class TextDataset:
             source: For provenance.
 
         Raises:
-            InputError: Lengths differ, a label is not among the class names, or rationales are of no label column.
+            InputError: Lengths differ, a text is not text, a label is missing or no value that can be a class, a label
+                is not among the class names, or rationales are of no label column.
         """
-        values = {task: [str(label) for label in found] for task, found in labels.items()}
-        names = {task: tuple((class_names or {}).get(task) or sort_names(found)) for task, found in values.items()}
-        for task, found in values.items():
-            if strange := set(found) - set(names[task]):
-                raise InputError(unknown(f"class of {task!r}", min(strange), names[task]))
-        ids = {task: {name: i for i, name in enumerate(names[task])} for task in names}
+        columns, names = _by_column(labels), {} if class_names is None else _by_column(class_names)
+        for task in names:
+            choose("label column", task, columns)
+        coded = {task: class_ids(values, task, names.get(task)) for task, values in columns.items()}
+        spans = {} if rationales is None else _by_column(rationales)
         return cls(
             source=source,
-            texts=tuple(texts),
-            pairs=tuple(pairs) if pairs is not None else None,
-            labels={task: np.array([ids[task][v] for v in found], dtype=np.int64) for task, found in values.items()},
-            class_names=names,
-            rationales={task: tuple(spans) for task, spans in (rationales or {}).items()},
-            groups=tuple(map(str, groups)) if groups is not None else None,
-            input_types=tuple(map(str, input_types)) if input_types is not None else None,
+            texts=as_texts(texts, "text"),
+            pairs=None if pairs is None else as_texts(pairs, "pair"),
+            labels={task: np.array(ids, dtype=np.int64) for task, (ids, _) in coded.items()},
+            class_names={task: ordered for task, (_, ordered) in coded.items()},
+            rationales={task: tuple(as_list(each, f"rationales of {task!r}")) for task, each in spans.items()},
+            groups=None if groups is None else _names(groups, "group"),
+            input_types=None if input_types is None else _names(input_types, "input type"),
         )
 
+    def take(self, rows: NDArray[np.integer[Any]]) -> Self:
+        """These rows, in this order."""
 
-def sort_names(values: Iterable[str]) -> tuple[str, ...]:
-    """Distinct values in order: as numbers where all are whole numbers, else as text."""
-    found = set(values)
-    try:
-        return tuple(sorted(found, key=lambda value: (int(value), value)))  # 1 and 01 are two classes
-    except ValueError:
-        return tuple(sorted(found))
+        def some(column: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+            return None if column is None else tuple(column[row] for row in rows.tolist())
+
+        return dataclasses.replace(
+            self,
+            texts=some(self.texts),
+            pairs=some(self.pairs),
+            labels={task: ids[rows] for task, ids in self.labels.items()},
+            rationales={task: some(spans) for task, spans in self.rationales.items()},
+            groups=some(self.groups),
+            input_types=some(self.input_types),
+        )
+
+    def named(self, names: Mapping[str, tuple[str, ...]]) -> Self:
+        """The same with other class ids.
+
+        Args:
+            names: Label column -> names by class id, all those among them that have texts.
+        """
+        labels = {}
+        for task, ordered in names.items():
+            places = {name: i for i, name in enumerate(ordered)}
+            moved = np.array([places.get(name, -1) for name in self.class_names[task]], dtype=np.int64)
+            labels[task] = moved[self.labels[task]]
+        return dataclasses.replace(self, labels=labels, class_names=dict(names))
+
+
+def _by_column(values: Any) -> dict[str, Any]:
+    """Label column -> its values; `label` where one column stands alone."""
+    if isinstance(values, Mapping):
+        return dict(values)
+    if hasattr(values, "columns") and hasattr(values, "__getitem__"):  # a table of pandas'
+        return {str(column): values[column] for column in values.columns}
+    return {"label": values}
+
+
+def _names(values: object, what: str) -> tuple[str, ...]:
+    """Groups or input types as text, none missing."""
+    if type(values) is tuple and all(type(value) is str for value in values):
+        return values
+    found = [class_name(value) for value in as_list(values, f"{what}s")]
+    for row, name in enumerate(found):
+        if name is None:
+            raise InputError(f"{what} {row} is missing")
+    return tuple(name for name in found if name is not None)
 
 
 def first_word(text: str) -> str:
@@ -150,6 +212,11 @@ class Split:
         """The groups of these rows."""
         return None if self.dataset.groups is None else tuple(self.dataset.groups[row] for row in self.rows)
 
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Each text with its second text, or with nothing: what makes it another's duplicate."""
+        return list(zip(self.texts, self.pairs or [""] * len(self), strict=True))
+
     @cached_property
     def units(self) -> NDArray[np.int64]:
         """(rows,) ids from 0; rows that share a text with its pair, or a group, have one: folds keep them together."""
@@ -184,6 +251,11 @@ class Splits:
         """Label column -> names by class id, the same in all splits."""
         return self.train.dataset.class_names
 
+    @property
+    def leakage(self) -> Repeats:
+        """Test texts that also stand in train."""
+        return repeats(self.test.keys, self.train.keys)
+
     def items(self) -> Iterator[tuple[str, Split]]:
         """Split name and split."""
         yield from ((name, split) for name in SPLITS if (split := getattr(self, name)) is not None)
@@ -196,13 +268,14 @@ def make_splits(
     *,
     stratify: Sequence[str] = (),
     fold: bool = False,
+    drop_rare: bool = False,
     seed: int = 0,
     notes: Sequence[str] = (),
 ) -> Splits:
     """Splits from datasets of the same tasks; what is None is held out of `train`.
 
     A text and its exact duplicates, and all texts of a group, stay on one side of a split made here; where they
-    straddle the given datasets, a note says how many.
+    straddle the given datasets, a note says how many. Classes of one name are one class, whatever their ids.
 
     Args:
         train: What is learnt from, and what the missing splits are held out of.
@@ -210,65 +283,87 @@ def make_splits(
         test: 15 % of train when None.
         stratify: Tasks whose classes keep their shares in what is held out; the first when empty.
         fold: Hold no validation texts out; folds of train will choose.
+        drop_rare: Leave out the texts of classes that have one text, with a note, instead of refusing them.
         seed: Of what is held out.
         notes: Put before the notes made here.
 
     Raises:
-        InputError: A task has one class only, a class has one text, or there are too few texts or groups to hold out.
+        InputError: The datasets have not the same label columns, a task has one class only, a class has one text, no
+            class of a dataset occurs in train, or there are too few texts or groups to hold out.
     """
     given = {"train": train, "validation": validation, "test": test}
     if fold and validation is None:
         del given["validation"]
-    notes = list(notes)
-    for task, classes in train.class_names.items():
-        counts = sum(np.bincount(d.labels[task], minlength=len(classes)) for d in given.values() if d is not None)
-        if len(classes) < 2:
-            raise InputError(f"label column {task!r} has one class only ({classes[0]!r}); a probe needs two or more")
-        if (lone := np.flatnonzero(counts == 1)).size:
-            raise InputError(
-                f"class {classes[lone[0]]!r} of label column {task!r} has one text; give it more, or leave its rows out"
-            )
-    held = {name: SHARES[name] for name, dataset in given.items() if dataset is None}
+    datasets = _same_classes({name: dataset for name, dataset in given.items() if dataset is not None})
+    names = datasets["train"].class_names
+    alike = [note for task, classes in names.items() for note in note_alike(classes, f"classes of {task}")]
+    check_several(names)
+    if drop_rare:
+        rows, names, rare = without_rare({name: d.labels for name, d in datasets.items()}, names)
+        check_several(names)
+        if rare:
+            datasets = {name: dataset.take(rows[name]).named(names) for name, dataset in datasets.items()}
+    else:
+        check_rare(class_counts((d.labels for d in datasets.values()), names), names)
+        rare = []
+    train = datasets["train"]
+    held = {name: SHARES[name] for name in given if name not in datasets}
+    stratify = [stratify] if isinstance(stratify, str) else list(stratify)
     for task in stratify:
         choose("label column", task, train.labels)
-    dealt_by = list(stratify) or list(train.labels)[:1]
-    rows = _hold_out(train, held, dealt_by, seed) if held else {"train": np.arange(len(train.texts))}
-    splits = {
-        name: Split(dataset, rows[name] if name in rows else np.arange(len(dataset.texts)))
-        for name, dataset in ((name, dataset or train) for name, dataset in given.items())
-    }
-    for name, share in held.items() if train.groups is not None else ():
-        found = len(splits[name]) / len(train.texts)
-        if abs(found - share) > SLACK:
-            notes.append(
-                f"As groups are kept whole, {100 * found:.0f} % of the texts are held out for {name} instead of "
-                f"{100 * share:.0f} %."
+    rows = {"train": np.arange(len(train.texts))}
+    if held:
+        rows = _hold_out(train, held, stratify or list(train.labels)[:1], seed)
+    splits = {}
+    for name in given:
+        dataset = datasets.get(name, train)
+        splits[name] = Split(dataset, rows[name] if name in rows else np.arange(len(dataset.texts)))
+    told = [*notes, *alike, *rare, *_notes(splits, held)]
+    return Splits(splits["train"], splits.get("validation"), splits["test"], tuple(told))
+
+
+def _same_classes(given: Mapping[str, TextDataset]) -> dict[str, TextDataset]:
+    """The datasets with one id for each class; those names that train lacks come after its own."""
+    train, names = given["train"], dict[str, tuple[str, ...]]()
+    for name, dataset in given.items():
+        if not isinstance(dataset, TextDataset):
+            raise InputError(
+                f"{name} must be a TextDataset, found {type(dataset).__name__}; make one by TextDataset.of"
             )
-    seen: set[tuple[str, str]] = set()
-    seen_groups: set[str] = set()
+        if set(dataset.labels) != set(train.labels):
+            columns = f"{', '.join(train.labels)} and {', '.join(dataset.labels)}"
+            raise InputError(f"train and {name} have different label columns: {columns}")
+        if (dataset.pairs is None) != (train.pairs is None):
+            one, other = (name, "train") if dataset.pairs is not None else ("train", name)
+            raise InputError(f"{one} has second texts and {other} has none")
+        if not dataset.texts:
+            raise InputError(f"{name} has no texts")
+    for task in train.class_names:
+        names[task] = tuple(dict.fromkeys(each for dataset in given.values() for each in dataset.class_names[task]))
+    return {name: d if dict(d.class_names) == names else d.named(names) for name, d in given.items()}
+
+
+def _notes(splits: Mapping[str, Split], held: Mapping[str, float]) -> Iterator[str]:
+    """What a reader of scores should know of the splits."""
+    train = splits["train"].dataset
+    lengths = {name: len(split) for name, split in splits.items()}
+    yield from share_notes(lengths, held, len(train.texts), grouped=train.groups is not None)
+    earlier: list[Split] = []
     for name, split in splits.items():
-        texts = list(zip(split.texts, split.pairs or [""] * len(split), strict=True))
-        if again := sum(pair in seen for pair in texts):
-            notes.append(
-                f"{again:,} of {len(texts):,} {name} texts also stand in an earlier split; their scores are flattered."
+        found = repeats(split.keys, (key for before in earlier for key in before.keys))
+        yield from repeat_notes(name, len(split), found)
+        seen = {group for before in earlier for group in before.groups or ()}
+        if again := sum(group in seen for group in split.groups or ()):
+            yield (
+                f"{again:,} of {len(split):,} {name} texts are of a group that also stands in an earlier split; their "
+                "scores are flattered."
             )
-        seen.update(texts)
-        if again := sum(group in seen_groups for group in split.groups or ()):
-            notes.append(
-                f"{again:,} of {len(texts):,} {name} texts are of a group that also stands in an earlier split; "
-                "their scores are flattered."
-            )
-        seen_groups.update(split.groups or ())
-        for task, classes in train.class_names.items():
-            absent = np.setdiff1d(np.arange(len(classes)), split.labels(task))
-            if absent.size:
-                shown = ", ".join(repr(classes[i]) for i in absent[:5])
-                notes.append(
-                    f"No {name} text of {task} has the class {shown}{' and others' if absent.size > 5 else ''}."
-                )
-            if name == "train" and absent.size == len(classes) - 1:
-                raise InputError(f"the training texts of label column {task!r} have one class only")
-    return Splits(splits["train"], splits.get("validation"), splits["test"], tuple(notes))
+        earlier.append(split)
+    for task, classes in train.class_names.items():
+        counts = {name: np.bincount(s.labels(task), minlength=len(classes)) for name, s in splits.items()}
+        check_classes_meet(task, classes, counts)
+        yield from absent_notes(task, classes, counts)
+        yield from few_notes(task, classes, counts)
 
 
 def _hold_out(
@@ -276,30 +371,11 @@ def _hold_out(
 ) -> dict[str, NDArray[np.int64]]:
     """Split name -> rows, `train` included: shares of each class, units whole, every class kept in train."""
     unit = units_of(dataset.texts, dataset.pairs, dataset.groups)
-    rng = np.random.default_rng(seed)
-    if dataset.groups is None and len(tasks) == 1:
-        _, first = np.unique(unit, return_index=True)
-        side = deal_classes(dataset.labels[tasks[0]][first], list(shares.values()), rng)
-    else:
-        sizes = [len(dataset.class_names[task]) for task in tasks]
-        counts = np.zeros((unit.max() + 1, sum(sizes)))
-        for task, start in zip(tasks, np.cumsum([0, *sizes]), strict=False):
-            np.add.at(counts, (unit, start + dataset.labels[task]), 1)
-        side = deal_units(counts[:, counts.any(axis=0)], list(shares.values()), rng)
+    labels = [dataset.labels[task] for task in tasks]
+    rng, grouped = np.random.default_rng(seed), dataset.groups is not None
+    side = hold_out(unit, labels, list(shares.values()), rng, grouped=grouped)
     rows = {name: np.flatnonzero(side[unit] == i) for i, name in enumerate(("train", *shares))}
     for name, found in rows.items():
         if not len(found):
-            raise InputError(_too_few(dataset, len(side), name))
+            raise InputError(too_few(name, list(shares), tasks, dataset.groups, len(side)))
     return rows
-
-
-def _too_few(dataset: TextDataset, units: int, name: str) -> str:
-    if dataset.groups is None:
-        return f"{units} different texts are too few to hold out a {name} split"
-    groups, remedy = sorted(set(dataset.groups)), "group by something finer, or give all splits"
-    if len(groups) == 1:
-        return f"all texts are of one group ({groups[0]!r}), so that no {name} split can be held out; {remedy}"
-    joined = f" ({units} where those that share a text are one)" if units < len(groups) else ""
-    return (
-        f"{len(groups)} groups{joined} are too few to hold out a {name} split and keep every class in train; {remedy}"
-    )

@@ -149,7 +149,7 @@ def deal_folds(
         misfit = units.misfit(load)
         if misfit < least:
             best, least = fold, misfit
-    return best[unit]
+    return np.asarray(best[unit])
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,3 +234,30 @@ def _evened(held: NDArray[np.float64], total: NDArray[np.float64], size: int, n_
     step = np.arange(len(folds)) - np.repeat(np.cumsum(most) - most, most)
     order = np.lexsort((total[folds] + size * step, held[folds] + size * step))
     return np.asarray(folds[order[:n_units]])
+
+
+def hold_out(
+    unit: NDArray[np.int64],
+    labels: Sequence[NDArray[np.int64]],
+    shares: Sequence[float],
+    rng: np.random.Generator,
+    *,
+    grouped: bool,
+) -> NDArray[np.int64]:
+    """(units,) sides, 0 being train: shares of each class of each labelling, every class in train.
+
+    Args:
+        unit: (rows,) what stays together, ids from 0 without gaps.
+        labels: (rows,) class ids of each labelling.
+        shares: Of the sides that are held out.
+        rng: Of the draw.
+        grouped: Whether a unit may hold texts of several classes.
+    """
+    if not grouped and len(labels) == 1:
+        _, first = np.unique(unit, return_index=True)
+        return deal_classes(labels[0][first], shares, rng)
+    columns = [np.zeros((unit.max() + 1, ids.max() + 1)) for ids in labels]
+    for counts, ids in zip(columns, labels, strict=True):
+        np.add.at(counts, (unit, ids), 1)
+    every = np.concatenate(columns, axis=1)
+    return deal_units(every[:, every.any(axis=0)], shares, rng)

@@ -29,6 +29,7 @@ from probes.encoder import Encoder
 from probes.heads import Head, ModelHead, ProbeHead
 from probes.logistic import FittedProbe
 from probes.pooling import POOLINGS, LayerStates
+from probes.sequences import as_ids, as_texts
 from probes.store import texts_fingerprint, write_whole
 from probes.training import Epoch, Side, TrainingSettings, train_epochs
 
@@ -46,6 +47,9 @@ class LabelledTexts:
     pairs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", as_texts(self.texts, "text"))
+        object.__setattr__(self, "pairs", None if self.pairs is None else as_texts(self.pairs, "pair"))
+        object.__setattr__(self, "labels", as_ids(self.labels, "labels"))
         check_same_length(texts=self.texts, labels=self.labels, pairs=self.pairs)
 
     @classmethod

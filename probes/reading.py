@@ -22,7 +22,7 @@ from probes.rows import (
     draw_rows,
     label_values,
     name_classes,
-    note_alike,
+    note_classes_lost,
     tasks_of_lists,
     valid_rows,
 )
@@ -55,6 +55,7 @@ def read_splits(
     rationales: str | None = None,
     limit: int | None = None,
     drop_invalid: bool = False,
+    drop_rare: bool = False,
     fold: bool = False,
     seed: int = 0,
 ) -> Splits:
@@ -75,6 +76,7 @@ def read_splits(
         limit: At most so many texts of each source, drawn at random; small classes keep a few where there is room.
         drop_invalid: Leave out rows without text, label, group or input type, or with invalid spans, with a note,
             instead of refusing them.
+        drop_rare: Leave out the rows of classes that have one text, with a note, instead of refusing them.
         fold: Hold no validation texts out; folds of train will choose.
         seed: Of the draw and of the split.
 
@@ -88,6 +90,7 @@ def read_splits(
     wanted = Columns(text, pair, tuple(labels), group, control, rationales)
     notes: list[str] = []
     read: dict[str, Rows] = {}
+    drawn: list[str] = []
     for name, source in sources.items():
         if source is not None:
             rows = _read(source, wanted, marked=name == ("train" if test is None else "test"))
@@ -97,13 +100,15 @@ def read_splits(
                 lacks = " or ".join(["no text", "no label", *(what for what, column in along.items() if column)])
                 notes.append(f"{dropped:,} rows of {source} have {lacks} and were left out.")
             read[name] = draw_rows(valid, limit, rng) if limit is not None and limit < len(valid.texts) else valid
+            if read[name] is not valid:
+                drawn.append(f"{limit:,} of the {len(valid.texts):,} rows of {source}")
+                notes += note_classes_lost(valid, read[name], source)
     asked = read["train"].labels.keys()
     tasks, told = tasks_of_lists(read, sources)
     notes += told
     names: dict[str, tuple[str, ...]] = {}
     for task in tasks["train"].labels:
         names[task] = name_classes([name for rows in tasks.values() for name in rows.labels[task]], task)
-        notes += note_alike(names[task], f"classes of {task}")
     made = {
         name: TextDataset.of(
             rows.texts,
@@ -119,9 +124,21 @@ def read_splits(
     }
     # By the first task alone, a rare value of a list might leave the training side.
     stratify = () if names.keys() == asked else tuple(names)
-    return make_splits(
-        made["train"], made.get("validation"), made.get("test"), stratify=stratify, fold=fold, seed=seed, notes=notes
-    )
+    try:
+        return make_splits(
+            made["train"],
+            made.get("validation"),
+            made.get("test"),
+            stratify=stratify,
+            fold=fold,
+            drop_rare=drop_rare,
+            seed=seed,
+            notes=notes,
+        )
+    except InputError as error:
+        if not drawn:
+            raise
+        raise InputError(f"{error}; the limit leaves {' and '.join(drawn)}: raise it") from error
 
 
 def split_names(path: str, subset: str | None) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from probes.checks import InputError
-from probes.data import Spans, sort_names
+from probes.data import Spans
+from probes.labels import class_name, note_alike, quoted, sort_names
 
 SPARED = 3
 """Texts of a class that a limit leaves, where there is room: one for each split."""
@@ -72,7 +73,7 @@ def as_text(value: Any, names: Sequence[str] | None) -> str | None:
         return None
     if names is not None:
         return None if value < 0 else names[value]
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip() or None
+    return class_name(value)
 
 
 def label_values(values: list[Any], names: Sequence[str] | None, source: object, task: str) -> list[Any]:
@@ -260,15 +261,6 @@ def _binary_tasks(task: str, read: Mapping[str, Rows]) -> tuple[dict[str, Rows],
     return {name: binary(rows) for name, rows in read.items()}, notes
 
 
-def note_alike(names: Iterable[str], what: str) -> list[str]:
-    """A note where names differ in their case only."""
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(name.casefold(), []).append(name)
-    shown = [", ".join(map(repr, same)) for same in alike.values() if len(same) > 1]
-    return [f"Some {what} differ in case only and are kept apart: {'; '.join(shown[:5])}."] if shown else []
-
-
 def name_classes(values: Sequence[str], task: str) -> tuple[str, ...]:
     """Distinct values, as numbers where all are whole numbers."""
     found = set(values)
@@ -277,6 +269,20 @@ def name_classes(values: Sequence[str], task: str) -> tuple[str, ...]:
             f"label column {task!r} has {len(found)} classes for {len(values)} texts; is it the right column?"
         )
     return sort_names(found)
+
+
+def note_classes_lost(rows: Rows, drawn: Rows, source: object) -> list[str]:
+    """A note for each label column of which a draw leaves out whole classes."""
+    notes = []
+    for task, labels in rows.labels.items():
+        if not any(isinstance(label, tuple) for label in labels):
+            lost = sort_names(set(labels) - set(drawn.labels[task]))
+            if lost:
+                n = len(set(labels))
+                notes.append(
+                    f"The limit leaves {len(lost):,} of {n:,} classes of {task} in {source} no text: {quoted(lost)}."
+                )
+    return notes
 
 
 def draw_rows(rows: Rows, limit: int, rng: np.random.Generator) -> Rows:

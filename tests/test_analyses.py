@@ -627,7 +627,7 @@ def test_folds_of_the_training_texts_choose_where_asked(place):
     ("words", "message"),
     [
         (("--folds", "1"), "--folds must be 2 or more, found 1"),
-        (("--folds", "1000000000"), "1000000000 folds are more than the 51 training texts"),
+        (("--folds", "1000000000"), "1000000000 folds are more than the 52 training texts"),
         (("--folds", "5", "--validation", "x.csv"), "--validation and --folds both say what chooses"),
     ],
 )

@@ -11,12 +11,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
-    "checks display results dealing data rows reading controlled threads checkpoints special_tokens "
-    "tokens pooling packing hooks "
-    "encoder runners store extraction distributed frames solver logistic classifiers places metrics uncertainty "
-    "information controls depth detection untrained scores sweep studies words heads baselines paths methods "
-    "attribution uninformed agreement states flow contributions movement faithfulness infidelity rationales vocabulary "
-    "audit randomisation geometry erasure interventions training finetuning"
+    "checks sequences labels rare cautions display results dealing data rows reading controlled threads checkpoints "
+    "special_tokens tokens pooling packing hooks encoder runners store extraction distributed frames solver logistic "
+    "classifiers places metrics uncertainty information controls depth detection untrained scores sweep studies words "
+    "heads baselines paths methods attribution uninformed agreement states flow contributions movement faithfulness "
+    "infidelity rationales vocabulary audit randomisation geometry erasure interventions training finetuning"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {

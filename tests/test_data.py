@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import InputError, Source, TextDataset, make_splits, read_splits
-from probes.data import Split, first_word, sort_names
+from probes.data import Split, first_word
+from probes.labels import sort_names
 from probes.reading import split_names
 from probes.rows import as_spans
 
@@ -272,13 +273,13 @@ def test_only_what_is_missing_is_held_out():
 def test_texts_that_straddle_given_splits_are_counted():
     train, test = dataset([0, 1] * 10), dataset([0, 1], ["text 3", "new"])
     notes = make_splits(train, dataset([0, 1], ["u", "v"]), test).notes
-    assert notes == ("1 of 2 test texts also stand in an earlier split; their scores are flattered.",)
+    assert notes[0] == "1 of 2 test texts also stand in an earlier split; their scores are flattered."
 
 
 def test_a_class_that_training_never_shows_is_a_note():
     names = ("0", "1", "2")
     notes = make_splits(
-        dataset([0, 1] * 5, None, names), dataset([0, 1], "ab", names), dataset([2, 2], "cd", names)
+        dataset([0, 1] * 5, None, names), dataset([0, 1], "ab", names), dataset([2, 2, 0], "cde", names)
     ).notes
     assert "No train text of label has the class '2'." in notes
 
@@ -366,8 +367,8 @@ def test_a_group_too_large_to_hold_out_is_a_note_where_little_is_left():
         groups = ["large"] * large + [f"small {i // 2}" for i in range(large, 100)]
         splits = make_splits(TextDataset.of([f"text {i}" for i in range(100)], labels, groups=groups))
         assert set(splits.train.groups) >= {"large"}
-        assert len(splits.notes) == notes
-    assert splits.notes == (
+        assert sum("groups are kept whole" in note for note in splits.notes) == notes
+    assert splits.notes[:2] == (
         "As groups are kept whole, 4 % of the texts are held out for validation instead of 15 %.",
         "As groups are kept whole, 4 % of the texts are held out for test instead of 15 %.",
     )
@@ -382,11 +383,11 @@ def test_without_their_column_groups_do_stand_on_two_sides():
 
 def test_given_splits_that_share_groups_are_counted():
     def some(texts, groups):
-        return TextDataset.of(texts, {"label": ["a", "b"] * (len(texts) // 2)}, groups=groups)
+        return TextDataset.of(texts, {"label": ["a", "b"] * (len(texts) // 2)}, groups=list(groups))
 
     train = some([f"t{i}" for i in range(6)], "uuvvww")
     notes = make_splits(train, some(["v0", "v1"], "xy"), some(["s0", "s1", "s2", "t0"], "uxzz")).notes
-    assert notes == (
+    assert notes[:2] == (
         "1 of 4 test texts also stand in an earlier split; their scores are flattered.",
         "2 of 4 test texts are of a group that also stands in an earlier split; their scores are flattered.",
     )
@@ -402,7 +403,7 @@ def test_given_splits_that_share_groups_are_counted():
 )
 def test_too_few_groups_are_a_clear_error(groups, message):
     labels = ["a", "b"] * 4 if groups != "xyxyzwzw" else ["a", "b", "a", "b", "c", "d", "c", "d"]
-    made = TextDataset.of([f"t{i}" for i in range(8)], {"label": labels}, groups=groups)
+    made = TextDataset.of([f"t{i}" for i in range(8)], {"label": labels}, groups=list(groups))
     with pytest.raises(InputError, match=message):
         make_splits(made)
 
@@ -413,7 +414,7 @@ def test_a_task_to_stratify_by_must_exist():
 
 
 def test_groups_that_share_a_text_count_as_one():
-    made = TextDataset.of(["t0", "t1", "t2", "t3", "t2", "t0"], {"label": ["a", "b"] * 3}, groups="uvwxxv")
+    made = TextDataset.of(["t0", "t1", "t2", "t3", "t2", "t0"], {"label": ["a", "b"] * 3}, groups=list("uvwxxv"))
     with pytest.raises(InputError, match=r"4 groups \(2 where those that share a text are one\) are too few"):
         make_splits(made)
 
@@ -430,7 +431,8 @@ class Counted(tuple):
 
 @pytest.mark.parametrize("name", ["texts", "pairs", "groups", "input_types"])
 def test_what_stands_in_a_split_is_put_together_once_however_often_it_is_read(name):
-    made = TextDataset.of("abcdef", {"label": [0, 1] * 3}, pairs="uvwxyz", groups="ggghhh", input_types="stusst")
+    beside = {"pairs": list("uvwxyz"), "groups": list("ggghhh"), "input_types": list("stusst")}
+    made = TextDataset.of(list("abcdef"), {"label": [0, 1] * 3}, **beside)
     split = Split(made, np.array([0, 2, 3, 5]))
     Counted.taken = 0
     object.__setattr__(made, name, Counted(getattr(made, name)))

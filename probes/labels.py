@@ -1,0 +1,149 @@
+"""Labels as class names: what is missing, what is no class, and which names a reader takes for one."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+from probes.checks import InputError, unknown
+from probes.sequences import as_list, described
+
+MOST_NAMED = 5
+"""Names that a sentence lists before it says `and others`."""
+UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
+"""Letters and marks that Unicode has drawn as nothing: joiners, fillers, variation selectors."""
+
+
+def class_name(value: object) -> str | None:
+    """A label as the name of a class, in one Unicode form, whole numbers without a fraction; None where it is missing.
+
+    Args:
+        value: A text, number, truth value, date, ...
+    """
+    if value is None or value != value:
+        return None
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return unicodedata.normalize("NFC", text).strip() or None
+
+
+def class_ids(values: object, task: str, names: Sequence[str] | None = None) -> tuple[list[int], tuple[str, ...]]:
+    """The class id of each label, and the names by class id.
+
+    Args:
+        values: (texts,) labels of any kind.
+        task: Label column, for errors.
+        names: By class id; those that occur, in order, when None. With names, whole numbers that are none of them are
+            class ids.
+
+    Raises:
+        InputError: A label is missing, or is no value that can be a class, or is not among the names.
+    """
+    labels = as_list(values, f"labels of {task!r}")
+    for row, label in enumerate(labels):
+        if isinstance(label, bytes | list | tuple | dict | set) or hasattr(label, "shape"):
+            raise InputError(f"label {row} of {task!r} is {described(label)}; a label is one value")
+        if isinstance(label, float) and label == label and not label.is_integer():
+            raise InputError(
+                f"label {row} of {task!r} is {label!r}, a fraction; layerprobe classifies, it does not regress"
+            )
+    found = [class_name(label) for label in labels]
+    if missing := [row for row, name in enumerate(found) if name is None]:
+        raise InputError(
+            f"{len(missing):,} of {len(found):,} labels of {task!r} are missing, in {listed(missing, 'row')} "
+            "(the first is 0); leave these texts out, or label them"
+        )
+    present = {name for name in found if name is not None}
+    if names is None:
+        ordered = sort_names(present)
+    else:
+        ordered = as_class_names(names, task)
+        if not present & set(ordered) and all(isinstance(label, int | float) for label in labels):
+            ids = [int(label) for label in labels]
+            if ids and not 0 <= min(ids) <= max(ids) < len(ordered):
+                raise InputError(
+                    f"labels of {task!r} are class ids from {min(ids)} to {max(ids)}, and there are {len(ordered)} "
+                    "class names, from 0"
+                )
+            return ids, ordered
+        if strange := present - set(ordered):
+            raise InputError(unknown(f"class of {task!r}", min(strange), ordered))
+    places: dict[str | None, int] = {name: i for i, name in enumerate(ordered)}
+    return [places[name] for name in found], ordered
+
+
+def as_class_names(names: object, task: str) -> tuple[str, ...]:
+    """Names by class id, all different.
+
+    Raises:
+        InputError: One is missing or stands twice.
+    """
+    found = [class_name(name) for name in as_list(names, f"class names of {task!r}")]
+    for i, name in enumerate(found):
+        if name is None:
+            raise InputError(f"class name {i} of {task!r} is missing")
+        if name in found[:i]:
+            raise InputError(f"the class name {name!r} of {task!r} stands for two classes")
+    return tuple(name for name in found if name is not None)
+
+
+def sort_names(values: Iterable[str]) -> tuple[str, ...]:
+    """Distinct values in order: as numbers where all are whole numbers, else as text."""
+    found = set(values)
+    try:
+        return tuple(sorted(found, key=lambda value: (int(value), value)))  # 1 and 01 are two classes
+    except ValueError:
+        return tuple(sorted(found))
+
+
+def note_alike(names: Iterable[str], what: str) -> list[str]:
+    """Notes where names look alike to a reader, or differ in their case only."""
+    known, notes = list(names), []
+    if same := _alike(known, _look):
+        shown = "; ".join(map(quoted, same[:MOST_NAMED]))
+        notes.append(
+            f"Some {what} look alike, as they differ in blanks or unseen characters, and are kept apart: {shown}."
+        )
+    looks: dict[str, str] = {}
+    for name in known:
+        looks.setdefault(_look(name), name)
+    if same := _alike(list(looks), str.casefold):
+        shown = "; ".join(quoted([looks[look] for look in group]) for group in same[:MOST_NAMED])
+        notes.append(f"Some {what} differ in case only and are kept apart: {shown}.")
+    return notes
+
+
+def listed(rows: Sequence[int], what: str) -> str:
+    """Some numbers, the first few of many."""
+    shown = ", ".join(map(str, rows[:MOST_NAMED]))
+    return f"{what if len(rows) == 1 else f'{what}s'} {shown}{' and others' if len(rows) > MOST_NAMED else ''}"
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Some names, the first few of many."""
+    return ", ".join(map(spelt, names[:MOST_NAMED])) + (" and others" if len(names) > MOST_NAMED else "")
+
+
+def spelt(name: str) -> str:
+    """A name in quotes, with what is not seen as its code."""
+    return "".join(
+        character.encode("unicode_escape").decode() if character != " " and _is_unseen(character) else character
+        for character in repr(name)
+    )
+
+
+def _look(name: str) -> str:
+    """A name as a reader sees it."""
+    wide = unicodedata.normalize("NFKC", name)
+    return " ".join("".join(c for c in wide if c.isspace() or not _is_unseen(c)).split())
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character)[0] in "CZ" or ord(character) in UNSEEN
+
+
+def _alike(names: Sequence[str], look: Callable[[str], str]) -> list[list[str]]:
+    """Names that differ, and look the same."""
+    same: dict[str, list[str]] = {}
+    for name in names:
+        same.setdefault(look(name), []).append(name)
+    return [group for group in same.values() if len(group) > 1]
