@@ -302,7 +302,7 @@ class Job:
         return tuple(notes)
 
     def claims(self) -> Iterator[Claim]:
-        """What a reader must know of the encoder before using any number."""
+        """What a reader must know of the encoder and the texts before using any number."""
         if self.encoder.random_pooler:
             reason = "its bias is exactly zero, which initialisation leaves and training does not"
             yield Claim("random_pooler", "random", numbers={"reason": reason})
@@ -317,6 +317,10 @@ class Job:
         for name, (n, total) in self.unknown_tokens.items():
             numbers = {"split": name, "n": n, "total": total, "share": n / total}
             yield Claim("unknown_tokens", "measured", numbers=numbers)
+        if repeated := self.splits.leakage.exact:
+            total = len(self.splits.test)
+            leaked = {"n": repeated, "total": total, "share": repeated / total, "split": "test"}
+            yield Claim("leakage", "measured", numbers=leaked)
 
     def provenance(self) -> Provenance:
         """What the numbers came from; the door adds the command line and the times."""

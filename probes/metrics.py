@@ -147,12 +147,15 @@ def per_class(
 
 
 def confusion(
-    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], n_classes: int
-) -> NDArray[np.int64]:
-    """(classes, classes) counts, label by prediction."""
-    from sklearn.metrics import confusion_matrix
+    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs of a label and a prediction that occur, by label and prediction, and how often: (pairs,) each.
 
-    return np.asarray(confusion_matrix(labels, predicted, labels=np.arange(n_classes)), dtype=np.int64)
+    A matrix of all pairs has the square of the number of classes, most of them 0 where classes are many.
+    """
+    check_same_length(labels=labels, predicted=predicted)
+    pairs, counts = np.unique(np.stack([labels, predicted]).astype(np.int64), axis=1, return_counts=True)
+    return pairs[0], pairs[1], counts
 
 
 METRICS: dict[str, Callable[[NDArray[np.integer[Any]], NDArray[np.floating[Any]]], float]] = {

@@ -159,16 +159,16 @@ class Sweep:
 
     @property
     def confusion(self) -> pd.DataFrame:
-        """Counts by label and prediction on test, for the winner and the floors."""
+        """Counts by label and prediction on test, for the winner and the floors; pairs that never occur are left out."""
         rows = []
         for task, found in self.tasks.items():
             keys: list[Point | str] = [found.best, *(key for key in found.test if isinstance(key, str))]
             for key in keys:
-                counts = confusion(found.labels, found.predictions[key].predicted, len(found.class_names))
+                labels, predicted, counts = confusion(found.labels, found.predictions[key].predicted)
                 rows += [
-                    {"task": task, **_where(key), "label": label, "predicted": predicted, "count": int(counts[i, j])}
-                    for i, label in enumerate(found.class_names)
-                    for j, predicted in enumerate(found.class_names)
+                    {"task": task, **_where(key), "label": found.class_names[i], "predicted": found.class_names[j]}
+                    | {"count": n}
+                    for i, j, n in zip(labels.tolist(), predicted.tolist(), counts.tolist(), strict=True)
                 ]
         columns = ("task", "probe", "pooling", "layer", "label", "predicted", "count")
         return _frame(rows, columns, whole=("layer", "count"))

@@ -183,16 +183,16 @@ def size_curve(frame: pd.DataFrame, floor: float, label: Label) -> str:
         return svg_text(figure, label)
 
 
-def confusion_matrix(frame: pd.DataFrame, label: Label) -> str:
+def confusion_matrix(frame: pd.DataFrame, classes: Sequence[str], label: Label) -> str:
     """Share of each true class (down) that was given each class (across), with counts.
 
     Args:
-        frame: label, predicted, count; one row a pair.
+        frame: label, predicted, count; one row a pair, and none for pairs that never occur.
+        classes: Names in their order, those that `frame` names among them.
         label: Its text alternative.
     """
     table = frame.pivot_table(index="label", columns="predicted", values="count", aggfunc="sum", sort=False)
-    classes = [each for each in table.index if each in table.columns]
-    counts = table.loc[classes, classes].fillna(0).to_numpy(dtype=float)
+    counts = table.reindex(index=classes, columns=classes).fillna(0).to_numpy(dtype=float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [name(each, 14) for each in classes]
     few = len(classes) <= 4

@@ -229,12 +229,16 @@ def _classes(view: View) -> Section | None:
         counts = None if counts is None else counts[counts["probe"] == "logistic"]
         if counts is not None and len(counts):
             pairs = _confused(counts)
-            tables += [pairs] if counts["label"].nunique() > MOST_CLASSES else []
-            if counts["label"].nunique() <= MOST_CLASSES:
+            # In the order of their scores' rows: a pair that never occurs has no row among the counts.
+            known = [] if rows is None else rows["class"]
+            classes = list(dict.fromkeys([*known, *counts["label"], *counts["predicted"]]))
+            if len(classes) > MOST_CLASSES:
+                tables.append(pairs)
+            else:
                 words = (f"{c[0]} taken for {c[1]}: {c[2]} ({c[3]})" for c in pairs.rows)
                 label = Label(f"confusion-{i}", f"Confusion matrix for {name(task)}", "; ".join(words) or "No errors.")
                 caption = "Share of each true class that was given each class, and number of test texts."
-                drawings.append(Drawing(figures.confusion_matrix(counts, label), caption))
+                drawings.append(Drawing(figures.confusion_matrix(counts, classes, label), caption))
         if tables or drawings:
             parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
     counts = view.table("confusion")

@@ -610,9 +610,19 @@ def test_a_class_that_looks_like_a_formula_is_drawn_as_text():
         [(a, b, 1 + (a == b)) for a in ("$x$", "a_b$") for b in ("$x$", "a_b$")],
         columns=["label", "predicted", "count"],
     )
-    svg = figures.confusion_matrix(frame, Label("c", "t", "d"))
+    svg = figures.confusion_matrix(frame, ["$x$", "a_b$"], Label("c", "t", "d"))
     assert ">$x$<" in svg
     assert ">a_b$<" in svg
+
+
+def test_pairs_of_classes_without_a_row_are_drawn_as_none():
+    every = [("a", "a", 3), ("a", "b", 0), ("a", "c", 1), ("b", "a", 0), ("b", "b", 2), ("b", "c", 0)]
+    every += [("c", "a", 0), ("c", "b", 0), ("c", "c", 0)]  # a class that is predicted, and that no text has
+    dense = pd.DataFrame(every, columns=["label", "predicted", "count"])
+    sparse = dense[dense["count"] > 0]
+    drawings = [figures.confusion_matrix(frame, list("abc"), Label("c", "t", "d")) for frame in (dense, sparse)]
+    assert drawings[0] == drawings[1]
+    assert "75 %" in drawings[1]
 
 
 def test_drawing_leaves_no_setting_behind_and_heeds_none():

@@ -100,6 +100,13 @@ def test_confusion_counts_every_test_example(sweep):
     assert set(sweep.confusion["label"]) == {"a", "b", "c", "no", "yes"}
 
 
+def test_confusion_has_rows_for_the_pairs_that_occur_alone(sweep):
+    counts = sweep.confusion
+    assert (counts["count"] > 0).all()
+    assert not counts.duplicated(["task", "probe", "label", "predicted"]).any()
+    assert counts.query("task == 'three' and probe == 'majority'")["predicted"].nunique() == 1
+
+
 def test_the_models_own_head_is_a_row_beside_the_probes():
     labels = split(2).labels["two"]
     head = np.log(np.where(np.eye(2)[labels] > 0, 0.9, 0.1))
