@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Set, Sized
 from pathlib import Path
@@ -101,18 +102,106 @@ def _short(value: object) -> str:
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def check_labels(labels: NDArray[np.integer[Any]], n_classes: int) -> None:
-    """Raise unless `labels` are integer class ids in [0, n_classes)."""
+def check_labels(labels: Any, n_classes: int, *, name: str = "labels") -> None:
+    """Raise unless `labels` are an array of integer class ids in [0, n_classes)."""
+    if not isinstance(labels, np.ndarray):
+        raise InputError(f"{name} must be an array of class ids, found {type(labels).__name__}")
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"labels must be one axis of integers, found {labels.dtype} with shape {labels.shape}")
+        raise InputError(
+            f"{name} must be one axis of integers in [0, {n_classes}), found {labels.dtype} with shape {labels.shape}"
+        )
     if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
-        raise InputError(f"labels must lie in [0, {n_classes}), found {labels.min()} to {labels.max()}")
+        raise InputError(f"{name} must lie in [0, {n_classes}), found {labels.min()} to {labels.max()}")
 
 
-def check_features(features: NDArray[np.floating[Any]]) -> None:
-    """Raise unless `features` are finite and shaped (examples, hidden)."""
+def plain_array(values: Any, *, name: str) -> NDArray[Any]:
+    """An array, list, pandas object or tensor of any device as a NumPy array; nothing is copied that need not be.
+
+    Raises:
+        InputError: The rows have different lengths, or there are no rows at all.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "detach"):  # a tensor; NumPy has no bfloat16, and float32 holds all of it
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    if values is None or isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
+        raise InputError(f"{name} must be an array, found {type(values).__name__}")
+    if hasattr(values, "to_numpy"):
+        return np.asarray(values.to_numpy())
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be made an array: {first_line(error)}") from error
+
+
+def feature_array(features: Any, *, name: str = "features") -> NDArray[np.floating[Any]]:
+    """(examples, hidden) features as float32 or float64, or as they are where they are of a smaller float type.
+
+    Raises:
+        InputError: They are not numbers, or not of two axes.
+    """
+    array = plain_array(features, name=name)
+    if array.dtype == object or array.dtype.kind in "biu":
+        try:
+            array = array.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{name} must be numbers: {first_line(error)}") from error
+    if array.dtype.kind != "f":
+        raise InputError(f"{name} must be numbers, found {array.dtype}")
+    if array.ndim != 2:
+        raise InputError(f"{name} must be (examples, hidden), found shape {array.shape}")
+    return array
+
+
+def class_ids(labels: Any, *, name: str = "labels") -> NDArray[np.integer[Any]]:
+    """(examples,) integer class ids from an array, a list, a pandas column or a tensor of them.
+
+    Raises:
+        InputError: They are not whole numbers of one axis; their range is not looked at.
+    """
+    array = plain_array(labels, name=name)
+    if array.ndim != 1:
+        raise InputError(f"{name} must be one axis of class ids, found shape {array.shape}")
+    if not len(array):
+        return array.astype(np.int64)
+    if array.dtype == object and all(isinstance(label, int | np.integer) for label in array):
+        array = array.astype(np.int64)
+    if array.dtype == bool:
+        return array.astype(np.int64)
+    if array.dtype.kind in "UTSO":
+        raise InputError(f"{name} must be class ids from 0, found {array.tolist()[0]!r}; give the names as class_names")
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be one axis of integers, found {array.dtype} with shape {array.shape}")
+    return array
+
+
+def check_features(features: Any, *, name: str = "features") -> None:
+    """Raise unless `features` are an array of finite numbers shaped (examples, hidden)."""
+    if not isinstance(features, np.ndarray) or features.dtype.kind != "f":
+        found = features.dtype if isinstance(features, np.ndarray) else type(features).__name__
+        raise InputError(f"{name} must be an array of floats, found {found}")
     if features.ndim != 2:
-        raise InputError(f"features must be (examples, hidden), found shape {features.shape}")
-    if not np.isfinite(features).all():
-        row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-        raise InputError(f"features hold a value that is not finite, first in row {row}")
+        raise InputError(f"{name} must be (examples, hidden), found shape {features.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = features.sum()
+    if not np.isfinite(total):  # a sum is not finite where a value is not, and now and then where all are
+        finite = np.isfinite(features).all(axis=1)
+        if not finite.all():
+            raise InputError(not_finite(name, int(finite.argmin())))
+
+
+def not_finite(name: str, row: int) -> str:
+    """The sentence for features of which one value is NaN or infinite."""
+    return f"{name} hold a value that is not finite, first in row {row}"
+
+
+def as_path(path: Any, *, name: str) -> Path:
+    """A path from text or a path.
+
+    Raises:
+        InputError: It is neither, or empty.
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise InputError(f"{name} must be a path, found {path!r}")
+    return Path(path)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, as_path, check_features, check_same_length, class_ids, feature_array
 from probes.dealing import deal_folds
 from probes.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
 
@@ -90,7 +90,11 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: NDArray[np.
     Raises:
         InputError: Lengths differ, or there is nothing to choose from.
     """
-    check_same_length(validation_features=np.empty(features.shape[0]), validation_labels=labels)
+    if not hasattr(features, "tocsr"):  # sparse ones are made here, of words
+        features = feature_array(features, name="validation features")
+        check_features(features, name="validation features")
+    labels = class_ids(labels, name="validation labels")
+    check_same_length(validation_features=range(features.shape[0]), validation_labels=labels)
     trials: list[Trial] = []
     best, least = None, math.inf
     for fitted in path:
@@ -259,7 +263,10 @@ def pack_probes(probes: Mapping[str, FittedProbe], info: Mapping[str, Any]) -> b
     from safetensors.numpy import save
 
     tensors = {
-        f"{name}/{part}": getattr(fitted, part) for name, fitted in probes.items() for part in ("weight", "bias")
+        f"{name}/{part}": getattr(fitted, part)
+        for name, fitted in probes.items()
+        for part in ("weight", "bias", "center")
+        if getattr(fitted, part) is not None
     }
     about = {
         **info,
@@ -269,18 +276,22 @@ def pack_probes(probes: Mapping[str, FittedProbe], info: Mapping[str, Any]) -> b
     return bytes(save(tensors, metadata={"layerprobe": json.dumps(about, sort_keys=True)}))
 
 
-def load_probes(path: Path) -> tuple[dict[str, FittedProbe], dict[str, Any]]:
+def load_probes(path: Path | str) -> tuple[dict[str, FittedProbe], dict[str, Any]]:
     """The probes of a result folder's `probes.safetensors`, by the name `task/pooling/layer`, and its metadata.
+
+    Files of 0.1.0 have no centers: there the mean of the features is folded into the biases.
 
     Raises:
         InputError: The file is missing or not one of ours.
     """
     from safetensors import SafetensorError, safe_open
 
+    path = as_path(path, name="path")
     try:
         with safe_open(path, framework="numpy") as tensors:
             info = json.loads((tensors.metadata() or {})["layerprobe"])
-            names = {key.rpartition("/")[0] for key in tensors.keys()}  # noqa: SIM118 - not a mapping
+            keys = set(tensors.keys())
+            names = {key.rpartition("/")[0] for key in keys}
             tensor = tensors.get_tensor
             return {
                 name: FittedProbe(
@@ -288,10 +299,13 @@ def load_probes(path: Path) -> tuple[dict[str, FittedProbe], dict[str, Any]]:
                     tensor(f"{name}/bias"),
                     c=info["c"][name],
                     converged=info["converged"][name],
+                    center=tensor(f"{name}/center") if f"{name}/center" in keys else None,
                 )
                 for name in sorted(names)
             }, info
-    except (OSError, SafetensorError, KeyError) as error:
+    except InputError as error:
+        raise InputError(f"cannot read probes from {str(path)!r}: {error}") from error
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"cannot read probes from {str(path)!r}: {error}") from error
 
 

@@ -76,11 +76,13 @@ class ProbeHead:
         check_same_length(class_names=self.class_names, bias=probe.bias)
         self.weight = torch.from_numpy(probe.weight).to(encoder.device)
         self._bias = torch.from_numpy(probe.bias).to(encoder.device)
+        self._center = None if probe.center is None else torch.from_numpy(probe.center).to(encoder.device)
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`."""
         states = self.encoder.states(batch, [self.layer], embeddings=embeddings, overwrite=overwrite)[self.layer]
-        return POOLINGS[self.pooling](states) @ self.weight.T + self._bias
+        pooled = POOLINGS[self.pooling](states)
+        return (pooled if self._center is None else pooled - self._center) @ self.weight.T + self._bias
 
 
 class ModelHead:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_features, check_labels, check_same_length
+from probes.checks import InputError, check_features, check_labels, check_same_length, class_ids, feature_array
 
 if TYPE_CHECKING:
     from probes.solver import Design, Solution
@@ -28,7 +28,11 @@ TINY = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class FittedProbe:
-    """Logits of all classes as one affine map of the raw features; the standardisation is folded in."""
+    """Logits of all classes as one affine map of the raw features: (features - center) @ weight.T + bias.
+
+    The scale of the standardisation is folded into the weights. The mean is not folded into the bias: where it is
+    thousands of times the spread, as in [CLS] of low layers, the two products would cancel to rounding.
+    """
 
     weight: NDArray[np.float32] = field(repr=False)
     """(classes, hidden)"""
@@ -36,10 +40,36 @@ class FittedProbe:
     """(classes,)"""
     c: float = float("nan")
     converged: bool = True
+    center: NDArray[np.float32] | None = field(default=None, repr=False)
+    """(hidden,) what is subtracted from the features first; nothing when None."""
+
+    def __post_init__(self) -> None:
+        shapes = np.shape(self.weight), np.shape(self.bias), np.shape(self.center) if self.center is not None else None
+        fit = len(shapes[0]) == 2 and shapes[1] == shapes[0][:1] and shapes[2] in (None, shapes[0][1:])
+        if not fit:
+            raise InputError(
+                f"a probe's weight must be (classes, hidden), its bias (classes,) and its center (hidden,) or None, "
+                f"found {shapes[0]}, {shapes[1]} and {shapes[2]}"
+            )
 
     def logits(self, features: Any) -> NDArray[np.float32]:
-        """(examples, classes); two classes have two logits, like any other number. Features may be sparse."""
-        return np.asarray(features @ self.weight.T + self.bias, dtype=np.float32)
+        """(examples, classes); two classes have two logits, like any other number. Features may be sparse.
+
+        Raises:
+            InputError: The features are not numbers of shape (examples, hidden), with the probe's own hidden size.
+        """
+        sparse = hasattr(features, "tocsr")
+        x = features if sparse else feature_array(features)
+        if x.ndim != 2 or x.shape[1] != self.weight.shape[1]:
+            raise InputError(f"the probe reads {self.weight.shape[1]} dimensions, the features have shape {x.shape}")
+        if self.center is None or sparse:
+            bias = self.bias if self.center is None else self.bias - self.weight.astype(np.float64) @ self.center
+            return np.asarray(x @ self.weight.T + bias, dtype=np.float32)
+        out = np.empty((len(x), len(self.bias)), dtype=np.float32)
+        for start in range(0, len(x), CHUNK):
+            rows = slice(start, start + CHUNK)
+            out[rows] = (x[rows] - self.center) @ self.weight.T
+        return np.add(out, self.bias, out=out, casting="same_kind")
 
     def log_prob(self, features: Any) -> NDArray[np.float64]:
         """(examples, classes) natural logarithms of the class probabilities."""
@@ -60,6 +90,9 @@ class LogisticProbe:
     tol: float = 1e-7
     """Nats an example: no step is taken that is foretold to lower the training loss by less."""
 
+    def __post_init__(self) -> None:
+        check_penalties((self.c,))
+
     def fit(
         self, features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], *, n_classes: int
     ) -> FittedProbe:
@@ -75,7 +108,7 @@ class LogisticProbe:
             A `FittedProbe`; its `converged` says whether the solver reached its tolerance.
 
         Raises:
-            InputError: Lengths differ, there is no example, or a value is not finite.
+            InputError: Lengths differ, there is no example, a label is no class id, or a value is not finite.
         """
         return next(self.on(features).path(labels, (self.c,), n_classes=n_classes))
 
@@ -83,6 +116,7 @@ class LogisticProbe:
         """Standardise (examples, hidden) features once, for any number of fits; the standardisation is folded back."""
         from probes.solver import Design
 
+        features = feature_array(features)
         if not len(features):
             raise InputError("a probe needs at least one example")
         check_features(features)
@@ -109,6 +143,7 @@ class LogisticFitter:
         Raises:
             InputError: Lengths differ, or a label is no class.
         """
+        labels = class_ids(labels)
         self._check(labels, n_classes)
         size, start = _together(len(np.unique(labels))), None
         for first in range(0, len(cs), size):
@@ -142,6 +177,7 @@ class LogisticFitter:
             InputError: Lengths differ, or a label is no class.
         """
         check_same_length(labels=labels, cs=cs, weights=weights)
+        labels = np.stack([class_ids(row) for row in labels])
         for row in labels:
             self._check(row, n_classes)
         kept = np.ones(labels.shape, dtype=bool) if weights is None else weights > 0
@@ -159,6 +195,8 @@ class LogisticFitter:
         return [found[i] for i in range(len(labels))]
 
     def _check(self, labels: NDArray[np.integer[Any]], n_classes: int) -> None:
+        if not isinstance(n_classes, int | np.integer) or n_classes < 1:
+            raise InputError(f"n_classes must be 1 or more, found {n_classes!r}")
         check_same_length(features=self.design.z, labels=labels)
         check_labels(labels, n_classes)
 
@@ -197,7 +235,8 @@ class LogisticFitter:
         weight, bias = (part[list(shown)].astype(np.float64) for part in (probe.weight, probe.bias))
         if len(shown) == 2:
             weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
-        return Solution(weight * self.design.scale, bias + weight @ self.design.shift, converged=True)
+        center = 0.0 if probe.center is None else probe.center
+        return Solution(weight * self.design.scale, bias + weight @ (self.design.shift - center), converged=True)
 
     def _fold(
         self, solution: Solution, labels: NDArray[np.integer[Any]], kept: NDArray[np.bool_], n_classes: int, c: float
@@ -205,8 +244,23 @@ class LogisticFitter:
         """A solution on the features as they came; `kept` are the examples that count."""
         shown = np.flatnonzero(np.bincount(labels[kept]))
         logits = self.design.logits(solution).cpu().numpy()[kept] if len(shown) < n_classes else None
-        weight, bias = self.design.fold(solution)
-        return whole_probe(weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged)
+        weight, bias, center = self.design.fold(solution)
+        return whole_probe(
+            weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged, center=center
+        )
+
+
+def check_penalties(cs: Sequence[float]) -> None:
+    """Raise unless all of `cs`, inverse penalty strengths, are finite numbers above 0.
+
+    Raises:
+        InputError: One is not, or there is none.
+    """
+    if isinstance(cs, str) or not len(cs):
+        raise InputError(f"no penalty strength was given to choose from; cs must be numbers above 0, found {cs!r}")
+    for c in cs:
+        if isinstance(c, str) or not 0 < c < float("inf"):
+            raise InputError(f"an inverse penalty strength must be a finite number above 0, found {c!r}")
 
 
 def _together(n_classes: int) -> int:
@@ -245,19 +299,30 @@ def score(
     """
     import torch
 
-    weight, bias = (torch.from_numpy(np.concatenate([getattr(p, part) for p in probes])) for part in ("weight", "bias"))
+    center = probes[0].center
+    weight = torch.from_numpy(np.concatenate([probe.weight for probe in probes]))
+    bias = torch.from_numpy(np.concatenate([_bias_at(center, probe) for probe in probes]))
     shape = len(probes), len(labels)
     log_prob, right = np.empty(shape), np.empty(shape, dtype=bool)
     step = max(1, SCORED // len(weight))
     for start in range(0, len(labels), step):
         rows = slice(start, start + step)
         # PyTorch takes no array that may not be written or runs backwards; a copy is made of such alone.
-        x = torch.from_numpy(np.require(features[rows], probes[0].weight.dtype, ["C", "W"]))
+        part = features[rows] if center is None else features[rows] - center
+        x = torch.from_numpy(np.require(part, probes[0].weight.dtype, ["C", "W"]))
         y = torch.from_numpy(np.require(labels[rows], np.int64, ["C", "W"]))
         logits = torch.addmm(bias[:, None], weight, x.T).view(len(probes), -1, len(y))
         own = logits.double().log_softmax(dim=1).gather(1, y.expand(len(probes), 1, -1))
         log_prob[:, rows], right[:, rows] = own[:, 0].numpy(), (logits.max(dim=1).indices == y).numpy()
     return log_prob, right
+
+
+def _bias_at(center: NDArray[np.float32] | None, probe: FittedProbe) -> NDArray[np.floating[Any]]:
+    """(classes,) the biases of a probe whose features have `center` subtracted instead of its own."""
+    if probe.center is center:
+        return probe.bias
+    moved = (0.0 if center is None else center) - (0.0 if probe.center is None else probe.center.astype(np.float64))
+    return np.asarray(probe.bias + probe.weight @ np.broadcast_to(moved, probe.weight.shape[1:]), probe.bias.dtype)
 
 
 def log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -276,6 +341,7 @@ def whole_probe(
     *,
     logits: NDArray[Any] | None,
     converged: bool,
+    center: NDArray[np.float32] | None = None,
 ) -> FittedProbe:
     """A probe of all classes from the weights of those that the training examples show.
 
@@ -288,6 +354,7 @@ def whole_probe(
         c: For the record.
         logits: (examples, columns) on the training examples; not read where every class is shown.
         converged: For the record.
+        center: (hidden,) what these weights and biases take to be subtracted from the features first; None for nothing.
     """
     if len(shown) == 2:  # share the second class's logit out, the softmax is the same
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
@@ -297,4 +364,5 @@ def whole_probe(
         normaliser = there[:, 0] - log_softmax(there)[:, 0]
         whole_bias[:] = normaliser.mean() - np.log(len(there) + 1)
     whole_weight[shown], whole_bias[shown] = weight, bias
-    return FittedProbe(whole_weight.astype(np.float32), whole_bias.astype(np.float32), c=float(c), converged=converged)
+    weight, bias = whole_weight.astype(np.float32), whole_bias.astype(np.float32)
+    return FittedProbe(weight, bias, c=float(c), converged=converged, center=center)

@@ -15,6 +15,7 @@ Statistical Mathematics 44 (the curvature of multinomial likelihoods).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -98,10 +99,18 @@ class Design:
         """The first `n` examples, standardised as all of them are."""
         return replace(self, z=self.z[:n])
 
-    def fold(self, solution: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(columns, hidden) weights and (columns,) biases for the features as they came."""
+    def fold(self, solution: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
+        """(columns, hidden) weights, (columns,) biases, and (hidden,) what they take to be subtracted from the features.
+
+        That is the mean in float32; the biases hold what is lost of it by rounding.
+        """
         folded = solution.weight.astype(np.float64) / self.scale
-        return folded, solution.bias - folded @ self.shift
+        return folded, solution.bias - folded @ (self.shift - self.center), self.center
+
+    @cached_property
+    def center(self) -> NDArray[np.float32]:
+        """(hidden,) the mean, in float32."""
+        return self.shift.astype(np.float32)
 
     def logits(self, solution: Solution) -> Tensor:
         """(examples, columns)"""

@@ -67,7 +67,7 @@ def direct_scores(
     """What each token's state adds to the logit of a class, for probes at several layers, by one forward pass a text.
 
     A probe that reads a weighted sum of the states, as mean, cls, content and last do, has the logit
-    sum over tokens of a_t w·h_t, plus its bias: the addends are the scores, exactly.
+    sum over tokens of a_t w·h_t, plus a constant (its bias less w·center): the addends are the scores, exactly.
 
     Args:
         heads: Probes on one encoder.

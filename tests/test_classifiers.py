@@ -1,13 +1,15 @@
 """Probes and floors: against scikit-learn, closed forms and properties."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probes import FittedProbe, InputError, LogisticProbe, load_probes
+from probes import FittedProbe, InputError, LogisticProbe, ProbeHead, load_probes
 from probes.classifiers import (
     Folds,
     Trial,
@@ -18,6 +20,7 @@ from probes.classifiers import (
     select_probe,
     uninformed,
 )
+from probes.extraction import pool_texts
 from probes.logistic import log_softmax, score, standardisation
 
 
@@ -203,8 +206,16 @@ def test_a_file_that_holds_no_probes_is_a_clear_error(tmp_path):
     [
         (np.zeros((3, 2)), np.array([0, 1]), InputError, "lengths differ: features has 3, labels has 2"),
         (np.zeros((2, 2)), np.array([0, 5]), InputError, r"labels must lie in \[0, 3\), found 0 to 5"),
-        (np.zeros((2, 2)), np.array([0.0, 1.0]), TypeError, "one axis of integers"),
+        (np.zeros((2, 2)), np.array([0.0, 1.0]), InputError, "one axis of integers"),
         (np.array([[1.0], [np.nan]]), np.array([0, 1]), InputError, "not finite, first in row 1"),
+        (np.zeros((2, 2)), np.array(["a", "b"]), InputError, "must be class ids from 0, found 'a'"),
+        (np.zeros((2, 2, 2)), np.array([0, 1]), InputError, r"must be \(examples, hidden\), found shape \(2, 2, 2\)"),
+        (np.zeros(2), np.array([0, 1]), InputError, r"must be \(examples, hidden\), found shape \(2,\)"),
+        (np.array([["a"], ["b"]]), np.array([0, 1]), InputError, "features must be numbers, found <U1"),
+        (np.array([[{}], [1]], dtype=object), np.array([0, 1]), InputError, "features must be numbers"),
+        ([[1.0], [1.0, 2.0]], np.array([0, 1]), InputError, "features cannot be made an array"),
+        (None, np.array([0, 1]), InputError, "features must be an array, found NoneType"),
+        ("text", np.array([0, 1]), InputError, "features must be an array, found str"),
         (np.zeros((0, 2)), np.array([], dtype=int), InputError, "at least one example"),
     ],
 )
@@ -277,3 +288,124 @@ def test_a_bag_of_words_chooses_by_folds_too():
     texts, labels = [text for text, _ in rows], np.array([label for _, label in rows])
     log_prob = bag_of_words((texts, labels), Folds.of(labels, n=4), texts, n_classes=2)
     np.testing.assert_array_equal(log_prob.argmax(axis=1), labels)
+
+
+@pytest.fixture
+def far_from_zero():
+    """Features as [CLS] of a low layer has them: means of hundreds, spreads a hundred-thousandth of that."""
+    rng = np.random.default_rng(0)
+    mean = 200 * rng.standard_normal(24)
+    spread = 2e-5 * np.abs(mean)
+    x = (mean + spread * (rng.standard_normal((400, 24)) @ rng.standard_normal((24, 24)))).astype(np.float32)
+    odds = ((x.astype(np.float64) - mean) / spread) @ rng.standard_normal(24)
+    return x, (odds / odds.std() + 0.5 * rng.logistic(size=400) > 0).astype(int)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logits_are_those_of_float64_where_the_mean_is_far_larger_than_the_spread(far_from_zero, kind, n_classes):
+    x, y = far_from_zero[0].astype(kind), (far_from_zero[1] + np.arange(400) % (n_classes - 1)).astype(int)
+    fitter = LogisticProbe().on(x)
+    (fitted,) = fitter.fits(y[None], (1.0,), n_classes=n_classes)
+    (solution,) = fitter._solve(y[None], (1.0,), None, None, LogisticProbe().tol)
+    z = (x.astype(np.float64) - fitter.design.shift) / fitter.design.scale
+    exact = z @ solution.weight.T.astype(np.float64) + solution.bias
+    exact = np.concatenate([-exact, exact], axis=1) / 2 if n_classes == 2 else exact
+    assert np.abs(fitted.weight).max() > 50  # what is folded into one bias would be lost to rounding
+    np.testing.assert_allclose(fitted.logits(x), exact, atol=2e-5)
+    expected = log_softmax(exact)[np.arange(400), y]
+    np.testing.assert_allclose(score([fitted], x, y)[0][0], expected, atol=2e-5)
+
+
+def test_probes_of_other_centers_are_scored_together_as_alone(far_from_zero):
+    x, y = far_from_zero
+    probes = [LogisticProbe().fit(x[rows], y[rows], n_classes=2) for rows in (slice(200), slice(200, 400))]
+    probes.append(FittedProbe(probes[0].weight, np.zeros(2, np.float32), center=None))
+    probes[2] = FittedProbe(probes[2].weight / 1e4, probes[2].bias)
+    alone = [probe.log_prob(x)[np.arange(400), y] for probe in probes]
+    np.testing.assert_allclose(score(probes, x, y)[0], alone, atol=1e-3)
+    np.testing.assert_allclose(score(probes[:2], x, y)[0], alone[:2], atol=2e-5)
+    np.testing.assert_allclose(score(probes[::-1], x, y)[0][0], alone[2], atol=1e-3)
+
+
+def test_a_fit_begins_where_the_probe_that_it_starts_from_ended(far_from_zero):
+    x, y = far_from_zero
+    fitter = LogisticProbe().on(x)
+    (fitted,) = fitter.fits(y[None], (1.0,), n_classes=2)
+    begin = fitter._unfold(fitted, [0, 1])
+    (solution,) = fitter._solve(y[None], (1.0,), None, None, LogisticProbe().tol)
+    np.testing.assert_allclose(begin.weight, solution.weight, atol=1e-6)
+    np.testing.assert_allclose(begin.bias, solution.bias, atol=1e-5)
+
+
+def test_a_head_of_a_probe_far_from_zero_says_what_the_probe_does(bert):
+    texts = ["one", "two words", "three of them"] * 8
+    with torch.no_grad():
+        bert.model.encoder.layer[0].output.LayerNorm.bias += 500.0
+    features = pool_texts(bert, bert.encode(texts), ["mean"], [1])["mean"][0]
+    fitted = LogisticProbe().fit(features, np.arange(24) % 3, n_classes=3)
+    head = ProbeHead(bert, fitted, layer=1, pooling="mean")
+    with torch.inference_mode():
+        logits = head.logits(bert.batch(bert.encode(texts), range(24))).numpy()
+    assert features.mean() > 100 * features.std(axis=0).mean()
+    z = fitted.weight.astype(np.float64) @ (features.astype(np.float64) - fitted.center).T
+    rounding = np.abs(fitted.weight).sum(axis=1).max() * np.spacing(np.float32(500)) * 3  # of the features themselves
+    np.testing.assert_allclose(logits, z.T + fitted.bias, atol=rounding)
+    np.testing.assert_allclose(fitted.logits(features), z.T + fitted.bias, atol=1e-4)
+
+
+def test_probes_written_without_a_center_are_still_read(three_classes, tmp_path):
+    x, y = three_classes
+    fitted = LogisticProbe().fit(x, y, n_classes=3)
+    folded = FittedProbe(fitted.weight, fitted.bias - fitted.weight @ fitted.center, c=1.0)
+    (tmp_path / "old.safetensors").write_bytes(pack_probes({"label/mean/2": folded, "label/cls/0": fitted}, {}))
+    probes, _ = load_probes(str(tmp_path / "old.safetensors"))
+    assert probes["label/mean/2"].center is None
+    np.testing.assert_array_equal(probes["label/cls/0"].center, fitted.center)
+    np.testing.assert_allclose(probes["label/mean/2"].logits(x), fitted.logits(x), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [
+        lambda x: x.tolist(),
+        lambda x: torch.from_numpy(x).requires_grad_(),
+        lambda x: torch.from_numpy(x).to(torch.bfloat16),
+        lambda x: x.astype(object),
+        lambda x: x.astype(np.float16),
+        pd.DataFrame,
+    ],
+    ids=["list", "tensor with gradients", "bfloat16", "object", "float16", "pandas"],
+)
+def test_features_of_any_kind_of_array_are_fitted_and_scored_alike(three_classes, as_given):
+    x, y = np.round(three_classes[0]).astype(np.float32), three_classes[1]
+    labels = y.tolist() if isinstance(as_given(x), list) else pd.Series(y, index=y + 7)
+    plain = LogisticProbe().fit(x, y, n_classes=3)
+    other = LogisticProbe().fit(as_given(x), labels, n_classes=3)
+    np.testing.assert_allclose(other.logits(as_given(x)), plain.logits(x), atol=5e-3)
+    np.testing.assert_array_equal(other.predict(as_given(x)), plain.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p, x: p.logits(x[0]), r"\(examples, hidden\), found shape \(6,\)"),
+        (lambda p, x: p.predict(x[:, :4]), r"reads 6 dimensions, the features have shape \(120, 4\)"),
+        (lambda p, x: p.log_prob("text"), "features must be an array, found str"),
+        (lambda p, x: FittedProbe(p.weight, p.bias[:2]), r"\(classes, hidden\), its bias \(classes,\)"),
+        (lambda p, x: FittedProbe(p.weight, p.bias, center=p.bias), r"found \(3, 6\), \(3,\) and \(3,\)"),
+        (lambda p, x: LogisticProbe(c=0), "finite number above 0, found 0"),
+        (lambda p, x: LogisticProbe(c="1"), "finite number above 0, found '1'"),
+        (lambda p, x: LogisticProbe().fit(x, np.zeros(120, int), n_classes="3"), "n_classes must be 1 or more"),
+        (lambda p, x: load_probes(3), "path must be a path, found 3"),
+        (lambda p, x: load_probes(""), "path must be a path, found ''"),
+        (lambda p, x: select_probe([p], x * np.nan, np.zeros(120, int)), "validation features .* first in row 0"),
+        (lambda p, x: select_probe([], x, np.zeros(120, int)), "no penalty strength was given"),
+    ],
+)
+def test_what_a_probe_cannot_use_is_refused_in_one_line(three_classes, call, message):
+    x, y = three_classes
+    fitted = LogisticProbe().fit(x, y, n_classes=3)
+    with pytest.raises(InputError, match=message) as raised:
+        call(fitted, x)
+    assert "\n" not in str(raised.value)

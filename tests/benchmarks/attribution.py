@@ -130,13 +130,13 @@ def report(*, limit: int | None, repeats: int) -> None:
     classifier = fit_probe(encoder, data)
     probe = ProbeHead(encoder, classifier, layer=LAYER, pooling="mean", class_names=LABELS)
     whole = AutoModel.from_pretrained(packaged_folder()).eval()
-    weight, bias = torch.from_numpy(classifier.weight), torch.from_numpy(classifier.bias)
+    weight, bias, center = map(torch.from_numpy, (classifier.weight, classifier.bias, classifier.center))
 
     def by_probe(ids: Tensor, types: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         inputs = {"token_type_ids": types, "position_ids": positions, "attention_mask": mask}
         hidden = whole(ids, **inputs, output_hidden_states=True).hidden_states[LAYER]
         kept = mask.unsqueeze(-1)
-        return (hidden * kept).sum(dim=1) / kept.sum(dim=1) @ weight.T + bias
+        return ((hidden * kept).sum(dim=1) / kept.sum(dim=1) - center) @ weight.T + bias
 
     _race(f"probe at layer {LAYER} of 6, mean", probe, ByHand(whole, by_probe), texts, 6.0, repeats)
     if limit is None:
