@@ -135,7 +135,9 @@ def plain_array(values: Any, *, name: str) -> NDArray[Any]:
         raise InputError(f"{name} cannot be made an array: {first_line(error)}") from error
 
 
-def feature_array(features: Any, *, name: str = "features") -> NDArray[np.floating[Any]]:
+def feature_array(
+    features: Any, *, name: str = "features", axes: str = "(examples, hidden)"
+) -> NDArray[np.floating[Any]]:
     """(examples, hidden) features as float32 or float64, or as they are where they are of a smaller float type.
 
     Raises:
@@ -150,7 +152,7 @@ def feature_array(features: Any, *, name: str = "features") -> NDArray[np.floati
     if array.dtype.kind != "f":
         raise InputError(f"{name} must be numbers, found {array.dtype}")
     if array.ndim != 2:
-        raise InputError(f"{name} must be (examples, hidden), found shape {array.shape}")
+        raise InputError(f"{name} must be {axes}, found shape {array.shape}")
     return array
 
 
@@ -191,9 +193,35 @@ def check_features(features: Any, *, name: str = "features") -> None:
             raise InputError(not_finite(name, int(finite.argmin())))
 
 
+def finite_features(features: Any, *, name: str = "features") -> NDArray[np.floating[Any]]:
+    """(examples, hidden) features from an array, a list, a pandas table or a tensor.
+
+    Raises:
+        InputError: They are not finite numbers of two axes.
+    """
+    array = feature_array(features, name=name)
+    check_features(array, name=name)
+    return array
+
+
 def not_finite(name: str, row: int) -> str:
     """The sentence for features of which one value is NaN or infinite."""
     return f"{name} hold a value that is not finite, first in row {row}"
+
+
+def check_texts(texts: Any, *, name: str = "texts") -> tuple[str, ...]:
+    """(examples,) the texts of any list, column or generator.
+
+    Raises:
+        InputError: It is a single text, or one of them is no text.
+    """
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise InputError(f"{name} must be a list of texts, found {type(texts).__name__}; put a single one into a list")
+    whole = tuple(texts)
+    for row, text in enumerate(whole):
+        if not isinstance(text, str):
+            raise InputError(f"{name}: text {row} is {text!r}, not text")
+    return whole
 
 
 def as_path(path: Any, *, name: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, as_path, check_features, check_same_length, class_ids, feature_array
+from probes.checks import InputError, as_path, check_same_length, class_ids, finite_features
 from probes.dealing import deal_folds
 from probes.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
 
@@ -91,8 +91,7 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: NDArray[np.
         InputError: Lengths differ, or there is nothing to choose from.
     """
     if not hasattr(features, "tocsr"):  # sparse ones are made here, of words
-        features = feature_array(features, name="validation features")
-        check_features(features, name="validation features")
+        features = finite_features(features, name="validation features")
     labels = class_ids(labels, name="validation labels")
     check_same_length(validation_features=range(features.shape[0]), validation_labels=labels)
     trials: list[Trial] = []

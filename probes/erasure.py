@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_features, check_labels, check_same_length
+from probes.checks import InputError, check_labels, check_same_length, class_ids, finite_features
 from probes.logistic import TINY, moments
 from probes.threads import abreast, side_by_side
 
@@ -76,8 +76,8 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
     Source: Belrose et al. (2023), LEACE, arXiv:2306.03819; by their package, with the covariance as it is (shrinkage
     would move features further) and no bound on the trace of the result, which would give up the guarantee.
     """
+    features, labels = finite_features(features), class_ids(labels)
     check_same_length(features=features, labels=labels)
-    check_features(features)
     check_labels(labels, n_classes)
     if len(features) < 2:
         raise InputError(f"erasure needs 2 examples or more, found {len(features)}")
@@ -128,7 +128,7 @@ def random_erasure(like: Erasure, features: NDArray[np.floating[Any]], *, seed: 
         features: (examples, hidden) vectors that will be moved: pooled ones, or token states.
         seed: Of the draw.
     """
-    check_features(features)
+    features = finite_features(features)
     varies = moments(features)[1] > 0
     drawn = np.random.default_rng(seed).standard_normal((len(varies), like.rank)) * varies[:, None]
     basis = np.linalg.qr(drawn)[0] * varies[:, None]

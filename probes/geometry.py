@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_features, check_same_length
+from probes.checks import InputError, check_same_length, finite_features
 from probes.logistic import moments
 from probes.places import LayerFeatures
 from probes.threads import abreast, side_by_side
@@ -67,7 +67,7 @@ class Predictability:
 
 def spread(features: NDArray[np.floating[Any]]) -> Spread:
     """Spread of (examples, hidden) vectors."""
-    check_features(features)
+    features = finite_features(features)
     centre = features.mean(axis=0, dtype=np.float64)
     max_range = float(np.ptp(features, axis=0).max())
     # Of one vector repeated, the mean differs from it by rounding; its distance is 0 all the same.
@@ -89,7 +89,7 @@ def anisotropy(features: NDArray[np.floating[Any]]) -> float:
 
     Source: Ethayarajh (2019), anisotropy, arXiv:1909.00512; there of words in contexts, here of whole texts.
     """
-    check_features(features)
+    features = finite_features(features)
     norms = np.sqrt(np.einsum("ij,ij->i", features, features, dtype=np.float64))
     n = int(np.count_nonzero(norms))
     if n < 2:
@@ -248,7 +248,7 @@ def _shared_by_dimensions(held: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _centred(features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """(examples, hidden) about the mean, the largest entry 1 in size; exact zeros where all texts have one vector."""
-    check_features(features)
+    features = finite_features(features)
     # Of one vector repeated, the mean differs from it by rounding, and CKA knows no scale.
     if (features == features[:1]).all():
         return np.zeros(features.shape)
@@ -283,8 +283,7 @@ def predictability(
     """
     check_same_length(x=x, y=y)
     check_same_length(test_x=test_x, test_y=test_y)
-    for features in (x, y, test_x, test_y):
-        check_features(features)
+    x, y, test_x, test_y = map(finite_features, (x, y, test_x, test_y))
     if x.shape[1] != test_x.shape[1] or y.shape[1] != test_y.shape[1]:
         found = f"x {x.shape[1]} and {test_x.shape[1]}, y {y.shape[1]} and {test_y.shape[1]}"
         raise InputError(f"training and test vectors must have the same dimensions, found {found}")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError
+from probes.checks import InputError, check_same_length, class_ids, finite_features
 from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, majority
-from probes.logistic import FittedProbe, score
+from probes.logistic import FittedProbe, check_penalties, score
 from probes.places import Place
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -120,7 +120,10 @@ def online_codelength(
 
     Source: Voita & Titov (2020), online code, arXiv:2003.12298.
     """
-    return _code(probe.on(features), features, labels, n_classes, cs, fractions)[0]
+    check_penalties(cs)
+    features, labels = finite_features(features), class_ids(labels)
+    check_same_length(features=features, labels=labels)
+    return _code(probe.on(features), features, labels, n_classes, sorted(cs), fractions)[0]
 
 
 def information(place: Place) -> Information:
@@ -153,8 +156,6 @@ def _code(
     fractions: Sequence[float],
 ) -> tuple[Codelength, list[tuple[int, list[FittedProbe]]]]:
     """The codelength, and for each prefix its size and its probes, one for each of `cs`."""
-    if not cs:
-        raise InputError("no penalty strength was given to choose from")
     ends = block_ends(fractions, len(labels))
     first = uniform_codelength(ends[0], n_classes)
     bits, prior_bits, prefixes = [first], [first], []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_features, check_labels, check_same_length, class_ids, feature_array
+from probes.checks import InputError, check_labels, check_same_length, class_ids, feature_array, finite_features
 
 if TYPE_CHECKING:
     from probes.solver import Design, Solution
@@ -116,10 +116,9 @@ class LogisticProbe:
         """Standardise (examples, hidden) features once, for any number of fits; the standardisation is folded back."""
         from probes.solver import Design
 
-        features = feature_array(features)
+        features = finite_features(features)
         if not len(features):
             raise InputError("a probe needs at least one example")
-        check_features(features)
         return LogisticFitter(self, Design.of(features, *standardisation(features), device=device))
 
 

@@ -8,14 +8,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import check_labels, check_same_length
+from probes.checks import InputError, check_labels, check_same_length, class_ids, feature_array, plain_array
 
 BINS = 15
 """Of the calibration error."""
 
 
+def _checked(
+    labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.floating[Any]]]:
+    """(examples,) class ids and (examples, classes) log probabilities, from lists and tensors too.
+
+    Raises:
+        InputError: Lengths differ, there are no examples, a label is no class, or a log probability is NaN.
+    """
+    labels, log_prob = class_ids(labels), feature_array(log_prob, name="log probabilities", axes="(examples, classes)")
+    check_same_length(labels=labels, log_prob=log_prob)
+    if not log_prob.size:
+        raise InputError(f"a score needs one example and one class, found log probabilities of shape {log_prob.shape}")
+    check_labels(labels, log_prob.shape[1])
+    if np.isnan(log_prob).any():
+        row = int(np.isnan(log_prob).any(axis=1).argmax())
+        raise InputError(f"log probabilities are not numbers, first in row {row}")
+    return labels, log_prob
+
+
 def accuracy(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
     """Share of examples whose most probable class is their label."""
+    labels, log_prob = _checked(labels, log_prob)
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(labels, log_prob.argmax(axis=1)))
@@ -23,6 +43,7 @@ def accuracy(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any
 
 def balanced_accuracy(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
     """Unweighted mean of the classes' recall, over the classes that are labelled."""
+    labels, log_prob = _checked(labels, log_prob)
     from sklearn.metrics import recall_score
 
     # balanced_accuracy_score is the same number, with a warning where a class is predicted and not labelled.
@@ -31,6 +52,7 @@ def balanced_accuracy(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.flo
 
 def macro_f1(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
     """Unweighted mean of the classes' F1, over the classes that are labelled or predicted; 0 where it is undefined."""
+    labels, log_prob = _checked(labels, log_prob)
     from sklearn.metrics import f1_score
 
     return float(f1_score(labels, log_prob.argmax(axis=1), average="macro", zero_division=0))
@@ -41,6 +63,7 @@ def mcc(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -
 
     Source: Gorodkin (2004), Computational Biology and Chemistry 28.
     """
+    labels, log_prob = _checked(labels, log_prob)
     from sklearn.metrics import matthews_corrcoef
 
     predicted = log_prob.argmax(axis=1)
@@ -62,11 +85,10 @@ def auroc(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]])
 
 def class_auroc(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """(classes,) AUROC of each class against the rest; nan where all or no examples have it."""
+    labels, log_prob = _checked(labels, log_prob)
     from sklearn.metrics import roc_auc_score
 
     n_classes = log_prob.shape[1]
-    check_same_length(labels=labels, log_prob=log_prob)
-    check_labels(labels, n_classes)
     truth = labels[:, None] == np.arange(n_classes)
     defined = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
     found = np.full(n_classes, np.nan)
@@ -88,7 +110,7 @@ def class_scores(log_prob: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 def log_loss(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> float:
     """Mean of minus the log probability of the label, in nats."""
-    check_labels(labels, log_prob.shape[1])
+    labels, log_prob = _checked(labels, log_prob)
     return float(-log_prob[np.arange(len(labels)), labels].mean(dtype=np.float64))
 
 
@@ -99,12 +121,13 @@ def ece(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -
 
     Source: Guo et al. (2017), arXiv:1706.04599.
     """
-    return float(np.abs(calibration_gaps(labels, log_prob).sum(axis=1)).sum() / len(labels))
+    gaps = calibration_gaps(labels, log_prob)
+    return float(np.abs(gaps.sum(axis=1)).sum() / gaps.shape[1])
 
 
 def calibration_gaps(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """(bins, examples): 1 if right else 0, minus the top probability, in the bin of that probability; else 0."""
-    check_same_length(labels=labels, log_prob=log_prob)
+    labels, log_prob = _checked(labels, log_prob)
     confidence = np.exp(log_prob.max(axis=1).astype(np.float64))
     bins = np.digitize(confidence, np.arange(1, BINS) / BINS, right=True)  # a bin holds its upper end
     gaps = np.zeros((BINS, len(labels)))
@@ -126,6 +149,11 @@ def average_precision(scores: NDArray[np.number[Any]], positive: NDArray[np.bool
     """
     from sklearn.metrics import average_precision_score
 
+    scores, positive = plain_array(scores, name="scores"), plain_array(positive, name="positive")
+    if scores.ndim != 1 or scores.dtype.kind not in "fiub" or positive.dtype != bool:
+        raise InputError(
+            f"scores must be (examples,) numbers and positive bools, found {scores.dtype}, {positive.dtype}"
+        )
     check_same_length(scores=scores, positive=positive)
     return float(average_precision_score(positive, scores)) if positive.any() else float("nan")
 
@@ -137,9 +165,9 @@ def per_class(
 
     An undefined auroc is nan, the others are 0 where they are undefined.
     """
+    labels, log_prob = _checked(labels, log_prob)
     from sklearn.metrics import precision_recall_fscore_support
 
-    check_same_length(labels=labels, log_prob=log_prob)
     predicted, classes = log_prob.argmax(axis=1), np.arange(log_prob.shape[1])
     scores = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
     found = dict(zip(("precision", "recall", "f1", "count"), scores, strict=True))
@@ -153,6 +181,7 @@ def confusion(
 
     A matrix of all pairs has the square of the number of classes, most of them 0 where classes are many.
     """
+    labels, predicted = class_ids(labels), class_ids(predicted, name="predicted")
     check_same_length(labels=labels, predicted=predicted)
     pairs, counts = np.unique(np.stack([labels, predicted]).astype(np.int64), axis=1, return_counts=True)
     return pairs[0], pairs[1], counts

@@ -87,7 +87,7 @@ def read_splits(
     """
     rng = np.random.default_rng(seed)
     sources = {"train": train, "validation": validation, "test": test}
-    wanted = Columns(text, pair, tuple(labels), group, control, rationales)
+    wanted = Columns(text, pair, (labels,) if isinstance(labels, str) else tuple(labels), group, control, rationales)
     notes: list[str] = []
     read: dict[str, Rows] = {}
     drawn: list[str] = []

@@ -100,9 +100,9 @@ class Design:
         return replace(self, z=self.z[:n])
 
     def fold(self, solution: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
-        """(columns, hidden) weights, (columns,) biases, and (hidden,) what they take to be subtracted from the features.
+        """(columns, hidden) weights, (columns,) biases, and (hidden,) what is subtracted from the features first.
 
-        That is the mean in float32; the biases hold what is lost of it by rounding.
+        That is the mean in float32; the biases hold what it loses by rounding.
         """
         folded = solution.weight.astype(np.float64) / self.scale
         return folded, solution.bias - folded @ (self.shift - self.center), self.center

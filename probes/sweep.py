@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from probes.checks import InputError, check_labels, check_same_length, choose, unknown
+from probes.checks import InputError, choose, plain_array, unknown
 from probes.classifiers import (
     DEFAULT_CS,
     PROBES,
@@ -21,8 +21,9 @@ from probes.classifiers import (
     select_probe,
     uninformed,
 )
+from probes.logistic import check_penalties
 from probes.metrics import METRICS
-from probes.places import Examples, Place, Point, Sample, Study
+from probes.places import Examples, Place, Point, Sample, Study, layer_features, ready
 from probes.scores import Sweep, TaskSweep
 from probes.threads import abreast, side_by_side
 from probes.uncertainty import Predictions, bootstrap
@@ -45,7 +46,7 @@ def sweep_probes(
     test: Examples,
     *,
     class_names: Mapping[str, Sequence[str]] | None = None,
-    layers: Sequence[int] | None = None,
+    layers: Sequence[int] | int | None = None,
     probe: str = "logistic",
     cs: Sequence[float] = DEFAULT_CS,
     folds: int = 5,
@@ -61,11 +62,12 @@ def sweep_probes(
 
     Args:
         train: Features `{"mean": array}` of shape (layers, examples, hidden), labels `{"label": ids}` of shape
-            (examples,); texts where the bag-of-words floor is wanted.
+            (examples,), or names of classes; texts where the bag-of-words floor is wanted. Arrays may be lists,
+            tensors or pandas columns.
         validation: The same; chooses the penalty of each probe and the best point. When None, `folds` of the training
             examples do, each held out in turn: of probes fitted on the rest, and standardised by it.
         test: The same; read once.
-        class_names: Label column -> names by class id; the ids themselves when None.
+        class_names: Label column -> names by class id; the ids themselves, or the names that occur, when None.
         layers: Which to read; when None all, as far as the features can name them.
         probe: Name from `probes.classifiers.PROBES`.
         cs: Inverse penalty strengths, increasing.
@@ -87,10 +89,12 @@ def sweep_probes(
     Source: Alain & Bengio (2017), arXiv:1610.01644; Belinkov (2022), Computational Linguistics 48.
     """
     estimator = choose("probe", probe, PROBES)
-    splits = {"train": train, "test": test}
-    if validation is not None:
-        splits["validation"] = validation
-    names = _check(tuple(splits.values()), class_names)
+    check_penalties(cs)
+    cs = sorted(cs)
+    splits = {"train": train, "test": test} | ({} if validation is None else {"validation": validation})
+    splits, names = ready(splits, class_names)
+    train, test, validation = splits["train"], splits["test"], splits.get("validation")
+    said_by_heads = {task: _head(task, log_prob, test, names) for task, log_prob in (heads or {}).items()}
     places = [Point(pooling, i) for pooling in train.features for i in _layers(pooling, tuple(splits.values()), layers)]
     if not set(train.features) - set(ineligible):
         raise InputError("every pooling is ineligible; there is nothing to choose the best from")
@@ -105,7 +109,7 @@ def sweep_probes(
 
     def fit(point: Point) -> list[_Fitted]:
         """The probe chosen for each label column at one point."""
-        read = {name: _features(name, split, point) for name, split in splits.items()}
+        read = {name: layer_features(name, split, point) for name, split in splits.items()}
         x, unseen = read["train"][order], read["test"]
         fitter = estimator.on(x, device=device)
         done = []
@@ -141,7 +145,7 @@ def sweep_probes(
             )
         return done
 
-    size = 3 * len(order) * _features("test", test, places[0]).nbytes // len(test.labels[next(iter(names))])
+    size = 3 * len(order) * layer_features("test", test, places[0]).nbytes // len(test.labels[next(iter(names))])
     with (
         tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar,
         side_by_side(abreast(size, device)) as run,
@@ -159,8 +163,8 @@ def sweep_probes(
         said["majority"] = Predictions.of(np.tile(uninformed(train.labels[task], n_classes=len(classes)), (n, 1)))
         if all(split.texts is not None for split in splits.values()):
             said["bag_of_words"] = Predictions.of(_words(splits, task, parts.get(task), order, len(classes)))
-        if heads and task in heads:
-            said["model_head"] = Predictions.of(heads[task])
+        if task in said_by_heads:
+            said["model_head"] = said_by_heads[task]
         resampled = bootstrap(test.labels[task], list(said.values()), seed=seed)
         values = {
             key: {name: float(each[i]) for name, each in resampled.measured.items()} for i, key in enumerate(said)
@@ -218,45 +222,30 @@ def _words(
     return bag_of_words(train, folds or read["validation"], read["test"][0], n_classes=n_classes)
 
 
-def _check(splits: Sequence[Examples], class_names: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
-    names, train = {}, splits[0]
-    for split in splits:
-        if set(split.features) != set(train.features) or set(split.labels) != set(train.labels):
-            raise InputError("the three splits must have the same poolings and label columns")
-        check_same_length(texts=split.texts, **split.labels)
-        if not all(len(labels) for labels in split.labels.values()):
-            raise InputError("a split has no examples")
-    if not train.features or not train.labels:
-        raise InputError("a sweep needs at least one pooling and one label column")
-    for task in train.labels:
-        if class_names is not None:
-            choose("label column with class names", task, class_names)
-        top = max(int(split.labels[task].max()) for split in splits)
-        names[task] = tuple(class_names[task]) if class_names else tuple(str(i) for i in range(top + 1))
-        for split in splits:
-            check_labels(split.labels[task], len(names[task]))
-    return names
+def _head(task: str, log_prob: Any, test: Examples, names: Mapping[str, tuple[str, ...]]) -> Predictions:
+    """What the model's own classifier says of the test examples."""
+    choose("label column of heads", task, names)
+    said = plain_array(log_prob, name=f"log probabilities of the head of {task!r}")
+    wanted = len(test.labels[task]), len(names[task])
+    if said.shape != wanted:
+        raise InputError(f"the head of {task!r} must have log probabilities of shape {wanted}, found {said.shape}")
+    return Predictions.of(said)
 
 
-def _layers(pooling: str, splits: Sequence[Examples], wanted: Sequence[int] | None) -> Sequence[int]:
+def _layers(pooling: str, splits: Sequence[Examples], wanted: Sequence[int] | int | None) -> Sequence[int]:
     """The layers to read: those wanted, else all, as far as every split has them."""
     known: list[Sequence[int]] = []
     for split in splits:
         features: Any = split.features[pooling]
         if hasattr(features, "keys") or hasattr(features, "__len__"):
             known.append(tuple(features.keys()) if hasattr(features, "keys") else range(len(features)))
-    asked = tuple(wanted) if wanted is not None else tuple(known[0])
+    if wanted is None and not known:
+        raise InputError(f"the features of pooling {pooling!r} do not name their layers; say which by layers=")
+    asked = tuple(known[0]) if wanted is None else (wanted,) if isinstance(wanted, int) else tuple(wanted)
+    if not asked:
+        raise InputError("no layer is asked for; name at least one")
     for there in known:
         for layer in asked:
             if layer not in there:
                 raise InputError(unknown("layer", layer, there))
     return asked
-
-
-def _features(name: str, split: Examples, point: Point) -> NDArray[np.floating[Any]]:
-    """(examples, hidden) of one split at one point."""
-    found = split.features[point.pooling][point.layer]
-    for task, labels in split.labels.items():
-        if len(found) != len(labels):
-            raise InputError(f"{name}: {point} has {len(found)} examples and {task!r} has {len(labels)} labels")
-    return found

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sk
 
 from probes import InputError
@@ -195,3 +196,30 @@ def test_labels_that_do_not_fit_are_errors():
     for name in ("auroc", "ece"):
         with pytest.raises(InputError, match="lengths differ"):
             METRICS[name](np.array([0, 1, 1]), log_prob)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_metric_takes_lists_and_tensors_of_numbers(metric):
+    labels, log_prob = np.array([0, 1, 1, 0]), np.log([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+    expected = METRICS[metric](labels, log_prob)
+    assert METRICS[metric](labels.tolist(), log_prob.tolist()) == expected
+    assert METRICS[metric](torch.tensor(labels), torch.tensor(log_prob)) == expected
+
+
+@pytest.mark.parametrize("metric", [*METRICS.values(), class_auroc, per_class])
+@pytest.mark.parametrize(
+    ("labels", "log_prob", "message"),
+    [
+        (["a", "b"], np.zeros((2, 2)), "labels must be class ids from 0, found 'a'"),
+        ([0, 2], np.zeros((2, 2)), r"labels must lie in \[0, 2\), found 0 to 2"),
+        ([0, 1, 1], np.zeros((2, 2)), "lengths differ: labels has 3, log_prob has 2"),
+        ([0, 1], np.zeros(2), r"log probabilities must be \(examples, classes\)"),
+        ([0, 1], [[0.0, 0.0], [0.0, np.nan]], "log probabilities are not numbers, first in row 1"),
+        ([], np.zeros((0, 2)), "needs one example"),
+        ([0.5, 1], np.zeros((2, 2)), "labels must be one axis of integers"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_one_line(metric, labels, log_prob, message):
+    with pytest.raises(InputError, match=message) as raised:
+        metric(labels, log_prob)
+    assert "\n" not in str(raised.value)
