@@ -21,7 +21,7 @@ from probes.checks import (
     unknown,
 )
 from probes.classifiers import Fitter, Selection
-from probes.data import sort_names
+from probes.labels import sort_names
 
 
 class LayerFeatures(Protocol):
