@@ -69,9 +69,28 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
             *floors.claims(job, beside),
             *_claims(job, depth),
         ),
-        notes=sweep.notes,
+        notes=(*sweep.notes, *_gap_notes(job)),
         files={"probes.safetensors": pack_probes(sweep.probes, info)},
     )
+
+
+def _gap_notes(job: Job) -> Iterator[str]:
+    """Where validation and test accuracy of the best place differ by more than their sampling error."""
+    from probes.shares import difference_of_shares
+
+    splits, tasks = job.splits, job.sweep.tasks
+    chooser, what = (splits.train, "training") if splits.validation is None else (splits.validation, "validation")
+    for task, found in tasks.items():
+        validation, test = (scores[found.best]["accuracy"] for scores in (found.validation, found.test))
+        n, n_test = len(chooser), len(splits.test)
+        lower, upper = difference_of_shares(test, n_test, validation, n, comparisons=len(tasks))
+        if lower > 0 or upper < 0:
+            limits = f"{100 * lower:.1f} to {100 * upper:.1f} points"
+            yield (
+                f"At the best place of {task} ({found.best}), validation accuracy is {100 * validation:.1f} % ({n:,} "
+                f"{what} texts) and test accuracy {100 * test:.1f} % ({n_test:,} texts). They differ by more than "
+                f"their sampling error (95 % CI of the difference {limits}), so that the two samples may not be alike."
+            )
 
 
 def _predictions(job: Job) -> pd.DataFrame:

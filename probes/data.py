@@ -26,6 +26,7 @@ from probes.cautions import (
 from probes.checks import InputError, check_labels, check_same_length, choose
 from probes.dealing import hold_out, units_of
 from probes.labels import class_ids, class_name, note_alike
+from probes.labels import sort_names as sort_names
 from probes.rare import check_rare, check_several, class_counts, without_rare
 from probes.sequences import as_ids, as_list, as_texts
 

@@ -159,7 +159,7 @@ class Sweep:
 
     @property
     def confusion(self) -> pd.DataFrame:
-        """Counts by label and prediction on test, for the winner and the floors; pairs that never occur are left out."""
+        """Counts by label and prediction on test, for the winner and the floors; pairs that never occur have no row."""
         rows = []
         for task, found in self.tasks.items():
             keys: list[Point | str] = [found.best, *(key for key in found.test if isinstance(key, str))]

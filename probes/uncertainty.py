@@ -20,8 +20,14 @@ from probes.metrics import METRICS, calibration_gaps, class_scores
 
 RESAMPLES = 2000
 LEVEL = 0.95
+NORMAL = 1.959963984540054
+"""Quantile of the normal distribution that leaves 2.5 % above it."""
 CHUNK = 2**23
-"""Entries of the resampling matrix held at once."""
+"""Entries of the resampling matrix, and of the scores by class, held at once."""
+HELD = 8
+"""Arrays of a number for each resampling and class, or pair of examples, that the scores take."""
+DENSE = 16
+"""Examples to a class below which AUROC is a product of matrices: a walk over them for each class takes longer."""
 SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 """Scores from 0 to 1 that have Wilson's interval at the ends."""
 
@@ -142,7 +148,7 @@ def bootstrap(
     once = [whole.scores(said) for said in predictions]
     measured = {name: np.array([float(found[name][0]) for found in once]) for name in METRICS}
     scores = {name: np.empty((resamples, len(predictions))) for name in METRICS}
-    width = max(1, CHUNK // n)
+    width = max(1, CHUNK // max(n, HELD * n_classes))
     for start in range(0, resamples, width):
         window = slice(start, min(start + width, resamples))
         size = window.stop - start
@@ -201,17 +207,41 @@ class _Draws:
         """(resamples,) mean over the classes that are defined; nan where none is."""
         n, n_classes = scores.shape
         total, defined = np.zeros(len(self.counts)), np.zeros(len(self.counts))
+        won_at_once = self._won(scores) if n_classes * DENSE > n and n_classes > 2 else None
         for i in range(1 if n_classes == 2 else n_classes):  # the second of two against the first says the same again
             score, positive = scores[:, i], self.truth[:, i]
             if positive.any() and not positive.all():
-                below_first, tied_first = np.lexsort((positive, score)), np.lexsort((~positive, score))
-                won = self._in_order(below_first, positive)
-                if (positive[below_first] != positive[tied_first]).any():  # a tie is half won
-                    won = (won + self._in_order(tied_first, positive)) / 2
+                if won_at_once is not None:
+                    won = won_at_once[i]
+                else:
+                    below_first, tied_first = np.lexsort((positive, score)), np.lexsort((~positive, score))
+                    won = self._in_order(below_first, positive)
+                    if (positive[below_first] != positive[tied_first]).any():  # a tie is half won
+                        won = (won + self._in_order(tied_first, positive)) / 2
                 pairs = self.labelled[:, i] * (n - self.labelled[:, i])
                 total += _ratio(won, pairs)
                 defined += pairs > 0
         return np.divide(total, defined, out=np.full_like(total, np.nan), where=defined > 0)
+
+    def _won(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(classes, resamples) pairs in which an example of the class scores above one of the rest; a tie is half won.
+
+        A product of examples x examples with examples x resamples, whatever the number of classes.
+        """
+        n = len(scores)
+        won = np.zeros((scores.shape[1], len(self.counts)))
+        by_class = np.argsort(self.labels, kind="stable")
+        step = max(1, CHUNK // (HELD * n))
+        for start in range(0, n, step):
+            members = by_class[start : start + step]
+            classes = self.labels[members]
+            own, others = scores[members, classes][:, None], scores[:, classes].T
+            beaten = (others < own).astype(np.float32) + (others == own) * np.float32(0.5)
+            beaten[self.labels == classes[:, None]] = 0
+            pairs = self.rows[members] * (beaten @ self.rows)
+            starts = np.flatnonzero(np.diff(classes, prepend=-1))
+            won[classes[starts]] += np.add.reduceat(pairs, starts, axis=0, dtype=np.float64)
+        return won
 
     def _in_order(self, order: NDArray[np.intp], positive: NDArray[np.bool_]) -> NDArray[np.float64]:
         """(resamples,) pairs in which the positive example comes after the other in `order`."""
@@ -278,12 +308,11 @@ def _total(difference: float, n: int) -> tuple[float, float]:
     return (least, 1.0) if difference > 0 else (-1.0, -least)
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share of n.
+def wilson(share: float, n: int, *, z: float = NORMAL) -> tuple[float, float]:
+    """95 % interval of a share of n; of another level by its normal quantile `z`.
 
     Source: Wilson (1927), Journal of the American Statistical Association 22.
     """
-    z = 1.959963984540054
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # At an end of the scale the interval ends there; rounding alone keeps it from that.

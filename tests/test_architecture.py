@@ -13,8 +13,8 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob(
 ORDER = (
     "checks sequences labels rare cautions display results dealing data rows reading controlled threads checkpoints "
     "special_tokens tokens pooling packing hooks encoder runners store extraction distributed frames solver logistic "
-    "classifiers places metrics uncertainty information controls depth detection untrained scores sweep studies words "
-    "heads baselines paths methods attribution uninformed agreement states flow contributions movement faithfulness "
+    "classifiers places metrics uncertainty shares information controls depth detection untrained scores sweep studies "
+    "words heads baselines paths methods attribution uninformed agreement states flow contributions movement faithfulness "
     "infidelity rationales vocabulary audit randomisation geometry erasure interventions training finetuning"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""

@@ -193,9 +193,7 @@ def test_classes_that_a_limit_leaves_no_text_are_a_note(tmp_path):
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
-        st.tuples(
-            st.sampled_from("abcdefghijklmnopqrs"), st.sampled_from("xy"), st.integers(0, 12), st.integers(0, 3)
-        ),
+        st.tuples(st.sampled_from("abcdefghijklmnopqrs"), st.sampled_from("xy"), st.integers(0, 12), st.integers(0, 3)),
         min_size=12,
         max_size=80,
     ),

@@ -11,10 +11,12 @@ from probes import InputError
 from probes.metrics import METRICS
 from probes.uncertainty import (
     FOLDS,
+    HELD,
     SHARES,
     STUDENT,
     Bootstrap,
     Predictions,
+    _Draws,
     bootstrap,
     class_intervals,
     detectable,
@@ -84,6 +86,35 @@ def test_chunks_do_not_change_the_resampling(monkeypatch, n_classes):
             # Sums that are not of whole numbers may differ in the last digit by the order in which they are added.
             limit = 1e-13 if name in ("log_loss", "ece") else 0
             np.testing.assert_allclose(parts.scores[name], values, rtol=limit, atol=limit)
+
+
+def test_of_many_classes_auroc_is_the_same_to_the_last_bit_by_either_way(monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(40, size=90)
+    tied = Predictions.of(log_softmax(np.round(predictions(rng, labels, 41, 1))))
+    found = []
+    for dense, chunk in ((0, 2**23), (16, 2**23), (16, 5000)):
+        monkeypatch.setattr("probes.uncertainty.DENSE", dense)
+        monkeypatch.setattr("probes.uncertainty.CHUNK", chunk)
+        found.append(bootstrap(labels, [tied], resamples=60).scores["auroc"])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_many_classes_are_resampled_few_at_a_time(monkeypatch):
+    n_classes, widest = 300, 0
+    of = _Draws.of.__func__
+
+    def watched(cls, labels, k, counts):
+        nonlocal widest
+        widest = max(widest, len(counts) * k)
+        return of(cls, labels, k, counts)
+
+    monkeypatch.setattr(_Draws, "of", classmethod(watched))
+    monkeypatch.setattr("probes.uncertainty.CHUNK", 24_000)
+    labels = np.arange(60) % n_classes
+    bootstrap(labels, [certain(labels, n_classes)], resamples=50)
+    assert 0 < widest <= 24_000 / HELD
 
 
 def test_resampling_is_fast_enough_to_be_done_for_every_score():
