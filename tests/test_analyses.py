@@ -83,6 +83,32 @@ def test_what_is_predicted_of_each_text_makes_the_score_and_the_confusions_of_th
     )
 
 
+def test_repeated_texts_rare_classes_and_splits_that_are_not_alike_are_told(place, result):
+    assert not [claim for claim in result.claims if claim.id == "leakage"]
+    assert not [note for note in result.notes if "sampling error" in note]
+    train = pd.read_csv(place / "train.csv")
+    turned = pd.DataFrame(rows(40, 7), columns=["text", "label"])
+    turned["label"] = turned["label"].map({"negative": "positive", "positive": "negative"})
+    pd.concat([train.head(5), turned]).to_csv(place / "unlike.csv", index=False)
+    pd.concat([train, pd.DataFrame([("a film", "mixed")], columns=train.columns)]).to_csv(
+        place / "rare.csv", index=False
+    )
+    sides = ["--train", str(place / "rare.csv"), "--validation", str(place / "validation.csv")]
+    words = ["layers", *sides, "--test", str(place / "unlike.csv"), "--layers", "0", "--poolings", "mean"]
+    words += ["--untrained", "0", "--no-controls"]
+    assert call(place, *words, out="unlike") == 1
+    assert call(place, *words, "--drop-rare", out="unlike") == 0
+    unlike = AnalysisResult.load(place / "unlike")
+    (claim,) = [claim for claim in unlike.claims if claim.id == "leakage"]
+    assert (claim.outcome, claim.task) == ("measured", None)
+    assert claim.numbers == {"n": 5, "total": 45, "share": 5 / 45, "split": "test"}
+    assert unlike.notes[0] == "1 text of 1 class of label, with too few texts to be probed, was left out: 'mixed'."
+    (best,) = (claim for claim in unlike.claims if claim.id == "best")
+    assert best.numbers["validation_accuracy"] > best.numbers["accuracy"] + 0.3
+    (note,) = (note for note in unlike.notes if "sampling error" in note)
+    assert f"test accuracy {100 * best.numbers['accuracy']:.1f} % (45 texts)" in note
+
+
 def test_what_is_erased_of_each_text_averages_to_the_claim(place, result):
     table, (claim,) = result.tables["faithfulness"], [c for c in result.claims if c.id == "faithfulness"]
     assert set(table["order"]) == {"attribution", *(f"random {i}" for i in range(5))}
