@@ -79,21 +79,60 @@ def _joined(text: str, pieces: Sequence[tuple[int, int]], *, truncated: bool) ->
     return found
 
 
+WITHOUT_BLANKS = (
+    (0x0E00, 0x0EFF),  # Thai and Lao
+    (0x1000, 0x109F),  # Burmese, with its extensions below
+    (0x1780, 0x17FF),  # Khmer
+    (0x1950, 0x1AAF),  # Tai Le, New Tai Lue, Tai Tham
+    (0x1B00, 0x1B7F),  # Balinese
+    (0x3040, 0x30FF),  # Japanese syllables
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),  # Chinese characters
+    (0x4E00, 0x9FFF),
+    (0xA980, 0xA9FF),  # Javanese
+    (0xAA60, 0xAADF),  # Tai Viet
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),  # Japanese syllables of half width
+    (0x20000, 0x323AF),
+)
+"""First and last character of the scripts that set no blank between words: there, what is written as one is a word."""
+TAKES_NEXT = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4\u1039\u17d2\u1a60\u1b44\ua9c0")
+"""Vowels written before their consonant (Thai, Lao), and signs that stack the next consonant under the last one."""
+FOLLOWS = frozenset("\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3\u0ebd\uff9e\uff9f")
+"""Vowels (Thai, Lao) and voicing marks (Japanese of half width) that are letters, and belong to the one before."""
+SYLLABLE_END = frozenset("\u0f0b\u0f0c")
+"""Tibetan writes them after every syllable, and blanks after sentences only."""
+
+
 def word_spans(text: str) -> Iterator[tuple[int, int]]:
-    """First and last + 1 character of each word: what blanks part, punctuation at its ends apart, CJK by character."""
+    """First and last + 1 character of each word: what blanks part, with the punctuation at its ends apart.
+
+    Of scripts that are written without blanks between words, each character with what is written around it is a word:
+    marks, vowels and stacked consonants stay with the letter that they belong to. No grapheme cluster is ever divided.
+    """
     for chunk in re.finditer(r"\S+", text):
         start, end = chunk.span()
-        # A combining mark goes with what it stands on: an accent, a voicing mark, the variant of an emoji.
-        starts = [i for i in range(start, end) if i == start or not _is_mark(text[i])]
+        starts = [i for i in range(start, end) if i == start or _starts_cluster(text[i - 1], text[i])]
         kinds = "".join(_kind(text[i]) for i in starts)
         starts.append(end)
         lead = len(kinds) - len(kinds.lstrip("m"))
         tail = max(lead, len(kinds.rstrip("m")))
         begin = 0
         for i in range(1, len(kinds) + 1):
-            if i in (lead, tail, len(kinds)) or (lead < i < tail and "c" in (kinds[i - 1], kinds[i])):
+            inner = lead < i < tail and ("c" in (kinds[i - 1], kinds[i]) or kinds[i - 1] == "s")
+            if i in (lead, tail, len(kinds)) or inner:
                 yield starts[begin], starts[i]
                 begin = i
+
+
+def _starts_cluster(before: str, character: str) -> bool:
+    """Whether a character does not belong to what is written before it."""
+    # A combining mark goes with what it stands on: an accent, a voicing mark, the variant of an emoji.
+    if _is_mark(character):
+        return False
+    if character in FOLLOWS:
+        return _kind(before) != "c" and not _is_mark(before)
+    return not (before in TAKES_NEXT and _kind(character) == "c")
 
 
 def _is_mark(character: str) -> bool:
@@ -101,8 +140,12 @@ def _is_mark(character: str) -> bool:
 
 
 def _kind(character: str) -> str:
-    """`m` for punctuation, symbols and joiners, `c` for scripts written without blanks, `w` for the rest."""
-    if unicodedata.category(character)[0] in "PS" or unicodedata.category(character) == "Cf":
+    """`m` for punctuation, symbols and joiners, `c` for scripts without blanks, `s` for ends of syllables, `w` else."""
+    category = unicodedata.category(character)
+    if character in SYLLABLE_END:
+        return "s"
+    if category[0] in "PS" or category == "Cf":
         return "m"
-    blocks = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
-    return "c" if any(first <= ord(character) <= last for first, last in blocks) else "w"
+    if category == "Nd":
+        return "w"
+    return "c" if any(first <= ord(character) <= last for first, last in WITHOUT_BLANKS) else "w"

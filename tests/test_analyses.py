@@ -667,7 +667,7 @@ def test_unknown_tokens_and_typed_special_tokens_are_counted_by_split_and_noted(
     folder.mkdir()
     for name, mark in {"train": " ж ж", "validation": "", "test": " [SEP] ж"}.items():
         frame = pd.read_csv(place / f"{name}.csv")
-        plain = frame["text"].str.replace(r" \d+$", "", regex=True).str.replace(r"\bon\b", "of", regex=True)
+        plain = frame["text"].str.replace(r" \d+$", "", regex=True).str.replace(r"\bbrigh\b", "fine", regex=True)
         frame.assign(text=plain + mark).to_csv(folder / f"{name}.csv", index=False)
     words = (*files(folder), "--layers", "1", "--poolings", "mean", "--untrained", "0", "--no-controls")
     for out in ("unread/first", "unread/second"):  # the second finds the features of the first

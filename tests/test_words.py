@@ -38,6 +38,20 @@ FLAG, FAMILY, THUMB = "🏳\ufe0f\u200d🌈", "👩\u200d👩\u200d👧\u200d�
         ("", []),
         ("...", ["..."]),
         ("a中b", ["a", "中", "b"]),
+        ("น้ำใจดีมาก", ["น้ำ", "ใจ", "ดี", "มา", "ก"]),
+        ("ภาษาไทย ๑๒๓!", ["ภา", "ษา", "ไท", "ย", "๑๒๓", "!"]),
+        ("ดูfilmแล้ว", ["ดู", "film", "แล้", "ว"]),
+        ("ພາສາລາວ ເດັກ", ["ພາ", "ສາ", "ລາ", "ວ", "ເດັ", "ກ"]),
+        ("ភាសាខ្មែរ។", ["ភា", "សា", "ខ្មែ", "រ", "។"]),
+        ("មិន\u200bល្អ", ["មិ", "ន", "\u200b", "ល្អ"]),  # Khmer's own mark between words
+        ("မြန်မာဘာသာ၊ကောင်း", ["မြ", "န်", "မာ", "ဘာ", "သာ", "၊", "ကော", "င်း"]),
+        ("ဗုဒ္ဓ good", ["ဗု", "ဒ္ဓ", "good"]),
+        ("བོད་སྐད།", ["བོད་", "སྐད", "།"]),
+        ("ดีมาก👩\u200d👩\u200d👧ที่", ["ดี", "มา", "ก", "👩\u200d👩\u200d👧", "ที่"]),
+        ("ｶﾞﾝ", ["ｶﾞ", "ﾝ"]),
+        ("ไ!", ["ไ", "!"]),
+        ("ไa", ["ไ", "a"]),
+        ("aา", ["a", "า"]),
     ],
 )
 def test_words_are_what_a_reader_calls_words(text, words):
@@ -45,7 +59,7 @@ def test_words_are_what_a_reader_calls_words(text, words):
 
 
 ALPHABET = (
-    "ab Éß.'-! 你世のㇰ\u3099한سلामי\u0301\ufe0f\u200d\u200b\u200c\ufeff\U000e0100"
+    "ab Éß.'-! นำ้ไาะ1๑ກເາខ្មែမ္န်ာ\u200b་ｶﾞ你世のㇰ\u3099한سلामי\u0301\ufe0f\u200d\u200b\u200c\ufeff\U000e0100"
     "🏳🌈👍🏽\t\n\u00a0\u3000\x00\x1c\ufffd1½ﷺ𝕳"
 )
 some_text = st.text(st.sampled_from(ALPHABET), max_size=24) | st.text(max_size=12)
@@ -159,6 +173,36 @@ def test_where_a_token_reaches_over_several_words_they_are_one(kind, text, words
     special = ["[CLS]"], ["[SEP]"]
     before, after = special if kind == "word_piece" else ([], [])
     assert list(grouped(kind, [text])[2]) == [*before, *words, *after]
+
+
+SENTENCES = {
+    "thai": "หนังเรื่องนี้น่าเบื่อมาก แต่เพลงเพราะ 10/10 👩\u200d👩\u200d👧 good",
+    "lao": "ຮູບເງົາເລື່ອງນີ້ດີຫຼາຍ film ແຕ່ຍາວເກີນໄປ",
+    "khmer": "ភាពយន្តនេះល្អណាស់ ប៉ុន្តែវាវែងពេក។ film",
+    "burmese": "ဒီရုပ်ရှင်က အရမ်းကောင်းတယ်။ good ဗုဒ္ဓ",
+}
+
+
+@pytest.mark.parametrize("text", SENTENCES.values(), ids=SENTENCES)
+def test_a_sentence_without_blanks_has_many_words_and_divides_no_grapheme_cluster(text):
+    regex = pytest.importorskip("regex")
+    spans = list(word_spans(text))
+    assert len(spans) > 2.5 * len(text.split())
+    ends = {match.end() for match in regex.finditer(r"\X", text)}
+    assert {last for _, last in spans} <= ends
+    assert {"film", "good"} & {text[first:last] for first, last in spans}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("text", SENTENCES.values(), ids=SENTENCES)
+def test_pieces_of_bytes_and_of_characters_are_held_whole_by_the_words_of_such_a_sentence(kind, text):
+    _, offsets, words, places, member = grouped(kind, [text])
+    scores = np.arange(len(offsets)) ** 2.0
+    assert np.bincount(member, weights=scores, minlength=len(words)).sum() == scores.sum()
+    for (side, first, last), (_, begin, end) in zip(offsets.tolist(), places[member].tolist(), strict=True):
+        assert side < 0 or all(begin <= i < end for i in range(first, last) if not text[i].isspace())
+    if kind == "byte_level":  # no piece of it reaches over two of them
+        assert [word for word in words if word.strip()] == [text[first:last] for first, last in word_spans(text)]
 
 
 REAL = {
