@@ -26,6 +26,7 @@ from probes.heads import Head
 from probes.logistic import log_softmax
 from probes.methods import METHODS, Bucket, Explained, Scored
 from probes.paths import FIRST_STEPS, padded
+from probes.precision import on_float64_device
 from probes.results import Attribution
 from probes.runners import runners
 from probes.tokens import Batch, Encoded
@@ -186,11 +187,12 @@ def _explain(head: Head, asked: _Asked, rows: Sequence[int]) -> list[Attribution
     with torch.no_grad():
         entries = [asked.entries(encoder, row, text) for row, text in zip(rows, alone, strict=True)]
         each = torch.arange(len(rows), device=encoder.device).repeat_interleave(len(entries[0]))
-        logits = logits_of(head, batch.take(each), layer, padded(entries).flatten(0, 1)).double()
+        logits = logits_of(head, batch.take(each), layer, padded(entries).flatten(0, 1))
+        logits = on_float64_device(logits).double()
         said = logits.reshape(len(rows), -1, logits.shape[1])
         chosen = [asked.target(row, own[0]) for row, own in zip(rows, said, strict=True)]
         targets = torch.tensor(chosen, device=encoder.device)
-        values = asked.value(logits, targets[each]).reshape(len(rows), -1).cpu().numpy()
+        values = asked.value(logits, targets[each].to(logits.device)).reshape(len(rows), -1).cpu().numpy()
 
     def output(some: Tensor, which: Tensor) -> Tensor:
         return asked.value(logits_of(head, batch.take(which), layer, some), targets[which])

@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from probes.checks import InputError
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
+from probes.precision import on_float64_device
 from probes.runners import runners
 from probes.states import TokenShares, kinds_of
 from probes.tokens import Batch
@@ -190,10 +191,10 @@ def _norms(encoder: Encoder, batch: Batch, call: _Call) -> Tensor:
     weights = scores.masked_fill(batch.mask[:, None] == 0, float("-inf")).softmax(dim=-1)
     carried = (weights.transpose(1, 2).unsqueeze(-1) * value).reshape(n, seq, -1)
     vectors = functional.linear(carried, call.projection.weight)
-    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64)
+    norms: Tensor = torch.linalg.vector_norm(on_float64_device(vectors), dim=-1, dtype=torch.float64)
     bias = 0 if call.projection.bias is None else call.projection.bias
     missed = torch.linalg.vector_norm(vectors.sum(dim=1) + bias - call.seen["output"][texts, at], dim=-1)
-    if bool((missed > TOLERANCE * norms.sum(dim=-1)).any()):
+    if bool((missed.to(norms) > TOLERANCE * norms.sum(dim=-1)).any()):
         raise _not_measured(encoder, "its attention is not a weighted sum of values by query and key alone")
     return norms
 

@@ -22,6 +22,7 @@ from probes.checks import check_labels, check_same_length
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.heads import Head
+from probes.precision import on_float64_device
 from probes.runners import runners
 from probes.states import KINDS, TokenShares, kinds_of
 from probes.tokens import Batch, Encoded
@@ -220,7 +221,8 @@ def _over_batches(
 def _loss(logits: Tensor, labels: NDArray[np.integer[Any]]) -> Tensor:
     """Summed cross-entropy. Texts of a batch do not interact: its gradient is each text's own."""
     # By the margin, not by the probability: that of a certain head rounds to 1, and its gradient to another direction.
-    logits, right = logits.double(), torch.as_tensor(labels).long().to(logits.device).unsqueeze(1)
+    logits = on_float64_device(logits).double()
+    right = torch.as_tensor(labels).long().to(logits.device).unsqueeze(1)
     others = logits.scatter(1, right, float("-inf")).logsumexp(dim=1)
     return functional.softplus(others - logits.gather(1, right)[:, 0]).sum()
 
@@ -233,4 +235,4 @@ def _keep(kept: list[Tensor], state: Tensor) -> Tensor:
 
 def _norm(vectors: Tensor) -> NDArray[np.float64]:
     """Norms over the last axis; squares of small gradients would vanish in float32."""
-    return np.asarray(torch.linalg.vector_norm(vectors, dim=-1, dtype=torch.float64).cpu().numpy())
+    return np.asarray(torch.linalg.vector_norm(on_float64_device(vectors), dim=-1, dtype=torch.float64).cpu().numpy())

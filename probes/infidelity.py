@@ -24,6 +24,7 @@ from probes.encoder import Encoder
 from probes.extraction import token_budget
 from probes.faithfulness import encode_again
 from probes.heads import Head
+from probes.precision import on_float64_device
 from probes.results import Attribution
 from probes.runners import runners
 from probes.tokens import Encoded
@@ -147,7 +148,8 @@ def _of_one(
     with torch.no_grad():
         for some in np.array_split(kept, -(-len(kept) * kept.shape[1] // token_budget(runner))):
             stays = torch.from_numpy(some).to(text.device).unsqueeze(-1)
-            logits = logits_of(head, batch.tile(len(some)), layer, torch.where(stays, text, start)).double()
+            logits = logits_of(head, batch.tile(len(some)), layer, torch.where(stays, text, start))
+            logits = on_float64_device(logits).double()
             targets = torch.full((len(some),), classes.index(a.target), device=logits.device)
             known |= zip(map(bytes, some), number_of(logits, targets, against, unit=a.unit).tolist(), strict=True)
 

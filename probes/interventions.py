@@ -23,6 +23,7 @@ from probes.extraction import batches, token_budget
 from probes.heads import Head, log_probs
 from probes.places import Point
 from probes.pooling import LayerStates
+from probes.precision import on_float64_device
 from probes.runners import runners
 from probes.tokens import Batch
 from probes.uncertainty import mean_intervals
@@ -133,9 +134,10 @@ def erasing(erasure: Erasure, pooling: str) -> Edit:
     """
 
     def change(hidden: Tensor) -> Tensor:
-        given = (erasure.centre, erasure.right, erasure.left)
         # [CLS] of low layers varies by a thousandth of its length: in float32 the map would leave rounding.
-        return erased(hidden.double(), *(torch.from_numpy(each).to(hidden.device) for each in given)).to(hidden.dtype)
+        precise = on_float64_device(hidden).double()
+        maps = (torch.from_numpy(each).to(precise.device) for each in (erasure.centre, erasure.right, erasure.left))
+        return erased(precise, *maps).to(hidden)
 
     return _where(pooling, change)
 
@@ -195,7 +197,9 @@ def mean_states(encoder: Encoder, texts: Sequence[str], pairs: Sequence[str] | N
         out = np.zeros((len(layers), len(where), encoder.hidden + 1))
         for layer, own in states.items():
             for i, positions in enumerate(where):
-                out[layer, i, :-1] = own.hidden[positions].sum(dim=0, dtype=torch.float64).cpu().numpy()
+                out[layer, i, :-1] = (
+                    on_float64_device(own.hidden[positions]).sum(dim=0, dtype=torch.float64).cpu().numpy()
+                )
                 out[layer, i, -1] = int(positions.sum())
         return out
 
@@ -352,7 +356,7 @@ def _measured(edit: Edit, pooling: str, moved: list[tuple[float, int]]) -> Edit:
     def change(states: LayerStates) -> Tensor:
         after = edit(states)
         distances = (after - states.hidden).norm(dim=-1)[POSITIONS[pooling](states)]
-        moved.append((float(distances.sum(dtype=torch.float64)), len(distances)))
+        moved.append((float(on_float64_device(distances).sum(dtype=torch.float64)), len(distances)))
         return after
 
     return change

@@ -114,12 +114,14 @@ class LogisticProbe:
 
     def on(self, features: NDArray[np.floating[Any]], *, device: str = "cpu") -> LogisticFitter:
         """Standardise (examples, hidden) features once, for any number of fits; the standardisation is folded back."""
+        from probes.precision import float64_device
         from probes.solver import Design
 
         features = finite_features(features)
         if not len(features):
             raise InputError("a probe needs at least one example")
-        return LogisticFitter(self, Design.of(features, *standardisation(features), device=device))
+        place = str(float64_device(device))  # the loss is summed in it
+        return LogisticFitter(self, Design.of(features, *standardisation(features), device=place))
 
 
 @dataclass(frozen=True, eq=False)

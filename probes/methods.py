@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.paths import Path, integrate
+from probes.precision import on_float64_device
 
 SHAP_SAMPLES = 64
 """Points that GradientShap draws, each on the path from a baseline that it draws too."""
@@ -90,7 +91,7 @@ def _gradient_norm(task: Explained) -> NDArray[np.float64]:
     from captum.attr import Saliency
 
     gradient = Saliency(task.output).attribute(_leaf(task.inputs), abs=False)
-    return np.asarray(gradient[0].detach().double().norm(dim=-1).cpu().numpy())
+    return np.asarray(on_float64_device(gradient[0].detach()).double().norm(dim=-1).cpu().numpy())
 
 
 def _gradient_shap(task: Explained) -> NDArray[np.float64]:
@@ -123,7 +124,7 @@ def _occlusion(task: Explained) -> NDArray[np.float64]:
             found = ablation.attribute(
                 task.inputs, start.unsqueeze(0), feature_mask=tokens, perturbations_per_eval=min(seq, task.at_once)
             )
-        scores += found[0, :, 0].double().cpu().numpy()
+        scores += found[0, :, 0].cpu().double().numpy()
     return np.asarray(scores / len(task.starts))
 
 
@@ -136,7 +137,7 @@ def _leaf(inputs: Tensor) -> Tensor:
 
 
 def _summed(attributions: Tensor) -> NDArray[np.float64]:
-    return np.asarray(attributions[0].detach().double().sum(dim=-1).cpu().numpy())
+    return np.asarray(on_float64_device(attributions[0].detach()).double().sum(dim=-1).cpu().numpy())
 
 
 METHODS: Mapping[str, Method] = {

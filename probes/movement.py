@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probes.checks import InputError
 from probes.encoder import Encoder
+from probes.precision import on_float64_device
 
 WHOLE, TABLE, BLOCK = "whole encoder", "input embeddings", "block"
 ROWS = {"[CLS]": "cls_token_id", "[SEP]": "sep_token_id"}
@@ -154,4 +155,4 @@ def _first(table: dict[str, str], name: str) -> str:
 
 
 def _square(tensor: Tensor) -> float:
-    return float(torch.linalg.vector_norm(tensor, dtype=torch.float64) ** 2)
+    return float(torch.linalg.vector_norm(on_float64_device(tensor), dtype=torch.float64) ** 2)

@@ -9,11 +9,15 @@ operator has no gradient.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+CANARY = {torch.float32: 1e-4, torch.bfloat16: 0.1}
+"""How far a product of numbers up to 10 may be from the plain one before the operators are not trusted."""
 
 
 @contextlib.contextmanager
@@ -25,9 +29,11 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
         rows: Tokens of a usual batch, for the layout.
         dtype: bfloat16 where the model will run under autocast to it, else float32. On a CPU without instructions for
             bfloat16 nothing is packed in it, and layers run as ever: many times slower than in float32.
+
+    Where PyTorch lacks the operators, or they give other numbers than its linear layer, nothing is packed either.
     """
     found: dict[nn.Module, tuple[nn.Linear, str]] = {}
-    for module in model.modules() if dtype is not torch.bfloat16 or multiplies_bfloat16() else ():
+    for module in model.modules() if _can_pack(dtype) else ():
         if isinstance(module, nn.Linear) and _suits(module):
             found[module] = module, "none"
         elif (layer := _before_gelu(module)) is not None:
@@ -44,8 +50,34 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether this CPU has instructions for bfloat16."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    """Whether this CPU has instructions for bfloat16, and this PyTorch uses them."""
+    operators = torch.ops.mkldnn
+    if not torch.backends.mkldnn.is_available() or not hasattr(operators, "_is_mkldnn_bf16_supported"):
+        return False
+    return bool(operators._is_mkldnn_bf16_supported())
+
+
+def _can_pack(dtype: torch.dtype) -> bool:
+    """Whether the operators are there, which are PyTorch's own and may change, and agree with its linear layer."""
+    if dtype is torch.bfloat16 and not multiplies_bfloat16():
+        return False
+    if not all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")):
+        return False
+    weight, bias, x = (
+        torch.linspace(-2, 2, math.prod(shape), dtype=torch.float32, device="cpu").reshape(shape)
+        for shape in ((4, 8), (4,), (3, 8))
+    )
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        plain = nn.functional.linear(x, weight, bias)
+        try:
+            for then, expected in (("none", plain), ("gelu", nn.functional.gelu(plain))):
+                product = _product(x, *_laid_out(weight, bias, len(x), dtype), then)
+                same = product.shape == expected.shape and product.dtype is dtype
+                if not same or not torch.allclose(product.float(), expected, rtol=0, atol=CANARY[dtype]):
+                    return False
+        except (RuntimeError, TypeError, NotImplementedError):  # another signature, or no kernel behind the name
+            return False
+    return True
 
 
 def _suits(module: nn.Linear) -> bool:
@@ -54,8 +86,7 @@ def _suits(module: nn.Linear) -> bool:
     if type(module) is not nn.Linear or "forward" in vars(module) or module._forward_pre_hooks:
         return False
     weight = module.weight
-    there = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # not in a PyTorch built without oneDNN
-    return there and weight.device.type == "cpu" and weight.dtype is torch.float32
+    return weight.device.type == "cpu" and weight.dtype is torch.float32
 
 
 def _before_gelu(module: nn.Module) -> nn.Linear | None:
@@ -86,8 +117,7 @@ def _is_gelu(module: nn.Module) -> bool:
 def _forward(
     layer: nn.Linear, rows: int, dtype: torch.dtype, then: str, usual: Callable[..., Tensor]
 ) -> Callable[..., Tensor]:
-    weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach().to(dtype), rows)
-    bias = None if layer.bias is None else layer.bias.detach().to(dtype)
+    weight, bias = _laid_out(layer.weight, layer.bias, rows, dtype)
 
     def forward(*args: Any, **others: Any) -> Tensor:
         if len(args) != 1 or others or not isinstance(args[0], Tensor):
@@ -96,6 +126,16 @@ def _forward(
         wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         if wanted is not dtype or not torch.is_inference_mode_enabled():
             return usual(x)
-        return torch.ops.mkldnn._linear_pointwise(x.to(dtype), weight, bias, then, [], "none")  # type: ignore[no-any-return]
+        return _product(x, weight, bias, then)
 
     return forward
+
+
+def _laid_out(weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    laid_out = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype), rows)
+    return laid_out, None if bias is None else bias.detach().to(dtype)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, then: str) -> Tensor:
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x.to(weight.dtype), weight, bias, then, [], "none")
+    return product

@@ -62,7 +62,7 @@ def integrate(
             gradients = captum.attribute(entries, abs=False, additional_forward_args=path)
             found.append((gradients * way).sum(dim=-1))
         shape = len(which), len(points), n_starts, longest
-        return np.asarray(torch.cat(found).double().cpu().reshape(shape).mean(dim=2).numpy())
+        return np.asarray(torch.cat(found).cpu().double().reshape(shape).mean(dim=2).numpy())
 
     done: dict[int, tuple[NDArray[np.float64], int]] = {}
     left, n_steps = np.arange(len(paths)), max(2, min(FIRST_STEPS, max_steps))

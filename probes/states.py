@@ -102,7 +102,7 @@ def direct_scores(
             torch.einsum("bth,bh->bt", states[head.layer].hidden.float(), weight[chosen]) * shares[head.pooling]
             for head, weight in zip(heads, weights, strict=True)
         ]
-        scores = torch.stack(parts, dim=1).double().cpu().numpy()
+        scores = torch.stack(parts, dim=1).cpu().double().numpy()
         for i, row in enumerate(rows.tolist()):
             found[row] = scores[i, :, : len(encoded.ids[row])]
 

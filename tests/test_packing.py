@@ -17,11 +17,12 @@ def net():
 
 
 def calls(monkeypatch):
-    """Number of products that oneDNN did."""
+    """Number of products that oneDNN did, beside those on which it is tried first."""
     seen, real = [], torch.ops.mkldnn._linear_pointwise
 
     def counted(*args):
-        seen.append(0)
+        if args[0].shape != (3, 8):
+            seen.append(0)
         return real(*args)
 
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", counted)
@@ -176,3 +177,69 @@ def test_a_packed_layer_takes_its_input_by_name_too():
     layer, x = torch.nn.Linear(4, 3), torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode(), packed(layer, 2):
         torch.testing.assert_close(layer(input=x), layer(x), atol=1e-6, rtol=1e-6)
+
+
+class Operators:
+    """`torch.ops.mkldnn` with some operators replaced, or missing where None."""
+
+    def __init__(self, **operators):
+        self._operators = operators
+
+    def __getattr__(self, name):
+        operator = self._operators.get(name, getattr(_MKLDNN, name))
+        if operator is None:
+            raise AttributeError(name)
+        return operator
+
+
+_MKLDNN = torch.ops.mkldnn
+
+
+def _takes_less(_x, _weight):
+    raise AssertionError("never called rightly")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    "operators",
+    [
+        {"_linear_pointwise": None},
+        {"_reorder_linear_weight": None},
+        {"_linear_pointwise": None, "_reorder_linear_weight": None, "_is_mkldnn_bf16_supported": None},
+        {"_linear_pointwise": lambda *args: _MKLDNN._linear_pointwise(*args) + 0.5},
+        {"_linear_pointwise": lambda *args: _MKLDNN._linear_pointwise(*args[:3], "none", [], "none")},
+        {"_linear_pointwise": lambda *args: _MKLDNN._linear_pointwise(*args).double()},
+        {"_linear_pointwise": lambda *args: _MKLDNN._linear_pointwise(*args)[:1]},
+        {"_linear_pointwise": _takes_less},
+    ],
+    ids="no_product no_layout no_onednn wrong_numbers no_gelu wrong_dtype wrong_shape other_signature".split(),
+)
+def test_without_operators_that_agree_with_a_linear_layer_all_runs_as_ever(operators, dtype, monkeypatch):
+    from probes.training import quickest_dtype
+
+    model, x = net(), torch.randn(7, 8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        plain = model(x)
+        monkeypatch.setattr(torch.ops, "mkldnn", Operators(**operators))
+        with packed(model, 64, dtype):
+            assert not any("forward" in vars(module) for module in model.modules())
+            assert torch.equal(model(x), plain)
+    assert quickest_dtype(torch.device("cpu")) in ("float32", "bfloat16")
+
+
+def test_a_pytorch_without_onednn_multiplies_no_bfloat16(monkeypatch):
+    from probes.training import quickest_dtype
+
+    monkeypatch.setattr(torch.ops, "mkldnn", Operators(_is_mkldnn_bf16_supported=None))
+    assert not multiplies_bfloat16()
+    assert quickest_dtype(torch.device("cpu")) == "float32"
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not multiplies_bfloat16()
+
+
+def test_to_try_the_operators_draws_no_random_number():
+    model = net()
+    state = torch.get_rng_state()
+    with packed(model, 8):
+        assert torch.equal(torch.get_rng_state(), state)
