@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from probes.baselines import Pool, baseline_name, starts
-from probes.checks import InputError, check_same_length, choose
+from probes.checks import MOST_SEED, InputError, choose, finite_number, text_list, text_lists, whole_number
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
-from probes.heads import Head
+from probes.heads import Head, check_head, class_id, class_ids
 from probes.logistic import log_softmax
 from probes.methods import METHODS, Bucket, Explained, Scored
 from probes.paths import FIRST_STEPS, padded
@@ -33,6 +33,8 @@ from probes.tokens import Batch, Encoded
 from probes.words import group_words
 
 MAX_STEPS = 256
+MOST_STEPS = 4096
+"""That `max_steps` can be: the weights of more would fill the memory."""
 TOLERANCE = 0.01
 """Share of |output - baseline output| that the convergence delta may reach."""
 SMALLEST = 0.005
@@ -46,16 +48,16 @@ UNITS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 def attribute(
     head: Head,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
-    targets: Sequence[str] | str | None = None,
-    against: str | None = None,
+    targets: Iterable[str | int] | str | int | None = None,
+    against: str | int | None = None,
     unit: str = "logit",
     method: str = "integrated_gradients",
     baseline: str = "auto",
     states_layer: int | None = None,
-    references: Sequence[str] | None = None,
+    references: Iterable[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
     seed: int = 0,
@@ -65,9 +67,9 @@ def attribute(
 
     Args:
         head: `ProbeHead` or `ModelHead`. Its encoder should compute in float32.
-        texts: (texts,)
+        texts: (texts,) a list, tuple, array, pandas or datasets column, or generator.
         pairs: (texts,) second texts, or None.
-        targets: (texts,) names of the classes explained, or one for all; when None the predicted ones, or with
+        targets: (texts,) names or ids of the classes explained, or one for all; when None the predicted ones, or with
             `against` the likeliest others.
         against: Class whose output is subtracted: what speaks for the target rather than for it.
         unit: `logit`, or `probability`.
@@ -79,7 +81,8 @@ def attribute(
         references: Texts that the baseline `sampled` draws from; those explained when None.
         tolerance: Steps are doubled from 16 until |convergence delta| is at most this share of
             |output - baseline output|, or .005 where that is more; n steps take n - 1 gradients.
-        max_steps: Where the doubling ends; what has not converged by then is marked.
+        max_steps: From 1 to `MOST_STEPS`; where the doubling ends, which takes 2 steps or more. What has not converged
+            by then is marked.
         seed: Of every draw.
         progress: Show a bar on stderr.
 
@@ -92,31 +95,35 @@ def attribute(
 
     Source: Sundararajan, Taly & Yan (2017), Axiomatic Attribution for Deep Networks, arXiv:1703.01365.
     """
-    if isinstance(targets, str):
-        targets = [targets] * len(texts)
-    check_same_length(texts=texts, pairs=pairs, targets=targets)
+    check_head(head)
+    texts, pairs = text_lists(texts, pairs)
     choose("attribution method", method, METHODS), choose("unit", unit, UNITS)
-    encoder, classes = head.encoder, {name: i for i, name in enumerate(head.class_names)}
-    for name in (*(targets or ()), *([] if against is None else [against])):
-        choose("class", name, classes)
-    if against is not None and (len(classes) < 2 or against in (targets or ())):
-        raise InputError(f"{against!r} cannot be explained against itself; name another class")
+    encoder, names = head.encoder, head.class_names
+    target_ids = None if targets is None else class_ids(targets, names, len(texts), "targets")
+    against_id = None if against is None else class_id(against, names)
+    if against_id is not None and (len(names) < 2 or against_id in (target_ids or ())):
+        raise InputError(f"{names[against_id]!r} cannot be explained against itself; name another class")
+    tolerance = finite_number(tolerance, "tolerance")
+    max_steps = whole_number(max_steps, "max_steps", least=1, most=MOST_STEPS)
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     if method == "direct":
         states_layer = _direct_layer(head, unit)
     elif states_layer is not None:
+        states_layer = whole_number(states_layer, "states_layer")
         encoder.check_layers([states_layer])
         if head.layer is not None and states_layer > head.layer:
             raise InputError(f"the probe reads layer {head.layer}; states of layer {states_layer} do not reach it")
     baseline = baseline_name(encoder, baseline)
-    if not len(texts):
+    references = None if references is None else text_list(references, "references")
+    if not texts:
         return []
     encoded = encoder.encode(texts, pairs)
     asked = _Asked(
         texts=texts,
         pairs=pairs,
         encoded=encoded,
-        targets=None if targets is None else [classes[name] for name in targets],
-        against=None if against is None else classes[against],
+        targets=target_ids,
+        against=against_id,
         unit=unit,
         method=method,
         baseline=baseline,
@@ -190,6 +197,12 @@ def _explain(head: Head, asked: _Asked, rows: Sequence[int]) -> list[Attribution
         logits = logits_of(head, batch.take(each), layer, padded(entries).flatten(0, 1))
         logits = on_float64_device(logits).double()
         said = logits.reshape(len(rows), -1, logits.shape[1])
+        for row, own in zip(rows, said.isfinite().flatten(1).all(dim=1).tolist(), strict=True):
+            if not own:
+                raise InputError(
+                    f"text {row} ({asked.texts[row]!r}): the head's logits of it or of its baseline are not finite; "
+                    "look at the weights of the model and the probe"
+                )
         chosen = [asked.target(row, own[0]) for row, own in zip(rows, said, strict=True)]
         targets = torch.tensor(chosen, device=encoder.device)
         values = asked.value(logits, targets[each].to(logits.device)).reshape(len(rows), -1).cpu().numpy()

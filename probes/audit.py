@@ -8,18 +8,19 @@ Source: Bastings et al. (2022), "Will you find these shortcuts?", arXiv:2111.073
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probes.attribution import attribute
-from probes.checks import InputError, choose
+from probes.baselines import baseline_name
+from probes.checks import MOST_SEED, InputError, choose, text_list, whole_number
 from probes.classifiers import DEFAULT_CS, select_probe
 from probes.encoder import Encoder
 from probes.extraction import pool_texts
-from probes.heads import ProbeHead, log_prob
+from probes.heads import ProbeHead, check_encoder, log_prob
 from probes.logistic import LogisticProbe
 from probes.methods import METHODS
 from probes.results import Attribution
@@ -65,8 +66,8 @@ class Audit:
 
 def audit(
     encoder: Encoder,
-    train: Sequence[str],
-    test: Sequence[str],
+    train: Iterable[str],
+    test: Iterable[str],
     *,
     layer: int,
     pooling: str,
@@ -98,6 +99,11 @@ def audit(
         InputError: A name or layer does not exist, there are too few texts or classes, or the vocabulary has not
             enough words that the texts do not use.
     """
+    check_encoder(encoder)
+    train, test = text_list(train, "train"), text_list(test, "test")
+    n_classes, layer = whole_number(n_classes, "n_classes"), whole_number(layer, "layer")
+    seed = whole_number(seed, "seed", most=MOST_SEED)
+    baseline_name(encoder, baseline)
     if n_classes < 2 or len(train) < HELD_OUT * n_classes or not len(test):
         raise InputError(
             f"an audit needs 2 classes, {HELD_OUT} training texts a class and a test text, or more; found {n_classes} "
@@ -105,8 +111,9 @@ def audit(
         )
     encoder.check_layers([layer])
     encoder.check_poolings([pooling])
-    for method in methods:
+    for method in [methods] if isinstance(methods, str) else methods:
         choose("attribution method", method, METHODS)
+    methods = (methods,) if isinstance(methods, str) else tuple(methods)
     rng, planted = np.random.default_rng(seed), rare_words(encoder, [*train, *test], n_classes, seed=seed)
 
     texts, labels, _ = _plant(encoder, train, planted, rng)

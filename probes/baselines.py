@@ -98,9 +98,10 @@ def _mean(encoder: Encoder) -> Tensor:
     module = encoder.base.get_input_embeddings()
     if type(module) is nn.Embedding:  # what it gives is its table
         return module.weight.mean(dim=0)
-    rows = torch.arange(table_size(encoder), device=encoder.device).split(CHUNK)
-    total: Tensor = torch.stack([module(some).sum(dim=0) for some in rows]).sum(dim=0)
-    return total / table_size(encoder)
+    size, total = table_size(encoder), torch.zeros((), device=encoder.device)
+    for first in range(0, size, CHUNK):
+        total = total + module(torch.arange(first, min(size, first + CHUNK), device=encoder.device)).sum(dim=0)
+    return total / size
 
 
 def _sampled(encoder: Encoder, inputs: Tensor, pool: Pool, seed: int) -> Tensor:

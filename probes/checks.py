@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
+MOST_SEED = 2**63 - 1
+"""PyTorch's generators take no larger one."""
+
 
 class InputError(ValueError):
     """Something the user can mend: a name, a file, a column, a shape. The command line prints it as one line."""
@@ -25,7 +28,7 @@ def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
     Raises:
         InputError: `name` is not a key of `known`.
     """
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
     raise InputError(unknown(kind, name, known))
 
@@ -95,6 +98,17 @@ def text_list(texts: Iterable[object], name: str = "texts", *, first: int = 0) -
                 raise InputError(f"{singular} {first + row} is {_short(text)}, not text{decode}")
             strings[row] = str(text)  # one of numpy's
     return strings  # type: ignore[return-value]
+
+
+def text_lists(texts: Iterable[object], pairs: Iterable[object] | None) -> tuple[list[str], list[str] | None]:
+    """Texts and their second texts, each as of `text_list`, and as many of the one as of the other.
+
+    Raises:
+        InputError: As from `text_list`; or lengths differ.
+    """
+    first, second = text_list(texts), None if pairs is None else text_list(pairs, "pairs")
+    check_same_length(texts=first, pairs=second)
+    return first, second
 
 
 def _short(value: object) -> str:
@@ -233,3 +247,45 @@ def as_path(path: Any, *, name: str) -> Path:
     if not isinstance(path, str | os.PathLike) or not str(path):
         raise InputError(f"{name} must be a path, found {path!r}")
     return Path(path)
+
+
+def whole_number(value: object, name: str, *, least: int = 0, most: int | None = None) -> int:
+    """The value as an `int`; NumPy's integers are whole numbers too.
+
+    Raises:
+        InputError: It is none, or lies outside the bounds.
+    """
+    above = most is not None and isinstance(value, int | np.integer) and value > most
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least or above:
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} must be a whole number {bounds}, found {_short(value)}")
+    return int(value)
+
+
+def finite_number(value: object, name: str, *, least: float = 0.0) -> float:
+    """The value as a `float`.
+
+    Raises:
+        InputError: It is no finite number, or below `least`.
+    """
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not least <= value < float("inf"):  # type: ignore[operator]
+        raise InputError(f"{name} must be a finite number of {least:g} or more, found {_short(value)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:
+    """The values as a new list, where all of them are of one kind.
+
+    Raises:
+        InputError: It is no list, or an entry is something else.
+    """
+    if isinstance(values, kind | str | bytes | Mapping | Set) or not isinstance(values, Iterable):
+        raise InputError(
+            f"{name} must be a list of {kind.__name__}, found {type(values).__name__}; put one into a list"
+        )
+    found = list(values)
+    for row, value in enumerate(found):
+        if not isinstance(value, kind):
+            raise InputError(f"{name.removesuffix('s')} {row} is {_short(value)}, not {kind.__name__}")
+    return found  # type: ignore[return-value]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from probes.checks import InputError
+from probes.checks import InputError, text_lists
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
+from probes.heads import check_encoder
 from probes.precision import on_float64_device
 from probes.runners import runners
 from probes.states import TokenShares, kinds_of
@@ -33,7 +34,7 @@ TOLERANCE = 1e-3
 
 
 def contributions(
-    encoder: Encoder, texts: Sequence[str], pairs: Sequence[str] | None = None, *, progress: bool = False
+    encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
 ) -> TokenShares:
     """Norm of the vector that each token's state adds to [CLS] in the attention of each block.
 
@@ -54,6 +55,8 @@ def contributions(
     Raises:
         InputError: The tokenizer adds no [CLS], or the attention of this family is not of the plain kind.
     """
+    check_encoder(encoder)
+    texts, pairs = text_lists(texts, pairs)
     encoder = encoder.with_dtype("float32")
     if "cls" not in encoder.poolings:
         raise InputError(f"{encoder.name} adds no [CLS] token, so nothing is carried into one")

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probes.baselines import has_token, lack_of, table_size
-from probes.checks import InputError, choose
+from probes.checks import MOST_SEED, InputError, choose, instances, whole_number
 from probes.encoder import Encoder
-from probes.heads import Head, log_prob
+from probes.heads import Head, check_head, log_prob
 from probes.results import Attribution
 from probes.tokens import Encoded
 
@@ -72,9 +73,9 @@ class Curves:
 
 def faithfulness(
     head: Head,
-    attributions: Sequence[Attribution],
+    attributions: Iterable[Attribution],
     *,
-    fractions: Sequence[float] = FRACTIONS,
+    fractions: Iterable[float] = FRACTIONS,
     replacement: str = "mask",
     random_orders: int = RANDOM_ORDERS,
     seed: int = 0,
@@ -106,20 +107,24 @@ def faithfulness(
 
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429; log-odds: Shrikumar et al. (2017), arXiv:1704.02685.
     """
-    if not fractions or not all(0 < share <= 1 for share in fractions):
-        raise InputError(f"fractions must lie in (0, 1], found {tuple(fractions)}")
+    check_head(head)
+    attributions = instances(attributions, Attribution, "attributions")
+    sizes: tuple[Any, ...] = (fractions,) if isinstance(fractions, float | int) else tuple(fractions)
+    if not sizes or not all(isinstance(share, float | int) and 0 < share <= 1 for share in sizes):
+        raise InputError(f"fractions must lie in (0, 1], found {sizes}")
+    random_orders, seed = whole_number(random_orders, "random_orders"), whole_number(seed, "seed", most=MOST_SEED)
     erased: list[list[Positions]] = []
     for a in attributions:
         own, rng = _own(a), np.random.default_rng([seed, zlib.crc32("\n".join(a.tokens).encode())])
-        sizes = [max(1, math.ceil(round(share * len(own), 9))) for share in fractions]  # 0.28 * 25 is above 7
+        firsts = [max(1, math.ceil(round(share * len(own), 9))) for share in sizes]  # 0.28 * 25 is above 7
         orders = [_best_first(a), *(rng.permutation(own) for _ in range(random_orders))]
-        parts = [part for order in orders for k in sizes for part in (order[:k], order[k:])]
+        parts = [part for order in orders for k in firsts for part in (order[:k], order[k:])]
         erased.append([own[:0], *([] if _nothing_left(a, parts, replacement) else parts)])
     found = []
     for a, said in zip(attributions, _log_prob(head, attributions, erased, replacement, progress), strict=True):
         n_tokens, erasures = len(_own(a)), [Erased(*(math.nan,) * 3)] * (1 + random_orders)
         if n_tokens and len(said) > 1:
-            erasures = [_erased(said[0], part) for part in said[1:].reshape(1 + random_orders, len(fractions), 2)]
+            erasures = [_erased(said[0], part) for part in said[1:].reshape(1 + random_orders, len(sizes), 2)]
         found.append(Faithfulness(erasures[0], tuple(erasures[1:]), n_tokens))
     return found
 
@@ -160,7 +165,7 @@ def _nothing_left(a: Attribution, parts: Sequence[Positions], replacement: str) 
 
 
 def curves(
-    head: Head, attributions: Sequence[Attribution], *, replacement: str = "mask", progress: bool = False
+    head: Head, attributions: Iterable[Attribution], *, replacement: str = "mask", progress: bool = False
 ) -> list[Curves]:
     """Deletion and insertion curves, a token at a time, from the highest score to the lowest.
 
@@ -170,6 +175,8 @@ def curves(
 
     Source: Petsiuk, Das & Saenko (2018), RISE, arXiv:1806.07421, there of pixels.
     """
+    check_head(head)
+    attributions = instances(attributions, Attribution, "attributions")
     orders = [_best_first(a) for a in attributions]
     erased = [[part for k in range(len(order) + 1) for part in (order[:k], order[k:])] for order in orders]
     found = _log_prob(head, attributions, erased, replacement, progress)

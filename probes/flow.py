@@ -6,7 +6,7 @@ It reaches a token's state at the head's layer only if the head reads that token
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from probes.checks import check_labels, check_same_length
+from probes.checks import text_lists
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
-from probes.heads import Head
+from probes.heads import Head, check_head, label_ids
 from probes.precision import on_float64_device
 from probes.runners import runners
 from probes.states import KINDS, TokenShares, kinds_of
@@ -62,10 +62,10 @@ class RowGradients:
 
 def gradient_shares(
     head: Head,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
-    labels: NDArray[np.integer[Any]],
+    labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
 ) -> TokenShares:
     """Size of the gradient of each text's own loss at each of its tokens' states, at every layer up to the head's.
@@ -78,7 +78,7 @@ def gradient_shares(
         head: `ProbeHead` or `ModelHead`; its encoder computes in float32 here.
         texts: (texts,)
         pairs: (texts,) second texts, or None.
-        labels: (texts,) class ids, by the head's class names.
+        labels: (texts,) ids or names of the head's classes.
         progress: Show a bar on stderr.
 
     Returns:
@@ -88,9 +88,9 @@ def gradient_shares(
     Raises:
         InputError: Lengths differ, or a label is none of the head's classes.
     """
-    encoded = _checked(head, texts, pairs, labels)
+    encoded, labels = _checked(head, texts, pairs, labels)
     layers = tuple(range((head.encoder.n_layers if head.layer is None else head.layer) + 1))
-    sizes = [np.empty(0)] * len(texts)
+    sizes = [np.empty(0)] * len(labels)
 
     def measure(own: Head, batch: Batch, rows: NDArray[np.int64]) -> None:
         # Some heads read texts one by one: a layer's states are then several tensors, of one text each.
@@ -111,10 +111,10 @@ def gradient_shares(
 
 def embedding_gradients(
     head: Head,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
-    labels: NDArray[np.integer[Any]],
+    labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
 ) -> RowGradients:
     """Gradient of the texts' summed loss with respect to the input embedding table, row by row.
@@ -126,23 +126,23 @@ def embedding_gradients(
         head: As for `gradient_shares`, as are the next four.
         texts: (texts,)
         pairs: (texts,) second texts, or None.
-        labels: (texts,) class ids, by the head's class names.
+        labels: (texts,) ids or names of the head's classes.
         progress: Show a bar on stderr.
 
     Raises:
         InputError: As from `gradient_shares`.
     """
-    encoded = _checked(head, texts, pairs, labels)
+    encoded, labels = _checked(head, texts, pairs, labels)
     every = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
     ids, first, counts = np.unique(every, return_index=True, return_counts=True)
 
     # A row of the table in each share of the texts: its place is row * FOLDS + share.
-    dealt = np.random.default_rng(0).permutation(len(texts)) % FOLDS
+    dealt = np.random.default_rng(0).permutation(len(labels)) % FOLDS
     places = np.unique(
         np.concatenate(
             [np.searchsorted(ids, own) * FOLDS + share for own, share in zip(encoded.ids, dealt, strict=True)]
         )
-        if len(texts)
+        if len(labels)
         else np.empty(0, dtype=np.int64)
     )
 
@@ -188,11 +188,12 @@ def embedding_gradients(
 
 
 def _checked(
-    head: Head, texts: Sequence[str], pairs: Sequence[str] | None, labels: NDArray[np.integer[Any]]
-) -> Encoded:
-    check_same_length(texts=texts, pairs=pairs, labels=labels)
-    check_labels(labels, len(head.class_names))
-    return head.encoder.encode(texts, pairs)
+    head: Head, texts: Iterable[str], pairs: Iterable[str] | None, labels: object
+) -> tuple[Encoded, NDArray[np.int64]]:
+    """The texts, and their class ids."""
+    check_head(head)
+    texts, pairs = text_lists(texts, pairs)
+    return head.encoder.encode(texts, pairs), label_ids(labels, head.class_names, len(texts))
 
 
 def _over_batches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, check_labels, check_same_length, choose, text_lists
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.hooks import Overwrite
@@ -41,11 +41,55 @@ class Head(Protocol):
         ...
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
-        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`."""
+        """(batch, classes) logits; `embeddings` and `overwrite` as in `Encoder.states`.
+
+        Captum takes a head as a function of the input embeddings:
+
+            batch = head.encoder.batch(head.encoder.encode(texts), range(len(texts)))
+            embeddings = head.encoder.embed(batch).detach().requires_grad_()
+            method = IntegratedGradients(lambda points: head.logits(batch, points))
+            scores = method.attribute(embeddings, torch.zeros_like(embeddings), target=0)
+
+        Captum asks for many points at once. Integrated gradients and ablations give all texts for the first point, then
+        all for the second: of a multiple of the batch's rows, the batch is repeated in that order. GradientShap and
+        NoiseTunnel give all points of the first text first. With several texts, let Captum keep count for these:
+
+            method = GradientShap(lambda points, rows: head.logits(batch.take(rows), points))
+            method.attribute(..., additional_forward_args=torch.arange(len(batch)))
+        """
         ...
 
 
-class ProbeHead:
+class _Predictions:
+    """What every head says of texts; arguments are the same three times."""
+
+    def log_prob(
+        self: Head, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """(texts, classes) log probabilities, classes in the order of `class_names`.
+
+        Args:
+            texts: (texts,) a list, tuple, array, pandas or datasets column, or generator.
+            pairs: (texts,) second texts, or None.
+            progress: Show a bar on stderr.
+        """
+        return _of_texts(self, texts, pairs, progress=progress)
+
+    def predict_proba(
+        self: Head, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """(texts, classes) probabilities, classes in the order of `class_names`; they sum to 1 for each text."""
+        return np.exp(_of_texts(self, texts, pairs, progress=progress))
+
+    def predict(
+        self: Head, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
+    ) -> list[str]:
+        """(texts,) name of the likeliest class of each text; of equally likely ones the first."""
+        likeliest = _of_texts(self, texts, pairs, progress=progress).argmax(axis=1)
+        return [self.class_names[i] for i in likeliest.tolist()]
+
+
+class ProbeHead(_Predictions):
     """A fitted probe on one layer's pooled vector.
 
     Args:
@@ -79,13 +123,13 @@ class ProbeHead:
         self._center = None if probe.center is None else torch.from_numpy(probe.center).to(encoder.device)
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
-        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`."""
+        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
         states = self.encoder.states(batch, [self.layer], embeddings=embeddings, overwrite=overwrite)[self.layer]
         pooled = POOLINGS[self.pooling](states)
         return (pooled if self._center is None else pooled - self._center) @ self.weight.T + self._bias
 
 
-class ModelHead:
+class ModelHead(_Predictions):
     """The classifier that a `*ForSequenceClassification` checkpoint brings along.
 
     Args:
@@ -110,14 +154,107 @@ class ModelHead:
         self._order = head_order(encoder.class_names, self.class_names)
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
-        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`."""
+        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
         return self.encoder.logits(batch, embeddings=embeddings, overwrite=overwrite)[:, self._order]
 
-    def log_prob(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, progress: bool = False
-    ) -> NDArray[np.float64]:
-        """(texts, classes) log probabilities."""
-        return log_prob(self, self.encoder.encode(texts, pairs), progress=progress)
+
+def check_encoder(encoder: object) -> None:
+    """Raise unless this is an `Encoder`.
+
+    Raises:
+        InputError: It is something else, as a model of transformers or a head.
+    """
+    if not isinstance(encoder, Encoder):
+        inner = "; give its encoder" if isinstance(getattr(encoder, "encoder", None), Encoder) else ""
+        raise InputError(f"encoder must be an Encoder, found {type(encoder).__name__}{inner}")
+
+
+def check_head(head: object) -> None:
+    """Raise unless this is a classifier on top of an encoder.
+
+    Raises:
+        InputError: It is something else, as an encoder or a probe by itself.
+    """
+    if isinstance(getattr(head, "encoder", None), Encoder) and callable(getattr(head, "logits", None)):
+        return
+    advice = {
+        Encoder: "; wrap it: ModelHead(encoder), or ProbeHead(encoder, probe, layer=..., pooling=...)",
+        FittedProbe: "; wrap it: ProbeHead(encoder, probe, layer=..., pooling=...)",
+    }.get(type(head), "")
+    raise InputError(f"head must be a ProbeHead or ModelHead, found {type(head).__name__}{advice}")
+
+
+def class_id(label: object, class_names: Sequence[str]) -> int:
+    """The id of a class that is named, or given by its id already.
+
+    Raises:
+        InputError: There is no such class, or a number is the id of one class and the name of another.
+    """
+    if isinstance(label, int | np.integer) and not isinstance(label, bool):
+        if 0 <= label < len(class_names):
+            named = str(label) in class_names and class_names[int(label)] != str(label)
+            if named:
+                raise InputError(
+                    f"class {label} is the id of {class_names[int(label)]!r} and the name of another; give the name"
+                )
+            return int(label)
+        if str(label) not in class_names:
+            raise InputError(
+                f"class ids of this head lie in [0, {len(class_names)}), found {label}; "
+                f"its classes are {', '.join(map(repr, class_names))}"
+            )
+        label = str(label)
+    return choose("class", label, {name: i for i, name in enumerate(class_names)})  # type: ignore[arg-type]
+
+
+def class_ids(labels: object, class_names: Sequence[str], n: int, name: str = "labels") -> list[int]:
+    """(n,) ids of the classes of n texts, from names or ids: one for all, or a list, column or tensor of one a text.
+
+    Raises:
+        InputError: The length differs, or a class does not exist.
+    """
+    if isinstance(labels, str | int | np.integer):
+        return [class_id(labels, class_names)] * n
+    if hasattr(labels, "tolist"):  # an array, a tensor, or a pandas column
+        labels = labels.tolist()
+    if isinstance(labels, Mapping | Set) or not isinstance(labels, Iterable):
+        raise InputError(f"{name} must be a class, or a list of one a text, found {type(labels).__name__}")
+    entries = list(labels)
+    if len(entries) != n:
+        raise InputError(f"lengths differ: texts has {n}, {name} has {len(entries)}")
+    known: dict[object, int] = {}
+    for label in entries:
+        if not isinstance(label, str | int | np.integer):
+            raise InputError(f"{name} must be names or ids of classes, found {label!r}")
+        if (type(label), label) not in known:
+            known[type(label), label] = class_id(label, class_names)
+    return [known[type(label), label] for label in entries]
+
+
+def label_ids(labels: object, class_names: Sequence[str], n: int) -> NDArray[np.int64]:
+    """(n,) class ids of n texts' labels, given as ids, or as names of classes.
+
+    Raises:
+        InputError: The length differs, or a class does not exist.
+    """
+    entries = labels.tolist() if hasattr(labels, "tolist") else labels
+    entries = list(entries) if isinstance(entries, Iterable) and not isinstance(entries, str | Mapping | Set) else None
+    if entries is None:
+        raise InputError(f"labels must be a list of one class a text, found {type(labels).__name__}")
+    if entries and all(isinstance(label, int | np.integer) and not isinstance(label, bool) for label in entries):
+        check_same_length(texts=range(n), labels=entries)
+        ids = np.array(entries)
+        check_labels(ids, len(class_names))  # a number is an id, also where classes are called by numbers
+        return ids.astype(np.int64)
+    return np.array(class_ids(entries, class_names, n), dtype=np.int64)
+
+
+def _of_texts(head: Head, texts: Iterable[str], pairs: Iterable[str] | None, *, progress: bool) -> NDArray[np.float64]:
+    check_head(head)
+    sides = text_lists(texts, pairs)
+    if not sides[0]:
+        return np.empty((0, len(head.class_names)))
+    return log_prob(head, head.encoder.encode(*sides), progress=progress)
 
 
 def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:

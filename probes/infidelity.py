@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +19,11 @@ from tqdm.auto import tqdm
 
 from probes.attribution import entries_of, logits_of, number_of
 from probes.baselines import Pool, baseline_name
-from probes.checks import InputError, choose
+from probes.checks import MOST_SEED, InputError, choose, instances, whole_number
 from probes.encoder import Encoder
 from probes.extraction import token_budget
 from probes.faithfulness import encode_again
-from probes.heads import Head
+from probes.heads import Head, check_head
 from probes.precision import on_float64_device
 from probes.results import Attribution
 from probes.runners import runners
@@ -51,7 +51,7 @@ class Infidelity:
 
 def infidelity(
     head: Head,
-    attributions: Sequence[Attribution],
+    attributions: Iterable[Attribution],
     *,
     samples: int = SAMPLES,
     baseline: str | None = None,
@@ -89,6 +89,9 @@ def infidelity(
 
     Source: Yeh et al. (2019), On the (In)fidelity and Sensitivity of Explanations, arXiv:1901.09392.
     """
+    check_head(head)
+    attributions = instances(attributions, Attribution, "attributions")
+    samples, seed = whole_number(samples, "samples"), whole_number(seed, "seed", most=MOST_SEED)
     if samples < 1:
         raise InputError(f"infidelity needs 1 set of tokens or more, found {samples}")
     if not attributions:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_labels, check_same_length, choose
+from probes.checks import InputError, choose, text_lists, whole_number
 from probes.encoder import Encoder
 from probes.erasure import Erasure, Erasures, erased
 from probes.extraction import batches, token_budget
-from probes.heads import Head, log_probs
+from probes.heads import Head, check_encoder, check_head, label_ids, log_probs
 from probes.places import Point
 from probes.pooling import LayerStates
 from probes.precision import on_float64_device
@@ -39,8 +39,8 @@ TOKENS = 2000
 
 def intervened_log_prob(
     head: Head,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
     layer: int,
     edit: Edit,
@@ -53,8 +53,8 @@ def intervened_log_prob(
 
 def intervened_log_probs(
     head: Head,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
     edits: Sequence[tuple[int, Edit]],
     progress: bool = False,
@@ -77,7 +77,9 @@ def intervened_log_probs(
     Raises:
         InputError: There are no texts, or a layer does not exist or lies above the one that the head reads.
     """
-    if not len(texts):
+    check_head(head)
+    texts, pairs = text_lists(texts, pairs)
+    if not texts:
         raise InputError("there are no texts to intervene on")
     head = copy.copy(head)
     head.encoder = head.encoder.with_dtype("float32")
@@ -186,8 +188,10 @@ class MeanStates:
     """(layers, hidden) of all tokens but special ones, each token counted once; nan where there is none."""
 
 
-def mean_states(encoder: Encoder, texts: Sequence[str], pairs: Sequence[str] | None = None) -> MeanStates:
+def mean_states(encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | None = None) -> MeanStates:
     """Mean [CLS] and content states of every layer, by one forward pass a text that keeps no states."""
+    check_encoder(encoder)
+    texts, pairs = text_lists(texts, pairs)
     layers = range(encoder.n_layers + 1)
 
     def add(states: dict[int, LayerStates]) -> NDArray[np.float64]:
@@ -213,8 +217,8 @@ def mean_states(encoder: Encoder, texts: Sequence[str], pairs: Sequence[str] | N
 
 def sample_states(
     encoder: Encoder,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
     pooling: str,
     layers: Sequence[int],
@@ -225,7 +229,12 @@ def sample_states(
 
     The same states of the same texts at every layer.
     """
+    check_encoder(encoder)
     reads = choose("pooling", pooling, POSITIONS)
+    texts, pairs = text_lists(texts, pairs)
+    n, seed = whole_number(n, "n", least=1), whole_number(seed, "seed")
+    if not texts:
+        raise InputError("there are no texts to take states of")
     order = np.random.default_rng(seed).permutation(len(texts))[:n]
     if pooling not in ("cls", "last"):
         lengths = encoder.encode(
@@ -290,10 +299,10 @@ class Used:
 
 def used(
     head: Head,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
-    labels: NDArray[np.integer[Any]],
+    labels: Iterable[str | int] | NDArray[np.integer[Any]],
     places: Mapping[Point, Erasures],
     n_texts: int | None = None,
     seed: int = 0,
@@ -308,7 +317,7 @@ def used(
         head: Whose decisions are looked at.
         texts: (texts,) that no erasure was fitted on.
         pairs: (texts,) second texts, or None.
-        labels: (texts,) class ids of the head's own classes.
+        labels: (texts,) ids or names of the head's own classes.
         places: Layer and pooling -> the erasures of one label there, the head's or another.
         n_texts: Take so many of them, drawn by `seed`; all when None.
         seed: Of that draw.
@@ -318,8 +327,11 @@ def used(
         InputError: Lengths differ, there are no texts, a label is no class, a pooling or layer does not exist, or the
             layer lies above the one that the head reads.
     """
-    check_same_length(texts=texts, pairs=pairs, labels=labels)
-    check_labels(labels, len(head.class_names))
+    check_head(head)
+    texts, pairs = text_lists(texts, pairs)
+    labels = label_ids(labels, head.class_names, len(texts))
+    n_texts = None if n_texts is None else whole_number(n_texts, "n_texts", least=1)
+    seed = whole_number(seed, "seed")
     rows = np.arange(len(texts))
     if n_texts is not None and n_texts < len(texts):
         rows = np.sort(np.random.default_rng(seed).choice(len(texts), n_texts, replace=False))

@@ -9,7 +9,7 @@ Source: Adebayo et al. (2018), Sanity Checks for Saliency Maps, arXiv:1810.03292
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,9 @@ from tqdm.auto import tqdm
 from probes.agreement import spearman
 from probes.attribution import MAX_STEPS, TOLERANCE, attribute
 from probes.checkpoints import build_untrained
+from probes.checks import MOST_SEED, text_list, text_lists, whole_number
 from probes.encoder import Encoder
-from probes.heads import Head
+from probes.heads import Head, check_head
 from probes.results import Attribution
 
 INTACT = "intact"
@@ -44,15 +45,15 @@ class Randomised:
 
 def randomised(
     head: Head,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
-    targets: Sequence[str] | str | None = None,
-    against: str | None = None,
+    targets: Iterable[str | int] | str | int | None = None,
+    against: str | int | None = None,
     unit: str = "logit",
     method: str = "integrated_gradients",
     baseline: str = "auto",
-    references: Sequence[str] | None = None,
+    references: Iterable[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
     seed: int = 0,
@@ -90,7 +91,12 @@ def randomised(
         InputError: As from `attribute`; or the architecture cannot be built anew from its settings.
     """
 
-    def explained(encoder: Encoder, targets: Sequence[str] | str | None) -> list[Attribution]:
+    check_head(head)
+    texts, pairs = text_lists(texts, pairs)
+    references = None if references is None else text_list(references, "references")
+    seed = whole_number(seed, "seed", most=MOST_SEED)
+
+    def explained(encoder: Encoder, targets: Iterable[str | int] | str | int | None) -> list[Attribution]:
         own = copy.copy(head)
         own.encoder = encoder
         return attribute(

@@ -5,14 +5,15 @@ What was marked is the reason for people; a head may have another, which an attr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, check_same_length, instances, whole_number
 from probes.metrics import average_precision
 from probes.results import Attribution
 
@@ -45,8 +46,8 @@ class Agreement:
 
 
 def rationale_agreement(
-    attributions: Sequence[Attribution],
-    spans: Sequence[Sequence[Span]],
+    attributions: Iterable[Attribution],
+    spans: Iterable[Iterable[Span]],
     *,
     random_orders: int = RANDOM_ORDERS,
     seed: int = 0,
@@ -68,10 +69,16 @@ def rationale_agreement(
 
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429.
     """
-    check_same_length(attributions=attributions, spans=spans)
+    attributions = instances(attributions, Attribution, "attributions")
+    marked_spans = [_spans(row, some) for row, some in enumerate(spans)]
+    check_same_length(attributions=attributions, spans=marked_spans)
+    random_orders, seed = whole_number(random_orders, "random_orders"), whole_number(seed, "seed")
     if random_orders < 1:
         raise InputError(f"the floor needs 1 random order or more, found {random_orders}")
-    rng, marks = np.random.default_rng(seed), [_marked(a, own) for a, own in zip(attributions, spans, strict=True)]
+    rng, marks = (
+        np.random.default_rng(seed),
+        [_marked(a, own) for a, own in zip(attributions, marked_spans, strict=True)],
+    )
     share = float(np.mean([marked.mean() for marked in marks if marked.any()] or [0.0]))
     found: list[Agreement | None] = []
     for a, marked in zip(attributions, marks, strict=True):
@@ -83,6 +90,20 @@ def rationale_agreement(
         floor = Overlap(*np.mean([(each.f1, each.iou, each.auprc) for each in drawn], axis=0).tolist())
         own = _overlap(a.scores[a.offsets[:, 0] >= 0], marked, first)
         found.append(Agreement(own, floor, int(marked.sum()), len(marked)))
+    return found
+
+
+def _spans(row: int, spans: Iterable[object]) -> list[Span]:
+    """The marked spans of one text, as whole numbers."""
+    if isinstance(spans, str) or not isinstance(spans, Iterable):
+        raise InputError(f"spans {row} must be a list of [first, last + 1], found {spans!r}")
+    found = []
+    for span in spans:
+        ends = span.tolist() if isinstance(span, np.ndarray) else span
+        if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
+            raise InputError(f"spans {row}: a span must be [first, last + 1], found {span!r}")
+        first, last = (whole_number(end, f"spans {row}: an end of a span", least=-sys.maxsize) for end in ends)
+        found.append((first, last))
     return found
 
 

@@ -6,7 +6,7 @@ A state at layer l > 0 holds something of every token of its text: these are pla
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probes.checks import InputError
+from probes.checks import InputError, instances, text_lists
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
-from probes.heads import ProbeHead
+from probes.heads import ProbeHead, class_ids
 from probes.pooling import POOLINGS, LayerStates
 from probes.results import Attribution
 from probes.runners import runners
 from probes.tokens import Encoded
 
+ROUNDING = 1e-4
+"""Share of the summands' sizes by which a weighted sum in float32 may be off."""
 KINDS = ("[CLS]", "[SEP]", "other special", "punctuation", "content")
 
 
@@ -58,11 +60,11 @@ class TokenShares:
 
 
 def direct_scores(
-    heads: Sequence[ProbeHead],
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
+    heads: Iterable[ProbeHead],
+    texts: Iterable[str],
+    pairs: Iterable[str] | None = None,
     *,
-    targets: Sequence[int],
+    targets: Iterable[str | int] | str | int,
 ) -> list[NDArray[np.float64]]:
     """What each token's state adds to the logit of a class, for probes at several layers, by one forward pass a text.
 
@@ -73,22 +75,28 @@ def direct_scores(
         heads: Probes on one encoder.
         texts: (texts,)
         pairs: (texts,) second texts, or None.
-        targets: (texts,) ids of the classes.
+        targets: (texts,) ids or names of the classes, or one for all.
 
     Returns:
         For each text (heads, seq), in logits.
 
     Raises:
-        InputError: A probe reads the pooler, which is not linear; or the encoders differ.
+        InputError: A probe's pooling is no weighted sum of the states, the encoders or classes differ, or a class does
+            not exist.
     """
+    heads = instances(heads, ProbeHead, "heads")
     if not heads:
         raise InputError("there is no probe to explain")
+    texts, pairs = text_lists(texts, pairs)
     encoder, layers = heads[0].encoder, sorted({head.layer for head in heads})
     for head in heads:
         if head.encoder is not encoder:
             raise InputError("the probes read different encoders; explain them one by one")
         if head.pooling == "pooler":
-            raise InputError("a probe on the pooler is not linear in token states; explain it by integrated_gradients")
+            raise _not_linear(head.pooling)
+        if head.class_names != heads[0].class_names:
+            raise InputError("the probes have different classes; explain them one by one")
+    ids = class_ids(targets, heads[0].class_names, len(texts), "targets")
     encoded, found = encoder.encode(texts, pairs), [np.empty(0)] * len(texts)
     weights = [head.weight for head in heads]
 
@@ -96,8 +104,10 @@ def direct_scores(
     def score(rows: NDArray[np.int64], runner: Encoder) -> None:
         batch = runner.batch(encoded, rows)
         states = runner.states(batch, layers)
-        chosen = torch.tensor([targets[row] for row in rows], device=batch.mask.device)
+        chosen = torch.tensor([ids[row] for row in rows], device=batch.mask.device)
         shares = {pooling: _shares(states[layers[0]], pooling) for pooling in {head.pooling for head in heads}}
+        for head in heads:
+            _check_linear(states[head.layer], head.pooling, shares[head.pooling])
         parts = [
             torch.einsum("bth,bh->bt", states[head.layer].hidden.float(), weight[chosen]) * shares[head.pooling]
             for head, weight in zip(heads, weights, strict=True)
@@ -116,7 +126,29 @@ def _shares(states: LayerStates, pooling: str) -> torch.Tensor:
     """(batch, seq) the weight of each token in a pooling that is a weighted sum: what it makes of the unit vectors."""
     n, seq = states.mask.shape
     unit = torch.eye(seq, device=states.mask.device).expand(n, seq, seq)
-    return POOLINGS[pooling](replace(states, hidden=unit))
+    try:
+        weights = POOLINGS[pooling](replace(states, hidden=unit))
+    except RuntimeError as error:  # a pooling that needs vectors of the model's own size
+        raise _not_linear(pooling) from error
+    if weights.shape != (n, seq):
+        raise _not_linear(pooling)
+    return weights
+
+
+def _check_linear(states: LayerStates, pooling: str, shares: torch.Tensor) -> None:
+    """Raise unless a pooling of these states is the weighted sum of them: poolings of a user's own can be anything."""
+    hidden, pooled = states.hidden.float(), POOLINGS[pooling](states)
+    missed = (torch.einsum("bt,bth->bh", shares, hidden) - pooled).abs()
+    size = torch.einsum("bt,bth->bh", shares.abs(), hidden.abs()) + pooled.abs()
+    if bool((missed > ROUNDING * size).any()):
+        raise _not_linear(pooling)
+
+
+def _not_linear(pooling: str) -> InputError:
+    return InputError(
+        f"a probe on {pooling!r} is not linear in token states: its vector is no weighted sum of them, as of cls, "
+        "mean, content and last; explain it by integrated_gradients"
+    )
 
 
 def kinds(tokens: Sequence[str], offsets: NDArray[np.int64], *, cls: str | None, sep: str | None) -> NDArray[np.int64]:

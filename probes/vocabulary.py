@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probes.checks import InputError
+from probes.checks import InputError, instances
 from probes.results import Attribution
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SETTINGS = ("method", "baseline", "head", "layer", "pooling", "unit", "against",
 """What the attributions of one task share, so that their scores can be averaged."""
 
 
-def word_means(attributions: Sequence[Attribution]) -> pd.DataFrame:
+def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
     """The mean score of every word, for each class that is explained.
 
     A word is what stands in the text, in both texts of a pair, without regard to case (Unicode's full case folding,
@@ -54,7 +54,7 @@ def word_means(attributions: Sequence[Attribution]) -> pd.DataFrame:
     shared: dict[str | None, tuple[object, ...]] = {}
     scores: defaultdict[tuple[str | None, str, str], defaultdict[int, list[float]]]
     scores = defaultdict(lambda: defaultdict(list))
-    for text, a in enumerate(attributions):
+    for text, a in enumerate(instances(attributions, Attribution, "attributions")):
         settings = tuple(getattr(a, name) for name in SETTINGS)
         if shared.setdefault(a.task, settings) != settings:
             name, first, other = next(
