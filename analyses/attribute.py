@@ -58,10 +58,11 @@ def run(settings: Settings) -> AnalysisResult:
 
 def explained(result: AnalysisResult, explaining: Explaining) -> AnalysisResult:
     """A result with decisions on chosen texts traced to their tokens, and with every check on these explanations."""
-    tables = selfchecks.tables(explaining)
+    tables, notes = selfchecks.tables(explaining)
     return dataclasses.replace(
         result,
         attributions=tuple(explaining.shown),
         tables={**result.tables, **tables},
         claims=(*result.claims, *verdicts.claims(explaining, tables)),
+        notes=(*result.notes, *explaining.notes, *notes),
     )

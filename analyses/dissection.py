@@ -209,9 +209,8 @@ def _head_states(students: Students) -> Rows:
             found = students.explain(head, targets=targets, states_layer=layer, texts=n)
             held = np.array([shares(a, student.head.encoder) for a in found])
             known = held[np.isfinite(held).all(axis=1)]
-            for i, kind in enumerate(KINDS):
-                share = float(known[:, i].mean()) if len(known) else math.nan
-                yield {"head": head, "layer": layer, "kind": kind, "share": share, "n": len(known)}
+            for i, kind in enumerate(KINDS) if len(known) else ():
+                yield {"head": head, "layer": layer, "kind": kind, "share": float(known[:, i].mean()), "n": len(known)}
 
 
 def _heads_agreement(students: Students) -> Rows:
@@ -233,7 +232,7 @@ def _heads_faithfulness(students: Students) -> Rows:
 
     for name, own in students.explained.items():
         head = students.heads[name]
-        found = faithfulness(head, own, replacement=usual_replacement(head.encoder), seed=students.job.output.seed)
+        found = faithfulness(head, own, replacement=usual_replacement(head.encoder, head), seed=students.job.output.seed)
         for a, each in zip(own, found, strict=True):
             orders = {"attribution": each.own} | {f"random {i}": some for i, some in enumerate(each.random)}
             for order, erased in orders.items():

@@ -293,32 +293,36 @@ class Explaining:
         return found
 
     @cached_property
-    def audits(self) -> Mapping[str, Audit]:
-        """Label column -> what became of a shortcut planted in its texts, at the place explained; on request."""
+    def audits(self) -> dict[str, Audit]:
+        """Label column -> what became of a shortcut planted in its texts, of the columns audited so far."""
+        return {}
+
+    def audit(self, task: str) -> Audit:
+        """Plant a shortcut in a copy of the texts, at the place explained.
+
+        Raises:
+            InputError: It cannot be planted.
+        """
         from probes.audit import audit
 
-        if not self.settings.audit or self.settings.head == "model":
-            return {}
-        rng, found = np.random.default_rng(self.job.output.seed), {}
+        rng, point = np.random.default_rng(self.job.output.seed), self.best(task)
         train, test = (
             [split.texts[row] for row in np.sort(rng.permutation(len(split))[:most])]
             for split, most in ((self.job.splits.train, AUDIT_TRAINING), (self.job.splits.test, AUDITED))
         )
-        for task, own in self.job.sweep.tasks.items():
-            point = self.best(task)
-            found[task] = audit(
-                self.encoder,
-                train,
-                test,
-                layer=point.layer,
-                pooling=point.pooling,
-                n_classes=len(own.class_names),
-                methods=self.methods,
-                baseline=self.baseline[task],
-                seed=self.job.output.seed,
-                progress=not self.job.output.quiet,
-            )
-        return found
+        self.audits[task] = audit(
+            self.encoder,
+            train,
+            test,
+            layer=point.layer,
+            pooling=point.pooling,
+            n_classes=len(self.job.sweep.tasks[task].class_names),
+            methods=self.methods,
+            baseline=self.baseline[task],
+            seed=self.job.output.seed,
+            progress=not self.job.output.quiet,
+        )
+        return self.audits[task]
 
     def explain(
         self, task: str, head: Head, rows: NDArray[np.int64], *, targets: Sequence[str] | None = None, **changes: Any

@@ -12,6 +12,7 @@ import numpy as np
 from analyses import usage
 from analyses.explaining import Case, Explaining
 from analyses.usage import Subject
+from probes.checks import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +28,23 @@ RANDOMISED = 20
 Rows = Iterator[Mapping[str, Any]]
 
 
-def tables(explaining: Explaining) -> dict[str, pd.DataFrame]:
-    """A table for each check that was asked for and had something to say."""
+def tables(explaining: Explaining) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """A table for each check that was asked for and had something to say, and a note for each that cannot be made."""
     import pandas as pd
 
-    found = {}
+    found, notes = {}, []
     for name, (of, check) in CHECKS.items():
+        rows: list[Mapping[str, Any]] = []
         subjects = explaining.cases if of == "case" else explaining.job.sweep.tasks
-        rows = [row for subject in subjects for row in check(explaining, subject)] if explaining.cases else []
+        for subject in subjects if explaining.cases else ():
+            try:
+                rows += list(check(explaining, subject))
+            except InputError as error:
+                about = f"{subject.task!r}, {subject.head.kind} head" if isinstance(subject, Case) else repr(subject)
+                notes.append(f"The check {name.replace('_', ' ')!r} of {about} could not be made: {error}.")
         if rows:
             found[name] = pd.DataFrame(rows)
-    return found
+    return found, notes
 
 
 def _faithfulness(explaining: Explaining, case: Case) -> Rows:
@@ -51,7 +58,7 @@ def _faithfulness(explaining: Explaining, case: Case) -> Rows:
     checked = faithfulness(
         case.head,
         every,
-        replacement=_replacement(explaining),
+        replacement=_replacement(explaining, case),
         seed=explaining.job.output.seed,
         progress=not explaining.job.output.quiet,
     )
@@ -70,7 +77,7 @@ def _curves(explaining: Explaining, case: Case) -> Rows:
         return
     drawn = {"random": explaining.explain(case.task, case.head, case.rows, method="random", targets=_targets(case))}
     for method, own in {**case.by_method, **drawn}.items():
-        found = curves(case.head, own, replacement=_replacement(explaining), progress=not explaining.job.output.quiet)
+        found = curves(case.head, own, replacement=_replacement(explaining, case), progress=not explaining.job.output.quiet)
         whole = [each for each in found if len(each.deletion) > 1]
         if not whole:
             continue
@@ -220,9 +227,9 @@ def _states(explaining: Explaining, task: str) -> Rows:
                 found["integrated_gradients", layer, below] = [shares(a, explaining.encoder) for a in again]
         for (method, probe_layer, of), held in found.items():
             known = np.array([each for each in held if np.isfinite(each).all()]).reshape(-1, len(KINDS))
-            for kind_name, column in zip(KINDS, known.T, strict=True):
+            for kind_name, column in zip(KINDS, known.T, strict=True) if len(known) else ():
                 about = {"task": task, "head": case.head.kind, "pooling": pooling, "probe_layer": probe_layer}
-                share = float(column.mean()) if len(column) else float("nan")
+                share = float(column.mean())
                 yield {**about, "layer": of, "kind": kind_name, "share": share, "n": len(column), "method": method}
 
 
@@ -254,9 +261,9 @@ def _audit(explaining: Explaining, task: str) -> Rows:
     """Where each method ranks a word that is known to decide, on a copy of the texts."""
     from probes.uncertainty import wilson
 
-    found = explaining.audits.get(task)
-    if found is None:
+    if not explaining.settings.audit or explaining.settings.head == "model":
         return
+    found = explaining.audit(task)
     point, n = explaining.best(task), len(found.n_tokens)
     for method, k in itertools.product(found.ranks, RANKS):
         hits = found.hits(method, k)
@@ -293,11 +300,11 @@ def _targets(case: Case) -> list[str]:
     return [a.target for a in case.attributions]
 
 
-def _replacement(explaining: Explaining) -> str:
+def _replacement(explaining: Explaining, case: Case) -> str:
     from probes.faithfulness import usual_replacement
 
     asked = explaining.settings.replacement
-    return usual_replacement(explaining.encoder) if asked == "auto" else asked
+    return usual_replacement(explaining.encoder, case.head) if asked == "auto" else asked
 
 
 CHECKS: dict[str, tuple[str, Callable[[Explaining, Any], Rows]]] = {
