@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from analyses import selfchecks, verdicts
-from analyses.explaining import Explaining, ExplainSettings
+from analyses.explain_settings import ExplainSettings
+from analyses.explaining import Explaining
 from analyses.job import Job
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
 from probes.checks import InputError

@@ -232,7 +232,9 @@ def _heads_faithfulness(students: Students) -> Rows:
 
     for name, own in students.explained.items():
         head = students.heads[name]
-        found = faithfulness(head, own, replacement=usual_replacement(head.encoder, head), seed=students.job.output.seed)
+        found = faithfulness(
+            head, own, replacement=usual_replacement(head.encoder, head), seed=students.job.output.seed
+        )
         for a, each in zip(own, found, strict=True):
             orders = {"attribution": each.own} | {f"random {i}": some for i, some in enumerate(each.random)}
             for order, erased in orders.items():

@@ -6,14 +6,15 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyses.choosing import choose_texts
+from analyses.explain_settings import ALL, ExplainSettings
 from analyses.job import Job
-from probes.checks import InputError, choose
+from probes.checks import InputError
 
 if TYPE_CHECKING:
     from probes.audit import Audit
@@ -23,99 +24,10 @@ if TYPE_CHECKING:
     from probes.results import Attribution
     from probes.scores import TaskSweep
 
-ALL = "all"
-"""Every method, or every baseline, that is able."""
+NO_SCORE = 1e-6
+"""Absolute score up to which a token has no effect but rounding."""
 AUDIT_TRAINING, AUDITED = 4000, 100
 """Texts in which an audit plants a shortcut: at most to learn it from, and to be explained."""
-
-
-@dataclass(frozen=True)
-class ExplainSettings:
-    """What is explained, and how."""
-
-    attribute: int = 50
-    """Test texts to explain for each label column: misclassified ones first, up to half, then the most and the least
-    certain, spread over classes."""
-    head: Literal["probe", "model", "both"] = "probe"
-    """Explain the best probe, the checkpoint's own classifier, or both."""
-    target: str = "predicted"
-    """Class explained: `predicted`, the text's own `label`, or a class by its name."""
-    against: str | None = None
-    """Class whose output is subtracted: what speaks for the target rather than for this one."""
-    unit: Literal["logit", "probability"] = "logit"
-    """What is explained of a class."""
-    method: str = "integrated_gradients"
-    """How tokens are scored: integrated_gradients, input_x_gradient, gradient_norm, gradient_shap, occlusion or
-    random."""
-    methods: tuple[str, ...] = ()
-    """Further methods, or `all`, to measure by the same checks."""
-    baseline: str = "auto"
-    """What replaces the text's tokens: pad, mask, zero, mean, or sampled ones of the explained texts; `auto` is that
-    of the first four of which the heads explained say least of the label."""
-    baselines: tuple[str, ...] = ()
-    """Further baselines, or `all`: how much the ranking of a text's tokens depends on the choice."""
-    max_steps: int = 256
-    """Most steps of the integral; they are doubled from 16 until the convergence delta is small."""
-    depth: bool = False
-    """Explain each text by the probe of every layer too, and the decision by every layer's token states."""
-    explain_poolings: tuple[str, ...] = ()
-    """Further poolings (cls, mean, pooler, last) whose probes explain the same texts, at the layer explained, or at all
-    with --depth."""
-    words: int = 100
-    """Test texts, drawn at random, that tell which words count over the whole dataset; 0 for none."""
-    faithfulness: bool = True
-    """What taking out the tokens that are ranked first does, beside tokens in random order; --no-faithfulness leaves it
-    out."""
-    replacement: str = "auto"
-    """What stands where tokens are taken out: mask, pad or delete; `auto` is mask where there is a mask token."""
-    curves: bool = False
-    """Draw deletion and insertion curves too."""
-    infidelity: bool = False
-    """Measure infidelity too: whether scores foretell what taking out random tokens does."""
-    randomised: bool = False
-    """Explain the same encoder with random weights too, from the top down: scores must change."""
-    audit: bool = False
-    """Plant a shortcut in a copy of the texts and see whether the methods find it."""
-    erase: int = 0
-    """With --head model or both: test texts, drawn at random, in which every label is erased at every layer, so as to
-    see what the checkpoint's own classifier loses (extra `erasure`); 0 for none."""
-
-    def check(self, job: Job) -> None:
-        """Raise what can be known before the long part."""
-        from probes.baselines import baseline_name
-        from probes.faithfulness import REPLACEMENTS
-        from probes.heads import ModelHead
-        from probes.methods import METHODS
-
-        for baseline in (self.baseline, *(each for each in self.baselines if each != ALL)):
-            baseline_name(job.encoder, baseline)  # raises where there is none
-        for method in (self.method, *(each for each in self.methods if each != ALL)):
-            choose("attribution method", method, METHODS)
-        if "direct" in (self.method, *self.methods):
-            raise InputError(
-                "the method 'direct' scores token states, not input words: what it tells is measured in any case, as "
-                "the share that each kind of token holds"
-            )
-        for pooling in self.explain_poolings:
-            choose("pooling of --explain-poolings", pooling, dict.fromkeys(job.poolings))
-        if self.replacement != "auto":
-            choose("replacement", self.replacement, REPLACEMENTS)
-        if min(self.attribute, self.words, self.erase) < 0 or self.max_steps < 1:
-            raise InputError("--attribute, --words and --erase must be 0 or more and --max-steps 1 or more")
-        if self.erase and self.head == "probe":
-            raise InputError("--erase is about the checkpoint's own classifier; it needs --head model or both")
-        for classes in job.splits.class_names.values():
-            named = {"--against": self.against, "--target": self.target}
-            if self.target in ("predicted", "label"):
-                del named["--target"]
-            for flag, name in named.items():
-                if name is not None:
-                    choose(f"class of {flag}", name, dict.fromkeys(classes))
-            if self.against is not None and self.against == self.target:
-                raise InputError(f"--target and --against both name {self.target!r}; give two classes")
-        if self.head != "probe":
-            for classes in job.splits.class_names.values():
-                ModelHead(job.encoder, classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,14 +85,15 @@ class Explaining:
 
     def baselines(self, task: str) -> Sequence[str]:
         """The baseline explained with, then those held beside it."""
-        from probes.baselines import baseline_name, baseline_names
+        from probes.baselines import AUTO, baseline_names
 
         asked = baseline_names(self.encoder) if ALL in self.settings.baselines else self.settings.baselines
-        return tuple(dict.fromkeys((self.baseline[task], *(baseline_name(self.encoder, name) for name in asked))))
+        first = self.baseline[task]
+        return tuple(dict.fromkeys((first, *(first if name == AUTO else name for name in asked))))
 
     @cached_property
     def leans(self) -> Mapping[str, Mapping[str, float]]:
-        """Label column -> baseline -> how much its heads say of the label there, on average over texts and heads."""
+        """Label column -> baseline -> how much its heads say of the label there, a mean over its texts and heads."""
         from probes.uninformed import leans
 
         test, found = self.job.splits.test, {}
@@ -197,22 +110,23 @@ class Explaining:
 
     @cached_property
     def baseline(self) -> Mapping[str, str]:
-        """Label column -> the baseline explained with: one asked for, or that of one kind which says least."""
-        from probes.baselines import AUTO, baseline_name
+        """Label column -> the baseline explained with; `auto` is chosen for the first of its heads."""
+        from probes.uninformed import resolved_baseline
 
-        asked = self.settings.baseline
-        if asked != AUTO:
-            return dict.fromkeys(self.leans, baseline_name(self.encoder, asked))
-        alike = {
-            task: {name: far for name, far in own.items() if name != "sampled"} for task, own in self.leans.items()
+        paired = self.job.splits.test.pairs is not None
+        return {
+            task: resolved_baseline(heads[0], self.settings.baseline, prior=self.shares(task), paired=paired)
+            for task, heads in self.heads.items()
+            if heads
         }
-        return {task: min(own, key=own.__getitem__) if own else AUTO for task, own in alike.items()}
 
     @cached_property
     def rows(self) -> Mapping[str, NDArray[np.int64]]:
         """Label column -> test rows worth explaining."""
         return {
-            task: choose_texts(found.labels, self._said(task, found), self.settings.attribute)
+            task: choose_texts(
+                found.labels, self._said(task, found), self.settings.attribute if self.heads[task] else 0
+            )
             for task, found in self.job.sweep.tasks.items()
         }
 
@@ -224,8 +138,34 @@ class Explaining:
         found: dict[str, list[Head]] = {}
         for task, own in self.job.sweep.tasks.items():
             found[task] = [] if self.settings.head == "model" else [self.probe(task, self.best(task))]
-            found[task] += [] if self.settings.head == "probe" else [ModelHead(self.encoder, own.class_names)]
+            if self.settings.head != "probe" and task in self.job.heads[0]:
+                found[task].append(ModelHead(self.encoder, own.class_names))
         return found
+
+    @cached_property
+    def notes(self) -> Sequence[str]:
+        """What a reader must know of the explanations as a whole."""
+        found = []
+        for task, heads in self.heads.items():
+            if self.settings.head != "probe" and task not in self.job.heads[0]:
+                found.append(
+                    f"The model's own head has other classes than {task!r}: no decision of it on them is explained."
+                )
+            if self.settings.baseline == "auto" and len(heads) > 1 and len(self.rows[task]):
+                found.append(
+                    f"Both heads of {task!r} are explained from the baseline {self.baseline[task]!r}, which was chosen "
+                    "for the probe."
+                )
+        for case in self.cases:
+            scores = np.concatenate([np.abs(a.scores) for a in case.attributions])
+            if scores.max(initial=0.0) <= NO_SCORE and any((a.offsets[:, 0] >= 0).any() for a in case.attributions):
+                own = case.head.layer is None
+                which = "own head" if own else f"probe on {case.head.pooling} at layer {case.head.layer}"
+                found.append(
+                    f"There is nothing to explain of {case.task!r}: no word of a text changes what the {which} "
+                    "predicts, and all scores are 0."
+                )
+        return tuple(found)
 
     def best(self, task: str) -> Point:
         """The place that is explained."""
@@ -371,7 +311,7 @@ class Explaining:
 
     def _said(self, task: str, found: TaskSweep) -> NDArray[np.floating[Any]]:
         """(examples, classes) log probabilities of the head that is explained; the probe's where both are."""
-        if self.settings.head == "model":
+        if self.settings.head == "model" and task in self.job.heads[0]:
             return self.job.heads[0][task]
         point = self.best(task)
         features = self.job.examples().test.features[point.pooling][point.layer]

@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from analyses import attribute, layers
-from analyses.explaining import Explaining, ExplainSettings
+from analyses.explain_settings import ExplainSettings
+from analyses.explaining import Explaining
 from analyses.job import Job
 from analyses.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.results import AnalysisResult

@@ -77,7 +77,9 @@ def _curves(explaining: Explaining, case: Case) -> Rows:
         return
     drawn = {"random": explaining.explain(case.task, case.head, case.rows, method="random", targets=_targets(case))}
     for method, own in {**case.by_method, **drawn}.items():
-        found = curves(case.head, own, replacement=_replacement(explaining, case), progress=not explaining.job.output.quiet)
+        found = curves(
+            case.head, own, replacement=_replacement(explaining, case), progress=not explaining.job.output.quiet
+        )
         whole = [each for each in found if len(each.deletion) > 1]
         if not whole:
             continue

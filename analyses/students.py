@@ -228,16 +228,12 @@ class Students:
 
     @cached_property
     def baseline(self) -> str:
-        """What every head is explained from: the baseline of one kind at which they say least of the label."""
-        from probes.uninformed import leans
+        """What every head is explained from: the baseline at which they say least of the label, all together."""
+        from probes.uninformed import choose_baseline
 
         train = self.job.splits.train.labels(self.task)
         prior = (np.bincount(train, minlength=len(self.class_names)) / len(train)).tolist()
-        n = self.settings.explained
-        pairs = None if self.pairs is None else self.pairs[:n]
-        found = [leans(head, self.texts[:n], pairs, prior=prior) for head in self.heads.values()]
-        alike = [name for name in found[0] if name != "sampled"]
-        return min(alike, key=lambda name: float(np.mean([own[name] for own in found])))
+        return choose_baseline(list(self.heads.values()), prior=prior, paired=self.pairs is not None)
 
     @cached_property
     def explained(self) -> Mapping[str, Sequence[Attribution]]:

@@ -78,6 +78,8 @@ def _baseline(explaining: Explaining) -> Iterator[Claim]:
             leans = explaining.leans[case.task]
             nearest = min(leans, key=leans.__getitem__)
             numbers |= {"nearest": nearest, "nearest_distance": leans[nearest]}
+            if explaining.settings.baseline == "auto":
+                numbers["chosen_for"] = explaining.heads[case.task][0].kind
             yield Claim("baseline", "informed" if n_informed else "uninformed", case.task, numbers)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from probes.baselines import Pool, baseline_name, starts
+from probes.baselines import AUTO, Pool, baseline_name, baseline_names, starts
 from probes.checks import MOST_SEED, InputError, choose, finite_number, text_list, text_lists, whole_number
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
@@ -30,6 +30,7 @@ from probes.precision import on_float64_device
 from probes.results import Attribution
 from probes.runners import runners
 from probes.tokens import Batch, Encoded
+from probes.uninformed import resolved_baseline
 from probes.words import group_words
 
 MAX_STEPS = 256
@@ -56,6 +57,7 @@ def attribute(
     unit: str = "logit",
     method: str = "integrated_gradients",
     baseline: str = "auto",
+    prior: Sequence[float] | None = None,
     states_layer: int | None = None,
     references: Iterable[str] | None = None,
     tolerance: float = TOLERANCE,
@@ -74,8 +76,11 @@ def attribute(
         against: Class whose output is subtracted: what speaks for the target rather than for it.
         unit: `logit`, or `probability`.
         method: Name from `probes.methods.METHODS`.
-        baseline: Name from `probes.baselines.BASELINES`, put in the place of every token that is not special; `auto` is
-            `pad`, or `zero` where the tokenizer has no pad token. Of several, scores are the mean.
+        baseline: Name from `probes.baselines.BASELINES`, put in the place of every token that is not special; of
+            several, scores are the mean. `auto` is that of pad, mask, zero and mean at which this head says least of
+            the label, whatever the texts: see `probes.uninformed.choose_baseline`.
+        prior: (classes,) shares of the classes without a text, for `auto`; when None those of the training labels where
+            the probe knows them, else equal ones.
         states_layer: Score the token states of this layer, not the input embeddings; the baseline's states are those of
             the baseline text. The method `direct` sets it to the probe's layer.
         references: Texts that the baseline `sampled` draws from; those explained when None.
@@ -113,10 +118,13 @@ def attribute(
         encoder.check_layers([states_layer])
         if head.layer is not None and states_layer > head.layer:
             raise InputError(f"the probe reads layer {head.layer}; states of layer {states_layer} do not reach it")
-    baseline = baseline_name(encoder, baseline)
+    baseline_name(encoder, baseline)
     references = None if references is None else text_list(references, "references")
     if not texts:
         return []
+    if METHODS[method].baseline is not None:  # it starts from nothing, whatever is named
+        baseline = baseline_names(encoder)[0] if baseline == AUTO else baseline
+    baseline = resolved_baseline(head, baseline, prior=prior, paired=pairs is not None)
     encoded = encoder.encode(texts, pairs)
     asked = _Asked(
         texts=texts,

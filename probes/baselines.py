@@ -19,7 +19,7 @@ SAMPLES = 5
 CHUNK = 8192
 """Rows of the embedding table in memory at once, where they have to be computed."""
 AUTO = "auto"
-"""The usual baseline of a tokenizer."""
+"""The baseline at which a head says least: see `probes.uninformed.choose_baseline`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,11 @@ class Pool:
 
 
 def baseline_name(encoder: Encoder, name: str) -> str:
-    """The baseline that `name` stands for with this encoder.
+    """The name itself, where this encoder can have such a baseline; `auto` it always can.
 
     Raises:
         InputError: It does not exist, or needs a token that the tokenizer lacks.
     """
-    if name == AUTO:
-        return "zero" if encoder.tokenizer.pad_token_id is None else "pad"
     choose("baseline", name, {AUTO: None, **BASELINES})
     if name in ("pad", "mask") and not has_token(encoder, name):
         raise InputError(f"baseline {name!r} needs a {name} token and {lack_of(encoder, name)}; use zero or mean")

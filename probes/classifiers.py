@@ -271,6 +271,7 @@ def pack_probes(probes: Mapping[str, FittedProbe], info: Mapping[str, Any]) -> b
         **info,
         "c": {name: fitted.c for name, fitted in probes.items()},
         "converged": {name: fitted.converged for name, fitted in probes.items()},
+        "prior": {name: fitted.prior for name, fitted in probes.items() if fitted.prior is not None},
     }
     return bytes(save(tensors, metadata={"layerprobe": json.dumps(about, sort_keys=True)}))
 
@@ -278,6 +279,7 @@ def pack_probes(probes: Mapping[str, FittedProbe], info: Mapping[str, Any]) -> b
 def load_probes(path: Path | str) -> tuple[dict[str, FittedProbe], dict[str, Any]]:
     """The probes of a result folder's `probes.safetensors`, by the name `task/pooling/layer`, and its metadata.
 
+    Each probe carries the fingerprint of the encoder that it was fitted on, and the shares of the training labels.
     Files of 0.1.0 have no centers: there the mean of the features is folded into the biases.
 
     Raises:
@@ -289,6 +291,7 @@ def load_probes(path: Path | str) -> tuple[dict[str, FittedProbe], dict[str, Any
     try:
         with safe_open(path, framework="numpy") as tensors:
             info = json.loads((tensors.metadata() or {})["layerprobe"])
+            priors = info.get("prior", {})
             keys = set(tensors.keys())
             names = {key.rpartition("/")[0] for key in keys}
             tensor = tensors.get_tensor
@@ -299,6 +302,8 @@ def load_probes(path: Path | str) -> tuple[dict[str, FittedProbe], dict[str, Any
                     c=info["c"][name],
                     converged=info["converged"][name],
                     center=tensor(f"{name}/center") if f"{name}/center" in keys else None,
+                    prior=tuple(map(float, priors[name])) if name in priors else None,
+                    encoder=info.get("weights"),
                 )
                 for name in sorted(names)
             }, info

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Protocol
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from probes.checks import InputError, check_labels, check_same_length, choose, text_lists
+from probes.checks import InputError, check_labels, check_same_length, choose, text_list, text_lists, whole_number
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.hooks import Overwrite
@@ -98,6 +99,11 @@ class ProbeHead(_Predictions):
         layer: In [0, n_layers].
         pooling: Name from `probes.pooling.POOLINGS`.
         class_names: By class id; the ids themselves when None.
+        check_weights: Refuse a probe that is known to be fitted on another encoder's features. Its numbers would mean
+            nothing, unless the two encoders give the same.
+
+    Raises:
+        InputError: The probe does not fit the encoder, or the layer, pooling or names do not.
     """
 
     kind = "probe"
@@ -110,13 +116,26 @@ class ProbeHead(_Predictions):
         layer: int,
         pooling: str,
         class_names: Sequence[str] | None = None,
+        check_weights: bool = True,
     ) -> None:
+        check_encoder(encoder)
+        if not isinstance(probe, FittedProbe):
+            raise InputError(f"probe must be a FittedProbe, found {type(probe).__name__}")
+        layer = whole_number(layer, "layer")
         encoder.check_layers([layer])
         encoder.check_poolings([pooling])
         if probe.weight.shape[1] != encoder.hidden:
             raise InputError(f"the probe reads {probe.weight.shape[1]} dimensions, the encoder has {encoder.hidden}")
+        if check_weights and probe.encoder is not None and probe.encoder != _fingerprint(encoder):
+            raise InputError(
+                f"the probe was fitted on features of another encoder than {encoder.name}: their weights or settings "
+                "differ; load that one, or pass check_weights=False if both are known to give the same"
+            )
         self.encoder, self.layer, self.pooling = encoder, layer, pooling
-        self.class_names = tuple(class_names or (str(i) for i in range(len(probe.bias))))
+        self.prior = probe.prior
+        self.class_names = tuple(str(i) for i in range(len(probe.bias)))
+        if class_names is not None:
+            self.class_names = tuple(text_list(class_names, "class_names"))
         check_same_length(class_names=self.class_names, bias=probe.bias)
         self.weight = torch.from_numpy(probe.weight).to(encoder.device)
         self._bias = torch.from_numpy(probe.bias).to(encoder.device)
@@ -143,6 +162,7 @@ class ModelHead(_Predictions):
     kind = "model"
     layer = None
     pooling = None
+    prior = None
 
     def __init__(self, encoder: Encoder, class_names: Sequence[str] | None = None) -> None:
         if not encoder.is_classifier:
@@ -156,6 +176,21 @@ class ModelHead(_Predictions):
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
         return self.encoder.logits(batch, embeddings=embeddings, overwrite=overwrite)[:, self._order]
+
+
+_fingerprints: WeakKeyDictionary[Any, tuple[object, str]] = WeakKeyDictionary()
+"""Model -> what its weights looked like, and the fingerprint that they had."""
+
+
+def _fingerprint(encoder: Encoder) -> str:
+    """The encoder's fingerprint, worked out once for the same weights: hashing all of them takes its time."""
+    tensors = encoder.base.state_dict()
+    sums = [(name, tensor.data_ptr(), float(tensor.sum())) for name, tensor in tensors.items()]
+    look = encoder.random_pooler, encoder.base.config.to_json_string(), tuple(sums)
+    known = _fingerprints.get(encoder.base)
+    if known is None or known[0] != look:
+        known = _fingerprints[encoder.base] = look, encoder.fingerprint()
+    return known[1]
 
 
 def check_encoder(encoder: object) -> None:

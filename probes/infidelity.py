@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from probes.attribution import entries_of, logits_of, number_of
-from probes.baselines import Pool, baseline_name
+from probes.baselines import AUTO, Pool
 from probes.checks import MOST_SEED, InputError, choose, instances, whole_number
 from probes.encoder import Encoder
 from probes.extraction import token_budget
@@ -28,6 +28,7 @@ from probes.precision import on_float64_device
 from probes.results import Attribution
 from probes.runners import runners
 from probes.tokens import Encoded
+from probes.uninformed import resolved_baseline
 
 SAMPLES = 64
 """Sets of tokens that are taken out of each text."""
@@ -75,8 +76,8 @@ def infidelity(
         attributions: Of its decisions.
         samples: Sets of each text. They depend on the seed and the text alone, so that several methods' attributions
             of a text are asked the same.
-        baseline: Name from `probes.baselines.BASELINES`, or `auto`: what takes the place of tokens taken out. When None
-            the attribution's own, or `auto` where its method has none.
+        baseline: Name from `probes.baselines.BASELINES`, or `auto` as in `attribute`: what takes the place of tokens
+            taken out. When None the attribution's own, or `auto` where its method has none.
         seed: Of the sets.
         progress: Show a bar on stderr.
 
@@ -100,7 +101,7 @@ def infidelity(
     for a in attributions:
         for name in (a.target, *([] if a.against is None else [a.against])):
             choose("class", name, classes)
-    named = [_baseline(encoder, a, baseline) for a in attributions]
+    named = _baselines(head, attributions, baseline)
     encoded = encode_again(encoder, attributions)
 
     def measure(row: int, runner: Encoder) -> Infidelity:
@@ -117,13 +118,20 @@ def infidelity(
     return [made[row] for row in range(len(attributions))]
 
 
-def _baseline(encoder: Encoder, a: Attribution, asked: str | None) -> str:
-    name = baseline_name(encoder, asked or ("auto" if a.baseline == "none" else a.baseline))
-    if name == "sampled":
-        raise InputError(
-            "baseline 'sampled' draws texts that an attribution does not keep; name another for infidelity"
-        )
-    return name
+def _baselines(head: Head, attributions: Sequence[Attribution], named: str | None) -> list[str]:
+    """What takes the place of each attribution's tokens; `auto` is worked out once."""
+    resolved: dict[tuple[str, bool], str] = {}
+    found = []
+    for a in attributions:
+        name, paired = named or (AUTO if a.baseline == "none" else a.baseline), a.pair is not None
+        if name == "sampled":
+            raise InputError(
+                "baseline 'sampled' draws texts that an attribution does not keep; name another for infidelity"
+            )
+        if (name, paired) not in resolved:
+            resolved[name, paired] = resolved_baseline(head, name, paired=paired)
+        found.append(resolved[name, paired])
+    return found
 
 
 def _from_nothing(a: Attribution, asked: str | None) -> bool:

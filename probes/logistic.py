@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,10 @@ class FittedProbe:
     converged: bool = True
     center: NDArray[np.float32] | None = field(default=None, repr=False)
     """(hidden,) what is subtracted from the features first; nothing when None."""
+    prior: tuple[float, ...] | None = None
+    """(classes,) shares of the classes among the training examples, where they are known."""
+    encoder: str | None = None
+    """Fingerprint of the encoder whose features it was fitted on, where that is known: see `Encoder.fingerprint`."""
 
     def __post_init__(self) -> None:
         shapes = np.shape(self.weight), np.shape(self.bias), np.shape(self.center) if self.center is not None else None
@@ -243,12 +247,14 @@ class LogisticFitter:
         self, solution: Solution, labels: NDArray[np.integer[Any]], kept: NDArray[np.bool_], n_classes: int, c: float
     ) -> FittedProbe:
         """A solution on the features as they came; `kept` are the examples that count."""
-        shown = np.flatnonzero(np.bincount(labels[kept]))
+        counts = np.bincount(labels[kept], minlength=n_classes)
+        shown = np.flatnonzero(counts)
         logits = self.design.logits(solution).cpu().numpy()[kept] if len(shown) < n_classes else None
         weight, bias, center = self.design.fold(solution)
-        return whole_probe(
+        probe = whole_probe(
             weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged, center=center
         )
+        return replace(probe, prior=tuple((counts / max(1, counts.sum())).tolist()))
 
 
 def check_penalties(cs: Sequence[float]) -> None:

@@ -9,7 +9,7 @@ Source: Adebayo et al. (2018), Sanity Checks for Saliency Maps, arXiv:1810.03292
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from probes.checks import MOST_SEED, text_list, text_lists, whole_number
 from probes.encoder import Encoder
 from probes.heads import Head, check_head
 from probes.results import Attribution
+from probes.uninformed import resolved_baseline
 
 INTACT = "intact"
 
@@ -53,6 +54,7 @@ def randomised(
     unit: str = "logit",
     method: str = "integrated_gradients",
     baseline: str = "auto",
+    prior: Sequence[float] | None = None,
     references: Iterable[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
@@ -80,7 +82,9 @@ def randomised(
         against: As in `attribute`, as are the next six.
         unit: `logit` or `probability`.
         method: Name from `probes.methods.METHODS`.
-        baseline: Name from `probes.baselines.BASELINES`, or `auto`; its embeddings become random with the others.
+        baseline: Name from `probes.baselines.BASELINES`, or `auto`, chosen once with the intact encoder; its embeddings
+            become random with the others.
+        prior: As in `attribute`.
         references: Texts that the baseline `sampled` draws from.
         tolerance: Of the convergence delta.
         max_steps: Where the doubling of steps ends.
@@ -95,6 +99,7 @@ def randomised(
     texts, pairs = text_lists(texts, pairs)
     references = None if references is None else text_list(references, "references")
     seed = whole_number(seed, "seed", most=MOST_SEED)
+    baseline = resolved_baseline(head, baseline, prior=prior, paired=pairs is not None)
 
     def explained(encoder: Encoder, targets: Iterable[str | int] | str | int | None) -> list[Attribution]:
         own = copy.copy(head)

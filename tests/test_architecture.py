@@ -14,7 +14,7 @@ ORDER = (
     "checks sequences labels rare cautions display results dealing data rows reading controlled threads checkpoints "
     "special_tokens tokens pooling packing precision hooks encoder runners store extraction distributed frames solver "
     "logistic classifiers places metrics uncertainty shares information controls depth detection untrained scores "
-    "sweep studies words heads baselines paths methods attribution uninformed agreement states flow contributions "
+    "sweep studies words heads baselines uninformed paths methods attribution agreement states flow contributions "
     "movement faithfulness infidelity rationales vocabulary audit randomisation geometry erasure interventions "
     "training finetuning"
 ).split()

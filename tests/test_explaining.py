@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from analyses.explaining import Explaining, ExplainSettings
+from analyses.explain_settings import ExplainSettings
+from analyses.explaining import Explaining
 from analyses.job import Job
 from analyses.selfchecks import CHECKS, SHARES
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
