@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, check_writable, choose
+from probes.checks import InputError, check_same_length, choose
 from probes.display import scored_text, signed
+from probes.folders import ATTRIBUTIONS, SUMMARY, TABLES, check_names, digest, put_in_place, read_summary
+from probes.folders import REDRAWN as REDRAWN
+from probes.folders import check_outside as check_outside
+from probes.folders import check_replaceable as check_replaceable
+from probes.schema import check_claim, check_table
+from probes.sealing import RESERVED, check_provenance, check_summary, named, read_sealed, seal
+from probes.tables import TableFormat, read_csv, to_csv
+from probes.typed import MisfitError, array, fields, misfit, parse_json, plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
-REDRAWN = ("report.html", "report.json", "attributions.csv", "summary.md")
-"""Files that `reports` makes from a result folder and puts into it."""
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,18 +164,35 @@ class Attribution:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, one key a field."""
-        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        kinds = {"scores": np.float64, "word_scores": np.float64, "offsets": np.int64, "word_offsets": np.int64}
-        read: dict[str, Any] = dict(values)
-        for name, kind in kinds.items():
-            read[name] = np.asarray(values[name], dtype=kind)
-        for name in ("offsets", "word_offsets"):
-            read[name] = read[name].reshape(-1, 3)
-        return cls(**{**read, "tokens": tuple(read["tokens"]), "words": tuple(read["words"])})
+        """The inverse of `to_json`.
+
+        Raises:
+            MisfitError: A field is missing, unknown, of another type, or does not fit the others.
+        """
+        arrays = {name: array(values, name, width) for name, width in _ARRAYS.items()}
+        read = cls(**{**fields(cls, values, "explanation", lost_numbers=True), **arrays})
+        read._check_offsets()
+        return read
+
+    def _check_offsets(self) -> None:
+        """Raise unless every token and word stands inside its text."""
+        lengths = {0: len(self.text), 1: -1 if self.pair is None else len(self.pair)}
+        for name, offsets in (("offsets", self.offsets), ("word_offsets", self.word_offsets)):
+            for i, (side, start, end) in enumerate(offsets.tolist()):
+                if side != -1 and not 0 <= start <= end <= lengths.get(side, -1):
+                    raise misfit(
+                        f"{name}[{i}]", "inside the text or the pair, or of a special token", [side, start, end]
+                    )
+        if len(self.tokens) and not len(self.words):
+            raise MisfitError("words are missing: each token is part of one")
+
+
+_ARRAYS = {"scores": 0, "word_scores": 0, "offsets": 3, "word_offsets": 3}
+"""Field -> numbers in each row of the array; 0 where it has one axis only."""
 
 
 @dataclass(frozen=True)
@@ -230,95 +250,101 @@ class AnalysisResult:
     """Further files of the folder, by name."""
 
     def save(self, folder: Path | str) -> Path:
-        """Write the folder whole, under a temporary name, then put it in place.
+        """Write the folder whole, under a temporary name, read it back, then put it in place.
 
         An earlier result folder of that name is replaced; anything else there is an error.
 
         Raises:
-            InputError: `folder` exists and is not a result folder, or holds more than one.
+            InputError: `folder` exists and is not a result folder, or holds more than one; or the result holds what no
+                result can, such as a table whose name is no plain one; or what was written cannot be read back.
             OSError: It cannot be written; nothing is left behind, and an earlier result stays.
         """
-        folder = Path(folder)
-        check_replaceable(folder)
-        folder = folder.resolve()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = folder.with_name(f".{folder.name}.{uuid4().hex}")  # not by tempfile: that is its owner's alone
-        part.mkdir()
-        try:
-            self._write(part)
-            if folder.exists():
-                aside = folder.rename(part.with_name(f"{part.name}.old"))
-                try:
-                    part.rename(folder)
-                except BaseException:
-                    aside.rename(folder)
-                    raise
-                shutil.rmtree(aside)
-            else:
-                part.rename(folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        return folder
+        return put_in_place(Path(folder), self._write, type(self).load)
 
     def _write(self, folder: Path) -> None:
-        (folder / "tables").mkdir()
+        try:
+            check_names(self.tables, "table")
+            check_names(self.files, "file", reserved=RESERVED)
+            written, forms = self._contents()
+            summary = {
+                "format": FORMAT,
+                "name": self.name,
+                "settings": plain(self.settings),
+                "claims": [plain(dataclasses.asdict(claim)) for claim in self.claims],
+                "notes": list(self.notes),
+                "provenance": plain(dataclasses.asdict(self.provenance)),
+                "tables": {name: form.to_json() for name, form in forms.items()},
+                "files": sorted(self.files),
+                "digests": {name: {"bytes": len(own), "sha256": digest(own)} for name, own in written.items()},
+            }
+        except MisfitError as error:
+            raise InputError(f"this result cannot be saved: {error}") from error
+        (folder / TABLES).mkdir()
+        for name, content in written.items():
+            folder.joinpath(*name.split("/")).write_bytes(content)
+        text = json.dumps(summary | {"digest": seal(summary)}, indent=1, allow_nan=False) + "\n"
+        (folder / SUMMARY).write_text(text, encoding="utf-8")
+
+    def _contents(self) -> tuple[dict[str, bytes], dict[str, TableFormat]]:
+        """Every file but the summary, by its path in the folder; and how each table is read back."""
+        written, forms = dict[str, bytes](), dict[str, TableFormat]()
         for name, table in self.tables.items():
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-        with (folder / "attributions.jsonl").open("w", encoding="utf-8") as lines:
-            for attribution in self.attributions:
-                # ASCII escapes carry lone surrogates and keep one text on one line.
-                lines.write(json.dumps(attribution.to_json(), allow_nan=False) + "\n")
-        for name, content in self.files.items():
-            (folder / name).write_bytes(content)
-        summary = {
-            "format": FORMAT,
-            "name": self.name,
-            "settings": _plain(self.settings),
-            "claims": [_plain(dataclasses.asdict(claim)) for claim in self.claims],
-            "notes": list(self.notes),
-            "provenance": _plain(dataclasses.asdict(self.provenance)),
-            "tables": {name: _schema(table) for name, table in self.tables.items()},
-            "files": sorted(self.files),
-        }
-        (folder / "result.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            try:
+                written[f"{TABLES}/{name}.csv"], forms[name] = to_csv(table)
+            except MisfitError as error:
+                raise MisfitError(f"table {name!r}: {error}") from error
+        # ASCII escapes carry lone surrogates and keep one text on one line.
+        lines = [json.dumps(attribution.to_json(), allow_nan=False) + "\n" for attribution in self.attributions]
+        return {**written, ATTRIBUTIONS: "".join(lines).encode("ascii"), **self.files}, forms
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """Read a folder that `save` wrote.
+        """Read a folder that `save` wrote, and check all of it: nothing is missing, altered, or of another kind.
 
         Raises:
             InputError: It is not a result folder, is damaged, or of another format.
         """
         folder = Path(folder)
-        if not (folder / "result.json").is_file():
-            raise InputError(f"{str(folder)!r} holds no result.json; name a folder that an analysis wrote")
-        summary = _summary(folder)
+        if not (folder / SUMMARY).is_file():
+            raise InputError(f"{str(folder)!r} holds no {SUMMARY}; name a folder that an analysis wrote")
+        summary = read_summary(folder)
         if summary is None:
-            raise InputError(f"{str(folder / 'result.json')!r} is damaged, or not of an analysis; run it again")
+            raise InputError(f"{str(folder / SUMMARY)!r} is damaged, or not of an analysis; run it again")
         if summary["format"] != FORMAT:
-            raise InputError(f"{str(folder)!r} has result format {summary['format']}, this version reads {FORMAT}")
-        try:
-            return cls._from(summary, folder)
-        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            raise InputError(f"the result in {str(folder)!r} is damaged ({error}); run it again") from error
+            raise InputError(
+                f"{str(folder)!r} has result format {summary['format']!r}, this version reads {FORMAT}; run it again"
+            )
+        return cls._read(summary, folder)
 
     @classmethod
-    def _from(cls, summary: Mapping[str, Any], folder: Path) -> Self:
-        with (folder / "attributions.jsonl").open(encoding="utf-8") as lines:
-            attributions = tuple(Attribution.from_json(json.loads(line)) for line in lines)
-        claims = [
-            Claim(**{**c, "interval": tuple(c["interval"]) if c["interval"] else None}) for c in summary["claims"]
-        ]
+    def _read(cls, summary: Mapping[str, Any], folder: Path) -> Self:
+        with named(folder / SUMMARY):
+            check_summary(summary)
+            provenance = Provenance(**fields(Provenance, summary["provenance"], "provenance"))
+            check_provenance(dataclasses.asdict(provenance))
+            claims = tuple(
+                _claim(claim, f"claims[{i}]", provenance.n_layers) for i, claim in enumerate(summary["claims"])
+            )
+            forms = {name: _table_format(form, f"tables.{name}") for name, form in summary["tables"].items()}
+        files = [*(f"{TABLES}/{name}.csv" for name in forms), ATTRIBUTIONS, *summary["files"]]
+        contents = {name: read_sealed(folder, name, summary["digests"]) for name in files}
+        tables: dict[str, pd.DataFrame] = {}
+        for name, form in forms.items():
+            with named(folder / TABLES / f"{name}.csv"):
+                tables[name] = check_table(name, read_csv(contents[f"{TABLES}/{name}.csv"], form), provenance.n_layers)
+        attributions = list[Attribution]()
+        for i, line in enumerate(contents[ATTRIBUTIONS].splitlines(), start=1):
+            with named(folder / ATTRIBUTIONS, f"line {i}: "):
+                attributions.append(_attribution(parse_json(line), provenance.n_layers))
         return cls(
             name=summary["name"],
             settings=summary["settings"],
-            provenance=Provenance(**summary["provenance"]),
-            tables={name: _read(folder / "tables" / f"{name}.csv", kinds) for name, kinds in summary["tables"].items()},
-            attributions=attributions,
-            claims=tuple(claims),
+            provenance=provenance,
+            tables=tables,
+            attributions=tuple(attributions),
+            claims=claims,
             notes=tuple(summary["notes"]),
-            files={name: (folder / name).read_bytes() for name in summary["files"]},
+            files={name: contents[name] for name in summary["files"]},
         )
 
 
@@ -336,65 +362,35 @@ def _members(offsets: NDArray[np.int64], words: NDArray[np.int64]) -> NDArray[np
     return member
 
 
-def check_replaceable(folder: Path) -> None:
-    """Raise unless `folder` is absent, empty, or an earlier result and nothing else, so that it may be replaced."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{str(folder)!r} is a file; name a folder for the result")
-    place = folder.resolve()
-    if place == Path.cwd() or place.is_mount():
-        raise InputError(f"{str(folder)!r} cannot be replaced as a whole; name a folder inside it")
-    there = {path.name for path in place.iterdir()} if place.is_dir() else set()
-    summary = _summary(place) if "result.json" in there else None
-    if there and summary is None:
-        raise InputError(f"{str(folder)!r} exists and holds no earlier result; name another folder or empty it")
-    ours = {"result.json", "tables", "attributions.jsonl"}
-    if summary and (foreign := there - ours - set(REDRAWN) - set(summary["files"])):
-        raise InputError(
-            f"{str(folder)!r} holds an earlier result and also {min(foreign)!r}; move that away or name another folder"
-        )
-    check_writable(place.parent)
+def _table_format(values: Mapping[str, Any], where: str) -> TableFormat:
+    return TableFormat(**fields(TableFormat, values, where))
 
 
-def _summary(folder: Path) -> dict[str, Any] | None:
-    """What `result.json` holds; None where it is not one of ours."""
+def _claim(values: Any, where: str, n_layers: int) -> Claim:
+    claim = Claim(**fields(Claim, values, where, lost_numbers=True))
     try:
-        found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(found, dict) and {"format", "provenance", "files", "tables"} <= set(found)
-    return found if ours else None
+        check_claim(claim.id, claim.outcome, claim.task, claim.numbers, n_layers)
+        _check_order(claim.interval)
+    except MisfitError as error:
+        about = "" if claim.task is None else f" about {claim.task!r}"
+        raise MisfitError(f"{where}, {claim.id!r}{about}: {error}") from error
+    return claim
 
 
-def _plain(value: Any) -> Any:
-    """`value` in JSON's own types; numbers that are not finite become null."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+def _check_order(interval: tuple[float, float] | None) -> None:
+    if interval is not None and interval[0] > interval[1]:
+        raise misfit("interval", "its lower end first", list(interval))
 
 
-def _schema(table: pd.DataFrame) -> dict[str, str]:
-    """Column -> pandas type to read it back with: a class called `1` or `NA` stays text."""
-    letters = {"b": "boolean", "i": "Int64", "u": "Int64", "f": "float64"}
-    return {str(name): letters.get(getattr(kind, "kind", "O"), "str") for name, kind in table.dtypes.items()}
-
-
-def _read(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
-    import pandas as pd
-
-    text = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    for name, kind in kinds.items():
-        if kind == "boolean":
-            text[name] = text[name].map({"True": True, "False": False}).astype("boolean")
-        elif kind == "Int64":
-            text[name] = pd.to_numeric(text[name]).astype("Int64")
-        elif kind == "float64":
-            text[name] = text[name].astype(float)
-    return text
+def _attribution(values: Any, n_layers: int) -> Attribution:
+    """One explanation, whose layers are layers of the model."""
+    read = Attribution.from_json(values)
+    for name in ("layer", "states_layer"):
+        layer = getattr(read, name)
+        if layer is not None and not 0 <= layer <= n_layers:
+            raise misfit(name, f"a layer from 0 to {n_layers}", layer)
+    for name in ("n_steps", "text_id"):
+        number = getattr(read, name)
+        if number is not None and number < 0:
+            raise misfit(name, "0 or more", number)
+    return read

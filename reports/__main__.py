@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,22 +16,62 @@ COMPARISON = Path("comparison.html")
 PAGES = (".html", ".htm")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw the folder's report, or one page for several folders, and print paths; returns the exit status."""
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m reports") -> int:
+    """Draw the folder's report, or one page for several folders, and print paths; returns the exit status.
+
+    Args:
+        arguments: Words of the command line; those of this process when None.
+        prog: How the command is called, in its help and its errors.
+
+    Returns:
+        0 where the pages are written, 1 after an error that was told in one line, 130 where it was interrupted.
+    """
     about = "Draw the report of a result folder again; of several folders, one page that compares them."
-    parser = argparse.ArgumentParser(prog="python -m reports", description=about)
+    parser = argparse.ArgumentParser(prog=prog, description=about)
     parser.add_argument("folders", nargs="+", type=Path, metavar="RESULT_DIR", help="a folder that an analysis wrote")
     files = ", ".join(f"{key}: {name}" for key, (name, _) in FORMATS.items())
     parser.add_argument("--format", nargs="+", choices=FORMATS, help=f"of one folder: {files}; html when not given")
     parser.add_argument("--out", type=Path, help=f"of several: where their page goes; {COMPARISON} when not given")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        for path in _written(asked.folders, asked.format, asked.out):
-            print(path.resolve())
+        # Every page is written before anything is printed, which may fail on its own account.
+        paths = _written(options.folders, options.format, options.out)
     except (InputError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        _tell(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _tell("interrupted; pages that were written before stay as they are")
+        return 130
+    return _print_paths([path.resolve() for path in paths])
+
+
+def _print_paths(paths: Sequence[Path]) -> int:
+    """Print a path a line, whatever the encoding of the output; returns the exit status."""
+    if sys.stdout is None:
+        return 0
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        for path in paths:
+            print(str(path).encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on: what was asked for is done
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        _tell(f"the pages are written, but their paths cannot be printed: {error.strerror or error}")
         return 1
     return 0
+
+
+def _discard_output() -> None:
+    """Send what is still to be printed nowhere, so that the interpreter does not fail over it when it ends."""
+    if sys.stdout is sys.__stdout__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(error: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"error: {' '.join(error.split())}", file=sys.stderr)
 
 
 def _written(folders: Sequence[Path], formats: Sequence[str] | None, out: Path | None) -> tuple[Path, ...]:

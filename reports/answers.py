@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from probes.results import AnalysisResult, Claim
-from reports import figures, question, trust, used, wording
+from reports import caveats, figures, question, trust, used, wording
 from reports.drawing import Label
 from reports.parts import Answer, Drawing
-from reports.view import View, value
+from reports.view import View, text, value
 from reports.wording import SHORT_FLOORS, count, interval, listing, name, percent, place, plural
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ def answers(result: AnalysisResult, *, drawn: bool = True) -> tuple[Answer, ...]
     """The first screen: what was found, a block for each label column; without its curves where not `drawn`."""
     view = View(result)
     if (tuned := question.answer(view)) is not None:
-        return (dataclasses.replace(tuned, drawings=used.first(view, "answer-used") if drawn else ()),)
+        tuned = dataclasses.replace(tuned, drawings=used.first(view, "answer-used") if drawn else ())
+        return (caveats.with_caveats(view, tuned),)
     anchors = [f"answer-{i}" if drawn else None for i in range(1, 1 + len(view.tasks))]
-    return tuple(_answer(view, task, anchor) for task, anchor in zip(view.tasks, anchors, strict=True))
+    made = (_answer(view, task, anchor) for task, anchor in zip(view.tasks, anchors, strict=True))
+    return tuple(caveats.with_caveats(view, answer) for answer in made)
 
 
 def _answer(view: View, task: str, anchor: str | None) -> Answer:
@@ -46,11 +48,11 @@ def _answer(view: View, task: str, anchor: str | None) -> Answer:
     else:
         return Answer(name(task), "", f"{plural(explained, 'decision')} explained, word by word.", (), "", None)
     headline = f"{opening}: {percent(score)} of {count(n)} test texts right (95 % interval {interval(bounds)})."
-    floors_met = [c for c in view.claims("floor", task) if c.numbers["floor"] != "model_head"]
+    floors_met = [c for c in view.claims("floor", task) if text(c, "floor") != "model_head"]
     missed = [
         f"{verb} {listing(own, 'or')}"
         for outcome, verb in (("below", "below"), ("cannot_tell", "not above"))
-        if (own := [wording.floor(claim.numbers["floor"]) for claim in floors_met if claim.outcome == outcome])
+        if (own := [wording.floor(text(claim, "floor")) for claim in floors_met if claim.outcome == outcome])
     ]
     standing = ", ".join(missed) or ("above every floor" if floors_met else "")
     drawings = list[Drawing]()
@@ -66,7 +68,7 @@ def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
     """How far from each floor, with the interval of the difference."""
     above = list[str]()
     for claim in claims:
-        floor = wording.floor(claim.numbers["floor"])
+        floor = wording.floor(text(claim, "floor"))
         gap, bounds = value(claim, "difference"), claim.interval
         if claim.outcome == "above":
             unit = "" if above else " points"
@@ -88,12 +90,12 @@ def _tie_sentences(view: View, task: str) -> Iterator[str]:
     if tied := view.claim("tied", task):
         n = int(value(tied, "n_points"))
         if tied.outcome == "tied":
-            names = wording.places(str(tied.numbers["points"]), random_pooler=view.random_pooler)
+            names = wording.places(text(tied, "points"), random_pooler=view.random_pooler)
             yield f"Tied with it, not told apart where all places are compared at once: {names}."
         elif n and view.claim("beaten", task) is None:
             yield f"The other {count(n)} places are worse, by more than chance in the test texts explains."
     if beaten := view.claim("beaten", task):
-        names = wording.places(str(beaten.numbers["points"]), random_pooler=view.random_pooler)
+        names = wording.places(text(beaten, "points"), random_pooler=view.random_pooler)
         chooser = f"{view.chooser[:1].upper()}{view.chooser[1:]}"
         yield f"On test, better than this choice: {names}. {chooser} chose otherwise, and the choice is not revised."
 
@@ -101,7 +103,7 @@ def _tie_sentences(view: View, task: str) -> Iterator[str]:
 def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
     floors = {SHORT_FLOORS.get(floor, floor): score for floor, score in view.floors(task).items()}
     for claim in view.claims("floor", task):  # a point of a curve, whose height is a floor
-        if claim.numbers["floor"] == "layer_0_mean":
+        if text(claim, "floor") == "layer_0_mean":
             floors[SHORT_FLOORS["layer_0_mean"]] = value(claim, "accuracy")
     best = view.best(task) if view.claim("best", task) else None
     found = view.beside(task, best[0]) if best else {}
@@ -126,10 +128,11 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
 
 def cares(result: AnalysisResult) -> tuple[str, ...]:
     """What a reader must know before using a number: the warnings that matter."""
-    view, found = View(result), []
+    view = View(result)
+    found = list(caveats.cares(view))
     for task in view.tasks:
         if (beaten := view.claim("beaten", task)) is not None:
-            points = wording.places(str(beaten.numbers["points"]), random_pooler=view.random_pooler)
+            points = wording.places(text(beaten, "points"), random_pooler=view.random_pooler)
             found.append(view.about(task, f"{points} did better on test than the place that {view.chooser} chose."))
         if (start := view.claim("cls_layer_0", task)) is not None and start.outcome == "fails":
             found.append(

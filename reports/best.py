@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reports import wording
-from reports.view import View, value
+from reports.view import View, text, value
 from reports.wording import MISSING, decimal, interval, name, percent, points
 
 FLOORS = ("majority", "bag_of_words", "untrained", "control", "model_head")
@@ -39,7 +39,7 @@ class Best:
         best, claim = view.best(task), view.claim("best", task)
         frozen = next((c for c in view.stated("frozen") if c.task == task), None)
         if claim is None and frozen is not None:
-            claim, best = frozen, (str(frozen.numbers["pooling"]), int(value(frozen, "layer")))
+            claim, best = frozen, (text(frozen, "pooling"), int(value(frozen, "layer")))
         if best is None:
             return None
         if claim is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from reports import best, plots, wording
+from reports import best, caveats, plots, wording
 from reports.answers import cares
 from reports.best import Best
 from reports.drawing import OTHERS, STYLES, Label
@@ -84,13 +84,24 @@ def _answer(together: Together, task: str, anchor: str) -> Answer:
     else:
         headline = f"{top} is read best: {score} (95 % interval {interval(found[top].bounds)})."
         standing, good = f"above {listing(others)}", True
-    sentences = [*_against(known, found), *_unpaired(pairs, found), *_tuned(together, task)]
+    sentences = [*_caveats(together, found), *_against(known, found), *_unpaired(pairs, found)]
+    sentences += _tuned(together, task)
+    if badges := dict.fromkeys(filter(None, (caveats.standing(together.views[shown]) for shown in found))):
+        standing, good = listing(badges), False
     each = {shown: own.pooling for shown, own in found.items()}
     same = len(set(each.values())) == 1
     vector = wording.pooling(found[top].pooling, random_pooler=_never_trained(together, each)) if same else "own best"
     drawing = _drawing(together, task, each, anchor, vector)
     drawings = () if drawing is None else (drawing,)
     return Answer(name(task), percent(found[top].accuracy), headline, tuple(sentences), standing, good, drawings)
+
+
+def _caveats(together: Together, found: Mapping[str, Best]) -> Iterator[str]:
+    """What the score of each result must not be read without."""
+    for shown in found:
+        view = together.views[shown]
+        for said in (*caveats.leaked(view), *caveats.unknown(view)):
+            yield f"{shown}: {said.removeprefix('But ')}"
 
 
 def _against(known: Sequence[Pair], found: Mapping[str, Best]) -> Iterator[str]:

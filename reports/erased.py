@@ -8,7 +8,7 @@ from probes.results import Claim
 from reports import charts, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Table, columns
-from reports.view import Mean, View, by_head, value
+from reports.view import Mean, View, by_head, text, value
 from reports.wording import between, count, decimal, interval, listing, name, percent, plural, sentence
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def faithful(view: View) -> Part | None:
     sentences, drawings, rows = list[str](), list[Drawing](), list[tuple[str, ...]]()
     for task in view.tasks:
         claims = view.claims("faithfulness", task)
-        for head in dict.fromkeys(claim.numbers["head"] for claim in claims):
-            first, *others = [claim for claim in claims if claim.numbers["head"] == head]
+        for head in dict.fromkeys(text(claim, "head") for claim in claims):
+            first, *others = [claim for claim in claims if text(claim, "head") == head]
             sentences.append(view.about(task, _erased(first)))
             if others:
                 sentences.append(view.about(task, _others(others, head)))
@@ -65,10 +65,10 @@ def _erased(claim: Claim) -> str:
     keys = [f"{order}{key}" for key in ("comprehensiveness", "sufficiency") for order in ("", "random_")]
     lost, floor, alone, random = (wording.points(value(claim, key)).lstrip("+") for key in keys)
     unsure = ", not told apart" if claim.outcome == "cannot_tell" else ""
-    by = f" by {wording.method(claim.numbers['method'])}" if "method" in claim.numbers else ""
+    by = f" by {wording.method(text(claim, 'method'))}" if "method" in claim.numbers else ""
     return (
         f"{answer(claim)} Over {plural(int(value(claim, 'n')), 'text')}: without the tokens ranked first{by}, "
-        f"{wording.head(claim.numbers['head'])} gives the explained class {lost} points less probability; without as "
+        f"{wording.head(text(claim, 'head'))} gives the explained class {lost} points less probability; without as "
         f"many at random, {floor} points less (95 % interval of the difference {interval(claim.interval)}{unsure}). "
         f"With nothing but these tokens it gives {alone} points less, with random ones {random}."
     )
@@ -92,7 +92,7 @@ def _orders(
 
     points: list[dict[str, Any]] = []
     lines = []
-    gaps = {c.numbers.get("method"): c.interval for c in claims if c.numbers["head"] == head}
+    gaps = {c.numbers.get("method"): c.interval for c in claims if text(c, "head") == head}
     for method, rows in frame.dropna(subset=["comprehensiveness"]).groupby("method", sort=False):
         is_own = rows["order"] == "attribution"
         means = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reports import figures, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
-from reports.view import View, value
+from reports.view import View, text, value
 from reports.wording import count, decimal, interval, listing, name, percent
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def depth(view: View) -> Section | None:
         claims, texts = view.claims("depth", task), view.table("depth", task)
         said = (
             f"{percent(value(c, 'from_first'))} in "
-            f"{wording.pooling(str(c.numbers['pooling']), random_pooler=view.random_pooler)}"
+            f"{wording.pooling(text(c, 'pooling'), random_pooler=view.random_pooler)}"
             for c in claims
         )
         if claims:
@@ -216,7 +216,7 @@ def depth(view: View) -> Section | None:
         heading = ("vector", "mean depth", "correlation of two refits", "same depth in both", "by chance")
         cells = tuple(
             (
-                wording.pooling(str(c.numbers["pooling"]), random_pooler=view.random_pooler),
+                wording.pooling(text(c, "pooling"), random_pooler=view.random_pooler),
                 decimal(value(c, "mean_depth"), 2),
                 decimal(value(c, "correlation"), 2),
                 percent(value(c, "same")),

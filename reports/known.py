@@ -10,7 +10,7 @@ from reports import charts, wording
 from reports.drawing import Label
 from reports.erased import ANSWERS, answer
 from reports.parts import Drawing, Part, Table, columns
-from reports.view import Mean, View, by_head, value
+from reports.view import Mean, View, by_head, text, value
 from reports.wording import between, count, decimal, interval, name, percent, plural, sentence
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def planted(view: View) -> Part | None:
         words = name(str(claim.numbers.get("words", "")), 120)
         made = (
             f"A rare word for each class ({words}) was put into the texts, with labels that hang on it alone, and a "
-            f"probe trained on {wording.place(str(claim.numbers['pooling']), int(value(claim, 'layer')))}"
+            f"probe trained on {wording.place(text(claim, 'pooling'), int(value(claim, 'layer')))}"
         )
         if claim.outcome != "valid":
             said = (

@@ -22,6 +22,8 @@ MOST_CLASSES = 6
 """Classes of a label column that are drawn; the table holds the others too."""
 MOST_WORDS = 40
 """Rows of a class in the table."""
+MOST_LISTED = 24
+"""Classes of the table, and of a list in a sentence."""
 SAID = 2
 WEAK = "weak ground: one text"
 
@@ -37,12 +39,16 @@ def words(view: View) -> Section | None:
             said, drawings = _classes(found, who, f"words-{len(parts) + 1}")
             if head == heads[0][0]:
                 verdict += [view.about(task, each) for each in said]
-            rows = (row for target, own in found.groupby("target", sort=False) for row in _rows(str(target), own))
+            targets = list(dict.fromkeys(found["target"]))
+            shown = targets[:MOST_LISTED]
+            rows = (row for target in shown for row in _rows(str(target), found[found["target"] == target]))
             heading = ("class", "word", "mean score", "95 % interval", "texts", "times", "")
             caption = (
                 f"The {MOST_WORDS} strongest words of each class; every word: tables/words.csv. A word of one text has "
                 "no interval."
             )
+            if len(targets) > len(shown):
+                caption += f" The first {count(len(shown))} of {count(len(targets))} classes."
             table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[2:6]))
             title = sentence(who) if several else view.heading(task)
             parts.append(Part(title, tuple(said) if head != heads[0][0] else (), drawings, (table,)))
@@ -65,11 +71,17 @@ def _classes(found: pd.DataFrame, who: str, anchor: str) -> tuple[list[str], tup
     shown = firm[:MOST_CLASSES]
     said = [_said(target, strong[target]) for target in shown]
     if missing := [name(target) for target in strong if target not in firm]:
-        said.append(f"For {listing(missing)} no word is in texts enough to tell.")
+        said.append(f"For {_few(missing)} no word is in texts enough to tell.")
     if more := [name(target) for target in firm[MOST_CLASSES:]]:
-        said.append(f"The table holds {listing(more)}, too.")
+        said.append(f"The table holds {_few(more)}, too.")
     drawings = (_drawn(target, strong[target], f"{anchor}-{i}", who) for i, target in enumerate(shown, start=1))
     return said, tuple(drawings)
+
+
+def _few(names: list[str]) -> str:
+    """Names in a sentence, of many the first."""
+    rest = len(names) - MOST_LISTED
+    return listing([*names[:MOST_LISTED], f"{count(rest)} others"] if rest > 0 else names)
 
 
 def _ground(view: View) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from probes.results import AnalysisResult, Claim
 from reports import alike, evidence, figures, flow, overall, question, shape, texts, trust, tuned, used, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
-from reports.view import View, value
+from reports.view import View, text, value
 from reports.wording import count, decimal, interval, listing, name, percent
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MOST_CLASSES = 12
 """Classes up to which a confusion matrix can be read; above, the most confused pairs are listed."""
 MOST_PAIRS = 20
+MOST_LISTED = 100
+"""Classes up to which the table of classes holds all; above, as many as are read best and worst."""
 ROUNDED = 6
 """Digits of a score after the point that are no rounding of float32 probabilities."""
 CALIBRATION = (
@@ -157,8 +159,8 @@ def _floors(view: View) -> Section | None:
     for task in view.tasks:
         claims = view.claims("floor", task)
         for claim in claims:
-            met.add(claim.numbers["floor"])
-            floor = wording.floor(claim.numbers["floor"])
+            met.add(text(claim, "floor"))
+            floor = wording.floor(text(claim, "floor"))
             gap = wording.points(value(claim, "difference"))
             so = outcomes.get(claim.outcome, name(claim.outcome))
             row = (floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), so)
@@ -191,7 +193,7 @@ def _standing(claims: Sequence[Claim]) -> str:
     """How the best place stands against all its floors."""
     kinds = (("above", "is above"), ("cannot_tell", "cannot be told apart from"), ("below", "is below"))
     found = [
-        f"{verb} {listing(wording.floor(c.numbers['floor']) for c in own)}"
+        f"{verb} {listing(wording.floor(text(c, 'floor')) for c in own)}"
         for outcome, verb in kinds
         if (own := [c for c in claims if c.outcome == outcome])
     ]
@@ -211,20 +213,11 @@ def _classes(view: View) -> Section | None:
             there = rows[rows["n"] > 0]["class"]
             wide = wide[wide.index.isin(there)]  # of a class that no test text has there is nothing to say
             ends = {r["class"]: interval((r.lower, r.upper)) for _, r in rows[rows["metric"] == "f1"].iterrows()}
-            lines = tuple((name(key), *(percent(v) for v in values), ends[key]) for key, *values in wide.itertuples())
-            heading = ("class", "precision", "recall", "F1", "95 % interval")
-            folded = len(wide) > MOST_CLASSES
-            tables.append(
-                Table(
-                    "The chosen probe on test; the interval is that of F1.",
-                    rows=lines,
-                    folded=folded,
-                    **columns(*heading, numeric=heading[1:]),
-                )
-            )
-            top, bottom = ((name(wide.index[i]), lines[i][3]) for i in (0, -1))
-            said = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
-            verdict.append(view.about(task, said))
+            if len(wide):
+                tables.append(_by_class(wide, ends))
+                top, bottom = ((name(wide.index[i]), percent(wide["f1"].iloc[i])) for i in (0, -1))
+                said = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
+                verdict.append(view.about(task, said))
         counts = view.table("confusion", task)
         counts = None if counts is None else counts[counts["probe"] == "logistic"]
         if counts is not None and len(counts):
@@ -246,6 +239,20 @@ def _classes(view: View) -> Section | None:
     notes = [] if counts is None else [f"Counts of the floors{own} are in tables/confusion.csv."]
     notes += [] if view.table("predictions") is None else ["What was predicted of each text: tables/predictions.csv."]
     return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), tuple(notes)) if parts else None
+
+
+def _by_class(wide: pd.DataFrame, ends: Mapping[str, str]) -> Table:
+    """Precision, recall and F1 of each class, the one read best first; of many classes, of both ends."""
+    caption = "The chosen probe on test; the interval is that of F1."
+    shown = wide
+    if len(wide) > MOST_LISTED:
+        half = MOST_LISTED // 2
+        shown = wide.iloc[[*range(half), *range(len(wide) - half, len(wide))]]
+        caption += f" The {half} read best and the {half} read worst of {count(len(wide))}; all: tables/metrics.csv."
+    lines = tuple((name(key), *map(percent, values), ends[key]) for key, *values in shown.itertuples())
+    heading = ("class", "precision", "recall", "F1", "95 % interval")
+    folded = len(wide) > MOST_CLASSES
+    return Table(caption, rows=lines, folded=folded, **columns(*heading, numeric=heading[1:]))
 
 
 def _confused(counts: pd.DataFrame) -> Table:

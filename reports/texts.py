@@ -16,7 +16,8 @@ def texts(view: View) -> Section | None:
     """On which words decisions rest."""
     attributions = view.result.attributions
     if not attributions:
-        return None
+        said = "No text was explained: there are no scores of words to show."
+        return Section("Explained texts", "explained", (said,)) if _asked(view) else None
     sizes = scales([a for a in attributions if a.states_layer is None] or attributions)
     full, parts, verdict = next(iter(sizes.values())), [], []
     beside = Beside.of(view)
@@ -60,6 +61,13 @@ def texts(view: View) -> Section | None:
             "is coloured by its score."
         )
     return Section("Explained texts", "explained", tuple(verdict), tuple(parts), tuple(notes))
+
+
+def _asked(view: View) -> bool:
+    """Whether texts were to be explained."""
+    settings = view.result.settings.get("explain")
+    wanted = settings.get("attribute") if isinstance(settings, dict) else None
+    return view.result.name == "attribute" or (isinstance(wanted, int) and wanted > 0)
 
 
 def _output(attributions: Sequence[Attribution]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from probes.checks import InputError
 from probes.results import AnalysisResult, Claim
 from reports import wording
 from reports.wording import name
@@ -46,6 +47,10 @@ class View:
     def claim(self, kind: str, task: str | None = None) -> Claim | None:
         """The only claim of a kind, where it was made."""
         return next(iter(self.claims(kind, task)), None)
+
+    def every(self, kind: str) -> list[Claim]:
+        """Every claim of a kind, whatever it is about."""
+        return [claim for claim in self.result.claims if claim.id == kind]
 
     def stated(self, kind: str, **numbers: object) -> list[Claim]:
         """Every claim of a kind of `HEADS` that has its main number and these, whichever label column it is about."""
@@ -132,7 +137,7 @@ class View:
         """Pooling and layer that were chosen without the test texts; else those explained; else the only ones."""
         claim = self.claim("best", task)
         if claim is not None:
-            return str(claim.numbers["pooling"]), int(value(claim, "layer"))
+            return text(claim, "pooling"), int(value(claim, "layer"))
         for a in self.result.attributions:
             if a.task == task and a.pooling is not None and a.layer is not None:
                 return a.pooling, a.layer
@@ -184,10 +189,27 @@ def by_head(frame: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
     return [] if frame is None else [(str(head), own) for head, own in frame.groupby("head", sort=False)]
 
 
+class LookupMissingError(InputError):
+    """A claim or a table lacks what the page says of it."""
+
+
 def value(claim: Claim, key: str) -> float:
     """A claim's number; not a number where it has none."""
-    value = claim.numbers.get(key)
-    return float("nan") if value is None else float(value)
+    number = claim.numbers.get(key)
+    return float("nan") if number is None else float(number)
+
+
+def text(claim: Claim, key: str) -> str:
+    """A claim's word, such as the floor it is about.
+
+    Raises:
+        LookupMissingError: It has none.
+    """
+    word = claim.numbers.get(key)
+    if word is None:
+        about = "" if claim.task is None else f" about {claim.task!r}"
+        raise LookupMissingError(f"the claim {claim.id!r}{about} lacks {key!r}; run the analysis again")
+    return str(word)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ _ILLEGAL = re.compile(f"[{_NOT_HTML}]")
 # Able to reorder the page around them: bidirectional embeddings, overrides and isolates.
 _FORBIDDEN = re.compile(f"[{_NOT_HTML}\u202a-\u202e\u2066-\u2069]")
 
+_PLACE = re.compile(r"(.+?) (\d{1,5})(?:, |$)", re.DOTALL)
+"""One of the places that a claim lists, as `mean 3, cls 4`."""
+
 POOLINGS = {"cls": "[CLS]", "mean": "mean", "pooler": "pooler", "last": "last token"}
 """Pooling -> the name a reader sees."""
 
@@ -250,9 +253,8 @@ def place(key: str, layer: int | str, *, random_pooler: bool = False) -> str:
 def places(names: str, *, random_pooler: bool = False) -> str:
     """A claim's points, `mean 3, mean 4, cls 6`, as `mean of layers 3 and 4; [CLS] of layer 6`."""
     layers: dict[str, list[int]] = {}
-    for point in filter(None, names.split(", ")):
-        key, _, layer = point.rpartition(" ")
-        layers.setdefault(key, []).append(int(layer))
+    for match in _PLACE.finditer(names):  # a pooling's name may hold anything
+        layers.setdefault(match[1], []).append(int(match[2]))
     return "; ".join(
         f"{pooling(key, random_pooler=random_pooler)} of {_layers(sorted(found))}" for key, found in layers.items()
     )

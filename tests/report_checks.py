@@ -182,9 +182,11 @@ def tables(
         )
         for layer in range(7)
         for text in range(n)
-        for rank in (1.0 if layer == CHOSEN else float(rng.normal(0.9 - 0.12 * abs(layer - CHOSEN), 0.1)),)
+        for rank in (
+            1.0 if layer == CHOSEN else float(np.clip(rng.normal(0.9 - 0.12 * abs(layer - CHOSEN), 0.1), -1, 1)),
+        )
     ]
-    agree = [(task, text, float(rng.normal(0.58, 0.2))) for text in range(n)] if len(heads) > 1 else []
+    agree = [(task, text, float(np.clip(rng.normal(0.58, 0.2), -1, 1))) for text in range(n)] if len(heads) > 1 else []
     columns = {
         "faithfulness": "task head layer pooling method baseline text_id order comprehensiveness sufficiency log_odds",
         "curves": "task head method share deletion insertion n",

@@ -244,7 +244,9 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
     rows["erasure"] = _erased(heads, task)
     for one, other in itertools.combinations((*heads, "probe"), 2):
         level = 0.42 if other == "probe" else 0.62
-        rows["heads_agreement"] += [(one, other, text, float(rng.normal(level, 0.2))) for text in range(24)]
+        rows["heads_agreement"] += [
+            (one, other, text, float(np.clip(rng.normal(level, 0.2), -1, 1))) for text in range(24)
+        ]
     for head, text in itertools.product((*heads, "probe"), range(24)):
         for order in ("attribution", *(f"random {i}" for i in range(3))):
             lost, kept = (0.34, 0.02) if order == "attribution" else (0.11, 0.33)

@@ -60,9 +60,9 @@ def result():
         name="run",
         settings={"limit": None, "label": ("a", "b")},
         provenance=PROVENANCE,
-        tables={"metrics": TABLE},
+        tables={"odd": TABLE},
         attributions=(ATTRIBUTION,),
-        claims=(Claim("best", "measured", "NA", {"accuracy": 0.5, "layer": 3, "ratio": float("inf")}, (0.4, 0.6)),),
+        claims=(Claim("other", "measured", "NA", {"accuracy": 0.5, "layer": 3, "ratio": float("inf")}, (0.4, 0.6)),),
         notes=("care",),
         files={"probes.safetensors": b"\x00\x01"},
     )
@@ -70,8 +70,8 @@ def result():
 
 def test_what_is_saved_is_what_is_loaded(result, tmp_path):
     back = AnalysisResult.load(result.save(tmp_path / "out"))
-    pd.testing.assert_frame_equal(back.tables["metrics"], TABLE, check_dtype=False)
-    assert back.tables["metrics"]["layer"].dtype == "Int64"
+    pd.testing.assert_frame_equal(back.tables["odd"], TABLE, check_dtype=False)
+    assert back.tables["odd"]["layer"].dtype == "Int64"
     assert back.provenance == PROVENANCE
     assert (back.notes, back.files) == (("care",), {"probes.safetensors": b"\x00\x01"})
     assert back.claims[0].interval == (0.4, 0.6)
@@ -145,7 +145,7 @@ def test_a_result_cut_short_is_a_clear_error(result, tmp_path):
     with pytest.raises(InputError, match="is damaged"):
         AnalysisResult.load(folder)
     (folder / "attributions.jsonl").unlink()
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(InputError, match="is missing"):
         AnalysisResult.load(folder)
 
 

@@ -1,0 +1,203 @@
+"""Values read from JSON, held to the types of the dataclass that they become."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_NESTED = 60
+"""Levels of lists and objects inside one another that a setting may have."""
+LARGEST = 2**63
+"""What no whole number of a result reaches."""
+_SHOWN = 60
+_WORDS: Mapping[Any, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a finite number",
+    type(None): "null",
+}
+
+
+class MisfitError(ValueError):
+    """A value that a result cannot have: which one, what it must be, and what was found."""
+
+
+def misfit(field: str, expected: str, value: object) -> MisfitError:
+    """The error for a value of a field."""
+    shown = repr(value)
+    return MisfitError(f"{field} must be {expected}, found {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}")
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse strict JSON in UTF-8: no `NaN`, no key twice in one object.
+
+    Raises:
+        MisfitError: It is none.
+    """
+    try:
+        return json.loads(content.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_object)
+    except MisfitError:
+        raise
+    except ValueError as error:
+        raise MisfitError(f"it is no JSON ({' '.join(str(error).split())[:200]})") from error
+    except RecursionError as error:
+        raise MisfitError("its lists stand too deep inside one another") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise MisfitError(f"{name} is no number in JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    parsed = dict(pairs)
+    if len(parsed) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise MisfitError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands there twice")
+    return parsed
+
+
+def fields(kind: type[Any], values: object, where: str, *, lost_numbers: bool = False) -> dict[str, Any]:
+    """Check the fields of a dataclass against its annotations; returns its keyword arguments.
+
+    Lists become tuples where the annotation says so. Fields with a default may be missing. A field of arrays is left
+    as it is.
+
+    Args:
+        kind: The dataclass.
+        values: What JSON holds for it.
+        where: How the value is named in a message, as in `claims[3]`.
+        lost_numbers: Null stands for a number that is not finite, for which JSON has no word.
+
+    Raises:
+        MisfitError: A field is missing, unknown, or of another type.
+    """
+    if not isinstance(values, dict):
+        raise misfit(where, "an object", values)
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    if unknown := values.keys() - known.keys():
+        raise MisfitError(f"{where} has no field {min(unknown)!r}")
+    for name, field in known.items():
+        without = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if without and name not in values:
+            raise MisfitError(f"{where} lacks {name!r}")
+    hints = _hints(kind)
+    return {
+        name: typed(hints[name], value, f"{where}.{name}", lost_numbers=lost_numbers) for name, value in values.items()
+    }
+
+
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]
+
+
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+
+
+def typed(hint: Any, value: Any, where: str, *, lost_numbers: bool = False) -> Any:
+    """Check a JSON value against a type; tuples are made of lists.
+
+    Raises:
+        MisfitError: It is of another type, is no finite number, or has another length.
+    """
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _one_of(inner, value, where, lost_numbers=lost_numbers)
+    if hint is Any:
+        check_nesting(value, where)
+        return value
+    if origin is tuple:
+        return _tuple(inner, value, where, lost_numbers=lost_numbers)
+    if origin is collections.abc.Mapping:
+        if not isinstance(value, dict):
+            raise misfit(where, "an object", value)
+        items = value.items()
+        return {key: typed(inner[1], item, f"{where}.{key}", lost_numbers=lost_numbers) for key, item in items}
+    if hint is float and value is None and lost_numbers:
+        return math.nan
+    if hint not in _WORDS:  # arrays have their own check
+        return value
+    if not fits(hint, value):
+        raise misfit(where, _WORDS[hint], value)
+    return value
+
+
+def fits(hint: Any, value: object) -> bool:
+    """Whether a value is text, true or false, a whole number, or a finite number; a whole number is a number too."""
+    if hint is bool or isinstance(value, bool):
+        return hint is bool and isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and -LARGEST <= value < LARGEST
+    if hint is float:
+        return (isinstance(value, float) and math.isfinite(value)) or fits(int, value)
+    return isinstance(value, hint)
+
+
+def _one_of(kinds: tuple[Any, ...], value: Any, where: str, *, lost_numbers: bool) -> Any:
+    """Check a value against the first type that it could be."""
+    plain = [kind for kind in kinds if kind in _WORDS]
+    if any(fits(kind, value) for kind in plain):
+        return value
+    nested = [kind for kind in kinds if kind not in _WORDS]
+    if not nested:
+        raise misfit(where, " or ".join(_WORDS[kind] for kind in plain), value)
+    return typed(nested[0], value, where, lost_numbers=lost_numbers)
+
+
+def _tuple(inner: tuple[Any, ...], value: Any, where: str, *, lost_numbers: bool) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise misfit(where, "a list", value)
+    kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+    if len(value) != len(kinds):
+        raise misfit(where, f"a list of {len(kinds)}", value)
+    pairs = enumerate(zip(kinds, value, strict=True))
+    return tuple(typed(kind, item, f"{where}[{i}]", lost_numbers=lost_numbers) for i, (kind, item) in pairs)
+
+
+def check_nesting(value: object, where: str, level: int = 0) -> None:
+    """Raise where lists and objects stand too deep inside one another, or a number is too large."""
+    if level > MOST_NESTED:
+        raise MisfitError(f"{where.partition('.')[0]} holds lists that stand too deep inside one another")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            check_nesting(item, f"{where}.{key}", level + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_nesting(item, where, level + 1)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and not fits(float, value):
+        raise misfit(where, "a finite number", value)
+
+
+def array(values: Mapping[str, Any], name: str, width: int) -> NDArray[Any]:
+    """An array of JSON's numbers, where null stands for one that is not finite."""
+    listed = values.get(name) if isinstance(values, dict) else None
+    if width:
+        rows = typed(tuple[tuple[int, int, int], ...], listed, name)
+        return np.asarray(rows, dtype=np.int64).reshape(-1, width)
+    return np.asarray(typed(tuple[float, ...], listed, name, lost_numbers=True), dtype=np.float64)
+
+
+def plain(value: Any) -> Any:
+    """`value` in JSON's own types; numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
