@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check bench screenshots
+.PHONY: help demo test soak fuzz check bench screenshots
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -23,6 +23,9 @@ test: $(READY)  ## every test, a file at a time on each core
 
 soak: $(READY)  ## the long tests: many kills, at random moments
 	$(BIN)/python -m pytest -m soak --timeout 3600
+
+fuzz: $(READY)  ## 10,000 mutations of saved results: each is refused in one line, or drawn
+	$(BIN)/python -m tests.fuzz
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .

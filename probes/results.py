@@ -174,7 +174,10 @@ class Attribution:
             MisfitError: A field is missing, unknown, of another type, or does not fit the others.
         """
         arrays = {name: array(values, name, width) for name, width in _ARRAYS.items()}
-        read = cls(**{**fields(cls, values, "explanation", lost_numbers=True), **arrays})
+        try:
+            read = cls(**{**fields(cls, values, "explanation", lost_numbers=True), **arrays})
+        except InputError as error:
+            raise MisfitError(str(error)) from error
         read._check_offsets()
         return read
 

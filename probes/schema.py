@@ -287,7 +287,7 @@ def check_claim(kind: str, outcome: str, task: str | None, numbers: Mapping[str,
             _check_number(kind, name, value, n_layers)
 
 
-def _check_number(kind: str, name: str, value: object, n_layers: int) -> None:
+def _check_number(kind: str, name: str, value: Any, n_layers: int) -> None:
     called = _kind_of(kind, name)
     if called == "text":
         fit = isinstance(value, str)

@@ -65,7 +65,8 @@ def to_csv(table: pd.DataFrame) -> tuple[bytes, TableFormat]:
         MisfitError: Two columns have one name.
     """
     names = [str(name) for name in table.columns]
-    columns, empty, quoted = [], {}, any("\r" in name or name.startswith("\ufeff") for name in names)
+    columns, empty = list[tuple[str, str]](), dict[str, tuple[int, ...]]()
+    quoted = any("\r" in name or name.startswith("\ufeff") for name in names)
     for i, name in enumerate(names):
         values = table.iloc[:, i]
         kind = _LETTERS.get(getattr(values.dtype, "kind", "O"), "str")

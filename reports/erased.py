@@ -32,9 +32,12 @@ def faithful(view: View) -> Part | None:
             if others:
                 sentences.append(view.about(task, _others(others, head)))
         for head, own in by_head(with_method(view, view.table("faithfulness", task))):
-            drawn, lines = _orders(own, claims, head, f"faithful-{len(drawings) + 1}", view.whose(task, head))
-            drawings.append(drawn)
-            rows += [view.place(task, head) + line for line in lines]
+            measured = own.dropna(subset=["comprehensiveness"])
+            if len(measured):
+                anchor = f"faithful-{len(drawings) + 1}"
+                drawn, lines = _orders(measured, claims, head, anchor, view.whose(task, head))
+                drawings.append(drawn)
+                rows += [view.place(task, head) + line for line in lines]
     heading = (
         *view.place_names,
         "method",
@@ -93,7 +96,7 @@ def _orders(
     points: list[dict[str, Any]] = []
     lines = []
     gaps = {c.numbers.get("method"): c.interval for c in claims if text(c, "head") == head}
-    for method, rows in frame.dropna(subset=["comprehensiveness"]).groupby("method", sort=False):
+    for method, rows in frame.groupby("method", sort=False):
         is_own = rows["order"] == "attribution"
         means = []
         for key in (*POINTS, "log_odds"):

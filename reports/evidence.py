@@ -170,7 +170,8 @@ def sizes(view: View) -> Section | None:
         rows, best = view.table("sizes", task), view.best(task)
         if rows is None or best is None:
             continue
-        own = rows[(rows["pooling"] == best[0]) & (rows["layer"] == best[1])].sort_values("examples")
+        own = rows[(rows["pooling"] == best[0]) & (rows["layer"] == best[1]) & rows["accuracy"].notna()]
+        own = own.sort_values("examples")
         if len(own) < 2:
             continue
         last = own.iloc[-1]

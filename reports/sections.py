@@ -249,7 +249,9 @@ def _by_class(wide: pd.DataFrame, ends: Mapping[str, str]) -> Table:
         half = MOST_LISTED // 2
         shown = wide.iloc[[*range(half), *range(len(wide) - half, len(wide))]]
         caption += f" The {half} read best and the {half} read worst of {count(len(wide))}; all: tables/metrics.csv."
-    lines = tuple((name(key), *map(percent, values), ends[key]) for key, *values in shown.itertuples())
+    lines = tuple(
+        (name(key), *map(percent, values), ends.get(key, wording.MISSING)) for key, *values in shown.itertuples()
+    )
     heading = ("class", "precision", "recall", "F1", "95 % interval")
     folded = len(wide) > MOST_CLASSES
     return Table(caption, rows=lines, folded=folded, **columns(*heading, numeric=heading[1:]))

@@ -226,7 +226,8 @@ def without(view: View) -> Section | None:
         for key in ("value", "lower", "upper"):
             frame[key] = 100 * frame[key]
         reach = float(frame["lower"].min()), float(frame["upper"].max())
-        for i, (what, own) in enumerate(frame.groupby("what", sort=False), start=1):
+        measured = frame[frame["value"].notna()]
+        for i, (what, own) in enumerate(measured.groupby("what", sort=False), start=1):
             styles = plots.of_heads(list(dict.fromkeys(own["series"])))
             if own["x"].nunique() < 2:
                 continue

@@ -322,7 +322,7 @@ class FuzzError(AssertionError):
     """A mutation that was neither refused in one line nor drawn."""
 
 
-def attack(seed: int, saved: dict[str, Saved], folder: Path, formats: tuple[str, ...]) -> str:
+def attack(seed: int, saved: dict[str, Saved], folder: Path, formats: tuple[str, ...], *, several: bool = True) -> str:
     """Make one mutation and draw it; returns what came of it.
 
     Raises:
@@ -340,7 +340,7 @@ def attack(seed: int, saved: dict[str, Saved], folder: Path, formats: tuple[str,
         altered.reseal()
     place = folder / f"mutant-{seed}"
     altered.write(place)
-    several = rng.random() < 0.15
+    several = several and rng.random() < 0.15
     words = [str(place), str(folder / base), "--out", str(folder / "comparison.html")] if several else []
     words = words or [str(place), "--format", *formats]
     out, err = io.StringIO(), io.StringIO()
