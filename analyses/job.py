@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyses.settings import NO_CONTROLS, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
-from probes.checks import InputError, check_writable
+from probes.checks import InputError, TextError, check_writable
 from probes.results import Claim, Provenance, check_replaceable
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ class Job:
         stores: dict[TextDataset, FeatureStore] = {}
         for _, split in self.splits.items():
             dataset = split.dataset
-            if dataset not in stores:
+            if dataset in stores:
+                continue
+            try:
                 stores[dataset] = extract_features(
                     encoder,
                     dataset.texts,
@@ -141,6 +143,8 @@ class Job:
                     engine=engine,
                     progress=not self.output.quiet,
                 )
+            except TextError as error:
+                raise InputError(f"the text in {dataset.place_of(error.row)} {error.fault}") from error
         return {name: stores[split.dataset] for name, split in self.splits.items()}
 
     def _encoders(self) -> Iterator[Encoder]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from probes.data import Splits, TextDataset
     from probes.encoder import Encoder
     from probes.extraction import Engine
+    from probes.sources import Source
 
 CONTROLLED = "controlled"
 """Name of the built-in sentences."""
@@ -41,6 +42,12 @@ class DataSettings:
     """Split of --dataset that is scored; `test` where there is one. `none` holds it out of the training texts."""
     folds: int | None = None
     """Instead of validation texts, choose penalties and the best layer by so many folds of the training texts."""
+    separator: str | None = None
+    """What separates the fields of CSV and TSV files: one character, or comma, tab, semicolon or pipe; what explains
+    the file when not given."""
+    encoding: str | None = None
+    """Encoding of CSV, TSV and JSON files, as cp1252 or latin-1; UTF-8, or what a byte order mark says, when not
+    given."""
     text: str = "text"
     """Column of the texts."""
     text_pair: str | None = None
@@ -75,6 +82,7 @@ class DataSettings:
 
         if not self.label:
             raise InputError("name at least one label column with --label")
+        self._check_names()
         if self.folds is not None and self.folds < 2:
             raise InputError(f"--folds must be 2 or more, found {self.folds}")
         choosers = {"--validation": self.validation, "--validation-split": self.validation_split}
@@ -87,6 +95,7 @@ class DataSettings:
             raise InputError("--train and --dataset both name the texts; give one of them")
         # A flag that would go unheeded is a mistake: what is scored must be what was named.
         files: dict[str, object] = {"--validation": self.validation, "--test": self.test}
+        files |= {"--separator": self.separator, "--encoding": self.encoding}
         parts: dict[str, object] = {
             "--subset": self.subset,
             "--train-split": None if self.train_split == "train" else self.train_split,
@@ -97,6 +106,8 @@ class DataSettings:
         if self.dataset == CONTROLLED:
             columns = {"--text-pair": self.text_pair, "--group": self.group, "--control-type": self.control_type}
             columns["--rationales"] = self.rationales
+            columns["--text"] = None if self.text == "text" else self.text
+            columns["--drop-invalid"] = "" if self.drop_invalid else None
             unheeded = {**files, **parts, **columns, "--folds": self.folds}
         for flag, given in unheeded.items():
             if given is not None:
@@ -104,8 +115,8 @@ class DataSettings:
                 raise InputError(f"{flag} has no meaning with {other} {self.dataset or self.train}")
         sources: dict[str, Source | None]
         if self.train is not None:
-            train, others = Source(str(self.train)), {"validation": self.validation, "test": self.test}
-            sources = {name: Source(str(path)) if path else None for name, path in others.items()}
+            made = self._sources()
+            train, sources = made["train"], {name: made.get(name) for name in ("validation", "test")}
         elif self.dataset == CONTROLLED:
             note = "The built-in sentences come in pairs of the same words; intervals that take them singly are narrow."
             return make_splits(*controlled_datasets(self.label, self.limit, seed), seed=seed, notes=[note])
@@ -136,6 +147,45 @@ class DataSettings:
         if self.folds is not None:
             check_folds(self.folds, len(np.unique(splits.train.units)))
         return splits
+
+    def _check_names(self) -> None:
+        """Raise where the name that a flag gives is empty, or a file is not there."""
+        names = [("--dataset", self.dataset), ("--subset", self.subset), ("--train-split", self.train_split)]
+        names += [("--validation-split", self.validation_split), ("--test-split", self.test_split)]
+        names += [("--separator", self.separator), ("--encoding", self.encoding), ("--text", self.text)]
+        names += [("--text-pair", self.text_pair), *(("--label", label) for label in self.label)]
+        names += [("--group", self.group), ("--control-type", self.control_type), ("--rationales", self.rationales)]
+        for flag, name in names:
+            if name == "":
+                raise InputError(f"{flag} is empty; give it a name, or leave it out")
+        for flag, path in (("--train", self.train), ("--validation", self.validation), ("--test", self.test)):
+            if path == Path() and not any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
+                raise InputError(f"{flag} is empty or the working folder; name a file or a saved dataset")
+            if path is not None and not path.exists():
+                raise InputError(f"no file or saved dataset {str(path)!r}, named by {flag}")
+
+    def _sources(self) -> dict[str, Source]:
+        """Split name -> the file or folder that was named for it.
+
+        Raises:
+            InputError: A separator or an encoding was named, and no file has one.
+        """
+        from probes.sources import FORMATS, Source
+
+        paths = {"train": self.train, "validation": self.validation, "test": self.test}
+        formats = {name: FORMATS.get(path.suffix.lower()) for name, path in paths.items() if path is not None}
+        text_formats = {"--separator": ("csv",), "--encoding": ("csv", "json")}
+        for flag, value in (("--separator", self.separator), ("--encoding", self.encoding)):
+            if value is not None and not set(formats.values()) & set(text_formats[flag]):
+                raise InputError(f"{flag} has no meaning with --train {self.train}")
+        return {
+            name: Source(
+                str(paths[name]),
+                separator=self.separator if kind in text_formats["--separator"] else None,
+                encoding=self.encoding if kind in text_formats["--encoding"] else None,
+            )
+            for name, kind in formats.items()
+        }
 
 
 @dataclass(frozen=True)

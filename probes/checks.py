@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
+import unicodedata
 from collections.abc import Iterable, Mapping, Set, Sized
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,20 @@ MOST_SEED = 2**63 - 1
 
 class InputError(ValueError):
     """Something the user can mend: a name, a file, a column, a shape. The command line prints it as one line."""
+
+
+class TextError(InputError):
+    """An input error about one text of several; who knows where the text came from says so."""
+
+    def __init__(self, row: int, fault: str) -> None:
+        super().__init__(row, fault)
+        self.row = row
+        """Counted from 0."""
+        self.fault = fault
+        """What is wrong, as a sentence goes on after the name of the text."""
+
+    def __str__(self) -> str:
+        return f"text {self.row} {self.fault}"
 
 
 def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
@@ -39,6 +54,13 @@ def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}"
+
+
+def shorten(text: str, width: int = 40) -> str:
+    """A text in quotes, cut after so many characters; by its codes where nothing of it shows in print."""
+    cut = text if len(text) <= width else f"{text[:width]}..."
+    is_visible = any(unicodedata.category(character)[0] in "LNPS" for character in cut)
+    return repr(cut) if is_visible else ascii(cut)
 
 
 def first_line(error: BaseException) -> str:

@@ -57,6 +57,8 @@ class TextDataset:
     """(texts,) what must not stand on two sides of a split, as an author or a document."""
     input_types: tuple[str, ...] | None = None
     """(texts,) what a control task gives one label, as a word; the first word of a text when None."""
+    source_rows: NDArray[np.int64] | None = None
+    """(texts,) rows of the source, counted from 1, for messages; all rows in their order when None."""
 
     def __post_init__(self) -> None:
         for task in self.rationales:
@@ -74,6 +76,10 @@ class TextDataset:
         check_same_length(texts=self.texts, pairs=self.pairs, **along, **columns)
         for task, ids in self.labels.items():
             check_labels(ids, len(choose("label column with class names", task, self.class_names)))
+
+    def place_of(self, row: int) -> str:
+        """Where a row came from, for messages: its source, and its row there counted from 1."""
+        return f"row {row + 1 if self.source_rows is None else self.source_rows[row]} of {self.source}"
 
     @classmethod
     def of(
@@ -135,6 +141,7 @@ class TextDataset:
             rationales={task: some(spans) for task, spans in self.rationales.items()},
             groups=some(self.groups),
             input_types=some(self.input_types),
+            source_rows=None if self.source_rows is None else self.source_rows[rows],
         )
 
     def named(self, names: Mapping[str, tuple[str, ...]]) -> Self:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from probes.checks import InputError, check_same_length, text_list
+from probes.checks import InputError, TextError, check_same_length, shorten, text_list
 from probes.encoder import Encoder
 from probes.pooling import POOLINGS
 from probes.runners import Run, runners
@@ -189,7 +189,8 @@ def fill_shards(
             current, todo = todo, next(pieces, None)
             tokenised = before.submit(tokenise, todo)
             if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
-                raise InputError(f"text {first(current) + bare[0]} has no token of its own for the pooling 'content'")
+                fault = f"({shorten(current.texts[bare[0]])}) has no token of its own for the pooling 'content'"
+                raise TextError(first(current) + bare[0], fault)
             shape = len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden
             buffers.reverse()
             if buffers[0].size < math.prod(shape):

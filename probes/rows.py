@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
+import math
 import re
 import reprlib
 from collections import Counter
@@ -13,11 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probes.checks import InputError
+from probes.classes import check_no_fractions, fractions_message, plain_numbers
 from probes.data import Spans
 from probes.labels import class_name, note_alike, quoted, sort_names
+from probes.records import kind_of
 
+LARGEST_EXACT = 2.0**53
+"""From here on a float may stand for several whole numbers."""
+BAD_ROWS = 3
+"""Rows that a message shows."""
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""A surrogate that stands alone, which no encoding can write."""
 SPARED = 3
 """Texts of a class that a limit leaves, where there is room: one for each split."""
 MOST_VALUES = 50
@@ -38,7 +48,7 @@ class Columns:
 
     def __iter__(self) -> Iterator[str]:
         named = (self.text, self.pair, *self.labels, self.group, self.control, self.rationales)
-        yield from dict.fromkeys(column for column in named if column)
+        yield from dict.fromkeys(column for column in named if column is not None)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ class Rows:
     input_types: list[str | None] | None
     rationales: list[Any] | None
     """What was marked in each text: as it is written, and as `Spans` once the rows are valid."""
+    numbers: NDArray[np.int64] | None = None
+    """(rows,) places in the source, counted from 1; in order from 1 when None."""
 
     def take(self, rows: Iterable[int]) -> Rows:
         """These rows, in this order."""
@@ -63,12 +75,14 @@ class Rows:
 
         labels = {task: [column[row] for row in kept] for task, column in self.labels.items()}
         texts = [self.texts[row] for row in kept]
-        along = (self.groups, self.input_types, self.rationales)
-        return Rows(texts, take(self.pairs), labels, *map(take, along))
+        numbers = np.arange(1, len(self.texts) + 1) if self.numbers is None else self.numbers
+        places = numbers[np.array(kept, dtype=np.int64)]
+        groups, input_types, rationales = map(take, (self.groups, self.input_types, self.rationales))
+        return Rows(texts, take(self.pairs), labels, groups, input_types, rationales, places)
 
 
 def as_text(value: Any, names: Sequence[str] | None) -> str | None:
-    """A value as text, whole numbers without a fraction; None where it is missing."""
+    """A value as text in Unicode's composed form, whole numbers without a fraction; None where it is missing."""
     if value is None or value != value:
         return None
     if names is not None:
@@ -82,7 +96,8 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
     A CSV file has no lists: where every label of a column is one written out, as pandas writes them, lists they are.
     """
     values = _lists(values)
-    if values and all(value in (-1, "-1") for value in values):
+    written = {as_text(value, None) for value in values if not isinstance(value, list | dict)} - {None}
+    if written and written <= {"-1", "-1.0"} and not any(isinstance(value, list | dict) for value in values):
         raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
     listed = any(isinstance(value, list) for value in values)
     if listed and not all(value is None or isinstance(value, list) for value in values):
@@ -93,11 +108,31 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
         raise InputError(
             f"{source}: column {task!r} holds lists of lists or named values; a label is a value or a list"
         )
-    if any(isinstance(value, float) and not value.is_integer() and value == value for value in flat):
-        raise InputError(f"{source}: column {task!r} holds fractions; layerprobe classifies, it does not regress")
+    numbers = [value for value in flat if isinstance(value, float) and value == value]
+    if any(math.isinf(value) for value in numbers):
+        raise InputError(f"{source}: column {task!r} holds an infinite number; a label is a name or a whole number")
+    if fractions := sorted({value for value in numbers if not value.is_integer()}):
+        raise InputError(fractions_message(fractions, source, task))
+    if inexact := [value for value in numbers if abs(value) > LARGEST_EXACT]:
+        raise InputError(
+            f"{source}: column {task!r} holds the number {inexact[0]!r}, so large that its last digits are lost; "
+            "write it as a whole number or as text"
+        )
+    _check_one_kind(flat, source, task)
     labels = [None if cell is None else tuple(as_text(value, names) for value in cell) for cell in cells]
     whole = [None if label is None or None in label else label for label in labels]
     return whole if listed else [label and label[0] for label in whole]
+
+
+def _check_one_kind(values: Iterable[Any], source: object, task: str) -> None:
+    """Raise where a column holds, say, the number 1 in one row and the text "1" in another."""
+    kinds: dict[str, Any] = {}
+    for value in values:
+        if value is not None and value == value:
+            kinds.setdefault(kind_of(value), value)
+    if len(kinds) > 1:
+        shown = " and ".join(f"{kind} ({value!r})" for kind, value in kinds.items())
+        raise InputError(f"{source}: column {task!r} holds {shown}; write all its labels in one way")
 
 
 def _lists(values: list[Any]) -> list[Any]:
@@ -166,15 +201,19 @@ def valid_rows(rows: Rows, source: object, wanted: Columns, *, drop: bool) -> Ro
     bad: dict[int, str] = {}
     for column, texts in ((wanted.text, rows.texts), (wanted.pair, rows.pairs or ())):
         for row, value in enumerate(texts):
-            if value is not None and not isinstance(value, str):
-                raise InputError(f"{source}: column {column!r} holds {type(value).__name__} in row {row + 1}, not text")
-            if not (value or "").strip():
+            if value is not None and value == value and not isinstance(value, str):
+                raise InputError(f"{source}: column {column!r} holds {kind_of(value)} in row {row + 1}, not text")
+            if not isinstance(value, str) or not value.strip():
                 bad.setdefault(row, f"the text in column {column!r} is empty")
+            elif HALF_CHARACTER.search(value):
+                bad.setdefault(row, f"the text in column {column!r} holds half of a character ({value!r})"[:200])
     along = [("group", wanted.group, rows.groups or ()), ("input type", wanted.control, rows.input_types or ())]
     for what, name, values in [*(("label", task, found) for task, found in rows.labels.items()), *along]:
         for row, value in enumerate(values):
             if value is None:
                 bad.setdefault(row, f"the {what} in column {name!r} is missing")
+            elif any(map(HALF_CHARACTER.search, value if isinstance(value, tuple) else (value,))):
+                bad.setdefault(row, f"the {what} in column {name!r} holds half of a character ({value!r})"[:200])
     if rows.rationales is not None:
         marked: list[Spans] = [()] * n
         for row, value in enumerate(rows.rationales):
@@ -187,12 +226,52 @@ def valid_rows(rows: Rows, source: object, wanted: Columns, *, drop: bool) -> Ro
     if not bad:
         return rows
     if not drop or len(bad) == n:
-        row = min(bad)
-        raise InputError(
-            f"{source}: {len(bad)} of {n} rows cannot be used; in row {row + 1} {bad[row]}. "
-            "Mend them, or pass --drop-invalid to leave them out"
-        )
+        shown = "; ".join(f"in row {row + 1} {bad[row]}" for row in sorted(bad)[:BAD_ROWS])
+        more = f" (and {len(bad) - BAD_ROWS:,} more)" if len(bad) > BAD_ROWS else ""
+        remedy = "Mend them" if len(bad) == n else "Mend them, or pass --drop-invalid to leave them out"
+        raise InputError(f"{source}: {len(bad)} of {n} rows cannot be used; {shown}{more}. {remedy}")
     return rows.take(row for row in range(n) if row not in bad)
+
+
+def number_names(read: Mapping[str, Rows], sources: Mapping[str, object]) -> dict[str, Rows]:
+    """The sources with whole numbers in one writing, so that 1 in one file and 1.0 in another are one class.
+
+    Args:
+        read: Split name -> its rows, none missing; `train` is one.
+        sources: Split name -> what an error calls it.
+
+    Raises:
+        InputError: All labels of a column are numbers, and some are fractions.
+    """
+    renamed = dict(read)
+    for task in read["train"].labels:
+        columns = {name: rows.labels[task] for name, rows in read.items()}
+        names = [name for column in columns.values() for cell in column for name in _names_of(cell)]
+        check_no_fractions(names, " and ".join(dict.fromkeys(str(sources[name]) for name in columns)), task)
+        plain = plain_numbers(names)
+        for split, column in columns.items() if plain else ():
+            labels = {**renamed[split].labels, task: [_renamed(cell, plain) for cell in column]}
+            renamed[split] = dataclasses.replace(renamed[split], labels=labels)
+    groups = plain_numbers([name for rows in read.values() for name in rows.groups or () if name])
+    input_types = plain_numbers([name for rows in read.values() for name in rows.input_types or () if name])
+    for split, rows in renamed.items():
+        renamed[split] = dataclasses.replace(
+            rows,
+            groups=None if rows.groups is None else [_renamed(name, groups) for name in rows.groups],
+            input_types=None
+            if rows.input_types is None
+            else [_renamed(name, input_types) for name in rows.input_types],
+        )
+    return renamed
+
+
+def _names_of(cell: str | tuple[str, ...]) -> tuple[str, ...]:
+    return cell if isinstance(cell, tuple) else (cell,)
+
+
+def _renamed(cell: Any, names: Mapping[str, str]) -> Any:
+    """A name, or each of a tuple of names, as it is to be called."""
+    return tuple(names.get(name, name) for name in cell) if isinstance(cell, tuple) else names.get(cell, cell)
 
 
 def tasks_of_lists(read: Mapping[str, Rows], sources: Mapping[str, object]) -> tuple[Mapping[str, Rows], list[str]]:

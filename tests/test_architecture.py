@@ -11,17 +11,17 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
-    "checks typed folders tables schema sealing sequences labels rare cautions display results dealing data rows "
-    "reading controlled threads checkpoints special_tokens tokens pooling packing precision hooks encoder runners "
-    "store extraction distributed frames solver logistic classifiers places metrics uncertainty shares information "
-    "controls depth detection untrained scores sweep studies words heads baselines uninformed paths methods "
-    "attribution agreement states flow contributions movement faithfulness infidelity rationales vocabulary audit "
-    "randomisation geometry erasure interventions training finetuning"
+    "checks typed folders tables schema sealing sequences labels rare cautions display results dealing data records "
+    "classes rows decoding delimited sources reading controlled threads checkpoints special_tokens tokens pooling "
+    "packing precision hooks encoder runners store extraction distributed frames solver logistic classifiers places "
+    "metrics uncertainty shares information controls depth detection untrained scores sweep studies words heads "
+    "baselines uninformed paths methods attribution agreement states flow contributions movement faithfulness "
+    "infidelity rationales vocabulary audit randomisation geometry erasure interventions training finetuning"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {
     "captum": {"probes/infidelity.py", "probes/methods.py", "probes/paths.py"},
-    "datasets": {"probes/reading.py"},
+    "datasets": {"probes/sources.py"},
     "sklearn": {"probes/classifiers.py", "probes/geometry.py", "probes/metrics.py"},
     "scipy": {"probes/vocabulary.py"},
     "seaborn": {"reports/figures.py", "reports/charts.py", "reports/plots.py"},

@@ -140,7 +140,7 @@ BAD = {
     ),
     "blank text": ('text,label\na,x\n"  ",y\nb,x\n', {}, "in row 2 the text in column 'text' is empty"),
     "missing label": ("text,label\na,x\nb,\nc,y\n", {}, "in row 2 the label in column 'label' is missing"),
-    "ragged rows": ("text,label\na,x\nb,y,z,w\n", {}, "cannot read"),
+    "ragged rows": ("text,label\na,x\nb,y,z,w\n", {}, r"1 row has more fields .*: row 2 \(line 3\) has 4"),
     "free text as label": (
         "text,label\n" + "".join(f"a{i},b{i}\n" for i in range(200)),
         {},
@@ -180,7 +180,7 @@ def test_an_unknown_file_type_lists_the_known(tmp_path):
 
 def test_an_empty_json_lines_file_is_a_clear_error(tmp_path):
     (tmp_path / "t.jsonl").write_text("\n\n")
-    with pytest.raises(InputError, match=r"cannot read|has no rows|unknown column"):
+    with pytest.raises(InputError, match=r"is empty"):
         read_splits(Source(str(tmp_path / "t.jsonl")), labels=["label"])
 
 
@@ -286,7 +286,7 @@ def test_a_class_that_training_never_shows_is_a_note():
 
 def test_a_csv_whose_rows_have_more_fields_than_its_header_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("text,label\ngood start, poor end,a\nfine, dull,b\n")
-    with pytest.raises(InputError, match="row 1 has more fields than the header"):
+    with pytest.raises(InputError, match=r"2 rows have more fields than the header .*: row 1 \(line 2\) has 3, row 2"):
         read_splits(Source(str(tmp_path / "t.csv")), labels=["label"])
 
 

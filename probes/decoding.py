@@ -1,0 +1,103 @@
+"""The bytes of a text file as characters: its encoding by its mark or by name, and never by a guess."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from probes.checks import InputError
+
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark its own begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""First bytes of a file -> its encoding."""
+OTHER_FILES = {
+    b"PK\x03\x04": "a zip archive, as Excel and LibreOffice save",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "compressed with gzip",
+    b"PAR1": "a Parquet file",
+}
+"""First bytes of what is often given the name of a text file."""
+
+
+def decode_file(path: Path, source: object, encoding: str | None = None) -> tuple[str, list[str]]:
+    """Read a text file whole.
+
+    Args:
+        path: The file.
+        source: What messages call it.
+        encoding: Name of its encoding; by its byte order mark when None, or else UTF-8.
+
+    Returns:
+        Its characters without a byte order mark, line ends as they stand; and notes.
+
+    Raises:
+        InputError: The file is empty, is not text in this encoding, or there is no such encoding.
+    """
+    data = path.read_bytes()
+    if not data:
+        raise InputError(f"{source} is empty")
+    mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
+    notes: list[str] = []
+    if encoding is not None:
+        _check_encoding(encoding)
+        if mark and codecs.lookup(encoding).name.partition("-")[0] != "utf":
+            raise InputError(f"{source} begins with the mark of {MARKS[mark].upper()}; leave out --encoding {encoding}")
+        text = _decode(data, encoding, source)
+        if not data.isascii() and codecs.lookup(encoding).name != "utf-8" and not mark and _is_utf8(data):
+            notes.append(
+                f"{source} was read as {encoding}, as was asked, but its bytes are valid UTF-8; where its texts look "
+                "garbled, leave out --encoding."
+            )
+    else:
+        text = _decode(data, MARKS.get(mark, "utf-8"), source)
+    text = text.removeprefix("\ufeff")
+    if "\0" in text[:1000]:
+        order = "utf-16-le" if text[1:2] == "\0" else "utf-16-be"
+        raise InputError(
+            f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
+            f"UTF-8 or name its encoding, as in --encoding {order}"
+        )
+    if not text.strip():
+        raise InputError(f"{source} is empty")
+    return text, notes
+
+
+def _decode(data: bytes, encoding: str, source: object) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        kind = next((kind for start, kind in OTHER_FILES.items() if data.startswith(start)), None)
+        if kind is not None:
+            raise InputError(f"{source} is not text but {kind}; save the table as CSV in UTF-8") from None
+        called = "UTF-8" if encoding == "utf-8" else encoding
+        other = "its own encoding" if encoding == "cp1252" else "its encoding with --encoding, as in --encoding cp1252"
+        raise InputError(
+            f"{source} is not text in {called} (byte 0x{data[error.start]:02x} in line {line}); save it as UTF-8 or "
+            f"name {other}"
+        ) from None
+    except UnicodeError as error:
+        raise InputError(f"{source} is not text in {encoding}: {error}") from None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_encoding(encoding: str) -> None:
+    """Raise unless Python has a text encoding of this name."""
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError):
+        raise InputError(
+            f"unknown encoding {encoding!r}; name it as Python does, as in utf-8, utf-16, cp1252, latin-1 or shift_jis"
+        ) from None

@@ -1,0 +1,406 @@
+"""CSV, TSV and their kin as columns: separator and quoting are those that explain the file, or it is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from probes.checks import InputError, unknown
+
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+"""What may separate the fields of a file, and its name in messages."""
+SEPARATOR_NAMES = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|"}
+"""What a command line may call a separator."""
+LONGEST_FIELD = 2**31 - 1
+EXAMPLES = 3
+"""Bad rows that a message shows."""
+NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How fields are told apart."""
+
+    separator: str
+    quoting: str = "doubled"
+    """`doubled` where a quote inside a quoted field is written twice, `escaped` where it follows a backslash, `none`
+    where quotes are characters like others."""
+    spaced: bool = False
+    """Whether a space follows each separator."""
+    carriage_return: str = "\r"
+    """What stands in the text for a carriage return that ends no line."""
+
+    @property
+    def escapable(self) -> set[str]:
+        """What a program that escapes writes a backslash before."""
+        return {'"', "\\", self.separator, self.carriage_return, "\r", "\n"}
+
+    def reader(self, text: str, *, strict: bool = True) -> Any:
+        """A `csv.reader` of the rows; a blank line is an empty row."""
+        return csv.reader(
+            io.StringIO(text, newline=""),
+            delimiter=self.separator,
+            quoting=csv.QUOTE_NONE if self.quoting == "none" else csv.QUOTE_MINIMAL,
+            skipinitialspace=self.spaced,
+            strict=strict,
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands."""
+
+    row: int
+    """Counted from 1 after the header, blank lines left out."""
+    line: int
+    """First line, counted from 1."""
+    lines: int = 1
+
+    def __str__(self) -> str:
+        return f"row {self.row} (line {self.line})"
+
+
+@dataclass
+class Parsed:
+    """What one dialect makes of a file."""
+
+    dialect: Dialect
+    columns: dict[str, list[str | None]]
+    """The columns to read; None where a row ends before."""
+    unclosed: tuple[Place, bool] | None = None
+    """The row whose quotes do not add up, and whether the file ends inside it."""
+    long: list[tuple[Place, int]] = field(default_factory=list)
+    """Rows with more fields than the header, and how many."""
+    uneven: int = 0
+    """Rows with fewer fields than the header, or more that are empty."""
+    several_lines: list[tuple[Place, list[str]]] = field(default_factory=list)
+    """Rows that take more than one line."""
+
+
+def read_delimited(
+    text: str,
+    source: object,
+    columns: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    labels: Sequence[str],
+    separator: str | None,
+    usual: str,
+) -> tuple[tuple[str, ...], dict[str, list[str | None]], list[str]]:
+    """Read columns of a file with a header, all cells as text.
+
+    Args:
+        text: The file.
+        source: What messages call it.
+        columns: Those to read; all are needed.
+        optional: Those to read where they exist.
+        labels: Those of them in which a few values recur, by which swallowed rows are recognised.
+        separator: What separates fields; what explains the file when None.
+        usual: What separates the fields of a file of this name.
+
+    Returns:
+        The names of all columns; the values of those to read, None where a row ends before; and notes.
+
+    Raises:
+        InputError: A column does not exist or stands twice, there are no rows, a row has more fields than the header,
+            or quotes do not add up.
+    """
+    stated = re.match(r"sep=(.)\r?\n", text)  # Excel's own way to name it
+    skipped = 1 if stated else 0
+    text = text[stated.end() :] if stated else text
+    text = text.replace("\r\r\n", "\r\n") if re.match("[^\r\n]*\r\r\n", text) else text
+    text, stand_ins = _without_lone_returns(text)
+    with _long_fields():
+        dialect, header = _choose_separator(text, source, columns, separator or (stated and stated[1]), usual)
+        dialect = replace(dialect, carriage_return=stand_ins.get("\r", "\r"))
+        present = [*columns, *(column for column in optional if column in header and column not in columns)]
+        parsed = _choose_quoting(text, dialect, header, present, labels)
+        _check_parsed(parsed, source, header, skipped)
+    cells = {name: _restore(values, stand_ins) for name, values in parsed.columns.items()}
+    runs = re.findall(r"\\+", text) if parsed.dialect.quoting != "escaped" else []
+    if not next(iter(cells.values())):
+        raise InputError(f"{source} has a header and no rows")
+    notes = _swallowed(parsed, source, header, labels, skipped)
+    if runs and not any(len(run) % 2 for run in runs):
+        notes.append(f"All backslashes in {source} are doubled, as where they escape; they were read as they stand.")
+    if _is_data([name for name in columns if name in labels], cells) and any(_is_sentence(name) for name in columns):
+        notes.append(f"The first row of {source} looks like data; it was read as the names of the columns.")
+    return tuple(header), cells, notes
+
+
+def separator_of(name: str | None) -> str | None:
+    """The separator that a user named.
+
+    Raises:
+        InputError: It is not one character that can separate fields.
+    """
+    if name is None:
+        return None
+    separator = SEPARATOR_NAMES.get(name, name)
+    if len(separator) != 1 or separator in '"\\\r\n' or separator.isalnum():
+        known = ", ".join(name for name in SEPARATOR_NAMES if name.isalpha())
+        raise InputError(f"a separator is one character, or one of {known}; found {name!r}")
+    return separator
+
+
+def _choose_separator(
+    text: str, source: object, columns: Sequence[str], separator: str | None, usual: str
+) -> tuple[Dialect, list[str]]:
+    """The separator with which the header names the columns, and the header."""
+    candidates = [separator] if separator else list(dict.fromkeys([usual, *SEPARATORS]))
+    headers: dict[Dialect, list[str]] = {}
+    for candidate in candidates:
+        for dialect in (Dialect(candidate), Dialect(candidate, spaced=True)):
+            header: list[str] = next((row for row in dialect.reader(text, strict=False) if any(row)), [])
+            headers[dialect] = header
+            if all(column in header for column in columns):
+                for column in columns:
+                    if header.count(column) > 1:
+                        raise InputError(f"{source}: {header.count(column)} columns are called {column!r}; rename one")
+                return dialect, header
+    dialect = max(headers, key=lambda dialect: len(headers[dialect]))
+    names = headers[dialect]
+    column = next(column for column in columns if column not in names)
+    message = f"{source}: {unknown('column', column, [name or repr(name) for name in names])}"
+    others = {name: text.split("\n", 1)[0].count(other) for other, name in SEPARATORS.items() if other != separator}
+    if len(names) == 1 and max(others.values()):
+        message += f"; its fields seem to be separated by {max(others, key=lambda name: others[name])}, see --separator"
+    values = _parse(text, dialect, names, list(dict.fromkeys(names))).columns
+    if _is_data(names, values) or any(map(_is_sentence, names)) or any(map(NUMBER.fullmatch, names)):
+        message += "; its first row looks like data: put a line with the names of the columns before it"
+    raise InputError(message)
+
+
+def _is_data(names: Sequence[str], columns: dict[str, list[str | None]]) -> bool:
+    """Whether the name of a column is one of its values too."""
+    return any(name and name in columns.get(name, ())[:1000] for name in names)
+
+
+def _is_sentence(name: str) -> bool:
+    return len(name.split()) > 3
+
+
+def _choose_quoting(
+    text: str, dialect: Dialect, header: list[str], columns: Sequence[str], labels: Sequence[str]
+) -> Parsed:
+    """The first way of quoting that explains every row; the first of all where none does."""
+    tab = dialect.separator == "\t"
+    if '"' not in text and "\\" not in text:
+        order = ["none"]
+    elif _all_quotes_are_escaped(text, dialect):
+        order = ["escaped", "doubled", "none"] if tab else ["escaped", "doubled"]
+    elif not tab:
+        order = ["doubled", "escaped"]
+    elif _quotes_by_rule(text):
+        order = ["doubled", "none", "escaped"]
+    else:
+        order = ["none", "escaped", "doubled"]
+    tries: list[Parsed] = []
+    for quoting in order:
+        parsed = _parse(text, replace(dialect, quoting=quoting), header, columns)
+        explains = not (parsed.unclosed or parsed.long)
+        if explains and not parsed.uneven and not (len(order) > 1 and _row_like_lines(parsed, header, labels)):
+            return parsed
+        tries.append(parsed)
+    return next((parsed for parsed in tries if not (parsed.unclosed or parsed.long)), tries[0])
+
+
+def _parse(text: str, dialect: Dialect, header: list[str], columns: Sequence[str]) -> Parsed:
+    """Read with one dialect; rows that it cannot explain are kept apart."""
+    stand_ins: dict[str, str] = {}
+    if dialect.quoting == "escaped":
+        text, stand_ins = _without_escapes(text, dialect)
+    reader = dialect.reader(text)
+    indices = {column: header.index(column) for column in columns}
+    parsed = Parsed(dialect, {column: [] for column in columns})
+    appends = [(index, parsed.columns[column].append) for column, index in indices.items()]
+    width = len(header)
+    is_header = True
+    row = 0
+    last = 0
+    try:
+        for cells in reader:
+            line, last = last + 1, reader.line_num
+            if not cells or (len(cells) == 1 < width and not cells[0].strip()):
+                continue
+            if is_header:
+                is_header = not any(cells)
+                continue
+            row += 1
+            if last > line:
+                parsed.several_lines.append((Place(row, line, last - line + 1), cells))
+            if len(cells) > width and any(cells[width:]):
+                parsed.long.append((Place(row, line), len(cells)))
+            parsed.uneven += len(cells) != width
+            if len(cells) < width:
+                cells = [*cells, *[None] * (width - len(cells))]
+            for index, append in appends:
+                append(cells[index])
+    except csv.Error as error:
+        end = max(reader.line_num, last + 1)
+        parsed.unclosed = Place(row + 1, last + 1, end - last), "end of data" in str(error)
+    parsed.columns = {column: _restore(values, stand_ins) for column, values in parsed.columns.items()}
+    return parsed
+
+
+def _check_parsed(parsed: Parsed, source: object, header: list[str], skipped: int) -> None:
+    """Raise where a row has more fields than the header, or quotes do not add up."""
+    if parsed.unclosed:
+        place, at_end = parsed.unclosed
+        place = replace(place, line=place.line + skipped)
+        where = f"{place.lines} lines on, " if place.lines > 1 else ""
+        fault = (
+            f"a quote opens a field that is never closed; it would take the {place.lines} lines that remain"
+            if at_end
+            else f"a quote opens a field, and {where}text follows the quote that closes it"
+        )
+        raise InputError(
+            f"{source}: in {place} {fault}. Write a quote inside a quoted field twice, or take a stray one out"
+        )
+    if parsed.long:
+        shown = ", ".join(
+            f"{replace(place, line=place.line + skipped)} has {fields}" for place, fields in parsed.long[:EXAMPLES]
+        )
+        name = SEPARATORS.get(parsed.dialect.separator, repr(parsed.dialect.separator))
+        count = len(parsed.long)
+        raise InputError(
+            f"{source}: {count:,} row{'s have' if count > 1 else ' has'} more fields than the header ({len(header)}), "
+            f"separated by {name}: {shown}{' and others' if count > EXAMPLES else ''}; quote texts that hold {name}"
+        )
+
+
+def _swallowed(parsed: Parsed, source: object, header: list[str], labels: Sequence[str], skipped: int) -> list[str]:
+    """Notes on fields that hold lines which look like rows.
+
+    Raises:
+        InputError: Most lines of a field look like rows.
+    """
+    notes = []
+    for place, like in _row_like_lines(parsed, header, labels):
+        place = replace(place, line=place.line + skipped)
+        spans = f"{place} of {source} spans {place.lines} lines, of which {like} look like rows of their own"
+        if like > 1 and 2 * like >= place.lines - 1:
+            raise InputError(f"{spans}; is a quote missing, or one too many?")
+        notes.append(f"{spans[0].upper()}{spans[1:]}; a quote may be missing.")
+    return notes
+
+
+def _row_like_lines(parsed: Parsed, header: list[str], labels: Sequence[str]) -> list[tuple[Place, int]]:
+    """Rows of several lines, and how many lines of their fields have a row's fields and labels that other rows have."""
+    if not parsed.several_lines or not labels:
+        return []
+    several = {place.row - 1 for place, _ in parsed.several_lines}
+    known = {}
+    for label in labels:
+        counts = Counter(value for row, value in enumerate(parsed.columns[label]) if row not in several)
+        known[header.index(label)] = {value.strip() for value in counts if value and value.strip()}
+    swallowed = []
+    for place, cells in parsed.several_lines:
+        lines = [line for cell in cells if cell and "\n" in cell for line in cell.split("\n")]
+        rows = parsed.dialect.reader("\n".join(line.replace('"', "").rstrip("\r") for line in lines), strict=False)
+        like = sum(
+            len(row) == len(header) and all(row[index].strip() in values for index, values in known.items())
+            for row in rows
+        )
+        if like:
+            swallowed.append((place, like))
+    return swallowed
+
+
+def _all_quotes_are_escaped(text: str, dialect: Dialect) -> bool:
+    """Whether every quote follows a backslash or encloses a field, some inside an unenclosed field, and nothing else
+    follows a backslash than what needs it."""
+    escapes = set(re.findall(r"\\(.|\n|\Z)", text))
+    if '"' not in escapes or not escapes <= dialect.escapable:
+        return False
+    bare = re.sub(r"\\(?:.|\n)", "", text)
+    end = f"[{re.escape(dialect.separator)}\r\n]"
+    inside = re.search(rf'(?<!{end})"(?!{end}|\Z)', bare[1:])
+    return inside is None
+
+
+def _without_escapes(text: str, dialect: Dialect) -> tuple[str, dict[str, str]]:
+    """The text with a stand-in for each character that follows a backslash, and character -> stand-in.
+
+    Where some backslashes escape nothing, their program escaped quotes only, and all others are kept as they are.
+    """
+    escaped = dialect.escapable
+    if not set(re.findall(r"\\(.|\n|\Z)", text)) <= escaped:
+        escaped = {'"'}
+    stand_ins = _stand_ins("".join(sorted(escaped)), text)
+    following = "".join(map(re.escape, escaped))
+    return re.sub(rf"\\([{following}])", lambda match: stand_ins[match[1]], text), stand_ins
+
+
+def _quotes_by_rule(text: str) -> bool:
+    """Whether the quotes of a tab-separated file are those of a program that quotes, not characters of the texts.
+
+    In each column either all fields are quoted but for numbers, or those are that need it: they hold a quote, a tab or
+    a line end or, as Excel does it, a comma. No field holds a quote without being quoted.
+    """
+    quoted: list[list[str]] = []
+    plain: list[list[str]] = []
+    column = row = 0
+    for match in re.finditer(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\r\n]*))(\t|\r\n|\n|\r|\Z)', text):
+        if column == len(quoted):
+            quoted.append([])
+            plain.append([])
+        if match[1] is not None:
+            quoted[column].append(match[1])
+        elif '"' in match[2]:
+            return False
+        elif match[2] and row:
+            plain[column].append(match[2])
+        row += match[3] != "\t"
+        column = column + 1 if match[3] == "\t" else 0
+    for inside, outside in zip(quoted, plain, strict=True):
+        special = '"\t\r\n' if any("," in value for value in outside) else '"\t\r\n,'
+        by_need = all(not value or any(character in value for character in special) for value in inside)
+        if inside and not by_need and not all(map(NUMBER.fullmatch, outside)):
+            return False
+    return any(quoted)
+
+
+@contextlib.contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let the standard library's reader take fields of any length."""
+    limit = csv.field_size_limit(LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _without_lone_returns(text: str) -> tuple[str, dict[str, str]]:
+    """The text with a stand-in for carriage returns that end no line, and character -> stand-in.
+
+    The reader of the standard library takes each of them for the end of a row.
+    """
+    if "\r" not in text or "\n" not in text:
+        return text, {}
+    by_both = text[text.index("\n") - 1] == "\r" or 2 * text.count("\r\n") > text.count("\n")
+    pattern = "\r(?!\n)" if by_both else "\r"
+    if not re.search(pattern, text):
+        return text, {}
+    stand_ins = _stand_ins("\r", text)
+    return re.sub(pattern, stand_ins["\r"], text), stand_ins
+
+
+def _stand_ins(characters: str, text: str) -> dict[str, str]:
+    """For each character one of the private use area that does not occur in a text."""
+    unused = (character for character in map(chr, range(0xE000, 0xF8FF)) if character not in text)
+    return dict(zip(characters, unused, strict=False))
+
+
+def _restore(values: list[str | None], stand_ins: dict[str, str]) -> list[str | None]:
+    """The values with the characters that their stand-ins stand for."""
+    if not stand_ins:
+        return values
+    characters = str.maketrans({stand_in: character for character, stand_in in stand_ins.items()})
+    return [value and value.translate(characters) for value in values]
