@@ -47,7 +47,7 @@ def run(settings: Settings) -> AnalysisResult:
         tables={**tables, "special_tokens": special_tokens(job)},
         attributions=tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own),
         claims=(*answers.claims(students, tables), *job.claims()),
-        notes=(*job.splits.notes, *job.token_notes, *notes),
+        notes=(*job.splits.notes, *job.encoder.notes, *job.token_notes, *notes),
     )
 
 

@@ -223,7 +223,7 @@ class Job:
             n = self.data.folds or DEFAULT_FOLDS
             folded = f"{n} folds of the training texts, each held out in turn, took the place of validation texts."
             notes = [*notes, folded]
-        about_texts = (*self.splits.notes, *self.token_notes, *self._extracted[1])
+        about_texts = (*self.splits.notes, *self.encoder.notes, *self.token_notes, *self._extracted[1])
         return dataclasses.replace(sweep, notes=(*about_texts, *notes, *sweep.notes))
 
     @cached_property
@@ -345,7 +345,7 @@ class Job:
             model=self.encoder.name,
             architecture=type(self.encoder.model).__name__,
             revision=self.encoder.revision,
-            weights=self.encoder.fingerprint(),
+            weights=self.encoder.fingerprint(self.poolings),
             n_layers=self.encoder.n_layers,
             hidden=self.encoder.hidden,
             max_length=self.encoder.max_length,

@@ -148,7 +148,7 @@ def attribute(
         return _explain(own, asked, rows.tolist())
 
     # A batch holds the first points of a bucket's paths.
-    buckets = list(batches(encoded.lengths, token_budget(encoder) // FIRST_STEPS))
+    buckets = list(batches(encoded.lengths, token_budget(encoder) // FIRST_STEPS, mixed=encoder.takes_padding))
     made: dict[int, Attribution] = {}
     bar = tqdm(total=len(texts), desc="attributions", unit="text", disable=not progress)
     with bar, _frozen(encoder), runners(encoder, most=len(buckets)) as run:

@@ -6,7 +6,8 @@ import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from logging import CRITICAL
 from pathlib import Path
@@ -15,9 +16,13 @@ from typing import Any
 import torch
 
 from probes.checks import InputError, first_line
+from probes.model_folders import ADAPTER, SentenceTransformer, adapter_problem, check_folder, sentence_transformer
+from probes.trial import FOREIGN_ERRORS
+from probes.weights import load_weights
 
 PACKAGED = "packaged"
 """Name of the encoder that the extra `demo` installs: all-MiniLM-L6-v2, 6 layers x 384, MIT."""
+NO_TOKENIZER = "comes without a tokenizer; save the tokenizer beside it"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -32,59 +37,209 @@ class Checkpoint:
     revision: str | None
     random_pooler: bool
     """True when the checkpoint holds no pooler, so that the model's is random."""
+    usual_length: int | None = None
+    """Tokens that a sentence-transformers model reads of a text; None where it does not say."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how it was loaded, as complete sentences."""
 
 
 def load_checkpoint(
-    name: str, revision: str | None = None, *, trust_remote_code: bool = False, allow_pickle: bool = False
+    name: str | os.PathLike[str],
+    revision: str | None = None,
+    *,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
 ) -> Checkpoint:
     """The model called `name`, in float32, without gradients on its parameters.
 
     A `*ForSequenceClassification` checkpoint keeps its own head. Weights are read as safetensors and no code of the
-    checkpoint runs, unless the two flags say otherwise. A folder never reaches for the network.
+    checkpoint runs, unless the two flags say otherwise. A folder never reaches for the network. A pooler that the
+    checkpoint lacks is drawn, always the same; every other weight must be there.
+
+    Args:
+        name: A folder, a hub model, a hub model at a revision (`NAME@REVISION`), or `packaged`.
+        revision: Branch, tag or commit of a hub model.
+        trust_remote_code: Run code that a hub model brings along.
+        allow_pickle: Read weights that are not safetensors; such files can run code.
 
     Raises:
-        InputError: There is no such model, it cannot be loaded, or weights other than the pooler's are missing.
+        InputError: There is no such model, it cannot be loaded, weights other than the pooler's are missing, or weights
+            have no place in the model that its settings describe.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
-
-    folder = packaged_folder() if name == PACKAGED else Path(name)
-    if revision is not None and folder.is_dir():
-        raise InputError(f"{name!r} is on this machine and has no revision {revision!r}; leave --revision out")
-    if not folder.is_dir() and (folder.is_absolute() or name.startswith(".") or name.count("/") > 1):
-        raise InputError(f"no model folder {name!r}; name a folder, a hub model, or {PACKAGED!r}")
-    folder = _transformer_in(folder)
-    place: dict[str, Any] = {"trust_remote_code": trust_remote_code}
-    if folder.is_dir():
-        place |= {"pretrained_model_name_or_path": str(folder), "local_files_only": True}
-    else:
-        place |= {"pretrained_model_name_or_path": name, "revision": revision or "main"}
-    weights = {"dtype": torch.float32, "use_safetensors": None if allow_pickle else True, "output_loading_info": True}
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(**place)
-            has_head = any(a.endswith("ForSequenceClassification") for a in config.architectures or ())
-            auto = AutoModelForSequenceClassification if has_head else AutoModel
-            model, loaded = auto.from_pretrained(**place, **weights)
-            tokenizer = AutoTokenizer.from_pretrained(**place)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
-        if "backend tokenizer" in str(error):
-            raise InputError(f"model {name!r} comes without a tokenizer; save the tokenizer beside it") from error
-        where = "" if folder.is_dir() else f"no folder of that name, and not {PACKAGED!r}; from the hub: "
-        raise InputError(f"cannot load model {name!r}: {where}{first_line(error)}") from error
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # made up where there are no tokenizer files
-        raise InputError(f"model {name!r} comes without a tokenizer; save the tokenizer beside it")
+    if not isinstance(name, str | os.PathLike):
+        raise InputError(f"a model is named by text or a path, found {name!r}")
+    name, revision = _at_revision(str(os.fspath(name)), revision)
+    source = _source(name, revision, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+    config = source.config()
+    has_head = any(str(a).endswith("ForSequenceClassification") for a in config.architectures or ())
+    with source.errors():
+        weights = load_weights(name, source.place, has_head=has_head, allow_pickle=allow_pickle)
+    check_readable(weights.model)
+    tokenizer = source.tokenizer()
     # A classifier's head reads its pooler, a bare encoder's states do not.
-    invented = sorted(key for key in loaded["missing_keys"] if has_head or "pooler" not in key)
+    invented = [key for key in weights.missing if has_head or "pooler" not in key]
     if invented:
         raise InputError(f"model {name!r} lacks weights for {', '.join(invented[:3])}; they would be random")
+    notes = weights.notes(name)
+    settings = source.sentence_transformer
     return Checkpoint(
-        model=model.requires_grad_(False),
+        model=weights.model.requires_grad_(False),
         tokenizer=tokenizer,
         name="all-MiniLM-L6-v2 (packaged)" if name == PACKAGED else name,
         revision=getattr(config, "_commit_hash", None) or revision,
-        random_pooler=bool(loaded["missing_keys"]),
+        random_pooler=bool(weights.missing),
+        usual_length=settings.max_seq_length,
+        notes=(*settings.notes, *notes),
     )
+
+
+def check_readable(model: Any) -> None:
+    """Raise unless a model reads token ids, alone.
+
+    Raises:
+        InputError: It is an encoder-decoder, or reads images or sounds.
+    """
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise InputError(f"{type(model).__name__} is an encoder-decoder; layerprobe reads encoders and decoders alone")
+    inputs = getattr(model, "main_input_name", "input_ids")
+    if inputs != "input_ids":
+        raise InputError(f"{type(model).__name__} reads {inputs}, not texts; name a model of texts")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a model is loaded from, and how."""
+
+    name: str
+    folder: Path | None
+    """None for the hub."""
+    place: Mapping[str, Any]
+    """What transformers takes to find it."""
+    sentence_transformer: SentenceTransformer
+    allow_pickle: bool
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """One line for whatever goes wrong in loading."""
+        from huggingface_hub.errors import StrictDataclassError
+        from safetensors import SafetensorError
+
+        try:
+            with quiet():
+                yield
+        except InputError:
+            raise
+        except (*FOREIGN_ERRORS, OSError, ImportError, SafetensorError, StrictDataclassError) as error:
+            if "backend tokenizer" in str(error):
+                raise InputError(f"model {self.name!r} {NO_TOKENIZER}") from error
+            where = "" if self.folder else f"no folder of that name, and not {PACKAGED!r}; from the hub: "
+            hint = ""
+            if "model.safetensors" in str(error) and not self.allow_pickle and not self.folder:
+                hint = "; --allow-pickle (allow_pickle=True) reads weights that are not safetensors"
+            text = " ".join(str(error).split()) if isinstance(error, StrictDataclassError) else first_line(error)
+            told = (OSError, ValueError, ImportError, SafetensorError, StrictDataclassError)
+            kind = "" if isinstance(error, told) else f"{type(error).__name__}: "
+            raise InputError(f"cannot load model {self.name!r}: {where}{kind}{text}{hint}") from error
+
+    def config(self) -> Any:
+        """The model's settings.
+
+        Raises:
+            InputError: There are none, or of no model of texts.
+        """
+        from transformers import AutoConfig
+
+        with self.errors():
+            config = AutoConfig.from_pretrained(**self.place)
+        kind = (str(name) for name in config.architectures or ())
+        family = next(kind, type(config).__name__)
+        if getattr(config, "is_encoder_decoder", False) or family.endswith("EncoderModel"):
+            raise InputError(f"{family} is an encoder-decoder; layerprobe reads encoders and decoders alone")
+        layers = getattr(config, "num_hidden_layers", None)
+        if isinstance(layers, int) and layers < 1:
+            raise InputError(f"cannot load model {self.name!r}: its config.json states num_hidden_layers {layers}")
+        return config
+
+    def tokenizer(self) -> Any:
+        """The tokenizer.
+
+        Raises:
+            InputError: There is none.
+        """
+        from transformers import AutoTokenizer
+
+        with self.errors():
+            tokenizer = AutoTokenizer.from_pretrained(**self.place)
+            special_only = set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens)
+        if special_only:  # made up where there are no tokenizer files
+            raise InputError(f"model {self.name!r} {NO_TOKENIZER}")
+        return tokenizer
+
+
+def _at_revision(name: str, revision: str | None) -> tuple[str, str | None]:
+    """Name and revision, of NAME@REVISION too."""
+    if not name.strip():
+        raise InputError(f"no model is named {name!r}; name a folder, a hub model, or {PACKAGED!r}")
+    if revision is not None and not revision.strip():
+        raise InputError(f"no revision is named {revision!r}; name a branch, tag or commit, or none at all")
+    if "@" not in name or Path(name).exists() or Path(name).is_absolute() or name.startswith((".", "~")):
+        return name, revision
+    name, _, named = name.partition("@")
+    if not named or not name:
+        raise InputError(f"a hub model at a revision is written NAME@REVISION, found {f'{name}@{named}'!r}")
+    if revision is not None:
+        raise InputError(f"{f'{name}@{named}'!r} names a revision, and so does {revision!r}; give one of them")
+    return name, named
+
+
+def _source(name: str, revision: str | None, *, trust_remote_code: bool, allow_pickle: bool) -> _Source:
+    folder = packaged_folder() if name == PACKAGED else Path(name).expanduser()
+    if revision is not None and folder.exists():
+        raise InputError(f"{name!r} is on this machine and has no revision {revision!r}; leave --revision out")
+    local = folder.exists()
+    if not local and (folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1):
+        raise InputError(f"no model folder {name!r}; name a folder, a hub model, or {PACKAGED!r}")
+    hub = {"revision": revision or "main"}
+
+    def read_json(path: str) -> object:
+        with contextlib.suppress(OSError, ValueError):
+            file = folder / path if local else _hub_file(name, path, **hub)
+            return None if file is None else json.loads(Path(file).read_text(encoding="utf-8"))
+        return None
+
+    settings = SentenceTransformer()
+    if not local or folder.is_dir():
+        settings = sentence_transformer(name, read_json) or settings
+    place: dict[str, Any] = {"trust_remote_code": trust_remote_code}
+    if local:
+        inner = folder / settings.subfolder
+        check_folder(name, inner, allow_pickle=allow_pickle)
+        place |= {"pretrained_model_name_or_path": str(inner), "local_files_only": True}
+    else:
+        adapter = read_json(ADAPTER)
+        if adapter is not None:
+            alone = read_json("config.json") is None
+            raise InputError(f"cannot load model {name!r}: {adapter_problem(adapter, alone=alone)}")
+        place |= {"pretrained_model_name_or_path": name, **hub}
+        if settings.subfolder:
+            place["subfolder"] = settings.subfolder
+    return _Source(name, folder if local else None, place, settings, allow_pickle)
+
+
+def _hub_file(name: str, path: str, *, revision: str) -> str | None:
+    """A file of a hub model, from the cache or the network; None where the model has no such file or cannot be had."""
+    from transformers.utils import cached_file
+
+    with quiet():
+        file: str | None = cached_file(
+            name,
+            path,
+            revision=revision,
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    return file
 
 
 def build_untrained(trained: Any, seed: int) -> Any:
@@ -155,15 +310,6 @@ def build_classifier(trained: Any, class_names: Sequence[str], seed: int) -> Any
 
 def _shape(parameters: dict[str, torch.nn.Parameter], name: str) -> torch.Size | None:
     return parameters[name].shape if name in parameters else None
-
-
-def _transformer_in(folder: Path) -> Path:
-    """Where a sentence-transformers folder keeps its transformers model: in itself, or, of old, in a folder within."""
-    modules = folder / "modules.json"
-    if modules.is_file() and not (folder / "config.json").exists():
-        with contextlib.suppress(ValueError, TypeError, KeyError, IndexError):
-            return folder / str(json.loads(modules.read_text(encoding="utf-8"))[0]["path"])
-    return folder
 
 
 @contextlib.contextmanager

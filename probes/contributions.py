@@ -78,7 +78,7 @@ def contributions(
 
     bar = tqdm(total=len(texts), desc="contributions", unit="text", disable=not progress)
     with bar, encoder.packed(token_budget(encoder)), runners(encoder) as run:
-        for done in run(measure, batches(encoded.lengths, token_budget(encoder))):
+        for done in run(measure, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
             bar.update(done)
     return TokenShares(tuple(range(1, encoder.n_layers + 1)), tuple(sizes), kinds_of(encoder, encoded))
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -18,17 +16,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from probes.checkpoints import build_untrained, load_checkpoint
-from probes.checks import InputError, choose, first_line, unknown
-from probes.hooks import LayerHooks, Overwrite
+from probes.checkpoints import build_untrained, check_readable, load_checkpoint
+from probes.checks import InputError, choose, unknown
+from probes.devices import usable_device
+from probes.fingerprints import model_fingerprint, tokenizer_fingerprint
+from probes.hooks import LayerHooks, Overwrite, check_read
+from probes.limits import length_read, limit, no_limit_note, sizes
 from probes.packing import packed
-from probes.pooling import POOLINGS, LayerStates
-from probes.special_tokens import text_tokenizer, unknown_ids
-from probes.tokens import Batch, Encoded, encode, pad, token_counts
+from probes.pooling import POOLINGS, LayerStates, never_trained
+from probes.special_tokens import placed_ids, text_tokenizer, unknown_ids
+from probes.tokens import (
+    Batch,
+    Encoded,
+    check_one_length,
+    check_tokens,
+    encode,
+    ordinary_tokens,
+    pad,
+    token_counts,
+)
+from probes.trial import takes_padding
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_LABELS = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
-"""Settings of a model that change nothing it computes."""
 
 
 class Encoder:
@@ -37,15 +46,19 @@ class Encoder:
     Args:
         model: Any `AutoModel` encoder, or a `*ForSequenceClassification` model, whose encoder is then read.
         tokenizer: Its fast tokenizer.
-        max_length: Tokens read of a text; the model's limit when None.
+        max_length: Tokens read of a text; the usual length when None.
         device: `cpu`, `cuda`, ...; where the model is when None.
         dtype: `float32`, or `bfloat16` for autocast. Poolings are computed in float32 either way.
         name: How reports call the model.
         revision: Hub revision, for provenance.
         random_pooler: True when the pooler's weights were made up at load.
+        usual_length: Tokens read of a text when nothing else is asked for, as the checkpoint states them; the model's
+            limit when None, and `probes.limits.UNLIMITED` where there is no limit.
+        notes: What a reader must know of how the model was loaded.
 
     Raises:
-        InputError: The tokenizer is not a fast one, the length is beyond the model's, or the family is not supported.
+        InputError: The tokenizer is not a fast one or has tokens that the model lacks, the device is none, the length
+            is beyond the model's, or the family is not supported.
     """
 
     def __init__(
@@ -59,14 +72,15 @@ class Encoder:
         name: str | None = None,
         revision: str | None = None,
         random_pooler: bool = False,
+        usual_length: int | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         if not getattr(tokenizer, "is_fast", False):
-            raise InputError("layerprobe needs a fast tokenizer (offsets into the text); this one is not")
-        if getattr(model.config, "is_encoder_decoder", False):
             raise InputError(
-                f"{type(model).__name__} is an encoder-decoder; layerprobe reads encoders and decoders alone"
+                f"layerprobe needs a fast tokenizer (offsets into the text); {type(tokenizer).__name__} is not one"
             )
-        self.model: Any = model.to(device) if device else model
+        check_readable(model)
+        self.model: Any = model if device is None else model.to(usable_device(device))
         self.tokenizer = tokenizer
         self._text_tokenizer = text_tokenizer(tokenizer)
         self._unknown_ids = unknown_ids(tokenizer)
@@ -77,19 +91,25 @@ class Encoder:
         self.config: Any = model.config
         self.name = name or self.config.name_or_path or type(model).__name__
         self.revision = revision
-        for size in ("num_hidden_layers", "hidden_size"):
-            if not isinstance(getattr(self.config, size, None), int):
-                raise InputError(f"{type(model).__name__} states no {size}; this family is not supported")
-        self.n_layers: int = self.config.num_hidden_layers
-        self.hidden: int = self.config.hidden_size
+        self.n_layers, self.hidden = sizes(model)
         self._hooks = LayerHooks(self.base, self.n_layers)
-        self.max_length = self._limit(max_length)
+        most = limit(tokenizer, self.base, self.config)
+        self.max_length = length_read(self.name, most, max_length, usual_length)
+        self.notes = (*notes, *([] if most or max_length or usual_length else [no_limit_note(self.name)]))
+        """What a reader must know of how the model was loaded, as complete sentences."""
         # XLNet compares the sides of a pair and keeps no table of them.
-        self._uses_types = getattr(self.config, "type_vocab_size", 0) > 1 or self.config.model_type == "xlnet"
+        self._uses_types = (getattr(self.config, "type_vocab_size", 0) or 0) > 1 or self.config.model_type == "xlnet"
         # A tokenizer may know a [CLS] and yet add none.
-        self._has_cls = tokenizer.cls_token_id in tokenizer("", return_attention_mask=False)["input_ids"]
+        self._has_cls = tokenizer.cls_token_id in placed_ids(tokenizer)
         self._pooler: Any = getattr(self.base, "pooler", None)
-        self.random_pooler = self._pooler is not None and (random_pooler or _never_trained(self._pooler))
+        self.random_pooler = self._pooler is not None and (random_pooler or never_trained(self._pooler))
+        rows = len(self.base.get_input_embeddings().weight)
+        check_tokens(tokenizer, rows, self.name)
+        pad_id = tokenizer.pad_token_id
+        self._pad_id = pad_id if pad_id is not None and pad_id < rows else 0  # under the mask any token will do
+        self.takes_padding = True
+        """Whether texts of several lengths can share a batch: in some families padding changes what a text gives."""
+        self.takes_padding = takes_padding(self.base, self._trial_states, ordinary_tokens(tokenizer, rows))
 
     @classmethod
     def load(
@@ -113,11 +133,13 @@ class Encoder:
             checkpoint.model,
             checkpoint.tokenizer,
             max_length=max_length,
-            device=_device(device),
+            device=device,
             dtype=dtype,
             name=checkpoint.name,
             revision=checkpoint.revision,
             random_pooler=checkpoint.random_pooler,
+            usual_length=checkpoint.usual_length,
+            notes=checkpoint.notes,
         )
 
     @property
@@ -130,7 +152,7 @@ class Encoder:
         """Names of the model's own classes, by logit; empty without a classification head."""
         if not self.is_classifier:
             return ()
-        return tuple(str(self.config.id2label[i]) for i in range(self.config.num_labels))
+        return tuple(str(self.config.id2label[key]) for key in sorted(self.config.id2label))
 
     @property
     def has_pooler(self) -> bool:
@@ -190,8 +212,21 @@ class Encoder:
         return token_counts(encoded, self._unknown_ids)
 
     def batch(self, encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
-        """Pad the given rows on the right and put them on the device."""
-        return pad(self.tokenizer, encoded, rows, types=self._uses_types, device=self.device)
+        """Pad the given rows on the right and put them on the device.
+
+        Raises:
+            InputError: They are of several lengths, and in this family padding changes what a text gives.
+        """
+        if not self.takes_padding:
+            check_one_length(encoded, rows, type(self.base).__name__)
+        return pad(self.tokenizer, encoded, rows, types=self._uses_types, device=self.device, pad_id=self._pad_id)
+
+    def _trial_states(self, ids: Sequence[NDArray[np.int64]]) -> list[Tensor]:
+        """(batch, seq, hidden) of every layer, in the dtype of the weights, for texts given as ids."""
+        batch, layers = self.batch(Encoded.of_ids(ids), range(len(ids))), range(self.n_layers + 1)
+        with torch.no_grad():
+            states = self.with_dtype("float32").states(batch, layers)
+        return [states[layer].hidden for layer in layers]
 
     def embed(self, batch: Batch) -> Tensor:
         """(batch, seq, embedding) the input embeddings of the batch's tokens, before positions are added."""
@@ -218,7 +253,8 @@ class Encoder:
         Raises:
             InputError: No layer is named, one is not there, or one is overwritten above all that are read.
         """
-        self._check_read(layers, tuple(overwrite or ()))
+        self.check_layers((*layers, *(overwrite or ())))
+        check_read(layers, tuple(overwrite or ()))
         batch = batch if embeddings is None else batch.tiled_to(embeddings)
         found: dict[int, Tensor] = {}
         with self._borrowed(embeddings, overwrite, found, layers):
@@ -294,7 +330,7 @@ class Encoder:
         other = copy.copy(self)
         other.model = copy.deepcopy(self.model, shared)
         other.base = getattr(other.model, other.model.base_model_prefix) if self.is_classifier else other.model
-        other._hooks = LayerHooks(other.base, self.n_layers)
+        other._hooks = LayerHooks(other.base, self.n_layers, seq_first=self._hooks.seq_first)
         other._pooler = getattr(other.base, "pooler", None)
         return other
 
@@ -306,7 +342,7 @@ class Encoder:
         Raises:
             InputError: The model cannot be built anew from its settings, or a weight matrix is the trained one.
         """
-        return type(self)(
+        other = type(self)(
             build_untrained(self.base, seed),
             self.tokenizer,
             max_length=self.max_length,
@@ -315,41 +351,22 @@ class Encoder:
             revision=self.revision,
             random_pooler=True,
         )
+        other.takes_padding &= self.takes_padding  # small weights may hide what the family does
+        return other
 
-    def fingerprint(self) -> str:
-        """SHA-256 over the encoder's settings, and the name, shape, type and bytes of every parameter and buffer."""
-        # Equal weights compute something else with another number of heads, activation or mask.
-        settings = self.base.config.to_dict().items()
-        computing = {name: value for name, value in settings if name not in _LABELS and not name.startswith("_")}
-        digest = hashlib.sha256(json.dumps(computing, sort_keys=True, default=str).encode())
-        for name, tensor in sorted(self.base.state_dict().items()):
-            flat = tensor.detach().cpu().contiguous().reshape(-1)
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
-        return digest.hexdigest()
+    def fingerprint(self, poolings: Sequence[str] | None = None) -> str:
+        """SHA-256 over the encoder's settings, and the name, shape, type and bytes of every parameter and buffer.
+
+        Args:
+            poolings: Those that are read; a random pooler that is not among them is left out, so that the same
+                checkpoint is known again whatever was drawn. All that the encoder can give when None.
+        """
+        unread = self.random_pooler and poolings is not None and "pooler" not in poolings
+        return model_fingerprint(self.base, without="pooler" if unread else None)
 
     def tokenizer_fingerprint(self) -> str:
         """SHA-256 over the tokenizer's rules and the length it truncates to."""
-        rules = json.loads(self._text_tokenizer.backend_tokenizer.to_str())
-        for transient in ("truncation", "padding"):
-            rules.pop(transient, None)
-        settings = {
-            "rules": rules,
-            "max_length": self.max_length,
-            "truncation_side": self.tokenizer.truncation_side,
-            "cls": self.tokenizer.cls_token_id,
-            "token_types": self._uses_types,
-        }
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-    def _check_read(self, layers: Sequence[int], overwritten: Sequence[int]) -> None:
-        self.check_layers((*layers, *overwritten))
-        top, highest = max(layers, default=-1), max(overwritten, default=0)
-        if highest > top:
-            why = f"layer {highest} is overwritten, but the highest layer that is read is {top}, which it cannot change"
-            raise InputError(
-                f"{why}; read layer {highest} or one above it" if len(layers) else "no layer is named to read"
-            )
+        return tokenizer_fingerprint(self._text_tokenizer, max_length=self.max_length, token_types=self._uses_types)
 
     def _pool(self, first: Tensor) -> Tensor:
         # Families pool position 0 of what they are given, so they are given [CLS] alone, wherever it was.
@@ -379,31 +396,3 @@ class Encoder:
         finally:
             for module in training:
                 module.training = True
-
-    def _limit(self, asked: int | None) -> int:
-        limits = [self.tokenizer.model_max_length]
-        for name, module in self.base.named_modules():
-            if isinstance(module, nn.Embedding) and name.rpartition(".")[2] in ("position_embeddings", "wpe"):
-                # RoBERTa and its kin count positions from padding_idx + 1.
-                limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
-        limits.append(getattr(self.config, "max_position_embeddings", None) or 0)
-        limit = int(min(limit for limit in limits if limit > 0))  # some families state -1 or 0 for no limit
-        if asked is not None and not 3 <= asked <= limit:
-            raise InputError(f"max_length must lie in [3, {limit}] for {self.name}, found {asked}")
-        return asked or limit
-
-
-def _never_trained(pooler: nn.Module) -> bool:
-    """True for a bias of exact zeros, which initialisation leaves and training does not."""
-    biases = [parameter for name, parameter in pooler.named_parameters() if name.endswith("bias")]
-    return bool(biases) and all(bool((bias == 0).all()) for bias in biases)
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"cannot use device {name!r}: {first_line(error)}") from error
-    return name

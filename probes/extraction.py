@@ -105,7 +105,7 @@ def extract_features(
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)
     manifest = Manifest(
-        model=encoder.fingerprint(),
+        model=encoder.fingerprint(poolings),
         tokenizer=encoder.tokenizer_fingerprint(),
         texts=texts_fingerprint(texts, pairs),
         rows=len(texts),
@@ -313,7 +313,7 @@ def _pool(
         return len(batch)
 
     least = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
-    for done in run(pool, batches(encoded.lengths, room.budget, least)):
+    for done in run(pool, batches(encoded.lengths, room.budget, least, mixed=encoder.takes_padding)):
         tell(done)
 
 
@@ -335,7 +335,9 @@ def token_budget(encoder: Encoder) -> int:
     return BATCH_TOKENS.get(encoder.device.type, BATCH_TOKENS["cpu"])
 
 
-def batches(lengths: NDArray[np.integer[Any]], budget: int, least: int | None = None) -> Iterator[NDArray[np.int64]]:
+def batches(
+    lengths: NDArray[np.integer[Any]], budget: int, least: int | None = None, *, mixed: bool = True
+) -> Iterator[NDArray[np.int64]]:
     """Row numbers in batches of like length, longest first, at most `budget` tokens each with padding (or one text).
 
     Longest first, so that what does not fit in memory fails at once.
@@ -345,6 +347,7 @@ def batches(lengths: NDArray[np.integer[Any]], budget: int, least: int | None = 
         budget: Tokens of a batch.
         least: Where given, the last batches are smaller and smaller, down to so many tokens: of those that work on
             them side by side, none waits long for the others.
+        mixed: Whether texts of several lengths can share a batch; `Encoder.takes_padding` says so.
     """
     order = np.argsort(-lengths, kind="stable")
     left, start = int(lengths.sum()), 0
@@ -352,6 +355,8 @@ def batches(lengths: NDArray[np.integer[Any]], budget: int, least: int | None = 
         longest = int(lengths[order[start]])
         tokens = budget if least is None else min(budget, max(least, left // 4))
         stop = start + max(1, tokens // longest)
+        if not mixed:
+            stop = min(stop, start + int((lengths[order[start:stop]] == longest).sum()))
         yield order[start:stop]
         left -= int(lengths[order[start:stop]].sum())
         start = stop

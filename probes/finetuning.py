@@ -217,6 +217,11 @@ class _Student:
 
     @classmethod
     def of(cls, given: Encoder, head: str, class_names: Sequence[str], settings: TrainingSettings, seed: int) -> Self:
+        if not given.takes_padding:
+            raise InputError(
+                f"padding changes what {type(given.base).__name__} gives for a text, and fine-tuning pads; use another "
+                "encoder"
+            )
         n, length, model = len(class_names), settings.max_length or given.max_length, None
         linear = nn.Linear(given.hidden, n, device="meta").to_empty(device="cpu")
         std, generator = getattr(given.config, "initializer_range", 0.02), torch.Generator().manual_seed(seed)

@@ -214,7 +214,7 @@ def _over_batches(
         return len(rows), work(own, runner.batch(encoded, rows), rows)
 
     with tqdm(total=len(encoded.ids), desc=name, unit="text", disable=not progress) as bar, runners(encoder) as run:
-        for done, result in run(one, batches(encoded.lengths, token_budget(encoder))):
+        for done, result in run(one, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
             bar.update(done)
             yield result
 

@@ -328,7 +328,7 @@ def log_probs(
 
     bar = tqdm(total=out.shape[1], desc=f"{head.kind} head", unit="text", disable=not progress)
     with bar, head.encoder.packed(budget), runners(head.encoder) as run:
-        for done in run(fill, batches(encoded.lengths, budget)):
+        for done in run(fill, batches(encoded.lengths, budget, mixed=head.encoder.takes_padding)):
             bar.update(done)
     return log_softmax(out)
 

@@ -24,16 +24,17 @@ class _Reached(Exception):  # noqa: N818 - not an error: it leaves the forward p
 
 
 class LayerHooks:
-    """The layers of an encoder `base` with `n_layers` blocks.
+    """The layers of an encoder `base` with `n_layers` blocks; `seq_first` as another's of the same model, where known.
 
     Raises:
         InputError: Its blocks cannot be told.
     """
 
-    def __init__(self, base: nn.Module, n_layers: int) -> None:
+    def __init__(self, base: nn.Module, n_layers: int, *, seq_first: bool | None = None) -> None:
         self._base, self._n_layers = base, n_layers
         self.blocks = _blocks(base, n_layers)
-        self._seq_first: bool | None = None
+        self.seq_first = seq_first
+        """Whether the blocks take (seq, batch, hidden); None before the first pass."""
 
     @contextlib.contextmanager
     def placed(
@@ -53,9 +54,9 @@ class LayerHooks:
             overwrite: What takes the place of the states of some layers: it is read, and goes on.
             pool: The model's pooler on (batch, hidden), done again where the last layer is overwritten.
         """
-        if self._seq_first is None:
-            self._seq_first = self._takes_seq_first()
-        top, calls, swap = max(layers, default=self._n_layers), 0, self._seq_first
+        if self.seq_first is None:
+            self.seq_first = self._takes_seq_first()
+        top, calls, swap = max(layers, default=self._n_layers), 0, self.seq_first
 
         def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             nonlocal calls
@@ -160,6 +161,14 @@ class LayerHooks:
         return shapes == [(2, 1)]
 
 
+def check_read(layers: Sequence[int], overwritten: Sequence[int]) -> None:
+    """Raise unless a layer is read, and none is overwritten above all that are."""
+    top, highest = max(layers, default=-1), max(overwritten, default=0)
+    if highest > top:
+        why = f"layer {highest} is overwritten, but the highest layer that is read is {top}, which it cannot change"
+        raise InputError(f"{why}; read layer {highest} or one above it" if len(layers) else "no layer is named to read")
+
+
 def _overwritten(overwrite: Overwrite, layer: int, state: Tensor) -> Tensor:
     """The tensor that takes the place of a layer's states.
 
@@ -178,8 +187,10 @@ def _overwritten(overwrite: Overwrite, layer: int, state: Tensor) -> Tensor:
 
 def _blocks(base: nn.Module, n_layers: int) -> list[nn.Module]:
     """The modules whose calls, counted, are the layers."""
-    lists = [module for module in base.modules() if isinstance(module, nn.ModuleList)]
-    found = [entries for entries in lists if len(entries) == n_layers]
+    named = {name: module for name, module in base.named_modules() if isinstance(module, nn.ModuleList)}
+    lists = {name: entries for name, entries in named.items() if len(entries) == n_layers}
+    # A list inside a block may have as many entries.
+    found = [lists[name] for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
     groups = [module for name, module in base.named_modules() if name.endswith("albert_layer_groups")]
     if groups:  # ALBERT calls the same few modules again and again
         return list(groups[0])

@@ -267,7 +267,7 @@ def _each_batch(
         return work(runner.states(runner.batch(encoded, rows), layers))
 
     with encoder.packed(budget), runners(encoder) as run:
-        return list(run(one, batches(encoded.lengths, budget)))
+        return list(run(one, batches(encoded.lengths, budget, mixed=encoder.takes_padding)))
 
 
 # What a head loses

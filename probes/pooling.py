@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from probes.checks import InputError
 
@@ -80,6 +80,12 @@ def last(states: LayerStates) -> Tensor:
         raise InputError("a text has no token to take the last of")
     seq = states.mask.shape[1]
     return _at(states.hidden, seq - 1 - states.mask.flip(1).argmax(dim=1))
+
+
+def never_trained(pooler: nn.Module) -> bool:
+    """True for a bias of exact zeros, which initialisation leaves and training does not."""
+    biases = [parameter for name, parameter in pooler.named_parameters() if name.endswith("bias")]
+    return bool(biases) and all(bool((bias == 0).all()) for bias in biases)
 
 
 def _at(hidden: Tensor, index: Tensor) -> Tensor:

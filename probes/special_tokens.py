@@ -19,8 +19,13 @@ NAMED_TOKENS = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 def placed_tokens(tokenizer: Any) -> tuple[str, ...]:
     """The special tokens that the tokenizer places itself, sorted: its named ones and those that it adds to a text."""
     named = {getattr(tokenizer, f"{role}_token") for role in NAMED_TOKENS} - {None}
-    added = {token_id for pair in (None, "") for token_id in tokenizer("", pair)["input_ids"]}
-    return tuple(sorted(named | set(tokenizer.convert_ids_to_tokens(sorted(added)))))
+    return tuple(sorted(named | set(tokenizer.convert_ids_to_tokens(sorted(placed_ids(tokenizer))))))
+
+
+def placed_ids(tokenizer: Any) -> set[int]:
+    """Ids of the tokens that a tokenizer puts into every text or pair of texts."""
+    backend = tokenizer.backend_tokenizer  # what stands around it compares lengths, whatever they are stated as
+    return {*backend.encode("").ids, *backend.encode("", "").ids}
 
 
 def typed_tokens(tokenizer: Any) -> tuple[str, ...]:

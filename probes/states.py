@@ -118,7 +118,7 @@ def direct_scores(
 
     budget = token_budget(encoder)
     with encoder.packed(budget), runners(encoder) as run:
-        list(run(score, batches(encoded.lengths, budget)))
+        list(run(score, batches(encoded.lengths, budget, mixed=encoder.takes_padding)))
     return found
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_same_length, text_list
+from probes.special_tokens import NAMED_TOKENS, placed_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,13 @@ class Encoded:
     """(texts,) True where the text was longer than the encoder reads."""
     encodings: Any
     """Per text, the tokenizer's own record."""
+
+    @classmethod
+    def of_ids(cls, ids: Sequence[NDArray[np.int64]]) -> Encoded:
+        """Texts that are given as (seq,) token ids, none of them special."""
+        types = tuple(np.zeros_like(row) for row in ids)
+        special = tuple(np.zeros(len(row), dtype=bool) for row in ids)
+        return cls(tuple(ids), types, special, np.zeros(len(ids), dtype=bool), ())
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -91,6 +99,50 @@ class Batch:
         n = int(self.mask[i].sum())
         alone = {name: tensor[i : i + 1, :n] for name, tensor in self.inputs.items()}
         return Batch(alone, self.special[i : i + 1, :n], None if self.cls_index is None else self.cls_index[i : i + 1])
+
+
+def check_tokens(tokenizer: Any, rows: int, name: str) -> None:
+    """Raise unless every token that can stand in a text has one of the `rows` of the model's embeddings.
+
+    A special token that the tokenizer puts into no text needs none: padding stands under the mask.
+
+    Raises:
+        InputError: There are such tokens, as when tokens were added and the model was not resized.
+    """
+    vocabulary = tokenizer.get_vocab()
+    beyond = {token: i for token, i in vocabulary.items() if i >= rows}
+    if beyond:
+        placed = {
+            *placed_ids(tokenizer),
+            vocabulary.get(getattr(tokenizer.backend_tokenizer.model, "unk_token", None)),
+        }
+        unplaced = {getattr(tokenizer, f"{role}_token_id") for role in NAMED_TOKENS} - placed
+        beyond = {token: i for token, i in beyond.items() if i not in unplaced}
+    if beyond:
+        shown = ", ".join(repr(token) for token in sorted(beyond, key=lambda token: beyond[token])[:3])
+        more = f", ... ({len(beyond)} in all)" if len(beyond) > 3 else ""
+        raise InputError(
+            f"the tokenizer of {name} has tokens beyond the model's {rows} embeddings: {shown}{more}; "
+            "use the tokenizer that the model was trained with, or resize the model "
+            "(model.resize_token_embeddings(len(tokenizer))), train it and save it again"
+        )
+
+
+def check_one_length(encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]], family: str) -> None:
+    """Raise unless the rows have one length: the rule for a family to which padding is no padding."""
+    lengths = {len(encoded.ids[row]) for row in rows}
+    if len(lengths) > 1:
+        raise InputError(
+            f"padding changes what {family} gives for a text, so a batch holds texts of one length, found lengths "
+            f"{min(lengths)} to {max(lengths)}; take rows of one length at a time"
+        )
+
+
+def ordinary_tokens(tokenizer: Any, rows: int, n: int = 16) -> NDArray[np.int64]:
+    """Ids of at most `n` of the first `rows` tokens, none a special one where there are others."""
+    special = set(tokenizer.all_special_ids)
+    ids = np.unique(np.linspace(0, rows - 1, 2 * n + len(special)).astype(np.int64))
+    return np.array([i for i in ids.tolist() if i not in special][-n:] or ids.tolist(), dtype=np.int64)
 
 
 def encode(
@@ -168,10 +220,11 @@ def pad(
     *,
     types: bool,
     device: torch.device,
+    pad_id: int,
 ) -> Batch:
-    """The given rows as one batch, padded on the right."""
+    """The given rows as one batch, padded on the right; `pad_id`, which stands under the mask, is any that exists."""
     seq = max(len(encoded.ids[row]) for row in rows)
-    ids = np.full((len(rows), seq), tokenizer.pad_token_id or 0, dtype=np.int64)
+    ids = np.full((len(rows), seq), pad_id, dtype=np.int64)
     sides, mask, special = (np.zeros((len(rows), seq), dtype=np.int64) for _ in range(3))
     for i, row in enumerate(rows):
         n = len(encoded.ids[row])

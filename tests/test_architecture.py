@@ -12,10 +12,11 @@ PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
     "checks typed folders tables schema sealing sequences labels rare cautions display results dealing data records "
-    "classes rows decoding delimited sources reading controlled threads checkpoints special_tokens tokens pooling "
-    "packing precision hooks encoder runners store extraction distributed frames solver logistic classifiers places "
-    "metrics uncertainty shares information controls depth detection untrained scores sweep studies words heads "
-    "baselines uninformed paths methods attribution agreement states flow contributions movement faithfulness "
+    "classes rows decoding delimited sources reading controlled threads devices model_folders fingerprints limits "
+    "trial weights checkpoints special_tokens tokens pooling packing precision hooks encoder runners store extraction "
+    "distributed frames solver logistic classifiers places metrics uncertainty shares information controls depth "
+    "detection untrained scores sweep studies words heads baselines uninformed paths methods attribution agreement "
+    "states flow contributions movement faithfulness"
     "infidelity rationales vocabulary audit randomisation geometry erasure interventions training finetuning"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
@@ -29,7 +30,7 @@ OWNERS = {
     "jinja2": {"reports/render.py"},
     "ray": {"probes/distributed.py"},
     "tyro": {"analyses/__main__.py"},
-    "transformers": {"probes/checkpoints.py", "probes/training.py"},
+    "transformers": {"probes/checkpoints.py", "probes/training.py", "probes/weights.py"},
     "accelerate": {"probes/finetuning.py"},
 }
 
