@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -319,11 +319,11 @@ class Job:
             numbers = {"n": n, "total": total, "max_length": self.encoder.max_length}
             yield Claim("truncated", "measured", numbers=numbers)
         for name, (n, total) in self.unknown_tokens.items():
-            numbers = {"split": name, "n": n, "total": total, "share": n / total}
-            yield Claim("unknown_tokens", "measured", numbers=numbers)
+            shares: dict[str, Any] = {"split": name, "n": n, "total": total, "share": n / total}
+            yield Claim("unknown_tokens", "measured", numbers=shares)
         if repeated := self.splits.leakage.exact:
             total = len(self.splits.test)
-            leaked = {"n": repeated, "total": total, "share": repeated / total, "split": "test"}
+            leaked: dict[str, Any] = {"n": repeated, "total": total, "share": repeated / total, "split": "test"}
             yield Claim("leakage", "measured", numbers=leaked)
 
     def provenance(self) -> Provenance:

@@ -99,7 +99,7 @@ def few_notes(task: str, classes: Sequence[str], counts: Mapping[str, NDArray[np
     if not few.any():
         return []
     total = np.sum(list(counts.values()), axis=0)
-    rarest = [i for i in np.argsort(total, kind="stable") if few[i]]
+    rarest = [i for i in np.argsort(total, kind="stable").tolist() if few[i]]
 
     def texts_of(i: int) -> str:
         return f"{spelt(classes[i])} ({', '.join(f'{texts[i]:,} {name}' for name, texts in counts.items())})"
@@ -116,7 +116,7 @@ def absent_notes(task: str, classes: Sequence[str], counts: Mapping[str, NDArray
     """Notes on the classes that have no text in a split."""
     notes = []
     for name, texts in counts.items():
-        absent = [classes[i] for i in np.flatnonzero(texts == 0)]
+        absent = [classes[i] for i in np.flatnonzero(texts == 0).tolist()]
         if absent:
             notes.append(f"No {name} text of {task} has the class {quoted(absent)}.")
     return notes
@@ -155,7 +155,7 @@ def check_classes_meet(task: str, classes: Sequence[str], counts: Mapping[str, N
         classes: Names by class id.
         counts: Split -> (classes,) texts.
     """
-    names = {name: [classes[i] for i in np.flatnonzero(texts)] for name, texts in counts.items()}
+    names = {name: [classes[i] for i in np.flatnonzero(texts).tolist()] for name, texts in counts.items()}
     if len(names["train"]) == 1:
         raise InputError(f"the training texts of label column {task!r} have one class only")
     for name, own in names.items():

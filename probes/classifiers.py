@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import warnings
@@ -21,6 +22,8 @@ DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the L2 penalty, strong to weak, as scikit-learn counts them (on a sum over examples)."""
 ROUGH = 1e-5
 """Tolerance, in nats an example, of fits that count on average: floors, controls, resampled training sets."""
+MOST_WEIGHTS = 2**23
+"""Weights of a bag of words, one for each word and class; the solver holds some ten numbers for each."""
 BAG_OF_WORDS_CS = (0.1, 1.0, 10.0, 100.0)
 """TF-IDF rows have length 1, not one unit in each dimension: they need a weaker penalty."""
 
@@ -205,16 +208,22 @@ def bag_of_words(
     test: Sequence[str],
     *,
     n_classes: int,
-) -> NDArray[np.float64]:
-    """(examples, classes) log probabilities on `test` of logistic regression on TF-IDF words, C chosen alike."""
+) -> tuple[NDArray[np.float64], int | None]:
+    """Logistic regression on TF-IDF words, C chosen alike: what it says on `test`, and how many words it was left.
+
+    Returns:
+        (examples, classes) log probabilities; and the number of words where the rarest were left out, as a weight for
+        each word and class would be more than `MOST_WEIGHTS`, else None.
+    """
     from probes.threads import few_cores
 
     texts, labels = train
     with few_cores(0):  # products with sparse rows: OpenBLAS would start its threads for the vectors between them
         words, path = _word_path(texts, labels, n_classes=n_classes)
+        most = words.max_features if len(words.vocabulary_) == words.max_features else None
         if not isinstance(validation, Folds):
             chosen = select_probe(path, words.transform(validation[0]), validation[1])
-            return chosen.probe.log_prob(words.transform(test))
+            return chosen.probe.log_prob(words.transform(test)), most
         losses = np.zeros(len(BAG_OF_WORDS_CS))
         for held_out in validation.parts:
             rest = np.setdiff1d(np.arange(len(labels)), held_out)
@@ -222,7 +231,8 @@ def bag_of_words(
             unseen = known.transform([texts[i] for i in held_out])
             for i, fitted in enumerate(own_path):
                 losses[i] -= fitted.log_prob(unseen)[np.arange(len(held_out)), labels[held_out]].sum()
-        return list(path)[int(losses.argmin())].log_prob(words.transform(test))
+        best = next(itertools.islice(path, int(losses.argmin()), None))
+        return best.log_prob(words.transform(test)), most
 
 
 def _word_path(
@@ -232,7 +242,12 @@ def _word_path(
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Single characters count as words too: "?" aside, "I" or "a" can carry a label.
-    words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b|[^\w\s]", sublinear_tf=True, dtype=np.float64)
+    words = TfidfVectorizer(
+        token_pattern=r"(?u)\b\w+\b|[^\w\s]",
+        sublinear_tf=True,
+        dtype=np.float64,
+        max_features=max(1, MOST_WEIGHTS // n_classes),
+    )
     return words, _sparse_path(words.fit_transform(texts), labels, BAG_OF_WORDS_CS, n_classes=n_classes)
 
 

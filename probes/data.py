@@ -23,12 +23,11 @@ from probes.cautions import (
     share_notes,
     too_few,
 )
-from probes.checks import InputError, check_labels, check_same_length, choose
+from probes.checks import InputError, check_labels, check_same_length, choose, text_list
 from probes.dealing import hold_out, units_of
-from probes.labels import class_ids, class_name, note_alike
-from probes.labels import sort_names as sort_names
+from probes.labels import class_name, label_codes, note_alike
 from probes.rare import check_rare, check_several, class_counts, without_rare
-from probes.sequences import as_ids, as_list, as_texts
+from probes.sequences import as_ids, as_list
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"validation": 0.15, "test": 0.15}
@@ -63,8 +62,8 @@ class TextDataset:
     def __post_init__(self) -> None:
         for task in self.rationales:
             choose("label column", task, self.labels)
-        owned: dict[str, object] = {"texts": as_texts(self.texts, "text")}
-        owned["pairs"] = None if self.pairs is None else as_texts(self.pairs, "pair")
+        owned: dict[str, object] = {"texts": tuple(text_list(self.texts))}
+        owned["pairs"] = None if self.pairs is None else tuple(text_list(self.pairs, "pairs"))
         owned["groups"] = None if self.groups is None else _names(self.groups, "group")
         owned["input_types"] = None if self.input_types is None else _names(self.input_types, "input type")
         owned["labels"] = {task: as_ids(ids, f"labels of {task!r}") for task, ids in self.labels.items()}
@@ -114,12 +113,12 @@ class TextDataset:
         columns, names = _by_column(labels), {} if class_names is None else _by_column(class_names)
         for task in names:
             choose("label column", task, columns)
-        coded = {task: class_ids(values, task, names.get(task)) for task, values in columns.items()}
+        coded = {task: label_codes(values, task, names.get(task)) for task, values in columns.items()}
         spans = {} if rationales is None else _by_column(rationales)
         return cls(
             source=source,
-            texts=as_texts(texts, "text"),
-            pairs=None if pairs is None else as_texts(pairs, "pair"),
+            texts=tuple(text_list(texts)),
+            pairs=None if pairs is None else tuple(text_list(pairs, "pairs")),
             labels={task: np.array(ids, dtype=np.int64) for task, (ids, _) in coded.items()},
             class_names={task: ordered for task, (_, ordered) in coded.items()},
             rationales={task: tuple(as_list(each, f"rationales of {task!r}")) for task, each in spans.items()},
@@ -129,18 +128,19 @@ class TextDataset:
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Self:
         """These rows, in this order."""
+        kept = rows.tolist()
 
-        def some(column: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-            return None if column is None else tuple(column[row] for row in rows.tolist())
+        def some(column: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(column[row] for row in kept)
 
         return dataclasses.replace(
             self,
             texts=some(self.texts),
-            pairs=some(self.pairs),
+            pairs=None if self.pairs is None else some(self.pairs),
             labels={task: ids[rows] for task, ids in self.labels.items()},
             rationales={task: some(spans) for task, spans in self.rationales.items()},
-            groups=some(self.groups),
-            input_types=some(self.input_types),
+            groups=None if self.groups is None else some(self.groups),
+            input_types=None if self.input_types is None else some(self.input_types),
             source_rows=None if self.source_rows is None else self.source_rows[rows],
         )
 

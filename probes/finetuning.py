@@ -23,13 +23,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from probes.checkpoints import build_classifier, quiet
-from probes.checks import InputError, check_labels, check_same_length, choose
+from probes.checks import InputError, check_labels, check_same_length, choose, text_list
 from probes.data import Split
 from probes.encoder import Encoder
 from probes.heads import Head, ModelHead, ProbeHead
 from probes.logistic import FittedProbe
 from probes.pooling import POOLINGS, LayerStates
-from probes.sequences import as_ids, as_texts
+from probes.sequences import as_ids
 from probes.store import texts_fingerprint, write_whole
 from probes.training import Epoch, Side, TrainingSettings, train_epochs
 
@@ -47,8 +47,8 @@ class LabelledTexts:
     pairs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "texts", as_texts(self.texts, "text"))
-        object.__setattr__(self, "pairs", None if self.pairs is None else as_texts(self.pairs, "pair"))
+        object.__setattr__(self, "texts", tuple(text_list(self.texts)))
+        object.__setattr__(self, "pairs", None if self.pairs is None else tuple(text_list(self.pairs, "pairs")))
         object.__setattr__(self, "labels", as_ids(self.labels, "labels"))
         check_same_length(texts=self.texts, labels=self.labels, pairs=self.pairs)
 

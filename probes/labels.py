@@ -26,7 +26,7 @@ def class_name(value: object) -> str | None:
     return unicodedata.normalize("NFC", text).strip() or None
 
 
-def class_ids(values: object, task: str, names: Sequence[str] | None = None) -> tuple[list[int], tuple[str, ...]]:
+def label_codes(values: object, task: str, names: Sequence[str] | None = None) -> tuple[list[int], tuple[str, ...]]:
     """The class id of each label, and the names by class id.
 
     Args:

@@ -50,7 +50,7 @@ def without_rare(
         gone = (before[task] > 0) & (counts[task] == 0)
         kept[task] = tuple(each for each, is_gone in zip(classes, gone, strict=True) if not is_gone)
         if gone.any():
-            lost = [classes[i] for i in np.flatnonzero(gone)]
+            lost = [classes[i] for i in np.flatnonzero(gone).tolist()]
             texts, what = int(before[task][gone].sum()), "class" if len(lost) == 1 else "classes"
             notes.append(
                 f"{texts:,} {'text' if texts == 1 else 'texts'} of {len(lost):,} {what} of {task}, with too few texts "
@@ -68,7 +68,7 @@ def check_rare(counts: Labels, names: Mapping[str, Sequence[str]]) -> None:
     """
     found = []
     for task, ids in _rare(counts).items():
-        classes = [names[task][i] for i in ids]
+        classes = [names[task][i] for i in ids.tolist()]
         if len(classes) == 1:
             found.append(f"class {spelt(classes[0])} of label column {task!r} has one text")
         else:

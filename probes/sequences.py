@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError
+from probes.checks import InputError, class_ids
 
 TO_LIST = ("tolist", "to_list", "to_pylist")
 """Methods that arrays, tensors, Series, Indexes and Arrow columns have; a Series' own index plays no part in them."""
@@ -25,7 +25,8 @@ def as_list(values: object, name: str) -> list[Any]:
         InputError: It has no items, or they have no order.
     """
     if isinstance(values, str | bytes | Mapping | set | frozenset) or hasattr(values, "columns"):
-        raise InputError(f"{name} must be a sequence, found {_kind(values)}")
+        hint = "; name one column of it" if hasattr(values, "columns") or isinstance(values, Mapping) else ""
+        raise InputError(f"{name} must be a sequence, found {_kind(values)}{hint}")
     for method in TO_LIST:
         if hasattr(values, method):
             values = getattr(values, method)()
@@ -35,29 +36,13 @@ def as_list(values: object, name: str) -> list[Any]:
     return [_plain(value) for value in values]
 
 
-def as_texts(values: object, name: str) -> tuple[str, ...]:
-    """The items as texts.
-
-    Args:
-        values: Texts in an order.
-        name: What an error calls one of them.
+def as_ids(values: object, name: str) -> NDArray[np.integer[Any]]:
+    """The items as an array of class ids, whose range is not looked at.
 
     Raises:
-        InputError: It is no sequence, or one of its items is not text.
+        InputError: It is no sequence of whole numbers.
     """
-    if type(values) is tuple and all(type(value) is str for value in values):
-        return values
-    found = as_list(values, f"{name}s")
-    for row, value in enumerate(found):
-        if not isinstance(value, str):
-            raise InputError(f"{name} {row} is {described(value)}, not text")
-    return tuple(map(str, found))
-
-
-def as_ids(values: object, name: str) -> NDArray[np.int64]:
-    """The items as class ids; what is not whole numbers is left for `check_labels` to refuse."""
-    ids = values if isinstance(values, np.ndarray) and values.ndim else np.asarray(as_list(values, name))
-    return ids if len(ids) else np.zeros(0, dtype=np.int64)
+    return class_ids(values if hasattr(values, "__len__") else as_list(values, name), name=name)
 
 
 def described(value: object) -> str:

@@ -157,12 +157,18 @@ def sweep_probes(
                 for name, result in each.studied.items():
                     found[name][each.task, point] = result
             bar.update(len(fitted))
-    done = {}
+    done, notes = {}, list(_care(selections, found))
     for task, classes in names.items():
         said, n = predictions[task], len(test.labels[task])
         said["majority"] = Predictions.of(np.tile(uninformed(train.labels[task], n_classes=len(classes)), (n, 1)))
         if all(split.texts is not None for split in splits.values()):
-            said["bag_of_words"] = Predictions.of(_words(splits, task, parts.get(task), order, len(classes)))
+            log_prob, most_words = _words(splits, task, parts.get(task), order, len(classes))
+            said["bag_of_words"] = Predictions.of(log_prob)
+            if most_words is not None:
+                notes.append(
+                    f"The bag of words of {task} has the {most_words:,} most frequent words alone, as it takes a "
+                    f"weight for each of them and of the {len(classes):,} classes."
+                )
         if task in said_by_heads:
             said["model_head"] = said_by_heads[task]
         resampled = bootstrap(test.labels[task], list(said.values()), seed=seed)
@@ -180,7 +186,7 @@ def sweep_probes(
             best=min(eligible, key=lambda point: scores[task][point]["log_loss"]),
             resampled=resampled,
         )
-    return Sweep(done, model=model, seed=seed, notes=tuple(_care(selections, found)), studies=found)
+    return Sweep(done, model=model, seed=seed, notes=tuple(notes), studies=found)
 
 
 def _care(
@@ -214,8 +220,8 @@ def training_folds(train: Examples, n: int, *, seed: int, order: NDArray[np.int6
 
 def _words(
     splits: Mapping[str, Examples], task: str, folds: Folds | None, order: NDArray[np.int64], n_classes: int
-) -> NDArray[np.float64]:
-    """The bag of words' log probabilities on test."""
+) -> tuple[NDArray[np.float64], int | None]:
+    """The bag of words' log probabilities on test, and how many words it was left, where some were left out."""
     read = {name: (split.texts or (), split.labels[task]) for name, split in splits.items()}
     texts, labels = read["train"]
     train = [texts[row] for row in order], labels[order]

@@ -16,8 +16,8 @@ ORDER = (
     "trial weights checkpoints special_tokens tokens pooling packing precision hooks encoder runners store extraction "
     "distributed frames solver logistic classifiers places metrics uncertainty shares information controls depth "
     "detection untrained scores sweep studies words heads baselines uninformed paths methods attribution agreement "
-    "states flow contributions movement faithfulness"
-    "infidelity rationales vocabulary audit randomisation geometry erasure interventions training finetuning"
+    "states flow contributions movement faithfulness infidelity rationales vocabulary audit randomisation geometry "
+    "erasure interventions training finetuning"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {

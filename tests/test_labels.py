@@ -138,7 +138,7 @@ def test_what_can_be_no_labels_is_one_clear_line(case):
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(None, "None"), (NAN, "nan"), (pd.NA, "None"), (b"x", "a bytes"), (3, "3"), (["x"], "a list"), (True, "True")],
+    [(None, "None"), (NAN, "nan"), (pd.NA, "<NA>"), (b"x", "b'x'"), (3, "3"), (["x"], r"\['x'\]"), (True, "True")],
 )
 def test_what_is_not_text_is_named_by_its_row(value, said):
     for make in (
@@ -152,10 +152,17 @@ def test_what_is_not_text_is_named_by_its_row(value, said):
         TextDataset.of(TEXTS, ["x", "y", "x", "y"], pairs=[TEXTS[0], value, *TEXTS[2:]])
 
 
-@pytest.mark.parametrize("name", ["texts", "pairs", "groups", "input_types"])
-def test_a_text_is_no_sequence_of_its_characters(name):
-    what = name.replace("_", " ")
-    with pytest.raises(InputError, match=f"{what} must be a sequence, found the text 'abcd'"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("texts", r"texts must be a list of texts, found a single one \('abcd'\); put it into a list"),
+        ("pairs", r"pairs must be a list of texts, found a single one \('abcd'\); put it into a list"),
+        ("groups", "groups must be a sequence, found the text 'abcd'"),
+        ("input_types", "input types must be a sequence, found the text 'abcd'"),
+    ],
+)
+def test_a_text_is_no_sequence_of_its_characters(name, message):
+    with pytest.raises(InputError, match=message):
         TextDataset.of(**{"texts": TEXTS, "labels": ["x", "y", "x", "y"], name: "abcd"})
 
 

@@ -118,6 +118,17 @@ def test_the_models_own_head_is_a_row_beside_the_probes():
     assert row["lower"].item() < 1.0
 
 
+def test_a_bag_of_words_of_many_words_and_classes_is_left_the_frequent_ones_with_a_note(monkeypatch):
+    whole = sweep_probes(split(0), split(1), split(2), layers=[0])
+    assert not any("bag of words" in note for note in whole.notes)
+    monkeypatch.setattr("probes.classifiers.MOST_WEIGHTS", 6)
+    few = sweep_probes(split(0), split(1), split(2), layers=[0])
+    for task, n_words, n_classes in (("three", 2, 3), ("two", 3, 2)):
+        assert few.tasks[task].predictions["bag_of_words"].log_prob.shape == (240, n_classes)
+        note = f"The bag of words of {task} has the {n_words} most frequent words alone, as it takes a weight "
+        assert any(each.startswith(note) for each in few.notes)
+
+
 def test_without_texts_there_is_no_bag_of_words():
     sweep = sweep_probes(*(split(i, texts=False) for i in range(3)))
     assert "bag_of_words" not in set(sweep.metrics["probe"])
