@@ -24,6 +24,7 @@ from probes.cautions import (
     too_few,
 )
 from probes.checks import InputError, check_labels, check_same_length, choose, text_list
+from probes.classes import note_names
 from probes.dealing import hold_out, units_of
 from probes.labels import class_name, label_codes, note_alike
 from probes.rare import check_rare, check_several, class_counts, without_rare
@@ -304,7 +305,10 @@ def make_splits(
         del given["validation"]
     datasets = _same_classes({name: dataset for name, dataset in given.items() if dataset is not None})
     names = datasets["train"].class_names
-    alike = [note for task, classes in names.items() for note in note_alike(classes, f"classes of {task}")]
+    told = list(notes)
+    for task, classes in names.items():
+        told += note_names([classes[i] for d in datasets.values() for i in d.labels[task].tolist()], task)
+        told += note_alike(classes, f"classes of {task}")
     check_several(names)
     if drop_rare:
         rows, names, rare = without_rare({name: d.labels for name, d in datasets.items()}, names)
@@ -326,7 +330,7 @@ def make_splits(
     for name in given:
         dataset = datasets.get(name, train)
         splits[name] = Split(dataset, rows[name] if name in rows else np.arange(len(dataset.texts)))
-    told = [*notes, *alike, *rare, *_notes(splits, held)]
+    told += [*rare, *_notes(splits, held)]
     return Splits(splits["train"], splits.get("validation"), splits["test"], tuple(told))
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from probes.checks import InputError
-from probes.classes import note_names
 from probes.data import Splits, TextDataset, make_splits
 from probes.rows import (
     Columns,
@@ -102,9 +101,7 @@ def read_splits(
     notes += told
     names: dict[str, tuple[str, ...]] = {}
     for task in tasks["train"].labels:
-        every = [name for rows in tasks.values() for name in rows.labels[task]]
-        names[task] = name_classes(every, task)
-        notes += note_names(every, task)
+        names[task] = name_classes([name for rows in tasks.values() for name in rows.labels[task]], task)
     made = {name: _dataset(rows, names, sources[name]) for name, rows in tasks.items()}
     # By the first task alone, a rare value of a list might leave the training side.
     stratify = () if names.keys() == columns else tuple(names)

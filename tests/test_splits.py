@@ -165,6 +165,11 @@ def test_datasets_that_do_not_go_together_are_one_clear_line(others, message):
         make_splits(dataset(COMMON), **others)
 
 
+def test_marks_of_missing_labels_are_noted_where_labels_come_from_memory_too():
+    splits = make_splits(dataset([-1] * 12 + [0, 1] * 60))
+    assert splits.notes[0].startswith("12 of 132 labels of label are -1, which often marks a text without a label")
+
+
 def test_classes_of_two_texts_cannot_reach_three_splits_and_the_message_says_why():
     pairs = dataset([f"c{i // 2:03}" for i in range(400)])
     with pytest.raises(InputError, match=r"each class keeps a text in train and gives one to validation, .* has three"):
