@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +18,19 @@ import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from probes.checks import InputError, TextError, check_same_length, shorten, text_list
+from probes.checks import InputError, TextError, as_path, check_same_length, shorten, text_list
 from probes.encoder import Encoder
-from probes.pooling import POOLINGS
+from probes.pooling import POOLINGS, pooling_identity
 from probes.runners import Run, runners
-from probes.store import FeatureStore, Manifest, texts_fingerprint
-from probes.tokens import Batch, Encoded
+from probes.store import FIRST_ROWS, FeatureStore, Manifest, texts_fingerprint
+from probes.tokens import Batch, Encoded, joined
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
 BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
 """Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooled."""
 SHARD_ROWS = 2048
+TOKENISED = 256
+"""Texts tokenised at once: a run that is interrupted waits for no more."""
 SMALLEST_PART = 8
 """Of a CPU's batch: the last batches of a shard are cut down to it."""
 
@@ -56,10 +60,10 @@ def extract_features(
     texts: Iterable[str],
     pairs: Iterable[str] | None = None,
     *,
-    poolings: Sequence[str] | None = None,
-    layers: Sequence[int] | None = None,
-    store: Path | None = None,
-    cache: Path = DEFAULT_CACHE,
+    poolings: Sequence[str] | str | None = None,
+    layers: Sequence[int] | int | None = None,
+    store: Path | str | None = None,
+    cache: Path | str = DEFAULT_CACHE,
     stored_dtype: str = "float32",
     batch_tokens: int | None = None,
     shard_rows: int = SHARD_ROWS,
@@ -73,13 +77,14 @@ def extract_features(
         encoder: Computes in its own dtype; vectors are pooled in float32.
         texts: (examples,) a list, column, array or other ordered iterable of texts.
         pairs: (examples,) second texts, or None.
-        poolings: Names from `probes.pooling.POOLINGS`; the encoder's `usual_poolings` when None.
+        poolings: Names from `probes.pooling.POOLINGS`; the encoder's `usual_poolings` when None. Vectors of a function
+            that is not ours are kept under what it computes, so that those of a changed one are made anew.
         layers: In [0, n_layers]; all when None.
         store: Folder of the store; one named after its contents, inside `cache`, when None.
         cache: Folder of stores.
         stored_dtype: float32 or float16.
         batch_tokens: Tokens of a batch, padding counted; what suits the device when None.
-        shard_rows: Texts of a file.
+        shard_rows: Texts of a file; the first files hold fewer, so that what is done is kept early.
         part: (i, n): extract every n-th shard only, from the i-th on. n processes or machines with one `store` or
             `cache` share the work so, in any order and without a word to each other; the last finds one whole store.
         engine: Who fills the shards: `fill_shards`, in this process, when None; or `probes.distributed.RayEngine`.
@@ -94,16 +99,20 @@ def extract_features(
             itself.
         StoreMismatch: `store` was made from something else.
         OSError: A file cannot be written; the finished ones are kept.
+        KeyboardInterrupt: The user has stopped it; its message says of how many texts the features are kept.
     """
     texts = text_list(texts)
     pairs = None if pairs is None else text_list(pairs, "pairs")
     check_same_length(texts=texts, pairs=pairs)
     if not texts:
         raise InputError("there are no texts to extract features of")
-    poolings = tuple(poolings or encoder.usual_poolings)
-    layers = tuple(sorted(set(layers))) if layers is not None else tuple(range(encoder.n_layers + 1))
+    poolings = (poolings,) if isinstance(poolings, str) else tuple(poolings or encoder.usual_poolings)
+    layers = range(encoder.n_layers + 1) if layers is None else [layers] if isinstance(layers, int) else layers
+    layers = tuple(sorted(set(layers)))
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)
+    for pooling in poolings:
+        pooling_identity(pooling)  # refused before the work, if at all
     manifest = Manifest(
         model=encoder.fingerprint(poolings),
         tokenizer=encoder.tokenizer_fingerprint(),
@@ -115,11 +124,15 @@ def extract_features(
         stored_dtype=stored_dtype,
         batch_tokens=token_budget(encoder) if batch_tokens is None else batch_tokens,
         shard_rows=shard_rows,
+        first_rows=FIRST_ROWS,
     )
+    if isinstance(part, str) or len(part) != 2 or not all(isinstance(number, int) for number in part):
+        raise InputError(f"part must be two whole numbers, as (1, 3) for the first of three, found {part!r}")
     index, parts = part
     if not 1 <= index <= parts:
         raise InputError(f"part {index} of {parts} does not exist; name 1 to {parts} of them")
-    features = FeatureStore.create(store or cache.expanduser() / manifest.key, manifest)
+    folder = as_path(cache, name="cache").expanduser() / manifest.key if store is None else as_path(store, name="store")
+    features = FeatureStore.create(folder, manifest)
 
     def work() -> Iterator[Work]:
         for shard, rows in features.shards():
@@ -130,7 +143,11 @@ def extract_features(
                 bar.update(rows.stop - rows.start)
 
     with tqdm(total=len(texts), desc="features", unit="text", disable=not progress) as bar:
-        (engine or fill_shards)(encoder, features, work(), bar.update)
+        try:
+            (engine or fill_shards)(encoder, features, work(), bar.update)
+        except KeyboardInterrupt as interrupt:
+            done = features.rows_done(poolings)
+            raise KeyboardInterrupt(f"features of {done:,} of {len(texts):,} texts are kept") from interrupt
     return features
 
 
@@ -154,18 +171,26 @@ def fill_shards(
     Warns:
         MemoryWarning: A batch did not fit in memory.
     """
-    manifest = store.manifest
+    manifest, stopped = store.manifest, threading.Event()
     room = room or Room(manifest.batch_tokens)
 
     def first(todo: Work) -> int:
         """Number of its first text among all."""
-        return todo.shard * manifest.shard_rows
+        return manifest.windows[todo.shard].start
 
     def tokenise(todo: Work | None) -> Encoded | None:
         if todo is None:
             return None
-        # The tokenizer's own records are larger than all that is needed here.
-        return dataclasses.replace(encoder.encode(todo.texts, todo.pairs, first=first(todo)), encodings=())
+        parts = []
+        for start in range(0, len(todo.texts), TOKENISED):
+            if stopped.is_set():
+                return None
+            rows = slice(start, start + TOKENISED)
+            pairs = None if todo.pairs is None else todo.pairs[rows]
+            part = encoder.encode(todo.texts[rows], pairs, first=first(todo) + start)
+            # The tokenizer's own records are larger than all that is needed here.
+            parts.append(dataclasses.replace(part, encodings=()))
+        return joined(parts)
 
     def write(todo: Work, pooled: NDArray[np.float32], counts: NDArray[np.int64], truncated: int) -> None:
         if store.tokens(todo.shard) is None:
@@ -183,6 +208,7 @@ def fill_shards(
         runners(encoder) as run,
         ThreadPoolExecutor(1) as before,
         ThreadPoolExecutor(1) as after,
+        _set_at_end(stopped),
     ):
         tokenised, written = before.submit(tokenise, todo), after.submit(lambda: None)
         while todo is not None and (encoded := tokenised.result()) is not None:
@@ -220,6 +246,15 @@ def token_counts(
             store.write_tokens(shard, shard_counts)
         counts.append(shard_counts)
     return np.concatenate(counts)
+
+
+@contextlib.contextmanager
+def _set_at_end(event: threading.Event) -> Iterator[None]:
+    """However the block ends."""
+    try:
+        yield
+    finally:
+        event.set()
 
 
 def pool_texts(

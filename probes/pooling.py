@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from probes.checks import InputError
+from probes.checks import InputError, choose
+from probes.digests import OWN_VERSION, UnknownContentError, function_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,3 +109,26 @@ POOLINGS: dict[str, Callable[[LayerStates], Tensor]] = {
     "last": last,
     "content": content,
 }
+
+BUILT_IN = dict(POOLINGS)
+
+
+def pooling_identity(name: str) -> str:
+    """What the vectors of a pooling are kept under: its name, and the digest of its function if that is not ours.
+
+    Raises:
+        InputError: There is no such pooling, its name cannot be a file's, or its function refers to something that
+            could change without a trace.
+    """
+    function = choose("pooling", name, POOLINGS)
+    if function is BUILT_IN.get(name):
+        return name if OWN_VERSION == 1 else f"{name}.v{OWN_VERSION}"
+    if not name or not all(character.isalnum() or character in "_-" for character in name):
+        raise InputError(f"a pooling's name must be letters, digits, _ and -, found {name!r}; rename it in POOLINGS")
+    try:
+        return f"{name}.{function_digest(function)[:20]}"
+    except UnknownContentError as error:
+        raise InputError(
+            f"the pooling {name!r} cannot be kept on disk, as a change of it would not be noticed: {error}; "
+            "let it refer to numbers, texts, arrays, tensors, modules and functions only"
+        ) from error

@@ -12,7 +12,7 @@ import torch
 
 from probes import packing
 from probes.encoder import Encoder
-from probes.threads import side_by_side
+from probes.threads import check_stopped, side_by_side
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,6 +49,7 @@ def runners(encoder: Encoder, *, most: int = MAX_RUNNERS) -> Iterator[Run]:
         count = free.qsize()
 
     def one(work: Callable[[T, Encoder], R], item: T) -> R:
+        check_stopped()
         runner = free.get()
         try:
             return work(item, runner)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.frames import Products, Rotation, Whitening
+from probes.threads import check_stopped
 
 BASIS_ROWS = 4096
 """Rows that the principal components are taken from, or 4 for each of them; they set the pace, not the solution."""
@@ -325,6 +326,7 @@ def _minimise(task: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tens
     loss, gradient = task.at(x)
     moves = _Moves(x.new_empty((len(x), 2, 0, x[0].numel())))
     for _ in range(max_iter):
+        check_stopped()
         direction = moves.direction(gradient)
         slope = _dot(direction, gradient)
         left = left & (slope < -2 * tol)  # along a Newton direction the loss falls by half the slope

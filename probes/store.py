@@ -10,11 +10,11 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from glob import escape
 from pathlib import Path
 from socket import gethostname
@@ -25,13 +25,16 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from probes.checks import InputError, choose
+from probes.checks import InputError, as_path, choose, not_finite
+from probes.pooling import pooling_identity
 
 if sys.platform != "win32":  # there a killed writer's file stays until the store is deleted
     import fcntl
 
-FORMAT = 1
+FORMAT = 2
 """Of the shards' headers; a cache keeps stores of other formats under other names."""
+FIRST_ROWS = 256
+"""Texts of the first shard, where shards are larger; each later one holds twice as many until it has them all."""
 
 PART = ".part"
 """Ending of a file that is being written."""
@@ -61,12 +64,18 @@ class Manifest:
     stored_dtype: str
     batch_tokens: int
     shard_rows: int
+    """Texts of a full shard."""
+    first_rows: int
+    """Texts of the first shard at most; the next ones double until they are full, so that early work is kept early."""
 
     def __post_init__(self) -> None:
         choose("stored dtype", self.stored_dtype, STORED_DTYPES)
-        for name in ("rows", "batch_tokens", "shard_rows"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, found {getattr(self, name)!r}")
+        for name in ("rows", "batch_tokens", "shard_rows", "first_rows"):
+            size = getattr(self, name)
+            if not isinstance(size, int) or isinstance(size, bool):
+                raise InputError(f"{name} must be a whole number, found {size!r}")
+            if size < 1:
+                raise InputError(f"{name} must be at least 1, found {size!r}")
         if not self.layers:
             raise InputError("no layer is asked for; name at least one")
 
@@ -74,6 +83,15 @@ class Manifest:
     def key(self) -> str:
         """Name of the store in a cache."""
         return _said_digest({"format": FORMAT, **dataclasses.asdict(self)})[:32]
+
+    @cached_property
+    def windows(self) -> tuple[slice, ...]:
+        """The consecutive rows that each shard holds."""
+        windows, start, size = [], 0, min(self.first_rows, self.shard_rows)
+        while start < self.rows:
+            windows.append(slice(start, min(start + size, self.rows)))
+            start, size = start + size, min(2 * size, self.shard_rows)
+        return tuple(windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +102,18 @@ class FeatureStore:
     manifest: Manifest
 
     @classmethod
-    def create(cls, folder: Path, manifest: Manifest) -> FeatureStore:
+    def create(cls, folder: Path | str, manifest: Manifest) -> FeatureStore:
         """The store in `folder`, made now or left there by an earlier run.
 
         Raises:
             StoreMismatch: It was made from something else.
+            OSError: The folder or its manifest cannot be written; the path is named.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = as_path(folder, name="store")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from error
         _clear_abandoned(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
@@ -106,12 +129,13 @@ class FeatureStore:
         return found
 
     @classmethod
-    def open(cls, folder: Path) -> FeatureStore:
+    def open(cls, folder: Path | str) -> FeatureStore:
         """The store that an earlier run left in `folder`.
 
         Raises:
             InputError: There is none, or its manifest is damaged.
         """
+        folder = as_path(folder, name="store")
         path = folder / "manifest.json"
         if not path.is_file():
             raise InputError(f"{str(folder)!r} holds no feature store (no manifest.json)")
@@ -119,17 +143,22 @@ class FeatureStore:
             values = json.loads(path.read_text(encoding="utf-8"))
             return cls(folder, Manifest(**{**values, "layers": tuple(values["layers"])}))
         except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{str(path)!r} is damaged or of another version ({error}); delete the folder") from error
+            raise InputError(
+                f"{str(path)!r} is damaged or of another version ({error}); delete the folder {str(folder)!r}"
+            ) from error
 
     def shards(self) -> Iterator[tuple[int, slice]]:
         """Each shard's number and the window of consecutive rows it holds."""
-        for shard in range(math.ceil(self.manifest.rows / self.manifest.shard_rows)):
-            start = shard * self.manifest.shard_rows
-            yield shard, slice(start, min(start + self.manifest.shard_rows, self.manifest.rows))
+        yield from enumerate(self.manifest.windows)
 
     def missing(self, poolings: Sequence[str]) -> tuple[int, ...]:
         """Shards that are not finished in every one of these poolings."""
         return tuple(shard for shard, _ in self.shards() if not all(self.has(pooling, shard) for pooling in poolings))
+
+    def rows_done(self, poolings: Sequence[str]) -> int:
+        """Texts whose features are on disk in every one of these poolings."""
+        missing = set(self.missing(poolings))
+        return sum(rows.stop - rows.start for shard, rows in self.shards() if shard not in missing)
 
     def has(self, pooling: str, shard: int) -> bool:
         """Whether this shard of this pooling is finished."""
@@ -151,10 +180,11 @@ class FeatureStore:
             finite = np.isfinite(layer).all(axis=1)
             if not finite.all():
                 row = int(finite.argmin())
-                beyond = np.isfinite(features[i, row]).all()
-                why = f"overflows {np.dtype(kind).name}" if beyond else "is not finite"
-                text = shard * self.manifest.shard_rows + row
-                raise InputError(f"pooling {pooling} of layer {self.manifest.layers[i]} {why} at text {text}")
+                text = self.manifest.windows[shard].start + row
+                where = f"features of pooling {pooling!r} at layer {self.manifest.layers[i]}"
+                if np.isfinite(features[i, row]).all():
+                    raise InputError(f"{where} hold a value that overflows {np.dtype(kind).name}, first in row {text}")
+                raise InputError(not_finite(where, text))
         path, sums = self._path(pooling, shard), [_digest(layer) for layer in stored]
         # One entry: safetensors writes several in any order, and equal shards are equal files.
         said = {"belongs": self._belongs(path), "truncated": truncated, "xxh3": sums}
@@ -162,8 +192,7 @@ class FeatureStore:
         try:
             write_whole(path, save({"features": stored}, {"layerprobe": info}))
         except OSError as error:
-            why = error.strerror or str(error)
-            raise OSError(f"cannot write {str(path)!r}: {why}; finished shards are kept") from error
+            raise OSError(f"{error}; finished shards are kept") from error
 
     def write_tokens(self, shard: int, counts: NDArray[np.int64]) -> None:
         """Store (rows, 2) tokens of each text of a shard, special ones not counted, and unknown ones among them.
@@ -253,8 +282,8 @@ class FeatureStore:
     def _size(self, shard: int) -> int:
         """Bytes of a shard's features."""
         m = self.manifest
-        rows = min(m.shard_rows, m.rows - shard * m.shard_rows)
-        return len(m.layers) * rows * m.hidden * np.dtype(STORED_DTYPES[m.stored_dtype]).itemsize
+        rows = m.windows[shard]
+        return len(m.layers) * (rows.stop - rows.start) * m.hidden * np.dtype(STORED_DTYPES[m.stored_dtype]).itemsize
 
     def _belongs(self, path: Path) -> str:
         return f"{self.manifest.key}/{path.name}"
@@ -264,7 +293,7 @@ class FeatureStore:
         return InputError(f"{str(path)!r} is damaged ({why}); delete it and run again")
 
     def _path(self, pooling: str, shard: int) -> Path:
-        return self.folder / f"{pooling}-{shard:06d}.safetensors"
+        return self.folder / f"{pooling_identity(pooling)}-{shard:06d}.safetensors"
 
     def _tokens_path(self, shard: int) -> Path:
         return self.folder / f"tokens-{shard:06d}.json"
@@ -309,7 +338,18 @@ def _digest(layer: NDArray[np.floating[Any]]) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place only when all of it is on disk."""
+    """Put a file in place only when all of it is on disk.
+
+    Raises:
+        OSError: It cannot be written; the path is named, and nothing is left behind.
+    """
+    try:
+        _write_whole(path, content)
+    except OSError as error:
+        raise OSError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def _write_whole(path: Path, content: bytes) -> None:
     file, part = _new_part(path)
     try:
         with file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_thread = threading.local()
+"""Of each thread that works for another: `stops`, the events that end its work."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: nobody waits for what was being done
+    """A task was given up, because the work that it is part of has ended."""
+
 
 BYTES_ABREAST = 2**28
 """Features held at once by tasks side by side; of larger ones, one task at a time has all cores."""
@@ -37,16 +46,33 @@ def side_by_side(count: int) -> Iterator[Map]:
     """A map that works on `count` items at once, each with its share of PyTorch's cores.
 
     numpy's products run in one thread meanwhile: OpenBLAS's others spin for milliseconds after each, and would hold up
-    PyTorch's.
+    PyTorch's. Where the block ends by an error or an interrupt, tasks that call `check_stopped` end at once.
     """
-    cores = torch.get_num_threads()
+    cores, stop = torch.get_num_threads(), threading.Event()
+    stops = (*getattr(_thread, "stops", ()), stop)
+
+    def begin() -> None:
+        torch.set_num_threads(max(1, cores // count))
+        _thread.stops = stops
+
     with _numpys_threads().limit(limits=1):
-        threads = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(max(1, cores // count),))
+        threads = ThreadPoolExecutor(count, initializer=begin)
         try:
             yield threads.map
         finally:
+            stop.set()
             threads.shutdown(cancel_futures=True)
             torch.set_num_threads(cores)  # a thread's setting is also what threads after it begin with
+
+
+def check_stopped() -> None:
+    """Give a task up whose result nobody waits for any more; called between the steps of long ones.
+
+    Raises:
+        Stopped: The work that this thread does a part of has ended.
+    """
+    if any(stop.is_set() for stop in getattr(_thread, "stops", ())):
+        raise Stopped("the work that this task is part of has ended")
 
 
 @contextlib.contextmanager

@@ -50,6 +50,17 @@ class Encoded:
         return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
+def joined(parts: Sequence[Encoded]) -> Encoded:
+    """Consecutive texts that were tokenised part by part, without the tokenizer's own records."""
+    return Encoded(
+        ids=tuple(ids for part in parts for ids in part.ids),
+        types=tuple(types for part in parts for types in part.types),
+        special=tuple(special for part in parts for special in part.special),
+        truncated=np.concatenate([part.truncated for part in parts]),
+        encodings=(),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Padded token tensors on the encoder's device."""

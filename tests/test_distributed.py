@@ -94,7 +94,9 @@ def test_an_error_in_a_worker_is_the_local_one(cluster, tmp_path):
     model, tokenizer = build_model("bert")
     with torch.no_grad():
         model.encoder.layer[LAYERS - 1].output.dense.bias[0] = np.nan
-    with pytest.raises(InputError, match=f"^pooling cls of layer {LAYERS} is not finite at text 0$"):
+    with pytest.raises(
+        InputError, match=f"^features of pooling 'cls' at layer {LAYERS} hold .* not finite, first in row 0$"
+    ):
         extract_features(Encoder(model, tokenizer), TEXTS[:4], store=tmp_path, engine=RayEngine(workers=1))
 
 

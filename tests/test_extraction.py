@@ -1,5 +1,6 @@
 """Extraction against a plain loop; what batching, sharding, interruption and a second call may not change."""
 
+import functools
 import os
 import pydoc
 import subprocess
@@ -14,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import Encoder, InputError, StoreMismatch, extract_features
+from probes import Encoder, FeatureStore, InputError, StoreMismatch, extract_features
 from probes.extraction import MemoryWarning, batches, pool_texts, token_counts
 from probes.pooling import POOLINGS
 from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
@@ -189,7 +190,8 @@ def test_a_run_cut_off_at_any_step_of_any_file_goes_on_to_the_same_bytes(
         calls.clear()
         with monkeypatch.context() as broken:
             broken.setattr(step, lambda *args, fatal=fatal, **named: counted(*args, fatal=fatal, **named))
-            with pytest.raises(error, match="cut off"):
+            message = "cut off" if error is not KeyboardInterrupt else r"^features of \d+ of 23 texts are kept$"
+            with pytest.raises(error, match=message):
                 extract_features(bert, texts, store=tmp_path / str(fatal), **options)
         left = files(tmp_path / str(fatal))
         assert len(left) == n
@@ -388,7 +390,9 @@ def test_a_text_without_a_token_of_its_own_is_named(bert, texts, tmp_path):
 def test_weights_that_are_not_finite_are_refused_with_layer_and_text(bert, texts, tmp_path):
     with torch.no_grad():
         bert.model.encoder.layer[1].output.dense.bias[0] = float("nan")
-    with pytest.raises(InputError, match="pooling cls of layer 2 is not finite at text 0"):
+    with pytest.raises(
+        InputError, match="features of pooling 'cls' at layer 2 hold a value that is not finite, first in row 0"
+    ):
         extract_features(bert, texts, store=tmp_path)
 
 
@@ -455,6 +459,143 @@ def test_a_part_that_is_not_there_is_refused(bert, texts, tmp_path, part):
     with pytest.raises(InputError, match="does not exist"):
         extract_features(bert, texts, store=tmp_path / "store", part=part)
     assert not (tmp_path / "store").exists()
+
+
+def test_the_first_shards_are_small_and_the_later_ones_full(bert, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("probes.extraction.FIRST_ROWS", 2)
+    store = extract_features(bert, texts, store=tmp_path / "early", shard_rows=8)
+    assert [rows.stop - rows.start for _, rows in store.shards()] == [2, 4, 8, 8, 1]
+    assert store.manifest.first_rows == 2
+    monkeypatch.undo()
+    even = extract_features(bert, texts, store=tmp_path / "even", shard_rows=8)
+    assert [rows.stop - rows.start for _, rows in even.shards()] == [8, 8, 7]
+    np.testing.assert_allclose(read(store, ["mean"])["mean"], read(even, ["mean"])["mean"], atol=1e-5)
+    with pytest.raises(StoreMismatch, match="made with first_rows=2, this run asks for 256"):
+        extract_features(bert, texts, store=tmp_path / "early", shard_rows=8)
+
+
+def test_an_interrupt_keeps_the_finished_shards_and_says_of_how_many_texts(bert, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("probes.extraction.FIRST_ROWS", 4)
+    pooled, write, written = threading.Event(), FeatureStore.write, []
+
+    def interrupted(*args):
+        if written:
+            raise KeyboardInterrupt
+        return POOLINGS["mean"](*args)
+
+    def slow(self, pooling, shard, *args, **named):
+        write(self, pooling, shard, *args, **named)
+        written.append(shard)
+        pooled.set()
+
+    monkeypatch.setattr(FeatureStore, "write", slow)
+    monkeypatch.setitem(POOLINGS, "stop", interrupted)
+    monkeypatch.setattr("probes.store.pooling_identity", str)
+    with pytest.raises(KeyboardInterrupt, match=r"^features of (4|12) of 230 texts are kept$") as stopped:
+        extract_features(bert, texts * 10, poolings="stop", store=tmp_path / "store", shard_rows=8, batch_tokens=20)
+    (n,) = (int(word) for word in str(stopped.value).split() if word in ("4", "12"))
+    assert FeatureStore.open(str(tmp_path / "store")).rows_done(["stop"]) == n
+
+
+def scaled(factor=2.0, *, const="3.0", shift=0.0):
+    """A pooling of the caller's own, of which everything can be changed."""
+    source = (
+        f"def scaled(states, times=1.0):\n    return (lambda h: h * {const})(mean(states)) * factor * times + SHIFT\n"
+    )
+    exec(f"def outer(factor):\n    {source.replace(chr(10), chr(10) + '    ')}\n    return scaled", names := {})
+    names |= {"mean": POOLINGS["mean"], "SHIFT": shift}
+    return names["outer"](factor)
+
+
+def with_default(times):
+    function = scaled()
+    function.__defaults__ = (times,)
+    return function
+
+
+class Scale:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, states):
+        return POOLINGS["mean"](states) * self.factor
+
+
+@pytest.mark.parametrize(
+    ("changed", "ratio"),
+    [
+        (scaled(4.0), 4 / 2),
+        (scaled(const="5.0"), 5 / 3),
+        (with_default(7.0), 7.0),
+        (functools.partial(scaled(), times=3.0), 3.0),
+        (Scale(2.0), 2 / 6),
+        (Scale(torch.tensor(3.0)), 3 / 6),
+        (lambda states: POOLINGS["mean"](states), 1 / 6),
+    ],
+    ids=["closure", "constant inside", "default", "partial", "object", "tensor", "lambda"],
+)
+def test_a_changed_pooling_of_the_same_name_is_extracted_anew(bert, texts, tmp_path, monkeypatch, changed, ratio):
+    def read_with(function):
+        monkeypatch.setitem(POOLINGS, "scaled", function)
+        return extract_features(bert, texts, poolings="scaled", layers=1, cache=str(tmp_path)).read("scaled", 1)
+
+    first = read_with(scaled())
+    np.testing.assert_allclose(read_with(changed), first * ratio, rtol=1e-4, atol=1e-6)
+    with monkeypatch.context() as watched:  # the same function, made again, is found again
+        watched.setattr("probes.extraction._pool", lambda *args: pytest.fail("extracted again"))
+        np.testing.assert_array_equal(read_with(scaled()), first)
+
+
+def test_a_global_variable_that_a_pooling_names_is_part_of_it(bert, texts, tmp_path, monkeypatch):
+    found = []
+    for shift in (0.0, 1.0):
+        monkeypatch.setitem(POOLINGS, "shifted", scaled(shift=shift))
+        store = extract_features(bert, texts, poolings=["shifted"], layers=[1], cache=tmp_path)
+        found.append(store.read("shifted", 1))
+    np.testing.assert_allclose(found[1] - found[0], 1.0, atol=1e-5)
+
+
+def test_another_function_in_the_place_of_a_built_in_pooling_shares_no_vectors_with_it(
+    bert, texts, tmp_path, monkeypatch
+):
+    plain = extract_features(bert, texts, poolings=["mean"], layers=[1], cache=tmp_path).read("mean", 1)
+    with monkeypatch.context() as replaced:
+        replaced.setitem(POOLINGS, "mean", lambda states: states.hidden[:, 0].float())
+        other = extract_features(bert, texts, poolings=["mean"], layers=[1], cache=tmp_path).read("mean", 1)
+    assert not np.allclose(plain, other)
+    again = extract_features(bert, texts, poolings=["mean"], layers=[1], cache=tmp_path).read("mean", 1)
+    np.testing.assert_array_equal(again, plain)
+
+
+def test_a_pooling_whose_content_cannot_be_told_is_refused_before_the_work(bert, texts, tmp_path, monkeypatch):
+    draws = np.random.default_rng(0)
+    monkeypatch.setitem(POOLINGS, "noisy", lambda states: states.hidden[:, 0] + float(draws.standard_normal()))
+    with pytest.raises(InputError, match=r"'noisy' cannot be kept on disk.* draws is numpy.*Generator"):
+        extract_features(bert, texts, poolings=["noisy"], cache=tmp_path)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setitem(POOLINGS, "../x", Scale(1))
+    with pytest.raises(InputError, match="must be letters, digits"):
+        extract_features(bert, texts, poolings=["../x"], cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"poolings": "men"}, "unknown pooling 'men'"),
+        ({"cache": 3}, "cache must be a path, found 3"),
+        ({"store": ""}, "store must be a path, found ''"),
+        ({"part": "1/2"}, "part must be two whole numbers"),
+        ({"shard_rows": "2"}, "shard_rows must be a whole number, found '2'"),
+        ({"batch_tokens": 2.5}, "batch_tokens must be a whole number, found 2.5"),
+        ({"texts": "one text"}, "texts must be a list of texts, found str"),
+        ({"texts": ["one", None]}, "texts: text 1 is None, not text"),
+        ({"texts": ["one", "two"], "pairs": ["a", float("nan")]}, "pairs: text 1 is nan, not text"),
+    ],
+)
+def test_what_cannot_be_extracted_is_refused_in_one_line(bert, tmp_path, options, message):
+    with pytest.raises(InputError, match=message) as raised:
+        extract_features(bert, **{"texts": ["a film"], "cache": str(tmp_path), **options})
+    assert "\n" not in str(raised.value)
 
 
 WORK = """

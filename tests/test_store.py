@@ -24,6 +24,7 @@ MANIFEST = Manifest(
     stored_dtype="float32",
     batch_tokens=64,
     shard_rows=2,
+    first_rows=2,
 )
 
 
@@ -91,7 +92,9 @@ def test_float16_is_read_as_float32_and_near(tmp_path, features):
 
 def test_a_value_beyond_float16_is_refused_with_its_layer_and_text(tmp_path, features):
     features[1, 3, 0] = 70000
-    with pytest.raises(InputError, match="pooling mean of layer 2 overflows float16 at text 3"):
+    with pytest.raises(
+        InputError, match="features of pooling 'mean' at layer 2 hold a value that overflows float16, first in row 3"
+    ):
         filled(tmp_path / "half", features, dataclasses.replace(MANIFEST, stored_dtype="float16"))
     filled(tmp_path / "single", features)
 
@@ -99,7 +102,9 @@ def test_a_value_beyond_float16_is_refused_with_its_layer_and_text(tmp_path, fea
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_not_finite_is_refused_with_its_layer_and_text(tmp_path, features, value):
     features[0, 4, 2] = value
-    with pytest.raises(InputError, match="pooling mean of layer 0 is not finite at text 4"):
+    with pytest.raises(
+        InputError, match="features of pooling 'mean' at layer 0 hold a value that is not finite, first in row 4"
+    ):
         filled(tmp_path, features)
     assert not FeatureStore.open(tmp_path).has("mean", 2)
 
@@ -127,7 +132,7 @@ def test_a_damaged_manifest_is_refused_in_one_line(tmp_path, content):
         FeatureStore.open(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["rows", "batch_tokens", "shard_rows"])
+@pytest.mark.parametrize("name", ["rows", "batch_tokens", "shard_rows", "first_rows"])
 def test_sizes_below_one_are_refused(name):
     with pytest.raises(InputError, match=f"{name} must be at least 1, found 0"):
         dataclasses.replace(MANIFEST, **{name: 0})
