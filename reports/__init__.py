@@ -122,6 +122,10 @@ def _put(target: Path, text: str, rights: int | None = None) -> Path:
         if rights is not None:
             part.chmod(rights)
         part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        # That of a full disk names no path.
+        raise OSError(error.errno, error.strerror or str(error), error.filename or str(target)) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise
