@@ -179,7 +179,7 @@ def _check_column(name: str, cells: pd.Series[Any], kind: str, n_layers: int, *,
         return
     letter = getattr(cells.dtype, "kind", "O")
     if letter not in _DTYPES.get(kind, "iuf"):
-        raise misfit(f"column {name!r}", _EXPECTED[kind], cells[~absent].iloc[0])
+        raise misfit(f"column {name!r}", _EXPECTED[kind], cells[~absent].tolist()[0])
     if kind not in ("text", "flag"):
         numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
         wrong = ~absent & ~_within(numbers, kind, n_layers)

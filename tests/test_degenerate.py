@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probes.checks import InputError
 from probes.results import Claim
 from reports import markdown, render_report
 from reports.records import records, word_rows
@@ -135,3 +136,9 @@ def test_a_page_of_many_classes_has_a_bounded_size(tmp_path, n_classes):
         assert "The 50 read best and the 50 read worst of 2,000" in page
     assert "The most frequent errors." in page
     assert page.count("taken for") < 30
+
+
+def test_a_claim_that_lacks_what_a_sentence_needs_is_named():
+    lame = Claim("floor", "above", "sentiment", {"accuracy": 0.5, "difference": 0.1})
+    with pytest.raises(InputError, match="the claim 'floor' about 'sentiment' lacks 'floor'"):
+        markdown(dataclasses.replace(result(tasks=ONE), claims=(lame,)))
