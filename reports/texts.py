@@ -16,8 +16,8 @@ def texts(view: View) -> Section | None:
     """On which words decisions rest."""
     attributions = view.result.attributions
     if not attributions:
-        said = "No text was explained: there are no scores of words to show."
-        return Section("Explained texts", "explained", (said,)) if _asked(view) else None
+        nothing = "No text was explained: there are no scores of words to show."
+        return Section("Explained texts", "explained", (nothing,)) if _asked(view) else None
     sizes = scales([a for a in attributions if a.states_layer is None] or attributions)
     full, parts, verdict = next(iter(sizes.values())), [], []
     beside = Beside.of(view)
