@@ -10,7 +10,7 @@ from decimal import Decimal
 from probes.checks import InputError
 from probes.labels import MOST_NAMED, quoted, sort_names
 
-NUMBER = re.compile(r"[+-]?[0-9]{1,14}([.,][0-9]{0,14})?([eE][+-]?[0-9]{1,2})?")
+NUMBER = re.compile(r"[+-]?[0-9]{1,40}([.,][0-9]{0,40})?([eE][+-]?[0-9]{1,2})?")
 UNLABELLED = ("-1", "-100")
 """Numbers by which datasets mark texts without a label."""
 MISSING = {"nan", "NaN", "None", "null", "NULL", "NA", "N/A", "#N/A", "<NA>"}
@@ -76,7 +76,7 @@ def note_names(names: Sequence[str], task: str) -> list[str]:
     equal: dict[Decimal, list[str]] = {}
     for name in sort_names(counts):
         if (number := _number(name)) is not None:
-            equal.setdefault(number.normalize(), []).append(name)
+            equal.setdefault(number, []).append(name)
     if several := [quoted(group) for group in equal.values() if len(group) > 1]:
         notes.append(f"Some classes of {task} are one number and are kept apart: {'; '.join(several[:MOST_NAMED])}.")
     return notes

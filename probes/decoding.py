@@ -56,25 +56,25 @@ def decode_file(path: Path, source: object, encoding: str | None = None) -> tupl
     else:
         text = _decode(data, MARKS.get(mark, "utf-8"), source)
     text = text.removeprefix("\ufeff")
-    if "\0" in text[:1000]:
-        order = "utf-16-le" if text[1:2] == "\0" else "utf-16-be"
-        raise InputError(
-            f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
-            f"UTF-8 or name its encoding, as in --encoding {order}"
-        )
     if not text.strip():
         raise InputError(f"{source} is empty")
     return text, notes
 
 
 def _decode(data: bytes, encoding: str, source: object) -> str:
+    kind = next((kind for start, kind in OTHER_FILES.items() if data.startswith(start)), None)
+    if kind is not None:
+        raise InputError(f"{source} is not text but {kind}; save the table as CSV in UTF-8")
+    if encoding == "utf-8" and b"\0" in data[:1000]:
+        order = "utf-16-le" if data[1] == 0 else "utf-16-be"
+        raise InputError(
+            f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
+            f"UTF-8 or name its encoding, as in --encoding {order}"
+        )
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        kind = next((kind for start, kind in OTHER_FILES.items() if data.startswith(start)), None)
-        if kind is not None:
-            raise InputError(f"{source} is not text but {kind}; save the table as CSV in UTF-8") from None
         called = "UTF-8" if encoding == "utf-8" else encoding
         other = "its own encoding" if encoding == "cp1252" else "its encoding with --encoding, as in --encoding cp1252"
         raise InputError(

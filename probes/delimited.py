@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from probes.checks import InputError, unknown
+from probes.dialects import (
+    NUMBER,
+    Dialect,
+    escapes_quotes,
+    quotes_by_rule,
+    restore,
+    without_escapes,
+    without_lone_returns,
+)
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 """What may separate the fields of a file, and its name in messages."""
@@ -20,36 +26,6 @@ SEPARATOR_NAMES = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pi
 LONGEST_FIELD = 2**31 - 1
 EXAMPLES = 3
 """Bad rows that a message shows."""
-NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How fields are told apart."""
-
-    separator: str
-    quoting: str = "doubled"
-    """`doubled` where a quote inside a quoted field is written twice, `escaped` where it follows a backslash, `none`
-    where quotes are characters like others."""
-    spaced: bool = False
-    """Whether a space follows each separator."""
-    carriage_return: str = "\r"
-    """What stands in the text for a carriage return that ends no line."""
-
-    @property
-    def escapable(self) -> set[str]:
-        """What a program that escapes writes a backslash before."""
-        return {'"', "\\", self.separator, self.carriage_return, "\r", "\n"}
-
-    def reader(self, text: str, *, strict: bool = True) -> Any:
-        """A `csv.reader` of the rows; a blank line is an empty row."""
-        return csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter=self.separator,
-            quoting=csv.QUOTE_NONE if self.quoting == "none" else csv.QUOTE_MINIMAL,
-            skipinitialspace=self.spaced,
-            strict=strict,
-        )
 
 
 @dataclass(frozen=True)
@@ -115,14 +91,14 @@ def read_delimited(
     skipped = 1 if stated else 0
     text = text[stated.end() :] if stated else text
     text = text.replace("\r\r\n", "\r\n") if re.match("[^\r\n]*\r\r\n", text) else text
-    text, stand_ins = _without_lone_returns(text)
+    text, stand_ins = without_lone_returns(text)
     with _long_fields():
         dialect, header = _choose_separator(text, source, columns, separator or (stated and stated[1]), usual)
         dialect = replace(dialect, carriage_return=stand_ins.get("\r", "\r"))
         present = [*columns, *(column for column in optional if column in header and column not in columns)]
         parsed = _choose_quoting(text, dialect, header, present, labels)
         _check_parsed(parsed, source, header, skipped)
-    cells = {name: _restore(values, stand_ins) for name, values in parsed.columns.items()}
+    cells = {name: restore(values, stand_ins) for name, values in parsed.columns.items()}
     runs = re.findall(r"\\+", text) if parsed.dialect.quoting != "escaped" else []
     if not next(iter(cells.values())):
         raise InputError(f"{source} has a header and no rows")
@@ -193,11 +169,11 @@ def _choose_quoting(
     tab = dialect.separator == "\t"
     if '"' not in text and "\\" not in text:
         order = ["none"]
-    elif _all_quotes_are_escaped(text, dialect):
+    elif escapes_quotes(text, dialect):
         order = ["escaped", "doubled", "none"] if tab else ["escaped", "doubled"]
     elif not tab:
         order = ["doubled", "escaped"]
-    elif _quotes_by_rule(text):
+    elif quotes_by_rule(text):
         order = ["doubled", "none", "escaped"]
     else:
         order = ["none", "escaped", "doubled"]
@@ -215,7 +191,7 @@ def _parse(text: str, dialect: Dialect, header: list[str], columns: Sequence[str
     """Read with one dialect; rows that it cannot explain are kept apart."""
     stand_ins: dict[str, str] = {}
     if dialect.quoting == "escaped":
-        text, stand_ins = _without_escapes(text, dialect)
+        text, stand_ins = without_escapes(text, dialect)
     reader = dialect.reader(text)
     indices = {column: header.index(column) for column in columns}
     parsed = Parsed(dialect, {column: [] for column in columns})
@@ -245,7 +221,7 @@ def _parse(text: str, dialect: Dialect, header: list[str], columns: Sequence[str
     except csv.Error as error:
         end = max(reader.line_num, last + 1)
         parsed.unclosed = Place(row + 1, last + 1, end - last), "end of data" in str(error)
-    parsed.columns = {column: _restore(values, stand_ins) for column, values in parsed.columns.items()}
+    parsed.columns = {column: restore(values, stand_ins) for column, values in parsed.columns.items()}
     return parsed
 
 
@@ -285,7 +261,7 @@ def _swallowed(parsed: Parsed, source: object, header: list[str], labels: Sequen
     for place, like in _row_like_lines(parsed, header, labels):
         place = replace(place, line=place.line + skipped)
         spans = f"{place} of {source} spans {place.lines} lines, of which {like} look like rows of their own"
-        if like > 1 and 2 * like >= place.lines - 1:
+        if 2 * like > place.lines:
             raise InputError(f"{spans}; is a quote missing, or one too many?")
         notes.append(f"{spans[0].upper()}{spans[1:]}; a quote may be missing.")
     return notes
@@ -295,76 +271,21 @@ def _row_like_lines(parsed: Parsed, header: list[str], labels: Sequence[str]) ->
     """Rows of several lines, and how many lines of their fields have a row's fields and labels that other rows have."""
     if not parsed.several_lines or not labels:
         return []
-    several = {place.row - 1 for place, _ in parsed.several_lines}
     known = {}
     for label in labels:
-        counts = Counter(value for row, value in enumerate(parsed.columns[label]) if row not in several)
-        known[header.index(label)] = {value.strip() for value in counts if value and value.strip()}
+        values = {value.strip() for value in set(parsed.columns[label]) if value and value.strip()}
+        known[header.index(label)] = values
     swallowed = []
     for place, cells in parsed.several_lines:
-        lines = [line for cell in cells if cell and "\n" in cell for line in cell.split("\n")]
-        rows = parsed.dialect.reader("\n".join(line.replace('"', "").rstrip("\r") for line in lines), strict=False)
+        # As the lines stand in the file: in a field they all look like rows only where it swallowed these.
+        lines = parsed.dialect.separator.join(cell or "" for cell in cells).replace('"', "").replace("\r", "")
         like = sum(
             len(row) == len(header) and all(row[index].strip() in values for index, values in known.items())
-            for row in rows
+            for row in parsed.dialect.reader(lines, strict=False)
         )
-        if like:
+        if like > 1:
             swallowed.append((place, like))
     return swallowed
-
-
-def _all_quotes_are_escaped(text: str, dialect: Dialect) -> bool:
-    """Whether every quote follows a backslash or encloses a field, some inside an unenclosed field, and nothing else
-    follows a backslash than what needs it."""
-    escapes = set(re.findall(r"\\(.|\n|\Z)", text))
-    if '"' not in escapes or not escapes <= dialect.escapable:
-        return False
-    bare = re.sub(r"\\(?:.|\n)", "", text)
-    end = f"[{re.escape(dialect.separator)}\r\n]"
-    inside = re.search(rf'(?<!{end})"(?!{end}|\Z)', bare[1:])
-    return inside is None
-
-
-def _without_escapes(text: str, dialect: Dialect) -> tuple[str, dict[str, str]]:
-    """The text with a stand-in for each character that follows a backslash, and character -> stand-in.
-
-    Where some backslashes escape nothing, their program escaped quotes only, and all others are kept as they are.
-    """
-    escaped = dialect.escapable
-    if not set(re.findall(r"\\(.|\n|\Z)", text)) <= escaped:
-        escaped = {'"'}
-    stand_ins = _stand_ins("".join(sorted(escaped)), text)
-    following = "".join(map(re.escape, escaped))
-    return re.sub(rf"\\([{following}])", lambda match: stand_ins[match[1]], text), stand_ins
-
-
-def _quotes_by_rule(text: str) -> bool:
-    """Whether the quotes of a tab-separated file are those of a program that quotes, not characters of the texts.
-
-    In each column either all fields are quoted but for numbers, or those are that need it: they hold a quote, a tab or
-    a line end or, as Excel does it, a comma. No field holds a quote without being quoted.
-    """
-    quoted: list[list[str]] = []
-    plain: list[list[str]] = []
-    column = row = 0
-    for match in re.finditer(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\r\n]*))(\t|\r\n|\n|\r|\Z)', text):
-        if column == len(quoted):
-            quoted.append([])
-            plain.append([])
-        if match[1] is not None:
-            quoted[column].append(match[1])
-        elif '"' in match[2]:
-            return False
-        elif match[2] and row:
-            plain[column].append(match[2])
-        row += match[3] != "\t"
-        column = column + 1 if match[3] == "\t" else 0
-    for inside, outside in zip(quoted, plain, strict=True):
-        special = '"\t\r\n' if any("," in value for value in outside) else '"\t\r\n,'
-        by_need = all(not value or any(character in value for character in special) for value in inside)
-        if inside and not by_need and not all(map(NUMBER.fullmatch, outside)):
-            return False
-    return any(quoted)
 
 
 @contextlib.contextmanager
@@ -375,32 +296,3 @@ def _long_fields() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(limit)
-
-
-def _without_lone_returns(text: str) -> tuple[str, dict[str, str]]:
-    """The text with a stand-in for carriage returns that end no line, and character -> stand-in.
-
-    The reader of the standard library takes each of them for the end of a row.
-    """
-    if "\r" not in text or "\n" not in text:
-        return text, {}
-    by_both = text[text.index("\n") - 1] == "\r" or 2 * text.count("\r\n") > text.count("\n")
-    pattern = "\r(?!\n)" if by_both else "\r"
-    if not re.search(pattern, text):
-        return text, {}
-    stand_ins = _stand_ins("\r", text)
-    return re.sub(pattern, stand_ins["\r"], text), stand_ins
-
-
-def _stand_ins(characters: str, text: str) -> dict[str, str]:
-    """For each character one of the private use area that does not occur in a text."""
-    unused = (character for character in map(chr, range(0xE000, 0xF8FF)) if character not in text)
-    return dict(zip(characters, unused, strict=False))
-
-
-def _restore(values: list[str | None], stand_ins: dict[str, str]) -> list[str | None]:
-    """The values with the characters that their stand-ins stand for."""
-    if not stand_ins:
-        return values
-    characters = str.maketrans({stand_in: character for character, stand_in in stand_ins.items()})
-    return [value and value.translate(characters) for value in values]
