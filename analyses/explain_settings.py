@@ -127,7 +127,8 @@ class ExplainSettings:
 
         if self.head == "probe":
             return []
-        found, reasons = list[Head](), list[InputError]()
+        found: list[Head] = []
+        reasons: list[InputError] = []
         for classes in job.splits.class_names.values():
             try:
                 found.append(ModelHead(job.encoder, classes))
