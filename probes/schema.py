@@ -29,7 +29,7 @@ POINTS = re.compile(r"(.+?) (\d{1,5})(?:, |$)", re.DOTALL)
 _NAMES: Mapping[str, str] = {
     "text": "task pooling probe split metric class label predicted head model method baseline other order level kind "
     "what row token group part direction one target word role eraser reference_pooling text floor nearest lowest_name "
-    "reason no_signal words points",
+    "reason no_signal words points chosen_for",
     "layer": "layer other_layer reference_layer probe_layer first_layer best_layer largest_layer block",
     "count": "n n_texts n_marked n_tokens n_parameters n_rows n_seeds n_points n_tied n_converged n_informed "
     "n_baselines n_classes n_train text_id count id occurrences epoch repeat k examples seed total max_length",

@@ -654,7 +654,7 @@ def test_folds_of_the_training_texts_choose_where_asked(place):
     [
         (("--folds", "1"), "--folds must be 2 or more, found 1"),
         (("--folds", "1000000000"), "1000000000 folds are more than the 52 training texts"),
-        (("--folds", "5", "--validation", "x.csv"), "--validation and --folds both say what chooses"),
+        (("--folds", "5", "--validation-split", "x"), "--validation-split and --folds both say what chooses"),
     ],
 )
 def test_folds_that_cannot_be_are_refused(place, capsys, words, message):
