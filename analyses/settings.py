@@ -108,6 +108,7 @@ class DataSettings:
             columns["--rationales"] = self.rationales
             columns["--text"] = None if self.text == "text" else self.text
             columns["--drop-invalid"] = "" if self.drop_invalid else None
+            columns["--drop-rare"] = "" if self.drop_rare else None
             unheeded = {**files, **parts, **columns, "--folds": self.folds}
         for flag, given in unheeded.items():
             if given is not None:

@@ -132,12 +132,18 @@ def too_few(name: str, names: Sequence[str], tasks: Sequence[str], groups: Seque
         groups: (texts,) groups that are to be kept whole.
         n_units: Texts that can stand apart.
     """
+    if groups is None and len(tasks) > 1:
+        columns = " and ".join(map(repr, tasks))
+        return (
+            f"{n_units:,} different texts are too few to hold out a {name} split and keep every class of the columns "
+            f"{columns} in train; give them more texts, or give {name} texts of your own"
+        )
     if groups is None:
         others = " and gives one to validation" if name == "test" and "validation" in names else ""
-        columns, least = ", ".join(map(repr, tasks)), "three" if others else "two"
+        least = "three" if others else "two"
         return (
             f"no {name} split can be held out: each class keeps a text in train{others}, and of the {n_units:,} "
-            f"different texts no class of label column {columns} has {least}; give them more texts, or give {name} "
+            f"different texts no class of label column {tasks[0]!r} has {least}; give them more texts, or give {name} "
             "texts of your own"
         )
     known, remedy = sorted(set(groups)), "group by something finer, or give all splits"

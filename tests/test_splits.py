@@ -178,6 +178,15 @@ def test_classes_of_two_texts_cannot_reach_three_splits_and_the_message_says_why
     assert (len(splits.train), splits.validation, len(splits.test)) == (200, None, 200)
 
 
+def test_texts_too_few_for_the_classes_of_several_label_columns_are_called_so():
+    made = TextDataset.of(["one", "one", "two", "two"], {"u": [0, 0, 1, 1], "v": [0, 0, 1, 1]})
+    message = (
+        r"2 different texts are too few to hold out a validation split and keep every class of the columns 'u' and"
+    )
+    with pytest.raises(InputError, match=message):
+        make_splits(made, stratify=("u", "v"))
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_limit_that_leaves_too_little_is_named_as_the_cause(tmp_path, limit):
     rows = [f"text {i},{label}" for i, label in enumerate(COMMON)]
