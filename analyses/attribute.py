@@ -43,6 +43,7 @@ def run(settings: Settings) -> AnalysisResult:
         poolings = tuple(dict.fromkeys((settings.pooling, *settings.explain.explain_poolings)))
         encoder = dataclasses.replace(encoder, layers=layers, poolings=poolings)
     job = Job.prepare(settings.data, encoder, settings.output)
+    job.check_head()
     if settings.layer is not None:
         job.encoder.check_layers([settings.layer])
     settings.explain.check(job)

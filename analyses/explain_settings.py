@@ -131,7 +131,8 @@ class ExplainSettings:
         reasons: list[InputError] = []
         for classes in job.splits.class_names.values():
             try:
-                found.append(ModelHead(job.encoder, classes))
+                renamed = job.encoder_settings.renamed_classes
+                found.append(ModelHead(job.encoder, classes, head_classes=renamed))
             except InputError as error:
                 reasons.append(error)
         if not found:

@@ -139,7 +139,8 @@ class Explaining:
         for task, own in self.job.sweep.tasks.items():
             found[task] = [] if self.settings.head == "model" else [self.probe(task, self.best(task))]
             if self.settings.head != "probe" and task in self.job.heads[0]:
-                found[task].append(ModelHead(self.encoder, own.class_names))
+                renamed = self.job.encoder_settings.renamed_classes
+                found[task].append(ModelHead(self.encoder, own.class_names, head_classes=renamed))
         return found
 
     @cached_property

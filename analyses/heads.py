@@ -34,6 +34,10 @@ def run(settings: Settings) -> AnalysisResult:
     settings.students.check()
     if settings.encoder.shards is not None:
         raise InputError("--shards has no meaning here: what is fine-tuned is not shared between processes")
+    if settings.encoder.head_classes is not None and settings.students.checkpoint is None:
+        raise InputError(
+            "--head-classes has no meaning without --checkpoint: a head that is fine-tuned has the dataset's"
+        )
     encoder = dataclasses.replace(settings.encoder, model=settings.students.base or settings.encoder.model)
     job = Job.prepare(settings.data, encoder, settings.output)
     if "cls" not in job.encoder.poolings:

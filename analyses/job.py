@@ -79,6 +79,21 @@ class Job:
         check_writable(encoder.cache.expanduser())
         return cls(data, encoder, output, probing, encoder.part, data.read(output.seed), encoder.load())
 
+    def check_head(self) -> None:
+        """Raise where --head-classes does not name the classes of the model's own head.
+
+        Raises:
+            InputError: The model has no head, or other classes.
+        """
+        from probes.heads import renamed_classes
+
+        names = self.encoder_settings.renamed_classes
+        if names is None:
+            return
+        if not self.encoder.is_classifier:
+            raise InputError(f"--head-classes has no meaning: {self.encoder.name} has no classification head")
+        renamed_classes(self.encoder.class_names, names)
+
     @property
     def poolings(self) -> tuple[str, ...]:
         """The poolings asked for, or the usual ones of this family."""
@@ -255,7 +270,7 @@ class Job:
         for task, classes in self.splits.class_names.items():
             if self.encoder.is_classifier:
                 try:
-                    head = ModelHead(self.encoder, classes)
+                    head = ModelHead(self.encoder, classes, head_classes=self.encoder_settings.renamed_classes)
                 except InputError as error:
                     notes.append(f"The model's own head is not scored on {task}: {error}.")
                     continue

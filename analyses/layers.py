@@ -34,6 +34,7 @@ class Settings:
 def run(settings: Settings) -> AnalysisResult:
     """Probe every layer and pooling, and set the floors beside them."""
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
+    job.check_head()
     return report("layers", dataclasses.asdict(settings), job)
 
 

@@ -36,6 +36,7 @@ DEMO = Settings(
 def run(settings: Settings) -> AnalysisResult:
     """Probe every layer and pooling, then explain decisions of the best probe."""
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
+    job.check_head()
     settings.explain.check(job)
     result = layers.report("run", dataclasses.asdict(settings), job)
     return attribute.explained(result, Explaining(job, settings.explain))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -197,6 +197,9 @@ class EncoderSettings:
     """A hub name, a folder, or `packaged` for the encoder that the extra `demo` installs."""
     revision: str | None = None
     """Branch, tag or commit of a hub model."""
+    head_classes: tuple[str, ...] | None = None
+    """What the dataset calls the classes of the checkpoint's own head, where its config.json has other names: in the
+    order of its logits (`0 1`), or by those names (`negative=0 positive=1`)."""
     layers: tuple[int, ...] | None = None
     """Layers to read, 0 being the embeddings; all when not given."""
     poolings: tuple[str, ...] | None = None
@@ -237,6 +240,20 @@ class EncoderSettings:
         if not (index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
             raise InputError(f"--shards must be of the form i/n with i from 1 to n, as in 2/8, found {self.shards!r}")
         return int(index), int(parts)
+
+    @property
+    def renamed_classes(self) -> Sequence[str] | Mapping[str, str] | None:
+        """The dataset's names of the head's classes, by logit or by the checkpoint's names; None where none are given.
+
+        Raises:
+            InputError: A name of the checkpoint stands twice.
+        """
+        if not self.head_classes or not all("=" in name for name in self.head_classes):
+            return self.head_classes
+        pairs = [name.rpartition("=")[::2] for name in self.head_classes]
+        if len(dict(pairs)) < len(pairs):
+            raise InputError(f"--head-classes names a class of the head twice: {' '.join(self.head_classes)}")
+        return dict(pairs)
 
     def check_engine(self) -> None:
         """Raise where a flag of the other engine is given."""

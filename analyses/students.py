@@ -312,4 +312,6 @@ class Students:
             trust_remote_code=settings.trust_remote_code,
             allow_pickle=settings.allow_pickle,
         )
-        return Student(CHECKPOINT, None, ModelHead(encoder, self.class_names), None)
+        return Student(
+            CHECKPOINT, None, ModelHead(encoder, self.class_names, head_classes=settings.renamed_classes), None
+        )

@@ -21,7 +21,7 @@ from probes.checks import InputError, choose, unknown
 from probes.devices import usable_device
 from probes.fingerprints import model_fingerprint, tokenizer_fingerprint
 from probes.hooks import LayerHooks, Overwrite, check_read
-from probes.limits import length_read, limit, no_limit_note, sizes
+from probes.limits import length_read, limit, no_limit_note, sizes, with_limit_as_number
 from probes.packing import packed
 from probes.pooling import POOLINGS, LayerStates, never_trained
 from probes.special_tokens import placed_ids, text_tokenizer, unknown_ids
@@ -81,7 +81,7 @@ class Encoder:
             )
         check_readable(model)
         self.model: Any = model if device is None else model.to(usable_device(device))
-        self.tokenizer = tokenizer
+        self.tokenizer = tokenizer = with_limit_as_number(tokenizer)
         self._text_tokenizer = text_tokenizer(tokenizer)
         self._unknown_ids = unknown_ids(tokenizer)
         self.dtype = dtype

@@ -154,9 +154,12 @@ class ModelHead(_Predictions):
     Args:
         encoder: Of such a checkpoint.
         class_names: The dataset's classes, in its order; the checkpoint's own when None.
+        head_classes: What the dataset calls the classes of the head: a name for each logit, or for each name of the
+            checkpoint's (`{"NEGATIVE": "0", "POSITIVE": "1"}`); as the checkpoint names them when None.
 
     Raises:
-        InputError: There is no such head, or its classes are not the dataset's.
+        InputError: There is no such head, it predicts a number or several classes a text, or its classes are not the
+            dataset's.
     """
 
     kind = "model"
@@ -164,14 +167,24 @@ class ModelHead(_Predictions):
     pooling = None
     prior = None
 
-    def __init__(self, encoder: Encoder, class_names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        class_names: Sequence[str] | None = None,
+        *,
+        head_classes: Sequence[str] | Mapping[str, str] | None = None,
+    ) -> None:
         if not encoder.is_classifier:
             raise InputError(f"{encoder.name} has no classification head; name a *ForSequenceClassification checkpoint")
-        if getattr(encoder.config, "problem_type", None) in ("multi_label_classification", "regression"):
-            raise InputError(f"{encoder.name} is for {encoder.config.problem_type}, not for one class a text")
+        problem = getattr(encoder.config, "problem_type", None)
+        if problem == "multi_label_classification":
+            raise InputError(f"the head of {encoder.name} gives a text several classes (multi_label_classification)")
+        if problem == "regression" or len(encoder.class_names) < 2:
+            raise InputError(f"the head of {encoder.name} has one output, a number (regression), and no classes")
         self.encoder = encoder
-        self.class_names = tuple(class_names or encoder.class_names)
-        self._order = head_order(encoder.class_names, self.class_names)
+        own = encoder.class_names if head_classes is None else renamed_classes(encoder.class_names, head_classes)
+        self.class_names = tuple(class_names or own)
+        self._order = head_order(own, self.class_names)
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
@@ -333,6 +346,33 @@ def log_probs(
     return log_softmax(out)
 
 
+def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
+    """What a dataset calls the classes of a head, by logit.
+
+    Args:
+        head: The checkpoint's own names, by logit.
+        names: The dataset's, by logit, or by the checkpoint's name.
+
+    Raises:
+        InputError: They are not as many as the head's, one is named twice, or the head has no class of a name.
+    """
+    if isinstance(names, str):
+        raise InputError(f"the classes of a head are a list of names or a mapping, found {names!r}")
+    if isinstance(names, Mapping):
+        for name in names:
+            choose("class of the model's head", name, dict.fromkeys(head))
+        lacking = [name for name in head if name not in names]
+        if lacking:
+            raise InputError(f"no class of the dataset is named for {lacking[0]!r} of the model's head; name all")
+        names = [names[name] for name in head]
+    renamed = tuple(str(name) for name in names)
+    if len(renamed) != len(head):
+        raise InputError(f"{len(renamed)} classes are named for the model's head, which has {len(head)}")
+    if len(set(renamed)) < len(renamed):
+        raise InputError(f"two classes of the model's head have one name in {list(renamed)!r}")
+    return renamed
+
+
 def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
     """For each class of the dataset, its logit's place in a model's head.
 
@@ -351,5 +391,6 @@ def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
             return [names.index(name) for name in wanted]
     raise InputError(
         f"the model's classes are {', '.join(map(repr, head))} and the dataset's {', '.join(map(repr, dataset))}; "
-        "set id2label in the model's config.json to the dataset's names, in the order of its logits"
+        "say what the dataset calls them with --head-classes, in their order or as "
+        f"{head[0] if head else 'NAME'}={dataset[0] if dataset else 'NAME'} ... (head_classes of ModelHead)"
     )

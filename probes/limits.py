@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import nn
@@ -27,6 +28,16 @@ def limit(tokenizer: Any, base: nn.Module, config: Any) -> int | None:
     limits = [length for length in map(_length, stated) if length is not None]
     limits += [rows for name, module in base.named_modules() if (rows := _positions(name, module)) is not None]
     return min(limits, default=None)
+
+
+def with_limit_as_number(tokenizer: Any) -> Any:
+    """The tokenizer, or a copy where its limit is stated as something that it could not compare a length with."""
+    stated = tokenizer.model_max_length
+    if isinstance(stated, int | float) and not isinstance(stated, bool):
+        return tokenizer
+    changed = copy.copy(tokenizer)
+    changed.model_max_length = _length(stated) or int(1e30)
+    return changed
 
 
 def no_limit_note(name: str) -> str:
