@@ -80,19 +80,14 @@ class Job:
         return cls(data, encoder, output, probing, encoder.part, data.read(output.seed), encoder.load())
 
     def check_head(self) -> None:
-        """Raise where --head-classes does not name the classes of the model's own head.
-
-        Raises:
-            InputError: The model has no head, or other classes.
-        """
+        """Raise where --head-classes does not name the classes of the model's own head."""
         from probes.heads import renamed_classes
 
         names = self.encoder_settings.renamed_classes
-        if names is None:
-            return
-        if not self.encoder.is_classifier:
+        if names is not None and not self.encoder.is_classifier:
             raise InputError(f"--head-classes has no meaning: {self.encoder.name} has no classification head")
-        renamed_classes(self.encoder.class_names, names)
+        if names is not None:
+            renamed_classes(self.encoder.class_names, names)
 
     @property
     def poolings(self) -> tuple[str, ...]:

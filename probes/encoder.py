@@ -102,6 +102,7 @@ class Encoder:
         # A tokenizer may know a [CLS] and yet add none.
         self._has_cls = tokenizer.cls_token_id in placed_ids(tokenizer)
         self._pooler: Any = getattr(self.base, "pooler", None)
+        self._drawn_pooler = self._pooler is not None and random_pooler
         self.random_pooler = self._pooler is not None and (random_pooler or never_trained(self._pooler))
         rows = len(self.base.get_input_embeddings().weight)
         check_tokens(tokenizer, rows, self.name)
@@ -358,10 +359,10 @@ class Encoder:
         """SHA-256 over the encoder's settings, and the name, shape, type and bytes of every parameter and buffer.
 
         Args:
-            poolings: Those that are read; a random pooler that is not among them is left out, so that the same
-                checkpoint is known again whatever was drawn. All that the encoder can give when None.
+            poolings: Those that are read; a pooler that was made up at load and is not among them is left out, so that
+                the same checkpoint is known again whatever was drawn. All that the encoder can give when None.
         """
-        unread = self.random_pooler and poolings is not None and "pooler" not in poolings
+        unread = self._drawn_pooler and poolings is not None and "pooler" not in poolings
         return model_fingerprint(self.base, without="pooler" if unread else None)
 
     def tokenizer_fingerprint(self) -> str:

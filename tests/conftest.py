@@ -1,6 +1,7 @@
 """Tiny random models of every family, each with a tokenizer made in code; nothing here needs the network."""
 
 import importlib.util
+import json
 import os
 import shutil
 from pathlib import Path
@@ -152,6 +153,40 @@ def bert_classifier():
 
     names = {0: "negative", 1: "positive"}
     return Encoder(*build_model("bert", "AutoModelForSequenceClassification", id2label=names))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Saves a model and its tokenizer in a folder, and says which."""
+
+    def save(family="bert", auto="AutoModel", *, tokenizer=True, **config):
+        model, tokens = build_model(family, auto, **config)
+        model.save_pretrained(tmp_path / "model")
+        if tokenizer:
+            tokens.save_pretrained(tmp_path / "model")
+        return tmp_path / "model"
+
+    return save
+
+
+@pytest.fixture
+def published(saved):
+    """A folder as many checkpoints are: of a masked language model, without pooler; its tokenizer states no limit."""
+    folder = saved("bert", "AutoModelForMaskedLM")
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    limit = {"model_max_length": int(1e30)}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | limit), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def bare_decoder(saved):
+    """A folder of a decoder whose tokenizer has no pad token and states no limit."""
+    folder = saved("gpt2", pad_token_id=None)
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    kept = {name: value for name, value in settings.items() if name not in ("pad_token", "model_max_length")}
+    (folder / "tokenizer_config.json").write_text(json.dumps(kept), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -294,7 +294,7 @@ def test_an_architecture_that_the_settings_do_not_tell_is_refused(change, named)
 def test_the_packaged_encoder_untrained_keeps_nothing_of_what_it_knew(packaged):
     other = packaged.untrained(0)
     assert other.name == "all-MiniLM-L6-v2 (packaged), untrained (seed 0)"
-    assert (other.n_layers, other.hidden, other.max_length) == (6, 384, 512)
+    assert (other.n_layers, other.hidden, other.max_length) == (6, 384, 256)
     assert other.random_pooler
     old, new = matrices(packaged), matrices(other)
     assert len(new) == 3 + 6 * 6 + 1
