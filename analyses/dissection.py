@@ -235,6 +235,8 @@ def _heads_faithfulness(students: Students) -> Rows:
         found = faithfulness(
             head, own, replacement=usual_replacement(head.encoder, head), seed=students.job.output.seed
         )
+        if not any(math.isfinite(each.own.comprehensiveness) for each in found):
+            raise InputError(f"no text has tokens that can be taken out of what the head {name!r} reads")
         for a, each in zip(own, found, strict=True):
             orders = {"attribution": each.own} | {f"random {i}": some for i, some in enumerate(each.random)}
             for order, erased in orders.items():

@@ -62,6 +62,8 @@ def _faithfulness(explaining: Explaining, case: Case) -> Rows:
         seed=explaining.job.output.seed,
         progress=not explaining.job.output.quiet,
     )
+    if not any(np.isfinite(found.own.comprehensiveness) for found in checked):
+        raise InputError("no text has tokens that can be taken out without leaving nothing of it")
     for a, found in zip(every, checked, strict=True):
         about = {**case.place, "method": a.method, "baseline": a.baseline, "text_id": a.text_id}
         orders = {"attribution": found.own} | {f"random {i}": each for i, each in enumerate(found.random)}

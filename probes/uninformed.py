@@ -147,7 +147,10 @@ def leans(
         batch = runner.batch(encoded, [row])
         begun = [starts(name, runner, batch, pool, seed + row) for name in able]
         entries = torch.cat([each.expand(-1, *batch.special.shape[1:], -1) for each in begun])
-        chances = np.exp(log_softmax(own.logits(batch.tile(len(entries)), entries).cpu().numpy()))
+        logits = own.logits(batch.tile(len(entries)), entries)
+        if not bool(logits.isfinite().all()):
+            raise InputError("the head's logits of a baseline are not finite; look at the weights of model and probe")
+        chances = np.exp(log_softmax(logits.cpu().numpy()))
         parts = np.split(chances, np.cumsum([len(each) for each in begun])[:-1])
         return [lean(part.mean(axis=0).tolist(), prior) for part in parts]
 

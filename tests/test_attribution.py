@@ -26,7 +26,7 @@ def pooling_of(encoder):
 def test_words_sum_to_tokens_and_tokens_to_the_change_in_output(family):
     encoder = Encoder(*build_model(family))
     for layer, pooling in ((1, "mean"), (LAYERS, pooling_of(encoder))):
-        for found in attribute(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS):
+        for found in attribute(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS, baseline="pad"):
             change = found.output - found.baseline_output
             assert found.word_scores.sum() == pytest.approx(found.scores.sum(), abs=1e-9)
             assert found.scores.sum() == pytest.approx(change + found.convergence_delta, abs=1e-9)
@@ -64,7 +64,7 @@ def plain_captum(encoder, classifier, layer, text, target, n_steps):
 @pytest.mark.parametrize("layer", [1, LAYERS])
 def test_scores_equal_plain_captum_on_the_embedding_layer(bert, layer):
     head = probe()
-    (found,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1])
+    (found,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1], baseline="pad")
     scores, delta = plain_captum(bert, head, layer, TEXTS[0], found.target, n_steps=64)
     assert abs(delta) < 1e-5
     assert abs(scores).max() > 0.01
@@ -76,8 +76,8 @@ def test_scores_equal_plain_captum_on_a_real_encoder_where_few_steps_do_not_suff
     head = FittedProbe(rng.standard_normal((2, packaged.hidden)).astype(np.float32), np.zeros(2, np.float32))
     explained = ProbeHead(packaged, head, layer=6, pooling="cls")
     text = "The plot is thin and the jokes are old, yet one great actor saves the film."
-    (found,) = attribute(explained, [text])
-    (fine,) = attribute(explained, [text], tolerance=1e-9)
+    (found,) = attribute(explained, [text], baseline="pad")
+    (fine,) = attribute(explained, [text], tolerance=1e-9, baseline="pad")
     few, few_delta = plain_captum(packaged, head, 6, text, found.target, n_steps=8)
     scores, delta = plain_captum(packaged, head, 6, text, found.target, n_steps=128)
     change = abs(found.output - found.baseline_output)
@@ -162,7 +162,7 @@ def test_doubling_the_steps_computes_the_new_points_alone(bert):
 
     # So steep that rounding alone keeps the delta above what is allowed.
     head = Counting(bert, probe(scale=1e6), layer=2, pooling="cls")
-    (found,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64)
+    (found,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64, baseline="pad")
     assert found.n_steps == 64
     assert sum(calls) == 2 + 63  # text and baseline, then each point once
 
@@ -171,7 +171,7 @@ def test_a_linear_path_gives_the_closed_form(bert):
     # Without its layer norm, layer 0 is word + position + type: a mean probe's logit is linear in the word embeddings.
     bert.model.embeddings.LayerNorm = torch.nn.Identity()
     head = probe()
-    (found,) = attribute(ProbeHead(bert, head, layer=0, pooling="mean"), TEXTS[:1], targets=["1"])
+    (found,) = attribute(ProbeHead(bert, head, layer=0, pooling="mean"), TEXTS[:1], targets=["1"], baseline="pad")
     ids = bert.encode(TEXTS[:1]).ids[0]
     table = bert.model.embeddings.word_embeddings.weight.detach().numpy()
     moved = (table[ids] - table[bert.tokenizer.pad_token_id]) * (found.offsets[:, :1] >= 0)
@@ -253,13 +253,13 @@ def _plain(encoder, text):
     return Batch(dict(inputs), torch.zeros_like(inputs["input_ids"]), torch.tensor([0]))
 
 
-def test_a_baseline_that_needs_a_missing_token_is_refused_and_auto_is_zero_without_padding():
+def test_a_baseline_that_needs_a_missing_token_is_refused_and_auto_is_one_that_does_not():
     model, tokenizer = build_model("gpt2")
     tokenizer.pad_token = None
     head = ProbeHead(Encoder(model, tokenizer), probe(), layer=2, pooling="last")
     with pytest.raises(InputError, match="baseline 'mask' needs a mask token"):
         attribute(head, TEXTS, baseline="mask")
-    assert attribute(head, TEXTS[:1])[0].baseline == "zero"
+    assert attribute(head, TEXTS[:1])[0].baseline in ("zero", "mean")
 
 
 def test_pairs_are_explained_on_both_sides(bert):

@@ -162,7 +162,10 @@ REFUSED = {
     "a layer above the probe's": (explained(states_layer=3), "the probe reads layer 2; states of layer 3"),
     "one reference": (explained(references="a film"), "references must be a list of texts, found a single one"),
     "an encoder": (lambda: attribute(probe_head().encoder, TEXTS), "found Encoder; wrap it: ModelHead(encoder)"),
-    "a probe": (lambda: attribute(FittedProbe(*np.eye(2)[:, None]), TEXTS), "head must be a ProbeHead or ModelHead"),
+    "a probe": (
+        lambda: attribute(FittedProbe(np.eye(2, dtype=np.float32), np.zeros(2, np.float32)), TEXTS),
+        "head must be a ProbeHead or ModelHead",
+    ),
     "a path": (lambda: attribute("my-model", TEXTS), "head must be a ProbeHead or ModelHead, found str"),
     "faithfulness of scores": (lambda: faithfulness(probe_head(), [[0.1]]), "attribution 0 is [0.1], not Attribution"),
     "faithfulness of one": (
@@ -240,6 +243,8 @@ def test_values_that_are_no_numbers_are_refused_not_explained():
     weight = np.full((2, HIDDEN), np.nan, dtype=np.float32)
     broken = ProbeHead(head.encoder, FittedProbe(weight, np.zeros(2, np.float32)), layer=1, pooling="mean")
     with pytest.raises(InputError, match=r"text 0 \('the film was good'\): the head's logits .* are not finite"):
+        attribute(broken, TEXTS, baseline="zero")
+    with pytest.raises(InputError, match="the head's logits of a baseline are not finite"):
         attribute(broken, TEXTS)
 
 
@@ -298,3 +303,54 @@ class TestPlainCaptum:
         for wrong in (embeddings[:2], embeddings[:, 1:], embeddings[0], torch.cat([embeddings, embeddings[:1]])):
             with pytest.raises(InputError, match=r"a batch of 3 texts of \d+ tokens takes embeddings of shape"):
                 head.logits(batch, wrong)
+
+
+class TestAProbeOfAnotherEncoder:
+    """Equal sizes are not equal weights."""
+
+    @pytest.fixture
+    def fitted(self, bert):
+        weight = np.random.default_rng(0).standard_normal((2, HIDDEN)).astype(np.float32)
+        return FittedProbe(weight, np.zeros(2, np.float32), encoder=bert.fingerprint())
+
+    def test_its_own_encoder_and_every_copy_of_it_are_accepted(self, bert, fitted):
+        for own in (bert, bert.twin(), bert.clone(), bert.with_dtype("bfloat16"), Encoder(*build_model("bert"))):
+            ProbeHead(own, fitted, layer=1, pooling="mean")
+
+    def test_another_is_refused_unless_asked_for(self, bert, fitted):
+        for other in (bert.untrained(0), Encoder(*build_model("bert", hidden_act="relu"))):
+            with pytest.raises(InputError, match="the probe was fitted on features of another encoder than"):
+                ProbeHead(other, fitted, layer=1, pooling="mean")
+            ProbeHead(other, fitted, layer=1, pooling="mean", check_weights=False)
+
+    @pytest.mark.parametrize("change", ["in place", "by data", "loaded"])
+    def test_weights_that_have_changed_since_are_noticed(self, bert, fitted, change):
+        ProbeHead(bert, fitted, layer=1, pooling="mean")
+        weight = bert.model.encoder.layer[0].output.dense.weight
+        if change == "in place":
+            with torch.no_grad():
+                weight.mul_(2)
+        elif change == "by data":
+            weight.data[0, 0] += 1
+        else:
+            bert.model.load_state_dict(bert.untrained(0).model.state_dict())
+        with pytest.raises(InputError, match="of another encoder"):
+            ProbeHead(bert, fitted, layer=1, pooling="mean")
+
+    def test_the_fingerprint_is_worked_out_once(self, bert, fitted, monkeypatch):
+        usual, calls = Encoder.fingerprint, []
+        monkeypatch.setattr(Encoder, "fingerprint", lambda encoder: calls.append(1) or usual(encoder))
+        for layer in range(3):
+            ProbeHead(bert, fitted, layer=layer, pooling="mean")
+        assert len(calls) == 1
+
+    def test_a_file_of_probes_brings_the_fingerprint(self, bert, fitted, tmp_path):
+        from probes import load_probes
+        from probes.classifiers import pack_probes
+
+        packed = pack_probes({"label/mean/1": fitted}, {"weights": bert.fingerprint()})
+        (tmp_path / "probes.safetensors").write_bytes(packed)
+        (loaded,) = load_probes(tmp_path / "probes.safetensors")[0].values()
+        assert loaded.encoder == bert.fingerprint()
+        with pytest.raises(InputError, match="of another encoder"):
+            ProbeHead(bert.untrained(1), loaded, layer=1, pooling="mean")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.baselines import baseline_names
-from probes.uninformed import UNINFORMED, lean, leans, uninformed
+from probes.uninformed import LENGTHS, UNINFORMED, baseline_distances, choose_baseline, lean, leans, uninformed
 from tests.conftest import HIDDEN, build_model
 
 EVEN = {n: [1 / n] * n for n in (2, 3, 47)}
@@ -109,3 +109,64 @@ def test_texts_without_tokens_of_their_own_have_nothing_to_sample():
     probe = FittedProbe(np.eye(2, HIDDEN, dtype=np.float32), np.zeros(2, dtype=np.float32))
     head = ProbeHead(Encoder(*build_model("bert")), probe, layer=1, pooling="mean")
     assert "sampled" not in leans(head, [""], prior=[0.5, 0.5])
+
+
+def probe_head(encoder=None, *, seed=0, layer=2, prior=None, n=2, scale=1.0):
+    rng = np.random.default_rng(seed)
+    weight = (scale * rng.standard_normal((n, HIDDEN))).astype(np.float32)
+    probe = FittedProbe(weight, np.zeros(n, np.float32), prior=prior)
+    return ProbeHead(encoder or Encoder(*build_model("bert")), probe, layer=layer, pooling="mean")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("paired", [False, True])
+def test_auto_is_the_baseline_of_the_lowest_mean_distance_over_lengths(seed, paired):
+    head, prior = probe_head(seed=seed), [0.7, 0.3]
+    texts = [" ".join(["film"] * n) for n in LENGTHS]  # a baseline keeps nothing of them but their lengths
+    pairs = texts if paired else None
+    wanted = {}
+    for name in ("pad", "mask", "zero", "mean"):
+        begun = attribute(head, texts, pairs, baseline=name, method="occlusion")
+        wanted[name] = np.mean([lean(list(a.baseline_probabilities.values()), prior) for a in begun])
+    found = baseline_distances([head], prior=prior, paired=paired)
+    assert list(found) == list(wanted)
+    np.testing.assert_allclose(list(found.values()), list(wanted.values()), atol=1e-5)
+    chosen = choose_baseline([head], prior=prior, paired=paired)
+    assert chosen == min(wanted, key=wanted.get)
+    (a,) = attribute(head, ["a dull plot"], ["bad"] if paired else None, prior=prior, method="occlusion")
+    assert a.baseline == chosen
+
+
+def test_auto_is_another_for_other_heads_and_several_are_averaged():
+    encoder = Encoder(*build_model("bert"))
+    heads = [probe_head(encoder, seed=seed, scale=3.0) for seed in range(8)]
+    assert len({choose_baseline([head]) for head in heads}) > 1
+    far = [baseline_distances([head]) for head in heads]
+    together = baseline_distances(heads)
+    for name in together:
+        assert together[name] == pytest.approx(np.mean([own[name] for own in far]))
+    with pytest.raises(InputError, match="there is no head"):
+        choose_baseline([])
+
+
+def test_a_probe_knows_the_shares_that_it_was_trained_on_and_auto_goes_by_them(tmp_path):
+    from probes import LogisticProbe, load_probes
+    from probes.classifiers import pack_probes
+
+    labels = np.repeat([0, 1], [36, 4])
+    features = np.random.default_rng(0).standard_normal((40, HIDDEN))
+    probe = LogisticProbe(c=1e-4).fit(features, labels, n_classes=2)
+    assert probe.prior == (0.9, 0.1)
+    (tmp_path / "probes.safetensors").write_bytes(pack_probes({"label/mean/2": probe}, {"weights": None}))
+    (loaded,) = load_probes(tmp_path / "probes.safetensors")[0].values()
+    assert loaded.prior == probe.prior
+    head = ProbeHead(Encoder(*build_model("bert")), loaded, layer=2, pooling="mean")
+    assert baseline_distances([head]) == baseline_distances([head], prior=[0.9, 0.1])
+    assert baseline_distances([head]) != baseline_distances([head], prior=[0.5, 0.5])
+
+
+def test_of_baselines_that_say_the_same_the_first_is_chosen_and_one_that_cannot_be_had_is_not():
+    head = probe_head(scale=0.0)
+    assert choose_baseline([head]) == "pad"
+    head.encoder.tokenizer.pad_token = None
+    assert choose_baseline([head]) == "mask"
