@@ -149,23 +149,24 @@ def lines(frame: pd.DataFrame, label: Label, *, shown: str, across: str, named: 
             numbers = zip(rows["x"], rows["value"], limits, strict=True)
             told = [reading(f"{method(key)}, {named.get(x, f'{x:g}')}", value, each) for x, value, each in numbers]
             hover(axes, rows["x"], rows["value"], told)
-        seaborn.lineplot(
-            data=data[data["method"] != "random"],
-            x="x",
-            y="value",
-            hue="method",
-            style="method",
-            palette={key: colour for key, (colour, _) in styles.items()},
-            markers={key: marker for key, (_, marker) in styles.items()},
-            dashes=dict.fromkeys(styles, ""),
-            markersize=5 if data["x"].nunique() > MOST_TICKS else 6,
-            markeredgecolor=SURFACE,
-            linewidth=2,
-            estimator=None,
-            errorbar=None,
-            legend=False,
-            ax=axes,
-        )
+        if keys:
+            seaborn.lineplot(
+                data=data[data["method"] != "random"],
+                x="x",
+                y="value",
+                hue="method",
+                style="method",
+                palette={key: colour for key, (colour, _) in styles.items()},
+                markers={key: marker for key, (_, marker) in styles.items()},
+                dashes=dict.fromkeys(styles, ""),
+                markersize=5 if data["x"].nunique() > MOST_TICKS else 6,
+                markeredgecolor=SURFACE,
+                linewidth=2,
+                estimator=None,
+                errorbar=None,
+                legend=False,
+                ax=axes,
+            )
         places = sorted(named)
         crowded = sum(len(text) + 2 for text in named.values()) * LETTER > axes.get_window_extent().width
         step = 2 + (len(places) - 1) // MOST_TICKS if crowded else 1
