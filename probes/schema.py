@@ -38,9 +38,16 @@ _NAMES: Mapping[str, str] = {
     "difference": "difference lost selectivity usual_difference smallest strongest_tried correlation "
     "absolute_correlation",
     "flag": "chosen converged tied right best found recovered",
+    "number": "before after cka cka_lower cka_upper codelength prior_codelength mean_depth distance nearest_distance "
+    "last_cls last_r2 best_r2 last_spread shuffled_last untrained_last_r2 content_share_last own_share_first "
+    "own_share_last per_occurrence_ratio ratio lowest_correlation max_abs_delta tolerance v_information random "
+    "shuffled largest at_zero at_last mean_last cls_last comprehensiveness random_comprehensiveness sufficiency "
+    "random_sufficiency auprc random_auprc f1 random_f1 iou random_iou below_cls below_content first_cls "
+    "first_content last_largest_other",
 }
 _KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
-"""Column, or number of a claim -> what it is, wherever it stands; any other is a number."""
+"""Column, or number of a claim -> what it is, wherever it stands. A column of any other name is a number; a number of
+any other name is not read by the page, and may be anything."""
 _EXPECTED = {
     "text": "text",
     "layer": "a layer of the model",
@@ -289,6 +296,8 @@ def check_claim(kind: str, outcome: str, task: str | None, numbers: Mapping[str,
 
 def _check_number(kind: str, name: str, value: Any, n_layers: int) -> None:
     called = _kind_of(kind, name)
+    if called is None:
+        return
     if called == "text":
         fit = isinstance(value, str)
     else:
@@ -300,11 +309,11 @@ def _check_number(kind: str, name: str, value: Any, n_layers: int) -> None:
 
 
 @cache
-def _kind_of(kind: str, name: str) -> str:
-    """What a claim's number is, by its name; of `poolings`, the names begin with a pooling's."""
+def _kind_of(kind: str, name: str) -> str | None:
+    """What a claim's number is, by its name, of `poolings` by its end; None where the page does not read it."""
     if kind == "poolings":
-        return "layer" if name.endswith("_layer") else "share"
-    return _OWN_KINDS.get((kind, name)) or _KINDS.get(name, "number")
+        return "layer" if name.endswith("_layer") else "share" if name.endswith("_accuracy") else None
+    return _OWN_KINDS.get((kind, name)) or _KINDS.get(name)
 
 
 def is_places(listed: str) -> bool:

@@ -71,7 +71,7 @@ def to_csv(table: pd.DataFrame) -> tuple[bytes, TableFormat]:
         values = table.iloc[:, i]
         kind = _LETTERS.get(getattr(values.dtype, "kind", "O"), "str")
         if kind == "str":
-            texts = set(map(str, values.dropna()))
+            texts = set(map(str, values.dropna().tolist()))
             quoted = quoted or any("\r" in text for text in texts)
             if "" in texts:
                 rows = np.flatnonzero((values == "").fillna(False).to_numpy(dtype=bool))

@@ -46,7 +46,7 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
     further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
     asked = listing([*named, *further]) or "its texts"
     purpose = _PURPOSE if "validation" in origin.data else _PURPOSE | {"train": "to learn from and choose with"}
-    read = {key: f"{count(split['rows'])} {purpose.get(key, name(key))}" for key, split in origin.data.items()}
+    read = {key: f"{count(split.get('rows', 0))} {purpose.get(key, name(key))}" for key, split in origin.data.items()}
     facts = (
         f"{name(origin.architecture)}, {plural(origin.n_layers, 'layer')} of {count(origin.hidden)} dimensions",
         f"texts: {', '.join(read.values())}" if read else "",

@@ -2,20 +2,24 @@
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from probes import AnalysisResult, Attribution, Claim, InputError
-from probes.schema import CLAIMS, TABLES, check_claim, check_table
+from probes.schema import _KINDS, CLAIMS, TABLES, check_claim, check_table
 from probes.typed import MisfitError, check_nesting, fields
+from reports.view import HEADS
 from tests.report_checks import checked
 from tests.report_heads import tuned
 from tests.report_result import result
 from tests.test_result_folders import PLAIN
 from tests.test_results import ATTRIBUTION, PROVENANCE
 
+ROOT = Path(__file__).parents[1]
 METRICS = result(tasks={"sentiment": ("negative", "positive")}).tables["metrics"]
 
 
@@ -95,6 +99,20 @@ def test_a_claims_numbers_lie_in_their_ranges(numbers, message):
     check_claim("best", "measured", "a", whole, 6)
     with pytest.raises(MisfitError, match=message):
         check_claim("best", "measured", "a", {**whole, **numbers}, 6)
+
+
+def test_what_a_later_version_adds_to_a_claim_is_read_as_it_is():
+    whole = {"pooling": "mean", "layer": 4, "accuracy": 0.5, "n": 10}
+    check_claim("best", "measured", "a", {**whole, "surprise": "text"}, 6)
+    check_claim("surprise", "maybe", None, {}, 6)
+
+
+def test_every_number_that_the_page_reads_is_held_to_its_kind():
+    kinds = "value|text"
+    sources = "".join(path.read_text() for path in sorted((ROOT / "reports").glob("*.py")))
+    names = set(re.findall(rf"\b(?:{kinds})\(\w+, [\"'](\w+)[\"']\)", sources)) | set(HEADS.values())
+    assert len(names) > 40
+    assert names <= set(_KINDS)
 
 
 def test_a_poolings_name_in_a_list_of_places_may_hold_anything():
