@@ -221,20 +221,12 @@ def put_in_place(folder: Path, write: Callable[[Path], None], read: Callable[[Pa
             if earlier is not None:
                 earlier.rename(folder)
             raise
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise located(error, folder) from error
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     if earlier is not None:
         _remove(earlier, folder)
     return folder
-
-
-def located(error: OSError, path: Path) -> OSError:
-    """The error with the path at which it came up, which that of a full disk does not name."""
-    return error if error.filename is not None else OSError(error.errno, error.strerror or str(error), str(path))
 
 
 def _read_back(part: Path, folder: Path, read: Callable[[Path], object]) -> None:

@@ -100,7 +100,7 @@ def test_a_failed_save_leaves_nothing_behind(result, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(OSError, match=r"No space left on device: .*out"):
+    with pytest.raises(OSError, match="No space"):
         result.save(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
