@@ -96,19 +96,20 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
     A CSV file has no lists: where every label of a column is one written out, as pandas writes them, lists they are.
     """
     values = _lists(values)
-    written = {as_text(value, None) for value in values if not isinstance(value, list | dict)} - {None}
-    if written and written <= {"-1", "-1.0"} and not any(isinstance(value, list | dict) for value in values):
+    if _is_minus_one(values):
         raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
-    listed = any(isinstance(value, list) for value in values)
-    if listed and not all(value is None or isinstance(value, list) for value in values):
+    types = set(map(type, values)) - {type(None)}
+    listed = list in types
+    if listed and types != {list}:
         raise InputError(f"{source}: column {task!r} holds lists in some rows and single values in others")
     cells = [value if listed or value is None else [value] for value in values]
     flat = [value for cell in cells for value in cell or ()]
-    if any(isinstance(value, list | dict) for value in flat):
+    types = set(map(type, flat)) - {type(None)}
+    if types & {list, dict}:
         raise InputError(
             f"{source}: column {task!r} holds lists of lists or named values; a label is a value or a list"
         )
-    numbers = [value for value in flat if isinstance(value, float) and value == value]
+    numbers = [value for value in flat if isinstance(value, float) and value == value] if float in types else []
     if any(math.isinf(value) for value in numbers):
         raise InputError(f"{source}: column {task!r} holds an infinite number; a label is a name or a whole number")
     if fractions := sorted({value for value in numbers if not value.is_integer()}):
@@ -118,10 +119,24 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
             f"{source}: column {task!r} holds the number {inexact[0]!r}, so large that its last digits are lost; "
             "write it as a whole number or as text"
         )
-    _check_one_kind(flat, source, task)
-    labels = [None if cell is None else tuple(as_text(value, names) for value in cell) for cell in cells]
+    if len(types) > 1:
+        _check_one_kind(flat, source, task)
+    written = {value: as_text(value, names) for value in set(flat)}  # of one kind, so that no 1 is taken for a True
+    labels = [None if cell is None else tuple(map(written.__getitem__, cell)) for cell in cells]
     whole = [None if label is None or None in label else label for label in labels]
     return whole if listed else [label and label[0] for label in whole]
+
+
+def _is_minus_one(values: Iterable[Any]) -> bool:
+    """Whether there are labels, and all of them are -1."""
+    is_some = False
+    for value in values:
+        if value is None or value != value or value == "":
+            continue
+        is_some = True
+        if isinstance(value, list | dict) or str(value).strip() not in ("-1", "-1.0"):
+            return False
+    return is_some
 
 
 def _check_one_kind(values: Iterable[Any], source: object, task: str) -> None:
