@@ -65,12 +65,15 @@ def _decode(data: bytes, encoding: str, source: object) -> str:
     kind = next((kind for start, kind in OTHER_FILES.items() if data.startswith(start)), None)
     if kind is not None:
         raise InputError(f"{source} is not text but {kind}; save the table as CSV in UTF-8")
-    if encoding == "utf-8" and b"\0" in data[:1000]:
-        order = "utf-16-le" if data[1] == 0 else "utf-16-be"
-        raise InputError(
-            f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
-            f"UTF-8 or name its encoding, as in --encoding {order}"
-        )
+    if encoding == "utf-8" and b"\0" in data:
+        if 0 in data[:2]:
+            order = "utf-16-le" if data[1] == 0 else "utf-16-be"
+            raise InputError(
+                f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
+                f"UTF-8 or name its encoding, as in --encoding {order}"
+            )
+        line = data[: data.index(b"\0")].count(b"\n") + 1
+        raise InputError(f"{source} holds a NUL character in line {line}, which no text has; take it out")
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:

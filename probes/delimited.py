@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from probes.checks import InputError, unknown
+from probes.checks import InputError, shorten, unknown
 from probes.dialects import (
     NUMBER,
     Dialect,
@@ -105,6 +105,7 @@ def read_delimited(
     notes = _swallowed(parsed, source, header, labels, skipped)
     if runs and not any(len(run) % 2 for run in runs):
         notes.append(f"All backslashes in {source} are doubled, as where they escape; they were read as they stand.")
+    notes += _single_quoted(cells, source)
     if _is_data([name for name in columns if name in labels], cells) and any(_is_sentence(name) for name in columns):
         notes.append(f"The first row of {source} looks like data; it was read as the names of the columns.")
     return tuple(header), cells, notes
@@ -143,7 +144,10 @@ def _choose_separator(
     dialect = max(headers, key=lambda dialect: len(headers[dialect]))
     names = headers[dialect]
     column = next(column for column in columns if column not in names)
-    message = f"{source}: {unknown('column', column, [name or repr(name) for name in names])}"
+    shown = [shorten(name, 60) if not name or "\n" in name else name for name in names]
+    message = f"{source}: {unknown('column', column, shown)}"
+    if any("\n" in name for name in names):
+        message += "; a quote in the header may be missing"
     others = {name: text.split("\n", 1)[0].count(other) for other, name in SEPARATORS.items() if other != separator}
     if len(names) == 1 and max(others.values()):
         message += f"; its fields seem to be separated by {max(others, key=lambda name: others[name])}, see --separator"
@@ -225,6 +229,20 @@ def _parse(text: str, dialect: Dialect, header: list[str], columns: Sequence[str
     return parsed
 
 
+def _single_quoted(columns: dict[str, list[str | None]], source: object) -> list[str]:
+    """Notes on columns whose fields stand in single quotes, as some databases write them."""
+    notes = []
+    for column, values in columns.items():
+        filled = [value for value in values if value]
+        inside = [value[1:-1] for value in filled if len(value) > 1 and value[0] == value[-1] == "'"]
+        if inside and (len(inside) == len(filled) or any("''" in value for value in inside)):
+            notes.append(
+                f"{len(inside):,} fields of column {column!r} of {source} stand in single quotes, which were read as "
+                "characters of the fields."
+            )
+    return notes
+
+
 def _check_parsed(parsed: Parsed, source: object, header: list[str], skipped: int) -> None:
     """Raise where a row has more fields than the header, or quotes do not add up."""
     if parsed.unclosed:
@@ -232,7 +250,7 @@ def _check_parsed(parsed: Parsed, source: object, header: list[str], skipped: in
         place = replace(place, line=place.line + skipped)
         where = f"{place.lines} lines on, " if place.lines > 1 else ""
         fault = (
-            f"a quote opens a field that is never closed; it would take the {place.lines} lines that remain"
+            f"a quote opens a field that is never closed; it would take the rest of the file, lines: {place.lines}"
             if at_end
             else f"a quote opens a field, and {where}text follows the quote that closes it"
         )

@@ -105,7 +105,10 @@ def test_a_file_that_is_only_matched_by_the_name_is_not_there(tmp_path):
 
 
 STRAY = {
-    "never closed": ('"{text},good', "a quote opens a field that is never closed; it would take the 18 lines"),
+    "never closed": (
+        '"{text},good',
+        "a quote opens a field that is never closed; .* rest of the file, lines: 18",
+    ),
     "followed by text": ('"{text}" indeed,good', "a quote opens a field, and text follows the quote that closes it"),
 }
 
@@ -634,3 +637,39 @@ def test_rows_keep_their_place_in_the_file(tmp_path):
     assert dataset.place_of(2) == f"row {dataset.source_rows[2]} of {tmp_path / 't.csv'}"
     part = dataset.take(np.array([1, 3]))
     assert part.source_rows.tolist() == dataset.source_rows[[1, 3]].tolist()
+
+
+def test_a_text_without_a_token_of_its_own_is_named_by_file_and_row(tmp_path, bert, monkeypatch, capsys):
+    monkeypatch.setattr("probes.encoder.Encoder.load", lambda *_args, **_options: bert)
+    rows = [(text if i % 5 else "", label) for i, (text, label) in enumerate(ROWS)]
+    train = write(tmp_path / "train.csv", lines(rows))
+    test = write(tmp_path / "test.csv", lines([(text, label) for text, label in ROWS[:6]] + [("\u200d\u200b", "good")]))
+    files = ["--train", str(train), "--validation", str(train), "--test", str(test), "--drop-invalid"]
+    options = ["--layers", "1", "--poolings", "content", "--untrained", "0", "--no-controls", "--quiet"]
+    assert main(["layers", *files, *options, "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    place = f"row 7 of {test} ('\\u200d\\u200b')"
+    assert error == f"error: the text in {place} has no token of its own for the pooling 'content'\n"
+
+
+def test_a_quote_that_the_header_opens_is_told_in_one_short_line():
+    with pytest.raises(InputError, match=r"unknown column 'text'.*; a quote in the header may be missing") as raised:
+        columns('"' + lines(ROWS))
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("texts", [["'it''s one'", "two", "three"], ["'one'", "'two'", "'three'"]])
+def test_single_quotes_around_fields_are_a_note(texts):
+    cells, notes = columns(lines([(text, "ab"[i % 2]) for i, text in enumerate(texts)]))
+    assert cells["text"] == texts
+    count = sum(text.startswith("'") for text in texts)
+    assert notes == [
+        f"{count} fields of column 'text' of t.csv stand in single quotes, which were read as characters of the fields."
+    ]
+    assert columns(lines([("'tis", "a"), ("the boys'", "b")]))[1] == []
+
+
+def test_a_nul_character_is_named_by_its_line(tmp_path):
+    with pytest.raises(InputError, match="holds a NUL character in line 3, which no text has; take it out"):
+        whole(write(tmp_path / "t.csv", "text,label\na,x\nb\0,y\n"))
