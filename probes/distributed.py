@@ -59,8 +59,10 @@ class RayEngine:
         try:
             count, resources = _room(ray, encoder.device.type == "cuda", self.workers)
             options = resources | {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
-            shared, actor = ray.put(encoder), ray.remote(**options)(_Worker)
-            pool = ray.util.ActorPool([actor.remote(shared, store) for _ in range(min(count, len(todo)))])
+            # A tensor on a GPU would be sent as its place there, and a worker knows its GPU by another number.
+            shared, actor = ray.put(encoder.on_cpu()), ray.remote(**options)(_Worker)
+            device = encoder.device.type
+            pool = ray.util.ActorPool([actor.remote(shared, store, device) for _ in range(min(count, len(todo)))])
             told: dict[str, None] = {}
             for done, notes in pool.map_unordered(lambda worker, piece: worker.fill.remote(piece), todo):
                 tell(done)
@@ -106,7 +108,8 @@ class RayEngine:
 class _Worker:
     """One encoder, and the store that it fills."""
 
-    def __init__(self, encoder: Encoder, store: FeatureStore) -> None:
+    def __init__(self, encoder: Encoder, store: FeatureStore, device: str) -> None:
+        encoder.model.to(device)  # the worker's own, whatever its number elsewhere
         self.encoder, self.store, self.room = encoder, store, Room(store.manifest.batch_tokens)
 
     def fill(self, work: Work) -> tuple[int, list[str]]:

@@ -326,6 +326,15 @@ class Encoder:
         """
         return self._copied({})
 
+    def on_cpu(self) -> Self:
+        """The encoder itself where it is on the CPU, else a copy there: what can be sent to another machine."""
+        if self.device.type == "cpu":
+            return self
+        moved: dict[int, Tensor] = {id(buffer): buffer.cpu() for buffer in self.model.buffers()}
+        for parameter in self.model.parameters():
+            moved[id(parameter)] = nn.Parameter(parameter.detach().cpu(), parameter.requires_grad)
+        return self._copied(moved)
+
     def _copied(self, shared: dict[int, Tensor]) -> Self:
         """Modules of their own, with tensors of their own but for those that are shared, by id."""
         other = copy.copy(self)

@@ -103,7 +103,8 @@ def _gradient_shap(task: Explained) -> NDArray[np.float64]:
         try:
             with torch.random.fork_rng(devices=[]):
                 np.random.seed(task.seed % 2**32)  # noqa: NPY002
-                torch.manual_seed(task.seed)
+                # Not `torch.manual_seed`: it seeds the GPUs too, and what it draws beside numpy's is on the CPU.
+                torch.default_generator.manual_seed(task.seed)
                 while left:
                     n = min(left, task.at_once)
                     scores += n * _summed(captum.attribute(_leaf(task.inputs), task.starts, n_samples=n))

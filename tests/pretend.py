@@ -1,5 +1,8 @@
 """A device that is the CPU under another name and, as a GPU does, refuses an operation on tensors of two devices.
 
+With `settings["float64"]` False it refuses float64 too, as Apple's does. A model is moved to it with
+`torch.__future__.set_overwrite_module_params_on_conversion(True)`.
+
 To import it registers it as "pretend", for the whole process: import it in one of its own.
 """
 
@@ -12,6 +15,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 aten = torch.ops.aten
 TAKES_OTHERS = {aten._to_copy.default, aten.copy_.default, aten.index.Tensor, aten.index_put_.default}
 """What may have a tensor of the CPU beside one of the device: copies, and indices."""
+settings = {"float64": True}
 calls: Counter[str] = Counter()
 """Operations that ran there."""
 
@@ -30,6 +34,12 @@ class Pretend(torch.Tensor):
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         return run(func, *args, **(kwargs or {}))
 
+    def __getitem__(self, index):
+        # PyTorch would make a tensor of a list, which it cannot do on a device that is written in Python.
+        several = index if isinstance(index, tuple) else (index,)
+        several = tuple(_tensor(each) if isinstance(each, list) else each for each in several)
+        return super().__getitem__(several if isinstance(index, tuple) else several[0])
+
 
 def run(func, *args, **kwargs):
     """One operation, on the CPU."""
@@ -42,6 +52,9 @@ def run(func, *args, **kwargs):
     if kwargs.get("device") is not None:
         here, held_kwargs["device"] = torch.device(kwargs["device"]).type == "pretend", "cpu"
     found = func(*held_args, **held_kwargs)
+    made = [each for each in tree_leaves(found) if isinstance(each, torch.Tensor)]
+    if here and not settings["float64"] and any(each.dtype is torch.float64 for each in made):
+        raise TypeError(f"{func}: the device has no float64")
     if func._schema.is_mutable:
         return kwargs.get("out", args[0])
     return tree_map(lambda each: Pretend(each) if here and isinstance(each, torch.Tensor) else each, found)
@@ -50,3 +63,15 @@ def run(func, *args, **kwargs):
 _setup_privateuseone_for_python_backend("pretend")
 _library = torch.library.Library("_", "IMPL")
 _library.fallback(run, "PrivateUse1")
+torch.pretend.get_amp_supported_dtype = lambda: [torch.bfloat16]  # what autocast asks of a device
+
+_tensor = torch.tensor
+
+
+def _made_there(data, *, device=None, **options):
+    """`torch.tensor` reaches no device that is written in Python."""
+    return _tensor(data, **options) if device is None else _tensor(data, **options).to(device)
+
+
+torch.tensor = _made_there
+torch.inference_mode = torch.no_grad  # views in inference mode are another thing that it cannot do
