@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, Self
 
+from torch import Tensor, nn
+
 from probes.checks import InputError, first_line
 from probes.encoder import Encoder
 from probes.extraction import MemoryWarning, Room, Tell, Work, fill_shards
@@ -60,7 +62,7 @@ class RayEngine:
             count, resources = _room(ray, encoder.device.type == "cuda", self.workers)
             options = resources | {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
             # A tensor on a GPU would be sent as its place there, and a worker knows its GPU by another number.
-            shared, actor = ray.put(encoder.on_cpu()), ray.remote(**options)(_Worker)
+            shared, actor = ray.put(on_cpu(encoder)), ray.remote(**options)(_Worker)
             device = encoder.device.type
             pool = ray.util.ActorPool([actor.remote(shared, store, device) for _ in range(min(count, len(todo)))])
             told: dict[str, None] = {}
@@ -103,6 +105,16 @@ class RayEngine:
 
             ray.shutdown()
             self._joined = False
+
+
+def on_cpu(encoder: Encoder) -> Encoder:
+    """The encoder itself where it is on the CPU, else a copy there: what can be sent to another machine."""
+    if encoder.device.type == "cpu":
+        return encoder
+    moved: dict[int, Tensor] = {id(buffer): buffer.cpu() for buffer in encoder.model.buffers()}
+    for parameter in encoder.model.parameters():
+        moved[id(parameter)] = nn.Parameter(parameter.detach().cpu(), parameter.requires_grad)
+    return encoder._copied(moved)
 
 
 class _Worker:

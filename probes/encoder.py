@@ -25,16 +25,7 @@ from probes.limits import length_read, limit, no_limit_note, sizes, with_limit_a
 from probes.packing import packed
 from probes.pooling import POOLINGS, LayerStates, never_trained
 from probes.special_tokens import placed_ids, text_tokenizer, unknown_ids
-from probes.tokens import (
-    Batch,
-    Encoded,
-    check_one_length,
-    check_tokens,
-    encode,
-    ordinary_tokens,
-    pad,
-    token_counts,
-)
+from probes.tokens import Batch, Encoded, check_one_length, check_tokens, encode, ordinary_tokens, pad, token_counts
 from probes.trial import takes_padding
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -142,6 +133,10 @@ class Encoder:
             usual_length=checkpoint.usual_length,
             notes=checkpoint.notes,
         )
+
+    def __repr__(self) -> str:
+        size = f"{self.n_layers} layers of {self.hidden}, max_length={self.max_length}"
+        return f"Encoder({self.name!r}, {size}, {self.device}, {self.dtype})"
 
     @property
     def device(self) -> torch.device:
@@ -325,15 +320,6 @@ class Encoder:
             TypeError, RuntimeError: The model holds something that cannot be copied.
         """
         return self._copied({})
-
-    def on_cpu(self) -> Self:
-        """The encoder itself where it is on the CPU, else a copy there: what can be sent to another machine."""
-        if self.device.type == "cpu":
-            return self
-        moved: dict[int, Tensor] = {id(buffer): buffer.cpu() for buffer in self.model.buffers()}
-        for parameter in self.model.parameters():
-            moved[id(parameter)] = nn.Parameter(parameter.detach().cpu(), parameter.requires_grad)
-        return self._copied(moved)
 
     def _copied(self, shared: dict[int, Tensor]) -> Self:
         """Modules of their own, with tensors of their own but for those that are shared, by id."""

@@ -141,11 +141,20 @@ class ProbeHead(_Predictions):
         self._bias = torch.from_numpy(probe.bias).to(encoder.device)
         self._center = None if probe.center is None else torch.from_numpy(probe.center).to(encoder.device)
 
+    def __repr__(self) -> str:
+        site = f"{self.pooling} at layer {self.layer} of {self.encoder.name!r}"
+        return f"ProbeHead({site}, {_counted(self.class_names)})"
+
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
         states = self.encoder.states(batch, [self.layer], embeddings=embeddings, overwrite=overwrite)[self.layer]
         pooled = POOLINGS[self.pooling](states)
         return (pooled if self._center is None else pooled - self._center) @ self.weight.T + self._bias
+
+
+def _counted(class_names: Sequence[str]) -> str:
+    first = ", ".join(class_names[:5])
+    return f"{len(class_names)} classes: {first[:60]}{'' if first[:60] == ', '.join(class_names) else ', ...'}"
 
 
 class ModelHead(_Predictions):
@@ -185,6 +194,9 @@ class ModelHead(_Predictions):
         own = encoder.class_names if head_classes is None else renamed_classes(encoder.class_names, head_classes)
         self.class_names = tuple(class_names or own)
         self._order = head_order(own, self.class_names)
+
+    def __repr__(self) -> str:
+        return f"ModelHead(own head of {self.encoder.name!r}, {_counted(self.class_names)})"
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""

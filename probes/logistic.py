@@ -56,6 +56,10 @@ class FittedProbe:
                 f"found {shapes[0]}, {shapes[1]} and {shapes[2]}"
             )
 
+    def __repr__(self) -> str:
+        classes, hidden = self.weight.shape
+        return f"FittedProbe({classes} classes, {hidden} dimensions, c={self.c:g}, converged={self.converged})"
+
     def logits(self, features: Any) -> NDArray[np.float32]:
         """(examples, classes); two classes have two logits, like any other number. Features may be sparse.
 

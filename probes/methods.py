@@ -101,9 +101,10 @@ def _gradient_shap(task: Explained) -> NDArray[np.float64]:
     with _captum_draws:  # Captum draws by numpy's and PyTorch's own generators, which all threads share
         state = np.random.get_state()  # noqa: NPY002
         try:
-            with torch.random.fork_rng(devices=[]):
+            on_gpu = task.inputs.device.type == "cuda"
+            with torch.random.fork_rng(devices=[task.inputs.device] if on_gpu else []):
                 np.random.seed(task.seed % 2**32)  # noqa: NPY002
-                # Not `torch.manual_seed`: it seeds the GPUs too, and what it draws beside numpy's is on the CPU.
+                # Not `torch.manual_seed`: it seeds all GPUs. Of normal noise Captum draws only what has no spread.
                 torch.default_generator.manual_seed(task.seed)
                 while left:
                     n = min(left, task.at_once)

@@ -69,7 +69,7 @@ class TaskSweep:
         return measured, accuracy[:, [self.column(p) for p in points]] - accuracy[:, [self.column(self.best)]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """What `sweep_probes` returns: tidy tables, and the fitted probes."""
 
@@ -79,6 +79,15 @@ class Sweep:
     notes: tuple[str, ...] = ()
     studies: Mapping[str, Mapping[tuple[str, Point], Any]] = field(default_factory=dict)
     """Study -> label column and point -> what it found there."""
+
+    def __repr__(self) -> str:
+        counts = {"label column": len(self.tasks), "site": sum(len(task.selections) for task in self.tasks.values())}
+        sizes = (f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items())
+        best = []
+        for name, task in self.tasks.items():
+            accuracy = task.test[task.best]["accuracy"]
+            best.append(f"{name}: {task.best.pooling} at layer {task.best.layer}, test accuracy {accuracy:.3f}")
+        return f"Sweep({', '.join(sizes)}; {'; '.join(best[:3])}{'; ...' if len(best) > 3 else ''})"
 
     @property
     def probes(self) -> dict[str, FittedProbe]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, as_path, choose, not_finite
 from probes.pooling import pooling_identity
+from probes.replacing import put_in_place
 
 if sys.platform != "win32":  # there a killed writer's file stays until the store is deleted
     import fcntl
@@ -357,9 +358,9 @@ def _write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
             if sys.platform != "win32":  # under the lock; Windows renames no open file
-                part.replace(path)
+                put_in_place(part, path, content)
         if sys.platform == "win32":
-            part.replace(path)
+            put_in_place(part, path, content)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -14,6 +14,7 @@ ORDER = (
     "checks typed folders tables schema sealing sequences labels rare cautions display results dealing classes data "
     "records rows decoding dialects delimited sources reading controlled threads devices model_folders fingerprints "
     "limits trial weights checkpoints special_tokens tokens digests pooling packing precision hooks encoder runners "
+    "replacing "
     "store extraction distributed frames solver logistic classifiers places metrics uncertainty shares information "
     "controls depth detection untrained scores sweep studies words heads baselines uninformed paths methods "
     "attribution agreement states flow contributions movement faithfulness infidelity rationales vocabulary audit "

@@ -77,6 +77,7 @@ import numpy as np
 import torch
 from probes import Encoder, FittedProbe, ModelHead, ProbeHead, attribute, extract_features
 from probes.contributions import contributions
+from probes.distributed import on_cpu
 from probes.erasure import Erasure
 from probes.extraction import pool_texts
 from probes.faithfulness import curves, faithfulness
@@ -136,7 +137,7 @@ try:
     wide = "taken"
 except TypeError:
     wide = "refused"
-sent = pickle.loads(pickle.dumps(moved[0].on_cpu()))
+sent = pickle.loads(pickle.dumps(on_cpu(moved[0])))
 carried = {type(tensor).__name__ for tensor in (*sent.model.parameters(), *sent.model.buffers())}
 print(json.dumps({"apart": apart, "wide": wide, "calls": sum(pretend.calls.values()), "carried": sorted(carried)}))
 """
