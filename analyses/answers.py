@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.job import side_of_zero
 from analyses.students import PRETRAINED, UNTRAINED, Students
 from analyses.usage import used_claims
+from probes.checks import SMALLEST_EFFECT, side_of_zero
 from probes.results import Claim
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _ablated(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
     """At which layers a head needs [CLS], or the text's own tokens."""
     for (head, what), rows in table.groupby(["head", "what"], sort=False):
         lost = rows.sort_values("layer").set_index("layer")
-        certain = lost.index[lost["lower"] > 0]
+        certain = lost.index[lost["lower"] > SMALLEST_EFFECT]
         numbers = {
             "head": str(head),
             "what": str(what),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.job import Job, side_of_zero
+from analyses.job import Job
+from probes.checks import side_of_zero
 from probes.results import Claim
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def claims(job: Job, made: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
                 first = float((depths == depths.min()).mean())
                 numbers = {"pooling": row.pooling, "mean_depth": row.mean_depth, "correlation": row.correlation}
                 shares = {"same": row.same_depth, "by_chance": row.by_chance, "from_first": first, "n": row.n}
+                shares |= {"n_constant": row.n_constant}
                 yield Claim("depth", "measured", task, numbers | shares)
 
 

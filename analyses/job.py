@@ -385,11 +385,6 @@ def special_tokens(job: Job) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["role", "token", "id", "embedding_norm"])
 
 
-def side_of_zero(lower: float, upper: float) -> str:
-    """What an interval says of a difference: `above`, `below` or `cannot_tell`."""
-    return "above" if lower > 0 else "below" if upper < 0 else "cannot_tell"
-
-
 def _tell(caught: Sequence[warnings.WarningMessage]) -> None:
     """Warn of what was recorded."""
     for told in caught:

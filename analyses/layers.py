@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses import floors
-from analyses.job import Job, side_of_zero, special_tokens
+from analyses.job import Job, special_tokens
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from probes.checks import side_of_zero
 from probes.results import AnalysisResult, Claim
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _gap_notes(job: Job) -> Iterator[str]:
         validation, test = (scores[found.best]["accuracy"] for scores in (found.validation, found.test))
         n, n_test = len(chooser), len(splits.test)
         lower, upper = difference_of_shares(test, n_test, validation, n, comparisons=len(tasks))
-        if lower > 0 or upper < 0:
+        if side_of_zero(lower, upper) != "cannot_tell":
             limits = f"{100 * lower:.1f} to {100 * upper:.1f} points"
             yield (
                 f"At the best place of {task} ({found.best}), validation accuracy is {100 * validation:.1f} % ({n:,} "
@@ -133,10 +134,10 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
         interval=found.interval(best),
     )
     others = [d for d in found.differences() if d[0] != best]
-    tied = [str(point) for point, _, lower, upper in others if lower <= 0 <= upper]
+    tied = [str(point) for point, _, lower, upper in others if side_of_zero(lower, upper) == "cannot_tell"]
     numbers: dict[str, Any] = {"n_tied": len(tied), "n_points": len(others), "points": ", ".join(tied)}
     yield Claim("tied", "tied" if tied else "alone", task, numbers)
-    if above := [str(point) for point, _, lower, _ in others if lower > 0]:
+    if above := [str(point) for point, _, lower, upper in others if side_of_zero(lower, upper) == "above"]:
         yield Claim("beaten", "above", task, {"points": ", ".join(above)})
     floors: dict[str, Point | str] = {key: key for key in found.test if isinstance(key, str)}
     embeddings = Point("mean", 0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.job import side_of_zero
+from probes.checks import side_of_zero
 from probes.results import Claim
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.explaining import Explaining
-from analyses.job import side_of_zero
 from analyses.usage import used_claims
+from probes.checks import SMALLEST_EFFECT, side_of_zero
 from probes.results import Attribution, Claim
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _deciding(explaining: Explaining) -> Iterator[Claim]:
         if hits:
             lower, upper = wilson(float(np.mean(hits)), len(hits))
             numbers = {"hits": float(np.mean(hits)), "n": len(hits), "random": float(np.mean(chance))}
-            outcome = "above" if lower > numbers["random"] else "cannot_tell"
+            outcome = "above" if lower - numbers["random"] > SMALLEST_EFFECT else "cannot_tell"
             yield Claim("deciding", outcome, case.task, numbers, (lower, upper))
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
+SMALLEST_EFFECT = 1e-6
+"""In the unit of what is compared: an interval that ends nearer to 0 is told from it by rounding alone."""
 MOST_SEED = 2**63 - 1
 """PyTorch's generators take no larger one."""
 
@@ -245,19 +247,12 @@ def not_finite(name: str, row: int) -> str:
     return f"{name} hold a value that is not finite, first in row {row}"
 
 
-def check_texts(texts: Any, *, name: str = "texts") -> tuple[str, ...]:
-    """(examples,) the texts of any list, column or generator.
+def side_of_zero(lower: float, upper: float) -> str:
+    """What an interval says of a difference: `above`, `below` or `cannot_tell`.
 
-    Raises:
-        InputError: It is a single text, or one of them is no text.
+    An end within `SMALLEST_EFFECT` of 0 counts as 0, and so does one that is not known (nan).
     """
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InputError(f"{name} must be a list of texts, found {type(texts).__name__}; put a single one into a list")
-    whole = tuple(texts)
-    for row, text in enumerate(whole):
-        if not isinstance(text, str):
-            raise InputError(f"{name}: text {row} is {text!r}, not text")
-    return whole
+    return "above" if lower > SMALLEST_EFFECT else "below" if upper < -SMALLEST_EFFECT else "cannot_tell"
 
 
 def as_path(path: Any, *, name: str) -> Path:

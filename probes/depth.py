@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError
 from probes.classifiers import ROUGH
+from probes.logistic import CHUNK, moments
 from probes.places import Place
 
 REFITS = 5
@@ -33,6 +34,8 @@ class Refitted:
     """(refits, texts) predictions of probes fitted on resampled training texts."""
     converged: bool
     """Whether all of those reached their tolerance."""
+    varies: bool = True
+    """Whether the training texts' vectors differ here by more than rounding; else every text gets one answer."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,15 @@ def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[Place], Refitted]:
             np.asarray(log_prob.argmax(axis=1)),
             np.stack([probe.predict(place.test.features) for probe in probes]),
             all(probe.converged for probe in probes),
+            _varies(place.train.features),
         )
 
     return study
+
+
+def _varies(features: NDArray[np.floating[Any]]) -> bool:
+    """Whether (examples, hidden) vectors differ by more than rounding; where they do, some of them mostly tell."""
+    return any(bool((moments(rows)[1] > 0).any()) for rows in (features[:CHUNK], features))
 
 
 def reliability(depths: NDArray[np.integer[Any]]) -> Reliability:

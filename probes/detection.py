@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError
+from probes.checks import SMALLEST_EFFECT, InputError
 from probes.classifiers import DEFAULT_CS, PROBES, ROUGH, Probe
 from probes.places import Sample
 from probes.threads import few_cores
@@ -117,7 +117,10 @@ def plant(
     above = right.astype(float) - usual
     lower = np.array([limits[0] for limits in mean_intervals(above, seed=seed)]).reshape(len(gains), repeats)
     found = above.mean(axis=0).reshape(len(gains), repeats)
-    return [Planted(gain, tuple(map(float, found[i])), tuple(map(bool, lower[i] > 0))) for i, gain in enumerate(gains)]
+    return [
+        Planted(gain, tuple(map(float, found[i])), tuple(map(bool, lower[i] > SMALLEST_EFFECT)))
+        for i, gain in enumerate(gains)
+    ]
 
 
 def best_accuracy(prior: NDArray[np.floating[Any]], chance: float) -> float:

@@ -13,11 +13,11 @@ from probes.checks import (
     InputError,
     check_labels,
     check_same_length,
-    check_texts,
     choose,
     class_ids,
     finite_features,
     plain_array,
+    text_list,
     unknown,
 )
 from probes.classifiers import Fitter, Selection
@@ -141,7 +141,7 @@ def ready(
             ids[name][task] = column
     whole = {}
     for name, split in splits.items():
-        texts = None if split.texts is None else check_texts(split.texts, name=f"{name} texts")
+        texts = None if split.texts is None else tuple(text_list(split.texts, f"{name} texts"))
         units = None if split.units is None else class_ids(split.units, name=f"{name} units")
         check_same_length(texts=texts, units=units, **ids[name])
         whole[name] = replace(split, labels=ids[name], texts=texts, units=units)

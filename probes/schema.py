@@ -107,7 +107,9 @@ TABLES: Mapping[str, TableSchema] = {
         "control_accuracy? lowest? highest? control_majority? accuracy? selectivity? lower? upper? n share_scored?",
     ),
     "depth": TableSchema("task pooling text_id", "depth", {"depth": "layer"}),
-    "depth_reliability": TableSchema("task pooling", "mean_depth? correlation? same_depth? by_chance? n"),
+    "depth_reliability": TableSchema(
+        "task pooling", "mean_depth? correlation? same_depth? by_chance? n ~n_constant", {"n_constant": "count"}
+    ),
     "texts": TableSchema("task pooling layer text_id", "probability? pvi? right?"),
     "faithfulness": TableSchema("task head ~method text_id order", "comprehensiveness? sufficiency? log_odds?"),
     "curves": TableSchema("task head method share", "deletion? insertion? n"),

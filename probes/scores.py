@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.checks import side_of_zero
 from probes.classifiers import Selection
 from probes.logistic import FittedProbe
 from probes.metrics import confusion, per_class
@@ -159,7 +160,7 @@ class Sweep:
                 "value": value,
                 "lower": lower,
                 "upper": upper,
-                "tied": lower <= 0 <= upper,
+                "tied": side_of_zero(lower, upper) == "cannot_tell",
             }
             for task, found in self.tasks.items()
             for point, value, lower, upper in found.differences()

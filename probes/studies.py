@@ -104,11 +104,17 @@ def depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Prediction depth of each test text in each pooling, and how reliable the depths are.
 
     `refit_mean` and `refit_sd` are over refits on resampled training texts: the noise that a difference between texts
-    must exceed.
+    must exceed. Layers at which all training texts have one vector, as [CLS] at layer 0, are left out: there every text
+    gets the most frequent class, and would count as decided where that is its own. `n_constant` counts them; a pooling
+    of which no layer is left has no rows.
     """
     texts: list[tuple[Any, ...]] = []
     poolings: list[tuple[Any, ...]] = []
-    for task, pooling, layers, found in _curves(sweep):
+    for task, pooling, all_layers, all_found in _curves(sweep):
+        varies = np.array([each.varies for each in all_found])
+        layers, found = all_layers[varies], [each for each in all_found if each.varies]
+        if not found:
+            continue
         depth = layers[prediction_depth(np.stack([each.predicted for each in found]))]
         refits = np.stack([each.refits for each in found], axis=1)  # (refits, layers, texts)
         rows = np.stack([prediction_depth(each) for each in refits])
@@ -119,11 +125,25 @@ def depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
         ]
         trust = reliability(rows)
         poolings.append(
-            (task, pooling, float(depth.mean()), trust.correlation, trust.same, trust.by_chance, len(depth))
+            (
+                task,
+                pooling,
+                float(depth.mean()),
+                trust.correlation,
+                trust.same,
+                trust.by_chance,
+                len(depth),
+                int((~varies).sum()),
+            )
         )
+    depths = _frame(texts, "task pooling text_id", "depth refit_mean refit_sd")
+    trusts = _frame(poolings, "task pooling", "mean_depth correlation same_depth by_chance n n_constant")
+    whole, real = ["text_id", "depth", "n", "n_constant"], ["refit_mean", "refit_sd", "mean_depth", "correlation"]
+    kinds = dict.fromkeys(whole, "int64") | dict.fromkeys([*real, "same_depth", "by_chance"], "float64")
+    # Without rows a column would have no type.
     return (
-        _frame(texts, "task pooling text_id", "depth refit_mean refit_sd"),
-        _frame(poolings, "task pooling", "mean_depth correlation same_depth by_chance n"),
+        depths.astype({name: kind for name, kind in kinds.items() if name in depths}),
+        trusts.astype({name: kind for name, kind in kinds.items() if name in trusts}),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from probes.checks import side_of_zero
 from reports import charts, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
@@ -101,7 +102,7 @@ def faithful(view: View) -> Iterator[str]:
     """Whether each head's decision rests on the tokens ranked first."""
     told: dict[str, list[str]] = {outcome: [] for outcome in _RESTS}
     for head, _, _, gap, _, _ in _gaps(view):
-        outcome = "above" if gap.bounds[0] > 0 else "below" if gap.bounds[1] < 0 else "cannot_tell"
+        outcome = side_of_zero(*gap.bounds)
         told[outcome].append(f"{wording.points(gap.value)} for {wording.head(head)} ({interval(gap.bounds)})")
     for outcome, start in _RESTS.items():
         if told[outcome]:

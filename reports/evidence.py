@@ -10,7 +10,7 @@ from reports import figures, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
 from reports.view import View, text, value
-from reports.wording import count, decimal, interval, listing, name, percent
+from reports.wording import count, decimal, interval, listing, name, percent, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,9 +202,12 @@ def sizes(view: View) -> Section | None:
 
 def depth(view: View) -> Section | None:
     """From which layer on is a text's prediction settled?"""
-    verdict, parts = [], []
+    verdict, parts, constant = [], [], dict[str, int]()
     for task in view.tasks:
         claims, texts = view.claims("depth", task), view.table("depth", task)
+        for claim in claims:
+            vector = wording.pooling(text(claim, "pooling"), random_pooler=view.random_pooler)
+            constant[vector] = int(value(claim, "n_constant")) if "n_constant" in claim.numbers else 0
         said = (
             f"{percent(value(c, 'from_first'))} in "
             f"{wording.pooling(text(c, 'pooling'), random_pooler=view.random_pooler)}"
@@ -212,7 +215,7 @@ def depth(view: View) -> Section | None:
         )
         if claims:
             verdict.append(view.about(task, f"Settled at the first layer read, of the test texts: {listing(said)}."))
-        if texts is None:
+        if texts is None or not claims:
             continue
         heading = ("vector", "mean depth", "correlation of two refits", "same depth in both", "by chance")
         cells = tuple(
@@ -234,6 +237,11 @@ def depth(view: View) -> Section | None:
         "little of a text.",
         "Every text: tables/depth.csv; its label's probability at every place, and the bits saved: tables/texts.csv.",
     )
+    if left_out := [f"{plural(n, 'layer')} of {vector}" for vector, n in constant.items() if n]:
+        notes += (
+            f"Left out: {listing(left_out)}, where all training texts have the same vector. Every text gets the most "
+            "frequent class there, which is decided for none.",
+        )
     title = "From which layer on is it settled?"
     return Section(title, "depth", tuple(verdict), tuple(parts), notes) if parts else None
 

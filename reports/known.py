@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from probes.checks import side_of_zero
 from probes.results import Claim
 from reports import charts, wording
 from reports.drawing import Label
@@ -146,9 +147,7 @@ def found_shortcut(view: View, task: str) -> str | None:
 
 def hit(row: pd.Series[Any]) -> str:
     """How a hit rate with its interval stands to chance."""
-    if row["lower"] > row["chance"]:
-        return "above"
-    return "below" if row["upper"] < row["chance"] else "cannot_tell"
+    return side_of_zero(row["lower"] - row["chance"], row["upper"] - row["chance"])
 
 
 def _ranked(found: pd.DataFrame, anchor: str, who: str) -> Drawing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from probes.checks import SMALLEST_EFFECT
 from reports import charts, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
@@ -94,7 +95,7 @@ def _ground(view: View) -> str:
 
 def _strong(found: pd.DataFrame) -> pd.DataFrame:
     """The words worth drawing, from the strongest for the class to the strongest against it."""
-    firm = (found["lower"] > 0) | (found["upper"] < 0) | (found["n_texts"] >= FIRM)
+    firm = (found["lower"] > SMALLEST_EFFECT) | (found["upper"] < -SMALLEST_EFFECT) | (found["n_texts"] >= FIRM)
     ranked = found[firm].sort_values("mean", ascending=False, kind="stable")
     behind = (ranked["mean"] < 0).to_numpy().nonzero()[0][-EACH_SIDE:]
     return ranked.iloc[[*(ranked["mean"] > 0).to_numpy().nonzero()[0][:EACH_SIDE], *behind]]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError
+from probes.checks import InputError, side_of_zero
 from probes.results import AnalysisResult
 from reports.best import Best
 from reports.view import View
@@ -40,7 +40,7 @@ class Pair:
     @property
     def outcome(self) -> str:
         """`above`, `below`, or `cannot_tell` where the interval holds zero."""
-        return "above" if self.bounds[0] > 0 else "below" if self.bounds[1] < 0 else "cannot_tell"
+        return side_of_zero(*self.bounds)
 
     def turned(self) -> Pair:
         """The same the other way round."""
@@ -156,9 +156,22 @@ def _unlike(one: View, other: View, task: str) -> str:
     if first["texts"] != second["texts"] or first.get("rows") != second.get("rows"):
         return "their test texts are not the same"
     counts: list[Any] = [each.get("classes", {}).get(task) for each in (first, second)]
-    if counts[0] != counts[1]:
+    labels = [_labels(view, task) for view in (one, other)]
+    # Where a result has no such table, `_right` says so.
+    if counts[0] != counts[1] or (None not in labels and labels[0] != labels[1]):
         return "their test texts are the same, but the labels are not"
     return ""
+
+
+def _labels(view: View, task: str) -> list[tuple[str, str]] | None:
+    """Text and label of each test text, in their order; None where the result does not say."""
+    table = view.table("predictions", task)
+    if table is None or not {"text_id", "text", "label", "right"} <= set(table.columns):
+        return None
+    rows = table.drop_duplicates("text_id").sort_values("text_id")
+    # What no text is read back from, as of an empty one, is the same in both.
+    texts, labels = (rows[name].fillna("").astype(str) for name in ("text", "label"))
+    return list(zip(texts, labels, strict=True))
 
 
 def _right(view: View, task: str, best: Best) -> NDArray[np.float64] | str:
@@ -166,7 +179,7 @@ def _right(view: View, task: str, best: Best) -> NDArray[np.float64] | str:
     if view.result.name == "heads":
         return "is a result of heads, which does not say which texts it has right"
     table = view.table("predictions", task)
-    if table is None or "right" not in table:
+    if table is None or not {"right", "label", "text"} <= set(table.columns):
         return "does not say which texts it has right (tables/predictions.csv)"
     rows = table[(table["pooling"] == best.pooling) & (table["layer"] == best.layer)].sort_values("text_id")
     right: NDArray[np.float64] = rows["right"].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from probes.checks import SMALLEST_EFFECT
 from reports import plots, wording
 from reports.drawing import Label
 from reports.parts import Drawing, Part, Section, Table, columns
@@ -148,7 +149,7 @@ def _changed(view: View) -> Part | None:
     heading = ("encoder", "vector", "layer", "points gained", "95 % interval", "CKA", "unrelated vectors")
     caption = "Each layer beside the same layer before fine-tuning."
     table = Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[2:]))
-    firm = found[(found["lower"] > 0) & (found["pooling"] == "cls")]
+    firm = found[(found["lower"] > SMALLEST_EFFECT) & (found["pooling"] == "cls")]
     where = [
         f"with {wording.head(key)} from {wording.places(', '.join(f'cls {layer}' for layer in own['layer']))}"
         for key, own in firm.groupby("model", sort=False)

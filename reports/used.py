@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from probes.checks import SMALLEST_EFFECT
 from probes.results import Claim
 from reports import plots, wording
 from reports.drawing import Label
@@ -161,7 +162,7 @@ def _read_places(own: pd.DataFrame) -> tuple[list[tuple[str, int]], list[tuple[s
     random = own[own["eraser"] == "random"].groupby(["pooling", "layer"])["lost"].max()
     places, idle = list[tuple[str, int]](), list[tuple[str, int]]()
     for row in own[own["eraser"] == "leace"].itertuples():
-        if row.v_lower > 0:
+        if row.v_lower > SMALLEST_EFFECT:
             place = (str(row.pooling), int(row.layer))
             places.append(place)
             idle += [place] if row.lower <= max(0.0, float(random.get(place, 0.0))) else []

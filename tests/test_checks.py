@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probes.checks import InputError, text_list
+from probes.checks import InputError, side_of_zero, text_list
 
 TEXTS = ["a film", "", "你 好"]
 
@@ -99,3 +99,20 @@ def test_what_is_no_list_of_texts_is_refused_in_one_line(texts):
     with pytest.raises(InputError, match=r"^texts must be a list of texts, found ") as refusal:
         text_list(texts)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("limits", "side"),
+    [
+        ((0.1, 0.2), "above"),
+        ((-0.2, -0.1), "below"),
+        ((-0.1, 0.1), "cannot_tell"),
+        ((0.0, 0.1), "cannot_tell"),
+        ((4e-8, 5e-8), "cannot_tell"),  # bits that rounding gives to a constant vector
+        ((-5e-8, -4e-8), "cannot_tell"),
+        ((2e-6, 3e-6), "above"),
+        ((float("nan"), float("nan")), "cannot_tell"),
+    ],
+)
+def test_an_interval_lies_on_a_side_of_zero_by_more_than_rounding(limits, side):
+    assert side_of_zero(*limits) == side

@@ -40,6 +40,18 @@ def page(three):
     return compare_reports(three)
 
 
+def test_results_whose_labels_differ_text_by_text_are_not_paired_though_each_class_is_as_frequent(three):
+    table = three[1].tables["predictions"].copy()
+    table.loc[table["text_id"] < 2, "label"] = np.where(
+        table.loc[table["text_id"] < 2, "text_id"] == 0, "positive", "negative"
+    )
+    relabelled = dataclasses.replace(three[1], tables={**three[1].tables, "predictions": table})
+    (same,) = Together.of([three[0], three[1]]).pairs("sentiment")
+    assert not same.missing
+    (pair,) = Together.of([three[0], relabelled]).pairs("sentiment")
+    assert pair.missing == "their test texts are the same, but the labels are not"
+
+
 def test_the_best_is_named_with_its_paired_difference_and_interval(three, page):
     (found,) = (p for p in Together.of(three).pairs("sentiment") if (p.one, p.other) == ("big", "small"))
     gaps = right(0.80, 1).astype(float) - right(0.70, 2)

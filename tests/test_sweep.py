@@ -363,8 +363,8 @@ def test_what_no_sweep_can_be_made_of_is_refused_in_one_line(features, labels, o
         (dataclasses.replace(small(0), features=small(0).features["mean"]), "train: features must be a mapping"),
         (dataclasses.replace(small(0), labels=small(0).labels["label"]), "train: labels must be a mapping"),
         ({"mean": small(0).features["mean"]}, "train: features must be a mapping"),
-        (dataclasses.replace(small(0), texts="one text"), "train texts must be a list of texts, found str"),
-        (dataclasses.replace(small(0), texts=["a"] * 59 + [None]), "train texts: text 59 is None, not text"),
+        (dataclasses.replace(small(0), texts="one text"), "train texts must be a list of texts, found a single one"),
+        (dataclasses.replace(small(0), texts=["a"] * 59 + [None]), "train text 59 is None, not text"),
         (dataclasses.replace(small(0), units=[0.5] * 60), "train units must be one axis of integers"),
     ],
 )
