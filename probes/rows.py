@@ -86,6 +86,8 @@ def as_text(value: Any, names: Sequence[str] | None) -> str | None:
     if value is None or value != value:
         return None
     if names is not None:
+        if value >= len(names):
+            raise InputError(f"class id {value} has no name: the dataset names {len(names)} classes, from 0")
         return None if value < 0 else names[value]
     return class_name(value)
 

@@ -673,3 +673,17 @@ def test_single_quotes_around_fields_are_a_note(texts):
 def test_a_nul_character_is_named_by_its_line(tmp_path):
     with pytest.raises(InputError, match="holds a NUL character in line 3, which no text has; take it out"):
         whole(write(tmp_path / "t.csv", "text,label\na,x\nb\0,y\n"))
+
+
+def test_ids_of_a_saved_dataset_without_a_name_and_all_minus_one_are_refused(tmp_path):
+    import datasets
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["a", "b"])})
+    for ids, message in (([0, 1, 2, 1], "class id 2 has no name"), ([-1] * 4, "every label in column 'label' is -1")):
+        table = pa.table({"text": list("abcd"), "label": ids}, schema=features.arrow_schema)
+        path = tmp_path / f"{ids[0]}.parquet"
+        pq.write_table(table, path)
+        with pytest.raises(InputError, match=message):
+            whole(path)
