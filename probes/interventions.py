@@ -99,8 +99,7 @@ def intervened_log_probs(
     def say(own: Head, batch: Batch) -> list[Tensor]:
         if own.layer is not None or not own.encoder.head_needs_texts_alone:
             return passes(own, batch)
-        alone = [passes(own, batch.row(i)) for i in range(len(batch))]
-        return [torch.cat(each) for each in zip(*alone, strict=True)]
+        return [torch.cat(each) for each in zip(*(passes(own, batch.row(i)) for i in range(len(batch))), strict=True)]
 
     return log_probs(head, head.encoder.encode(texts, pairs), say, 1 + len(edits), progress=progress)
 

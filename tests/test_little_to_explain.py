@@ -29,8 +29,6 @@ def place(tmp_path_factory):
         texts.assign(spans="").to_csv(folder / f"{name}-spans.csv", index=False)
         texts[: n if name != "test" else 1].to_csv(folder / f"{name}-one.csv", index=False)
         texts[texts["label"] == "positive"].to_csv(folder / f"{name}-class.csv", index=False)
-        random = np.random.default_rng(seed).permutation(texts["label"])
-        texts.assign(label=random).to_csv(folder / f"{name}-random.csv", index=False)
     model, tokenizer = build_model("bert")
     save(folder / "bert", model, tokenizer)
     with torch.no_grad():
@@ -68,8 +66,6 @@ SITUATIONS = {
     "one test class": (("--attribute", "4", "--words", "4", *SITE), {"test": "test-class"}),
     "texts of one token": (("--attribute", "4", "--words", "4", *SITE), {"train": "train-words", "test": "test-words"}),
     "every text truncated": (("--attribute", "3", "--words", "3", "--max-length", "4", *SITE), {}),
-    "texts cut to their special tokens and one more": (("--attribute", "3", "--max-length", "3", *SITE), {}),
-    "labels that nothing predicts": (("--attribute", "4", *SITE), {"train": "train-random", "test": "test-random"}),
     "no marked span": (
         ("--attribute", "4", "--rationales", "spans", *SITE),
         {"train": "train-spans", "test": "test-spans"},
@@ -77,7 +73,6 @@ SITUATIONS = {
     "a constant model": (("--attribute", "3", "--words", "3", *SITE), {"model": "constant"}),
     "[CLS] at layer 0": (("--attribute", "3", "--words", "3", "--layer", "0", "--pooling", "cls"), {}),
     "nothing explained": (("--attribute", "0", *SITE), {}),
-    "no words": (("--attribute", "2", "--words", "0", *SITE), {}),
 }
 
 
@@ -93,16 +88,13 @@ def test_every_check_on_next_to_nothing_ends_in_a_page(place, name):
         assert len(table)
 
 
-@pytest.mark.parametrize(
-    ("model", "layer", "pooling"), [("bert", "0", "cls"), ("constant", "2", "mean"), ("constant", "0", "cls")]
-)
+@pytest.mark.parametrize(("model", "layer", "pooling"), [("bert", "0", "cls"), ("constant", "2", "mean")])
 def test_a_prediction_that_no_text_can_change_is_said_to_need_no_explanation(place, model, layer, pooling):
     result = explain(place, "--layer", layer, "--pooling", pooling, "--attribute", "3", model=model)
     note = f"no word of a text changes what the probe on {pooling} at layer {layer} predicts, and all scores are 0."
     assert any(note in each for each in result.notes)
     assert "states" not in result.tables
     assert all(abs(a.scores).max() < 1e-6 for a in result.attributions)
-    assert not any("nothing to explain" in each for each in explain(place, *SITE, "--attribute", "3").notes)
 
 
 def test_a_run_of_a_site_that_says_nothing_ends_in_a_page(place):
@@ -113,7 +105,7 @@ def test_a_run_of_a_site_that_says_nothing_ends_in_a_page(place):
 def test_a_decoder_without_padding_and_mask_is_explained_with_texts_of_one_token_among_others(place):
     texts = pd.read_csv(place / "test.csv")[:4]
     pd.concat([texts, pd.read_csv(place / "test-words.csv")[:3]]).to_csv(place / "test-mixed.csv", index=False)
-    words = "--head both --attribute 7 --depth --infidelity --layers 1 3 --words 4 --max-steps 16".split()
+    words = "--head both --attribute 7 --depth --infidelity --layers 2 --words 0 --max-steps 8".split()
     result = explain(place, *words, model="gpt2", test="test-mixed")
     table = result.tables["faithfulness"]
     assert set(table["head"]) == {"probe", "model"}
@@ -147,7 +139,6 @@ def test_a_check_that_cannot_be_made_is_a_note_and_all_others_are_saved(place, m
 def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
     from probes import audit
 
-    texts = pd.read_csv(place / "train.csv")["text"]
     found = audit.rare_words
 
     def of_texts(encoder, asked, n, *, seed=0):
@@ -157,7 +148,6 @@ def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
 
     monkeypatch.setattr(audit, "rare_words", of_texts)
     result = explain(place, *SITE, "--attribute", "2", "--audit")
-    assert len(texts)
     assert [note for note in result.notes if "The check 'audit' of 'label' could not be made" in note]
     assert "audit" not in {claim.id for claim in result.claims}
 
