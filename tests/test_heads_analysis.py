@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from analyses.__main__ import main
-from analyses.job import side_of_zero
 from probes import AnalysisResult, Encoder
+from probes.checks import side_of_zero
 from tests.conftest import build_model
 from tests.test_analyses import files, rows
 
