@@ -111,7 +111,9 @@ TABLES: Mapping[str, TableSchema] = {
         "task pooling", "mean_depth? correlation? same_depth? by_chance? n ~n_constant", {"n_constant": "count"}
     ),
     "texts": TableSchema("task pooling layer text_id", "probability? pvi? right?"),
-    "faithfulness": TableSchema("task head ~method text_id order", "comprehensiveness? sufficiency? log_odds?"),
+    "faithfulness": TableSchema(
+        "task head ~layer? ~pooling? ~method ~baseline? text_id order", "comprehensiveness? sufficiency? log_odds?"
+    ),
     "curves": TableSchema("task head method share", "deletion? insertion? n"),
     "infidelity": TableSchema("task head method text_id", "value?"),
     "baseline_choice": TableSchema(
