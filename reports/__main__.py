@@ -65,8 +65,9 @@ def _print_paths(paths: Sequence[Path]) -> int:
 
 def _discard_output() -> None:
     """Send what is still to be printed nowhere, so that the interpreter does not fail over it when it ends."""
-    if sys.stdout is not None and sys.stdout is sys.__stdout__:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    stream = sys.__stdout__
+    if stream is not None and sys.stdout is stream:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _tell(error: str) -> None:
