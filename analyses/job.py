@@ -81,7 +81,7 @@ class Job:
 
     def check_head(self) -> None:
         """Raise where --head-classes does not name the classes of the model's own head."""
-        from probes.heads import renamed_classes
+        from probes.head_classes import renamed_classes
 
         names = self.encoder_settings.renamed_classes
         if names is not None and not self.encoder.is_classifier:

@@ -16,7 +16,8 @@ ORDER = (
     "limits trial weights checkpoints special_tokens tokens digests pooling packing precision hooks encoder runners "
     "replacing "
     "store extraction distributed frames solver logistic classifiers places metrics uncertainty shares information "
-    "controls depth detection untrained scores sweep studies words heads baselines uninformed paths methods "
+    "controls depth detection untrained scores sweep studies words head_classes heads "
+    "baselines uninformed paths methods "
     "attribution agreement states flow contributions movement faithfulness infidelity rationales vocabulary audit "
     "randomisation geometry erasure interventions training finetuning"
 ).split()

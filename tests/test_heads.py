@@ -3,7 +3,7 @@
 import pytest
 
 from probes import InputError
-from probes.heads import head_order
+from probes.head_classes import head_order
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ def test_head_classes_are_matched_by_name(head, dataset, order):
 
 @pytest.mark.parametrize("head", [("LABEL_0", "LABEL_1"), ("negative", "neutral"), ("negative", "neutral", "positive")])
 def test_head_classes_that_are_not_the_datasets_are_refused(head):
-    with pytest.raises(InputError, match="set id2label"):
+    with pytest.raises(InputError, match="say what the dataset calls them with --head-classes"):
         head_order(head, ("negative", "positive"))
