@@ -52,7 +52,8 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
 def multiplies_bfloat16() -> bool:
     """Whether this CPU has instructions for bfloat16, and this PyTorch uses them."""
     operators = torch.ops.mkldnn
-    if not torch.backends.mkldnn.is_available() or not hasattr(operators, "_is_mkldnn_bf16_supported"):
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not there or not hasattr(operators, "_is_mkldnn_bf16_supported"):
         return False
     return bool(operators._is_mkldnn_bf16_supported())
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probes.checks import InputError, first_line
+from probes.precision import on_float64_device
 
 SHORT, LONG = 5, 11
 """Tokens of the texts of a trial: odd, so that a family which fills up its windows shows it."""
@@ -72,7 +73,7 @@ def takes_padding(model: nn.Module, states: States, ids: NDArray[np.int64]) -> b
 def _agree(alone: Sequence[Tensor], batch: Sequence[Tensor]) -> bool:
     """Whether the first text of a batch has the states that it has alone. What is not finite is told at extraction."""
     for one, several in zip(alone, batch, strict=True):
-        expected, actual = one[0].double(), several[0, : one.shape[1]].double()
+        expected, actual = (on_float64_device(states).double() for states in (one[0], several[0, : one.shape[1]]))
         allowed = TOLERANCE.get(one.dtype, HALF_TOLERANCE) * expected.norm()
         if bool(expected.isfinite().all()) and not bool((actual - expected).norm() <= allowed):
             return False
