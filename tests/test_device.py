@@ -62,7 +62,7 @@ WITHOUT_FLOAT64.add("pretend")
 narrow = numbers("pretend")
 pretend.settings["float64"] = True
 WITHOUT_FLOAT64.clear()
-spent = sum(pretend.calls[f"aten.{name}.default"] for name in ("matmul", "addmm"))
+spent = sum(pretend.calls[f"aten.{name}.default"] for name in ("matmul", "mm", "addmm"))
 apart = (np.abs(here - there) / (1 + np.abs(here))).max()
 same = bool((here == narrow).all())  # probes are fitted on the CPU then
 result = {"numbers": len(here), "apart": apart, "same": same, "before": before, "products": spent, "mixed": mixed}
