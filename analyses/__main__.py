@@ -1,103 +1,184 @@
-"""The door: `layerprobe NAME ...`, the same as `python -m analyses NAME ...`.
+"""The door: `layerprobe NAME ...`, the same as `python -m layerprobe NAME ...`.
 
 It runs an analysis, saves its folder, then asks `reports` for the page or what else is wanted. Exit 0 done, 1 known
-error, 2 usage.
+error, 2 usage, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import importlib
 import os
 import pkgutil
 import shlex
 import sys
-import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import analyses
-from analyses.job import PartDone
-from probes.checks import InputError, unknown
+import layerprobe
+from analyses.printing import discard_stdout, show, tell
+from analyses.signals import described_by, interrupted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from probes.progress import Stages
+
+REPORT = "report"
+"""The name that draws finished results again."""
+DEMO = "demo"
+"""The name of a preset of `run`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the analysis that the arguments name; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(words)
+    except KeyboardInterrupt as interruption:
+        return interrupted(interruption)
+    except BrokenPipeError:  # the reader of a help text has seen enough
+        discard_stdout()
+        return 0
+    except OSError as error:
+        discard_stdout()
+        tell(f"error: {' '.join(str(error).split())}")
+        return 1
+
+
+def _main(words: Sequence[str]) -> int:
+    if words[:1] == ["--version"]:
+        show(f"layerprobe {layerprobe.__version__}")
+        return 0
+    if words[:1] == [REPORT]:
+        from reports.__main__ import main as report
+
+        return report(words[1:], prog=f"layerprobe {REPORT}")
     names = _names()
     if not words or words[0] in ("-h", "--help"):
-        print(_overview(names))
+        show(_overview(names))
         return 0 if words else 2
     name, rest = words[0], words[1:]
     if name not in names:
-        print(f"error: {unknown('analysis', name, names)}", file=sys.stderr)
+        from probes.checks import unknown
+
+        tell(f"error: {unknown('analysis', name, names)}")
         return 2
     # Nothing is sent anywhere; the hub is asked only for a model or dataset that the user names.
     for variable in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(variable, "1")
+    module = importlib.import_module(f"analyses.{'run' if name == DEMO else name}")
+    return _analyse(module, _settings(module, name, names[name], rest), shlex.join(["layerprobe", *words]))
+
+
+def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -> Any:
+    """The settings that the arguments stand for."""
     import tyro
 
-    module = importlib.import_module(f"analyses.{'run' if name == 'demo' else name}")
-    settings: Any = tyro.cli(
+    return tyro.cli(
         module.Settings,
         prog=f"layerprobe {name}",
-        description=names[name],
-        args=rest,
-        default=module.DEMO if name == "demo" else module.Settings(),
+        description=question,
+        args=list(arguments),
+        default=module.DEMO if name == DEMO else module.Settings(),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
     )
+
+
+def _analyse(module: Any, settings: Any, command: str) -> int:
+    """Run an analysis, save it, draw it, and only then print where it is."""
+    from analyses.job import PartDone
+    from probes.checks import InputError
+    from probes.progress import reporting
+
+    quiet = settings.output.quiet
+    with reporting(None if quiet else sys.stderr) as stages, described_by(lambda: _left_behind(stages)):
+        try:
+            folder, pages, cares = _run(module, settings, command)
+        except (InputError, OSError) as error:
+            tell(f"error: {' '.join(str(error).split())}")
+            return 1
+        except PartDone as done:
+            return _shown([str(done)], str(done))
+        except KeyboardInterrupt as interruption:
+            return interrupted(interruption)
+    for care in () if quiet else cares:
+        if care not in stages.notices:
+            tell(f"note: {care}")
+    paths = [str(path.resolve()) for path in (folder, *pages)]
+    return _shown(paths, f"the result is saved in {paths[0]}")
+
+
+def _run(module: Any, settings: Any, command: str) -> tuple[Path, Sequence[Path], Sequence[str]]:
+    """The folder of the saved result, what was made of it, and what a reader must know."""
+    import dataclasses
+    import datetime
+    import time
+
+    from analyses.folders import output_lock
+    from probes.checks import InputError
+    from probes.progress import stage
+    from reports import warnings, write
+
+    created, started = datetime.datetime.now(datetime.UTC), time.monotonic()
+    with output_lock(settings):
+        result = module.run(settings)
+        provenance = dataclasses.replace(
+            result.provenance,
+            command=command,
+            created=created.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - started, 1),
+        )
+        with stage("page"):
+            try:
+                folder = dataclasses.replace(result, provenance=provenance).save(settings.output.out)
+            except OSError as error:
+                why = error.strerror or str(error)
+                raise OSError(f"cannot write the result to {str(settings.output.out)!r}: {why}") from error
+            try:
+                pages = write(folder, settings.output.format)
+            except (InputError, OSError) as error:
+                why = getattr(error, "strerror", None) or str(error)
+                raise OSError(f"the result is saved in {str(folder)!r}, but not what is drawn of it: {why}") from error
+        return folder, pages, warnings(result)
+
+
+def _shown(lines: Sequence[str], outcome: str) -> int:
+    """Print lines of an outcome that stands; the exit status of the attempt."""
     try:
-        _run(module, settings, shlex.join(["layerprobe", *words]))
-    except (InputError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    except PartDone as done:
-        print(done)
-    except KeyboardInterrupt:
-        print("error: interrupted; features extracted so far are kept", file=sys.stderr)
+        for line in lines:
+            show(line)
+    except OSError as error:
+        discard_stdout()
+        tell(f"error: cannot write to stdout: {error.strerror}; {outcome}")
         return 1
     return 0
 
 
-def _run(module: Any, settings: Any, command: str) -> None:
-    from reports import warnings, write
-
-    created, started = datetime.datetime.now(datetime.UTC), time.monotonic()
-    result = module.run(settings)
-    provenance = dataclasses.replace(
-        result.provenance,
-        command=command,
-        created=created.isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - started, 1),
-    )
-    folder = dataclasses.replace(result, provenance=provenance).save(settings.output.out)
-    if not settings.output.quiet:
-        for warning in warnings(result):
-            print(f"note: {warning}", file=sys.stderr)
-    print(folder.resolve())
-    for path in write(folder, settings.output.format):
-        print(path.resolve())
+def _left_behind(stages: Stages) -> str:
+    """What an interruption leaves behind, for the line that says so."""
+    where = f" in stage {stages.label}" if stages.label else ""
+    return f"{where}; kept for the next run: {stages.kept()}"
 
 
 def _names() -> dict[str, str]:
     """Analysis -> its question, from the modules here that have settings to run with."""
     found = {}
-    for entry in pkgutil.iter_modules(analyses.__path__):
+    for entry in pkgutil.iter_modules(layerprobe.analyses.__path__):
         if not entry.name.startswith("_"):
             module = importlib.import_module(f"analyses.{entry.name}")
             if hasattr(module, "Settings") and hasattr(module, "run"):
                 found[entry.name] = (module.__doc__ or "").strip().partition("\n")[0]
-    return found | {"demo": "The whole job on the packaged encoder and the built-in sentences."}
+    found[DEMO] = "The whole job on the packaged encoder and the built-in sentences."
+    return found | {REPORT: "Draw the page of a finished result again, or one page that compares several."}
 
 
 def _overview(names: dict[str, str]) -> str:
     width = max(map(len, names))
     rows = [f"  {name:<{width}}  {question}" for name, question in names.items()]
     purpose = "What a BERT-like encoder knows, at which layer, and on which tokens that rests."
-    last = "layerprobe NAME --help lists the flags."
+    last = "layerprobe NAME --help lists the flags; layerprobe --version prints the version."
     return "\n".join(["usage: layerprobe NAME [flags]", "", purpose, "", *rows, "", last])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    layerprobe.command()

@@ -6,11 +6,13 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from analyses import selfchecks, verdicts
+from analyses.bounds import check_bounds
 from analyses.explain_settings import ExplainSettings
 from analyses.explaining import Explaining
 from analyses.job import Job
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
 from probes.checks import InputError
+from probes.progress import expect_stages, stage
 from probes.results import AnalysisResult
 
 
@@ -32,6 +34,8 @@ def run(settings: Settings) -> AnalysisResult:
     """Fit a probe, at one place or at all to find the best, and explain it; see `explained`."""
     from probes.places import Point
 
+    check_bounds(settings)
+    expect_stages(settings.encoder.n_stages() + n_stages(settings.explain, settings.data) + 1)
     encoder, point = settings.encoder, None
     if (settings.layer is None) != (settings.pooling is None):
         raise InputError("name both --layer and --pooling, or neither for the best on validation")
@@ -58,8 +62,16 @@ def run(settings: Settings) -> AnalysisResult:
     return explained(result, Explaining(job, settings.explain, point))
 
 
+def n_stages(explain: ExplainSettings, data: DataSettings) -> int:
+    """How many stages the progress of `explained` has."""
+    return 1 + len(selfchecks.requested(explain, data)) if explain.attribute else 0
+
+
 def explained(result: AnalysisResult, explaining: Explaining) -> AnalysisResult:
     """A result with decisions on chosen texts traced to their tokens, and with every check on these explanations."""
+    if explaining.settings.attribute:
+        with stage("explanations"):
+            explaining.shown  # noqa: B018 - made here once, for every check on them
     tables, notes = selfchecks.tables(explaining)
     return dataclasses.replace(
         result,

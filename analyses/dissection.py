@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyses import usage
-from analyses.students import PRETRAINED, Students
+from analyses.students import PRETRAINED, Amounts, Students, StudentSettings
 from probes.checks import InputError
+from probes.progress import stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,16 +36,27 @@ def tables(students: Students) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """A table for each question that could be answered, and a note for each that could not."""
     import pandas as pd
 
+    # What all of them need, in the order in which it is made.
+    students.every, students.reads, students.sweeps, students.explained  # noqa: B018
     found, notes = {}, []
     for name, ask in TABLES.items():
         try:
-            rows = list(ask(students))
+            with stage(f"measurements: {name.removeprefix('heads_').replace('_', ' ')}"):
+                rows = list(ask(students))
         except InputError as error:
             notes.append(f"{name.replace('_', ' ')}: {error}.")
             continue
         if rows:
             found[name] = pd.DataFrame(rows)
     return found, notes
+
+
+def n_stages(settings: StudentSettings, amounts: Amounts) -> int:
+    """How many stages the progress of `tables` has."""
+    heads = 1 if settings.checkpoint is not None else len(settings.heads)
+    tuned = 1 if settings.checkpoint is not None else heads * amounts.seeds
+    models = heads + 2  # the encoder as it came, and one with random weights
+    return tuned + 2 * models + (amounts.explained > 0) + len(TABLES)
 
 
 def _accuracy(students: Students) -> Rows:
@@ -202,7 +214,7 @@ def _head_states(students: Students) -> Rows:
     """How much of a decision sits in which kind of token's state, layer by layer."""
     from probes.states import KINDS, shares
 
-    n = min(STATES, students.settings.explained)
+    n = min(STATES, students.amounts.explained)
     for head, student in students.first.items() if n else ():
         targets = [a.target for a in students.explain(head, texts=n)]
         for layer in students.job.layers:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analyses import answers, dissection
+from analyses.bounds import check_bounds
+from analyses.folders import check_apart
 from analyses.job import Job, special_tokens
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
-from analyses.students import Students, StudentSettings
-from probes.checks import InputError
+from analyses.students import USUAL, Amounts, Students, StudentSettings, models_folder
+from probes.checks import InputError, check_writable
+from probes.progress import expect_stages, notice, stage
 from probes.results import AnalysisResult
 
 QUICK_TEXTS = 1000
@@ -24,13 +29,13 @@ class Settings:
     students: StudentSettings = field(default_factory=StudentSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     quick: bool = False
-    """A first look at part of the data: 1,000 texts of each split, one seed, two epochs, fewer texts measured."""
+    """A first look at part of the data: 1,000 texts of each split, one seed, fewer texts measured and explained; what
+    --limit, --seeds, --measured and --explained name stands."""
 
 
 def run(settings: Settings) -> AnalysisResult:
     """Fine-tune the heads, or load a checkpoint, and measure what they do with their encoder."""
-    if settings.quick:
-        settings = _quick(settings)
+    check_bounds(settings)
     settings.students.check()
     if settings.encoder.shards is not None:
         raise InputError("--shards has no meaning here: what is fine-tuned is not shared between processes")
@@ -38,24 +43,57 @@ def run(settings: Settings) -> AnalysisResult:
         raise InputError(
             "--head-classes has no meaning without --checkpoint: a head that is fine-tuned has the dataset's"
         )
+    if settings.data.folds is not None and settings.students.checkpoint is None:
+        raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
+    out = settings.output.out
+    if settings.students.checkpoint is None:
+        models = models_folder(settings.students, out)
+        check_apart(out, {"--models": models})
+        check_writable(models)
+    amounts, notes = settings.students.amounts(quick=settings.quick), list(_notes(settings))
+    for note in notes:
+        notice(note)
+    data = settings.data
+    if settings.quick and data.limit is None:
+        data = dataclasses.replace(data, limit=QUICK_TEXTS)
+    students = dataclasses.replace(settings.students, **dataclasses.asdict(amounts))
+    settings = dataclasses.replace(settings, data=data, students=students)
+    return _run(settings, amounts, notes)
+
+
+def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResult:
+    expect_stages(4 + dissection.n_stages(settings.students, amounts))
     encoder = dataclasses.replace(settings.encoder, model=settings.students.base or settings.encoder.model)
     job = Job.prepare(settings.data, encoder, settings.output)
     if "cls" not in job.encoder.poolings:
         raise InputError(f"{job.encoder.name} adds no [CLS] token; this analysis is about the vector of [CLS]")
-    students = Students(job, settings.students)
-    tables, notes = dissection.tables(students)
+    students = Students(job, settings.students, amounts)
+    tables, failures = dissection.tables(students)
+    with stage("answers"):
+        claims = (*answers.claims(students, tables), *job.claims())
     return AnalysisResult(
         name="heads",
         settings=dataclasses.asdict(settings),
-        provenance=job.provenance(),
+        provenance=dataclasses.replace(job.provenance(), models=students.provenance),
         tables={**tables, "special_tokens": special_tokens(job)},
         attributions=tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own),
-        claims=(*answers.claims(students, tables), *job.claims()),
-        notes=(*job.splits.notes, *job.encoder.notes, *job.token_notes, *notes),
+        claims=claims,
+        notes=(*notes, *job.splits.notes, *job.encoder.notes, *job.token_notes, *failures),
     )
 
 
-def _quick(settings: Settings) -> Settings:
-    data = dataclasses.replace(settings.data, limit=min(settings.data.limit or QUICK_TEXTS, QUICK_TEXTS))
-    few = dataclasses.replace(settings.students, seeds=1, epochs=2, measured=100, explained=6)
-    return dataclasses.replace(settings, data=data, students=few)
+def _notes(settings: Settings) -> Iterator[str]:
+    """What is done less, or not at all, and known before the work."""
+    if settings.quick:
+        amounts = settings.students.amounts(quick=True)
+        lowered = [f"at most {QUICK_TEXTS:,} texts of each split (--limit)"] if settings.data.limit is None else []
+        for flag in ("seeds", "measured", "explained"):
+            if getattr(settings.students, flag) is None:
+                lowered.append(f"--{flag} {getattr(amounts, flag)} instead of {getattr(USUAL, flag)}")
+        if lowered:
+            yield f"--quick makes this a first look: {', '.join(lowered)}."
+    if importlib.util.find_spec("concept_erasure") is None:
+        yield (
+            "The extra erasure is not installed (pip install 'layerprobe[erasure]'): whether a head uses what is "
+            "encoded is not measured."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import platform
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyses.folders import check_apart
 from analyses.settings import NO_CONTROLS, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.checks import InputError, TextError, check_writable
+from probes.progress import stage
 from probes.results import Claim, Provenance, check_replaceable
 
 if TYPE_CHECKING:
@@ -70,14 +73,16 @@ class Job:
         Raises:
             InputError: The output folder, the data or the model cannot be used.
         """
-        if output.seed < 0:
-            raise InputError(f"--seed must be 0 or more, found {output.seed}")
-        if probing.untrained < 0:
-            raise InputError(f"--untrained must be 0 or more, found {probing.untrained}")
         encoder.check_engine()
         check_replaceable(output.out)
+        check_apart(output.out, {"--cache": encoder.cache})
         check_writable(encoder.cache.expanduser())
-        return cls(data, encoder, output, probing, encoder.part, data.read(output.seed), encoder.load())
+        part = encoder.part
+        with stage("texts"):
+            splits = data.read(output.seed)
+        with stage("model"):
+            model = encoder.load()
+        return cls(data, encoder, output, probing, part, splits, model)
 
     def check_head(self) -> None:
         """Raise where --head-classes does not name the classes of the model's own head."""
@@ -121,8 +126,13 @@ class Job:
         return stores, tuple(dict.fromkeys(str(w.message) for w in caught if w.category is MemoryWarning))
 
     def _extract(self) -> Sequence[Stores]:
+        made = []
         with self.encoder_settings.extracting() as engine:
-            made = [self._stores(encoder, self.poolings, engine) for encoder in self._encoders()]
+            for seed in (None, *range(self.probing.untrained)):
+                untrained = f" of untrained encoder {(seed or 0) + 1} of {self.probing.untrained}"
+                with stage("features" if seed is None else f"features{untrained}"):
+                    encoder = self.encoder if seed is None else self.encoder.untrained(seed)
+                    made.append(self._stores(encoder, self.poolings, engine))
         if self.encoder_settings.shards is not None:
             once = {store.folder: store for stores in made for store in stores.values()}.values()
             missing = sum(len(store.missing(self.poolings)) for store in once)
@@ -156,11 +166,6 @@ class Job:
             except TextError as error:
                 raise InputError(f"the text in {dataset.place_of(error.row)} {error.fault}") from error
         return {name: stores[split.dataset] for name, split in self.splits.items()}
-
-    def _encoders(self) -> Iterator[Encoder]:
-        yield self.encoder
-        for seed in range(self.probing.untrained):
-            yield self.encoder.untrained(seed)
 
     def examples(self, untrained: int | None = None) -> Read:
         """The splits as `sweep_probes` takes them; of the untrained encoder of that seed, where one is named."""
@@ -212,23 +217,25 @@ class Job:
         from probes.studies import usual_studies
         from probes.sweep import sweep_probes
 
-        (heads, notes), read = self.heads, self.examples()
+        read = self.examples()
         only_pooler = set(self.poolings) == {"pooler"}
-        sweep = sweep_probes(
-            read.train,
-            read.validation,
-            read.test,
-            class_names=self.splits.class_names,
-            layers=self.layers,
-            folds=self.data.folds or DEFAULT_FOLDS,
-            ineligible=("pooler",) if self.encoder.random_pooler and not only_pooler else (),
-            heads=heads,
-            studies=usual_studies(self.controls[0], seed=self.output.seed) if self.probing.controls else None,
-            device=str(self.encoder.device),
-            model=self.encoder.name,
-            seed=self.output.seed,
-            progress=not self.output.quiet,
-        )
+        with stage("probes"):
+            heads, notes = self.heads
+            sweep = sweep_probes(
+                read.train,
+                read.validation,
+                read.test,
+                class_names=self.splits.class_names,
+                layers=self.layers,
+                folds=self.data.folds or DEFAULT_FOLDS,
+                ineligible=("pooler",) if self.encoder.random_pooler and not only_pooler else (),
+                heads=heads,
+                studies=usual_studies(self.controls[0], seed=self.output.seed) if self.probing.controls else None,
+                device=str(self.encoder.device),
+                model=self.encoder.name,
+                seed=self.output.seed,
+                progress=not self.output.quiet,
+            )
         if read.validation is None:
             n = self.data.folds or DEFAULT_FOLDS
             folded = f"{n} folds of the training texts, each held out in turn, took the place of validation texts."
@@ -242,13 +249,14 @@ class Job:
         from probes.untrained import untrained_floors
 
         encoders = [self.examples(seed) for seed in range(self.probing.untrained)]
-        return untrained_floors(
-            encoders,
-            n_classes={task: len(names) for task, names in self.splits.class_names.items()},
-            layers=self.layers,
-            folds=self._folds(encoders[0].train) if encoders and encoders[0].validation is None else None,
-            device=str(self.encoder.device),
-        )
+        with stage("probes of the untrained encoders") if encoders else contextlib.nullcontext():
+            return untrained_floors(
+                encoders,
+                n_classes={task: len(names) for task, names in self.splits.class_names.items()},
+                layers=self.layers,
+                folds=self._folds(encoders[0].train) if encoders and encoders[0].validation is None else None,
+                device=str(self.encoder.device),
+            )
 
     def _folds(self, train: Examples) -> Mapping[str, Folds]:
         from probes.sweep import training_folds

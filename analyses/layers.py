@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses import floors
+from analyses.bounds import check_bounds
 from analyses.job import Job, special_tokens
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.checks import side_of_zero
+from probes.progress import expect_stages, stage
 from probes.results import AnalysisResult, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from probes.places import Point
-    from probes.scores import TaskSweep
+    from probes.scores import Sweep, TaskSweep
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,28 @@ class Settings:
 
 def run(settings: Settings) -> AnalysisResult:
     """Probe every layer and pooling, and set the floors beside them."""
+    check_bounds(settings)
+    expect_stages(n_stages(settings.encoder, settings.probing) + 1)
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
     job.check_head()
     return report("layers", dataclasses.asdict(settings), job)
 
 
+def n_stages(encoder: EncoderSettings, probing: ProbeSettings) -> int:
+    """How many stages the progress of `report` has, those of its job included."""
+    return encoder.n_stages(probing.untrained) + 1
+
+
 def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
     """The sweep as tables and claims."""
+    sweep, _ = job.sweep, job.untrained
+    with stage("floors and controls"):
+        return _report(name, settings, job, sweep)
+
+
+def _report(name: str, settings: dict[str, Any], job: Job, sweep: Sweep) -> AnalysisResult:
     from probes.classifiers import pack_probes
 
-    sweep = job.sweep
     provenance = job.provenance()
     info = {
         "model": provenance.model,

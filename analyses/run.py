@@ -6,10 +6,12 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from analyses import attribute, layers
+from analyses.bounds import check_bounds
 from analyses.explain_settings import ExplainSettings
 from analyses.explaining import Explaining
 from analyses.job import Job
 from analyses.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from probes.progress import expect_stages
 from probes.results import AnalysisResult
 
 
@@ -35,6 +37,9 @@ DEMO = Settings(
 
 def run(settings: Settings) -> AnalysisResult:
     """Probe every layer and pooling, then explain decisions of the best probe."""
+    check_bounds(settings)
+    n_stages = layers.n_stages(settings.encoder, settings.probing)
+    expect_stages(n_stages + attribute.n_stages(settings.explain, settings.data) + 1)
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
     job.check_head()
     settings.explain.check(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses import usage
+from analyses.explain_settings import ExplainSettings
 from analyses.explaining import Case, Explaining
+from analyses.settings import DataSettings
 from analyses.usage import Subject
 from probes.checks import InputError
+from probes.progress import stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,18 +37,43 @@ def tables(explaining: Explaining) -> tuple[dict[str, pd.DataFrame], list[str]]:
     import pandas as pd
 
     found, notes = {}, []
+    long = requested(explaining.settings, explaining.job.data)
     for name, (of, check) in CHECKS.items():
         rows: list[Mapping[str, Any]] = []
         subjects = explaining.cases if of == "case" else explaining.job.sweep.tasks
-        for subject in subjects if explaining.cases else ():
-            try:
-                rows += list(check(explaining, subject))
-            except InputError as error:
-                about = f"{subject.task!r}, {subject.head.kind} head" if isinstance(subject, Case) else repr(subject)
-                notes.append(f"The check {name.replace('_', ' ')!r} of {about} could not be made: {error}.")
+        with stage(f"checks: {name.replace('_', ' ')}") if name in long else contextlib.nullcontext():
+            for subject in subjects if explaining.cases else ():
+                try:
+                    rows += list(check(explaining, subject))
+                except InputError as error:
+                    notes.append(_not_made(name, subject, error))
         if rows:
             found[name] = pd.DataFrame(rows)
     return found, notes
+
+
+def _not_made(name: str, subject: Case | str, error: InputError) -> str:
+    about = f"{subject.task!r}, {subject.head.kind} head" if isinstance(subject, Case) else repr(subject)
+    return f"The check {name.replace('_', ' ')!r} of {about} could not be made: {error}."
+
+
+def requested(settings: ExplainSettings, data: DataSettings) -> Sequence[str]:
+    """The checks that these settings ask for; each is a stage of the progress."""
+    asked = {
+        "faithfulness": settings.faithfulness,
+        "curves": settings.curves,
+        "infidelity": settings.infidelity,
+        "baseline_choice": settings.baselines,
+        "rationales": data.rationales,
+        "randomised": settings.randomised,
+        "head_agreement": settings.head == "both",
+        "states": True,
+        "words": settings.words,
+        "explanation_depth": settings.depth,
+        "audit": settings.audit and settings.head != "model",
+        "erasure": settings.erase and settings.head != "probe",
+    }
+    return [name for name, value in asked.items() if value and settings.attribute]
 
 
 def _faithfulness(explaining: Explaining, case: Case) -> Rows:

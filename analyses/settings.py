@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,14 +84,10 @@ class DataSettings:
         if not self.label:
             raise InputError("name at least one label column with --label")
         self._check_names()
-        if self.folds is not None and self.folds < 2:
-            raise InputError(f"--folds must be 2 or more, found {self.folds}")
         choosers = {"--validation": self.validation, "--validation-split": self.validation_split}
         for flag, chooser in choosers.items():
             if chooser is not None and self.folds is not None:
                 raise InputError(f"{flag} and --folds both say what chooses; give one of them")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"--limit must be 1 or more, found {self.limit}")
         if self.train is not None and self.dataset is not None:
             raise InputError("--train and --dataset both name the texts; give one of them")
         # A flag that would go unheeded is a mistake: what is scored must be what was named.
@@ -196,7 +193,7 @@ class EncoderSettings:
     model: str = "packaged"
     """A hub name, a folder, or `packaged` for the encoder that the extra `demo` installs."""
     revision: str | None = None
-    """Branch, tag or commit of a hub model."""
+    """Branch, tag or commit of --model, or of --base, where that is a hub model."""
     head_classes: tuple[str, ...] | None = None
     """What the dataset calls the classes of the checkpoint's own head, where its config.json has other names: in the
     order of its logits (`0 1`), or by those names (`negative=0 positive=1`)."""
@@ -255,11 +252,18 @@ class EncoderSettings:
             raise InputError(f"--head-classes names a class of the head twice: {' '.join(self.head_classes)}")
         return dict(pairs)
 
+    def n_stages(self, untrained: int = 0) -> int:
+        """How many stages the progress of a job has: texts, model, features and probes, of untrained encoders too."""
+        extraction = 3 + untrained
+        return extraction if self.shards is not None else extraction + 1 + (untrained > 0)
+
     def check_engine(self) -> None:
-        """Raise where a flag of the other engine is given."""
+        """Raise where a flag of the other engine is given, or the engine is not installed."""
         for flag, given in (("--address", self.address), ("--workers", self.workers)):
             if given is not None and self.engine != "ray":
                 raise InputError(f"{flag} has no meaning without --engine ray")
+        if self.engine == "ray" and importlib.util.find_spec("ray") is None:
+            raise InputError("--engine ray needs Ray; pip install 'layerprobe[ray]', or leave --engine out")
 
     def extracting(self) -> contextlib.AbstractContextManager[Engine | None]:
         """Who extracts, for as long as it is needed."""
@@ -319,7 +323,7 @@ class OutputSettings:
     seed: int = 0
     """Of every draw: splits, limits, resampling."""
     quiet: bool = False
-    """No progress bars and no notes; the report has the notes too."""
+    """No progress and no notes on stderr; the report has the notes too."""
 
 
 def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> list[TextDataset]:

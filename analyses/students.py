@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from analyses.job import Job
 from analyses.usage import Subject
 from probes.checks import InputError
+from probes.progress import stage
 
 if TYPE_CHECKING:
     from probes.encoder import Encoder
@@ -38,8 +41,9 @@ class StudentSettings:
     heads: tuple[Literal["pooler", "cls", "mean"], ...] = ("pooler", "cls", "mean")
     """Heads to fine-tune the encoder with: the family's standard classifier (in BERT it reads the pooler), or a linear
     map of the last layer's raw [CLS], or of its mean."""
-    seeds: int = 3
-    """Runs of each head, each of its own seed; accuracies are of all, everything else is measured on the first."""
+    seeds: int | None = None
+    """Runs of each head, each of its own seed; accuracies are of all, everything else is measured on the first. 3 when
+    not given, 1 with --quick."""
     epochs: int = 2
     """Most epochs; training stops where validation accuracy no longer rises."""
     learning_rate: float = 5e-5
@@ -56,21 +60,51 @@ class StudentSettings:
     that was interrupted goes on from its last epoch."""
     checkpoint: str | None = None
     """Instead of fine-tuning: a *ForSequenceClassification checkpoint, as it was fine-tuned elsewhere."""
+    checkpoint_revision: str | None = None
+    """Branch, tag or commit of --checkpoint, where that is a hub model."""
     base: str | None = None
     """The encoder that --checkpoint began as; --model when not given."""
-    measured: int = 600
-    """Test texts, drawn at random, for what takes a pass for each layer: gradients, contributions, interventions."""
-    explained: int = 40
-    """Of these, how many are explained by every head."""
+    measured: int | None = None
+    """Test texts, drawn at random, for what takes a pass for each layer: gradients, contributions, interventions. 600
+    when not given, 100 with --quick."""
+    explained: int | None = None
+    """Of these, how many are explained by every head; 40 when not given, 6 with --quick."""
+
+    def amounts(self, *, quick: bool = False) -> Amounts:
+        """How much is done: what was named, else the usual amounts, or those of a quick look."""
+        usual = QUICK if quick else USUAL
+        named = {field.name: getattr(self, field.name) for field in dataclasses.fields(Amounts)}
+        return dataclasses.replace(usual, **{name: value for name, value in named.items() if value is not None})
 
     def check(self) -> None:
         """Raise what can be known before the long part."""
-        if self.seeds < 1 or self.measured < 2 or self.explained < 0:
-            raise InputError("--seeds must be 1 or more, --measured 2 or more and --explained 0 or more")
         if not self.heads and self.checkpoint is None:
             raise InputError("name at least one head with --heads, or a --checkpoint")
-        if self.base is not None and self.checkpoint is None:
-            raise InputError("--base has no meaning without --checkpoint; name the encoder with --model")
+        if len(set(self.heads)) < len(self.heads):
+            raise InputError(f"--heads names a head twice: {' '.join(self.heads)}")
+        if self.checkpoint is None:
+            for flag, value in {"--base": self.base, "--checkpoint-revision": self.checkpoint_revision}.items():
+                if value is not None:
+                    raise InputError(f"{flag} has no meaning without --checkpoint; name the encoder with --model")
+            if importlib.util.find_spec("accelerate") is None:
+                raise InputError(
+                    "fine-tuning needs accelerate; pip install 'layerprobe[train]', or name a --checkpoint"
+                )
+        elif self.models is not None:
+            raise InputError("--models has no meaning with --checkpoint: nothing is fine-tuned")
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is fine-tuned and measured; the flags of these names in `StudentSettings`."""
+
+    seeds: int
+    measured: int
+    explained: int
+
+
+USUAL = Amounts(seeds=3, measured=600, explained=40)
+QUICK = Amounts(seeds=1, measured=100, explained=6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +124,7 @@ class Students:
 
     job: Job
     settings: StudentSettings
+    amounts: Amounts
 
     @property
     def task(self) -> str:
@@ -105,8 +140,9 @@ class Students:
     def every(self) -> Sequence[Student]:
         """Every head and seed, fine-tuned here unless that was done before."""
         if self.settings.checkpoint is not None:
-            return (self._checkpoint(self.settings.checkpoint),)
-        return tuple(self._tuned(name, seed) for seed in range(self.settings.seeds) for name in self.settings.heads)
+            with stage("checkpoint"):
+                return (self._checkpoint(self.settings.checkpoint),)
+        return tuple(self._tuned(name, seed) for seed in range(self.amounts.seeds) for name in self.settings.heads)
 
     @cached_property
     def first(self) -> Mapping[str, Student]:
@@ -137,11 +173,11 @@ class Students:
     @cached_property
     def reads(self) -> Mapping[str, Read]:
         """Model -> the splits with the features of its layers."""
-        dtype = self.job.encoder.dtype
-        return {
-            name: self.job.examples_of(encoder.with_dtype(dtype), self._poolings(encoder))
-            for name, encoder in self.encoders.items()
-        }
+        dtype, reads = self.job.encoder.dtype, {}
+        for name, encoder in self.encoders.items():
+            with stage(f"features of the {_model(name)}"):
+                reads[name] = self.job.examples_of(encoder.with_dtype(dtype), self._poolings(encoder))
+        return reads
 
     @cached_property
     def sweeps(self) -> Mapping[str, Sweep]:
@@ -159,17 +195,18 @@ class Students:
                 for split in (read.train, read.validation, read.test)
                 if split is not None
             ]
-            found[name] = sweep_probes(
-                some[0],
-                some[1],
-                some[2],
-                class_names=self.job.splits.class_names,
-                layers=self.job.layers,
-                device=str(self.job.encoder.device),
-                model=name,
-                seed=self.job.output.seed,
-                progress=not self.job.output.quiet,
-            )
+            with stage(f"probes on the {_model(name)}"):
+                found[name] = sweep_probes(
+                    some[0],
+                    some[1],
+                    some[2],
+                    class_names=self.job.splits.class_names,
+                    layers=self.job.layers,
+                    device=str(self.job.encoder.device),
+                    model=name,
+                    seed=self.job.output.seed,
+                    progress=not self.job.output.quiet,
+                )
         return found
 
     @cached_property
@@ -192,7 +229,7 @@ class Students:
     def rows(self) -> NDArray[np.int64]:
         """Test rows that are measured, drawn at random."""
         rng = np.random.default_rng(self.job.output.seed)
-        return np.sort(rng.permutation(len(self.job.splits.test))[: self.settings.measured])
+        return np.sort(rng.permutation(len(self.job.splits.test))[: self.amounts.measured])
 
     @property
     def texts(self) -> list[str]:
@@ -209,6 +246,18 @@ class Students:
     def labels(self) -> NDArray[np.int64]:
         """Their class ids."""
         return self.job.splits.test.labels(self.task)[self.rows]
+
+    @property
+    def provenance(self) -> Mapping[str, Mapping[str, str | None]]:
+        """Model -> what it was loaded from, its revision on the hub, and a fingerprint of its encoder and head."""
+        return {
+            student.name if student.seed is None else f"{student.name}-{student.seed}": {
+                "model": student.head.encoder.name,
+                "revision": student.head.encoder.revision,
+                "weights": _fingerprint(student.head),
+            }
+            for student in self.every
+        }
 
     def subject(self, name: str) -> Subject:
         """A fine-tuned head, as what is taken out of its states is measured."""
@@ -238,7 +287,10 @@ class Students:
     @cached_property
     def explained(self) -> Mapping[str, Sequence[Attribution]]:
         """Head -> its own decisions, explained."""
-        return {name: self.explain(name) for name in self.heads} if self.settings.explained else {}
+        if not self.amounts.explained:
+            return {}
+        with stage("explanations"):
+            return {name: self.explain(name) for name in self.heads}
 
     def explain(
         self,
@@ -251,7 +303,7 @@ class Students:
         """A head's decisions on the first measured texts, `explained` of them, by integrated gradients."""
         from probes.attribution import attribute
 
-        n = self.settings.explained if texts is None else texts
+        n = self.amounts.explained if texts is None else texts
         found = attribute(
             self.heads[name],
             self.texts[:n],
@@ -278,27 +330,28 @@ class Students:
         settings, splits, encoder = self.settings, self.job.splits, self.job.encoder
         if splits.validation is None:
             raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
-        out = self.job.output.out
-        folder = (settings.models or out.with_name(f"{out.name}-models")) / f"{name}-{seed}"
-        tuned = fine_tune(
-            encoder,
-            LabelledTexts.of(splits.train, self.task),
-            LabelledTexts.of(splits.validation, self.task),
-            head=name,
-            class_names=self.class_names,
-            folder=folder,
-            settings=TrainingSettings(
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                learning_rate=settings.learning_rate,
-                max_length=encoder.max_length,
-                dtype=quickest_dtype(encoder.device) if settings.train_dtype == "auto" else settings.train_dtype,
-                freeze=settings.freeze,
-            ),
-            seed=seed,
-            progress=not self.job.output.quiet,
-        )
-        return Student(name, seed, load_head(folder, device=str(encoder.device)), tuned)
+        folder = models_folder(settings, self.job.output.out) / f"{name}-{seed}"
+        number = f", seed {seed + 1} of {self.amounts.seeds}" if self.amounts.seeds > 1 else ""
+        with stage(f"fine-tuning, {name} head{number}"):
+            tuned = fine_tune(
+                encoder,
+                LabelledTexts.of(splits.train, self.task),
+                LabelledTexts.of(splits.validation, self.task),
+                head=name,
+                class_names=self.class_names,
+                folder=folder,
+                settings=TrainingSettings(
+                    epochs=settings.epochs,
+                    batch_size=settings.batch_size,
+                    learning_rate=settings.learning_rate,
+                    max_length=encoder.max_length,
+                    dtype=quickest_dtype(encoder.device) if settings.train_dtype == "auto" else settings.train_dtype,
+                    freeze=settings.freeze,
+                ),
+                seed=seed,
+                progress=not self.job.output.quiet,
+            )
+            return Student(name, seed, load_head(folder, device=str(encoder.device)), tuned)
 
     def _checkpoint(self, name: str) -> Student:
         from probes.encoder import Encoder
@@ -307,6 +360,7 @@ class Students:
         settings = self.job.encoder_settings
         encoder = Encoder.load(
             name,
+            revision=self.settings.checkpoint_revision,
             max_length=settings.max_length,
             device=settings.device,
             trust_remote_code=settings.trust_remote_code,
@@ -315,3 +369,32 @@ class Students:
         return Student(
             CHECKPOINT, None, ModelHead(encoder, self.class_names, head_classes=settings.renamed_classes), None
         )
+
+
+def models_folder(settings: StudentSettings, out: Path) -> Path:
+    """Where the fine-tuned models stand."""
+    return settings.models or out.with_name(f"{out.name}-models")
+
+
+def _model(name: str) -> str:
+    """A model of the comparison, as a stage of the progress names it."""
+    if name == CHECKPOINT:
+        return name
+    return f"{name} encoder" if name in (PRETRAINED, UNTRAINED) else f"{name} model"
+
+
+def _fingerprint(head: Head) -> str:
+    """SHA-256 over the encoder's fingerprint and the head's own weights."""
+    from probes.heads import ProbeHead
+
+    encoder = head.encoder
+    if isinstance(head, ProbeHead):
+        own = {"weight": head.weight, "bias": head.bias}
+    else:
+        inside = set(map(id, encoder.base.parameters()))
+        own = {name: tensor for name, tensor in encoder.model.named_parameters() if id(tensor) not in inside}
+    digest = hashlib.sha256(encoder.fingerprint().encode())
+    for name, tensor in sorted(own.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().double().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from probes.training import TrainingSettings
     from probes.vocabulary import word_means
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "attribution": ("attribute",),
     "checks": ("InputError",),

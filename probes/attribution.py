@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from probes.baselines import AUTO, Pool, baseline_name, baseline_names, starts
 from probes.checks import MOST_SEED, InputError, choose, finite_number, text_list, text_lists, whole_number
@@ -27,6 +26,7 @@ from probes.logistic import log_softmax
 from probes.methods import METHODS, Bucket, Explained, Scored
 from probes.paths import FIRST_STEPS, padded
 from probes.precision import on_float64_device
+from probes.progress import progress_bar
 from probes.results import Attribution
 from probes.runners import runners
 from probes.tokens import Batch, Encoded
@@ -150,7 +150,7 @@ def attribute(
     # A batch holds the first points of a bucket's paths.
     buckets = list(batches(encoded.lengths, token_budget(encoder) // FIRST_STEPS, mixed=encoder.takes_padding))
     made: dict[int, Attribution] = {}
-    bar = tqdm(total=len(texts), desc="attributions", unit="text", disable=not progress)
+    bar = progress_bar(len(texts), "attributions", shown=progress)
     with bar, _frozen(encoder), runners(encoder, most=len(buckets)) as run:
         for rows, found in zip(buckets, run(explain, buckets), strict=True):
             made.update(zip(rows.tolist(), found, strict=True))

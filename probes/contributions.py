@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from probes.checks import InputError, text_lists
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.heads import check_encoder
 from probes.precision import on_float64_device
+from probes.progress import progress_bar
 from probes.runners import runners
 from probes.states import TokenShares, kinds_of
 from probes.tokens import Batch
@@ -76,7 +76,7 @@ def contributions(
             sizes[row] = norms[:, i, : len(encoded.ids[row])]
         return len(rows)
 
-    bar = tqdm(total=len(texts), desc="contributions", unit="text", disable=not progress)
+    bar = progress_bar(len(texts), "contributions", shown=progress)
     with bar, encoder.packed(token_budget(encoder)), runners(encoder) as run:
         for done in run(measure, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
             bar.update(done)

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from probes.checks import InputError, TextError, as_path, check_same_length, shorten, text_list
 from probes.encoder import Encoder
 from probes.pooling import POOLINGS, pooling_identity
+from probes.progress import keep, progress_bar
 from probes.runners import Run, runners
 from probes.store import FIRST_ROWS, FeatureStore, Manifest, texts_fingerprint
 from probes.tokens import Batch, Encoded, joined
@@ -134,6 +134,8 @@ def extract_features(
     folder = as_path(cache, name="cache").expanduser() / manifest.key if store is None else as_path(store, name="store")
     features = FeatureStore.create(folder, manifest)
 
+    keep("text", lambda: (features.rows_done(poolings), len(texts)))
+
     def work() -> Iterator[Work]:
         for shard, rows in features.shards():
             lacking = tuple(pooling for pooling in poolings if not features.has(pooling, shard))
@@ -142,12 +144,12 @@ def extract_features(
             else:
                 bar.update(rows.stop - rows.start)
 
-    with tqdm(total=len(texts), desc="features", unit="text", disable=not progress) as bar:
+    with progress_bar(len(texts), "features", shown=progress) as bar:
         try:
             (engine or fill_shards)(encoder, features, work(), bar.update)
         except KeyboardInterrupt as interrupt:
-            done = features.rows_done(poolings)
-            raise KeyboardInterrupt(f"features of {done:,} of {len(texts):,} texts are kept") from interrupt
+            interrupt.args = (f"features of {features.rows_done(poolings):,} of {len(texts):,} texts are kept",)
+            raise
     return features
 
 

@@ -6,11 +6,12 @@ Face `Trainer` trains (extra `train`), on the device of the encoder: a CPU, or a
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -18,23 +19,33 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from probes.checkpoints import build_classifier, quiet
-from probes.checks import InputError, check_labels, check_same_length, choose, text_list
+from probes.checks import InputError, check_labels, check_same_length, choose, first_line, text_list
 from probes.data import Split
 from probes.encoder import Encoder
 from probes.heads import Head, ModelHead, ProbeHead
+from probes.locks import locked
 from probes.logistic import FittedProbe
 from probes.pooling import POOLINGS, LayerStates
+from probes.progress import keep
 from probes.sequences import as_ids
 from probes.store import texts_fingerprint, write_whole
-from probes.training import Epoch, Side, TrainingSettings, train_epochs
+from probes.training import Epoch, Side, TrainingSettings, epochs_done, train_epochs
 
 FORMAT = 1
-RECIPE, DONE, HEAD_FILE, CHECKPOINTS = "recipe.json", "finetuned.json", "head.safetensors", "checkpoints"
+WRITE_FAULTS = ("inline_container", "iostream error", "PytorchStreamWriter")
+"""What PyTorch says where it cannot write a file."""
+RECIPE, DONE, HEAD_FILE, CHECKPOINTS, LOCK = (
+    "recipe.json",
+    "finetuned.json",
+    "head.safetensors",
+    "checkpoints",
+    ".lock",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +178,26 @@ def fine_tune(
     model = {"model": encoder.fingerprint(), "tokenizer": student.encoder.tokenizer_fingerprint(), "head": head}
     _claim(folder, {"format": FORMAT, "seed": seed, **model, **data, **asdict(settings)})
     if not (folder / DONE).is_file():
+        with locked(folder / LOCK, f"fine-tuning in {str(folder)!r}"):
+            if not (folder / DONE).is_file():  # else another run has finished it meanwhile
+                _train(student, train, validation, settings, seed=seed, folder=folder, progress=progress)
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return FineTuned.load(folder)
+
+
+def _train(
+    student: _Student,
+    train: LabelledTexts,
+    validation: LabelledTexts,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    folder: Path,
+    progress: bool,
+) -> None:
+    """Train a student from its last whole epoch on, and leave the finished model in the folder."""
+    keep("epoch", lambda: (epochs_done(folder / CHECKPOINTS), settings.epochs))
+    with writing_to(folder):
         epochs, best = train_epochs(
             student.model,
             student.side(train),
@@ -174,18 +205,32 @@ def fine_tune(
             settings,
             seed=seed,
             folder=folder / CHECKPOINTS,
-            on_cpu=encoder.device.type == "cpu",
-            description=f"fine-tuning, {head} head",
+            on_cpu=student.encoder.device.type == "cpu",
+            description=f"fine-tuning, {student.head} head",
             progress=progress,
         )
         with quiet():
             student.save(folder)
-        tuned = FineTuned(
-            folder, head, tuple(class_names), seed, student.encoder.max_length, epochs, best, student.random_pooler
-        )
-        tuned.write()
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return FineTuned.load(folder)
+    length = student.encoder.max_length
+    FineTuned(folder, student.head, student.class_names, seed, length, epochs, best, student.random_pooler).write()
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Raise what PyTorch, safetensors and the system say of a disk as one kind of error that names the folder.
+
+    Raises:
+        OSError: A file cannot be written, because the disk is full for instance.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in WRITE_FAULTS):
+            raise
+        why = getattr(error, "strerror", None) or first_line(error)
+        if isinstance(error, RuntimeError):  # PyTorch does not say why
+            why = f"{why} (of the disk {shutil.disk_usage(folder).free / 2**20:,.1f} MiB are free)"
+        raise OSError(f"cannot write to {str(folder)!r}: {why}; whole epochs are kept") from error
 
 
 def load_head(folder: Path, *, device: str = "auto", dtype: str = "float32") -> Head:

@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from probes.checks import text_lists
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.heads import Head, check_head, label_ids
 from probes.precision import on_float64_device
+from probes.progress import progress_bar
 from probes.runners import runners
 from probes.states import KINDS, TokenShares, kinds_of
 from probes.tokens import Batch, Encoded
@@ -213,7 +213,7 @@ def _over_batches(
         own.encoder = runner
         return len(rows), work(own, runner.batch(encoded, rows), rows)
 
-    with tqdm(total=len(encoded.ids), desc=name, unit="text", disable=not progress) as bar, runners(encoder) as run:
+    with progress_bar(len(encoded.ids), name, shown=progress) as bar, runners(encoder) as run:
         for done, result in run(one, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
             bar.update(done)
             yield result

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from probes.checks import InputError, check_labels, check_same_length, choose, text_list, text_lists, whole_number
 from probes.encoder import Encoder
@@ -20,6 +19,7 @@ from probes.head_classes import head_order, renamed_classes
 from probes.hooks import Overwrite
 from probes.logistic import FittedProbe, log_softmax
 from probes.pooling import POOLINGS
+from probes.progress import progress_bar
 from probes.runners import runners
 from probes.tokens import Batch, Encoded
 
@@ -139,7 +139,7 @@ class ProbeHead(_Predictions):
             self.class_names = tuple(text_list(class_names, "class_names"))
         check_same_length(class_names=self.class_names, bias=probe.bias)
         self.weight = torch.from_numpy(probe.weight).to(encoder.device)
-        self._bias = torch.from_numpy(probe.bias).to(encoder.device)
+        self.bias = torch.from_numpy(probe.bias).to(encoder.device)
         self._center = None if probe.center is None else torch.from_numpy(probe.center).to(encoder.device)
 
     def __repr__(self) -> str:
@@ -150,7 +150,7 @@ class ProbeHead(_Predictions):
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
         states = self.encoder.states(batch, [self.layer], embeddings=embeddings, overwrite=overwrite)[self.layer]
         pooled = POOLINGS[self.pooling](states)
-        return (pooled if self._center is None else pooled - self._center) @ self.weight.T + self._bias
+        return (pooled if self._center is None else pooled - self._center) @ self.weight.T + self.bias
 
 
 def _counted(class_names: Sequence[str]) -> str:
@@ -352,7 +352,7 @@ def log_probs(
             each[rows] = logits.cpu().numpy()
         return len(rows)
 
-    bar = tqdm(total=out.shape[1], desc=f"{head.kind} head", unit="text", disable=not progress)
+    bar = progress_bar(out.shape[1], f"{head.kind} head", shown=progress)
     with bar, head.encoder.packed(budget), runners(head.encoder) as run:
         for done in run(fill, batches(encoded.lengths, budget, mixed=head.encoder.takes_padding)):
             bar.update(done)

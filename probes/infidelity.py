@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from probes.attribution import entries_of, logits_of, number_of
 from probes.baselines import AUTO, Pool
@@ -25,6 +24,7 @@ from probes.extraction import token_budget
 from probes.faithfulness import encode_again
 from probes.heads import Head, check_head
 from probes.precision import on_float64_device
+from probes.progress import progress_bar
 from probes.results import Attribution
 from probes.runners import runners
 from probes.tokens import Encoded
@@ -110,7 +110,7 @@ def infidelity(
         return _of_one(own, a, encoded, row, named[row], from_nothing=_from_nothing(a, baseline), n=samples, seed=seed)
 
     longest_first = np.argsort(-encoded.lengths, kind="stable").tolist()
-    with runners(encoder) as run, tqdm(total=len(attributions), desc="infidelity", disable=not progress) as bar:
+    with runners(encoder) as run, progress_bar(len(attributions), "infidelity", shown=progress) as bar:
         made = {}
         for row, found in zip(longest_first, run(measure, longest_first), strict=True):
             made[row] = found

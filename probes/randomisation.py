@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
-from tqdm.auto import tqdm
 
 from probes.agreement import spearman
 from probes.attribution import MAX_STEPS, TOLERANCE, attribute
@@ -23,6 +22,7 @@ from probes.checkpoints import build_untrained
 from probes.checks import MOST_SEED, text_list, text_lists, whole_number
 from probes.encoder import Encoder
 from probes.heads import Head, check_head
+from probes.progress import progress_bar
 from probes.results import Attribution
 from probes.uninformed import resolved_baseline
 
@@ -123,11 +123,13 @@ def randomised(
     steps = _steps(head, other, seed)
     levels, found = [INTACT], [explained(head.encoder, targets)]
     fixed = [a.target for a in found[0]]
-    for level, parts in tqdm(steps, desc="random levels", unit="level", disable=not progress):
-        for part, drawn in parts:
-            part.load_state_dict(drawn.state_dict())
-        levels.append(level)
-        found.append(explained(other, fixed))
+    with progress_bar(len(steps), "random levels", "level", shown=progress) as bar:
+        for level, parts in steps:
+            for part, drawn in parts:
+                part.load_state_dict(drawn.state_dict())
+            levels.append(level)
+            found.append(explained(other, fixed))
+            bar.update()
 
     def compared(view: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
         rows = [[spearman(view(_own(a)), view(_own(b))) for a, b in zip(found[0], some, strict=True)] for some in found]

@@ -234,6 +234,7 @@ class Provenance:
     created: str
     """ISO 8601, UTC."""
     seconds: float
+    models: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)  # name -> model, revision, weights
 
 
 @dataclass(frozen=True, eq=False)

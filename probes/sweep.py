@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from probes.checks import InputError, choose, plain_array, unknown
 from probes.classifiers import (
@@ -24,6 +23,7 @@ from probes.classifiers import (
 from probes.logistic import check_penalties
 from probes.metrics import METRICS
 from probes.places import Examples, Place, Point, Sample, Study, layer_features, ready
+from probes.progress import progress_bar
 from probes.scores import Sweep, TaskSweep
 from probes.threads import abreast, side_by_side
 from probes.uncertainty import Predictions, bootstrap
@@ -147,7 +147,7 @@ def sweep_probes(
 
     size = 3 * len(order) * layer_features("test", test, places[0]).nbytes // len(test.labels[next(iter(names))])
     with (
-        tqdm(total=len(places) * len(names), desc="probes", unit="probe", disable=not progress) as bar,
+        progress_bar(len(places) * len(names), "probes", "probe", shown=progress) as bar,
         side_by_side(abreast(size, device)) as run,
     ):
         for point, fitted in zip(places, run(fit, places), strict=True):

@@ -21,7 +21,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from probes.checkpoints import quiet
@@ -30,6 +29,7 @@ from probes.encoder import DTYPES
 from probes.logistic import log_softmax
 from probes.metrics import accuracy, log_loss
 from probes.packing import multiplies_bfloat16
+from probes.progress import progress_bar
 from probes.store import write_whole
 
 WINDOW = 50
@@ -166,7 +166,7 @@ def train_epochs(
         arguments.per_device_eval_batch_size = arguments.per_device_train_batch_size
         steps = settings.epochs * math.ceil(len(train) / arguments.train_batch_size)
         arguments.warmup_steps = round(settings.warmup * steps)
-        with tqdm(total=steps, desc=description, unit="step", disable=not progress) as bar:
+        with progress_bar(steps, description, "step", shown=progress) as bar:
             watch = _Watch(settings.patience, bar)
             trainer = _Trainer(
                 model,
@@ -283,6 +283,15 @@ class _Trainer(Trainer):  # type: ignore[misc]
 
 def _validations(history: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
     return [entry for entry in history if "eval_accuracy" in entry]
+
+
+def epochs_done(folder: Path) -> int:
+    """Epochs of an unfinished run that are kept in its checkpoints; nothing is changed there."""
+    steps = []
+    for path in folder.glob(f"checkpoint-*/{STATE}"):
+        with contextlib.suppress(OSError, ValueError):
+            steps.append(len(_validations(json.loads(path.read_text(encoding="utf-8"))["log_history"])))
+    return max(steps, default=0)
 
 
 def _last_checkpoint(folder: Path) -> tuple[str | None, list[dict[str, float]]]:

@@ -1,4 +1,4 @@
-"""`python -m reports RESULT_DIR [RESULT_DIR ...]`: draw a finished result folder again, or compare several."""
+"""`layerprobe report RESULT_DIR [RESULT_DIR ...]`: draw a finished result folder again, or compare several."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import layerprobe
 from probes.checks import InputError
 from reports import FORMATS, write, write_comparison
 
@@ -89,4 +90,5 @@ def _written(folders: Sequence[Path], formats: Sequence[str] | None, out: Path |
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.argv[1:1] = ["report"]
+    layerprobe.command()

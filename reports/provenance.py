@@ -72,6 +72,7 @@ def origin(result: AnalysisResult) -> Origin:
         ("architecture", name(found.architecture)),
         ("revision", name(found.revision) if found.revision else "none: not from a hub"),
         ("weights fingerprint", name(found.weights)),
+        *((f"weights of {name(key)}", name(str(own.get("weights")))) for key, own in found.models.items()),
         ("size", f"{plural(found.n_layers, 'layer')}, {count(found.hidden)} dimensions"),
         ("longest input", f"{count(found.max_length)} tokens"),
         ("computed in", f"{name(found.dtype)} on {name(found.device)}"),

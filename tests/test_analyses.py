@@ -471,7 +471,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(place, capsys, monkeypatch):
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     assert call(place, "layers", *files(place), out="full") == 1
-    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
+    expected = f"error: cannot write the result to {str(place / 'full')!r}: No space left on device\n"
+    assert capsys.readouterr().err == expected
     assert not (place / "full").exists()
 
 

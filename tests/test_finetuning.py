@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from probes import Encoder, InputError
 from probes.data import TextDataset, make_splits
-from probes.finetuning import FineTuned, LabelledTexts, fine_tune, load_head
+from probes.finetuning import FineTuned, LabelledTexts, fine_tune, load_head, writing_to
 from probes.heads import log_prob
+from probes.locks import locked
 from tests.conftest import build_model
 from tests.tuning import CLASSES, SETTINGS, labelled, student
 
@@ -297,6 +298,35 @@ def test_nothing_is_printed_but_a_bar_on_request(tmp_path, capfd):
     assert out == ""
     assert "fine-tuning, cls head" in err
     assert "12/12" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"),
+        RuntimeError("basic_ios::clear: iostream error"),
+    ],
+)
+def test_a_disk_that_is_full_is_one_kind_of_error_that_names_the_folder(error, tmp_path):
+    with pytest.raises(OSError, match=f"cannot write to '{tmp_path}': .*; whole epochs are kept"), writing_to(tmp_path):
+        raise error
+
+
+def test_an_error_that_is_not_of_the_disk_stays_what_it_is(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes"), writing_to(tmp_path):
+        raise RuntimeError("shapes cannot be multiplied")
+
+
+def test_a_folder_in_which_another_process_fine_tunes_is_refused(tmp_path):
+    tune(tmp_path)
+    (tmp_path / "finetuned.json").unlink()
+    with (
+        locked(tmp_path / ".lock", "fine-tuning here"),
+        pytest.raises(InputError, match=r"another run .* is fine-tuning in"),
+    ):
+        tune(tmp_path)
 
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch):

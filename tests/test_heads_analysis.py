@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
+from analyses import heads
 from analyses.__main__ import main
-from probes import AnalysisResult, Encoder
+from analyses.students import QUICK, USUAL, Amounts, StudentSettings
+from probes import AnalysisResult, Encoder, InputError
 from probes.checks import side_of_zero
 from tests.conftest import build_model
 from tests.test_analyses import files, rows
@@ -125,6 +127,37 @@ def test_accuracy_is_that_of_the_saved_models(place, result):
     assert claim.numbers["accuracy"] == pytest.approx(table.query("head == 'pooler'")["value"].mean())
 
 
+def test_the_provenance_names_the_weights_of_every_model(place, result):
+    models = result.provenance.models
+    assert set(models) == {f"{head}-{seed}" for head in HEADS for seed in (0, 1)}
+    assert len({model["weights"] for model in models.values()}) == 6
+    assert models["mean-0"]["model"] == str(place / "out-models" / "mean-0")
+
+
+def test_a_quick_look_lowers_what_was_not_named_and_says_so(place, capsys, monkeypatch):
+    quick = heads.Settings(quick=True)
+    assert quick.students.amounts(quick=True) == QUICK
+    assert heads.Settings().students.amounts() == USUAL
+    named = StudentSettings(seeds=2, measured=700, explained=0)
+    assert named.amounts(quick=True) == named.amounts() == Amounts(2, 700, 0)
+    done = []
+    monkeypatch.setattr(heads, "_run", lambda settings, amounts, notes: done.append((settings, notes)) or stop())
+
+    def stop():
+        raise InputError("enough")
+
+    words = ["heads", "--train", "x.csv", "--out", str(place / "quick"), "--quick", "--limit", "1500", "--seeds", "2"]
+    assert main(words) == 1
+    ((settings, (note,)),) = done
+    assert (settings.data.limit, settings.students.seeds, settings.students.measured) == (1500, 2, 100)
+    assert note == "--quick makes this a first look: --measured 100 instead of 600, --explained 6 instead of 40."
+    assert f"note: {note}\n" in capsys.readouterr().err
+    every = [*words, "--measured", "700", "--explained", "1"]
+    assert main(every) == 1
+    assert done[1][1] == []
+    assert "note:" not in capsys.readouterr().err
+
+
 def test_what_is_fine_tuned_is_not_trained_again(place, result, monkeypatch):
     def never(*_args, **_kwargs):
         raise AssertionError("trained again")
@@ -166,6 +199,10 @@ def test_a_frozen_encoder_does_not_move(place):
         (["--base", "x"], "--base has no meaning without --checkpoint"),
         (["--shards", "1/2"], "--shards has no meaning here"),
         (["--checkpoint", "nowhere/at/all"], "nowhere/at/all"),
+        (["--checkpoint-revision", "main"], "--checkpoint-revision has no meaning without --checkpoint"),
+        (["--checkpoint", "x", "--models", "y"], "--models has no meaning with --checkpoint"),
+        (["--heads", "cls", "cls"], "--heads names a head twice"),
+        (["--folds", "3"], "fine-tuning needs validation texts"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(place, capsys, words, message):
