@@ -178,7 +178,7 @@ def fill_shards(
 
     def first(todo: Work) -> int:
         """Number of its first text among all."""
-        return manifest.windows[todo.shard].start
+        return int(manifest.windows[todo.shard].start)
 
     def tokenise(todo: Work | None) -> Encoded | None:
         if todo is None:

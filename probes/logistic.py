@@ -261,7 +261,7 @@ class LogisticFitter:
         return replace(probe, prior=tuple((counts / max(1, counts.sum())).tolist()))
 
 
-def check_penalties(cs: Sequence[float]) -> None:
+def check_penalties(cs: Any) -> None:
     """Raise unless all of `cs`, inverse penalty strengths, are finite numbers above 0.
 
     Raises:

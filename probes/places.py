@@ -136,9 +136,9 @@ def ready(
         columns = {name: plain_array(s.labels[task], name=f"{name} labels of {task!r}") for name, s in splits.items()}
         if not all(map(len, columns.values())):
             raise InputError("a split has no examples")
-        names[task], found = _numbered(task, columns, given)
-        for name, column in found.items():
-            ids[name][task] = column
+        names[task], numbered = _numbered(task, columns, given)
+        for split_name, column in numbered.items():
+            ids[split_name][task] = column
     whole = {}
     for name, split in splits.items():
         texts = None if split.texts is None else tuple(text_list(split.texts, f"{name} texts"))

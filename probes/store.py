@@ -284,7 +284,8 @@ class FeatureStore:
         """Bytes of a shard's features."""
         m = self.manifest
         rows = m.windows[shard]
-        return len(m.layers) * (rows.stop - rows.start) * m.hidden * np.dtype(STORED_DTYPES[m.stored_dtype]).itemsize
+        n_values = len(m.layers) * (rows.stop - rows.start) * m.hidden
+        return int(n_values * np.dtype(STORED_DTYPES[m.stored_dtype]).itemsize)
 
     def _belongs(self, path: Path) -> str:
         return f"{self.manifest.key}/{path.name}"

@@ -230,7 +230,7 @@ def depth(view: View) -> Section | None:
         )
         trust = Table("Depth, and how much of it comes again.", rows=cells, **columns(*heading, numeric=heading[1:]))
         parts.append(Part(view.heading(task), tables=(trust, _by_layer(view, texts))))
-    notes = (
+    notes: tuple[str, ...] = (
         "Prediction depth through probes: the layer from which on every probe says of a text what the last one says; "
         "an adaptation of Baldock et al. (2021), who ask nearest neighbours inside a trained classifier.",
         "The noise floor: probes refitted on resampled training texts. Where two refits hardly agree, depth tells "
