@@ -140,3 +140,11 @@ def _shown(text: str) -> str:
 def _is_unfit(character: str) -> bool:
     kind = unicodedata.category(character)
     return character in _REORDERING or kind == "Cs" or (kind == "Cc" and character not in "\t\n\r")
+
+
+def head_line(kind: str, model: str, class_names: Sequence[str], pooling: str | None, layer: int | None) -> str:
+    """A head in one line: what it reads of which model, how many classes it has, and the first of their names."""
+    site = "own head" if pooling is None else f"{pooling} at layer {layer}"
+    names = ", ".join(class_names[:5])[:60]
+    more = "" if names == ", ".join(class_names) else ", ..."
+    return f"{kind}({site} of {model!r}, {len(class_names)} classes: {names}{more})"

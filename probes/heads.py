@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_labels, check_same_length, choose, text_list, text_lists, whole_number
+from probes.display import head_line
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.head_classes import head_order, renamed_classes
@@ -64,6 +65,9 @@ class Head(Protocol):
 
 class _Predictions:
     """What every head says of texts; arguments are the same three times."""
+
+    def __repr__(self: Head) -> str:
+        return head_line(type(self).__name__, self.encoder.name, self.class_names, self.pooling, self.layer)
 
     def log_prob(
         self: Head, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
@@ -142,20 +146,11 @@ class ProbeHead(_Predictions):
         self.bias = torch.from_numpy(probe.bias).to(encoder.device)
         self._center = None if probe.center is None else torch.from_numpy(probe.center).to(encoder.device)
 
-    def __repr__(self) -> str:
-        site = f"{self.pooling} at layer {self.layer} of {self.encoder.name!r}"
-        return f"ProbeHead({site}, {_counted(self.class_names)})"
-
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
         states = self.encoder.states(batch, [self.layer], embeddings=embeddings, overwrite=overwrite)[self.layer]
         pooled = POOLINGS[self.pooling](states)
         return (pooled if self._center is None else pooled - self._center) @ self.weight.T + self.bias
-
-
-def _counted(class_names: Sequence[str]) -> str:
-    first = ", ".join(class_names[:5])
-    return f"{len(class_names)} classes: {first[:60]}{'' if first[:60] == ', '.join(class_names) else ', ...'}"
 
 
 class ModelHead(_Predictions):
@@ -195,9 +190,6 @@ class ModelHead(_Predictions):
         own = encoder.class_names if head_classes is None else renamed_classes(encoder.class_names, head_classes)
         self.class_names = tuple(class_names or own)
         self._order = head_order(own, self.class_names)
-
-    def __repr__(self) -> str:
-        return f"ModelHead(own head of {self.encoder.name!r}, {_counted(self.class_names)})"
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
