@@ -200,9 +200,8 @@ def mean_states(encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | N
         out = np.zeros((len(layers), len(where), encoder.hidden + 1))
         for layer, own in states.items():
             for i, positions in enumerate(where):
-                out[layer, i, :-1] = (
-                    on_float64_device(own.hidden[positions]).sum(dim=0, dtype=torch.float64).cpu().numpy()
-                )
+                read = on_float64_device(own.hidden[positions])
+                out[layer, i, :-1] = read.sum(dim=0, dtype=torch.float64).cpu().numpy()
                 out[layer, i, -1] = int(positions.sum())
         return out
 
