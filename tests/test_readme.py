@@ -1,5 +1,6 @@
 """What the README shows works as it stands."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def test_every_command_shown_has_flags_that_exist(capsys):
     from analyses.__main__ import main
 
     shown = set()
-    for name in ("run", "layers", "attribute", "heads"):
+    for name in ("run", "layers", "attribute", "heads", "report"):
         try:
             main([name, "--help"])
         except SystemExit:
@@ -39,10 +40,12 @@ def test_every_command_shown_has_flags_that_exist(capsys):
     assert ours <= shown, ours - shown
 
 
-def test_every_module_has_its_line_in_the_house():
-    for package in ("probes", "analyses", "reports"):
-        for path in (ROOT / package).glob("[!_]*.py"):
-            assert f"`{path.name}`" in README, path.name
+def test_the_house_shows_every_folder_and_every_module_says_what_it_is_for():
+    modules = [path for package in ("probes", "analyses", "reports") for path in (ROOT / package).glob("*.py")]
+    assert len(modules) > 100
+    for path in modules:
+        assert f"| `{path.parent.name}/` |" in README
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path.name
 
 
 def test_make_targets_shown_exist():
