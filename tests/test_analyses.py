@@ -11,7 +11,7 @@ import torch
 from analyses.__main__ import main
 from analyses.choosing import choose_texts
 from analyses.settings import controlled_datasets
-from probes import AnalysisResult, Encoder, load_probes
+from probes import AnalysisResult, Encoder, extraction, load_probes
 from tests.conftest import build_model
 
 GOOD, BAD = ("good", "great", "bright", "fine"), ("bad", "awful", "dull")
@@ -312,7 +312,7 @@ def test_the_module_door_is_the_same_as_the_command(place):
     whole = [sys.executable, "-m", "analyses", *line]
     done = subprocess.run(whole, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"error: no file or saved dataset '{place / 'absent.csv'}'\n"
+    assert done.stderr == f"error: no file or saved dataset '{place / 'absent.csv'}', named by --train\n"
 
 
 def test_attribute_alone_explains_the_probe_that_is_named(place):
@@ -572,7 +572,7 @@ def test_shares_of_the_features_are_extracted_apart_and_then_read_as_one(place, 
         assert call(place, *words, "--shards", part, out="no result yet") == 0
         assert f"part {part} of the features is extracted; shards still missing" in capsys.readouterr().out
         assert not (place / "no result yet").exists()
-    monkeypatch.setattr(Encoder, "states", lambda *_a, **_o: pytest.fail("the encoder ran again"))
+    monkeypatch.setattr(extraction, "_vectors", lambda *_a, **_o: pytest.fail("a text was read again"))
     assert call(place, *words, out="from shares") == 0
     assert (place / "from shares" / "report.html").is_file()
 
