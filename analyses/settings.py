@@ -111,6 +111,7 @@ class DataSettings:
             if given is not None:
                 other = "--dataset" if self.dataset is not None else "--train"
                 raise InputError(f"{flag} has no meaning with {other} {self.dataset or self.train}")
+        self._check_files()
         sources: dict[str, Source | None]
         if self.train is not None:
             made = self._sources()
@@ -147,7 +148,7 @@ class DataSettings:
         return splits
 
     def _check_names(self) -> None:
-        """Raise where the name that a flag gives is empty, or a file is not there."""
+        """Raise where the name that a flag gives is empty."""
         names = [("--dataset", self.dataset), ("--subset", self.subset), ("--train-split", self.train_split)]
         names += [("--validation-split", self.validation_split), ("--test-split", self.test_split)]
         names += [("--separator", self.separator), ("--encoding", self.encoding), ("--text", self.text)]
@@ -156,6 +157,9 @@ class DataSettings:
         for flag, name in names:
             if name == "":
                 raise InputError(f"{flag} is empty; give it a name, or leave it out")
+
+    def _check_files(self) -> None:
+        """Raise where a file that a flag names is not there."""
         for flag, path in (("--train", self.train), ("--validation", self.validation), ("--test", self.test)):
             if path == Path() and not any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
                 raise InputError(f"{flag} is empty or the working folder; name a file or a saved dataset")
