@@ -18,7 +18,11 @@ def _end_early(number: int, _: object) -> None:
     os._exit(128 + number)
 
 
-if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "layerprobe":  # noqa: PTH119 - first of all imports
+_PROGRAM = os.path.splitext(os.path.basename("".join(getattr(sys, "argv", [])[:1])))[0]  # noqa: PTH119, PTH122 - before imports
+_IS_COMMAND = __name__ == "__main__" or _PROGRAM == "layerprobe"
+"""Whether this process is the command, in which nothing else can want a package of the same name."""
+
+if _IS_COMMAND:
     for _number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(_number) is not signal.SIG_IGN:
             signal.signal(_number, _end_early)
@@ -47,7 +51,7 @@ def _load(name: str) -> Any:
         return loaded
     shadowed = PathFinder.find_spec(name)
     if (
-        __name__ != "__main__"
+        not _IS_COMMAND
         and shadowed is not None
         and shadowed.origin is not None
         and Path(shadowed.origin).resolve() != file

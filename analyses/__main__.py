@@ -1,11 +1,13 @@
 """The door: `layerprobe NAME ...`, the same as `python -m layerprobe NAME ...`.
 
 It runs an analysis, saves its folder, then asks `reports` for the page or what else is wanted. Exit 0 done, 1 known
-error, 2 usage, 130 interrupted, 143 terminated.
+error, 2 usage, 130 interrupted, 143 terminated. Where the reader of stdout has gone, as behind `| head`, what was asked
+for is done: exit 0. Where stdout cannot be written, because a disk is full for instance, exit 1.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -27,6 +29,8 @@ REPORT = "report"
 """The name that draws finished results again."""
 DEMO = "demo"
 """The name of a preset of `run`."""
+UNPRINTABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
+"""What the system says where stdout cannot be written: outside of an analysis nothing else is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,23 +40,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _main(words)
     except KeyboardInterrupt as interruption:
         return interrupted(interruption)
-    except BrokenPipeError:  # the reader of a help text has seen enough
+    except BrokenPipeError:  # the reader has seen enough of a help text
         discard_stdout()
         return 0
     except OSError as error:
         discard_stdout()
-        tell(f"error: {' '.join(str(error).split())}")
+        printing = error.filename is None and error.errno in UNPRINTABLE
+        tell(f"error: {f'cannot write to stdout: {error.strerror}' if printing else ' '.join(str(error).split())}")
         return 1
 
 
 def _main(words: Sequence[str]) -> int:
-    if words[:1] == ["--version"]:
+    if words[:1] in (["--version"], ["-V"]):
         show(f"layerprobe {layerprobe.__version__}")
         return 0
     if words[:1] == [REPORT]:
         from reports.__main__ import main as report
 
-        return report(words[1:], prog=f"layerprobe {REPORT}")
+        with described_by(lambda: "; pages that were written before stay as they are"):
+            try:
+                return report(words[1:], prog=f"layerprobe {REPORT}")
+            except KeyboardInterrupt as interruption:
+                return interrupted(interruption)
     names = _names()
     if not words or words[0] in ("-h", "--help"):
         show(_overview(names))
@@ -74,14 +83,37 @@ def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -
     """The settings that the arguments stand for."""
     import tyro
 
+    default = module.DEMO if name == DEMO else module.Settings()
+    _write_help(default)
     return tyro.cli(
         module.Settings,
         prog=f"layerprobe {name}",
         description=question,
         args=list(arguments),
-        default=module.DEMO if name == DEMO else module.Settings(),
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
+        default=default,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone, tyro.conf.AvoidSubcommands),
     )
+
+
+def _write_help(settings: Any) -> None:
+    """Make the docstring of each flag its help, without the line breaks of the source, which tyro would keep."""
+    import ast
+    import dataclasses
+    import inspect
+    import itertools
+    import textwrap
+    from types import MappingProxyType
+
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    for name in fields:
+        if dataclasses.is_dataclass(group := getattr(settings, name)):
+            _write_help(group)
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(type(settings)))).body
+    assert isinstance(definition, ast.ClassDef)
+    for statement, following in itertools.pairwise(definition.body):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                fields[name].metadata = MappingProxyType({"help": " ".join(text.split())})
 
 
 def _analyse(module: Any, settings: Any, command: str) -> int:
@@ -147,6 +179,8 @@ def _shown(lines: Sequence[str], outcome: str) -> int:
     try:
         for line in lines:
             show(line)
+    except BrokenPipeError:  # nobody reads on: what was asked for is done
+        discard_stdout()
     except OSError as error:
         discard_stdout()
         tell(f"error: cannot write to stdout: {error.strerror}; {outcome}")

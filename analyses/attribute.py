@@ -25,9 +25,9 @@ class Settings:
     explain: ExplainSettings = field(default_factory=ExplainSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     layer: int | None = None
-    """Layer of the probe; together with --pooling. The best on validation when not given."""
+    """Layer of the probe to explain, together with --pooling. The best on validation when not given."""
     pooling: str | None = None
-    """Pooling of the probe; together with --layer."""
+    """Pooling of the probe to explain, together with --layer."""
 
 
 def run(settings: Settings) -> AnalysisResult:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from probes.checks import InputError
+from probes.checks import MOST_STEPS, InputError
 
 MOST_TEXTS = 10**12
 """More than any data set has."""
@@ -69,7 +69,7 @@ BOUNDS: dict[str, Bounds] = {
     "attribute": Bounds(0, MOST_TEXTS),
     "words": Bounds(0, MOST_TEXTS),
     "erase": Bounds(0, MOST_TEXTS),
-    "max_steps": Bounds(1, 2**16),
+    "max_steps": Bounds(1, MOST_STEPS),
     "seeds": Bounds(1, 1000),
     "epochs": Bounds(1, 10_000),
     "batch_size": Bounds(1, 1_000_000),

@@ -20,62 +20,61 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class ExplainSettings:
-    """What is explained, and how."""
+    """Explanations of single decisions, and checks on them."""
 
     attribute: int = 50
-    """Test texts to explain for each label column: misclassified ones first, up to half, then the most and the least
-    certain, spread over classes."""
+    """Number of test texts to explain for each label column: misclassified ones first, up to half, then the most and
+    the least certain, spread over classes."""
     head: Literal["probe", "model", "both"] = "probe"
     """Explain the best probe, the checkpoint's own classifier, or both."""
     target: str = "predicted"
-    """Class explained: `predicted`, the text's own `label`, or a class by its name."""
+    """Class to explain: `predicted`, the text's own `label`, or a class by its name."""
     against: str | None = None
-    """Class whose output is subtracted: what speaks for the target rather than for this one."""
+    """Class whose output is subtracted, so that scores speak for the target rather than for this class."""
     unit: Literal["logit", "probability"] = "logit"
-    """What is explained of a class."""
+    """Output of a class that is explained: its logit or its probability."""
     method: str = "integrated_gradients"
-    """How tokens are scored: integrated_gradients, input_x_gradient, gradient_norm, gradient_shap, occlusion or
-    random."""
+    """Attribution method: integrated_gradients, input_x_gradient, gradient_norm, gradient_shap, occlusion or random."""
     methods: tuple[str, ...] = ()
-    """Further methods, or `all`, to measure by the same checks."""
+    """Further attribution methods, or `all`, to measure by the same checks."""
     baseline: str = "auto"
-    """What replaces the text's tokens: pad, mask, zero, mean, or sampled ones of the explained texts; `auto` is that
-    of the first four of which the head explained says least of the label, the probe where both heads are explained."""
+    """Baseline that replaces the text's tokens: pad, mask, zero, mean, or sampled, which draws from the explained
+    texts. `auto` is the one of the first four on which the explained head says least of the label; where both heads are
+    explained, the probe decides."""
     baselines: tuple[str, ...] = ()
-    """Further baselines, or `all`: how much the ranking of a text's tokens depends on the choice."""
+    """Further baselines, or `all`, to see how much the ranking of a text's tokens depends on the choice."""
     max_steps: int = 256
-    """Most steps of the integral; they are doubled from 16 until the convergence delta is small."""
+    """Most steps of the integral, from 1 to 4096. Steps are doubled from 16 until the convergence delta is small."""
     depth: bool = False
-    """Explain each text by the probe of every layer too, and the decision by every layer's token states."""
+    """Explain each text by the probe of every layer too, and the decision by the token states of every layer."""
     explain_poolings: tuple[str, ...] = ()
-    """Further poolings (cls, mean, pooler, last) whose probes explain the same texts, at the layer explained, or at all
-    with --depth."""
+    """Further poolings (cls, mean, pooler, last) whose probes explain the same texts: at the layer explained, or at all
+    layers with --depth."""
     words: int = 100
-    """Test texts, drawn at random, that tell which words count over the whole dataset; 0 for none."""
+    """Number of test texts, drawn at random, that tell which words count over the whole dataset; 0 for none."""
     faithfulness: bool = True
-    """What taking out the tokens that are ranked first does, beside tokens in random order; --no-faithfulness leaves it
-    out."""
+    """Measure faithfulness: what removing the tokens that are ranked first does, compared with tokens in random
+    order."""
     replacement: str = "auto"
-    """What stands where tokens are taken out: mask, pad or delete; `auto` is mask where there is a mask token."""
+    """Replacement of tokens that are removed: mask, pad or delete. `auto` is mask where there is a mask token."""
     curves: bool = False
     """Draw deletion and insertion curves too."""
     infidelity: bool = False
-    """Measure infidelity too: whether scores foretell what taking out random tokens does."""
+    """Measure infidelity too: whether scores predict what removing random tokens does."""
     randomised: bool = False
-    """Explain the same encoder with random weights too, from the top down: scores must change."""
+    """Explain the same encoder with random weights too, randomised from the top layer down: scores must change."""
     audit: bool = False
     """Plant a shortcut in a copy of the texts and see whether the methods find it."""
     erase: int = 0
-    """With --head model or both: test texts, drawn at random, in which every label is erased at every layer, so as to
-    see what the checkpoint's own classifier loses (extra `erasure`); 0 for none."""
+    """Number of test texts, drawn at random, in which every label is erased at every layer, to see what the
+    checkpoint's own classifier loses; 0 for none. This needs --head model or both, and the extra `erasure`."""
 
     def check(self, job: Job) -> None:
         """Raise what can be known before the long part."""
         from probes.baselines import baseline_name
         from probes.methods import METHODS
 
-        self._check_numbers()
-
+        self._check_head()
         for baseline in (self.baseline, *(each for each in self.baselines if each != ALL)):
             baseline_name(job.encoder, baseline)  # raises where there is none
         for method in (self.method, *(each for each in self.methods if each != ALL)):
@@ -108,14 +107,8 @@ class ExplainSettings:
 
             rare_words(job.encoder, [], max(map(len, job.splits.class_names.values())))
 
-    def _check_numbers(self) -> None:
-        from probes.attribution import MOST_STEPS
-
-        for flag, number in {"--attribute": self.attribute, "--words": self.words, "--erase": self.erase}.items():
-            if number < 0:
-                raise InputError(f"{flag} must be 0 or more, found {number}")
-        if not 1 <= self.max_steps <= MOST_STEPS:
-            raise InputError(f"--max-steps must be from 1 to {MOST_STEPS}, found {self.max_steps}")
+    def _check_head(self) -> None:
+        """Raise where a flag about probes is given with the checkpoint's own classifier alone."""
         of_probes = {"--audit": self.audit, "--explain-poolings": self.explain_poolings}
         for flag, value in of_probes.items():
             if value and self.head == "model":

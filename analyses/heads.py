@@ -29,8 +29,8 @@ class Settings:
     students: StudentSettings = field(default_factory=StudentSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     quick: bool = False
-    """A first look at part of the data: 1,000 texts of each split, one seed, fewer texts measured and explained; what
-    --limit, --seeds, --measured and --explained name stands."""
+    """Take a first look at part of the data: 1,000 texts of each split, one seed, fewer texts measured and explained.
+    What --limit, --seeds, --measured and --explained name is kept."""
 
 
 def run(settings: Settings) -> AnalysisResult:

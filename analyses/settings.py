@@ -28,7 +28,8 @@ class DataSettings:
     train: Path | None = None
     """Training texts: a CSV, TSV, JSON lines or Parquet file, or a saved `datasets` folder."""
     validation: Path | None = None
-    """Texts that choose penalties and the best layer. Held out of --train (15 %) when not given."""
+    """Texts that choose penalties, the best layer and, in fine-tuning, the best epoch. Held out of --train (15 %) when
+    not given."""
     test: Path | None = None
     """Texts that are scored once. Held out of --train (15 %) when not given."""
     dataset: str | None = None
@@ -38,32 +39,36 @@ class DataSettings:
     train_split: str = "train"
     """Split of --dataset to train on."""
     validation_split: str | None = None
-    """Split of --dataset that chooses; `validation` where there is one."""
+    """Split of --dataset that is used for validation; `validation` where there is one. `none` holds it out of the
+    training texts."""
     test_split: str | None = None
     """Split of --dataset that is scored; `test` where there is one. `none` holds it out of the training texts."""
     folds: int | None = None
-    """Instead of validation texts, choose penalties and the best layer by so many folds of the training texts."""
+    """Number of folds of the training texts that choose penalties and the best layer, instead of validation texts."""
     separator: str | None = None
-    """What separates the fields of CSV and TSV files: one character, or comma, tab, semicolon or pipe; what explains
-    the file when not given."""
+    """Separator of the fields in CSV and TSV files: one character, or comma, tab, semicolon or pipe. When not given, it
+    is the one that explains the file."""
     encoding: str | None = None
-    """Encoding of CSV, TSV and JSON files, as cp1252 or latin-1; UTF-8, or what a byte order mark says, when not
-    given."""
+    """Encoding of CSV, TSV and JSON files, such as cp1252 or latin-1. When not given, it is what a byte order mark
+    says, else UTF-8."""
     text: str = "text"
     """Column of the texts."""
     text_pair: str | None = None
     """Column of second texts, for pairs."""
     label: tuple[str, ...] = ("label",)
-    """Label columns; each is probed, and of a column of lists each value."""
+    """Label columns. Each is probed; of a column of lists, each value is probed as a column of its own."""
     group: str | None = None
-    """Column of authors, documents, ...: texts of one never stand on two sides of a split that is held out."""
+    """Column of authors, documents, ...: texts of one author or document never stand on two sides of a split that is
+    held out."""
     control_type: str | None = None
-    """Column of the input types that a control task labels at random; the first word of a text when not given."""
+    """Column of the input types to which a control task gives random labels; the first word of a text when not
+    given."""
     rationales: str | None = None
-    """Column of the character spans that somebody marked as the reason of the label, of every label column if several:
-    lists of [first, last + 1], or text as in 3-9;15-20. The test texts need it; of a pair, the first text is meant."""
+    """Column of the character spans that annotators marked as the reasons of the label, of every label column if there
+    are several: lists of [first, last + 1], or text such as 3-9;15-20. The test texts need it. In pairs of texts, spans
+    are those of the first text."""
     limit: int | None = None
-    """Use at most so many texts of each file or split, drawn at random; a few of each class where they fit."""
+    """Use at most this many texts of each file or split, drawn at random, with a few of each class where they fit."""
     drop_invalid: bool = False
     """Leave out rows without text, label, group or input type, or with invalid spans, instead of refusing them."""
     drop_rare: bool = False
@@ -199,32 +204,34 @@ class EncoderSettings:
     revision: str | None = None
     """Branch, tag or commit of --model, or of --base, where that is a hub model."""
     head_classes: tuple[str, ...] | None = None
-    """What the dataset calls the classes of the checkpoint's own head, where its config.json has other names: in the
-    order of its logits (`0 1`), or by those names (`negative=0 positive=1`)."""
+    """Names that the dataset uses for the classes of the checkpoint's own head, where its config.json has others: in
+    the order of its logits (`0 1`), or by the names in config.json (`negative=0 positive=1`)."""
     layers: tuple[int, ...] | None = None
     """Layers to read, 0 being the embeddings; all when not given."""
     poolings: tuple[str, ...] | None = None
-    """cls, mean, pooler, last, content; cls, mean and pooler, where the model has them, when not given (last and mean
-    for a model without [CLS])."""
+    """Pooled vectors to read of each layer: cls, mean, pooler, last or content. When not given, they are cls, mean and
+    pooler, where the model has them (last and mean for a model without [CLS])."""
     max_length: int | None = None
-    """Tokens read of a text; the model's limit when not given."""
+    """Most tokens read of a text; the model's limit when not given."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of the forward pass that extracts features."""
+    """Number format of the forward pass that extracts features."""
     stored_dtype: Literal["float32", "float16"] = "float32"
-    """Of the features on disk; float16 takes half the space, and is refused where a value does not fit."""
+    """Number format of the features on disk. float16 takes half the space, and is refused where a value does not
+    fit."""
     device: str = "auto"
-    """cpu, cuda, cuda:1, ...; a GPU where there is one when `auto`."""
+    """Device to compute on: cpu, cuda, cuda:1, ...; `auto` is a GPU where there is one."""
     cache: Path = Path("~/.cache/layerprobe")
     """Folder where features are kept for the next run."""
     shards: str | None = None
-    """i/n: only extract the i-th of n shares of the features into --cache, and stop. Run n of these, on one machine or
-    on several with one cache, then once without."""
+    """Given as i/n: extract only the i-th of n shares of the features into --cache, and stop. Run n of these, on one
+    machine or on several with one cache, then run once without this flag."""
     engine: Literal["local", "ray"] = "local"
-    """What extracts features: this process, or workers of Ray (extra `ray`), on this machine or on a cluster."""
+    """Where features are extracted: `local` is this process, `ray` is workers of Ray (extra `ray`), on this machine or
+    on a cluster."""
     address: str | None = None
-    """Of the Ray cluster to join; a Ray of this machine alone is started when not given."""
+    """Address of the Ray cluster to join. When not given, Ray is started on this machine alone."""
     workers: int | None = None
-    """Ray workers; one a GPU, or one for 8 cores, when not given."""
+    """Number of Ray workers. When not given, there is one for each GPU, or one for every 8 cores."""
     trust_remote_code: bool = False
     """Run code that a hub model brings along."""
     allow_pickle: bool = False
@@ -301,13 +308,14 @@ class EncoderSettings:
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """What stands beside the score of each probe."""
+    """Reference scores for each probe."""
 
     controls: bool = True
-    """What stands beside the scores, on unless --no-controls: control tasks, V-information and codelength, accuracy by
-    training size, prediction depth, planted signals, and how alike the layers are."""
+    """Measure what puts the scores into proportion: control tasks, V-information and codelength, learning curves,
+    prediction depth, planted signals, and how alike the layers are."""
     untrained: int = 3
-    """Untrained encoders, each of its own seed, whose probes are a floor; each takes one more extraction."""
+    """Number of untrained encoders, each with its own seed, whose probes are a floor. Each takes one more
+    extraction."""
 
 
 NO_CONTROLS = ProbeSettings(controls=False, untrained=0)
@@ -315,19 +323,19 @@ NO_CONTROLS = ProbeSettings(controls=False, untrained=0)
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """Where results go, and how loudly."""
+    """Where results are written, and what is shown meanwhile."""
 
     out: Path = Path("layerprobe-result")
     """Folder of the result; an earlier result there is replaced."""
     format: tuple[Literal["html", "json", "csv", "markdown"], ...] = ("html",)
-    """What is made of the result, besides the result itself (result.json, tables/*.csv, attributions.jsonl), which is
-    always written: the page report.html; report.json, one file with claims, notes, provenance and all tables for
-    programs; attributions.csv, a row for each word's score; summary.md, thirty lines for a pull request or model
-    card."""
+    """Files made from the result: html is the page report.html; json is report.json, one file with claims, notes,
+    provenance and all tables for programs; csv is attributions.csv, one row for the score of each word; markdown is
+    summary.md, thirty lines for a pull request or model card. The result itself (result.json, tables/*.csv,
+    attributions.jsonl) is always written."""
     seed: int = 0
-    """Of every draw: splits, limits, resampling."""
+    """Seed of every random draw: splits, limits, resampling."""
     quiet: bool = False
-    """No progress and no notes on stderr; the report has the notes too."""
+    """Show no progress and no notes on stderr. The report has the notes, too."""
 
 
 def controlled_datasets(tasks: Sequence[str], limit: int | None, seed: int) -> list[TextDataset]:

@@ -26,6 +26,8 @@ GRACE = 1.0
 REPEATED = 0.3
 """Seconds from the first signal in which further ones are the same: some senders signal a process and its group."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+CLEAR_LINE = "\r\x1b[K"
+"""Takes away what a terminal shows of the stage at work."""
 
 _describe: Callable[[], str] | None = None
 """What the running command leaves behind."""
@@ -132,6 +134,9 @@ class _Ending:
 
     def _end(self, number: int) -> NoReturn:
         self.show(number)
+        # Not imported here: the main thread may be at it.
+        if (locks := sys.modules.get("probes.locks")) is not None:
+            locks.delete_held()
         os._exit(128 + number)
 
     def show(self, number: int) -> None:
@@ -139,7 +144,8 @@ class _Ending:
         if not self.message_shown:
             self.message_shown = True
             with contextlib.suppress(OSError):
-                os.write(2, f"{message(number)}\n".encode(errors="backslashreplace"))
+                line = f"{CLEAR_LINE if os.isatty(2) else ''}{message(number)}\n"
+                os.write(2, line.encode(errors="backslashreplace"))
 
 
 def _flushed() -> int:

@@ -36,39 +36,39 @@ PROBED = ("cls", "mean", "pooler")
 
 @dataclass(frozen=True)
 class StudentSettings:
-    """What is fine-tuned, or looked at as it was fine-tuned, and how much is measured."""
+    """Models to fine-tune, or a checkpoint that was fine-tuned elsewhere, and how much is measured."""
 
     heads: tuple[Literal["pooler", "cls", "mean"], ...] = ("pooler", "cls", "mean")
     """Heads to fine-tune the encoder with: the family's standard classifier (in BERT it reads the pooler), or a linear
-    map of the last layer's raw [CLS], or of its mean."""
+    map of the [CLS] vector of the last layer, or of the mean of that layer."""
     seeds: int | None = None
-    """Runs of each head, each of its own seed; accuracies are of all, everything else is measured on the first. 3 when
-    not given, 1 with --quick."""
+    """Number of runs of each head, each with its own seed. Accuracies are of all runs; everything else is measured on
+    the first. 3 when not given, 1 with --quick."""
     epochs: int = 2
-    """Most epochs; training stops where validation accuracy no longer rises."""
+    """Most epochs. Training stops where validation accuracy no longer rises."""
     learning_rate: float = 5e-5
-    """The highest; it falls in a straight line."""
+    """Highest learning rate, which is reached after a warm-up and then falls to zero in a straight line."""
     batch_size: int = 32
-    """Texts a step."""
+    """Texts in each training step."""
     train_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the forward and backward passes in training, weights being float32; `auto` is bfloat16 where the device
-    multiplies in it."""
+    """Number format of the forward and backward passes in training; the weights are float32. `auto` is bfloat16 where
+    the device multiplies in it."""
     freeze: bool = False
     """Train the heads alone, and leave the encoder as it is."""
     models: Path | None = None
-    """Folder of the fine-tuned models, OUT-models when not given. One that is finished is not trained again, and one
-    that was interrupted goes on from its last epoch."""
+    """Folder of the fine-tuned models; the name of --out with -models behind it when not given. A model that is
+    finished is not trained again, and one that was interrupted goes on from its last epoch."""
     checkpoint: str | None = None
-    """Instead of fine-tuning: a *ForSequenceClassification checkpoint, as it was fine-tuned elsewhere."""
+    """Checkpoint (*ForSequenceClassification) that was fine-tuned elsewhere, to look at instead of fine-tuning."""
     checkpoint_revision: str | None = None
     """Branch, tag or commit of --checkpoint, where that is a hub model."""
     base: str | None = None
-    """The encoder that --checkpoint began as; --model when not given."""
+    """Encoder that --checkpoint was fine-tuned from; --model when not given."""
     measured: int | None = None
-    """Test texts, drawn at random, for what takes a pass for each layer: gradients, contributions, interventions. 600
-    when not given, 100 with --quick."""
+    """Number of test texts, drawn at random, for what takes a pass for each layer: gradients, contributions,
+    interventions. 600 when not given, 100 with --quick."""
     explained: int | None = None
-    """Of these, how many are explained by every head; 40 when not given, 6 with --quick."""
+    """Number of the measured texts that are explained by every head. 40 when not given, 6 with --quick."""
 
     def amounts(self, *, quick: bool = False) -> Amounts:
         """How much is done: what was named, else the usual amounts, or those of a quick look."""

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.baselines import AUTO, Pool, baseline_name, baseline_names, starts
-from probes.checks import MOST_SEED, InputError, choose, finite_number, text_list, text_lists, whole_number
+from probes.checks import (
+    MOST_SEED,
+    MOST_STEPS,
+    InputError,
+    choose,
+    finite_number,
+    text_list,
+    text_lists,
+    whole_number,
+)
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.heads import Head, check_head, class_id, class_ids
@@ -34,8 +43,6 @@ from probes.uninformed import resolved_baseline
 from probes.words import group_words
 
 MAX_STEPS = 256
-MOST_STEPS = 4096
-"""That `max_steps` can be: the weights of more would fill the memory."""
 TOLERANCE = 0.01
 """Share of |output - baseline output| that the convergence delta may reach."""
 SMALLEST = 0.005

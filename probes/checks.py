@@ -19,6 +19,8 @@ SMALLEST_EFFECT = 1e-6
 """In the unit of what is compared: an interval that ends nearer to 0 is told from it by rounding alone."""
 MOST_SEED = 2**63 - 1
 """PyTorch's generators take no larger one."""
+MOST_STEPS = 4096
+"""Steps that an integral of gradients can take: the weights of more would fill the memory."""
 
 
 class InputError(ValueError):

@@ -106,11 +106,16 @@ class FineTuned:
         path = Path(folder) / DONE
         if not path.is_file():
             raise InputError(f"{str(folder)!r} holds no finished fine-tuning (no {DONE}); run it again to go on")
-        said = json.loads(path.read_text(encoding="utf-8"))
-        if said.pop("format") != FORMAT:
-            raise InputError(f"{str(path)!r} was written by another version of layerprobe; delete the folder")
-        epochs = tuple(Epoch(**epoch) for epoch in said.pop("epochs"))
-        return cls(Path(folder), class_names=tuple(said.pop("class_names")), epochs=epochs, **said)
+        said = _read_json(path)
+        if said.pop("format", None) != FORMAT:
+            raise InputError(
+                f"{str(path)!r} was written by another version of layerprobe; delete the folder {str(folder)!r}"
+            )
+        try:
+            epochs = tuple(Epoch(**epoch) for epoch in said.pop("epochs"))
+            return cls(Path(folder), class_names=tuple(said.pop("class_names")), epochs=epochs, **said)
+        except (KeyError, TypeError) as error:
+            raise _damage(path, str(error)) from error
 
     def write(self) -> None:
         """Mark the folder as finished, with all of this."""
@@ -198,17 +203,23 @@ def _train(
     """Train a student from its last whole epoch on, and leave the finished model in the folder."""
     keep("epoch", lambda: (epochs_done(folder / CHECKPOINTS), settings.epochs))
     with writing_to(folder):
-        epochs, best = train_epochs(
-            student.model,
-            student.side(train),
-            student.side(validation),
-            settings,
-            seed=seed,
-            folder=folder / CHECKPOINTS,
-            on_cpu=student.encoder.device.type == "cpu",
-            description=f"fine-tuning, {student.head} head",
-            progress=progress,
-        )
+        try:
+            epochs, best = train_epochs(
+                student.model,
+                student.side(train),
+                student.side(validation),
+                settings,
+                seed=seed,
+                folder=folder / CHECKPOINTS,
+                on_cpu=student.encoder.device.type == "cpu",
+                description=f"fine-tuning, {student.head} head",
+                progress=progress,
+            )
+        except FloatingPointError as error:
+            raise InputError(
+                f"training diverged: {error}; lower the learning rate, and delete the folder {str(folder)!r}, which "
+                f"holds what was learnt with {settings.learning_rate:g}"
+            ) from error
         with quiet():
             student.save(folder)
     length = student.encoder.max_length
@@ -349,10 +360,29 @@ def _claim(folder: Path, recipe: dict[str, Any]) -> None:
         if (folder / "config.json").exists():
             raise InputError(f"{str(folder)!r} holds a model that was not fine-tuned here; use another folder")
         write_whole(path, (json.dumps(recipe, indent=1) + "\n").encode())
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = _read_json(path)
     for name, asked in recipe.items():
         if found.get(name) != asked:
             raise InputError(
                 f"{str(folder)!r} was fine-tuned with {name}={found.get(name)!r}, this run asks for {asked!r}; "
                 "use another folder or delete it"
             )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """What a file of this folder holds.
+
+    Raises:
+        InputError: It cannot be read, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damage(path, getattr(error, "strerror", None) or first_line(error)) from error
+    if not isinstance(found, dict):
+        raise _damage(path, f"it holds {type(found).__name__}, not an object")
+    return found
+
+
+def _damage(path: Path, why: str) -> InputError:
+    return InputError(f"{str(path)!r} is damaged ({why}); delete the folder {str(path.parent)!r} and run again")

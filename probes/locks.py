@@ -31,15 +31,28 @@ def locked(file: Path, purpose: str) -> Iterator[None]:
         OSError: The file cannot be made.
     """
     descriptor = _held(file, purpose)
+    _files.add(file)
     try:
         yield
     finally:
+        _files.discard(file)
         with contextlib.suppress(OSError):  # Windows deletes no open file
             file.unlink()
         os.close(descriptor)
         if sys.platform == "win32":
             with contextlib.suppress(OSError):
                 file.unlink()
+
+
+def delete_held() -> None:
+    """Delete the files of all locks that this process holds, which is about to end without clearing up."""
+    for file in tuple(_files):
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+_files: set[Path] = set()
+"""Of the locks that this process holds."""
 
 
 def _held(file: Path, purpose: str) -> int:

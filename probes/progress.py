@@ -138,9 +138,11 @@ class Stages:
         for (label, unit), parts in self.remains.items():
             counts = [part() for part in parts]
             n, total = (sum(column) for column in zip(*counts, strict=True))
-            phrases.append(f"{n:,} of {total:,} {unit}s of stage {label}")
+            if n:
+                of = "this stage" if label == self.label else f"stage {label}"
+                phrases.append(f"{n:,} of {total:,} {unit}s of {of}")
         earlier = ["everything of the stages before"] if len(phrases) > 2 else []
-        return "; ".join([*earlier, *phrases[-2:]]) or "nothing, since no features were extracted yet"
+        return "; ".join([*earlier, *phrases[-2:]]) or "nothing yet"
 
     @contextlib.contextmanager
     def stage(self, label: str) -> Iterator[None]:

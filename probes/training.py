@@ -130,7 +130,8 @@ def train_epochs(
         What every epoch led to, and the number of the first with the highest validation accuracy.
 
     Raises:
-        InputError: Training diverged, or a launcher started this process as one of several.
+        InputError: A launcher started this process as one of several.
+        FloatingPointError: Training diverged: a loss or a logit is not finite.
     """
     checkpoint, history = _last_checkpoint(folder)
     done = len(_validations(history))
@@ -185,7 +186,7 @@ def train_epochs(
         for number, entry in enumerate(_validations(history), 1)
     )
     if not all(math.isfinite(value) for epoch in epochs for value in (epoch.train_loss, epoch.validation_loss)):
-        raise InputError("training diverged: a loss is not finite; lower the learning rate, and delete the folder")
+        raise FloatingPointError("a loss is not finite")
     return epochs, len(epochs) - epochs_since_best(history)
 
 
@@ -259,7 +260,10 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
 
     def metrics(self, found: Any) -> dict[str, float]:
         """Of the validation texts, once an epoch: the Trainer keeps it in its log and its checkpoints."""
-        log_prob = log_softmax(np.asarray(found.predictions, dtype=np.float64))
+        logits = np.asarray(found.predictions, dtype=np.float64)
+        if not np.isfinite(logits).all():
+            raise FloatingPointError("a logit is not finite")
+        log_prob = log_softmax(logits)
         scores = {"log_loss": log_loss(found.label_ids, log_prob), "accuracy": accuracy(found.label_ids, log_prob)}
         return scores | {"seconds": time.perf_counter() - self.began}
 

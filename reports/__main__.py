@@ -25,14 +25,16 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m reports"
         prog: How the command is called, in its help and its errors.
 
     Returns:
-        0 where the pages are written, 1 after an error that was told in one line, 130 where it was interrupted.
+        0 where the pages are written, 1 after an error that was told in one line.
     """
-    about = "Draw the report of a result folder again; of several folders, one page that compares them."
+    about = "Draw the report of a result folder again, or one page that compares several result folders."
     parser = argparse.ArgumentParser(prog=prog, description=about)
     parser.add_argument("folders", nargs="+", type=Path, metavar="RESULT_DIR", help="a folder that an analysis wrote")
-    files = ", ".join(f"{key}: {name}" for key, (name, _) in FORMATS.items())
-    parser.add_argument("--format", nargs="+", choices=FORMATS, help=f"of one folder: {files}; html when not given")
-    parser.add_argument("--out", type=Path, help=f"of several: where their page goes; {COMPARISON} when not given")
+    files = ", ".join(f"{key} is {name}" for key, (name, _) in FORMATS.items())
+    one = f"files to draw of a single folder, into that folder: {files} (default: html)"
+    parser.add_argument("--format", nargs="+", choices=FORMATS, help=one)
+    several = f"HTML file for the page that compares several folders (default: {COMPARISON})"
+    parser.add_argument("--out", type=Path, metavar="FILE", help=several)
     options = parser.parse_args(arguments)
     try:
         # Every page is written before anything is printed, which may fail on its own account.
@@ -40,26 +42,26 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m reports"
     except (InputError, OSError) as error:
         _tell(str(error))
         return 1
-    except KeyboardInterrupt:
-        _tell("interrupted; pages that were written before stay as they are")
-        return 130
     return _print_paths([path.resolve() for path in paths])
 
 
 def _print_paths(paths: Sequence[Path]) -> int:
-    """Print a path a line, whatever the encoding of the output; returns the exit status."""
+    """Print a path a line, in the bytes of the file system where stdout cannot encode it; returns the exit status."""
     if sys.stdout is None:
         return 0
-    encoding = sys.stdout.encoding or "utf-8"
     try:
         for path in paths:
-            print(str(path).encode(encoding, "backslashreplace").decode(encoding))
+            try:
+                print(path)
+            except UnicodeEncodeError:
+                sys.stdout.flush()
+                sys.stdout.buffer.write(os.fsencode(path) + b"\n")
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads on: what was asked for is done
         _discard_output()
     except OSError as error:
         _discard_output()
-        _tell(f"the pages are written, but their paths cannot be printed: {error.strerror or error}")
+        _tell(f"cannot write to stdout: {error.strerror or error}; the pages are written")
         return 1
     return 0
 

@@ -1,8 +1,11 @@
 """The command as a program: its version, its streams, its signals, and what another file of the same name does."""
 
 import contextlib
+import dataclasses
+import importlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,9 +39,9 @@ def program(code, *, cwd=ROOT):
 def test_every_name_of_the_version_agrees(capsys):
     import importlib.metadata
 
-    assert main(["--version"]) == 0
+    assert main(["--version"]) == main(["-V"]) == 0
     version = importlib.metadata.version("layerprobe")
-    assert capsys.readouterr().out == f"layerprobe {version}\n"
+    assert capsys.readouterr().out == 2 * f"layerprobe {version}\n"
     assert layerprobe.__version__ == probes.__version__ == version
 
 
@@ -75,6 +78,12 @@ def test_the_packages_are_found_beside_files_of_the_same_name_which_are_named(tm
     assert str(tmp_path / "reports" / "__init__.py") in out
 
 
+def test_the_command_says_nothing_of_files_of_the_same_name(tmp_path):
+    (tmp_path / "probes.py").write_text("mine = 1\n")
+    out, err = program(f"import sys\nsys.argv[0] = 'bin/layerprobe'\n{IMPORTED}", cwd=tmp_path).communicate(timeout=60)
+    assert (out, err) == ("\n", "")
+
+
 def test_a_file_of_the_same_name_that_is_imported_already_is_one_clear_line(tmp_path):
     (tmp_path / "probes.py").write_text("mine = 1\n")
     _, err = program("import probes, layerprobe", cwd=tmp_path).communicate(timeout=60)
@@ -105,16 +114,40 @@ class Full(io.StringIO):
         raise self.error
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device")])
-def test_where_stdout_fails_the_result_is_saved_and_one_line_says_where(tmp_path, monkeypatch, capsys, error):
+@pytest.mark.parametrize(
+    ("error", "status"), [(BrokenPipeError(32, "Broken pipe"), 0), (OSError(28, "No space left on device"), 1)]
+)
+def test_where_stdout_fails_the_pages_are_written_and_a_reader_who_has_gone_is_no_error(
+    tmp_path, monkeypatch, capsys, error, status
+):
     from analyses import layers
 
+    out = tmp_path / "out"
     monkeypatch.setattr(layers, "run", lambda _settings: result())
     monkeypatch.setattr(sys, "stdout", Full(error))
-    assert main(["layers", "--out", str(tmp_path / "out"), "--format", "markdown", "--quiet"]) == 1
-    assert (tmp_path / "out" / "summary.md").is_file()
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"error: cannot write to stdout: {error.strerror}; the result is saved in {tmp_path / 'out'}"
+    assert main(["layers", "--out", str(out), "--format", "markdown", "--quiet"]) == status
+    assert (out / "summary.md").is_file()
+    line = f"error: cannot write to stdout: {error.strerror}; the result is saved in {out}\n"
+    assert capsys.readouterr().err == status * line
+    (out / "summary.md").unlink()
+    assert main(["report", str(out), "--format", "markdown"]) == status
+    assert (out / "summary.md").is_file()
+    assert capsys.readouterr().err == (
+        status * f"error: cannot write to stdout: {error.strerror}; the pages are written\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("interruption", "status", "word"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (signals.Terminated(), 143, "terminated")],
+)
+def test_an_interrupted_report_says_what_stays(tmp_path, monkeypatch, capsys, interruption, status, word):
+    def interrupt(*_arguments):
+        raise interruption
+
+    monkeypatch.setattr("reports.__main__.write", interrupt)
+    assert main(["report", str(tmp_path)]) == status
+    assert capsys.readouterr().err == f"error: {word}; pages that were written before stay as they are\n"
 
 
 def test_a_reader_of_the_help_who_has_seen_enough_is_no_error(monkeypatch, capsys):
@@ -124,10 +157,36 @@ def test_a_reader_of_the_help_who_has_seen_enough_is_no_error(monkeypatch, capsy
     assert capsys.readouterr().err == ""
 
 
+def flags(settings):
+    """Flags of an analysis, as fields of its settings and their groups."""
+    for field in dataclasses.fields(settings):
+        group = getattr(settings, field.name)
+        if dataclasses.is_dataclass(group):
+            yield from flags(group)
+        else:
+            yield field
+
+
+@pytest.mark.parametrize("name", ["run", "attribute", "heads"])
+def test_the_help_of_each_flag_is_a_sentence_that_does_not_break_where_its_source_does(name, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    out = " ".join(re.sub(r"[^\w\s.,;:`'*/=+()\[\]%-]", " ", capsys.readouterr().out).split())
+    for field in flags(importlib.import_module(f"analyses.{name}").Settings()):
+        text = field.metadata["help"]
+        assert re.fullmatch(r"(?!(Of|That|As|Whose|What|Beside)\b)[A-Z][^\n]*\.", text), field.name
+        assert text in out, field.name
+    assert "{None}" not in out
+    assert "--drop-rare, --no-drop-rare" in out
+
+
 def test_a_help_text_on_a_full_disk_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", Full(OSError(28, "No space left on device")))
     assert main(["--help"]) == 1
-    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
+    assert main(["run", "--help"]) == 1
+    line = "error: cannot write to stdout: No space left on device\n"
+    assert capsys.readouterr().err == 2 * line
 
 
 def test_a_path_that_stdout_cannot_encode_is_written_in_its_own_bytes(monkeypatch):
@@ -168,7 +227,7 @@ def test_an_interruption_names_the_stage_and_what_is_kept(monkeypatch, capsys, t
     monkeypatch.chdir(tmp_path)
     assert main(["layers"]) == status
     lines = capsys.readouterr().err.splitlines()
-    kept = "kept for the next run: 2,048 of 10,613 texts of stage 2 of 2, features"
+    kept = "kept for the next run: 2,048 of 10,613 texts of this stage"
     assert lines[-1] == f"error: {word} in stage 2 of 2, features; {kept}"
     assert list(tmp_path.iterdir()) == []
 
@@ -181,9 +240,7 @@ def test_an_interruption_before_any_features_says_that_nothing_is_kept(monkeypat
 
     monkeypatch.setattr(layers, "run", work)
     assert main(["layers", "--quiet"]) == 130
-    assert capsys.readouterr().err == (
-        "error: interrupted; kept for the next run: nothing, since no features were extracted yet\n"
-    )
+    assert capsys.readouterr().err == "error: interrupted; kept for the next run: nothing yet\n"
 
 
 WORK = {
@@ -231,6 +288,22 @@ def test_a_second_signal_ends_the_command_at_once(monkeypatch):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "error: interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_end_by_force_leaves_no_lock_behind(tmp_path):
+    code = (
+        "from pathlib import Path\nfrom analyses import signals\nfrom probes.locks import locked\nsignals.GRACE = 0.1\n"
+        f"def main():\n  with locked(Path({str(tmp_path / 'lock')!r}), 'at work'):\n    print('ready', flush=True)\n"
+        f"    exec({WORK['a library that swallows it']!r})\nsignals.end_by(main)"
+    )
+    process = program(code)
+    assert process.stdout.readline() == "ready\n"
+    assert (tmp_path / "lock").is_file()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "error: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_command_that_is_not_interrupted_ends_with_its_own_status():

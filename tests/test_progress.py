@@ -113,14 +113,15 @@ def test_a_stage_inside_another_is_a_part_of_its_line():
 
 def test_what_is_kept_is_summed_by_stage_and_the_last_two_are_named():
     with progress.reporting(None) as stages:
-        assert "nothing" in stages.kept()
-        for label, counts in {"a": [(5, 5), (1, 2)], "b": [(3, 4)], "c": [(0, 9)]}.items():
+        assert stages.kept() == "nothing yet"
+        for label, counts in {"a": [(5, 5), (1, 2)], "b": [(3, 4)], "c": [(1, 9)], "d": [(0, 7)]}.items():
             with progress.stage(label):
                 for count in counts:
                     progress.keep("text", lambda count=count: count)
-        assert (
-            stages.kept() == "everything of the stages before; 3 of 4 texts of stage 2, b; 0 of 9 texts of stage 3, c"
-        )
+        before = "everything of the stages before; 3 of 4 texts of stage 2, b"
+        assert stages.kept() == f"{before}; 1 of 9 texts of stage 3, c"
+        stages.labels.append("3, c")
+        assert stages.kept() == f"{before}; 1 of 9 texts of this stage"
 
 
 @pytest.mark.parametrize(

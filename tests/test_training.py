@@ -86,7 +86,7 @@ def test_the_quickest_dtype_is_one_that_the_device_multiplies_in():
 
 def test_training_that_diverges_is_refused(tmp_path):
     settings = replace(SETTINGS, learning_rate=1e38)
-    with pytest.raises(InputError, match="diverged"):
+    with pytest.raises(InputError, match=f"diverged: .* and delete the folder '{tmp_path}'"):
         fine_tune(student(), *labelled(), head="cls", class_names=CLASSES, folder=tmp_path, settings=settings)
 
 
