@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+CARE = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
+"""Flags of `os.open`, where the system has them: follow no link, wait for no pipe."""
 
 
 @contextlib.contextmanager
@@ -27,7 +31,7 @@ def locked(file: Path, purpose: str) -> Iterator[None]:
         purpose: What another process is doing if it holds the file, for the message: `writing to 'out'`.
 
     Raises:
-        InputError: Another process holds it.
+        InputError: Another process holds it, or something else stands under its name.
         OSError: The file cannot be made.
     """
     descriptor = _held(file, purpose)
@@ -58,7 +62,7 @@ _files: set[Path] = set()
 def _held(file: Path, purpose: str) -> int:
     """The descriptor of the file, open and locked."""
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = _opened(file)
         try:
             _lock(descriptor)
         except BlockingIOError as error:
@@ -73,6 +77,23 @@ def _held(file: Path, purpose: str) -> int:
             os.write(descriptor, f"{os.getpid()}\n".encode())
             return descriptor
         os.close(descriptor)
+
+
+def _opened(file: Path) -> int:
+    """The descriptor of the file, made where there is none; it is written to, and so must be nothing else's."""
+    own = False
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | sum(getattr(os, flag, 0) for flag in CARE), 0o666)
+        status = os.fstat(descriptor)
+        own = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
+        if not own:
+            os.close(descriptor)
+    except OSError:
+        if not file.is_symlink():
+            raise
+    if not own:
+        raise InputError(f"{str(file)!r} is needed as a lock, and is a link or no file; delete it")
+    return descriptor
 
 
 def _lock(descriptor: int) -> None:

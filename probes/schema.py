@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probes.typed import MisfitError, fits, misfit
+from probes.typed import MisfitError, check_characters, fits, misfit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ _NAMES: Mapping[str, str] = {
     "reason no_signal words points chosen_for",
     "layer": "layer other_layer reference_layer probe_layer first_layer best_layer largest_layer block",
     "count": "n n_texts n_marked n_tokens n_parameters n_rows n_seeds n_points n_tied n_converged n_informed "
-    "n_baselines n_classes n_train text_id count id occurrences epoch repeat k examples seed total max_length",
+    "n_constant n_baselines n_classes n_train text_id count id occurrences epoch repeat k examples seed total max_length",
     "share": "accuracy validation_accuracy macro_f1 control_accuracy control_majority share share_scored hits chance "
     "probability majority lowest highest from_first same by_chance same_top flipped",
     "difference": "difference lost selectivity usual_difference smallest strongest_tried correlation "
@@ -107,9 +107,7 @@ TABLES: Mapping[str, TableSchema] = {
         "control_accuracy? lowest? highest? control_majority? accuracy? selectivity? lower? upper? n share_scored?",
     ),
     "depth": TableSchema("task pooling text_id", "depth", {"depth": "layer"}),
-    "depth_reliability": TableSchema(
-        "task pooling", "mean_depth? correlation? same_depth? by_chance? n ~n_constant", {"n_constant": "count"}
-    ),
+    "depth_reliability": TableSchema("task pooling", "mean_depth? correlation? same_depth? by_chance? n ~n_constant"),
     "texts": TableSchema("task pooling layer text_id", "probability? pvi? right?"),
     "faithfulness": TableSchema(
         "task head ~layer? ~pooling? ~method ~baseline? text_id order", "comprehensiveness? sufficiency? log_odds?"
@@ -282,6 +280,7 @@ def check_claim(kind: str, outcome: str, task: str | None, numbers: Mapping[str,
     Raises:
         MisfitError: The first thing that does not fit.
     """
+    check_characters({"task": task, **{f"numbers.{name}": value for name, value in numbers.items()}})
     schema = CLAIMS.get(kind)
     if schema is None:
         return

@@ -6,6 +6,7 @@ import collections.abc
 import dataclasses
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -177,6 +178,16 @@ def check_nesting(value: object, where: str, level: int = 0) -> None:
             check_nesting(item, where, level + 1)
     elif isinstance(value, int | float) and not isinstance(value, bool) and not fits(float, value):
         raise misfit(where, "a finite number", value)
+
+
+def check_characters(values: Mapping[str, Any]) -> None:
+    """Raise where text that names something of a table holds half of a character, which no table can hold."""
+    for name, value in values.items():
+        if isinstance(value, str) and not value.isascii() and _HALF_CHARACTER.search(value):
+            raise misfit(name, "text of whole characters", value)
+
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def array(values: Mapping[str, Any], name: str, width: int) -> NDArray[Any]:

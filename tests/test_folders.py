@@ -152,3 +152,21 @@ def test_models_that_cannot_be_written_are_refused_before_the_work(tmp_path, cap
     words = ["heads", "--train", "nowhere.csv", "--out", str(tmp_path / "out"), "--models", str(models)]
     assert main(words) == 1
     assert capsys.readouterr().err == f"error: cannot write to {str(models)!r}: Not a directory; name another folder\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "hard link", "pipe", "folder"])
+def test_a_lock_is_never_written_through_what_stands_under_its_name(kind, tmp_path):
+    (tmp_path / "own").write_text("precious")
+    lock = tmp_path / "lock"
+    {
+        "link": lambda: lock.symlink_to(tmp_path / "own"),
+        "link to nothing": lambda: lock.symlink_to(tmp_path / "new"),
+        "hard link": lambda: lock.hardlink_to(tmp_path / "own"),
+        "pipe": lambda: os.mkfifo(lock),
+        "folder": lock.mkdir,
+    }[kind]()
+    with pytest.raises((InputError, IsADirectoryError), match=str(lock)), locked(lock, "at work"):
+        pytest.fail("it was held")
+    assert (tmp_path / "own").read_text() == "precious"
+    assert not (tmp_path / "new").exists()

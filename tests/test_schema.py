@@ -101,6 +101,14 @@ def test_a_claims_numbers_lie_in_their_ranges(numbers, message):
         check_claim("best", "measured", "a", {**whole, **numbers}, 6)
 
 
+@pytest.mark.parametrize(
+    ("task", "numbers"), [("\ud800", {}), ("a", {"points": "mean 3, \udfff 4"}), ("a", {"new": "\ud800"})]
+)
+def test_what_a_claim_names_is_of_whole_characters_as_tables_are(task, numbers):
+    with pytest.raises(MisfitError, match="must be text of whole characters"):
+        check_claim("tied", "tied", task, {"n_points": 3, "points": "cls 4", **numbers}, 6)
+
+
 def test_what_a_later_version_adds_to_a_claim_is_read_as_it_is():
     whole = {"pooling": "mean", "layer": 4, "accuracy": 0.5, "n": 10}
     check_claim("best", "measured", "a", {**whole, "surprise": "text"}, 6)
