@@ -32,6 +32,17 @@ def check_apart(out: Path, others: Mapping[str, Path]) -> None:
             raise InputError(f"{named[1]} lies inside {named[0]}; name folders apart")
 
 
+def check_named(folders: Mapping[str, Path | None]) -> None:
+    """Raise where a flag is empty, which names the working folder, or names it.
+
+    Args:
+        folders: Flag -> its folder; None where the flag is not given.
+    """
+    for flag, folder in folders.items():
+        if folder == Path():
+            raise InputError(f"{flag} is empty or the working folder; name a folder of its own")
+
+
 @contextlib.contextmanager
 def output_lock(settings: Any) -> Iterator[None]:
     """Hold the folder of the result, so that no other run writes to it meanwhile; shares of one work need it not.
@@ -40,6 +51,8 @@ def output_lock(settings: Any) -> Iterator[None]:
         InputError: The folder cannot be replaced, or another run holds it.
     """
     out: Path = settings.output.out
+    students = getattr(settings, "students", None)
+    check_named({"--out": out, "--cache": settings.encoder.cache, "--models": students and students.models})
     if settings.encoder.shards is not None:
         yield
         return

@@ -28,6 +28,8 @@ def usable_device(device: object) -> str:
         reason = first_line(error)
         if reason.startswith(("Could not run", "No module")):  # pages on PyTorch's inside
             reason = "this PyTorch was built without it"
+        if reason.startswith("Expected one of"):  # and a list of all that any PyTorch could be built with
+            reason = "PyTorch has no device of this name"
         raise InputError(f"cannot use device {name!r}: {reason}; known here: {known}") from error
     if made.is_meta or not usable:
         raise InputError(f"cannot use device {name!r}: it holds shapes and no numbers; known here: {known}")

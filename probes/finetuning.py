@@ -240,7 +240,8 @@ def writing_to(folder: Path) -> Iterator[None]:
             raise
         why = getattr(error, "strerror", None) or first_line(error)
         if isinstance(error, RuntimeError):  # PyTorch does not say why
-            why = f"{why} (of the disk {shutil.disk_usage(folder).free / 2**20:,.1f} MiB are free)"
+            free = shutil.disk_usage(folder).free / 2**20
+            why = f"PyTorch could not write a file, and {free:,.1f} MiB of the disk are free"
         raise OSError(f"cannot write to {str(folder)!r}: {why}; whole epochs are kept") from error
 
 

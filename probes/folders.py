@@ -105,7 +105,9 @@ def read_bytes(folder: Path, name: str, most: int = MOST_BYTES) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{str(path)!r} is no file of its own")
             if status.st_size > most:
-                raise InputError(f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, {most:,} at most belong")
+                raise InputError(
+                    f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, {most:,} are the most it may have"
+                )
             return file.read(most + 1)
     except FileNotFoundError as error:
         raise InputError(f"{str(path)!r} is missing, so that the result is damaged; run the analysis again") from error

@@ -43,7 +43,10 @@ def check_folder(name: str, folder: Path, *, allow_pickle: bool) -> None:
 def _problem(folder: Path, *, allow_pickle: bool) -> str | None:
     if not folder.is_dir():
         return f"it is a file; name the folder that holds it, {str(folder.parent)!r}"
-    names = {path.name for path in folder.iterdir()}
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        return f"the folder cannot be read ({error.strerror or error})"
     for file in sorted(names):
         if file.endswith((".safetensors", ".json")) and _is_pointer(folder / file):
             return f"{file} is a pointer of Git LFS and not the file itself; run git lfs pull"

@@ -25,7 +25,7 @@ from probes.folders import check_replaceable as check_replaceable
 from probes.schema import check_claim, check_table
 from probes.sealing import RESERVED, check_provenance, check_summary, named, read_sealed, seal
 from probes.tables import TableFormat, read_csv, to_csv
-from probes.typed import MisfitError, array, check_characters, fields, misfit, parse_json, plain
+from probes.typed import MisfitError, array, fields, misfit, parse_json, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -389,7 +389,6 @@ def _check_order(interval: tuple[float, float] | None) -> None:
 def _attribution(values: Any, n_layers: int) -> Attribution:
     """One explanation, whose layers are layers of the model."""
     read = Attribution.from_json(values)
-    check_characters({name: value for name, value in vars(read).items() if name not in ("text", "pair")})
     for name in ("layer", "states_layer"):
         layer = getattr(read, name)
         if layer is not None and not 0 <= layer <= n_layers:

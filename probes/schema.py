@@ -31,8 +31,9 @@ _NAMES: Mapping[str, str] = {
     "what row token group part direction one target word role eraser reference_pooling text floor nearest lowest_name "
     "reason no_signal words points chosen_for",
     "layer": "layer other_layer reference_layer probe_layer first_layer best_layer largest_layer block",
-    "count": "n n_texts n_marked n_tokens n_parameters n_rows n_seeds n_points n_tied n_converged n_informed "
-    "n_constant n_baselines n_classes n_train text_id count id occurrences epoch repeat k examples seed total max_length",
+    "count": "n n_texts n_marked n_tokens n_parameters n_rows n_seeds n_points n_tied n_converged "
+    "n_constant n_informed n_baselines n_classes n_train text_id count id occurrences epoch repeat k examples seed "
+    "total max_length",
     "share": "accuracy validation_accuracy macro_f1 control_accuracy control_majority share share_scored hits chance "
     "probability majority lowest highest from_first same by_chance same_top flipped",
     "difference": "difference lost selectivity usual_difference smallest strongest_tried correlation "
@@ -280,10 +281,10 @@ def check_claim(kind: str, outcome: str, task: str | None, numbers: Mapping[str,
     Raises:
         MisfitError: The first thing that does not fit.
     """
-    check_characters({"task": task, **{f"numbers.{name}": value for name, value in numbers.items()}})
     schema = CLAIMS.get(kind)
     if schema is None:
         return
+    check_characters({"task": task, **{f"numbers.{name}": value for name, value in numbers.items()}})
     if outcome not in schema.outcomes:
         raise misfit("outcome", f"one of {', '.join(schema.outcomes)}", outcome)
     if schema.about_task and task is None:

@@ -224,7 +224,10 @@ def _quiet(source: str) -> Iterator[None]:
             f"{first_line(error)}"
         ) from error
     except (datasets.exceptions.DatasetsError, pa.ArrowException, OSError, ValueError, StopIteration) as error:
-        raise InputError(f"cannot read {source}: {first_line(error.__cause__ or error)}") from error
+        cause = error.__cause__ or error
+        named = isinstance(cause, OSError) and cause.filename is not None and str(cause.filename) == str(source)
+        why = cause.strerror if isinstance(cause, OSError) and named else first_line(cause)
+        raise InputError(f"cannot read {source}: {why}") from error
     finally:
         hub.set_verbosity(hub_level)
         datasets.logging.set_verbosity(level)

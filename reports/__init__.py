@@ -124,8 +124,8 @@ def _put(target: Path, text: str, rights: int | None = None) -> Path:
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
-        # That of a full disk names no path.
-        raise OSError(error.errno, error.strerror or str(error), error.filename or str(target)) from error
+        # That of a full disk names no path, and others name the part.
+        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -39,8 +39,11 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m reports"
     try:
         # Every page is written before anything is printed, which may fail on its own account.
         paths = _written(options.folders, options.format, options.out)
-    except (InputError, OSError) as error:
+    except InputError as error:
         _tell(str(error))
+        return 1
+    except OSError as error:
+        _tell(f"cannot write {error.filename!r}: {error.strerror}" if error.filename else str(error))
         return 1
     return _print_paths([path.resolve() for path in paths])
 

@@ -62,7 +62,8 @@ class View:
         frame = self.result.tables.get(key)
         if frame is None:
             return None
-        rows = frame if task is None else frame[frame["task"] == task]
+        # As objects: pandas' own text cannot be compared with half a character, which a name may hold.
+        rows = frame if task is None else frame[frame["task"].to_numpy(dtype=object) == task]
         return rows if len(rows) else None
 
     def limits(self, key: str, **where: object) -> tuple[float, float] | None:

@@ -81,6 +81,15 @@ def test_folders_that_would_be_replaced_with_the_result_are_refused_before_the_w
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("flag", ["--out", "--cache", "--models"])
+def test_an_empty_name_of_a_folder_is_not_the_working_folder(flag, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["heads", "--train", "nowhere.csv", flag, ""]) == 1
+    assert capsys.readouterr().err == f"error: {flag} is empty or the working folder; name a folder of its own\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_models_inside_the_result_are_refused_before_the_work(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
     out = tmp_path / "out"

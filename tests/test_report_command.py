@@ -69,6 +69,16 @@ def test_the_interpreter_ends_without_a_traceback_where_the_output_fails(folder,
     assert (folder / "summary.md").is_file()
 
 
+def test_a_page_that_cannot_be_written_is_one_line_that_names_it(folder, monkeypatch, capsys):
+    def refuse(path, *_arguments, **_options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert main([str(folder), *FORMAT]) == 1
+    line = f"error: cannot write {str(folder / 'summary.md')!r}: Permission denied\n"
+    assert capsys.readouterr().err == line
+
+
 def test_another_command_can_call_it_by_its_own_name(folder, capsys):
     with pytest.raises(SystemExit):
         main(["--help"], prog="layerprobe report")

@@ -121,7 +121,7 @@ def test_a_folder_of_tables_that_is_a_link_is_refused(folder, tmp_path):
 def test_a_file_larger_than_it_was_is_refused_unread(folder):
     with (folder / "probes.safetensors").open("r+b") as file:
         file.truncate(2**40)
-    with pytest.raises(InputError, match="it has 1,099,511,627,776 bytes, 2 at most belong"):
+    with pytest.raises(InputError, match="it has 1,099,511,627,776 bytes, 2 are the most it may have"):
         AnalysisResult.load(folder)
 
 
