@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -253,9 +254,12 @@ AWKWARD = (
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.sampled_from(AWKWARD)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    names=st.lists(ANY_TEXT, min_size=1, max_size=4, unique=True),
+    # pandas takes no half of a character for the name of a column.
+    names=st.lists(
+        ANY_TEXT.filter(lambda name: not re.search("[\ud800-\udfff]", name)), min_size=1, max_size=4, unique=True
+    ),
     cells=st.lists(st.lists(ANY_TEXT | st.none(), min_size=4, max_size=4), max_size=5),
     text=ANY_TEXT,
 )
