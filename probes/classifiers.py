@@ -24,6 +24,9 @@ ROUGH = 1e-5
 """Tolerance, in nats an example, of fits that count on average: floors, controls, resampled training sets."""
 MOST_WEIGHTS = 2**23
 """Weights of a bag of words, one for each word and class; the solver holds some ten numbers for each."""
+NO_FINITE_LOSS = (
+    "no probe gives a finite log loss on the held-out examples: their features are so large that its logits overflow"
+)
 BAG_OF_WORDS_CS = (0.1, 1.0, 10.0, 100.0)
 """TF-IDF rows have length 1, not one unit in each dimension: they need a weaker penalty."""
 
@@ -105,8 +108,10 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: NDArray[np.
         trials.append(Trial(fitted.c, loss, fitted.converged))
         if loss < least:
             best, least = fitted, loss
-    if best is None:
+    if not trials:
         raise InputError("no penalty strength was given to choose from")
+    if best is None:
+        raise InputError(NO_FINITE_LOSS)
     return Selection(best, tuple(trials))
 
 
@@ -180,7 +185,9 @@ def select_by_folds(
             log_probs[i, held_out] = fitted.log_prob(features[held_out])
             converged[i] &= fitted.converged
     losses = -log_probs[:, np.arange(n), labels].mean(axis=1)
-    best = int(losses.argmin())
+    if not np.isfinite(losses).any():
+        raise InputError(NO_FINITE_LOSS)
+    best = int(np.nanargmin(losses))
     (chosen,) = probe.on(features, device=device).fits(labels[None], (cs[best],), n_classes=n_classes)
     trials = (Trial(float(c), float(loss), bool(ok)) for c, loss, ok in zip(cs, losses, converged, strict=True))
     return Selection(chosen, tuple(trials)), log_probs[best]

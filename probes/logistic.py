@@ -22,6 +22,9 @@ SCORED = 2**20
 CHUNK = 256
 """Rows squared, or scored by several probes, at once: few enough for a core's cache."""
 
+SPREADS = (1e-30, 1e100)
+"""Within which the largest standard deviation must lie: weights of smaller ones overflow in float32, and the squares of
+larger ones in float64."""
 TINY = 1e-6
 """Relative spread under which a dimension is rounding noise; standardising would blow it up to full size."""
 
@@ -128,8 +131,9 @@ class LogisticProbe:
         features = finite_features(features)
         if not len(features):
             raise InputError("a probe needs at least one example")
+        shift, scale = standardisation(features)
         place = str(float64_device(device))  # the loss is summed in it
-        return LogisticFitter(self, Design.of(features, *standardisation(features), device=place))
+        return LogisticFitter(self, Design.of(features, shift, scale, device=place))
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,8 +284,19 @@ def _together(n_classes: int) -> int:
 
 
 def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(hidden,) mean and (hidden,) scale, which is 1 for a dimension that varies by rounding alone."""
-    mean, deviation = moments(features)
+    """(hidden,) mean and (hidden,) scale, which is 1 for a dimension that varies by rounding alone.
+
+    Raises:
+        InputError: A dimension varies by so little or so much that weights for it cannot be computed.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        mean, deviation = moments(features)
+    size, (least, most) = float(deviation.max(initial=0.0)), SPREADS
+    if size and not least <= size <= most:
+        found = f"{size:.1e}" if size < float("inf") else "more than 1e+150"
+        raise InputError(
+            f"features have a standard deviation of {found}, a probe takes {least:g} to {most:g}; scale them first"
+        )
     return mean, np.where(deviation > 0, deviation, 1.0)
 
 
@@ -294,6 +309,8 @@ def moments(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], N
         part = np.subtract(rows, mean, out=apart[: len(rows)])
         total += np.einsum("ij,ij->j", part, part)
     deviation = np.sqrt(total / len(features))
+    if not np.isfinite(deviation).all():
+        return mean, deviation
     floor = TINY * np.maximum(np.abs(mean), deviation.max(initial=0.0))
     return mean, np.where(deviation > floor, deviation, 0.0)
 

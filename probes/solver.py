@@ -316,34 +316,35 @@ class _Moves:
 
 
 def _minimise(task: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
-    """All problems step together, each with its own memory and step length.
+    """All problems step together, each with its own memory and step length; one that overflows has not converged.
 
     Those that are done rest until they are many enough to leave them out, which costs copies of the others.
     """
     x, live = task.start, torch.arange(len(task.start), device=task.start.device)
     end, converged = x.clone(), torch.zeros_like(live, dtype=torch.bool)
-    left = ~converged
+    left, lost = ~converged, converged.clone()
     loss, gradient = task.at(x)
     moves = _Moves(x.new_empty((len(x), 2, 0, x[0].numel())))
     for _ in range(max_iter):
         check_stopped()
         direction = moves.direction(gradient)
         slope = _dot(direction, gradient)
-        left = left & (slope < -2 * tol)  # along a Newton direction the loss falls by half the slope
+        lost = lost | (left & ~slope.isfinite())  # where numbers overflow there is nothing to search, and no end
+        left = left & ~lost & (slope < -2 * tol)  # along a Newton direction the loss falls by half the slope
         count = int(left.sum())
         if not count:
             break
         if count <= STAY * len(left):
-            end[live], converged[live] = x, ~left
+            end[live], converged[live] = x, ~left & ~lost
             live, loss, slope = live[left], loss[left], slope[left]
             x, gradient, direction = x[left], gradient[left], direction[left]
-            task, moves, left = task.of_some(left), moves.of_some(left), left[left]
+            task, moves, lost, left = task.of_some(left), moves.of_some(left), lost[left], left[left]
         elif count < len(left):
             direction, slope = direction * left[:, None, None], slope * left
         new_x, loss, new_gradient = _search(task, x, loss, direction, slope)
         moves = moves.and_then(new_x - x, new_gradient - gradient)
         x, gradient = new_x, new_gradient
-    end[live], converged[live] = x, ~left
+    end[live], converged[live] = x, ~left & ~lost
     return end, converged
 
 

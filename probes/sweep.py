@@ -111,7 +111,10 @@ def sweep_probes(
         """The probe chosen for each label column at one point."""
         read = {name: layer_features(name, split, point) for name, split in splits.items()}
         x, unseen = read["train"][order], read["test"]
-        fitter = estimator.on(x, device=device)
+        try:
+            fitter = estimator.on(x, device=device)
+        except InputError as error:
+            raise InputError(f"pooling {point.pooling!r} at layer {point.layer}: {error}") from error
         done = []
         for task, classes in names.items():
             y, k, held_out = train.labels[task][order], len(classes), None

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from probes import LogisticProbe
+from probes import Examples, FittedProbe, InputError, LogisticProbe, sweep_probes
+from probes.classifiers import select_probe
 from probes.logistic import log_softmax, standardisation
 from probes.solver import Design, _Moves, solve
 
@@ -227,3 +228,33 @@ def test_on_a_gpu_the_same_probes_come_out(correlated, n_classes):
     here, there = (list(LogisticProbe().on(x, device=d).path(y, cs, n_classes=n_classes)) for d in ("cpu", "cuda"))
     for a, b in zip(here, there, strict=True):
         np.testing.assert_allclose(a.log_prob(x), b.log_prob(x), atol=2e-3)
+
+
+class TestNumbersThatOverflow:
+    """What is no number has not converged, and what cannot be computed is refused."""
+
+    @pytest.mark.parametrize("n_classes", [2, 4])
+    def test_a_fit_that_overflows_has_not_converged_and_leaves_the_others_alone(self, correlated, n_classes):
+        x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
+        alone = next(LogisticProbe().on(x).path(y, (1.0,), n_classes=n_classes))
+        lost, kept = LogisticProbe().on(x).fits(np.stack([y, y]), (1e-45, 1.0), n_classes=n_classes)
+        assert not lost.converged
+        assert kept.converged
+        np.testing.assert_allclose(kept.log_prob(x), alone.log_prob(x), atol=1e-3)
+
+    @pytest.mark.parametrize(("size", "kind"), [(1e-44, np.float32), (1e200, np.float64), (1.7e308, np.float64)])
+    def test_features_too_small_or_too_large_to_weigh_are_refused(self, size, kind):
+        x = (np.resize([-1.0, 1.0, 0.5], (9, 2)) * size).astype(kind)
+        with pytest.raises(InputError, match=r"features have a standard deviation of .*; scale them first"):
+            LogisticProbe().fit(x, np.arange(9) % 2, n_classes=2)
+
+    def test_a_sweep_names_the_place_of_such_features(self):
+        x = np.resize(np.array([-1e200, 1e200, 1.0]), (1, 9, 2))
+        split = Examples({"mean": x}, {"label": np.arange(9) % 2})
+        with pytest.raises(InputError, match="pooling 'mean' at layer 0: features have a standard deviation of"):
+            sweep_probes(split, split, split)
+
+    def test_penalties_at_which_nothing_is_finite_are_told_apart_from_none(self):
+        nowhere = FittedProbe(np.full((2, 1), np.inf, np.float32), np.zeros(2, np.float32))
+        with np.errstate(invalid="ignore"), pytest.raises(InputError, match="no probe gives a finite log loss"):
+            select_probe([nowhere], np.zeros((3, 1), np.float32), np.arange(3) % 2)
