@@ -12,7 +12,7 @@ from analyses.bounds import check_bounds
 from analyses.folders import check_apart
 from analyses.job import Job, special_tokens
 from analyses.settings import DataSettings, EncoderSettings, OutputSettings
-from analyses.students import USUAL, Amounts, Students, StudentSettings, models_folder
+from analyses.students import CHECKPOINT, USUAL, Amounts, Students, StudentSettings, models_folder
 from probes.checks import InputError, check_writable
 from probes.progress import expect_stages, notice, stage
 from probes.results import AnalysisResult
@@ -68,6 +68,7 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
     if "cls" not in job.encoder.poolings:
         raise InputError(f"{job.encoder.name} adds no [CLS] token; this analysis is about the vector of [CLS]")
     students = Students(job, settings.students, amounts)
+    _check_models(students)
     tables, failures = dissection.tables(students)
     with stage("answers"):
         claims = (*answers.claims(students, tables), *job.claims())
@@ -78,8 +79,35 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
         tables={**tables, "special_tokens": special_tokens(job)},
         attributions=tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own),
         claims=claims,
-        notes=(*notes, *job.splits.notes, *job.encoder.notes, *job.token_notes, *failures),
+        notes=(*notes, *job.splits.notes, *job.encoder.notes, *_model_notes(students), *job.token_notes, *failures),
     )
+
+
+def _check_models(students: Students) -> None:
+    """Raise what can be known of the models before the long part: a head that the encoder cannot be trained with."""
+    from probes.finetuning import check_trainable
+
+    if students.settings.checkpoint is not None:
+        students.every  # noqa: B018 - loaded here, before the features
+    else:
+        check_trainable(students.job.encoder, students.settings.heads, students.class_names)
+
+
+def _model_notes(students: Students) -> Iterator[str]:
+    """What a reader must know of the checkpoint that was loaded, and of what all decisions are explained from."""
+    if students.settings.checkpoint is not None:
+        encoder, other = students.first[CHECKPOINT].head.encoder, students.job.encoder
+        yield from (f"Of the checkpoint {encoder.name}: {note}" for note in encoder.notes)
+        if encoder.max_length != other.max_length:
+            yield (
+                f"The checkpoint {encoder.name} reads {encoder.max_length} tokens of a text and {other.name} "
+                f"{other.max_length}; --max-length sets one number for both."
+            )
+    if students.amounts.explained:
+        yield (
+            f"All heads ({', '.join(students.heads)}) are explained from one baseline, {students.baseline!r}: that of "
+            "which they say least of the label, taken together."
+        )
 
 
 def _notes(settings: Settings) -> Iterator[str]:

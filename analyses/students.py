@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -249,12 +248,19 @@ class Students:
 
     @property
     def provenance(self) -> Mapping[str, Mapping[str, str | None]]:
-        """Model -> what it was loaded from, its revision on the hub, and a fingerprint of its encoder and head."""
-        return {
+        """Model -> what it was loaded from, its revision on the hub, and a fingerprint of its encoder and head.
+
+        The encoder as it came is described by the result's own fields.
+        """
+        from probes.heads import head_fingerprint
+
+        untrained = self.encoders[UNTRAINED]
+        drawn = {"model": untrained.name, "revision": untrained.revision, "weights": untrained.fingerprint()}
+        return {UNTRAINED: drawn} | {
             student.name if student.seed is None else f"{student.name}-{student.seed}": {
                 "model": student.head.encoder.name,
                 "revision": student.head.encoder.revision,
-                "weights": _fingerprint(student.head),
+                "weights": head_fingerprint(student.head),
             }
             for student in self.every
         }
@@ -381,20 +387,3 @@ def _model(name: str) -> str:
     if name == CHECKPOINT:
         return name
     return f"{name} encoder" if name in (PRETRAINED, UNTRAINED) else f"{name} model"
-
-
-def _fingerprint(head: Head) -> str:
-    """SHA-256 over the encoder's fingerprint and the head's own weights."""
-    from probes.heads import ProbeHead
-
-    encoder = head.encoder
-    if isinstance(head, ProbeHead):
-        own = {"weight": head.weight, "bias": head.bias}
-    else:
-        inside = set(map(id, encoder.base.parameters()))
-        own = {name: tensor for name, tensor in encoder.model.named_parameters() if id(tensor) not in inside}
-    digest = hashlib.sha256(encoder.fingerprint().encode())
-    for name, tensor in sorted(own.items()):
-        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().double().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -83,8 +83,7 @@ def starts(name: str, encoder: Encoder, batch: Batch, pool: Pool, seed: int) -> 
 
 
 def _embedded(encoder: Encoder, ids: NDArray[np.int64]) -> Tensor:
-    """(..., embedding) what the embedding module makes of token ids: some families scale the rows of their table."""
-    return encoder.base.get_input_embeddings()(torch.from_numpy(ids).to(encoder.device))  # type: ignore[no-any-return]
+    return encoder.embed_ids(torch.from_numpy(ids).to(encoder.device))
 
 
 def _token(encoder: Encoder, name: str) -> Tensor:
@@ -98,7 +97,8 @@ def _mean(encoder: Encoder) -> Tensor:
         return module.weight.mean(dim=0)
     size, total = table_size(encoder), torch.zeros((), device=encoder.device)
     for first in range(0, size, CHUNK):
-        total = total + module(torch.arange(first, min(size, first + CHUNK), device=encoder.device)).sum(dim=0)
+        rows = torch.arange(first, min(size, first + CHUNK), device=encoder.device)
+        total = total + encoder.embed_ids(rows).sum(dim=0)
     return total / size
 
 

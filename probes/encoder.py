@@ -93,7 +93,6 @@ class Encoder:
         # A tokenizer may know a [CLS] and yet add none.
         self._has_cls = tokenizer.cls_token_id in placed_ids(tokenizer)
         self._pooler: Any = getattr(self.base, "pooler", None)
-        self._drawn_pooler = self._pooler is not None and random_pooler
         self.random_pooler = self._pooler is not None and (random_pooler or never_trained(self._pooler))
         rows = len(self.base.get_input_embeddings().weight)
         check_tokens(tokenizer, rows, self.name)
@@ -226,7 +225,13 @@ class Encoder:
 
     def embed(self, batch: Batch) -> Tensor:
         """(batch, seq, embedding) the input embeddings of the batch's tokens, before positions are added."""
-        return self.base.get_input_embeddings()(batch.inputs["input_ids"])  # type: ignore[no-any-return]
+        return self.embed_ids(batch.inputs["input_ids"])
+
+    def embed_ids(self, ids: Tensor) -> Tensor:
+        """(..., embedding) what the embedding module makes of token ids: some families scale their table's rows."""
+        output = self.base.get_input_embeddings()(ids)
+        entries: Tensor = output[0] if isinstance(output, tuple) else output  # I-BERT gives a factor beside them
+        return entries
 
     def states(
         self,
@@ -259,9 +264,10 @@ class Encoder:
         for layer in layers:
             state = found.get(layer)
             if not isinstance(state, Tensor) or state.shape != shape:
-                told = tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
+                told = f"states of shape {tuple(state.shape)}" if isinstance(state, Tensor) else "no states"
                 raise InputError(
-                    f"layer {layer} of {type(self.base).__name__} is {told}, not {shape}; this family is not supported"
+                    f"{type(self.base).__name__} gives {told} at layer {layer} where {shape} was due; this family is "
+                    "not supported"
                 )
         pool = self._pool if self._pooler else None
         blank = LayerStates(found[layers[0]], batch.mask, batch.cls_index, batch.special, pool)
@@ -354,10 +360,10 @@ class Encoder:
         """SHA-256 over the encoder's settings, and the name, shape, type and bytes of every parameter and buffer.
 
         Args:
-            poolings: Those that are read; a pooler that was made up at load and is not among them is left out, so that
-                the same checkpoint is known again whatever was drawn. All that the encoder can give when None.
+            poolings: Those that are read; a pooler that is random and is not among them is left out, so that the same
+                checkpoint is known again whatever was drawn. All that the encoder can give when None.
         """
-        unread = self._drawn_pooler and poolings is not None and "pooler" not in poolings
+        unread = self.random_pooler and poolings is not None and "pooler" not in poolings
         return model_fingerprint(self.base, without="pooler" if unread else None)
 
     def tokenizer_fingerprint(self) -> str:

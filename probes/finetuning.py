@@ -190,6 +190,38 @@ def fine_tune(
     return FineTuned.load(folder)
 
 
+def check_trainable(encoder: Encoder, heads: Sequence[str], class_names: Sequence[str]) -> None:
+    """Raise where one of the heads cannot be trained on this encoder: all are asked before the first is trained.
+
+    Raises:
+        InputError: Fine-tuning would read padding, or the family has no such head.
+    """
+    for head in heads:
+        _check_head(encoder, head)
+        if head == "pooler":
+            _standard_classifier(encoder, class_names, encoder.max_length, seed=0)
+
+
+def _check_head(encoder: Encoder, head: str) -> None:
+    choose("head", head, POOLINGS)
+    if not encoder.takes_padding:
+        raise InputError(
+            f"padding changes what {type(encoder.base).__name__} gives for a text, and fine-tuning pads; use another "
+            "encoder"
+        )
+    if head != "pooler":
+        encoder.check_poolings([head])
+
+
+def _standard_classifier(encoder: Encoder, class_names: Sequence[str], length: int, seed: int) -> Encoder:
+    """The family's standard classifier on a copy of the encoder, as it reads texts."""
+    model = build_classifier(encoder.base, class_names, seed)
+    classifier = Encoder(model, encoder.tokenizer, max_length=length)
+    if classifier.head_needs_texts_alone:
+        raise InputError(f"the head of {type(model).__name__} would read padding; use another head")
+    return classifier
+
+
 def _train(
     student: _Student,
     train: LabelledTexts,
@@ -274,26 +306,19 @@ class _Student:
 
     @classmethod
     def of(cls, given: Encoder, head: str, class_names: Sequence[str], settings: TrainingSettings, seed: int) -> Self:
-        if not given.takes_padding:
-            raise InputError(
-                f"padding changes what {type(given.base).__name__} gives for a text, and fine-tuning pads; use another "
-                "encoder"
-            )
+        _check_head(given, head)
         n, length, model = len(class_names), settings.max_length or given.max_length, None
         linear = nn.Linear(given.hidden, n, device="meta").to_empty(device="cpu")
         std, generator = getattr(given.config, "initializer_range", 0.02), torch.Generator().manual_seed(seed)
         nn.init.normal_(linear.weight, std=std, generator=generator)
         nn.init.zeros_(linear.bias)
         if head == "pooler":
-            model = build_classifier(given.base, class_names, seed)
-            encoder = Encoder(model, given.tokenizer, max_length=length)
-            if encoder.head_needs_texts_alone:
-                raise InputError(f"the head of {type(model).__name__} would read padding; use another head")
+            encoder = _standard_classifier(given, class_names, length, seed)
+            model = encoder.model
             last = getattr(model, "classifier", None)
             if isinstance(last, nn.Linear) and last.weight.shape == linear.weight.shape:
                 last.load_state_dict(linear.state_dict())
         else:
-            given.check_poolings([head])
             encoder = Encoder(copy.deepcopy(given.base).float(), given.tokenizer, max_length=length)
             model = _PooledClassifier(encoder.base, head, linear)
         model.requires_grad_(True)

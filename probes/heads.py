@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -131,7 +132,7 @@ class ProbeHead(_Predictions):
         encoder.check_poolings([pooling])
         if probe.weight.shape[1] != encoder.hidden:
             raise InputError(f"the probe reads {probe.weight.shape[1]} dimensions, the encoder has {encoder.hidden}")
-        if check_weights and probe.encoder is not None and probe.encoder != _fingerprint(encoder):
+        if check_weights and probe.encoder is not None and probe.encoder not in _fingerprints(encoder, pooling):
             raise InputError(
                 f"the probe was fitted on features of another encoder than {encoder.name}: their weights or settings "
                 "differ; load that one, or pass check_weights=False if both are known to give the same"
@@ -196,19 +197,46 @@ class ModelHead(_Predictions):
         return self.encoder.logits(batch, embeddings=embeddings, overwrite=overwrite)[:, self._order]
 
 
-_fingerprints: WeakKeyDictionary[Any, tuple[object, str]] = WeakKeyDictionary()
-"""Model -> what its weights looked like, and the fingerprint that they had."""
+_known_fingerprints: WeakKeyDictionary[Any, tuple[object, tuple[str, str]]] = WeakKeyDictionary()
+"""Model -> what its weights looked like, and the two fingerprints that it had: whole, and as its states alone go."""
 
 
-def _fingerprint(encoder: Encoder) -> str:
-    """The encoder's fingerprint, worked out once for the same weights: hashing all of them takes its time."""
-    tensors = encoder.base.state_dict()
-    sums = [(name, tensor.data_ptr(), float(tensor.sum())) for name, tensor in tensors.items()]
+def _fingerprints(encoder: Encoder, pooling: str) -> Set[str]:
+    """The fingerprints under which the features that a probe reads can have been made.
+
+    They are worked out once for the same weights: hashing all of them takes its time. A pooler that was drawn at load
+    is part of the fingerprint of those runs alone that read it: see `Encoder.fingerprint`.
+    """
+    tensors = encoder.base.state_dict().items()
+    sums = [(name, tensor.data_ptr(), _changes(tensor), float(tensor.sum())) for name, tensor in tensors]
     look = encoder.random_pooler, encoder.base.config.to_json_string(), tuple(sums)
-    known = _fingerprints.get(encoder.base)
+    known = _known_fingerprints.get(encoder.base)
     if known is None or known[0] != look:
-        known = _fingerprints[encoder.base] = look, encoder.fingerprint()
-    return known[1]
+        whole = encoder.fingerprint()
+        known = look, (whole, encoder.fingerprint(["mean"]) if encoder.random_pooler else whole)
+        _known_fingerprints[encoder.base] = known
+    whole, of_states = known[1]
+    return {whole} if pooling == "pooler" else {whole, of_states}
+
+
+def _changes(tensor: Tensor) -> int:
+    """How often a tensor was changed in place, where PyTorch counts that."""
+    return -1 if tensor.is_inference() else tensor._version  # rows that change places have the same sum
+
+
+def head_fingerprint(head: Head) -> str:
+    """SHA-256 over the encoder's fingerprint and the head's own weights."""
+    encoder = head.encoder
+    if isinstance(head, ProbeHead):
+        weights = {"weight": head.weight, "bias": head.bias}
+    else:
+        inside = set(map(id, encoder.base.parameters()))
+        weights = {name: tensor for name, tensor in encoder.model.named_parameters() if id(tensor) not in inside}
+    digest = hashlib.sha256(encoder.fingerprint().encode())
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().double().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def check_encoder(encoder: object) -> None:

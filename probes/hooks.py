@@ -88,7 +88,7 @@ class LayerHooks:
         if embeddings is not None:
             given = embeddings.transpose(0, 1) if swap else embeddings
             table: Any = self._base.get_input_embeddings()  # type: ignore[operator]
-            hooks.append(table.register_forward_hook(lambda _module, _args, _output: given))
+            hooks.append(table.register_forward_hook(lambda _module, _args, output: _replaced(output, given)))
         try:
             with contextlib.suppress(_Reached):
                 yield
@@ -169,6 +169,12 @@ def check_read(layers: Sequence[int], overwritten: Sequence[int]) -> None:
         raise InputError(f"{why}; read layer {highest} or one above it" if len(layers) else "no layer is named to read")
 
 
+def _replaced(output: Any, embeddings: Tensor) -> Any:
+    """What an embedding module gives, with other embeddings in it: I-BERT gives a factor beside them."""
+    entries = embeddings.clone()  # CTRL scales in place what it is given
+    return (entries, *output[1:]) if isinstance(output, tuple) else entries
+
+
 def _overwritten(overwrite: Overwrite, layer: int, state: Tensor) -> Tensor:
     """The tensor that takes the place of a layer's states.
 
@@ -196,6 +202,7 @@ def _blocks(base: nn.Module, n_layers: int) -> list[nn.Module]:
         return list(groups[0])
     if len(found) != 1:
         raise InputError(
-            f"found {len(found)} lists of {n_layers} blocks in {type(base).__name__}; this family is not supported"
+            f"which modules of {type(base).__name__} are its {n_layers} blocks cannot be told: {len(found)} lists have "
+            "as many; this family is not supported"
         )
     return list(found[0])

@@ -354,3 +354,34 @@ class TestAProbeOfAnotherEncoder:
         assert loaded.encoder == bert.fingerprint()
         with pytest.raises(InputError, match="of another encoder"):
             ProbeHead(bert.untrained(1), loaded, layer=1, pooling="mean")
+
+    def test_a_probe_of_a_checkpoint_without_a_pooler_fits_that_checkpoint(self, published):
+        weight, encoder = np.ones((2, HIDDEN), np.float32), Encoder.load(str(published))
+        of_states, whole = encoder.fingerprint(["mean"]), encoder.fingerprint(["mean", "pooler"])
+        assert of_states != whole
+        for same in (Encoder.load(str(published)), encoder.with_dtype("bfloat16"), encoder.clone()):
+            for made_from, pooling in ((of_states, "mean"), (of_states, "cls"), (whole, "mean"), (whole, "pooler")):
+                ProbeHead(same, FittedProbe(weight, weight[:, 0], encoder=made_from), layer=1, pooling=pooling)
+        for other in (encoder.untrained(0), Encoder(*build_model("bert"))):
+            with pytest.raises(InputError, match="of another encoder"):
+                ProbeHead(other, FittedProbe(weight, weight[:, 0], encoder=of_states), layer=1, pooling="mean")
+
+    def test_whatever_pooler_was_drawn_the_states_are_those_of_the_checkpoint(self, published):
+        import transformers
+
+        weight, encoder = np.ones((2, HIDDEN), np.float32), Encoder.load(str(published))
+        probe = FittedProbe(weight, weight[:, 0], encoder=encoder.fingerprint(["mean"]))
+        loaded = transformers.AutoModel.from_pretrained(str(published))
+        with torch.no_grad():
+            loaded.pooler.dense.weight.add_(1)
+        ProbeHead(Encoder(loaded, encoder.tokenizer), probe, layer=1, pooling="mean")
+        with pytest.raises(InputError, match="of another encoder"):
+            ProbeHead(Encoder(loaded, encoder.tokenizer), probe, layer=1, pooling="pooler")
+
+    def test_rows_that_change_places_are_noticed(self, bert, fitted):
+        ProbeHead(bert, fitted, layer=1, pooling="mean")
+        table = bert.model.embeddings.word_embeddings.weight
+        with torch.no_grad():
+            table[[5, 6]] = table[[6, 5]]
+        with pytest.raises(InputError, match="of another encoder"):
+            ProbeHead(bert, fitted, layer=1, pooling="mean")

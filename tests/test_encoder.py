@@ -363,7 +363,7 @@ def test_an_encoder_decoder_is_refused():
 def test_a_family_whose_blocks_are_not_one_list_is_refused():
     model, tokenizer = build_model("bert")
     model.twin = nn.ModuleList(nn.Identity() for _ in range(LAYERS))
-    with pytest.raises(InputError, match=f"found 2 lists of {LAYERS} blocks in BertModel"):
+    with pytest.raises(InputError, match=f"which modules of BertModel are its {LAYERS} blocks cannot be told: 2 lists"):
         Encoder(model, tokenizer)
 
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from probes import Encoder, InputError
 from probes.data import TextDataset, make_splits
-from probes.finetuning import FineTuned, LabelledTexts, fine_tune, load_head, writing_to
+from probes.finetuning import FineTuned, LabelledTexts, check_trainable, fine_tune, load_head, writing_to
 from probes.heads import log_prob
 from probes.locks import locked
 from tests.conftest import build_model
@@ -233,6 +233,19 @@ def test_other_families_train_under_their_own_heads(family, head, kind, tmp_path
 def test_a_head_that_would_read_padding_is_refused(tmp_path):
     with pytest.raises(InputError, match="XLNetForSequenceClassification would read padding"):
         tune(tmp_path, "pooler", encoder=student("xlnet"))
+
+
+@pytest.mark.parametrize(
+    ("family", "heads", "why"),
+    [
+        ("xlnet", ("cls", "pooler"), "XLNetForSequenceClassification would read padding"),
+        ("gpt2", ("last", "cls"), "adds no \\[CLS\\] token"),
+    ],
+)
+def test_every_head_is_looked_at_before_the_first_is_trained(family, heads, why):
+    check_trainable(student(family), heads[:1], CLASSES)
+    with pytest.raises(InputError, match=why):
+        check_trainable(student(family), heads, CLASSES)
 
 
 def test_an_encoder_inside_a_classifier_is_tuned_without_its_old_head(tmp_path):

@@ -1,9 +1,12 @@
 """`layerprobe heads` on a tiny encoder: what must come out whatever was learnt, and what is trained only once."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from analyses import heads
 from analyses.__main__ import main
@@ -129,8 +132,8 @@ def test_accuracy_is_that_of_the_saved_models(place, result):
 
 def test_the_provenance_names_the_weights_of_every_model(place, result):
     models = result.provenance.models
-    assert set(models) == {f"{head}-{seed}" for head in HEADS for seed in (0, 1)}
-    assert len({model["weights"] for model in models.values()}) == 6
+    assert set(models) == {"untrained", *(f"{head}-{seed}" for head in HEADS for seed in (0, 1))}
+    assert len({own["weights"] for own in models.values()} | {result.provenance.weights}) == len(models) + 1
     assert models["mean-0"]["model"] == str(place / "out-models" / "mean-0")
 
 
@@ -171,14 +174,39 @@ def test_what_is_fine_tuned_is_not_trained_again(place, result, monkeypatch):
     assert "heads_agreement" not in again.tables
 
 
+def test_a_note_names_the_heads_that_the_baseline_was_chosen_for(result):
+    (note,) = (note for note in result.notes if "one baseline" in note)
+    assert note.startswith("All heads (pooler, cls, mean, probe) are explained from one baseline, ")
+
+
+def test_no_head_is_trained_where_another_cannot_be(place, capsys, monkeypatch):
+    def never(*_args, **_kwargs):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("probes.finetuning.fine_tune", never)
+    model, tokenizer = build_model("xlnet")
+    model.save_pretrained(place / "xlnet")
+    tokenizer.save_pretrained(place / "xlnet")
+    words = ("--model", str(place / "xlnet"), "--heads", "cls", "pooler")
+    assert call(place, *words, out="refused") == 1
+    assert "XLNetForSequenceClassification would read padding" in capsys.readouterr().err
+
+
 def test_a_checkpoint_is_compared_with_its_base(place, result):
-    words = ("--checkpoint", str(place / "out-models" / "pooler-0"), "--base", str(place / "bert"))
+    copy = place / "compiled"
+    shutil.copytree(place / "out-models" / "pooler-0", copy)
+    weights = {f"_orig_mod.{name}": tensor for name, tensor in load_file(copy / "model.safetensors").items()}
+    save_file(weights, copy / "model.safetensors", {"format": "pt"})
+    words = ("--checkpoint", str(copy), "--base", str(place / "bert"))
     assert call(place, *words, "--explained", "0", out="checkpoint") == 0
     found = AnalysisResult.load(place / "checkpoint")
     own = found.tables["heads_accuracy"].query("metric == 'accuracy'")
     before = result.tables["heads_accuracy"].query("metric == 'accuracy' and head == 'pooler' and seed == 0")
     assert own["head"].tolist() == ["checkpoint"]
     assert own["value"].item() == pytest.approx(before["value"].item())
+    assert any(note.startswith(f"Of the checkpoint {copy}: The names of the weights") for note in found.notes)
+    weights = {name: own["weights"] for name, own in found.provenance.models.items()}
+    assert weights["checkpoint"] == result.provenance.models["pooler-0"]["weights"]
     moved = found.tables["movement"].query("group == 'whole encoder'")["relative"].item()
     assert moved > 0
     assert "heads_training" not in found.tables
