@@ -85,14 +85,14 @@ class Job:
         return cls(data, encoder, output, probing, part, splits, model)
 
     def check_head(self) -> None:
-        """Raise where --head-classes does not name the classes of the model's own head."""
-        from probes.head_classes import renamed_classes
+        """Raise where --head-classes does not name the classes of the model's own head, or those of no label column."""
+        from probes.head_classes import check_names
 
         names = self.encoder_settings.renamed_classes
         if names is not None and not self.encoder.is_classifier:
             raise InputError(f"--head-classes has no meaning: {self.encoder.name} has no classification head")
         if names is not None:
-            renamed_classes(self.encoder.class_names, names)
+            check_names(self.encoder.class_names, names, self.splits.class_names)
 
     @property
     def poolings(self) -> tuple[str, ...]:

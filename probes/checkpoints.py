@@ -94,16 +94,22 @@ def load_checkpoint(
 
 
 def check_readable(model: Any) -> None:
-    """Raise unless a model reads token ids, alone.
+    """Raise unless a model reads token ids, alone, through a table of embeddings.
 
     Raises:
-        InputError: It is an encoder-decoder, or reads images or sounds.
+        InputError: It is an encoder-decoder, reads images or sounds, or has no such table.
     """
     if getattr(model.config, "is_encoder_decoder", False):
         raise InputError(f"{type(model).__name__} is an encoder-decoder; layerprobe reads encoders and decoders alone")
     inputs = getattr(model, "main_input_name", "input_ids")
     if inputs != "input_ids":
         raise InputError(f"{type(model).__name__} reads {inputs}, not texts; name a model of texts")
+    try:
+        model.get_input_embeddings()
+    except NotImplementedError as error:  # CANINE hashes characters
+        raise InputError(
+            f"{type(model).__name__} has no table of token embeddings; this family is not supported"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,8 @@ class _Source:
     allow_pickle: bool
 
     @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
-        """One line for whatever goes wrong in loading."""
+    def errors(self, part: str = "") -> Iterator[None]:
+        """One line for whatever goes wrong in loading, or in loading a part, as its config.json."""
         from huggingface_hub.errors import StrictDataclassError
         from safetensors import SafetensorError
 
@@ -132,7 +138,11 @@ class _Source:
         except (*FOREIGN_ERRORS, OSError, ImportError, SafetensorError, StrictDataclassError) as error:
             if "backend tokenizer" in str(error):
                 raise InputError(f"model {self.name!r} {NO_TOKENIZER}") from error
-            where = "" if self.folder else f"no folder of that name, and not {PACKAGED!r}; from the hub: "
+            where = (
+                (f"{part}: " if part else "")
+                if self.folder
+                else f"no folder of that name, and not {PACKAGED!r}; from the hub: "
+            )
             hint = ""
             if "model.safetensors" in str(error) and not self.allow_pickle and not self.folder:
                 hint = "; --allow-pickle (allow_pickle=True) reads weights that are not safetensors"
@@ -149,7 +159,7 @@ class _Source:
         """
         from transformers import AutoConfig
 
-        with self.errors():
+        with self.errors("its config.json"):
             config = AutoConfig.from_pretrained(**self.place)
         kind = (str(name) for name in config.architectures or ())
         family = next(kind, type(config).__name__)
@@ -168,7 +178,7 @@ class _Source:
         """
         from transformers import AutoTokenizer
 
-        with self.errors():
+        with self.errors("its tokenizer"):
             tokenizer = AutoTokenizer.from_pretrained(**self.place)
             special_only = set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens)
         if special_only:  # made up where there are no tokenizer files

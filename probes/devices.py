@@ -28,7 +28,7 @@ def usable_device(device: object) -> str:
         reason = first_line(error)
         if reason.startswith(("Could not run", "No module")):  # pages on PyTorch's inside
             reason = "this PyTorch was built without it"
-        if reason.startswith("Expected one of"):  # and a list of all that any PyTorch could be built with
+        if reason.startswith(("Expected one of", "Device string", "Invalid device")):  # a list of all there could be
             reason = "PyTorch has no device of this name"
         raise InputError(f"cannot use device {name!r}: {reason}; known here: {known}") from error
     if made.is_meta or not usable:

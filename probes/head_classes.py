@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Mapping, Sequence
 
 from probes.checks import InputError, choose
+
+MOST_NAMED = 8
+"""Classes of a column that a message names."""
 
 
 def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
@@ -28,10 +33,35 @@ def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str
         names = [names[name] for name in head]
     renamed = tuple(str(name) for name in names)
     if len(renamed) != len(head):
-        raise InputError(f"{len(renamed)} classes are named for the model's head, which has {len(head)}")
+        raise InputError(
+            f"the model's head has {len(head)} classes ({', '.join(map(repr, head))}), and names are given for "
+            f"{len(renamed)}; name all, in that order"
+        )
     if len(set(renamed)) < len(renamed):
         raise InputError(f"two classes of the model's head have one name in {list(renamed)!r}")
     return renamed
+
+
+def check_names(
+    head: Sequence[str], names: Sequence[str] | Mapping[str, str], columns: Mapping[str, Sequence[str]]
+) -> None:
+    """Raise unless the names given for a head's classes are those of a label column.
+
+    Args:
+        head: The checkpoint's own names, by logit.
+        names: As in `renamed_classes`.
+        columns: Label column -> its classes.
+
+    Raises:
+        InputError: They are no names for this head, or those of no column.
+    """
+    renamed = renamed_classes(head, names)
+    for classes in columns.values():
+        with contextlib.suppress(InputError):
+            head_order(renamed, classes)
+            return
+    known = "; ".join(f"{task!r} has {', '.join(map(repr, classes[:MOST_NAMED]))}" for task, classes in columns.items())
+    raise InputError(f"--head-classes names {', '.join(map(repr, renamed))}, the classes of no label column: {known}")
 
 
 def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
@@ -50,8 +80,9 @@ def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
     for names in (plain, numbers):
         if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
             return [names.index(name) for name in wanted]
+    first = shlex.quote(f"{head[0] if head else 'NAME'}={dataset[0] if dataset else 'NAME'}")
     raise InputError(
         f"the model's classes are {', '.join(map(repr, head))} and the dataset's {', '.join(map(repr, dataset))}; "
-        "say what the dataset calls them with --head-classes, in their order or as "
-        f"{head[0] if head else 'NAME'}={dataset[0] if dataset else 'NAME'} ... (head_classes of ModelHead)"
+        f"say what the dataset calls them with --head-classes, in their order or as {first} ... (head_classes of "
+        "ModelHead)"
     )

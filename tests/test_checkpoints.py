@@ -9,10 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from probes import Encoder, InputError, extract_features
+from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute, extract_features
+from probes.baselines import baseline_names
 from probes.checkpoints import load_checkpoint
 from probes.devices import usable_device
 from probes.extraction import pool_texts
+from probes.head_classes import check_names
 from probes.heads import ModelHead
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model, build_tokenizer
 
@@ -380,6 +382,32 @@ def test_a_family_that_cannot_be_read_is_refused_as_it_is_loaded(name, changes, 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["IBert", "CTRL"])
+def test_families_whose_embeddings_are_a_pair_or_are_scaled_in_place_are_explained_as_any(name):
+    encoder = Encoder(*family(name))
+    probe = FittedProbe(np.eye(2, HIDDEN, dtype=np.float32), np.zeros(2, np.float32))
+    head = ProbeHead(encoder, probe, layer=1, pooling="mean")
+    batch = encoder.batch(encoder.encode(TEXTS[:2]), [0, 1])
+    embeddings = encoder.embed(batch).detach().requires_grad_()
+    logits = head.logits(batch, embeddings)
+    assert torch.allclose(logits, head.logits(batch), atol=1e-5)
+    (gradient,) = torch.autograd.grad(logits.sum(), embeddings)
+    assert bool(gradient.isfinite().all())
+    before = embeddings.detach().clone()
+    with torch.inference_mode():
+        head.logits(batch, embeddings.detach())
+    assert torch.equal(embeddings, before)
+    for baseline in (name for name in baseline_names(encoder) if name != "sampled"):
+        (found,) = attribute(head, TEXTS[:1], baseline=baseline, max_steps=16)
+        assert np.isfinite(found.scores).all()
+
+
+def test_a_family_without_a_table_of_embeddings_is_refused():
+    model, _ = family("Canine", num_hash_buckets=32)
+    with pytest.raises(InputError, match="CanineModel has no table of token embeddings"):
+        Encoder(model, build_tokenizer())
+
+
 def test_a_trial_leaves_no_trace_in_the_model_or_in_the_random_states():
     model, tokenizer = family("BigBird", attention_type="block_sparse", block_size=4)
     model.train()
@@ -473,6 +501,12 @@ def test_a_device_that_cannot_be_used_is_refused_in_a_short_line(device):
 # Heads
 
 
+def test_class_names_that_are_no_mapping_are_named_with_their_file(saved):
+    folder = saved("bert", "AutoModelForSequenceClassification")
+    change(folder, id2label=["bad", "good"], absent=("label2id",))
+    refused(folder, "cannot load model .*: its config.json: ")
+
+
 @pytest.mark.parametrize("labels", [{"1": "bad", "2": "good"}, {"0": "bad", "7": "good"}])
 def test_class_names_are_in_the_order_of_their_keys(saved, labels):
     folder = saved("bert", "AutoModelForSequenceClassification")
@@ -492,7 +526,7 @@ def test_the_classes_of_a_head_can_be_named_by_logit_or_by_name(bert_classifier,
     ("names", "why"),
     [
         (None, "say what the dataset calls them with --head-classes.*negative=0"),
-        (("0",), "1 classes are named for the model's head, which has 2"),
+        (("0",), "the model's head has 2 classes .*, and names are given for 1"),
         (("0", "0"), "have one name"),
         ({"negative": "0"}, "no class of the dataset is named for 'positive'"),
         ({"negativ": "0"}, "did you mean 'negative'"),
@@ -502,6 +536,14 @@ def test_the_classes_of_a_head_can_be_named_by_logit_or_by_name(bert_classifier,
 def test_names_that_do_not_fit_a_head_are_refused(bert_classifier, names, why):
     with pytest.raises(InputError, match=why):
         ModelHead(bert_classifier, ["0", "1"], head_classes=names)
+
+
+@pytest.mark.parametrize("names", [("0", "1"), {"positive": "1", "negative": "0"}])
+def test_names_for_a_head_are_those_of_one_label_column_at_least(names):
+    head, columns = ("negative", "positive"), {"topic": ("a", "b", "c"), "label": ("0", "1")}
+    check_names(head, names, columns)
+    with pytest.raises(InputError, match="names '0', '1', the classes of no label column: 'topic' has 'a', 'b', 'c'"):
+        check_names(head, names, {"topic": columns["topic"]})
 
 
 @pytest.mark.parametrize(
