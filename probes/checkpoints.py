@@ -7,6 +7,7 @@ import copy
 import hashlib
 import json
 import os
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from logging import CRITICAL
@@ -157,9 +158,15 @@ class _Source:
         Raises:
             InputError: There are none, or of no model of texts.
         """
-        from transformers import AutoConfig
+        from transformers import AutoConfig, PretrainedConfig
 
         with self.errors("its config.json"):
+            names = PretrainedConfig.get_config_dict(**self.place)[0].get("id2label") or {}
+            if not isinstance(names, Mapping) or not all(str(key).isdigit() for key in names):
+                raise InputError(
+                    f"cannot load model {self.name!r}: id2label in its config.json must name the classes by number, as "
+                    f'{{"0": "bad", "1": "good"}}, found {reprlib.repr(names)}'
+                )
             config = AutoConfig.from_pretrained(**self.place)
         kind = (str(name) for name in config.architectures or ())
         family = next(kind, type(config).__name__)

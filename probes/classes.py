@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from probes.checks import InputError
-from probes.labels import MOST_NAMED, quoted, sort_names
+from probes.labels import LARGEST_EXACT, MOST_NAMED, note_alike, quoted, sort_names
 
-NUMBER = re.compile(r"[+-]?[0-9]{1,40}([.,][0-9]{0,40})?([eE][+-]?[0-9]{1,2})?")
+NUMBER = re.compile(r"[+-]?([0-9]{1,40}([.,][0-9]{0,40})?|[.,][0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
+INFINITE = re.compile(r"[+-]?(inf|infinity|\u221e)", re.IGNORECASE)
 UNLABELLED = ("-1", "-100")
 """Numbers by which datasets mark texts without a label."""
 MISSING = {"nan", "NaN", "None", "null", "NULL", "NA", "N/A", "#N/A", "<NA>"}
@@ -20,10 +21,11 @@ MISSING = {"nan", "NaN", "None", "null", "NULL", "NA", "N/A", "#N/A", "<NA>"}
 def plain_numbers(names: Iterable[str]) -> Mapping[str, str]:
     """Names that are whole numbers with a point or an exponent -> the same number in digits: 1.0 is 1.
 
-    Empty where some name is not a whole number, as in a column of versions. The names 1 and 01 stay two.
+    Empty where some name is not a whole number, as in a column of versions; words for missing values are no names. The
+    names 1 and 01 stay two.
     """
     plain = {}
-    for name in set(names):
+    for name in set(names) - MISSING:
         number = _number(name)
         if number is None or not _is_whole(number) or "," in name:
             return {}
@@ -33,12 +35,32 @@ def plain_numbers(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def check_no_fractions(names: Iterable[str], source: object, task: str) -> None:
-    """Raise where all names are numbers and some are not whole: a score, not a class."""
-    numbers = {name: _number(name) for name in set(names)}
-    if numbers and None not in numbers.values():
-        fractions = [name for name, number in numbers.items() if number is not None and not _is_whole(number)]
-        if fractions:
-            raise InputError(fractions_message(sorted(fractions), source, task))
+    """Raise where all names are numbers, and some are not whole (scores, not classes) or have lost digits."""
+    present = set(names) - MISSING
+    infinite = {name for name in present if INFINITE.fullmatch(name)}
+    numbers = {name: _number(name) for name in present - infinite}
+    if not numbers or None in numbers.values():
+        return
+    if infinite:
+        raise InputError(infinite_message(source, task))
+    if fractions := [name for name, number in numbers.items() if number is not None and not _is_whole(number)]:
+        raise InputError(fractions_message(sorted(fractions), source, task))
+    for name, number in numbers.items():
+        if number is not None and abs(number) >= LARGEST_EXACT and not name.lstrip("+-").isdigit():
+            raise InputError(inexact_message(name, source, task))
+
+
+def infinite_message(source: object, task: str) -> str:
+    """What is said of a label that is infinite."""
+    return f"{source}: column {task!r} holds an infinite number; a label is a name or a whole number"
+
+
+def inexact_message(number: object, source: object, task: str) -> str:
+    """What is said of a label whose last digits cannot be known."""
+    return (
+        f"{source}: column {task!r} holds the number {number}, so large that its last digits are lost; write it as a "
+        "whole number or as text"
+    )
 
 
 def fractions_message(fractions: Sequence[object], source: object, task: str) -> str:
@@ -73,13 +95,60 @@ def note_names(names: Sequence[str], task: str) -> list[str]:
         notes.append(
             f"{total:,} of {len(names):,} labels of {task} are {quoted(missing)}, as missing values are written."
         )
+    return [*notes, *_equal_numbers(counts, f"classes of {task}")]
+
+
+def note_values(values: Sequence[str], what: str) -> list[str]:
+    """Notes on groups or input types that may be marks of missing ones, or one in several writings.
+
+    Args:
+        values: (texts,) of all splits.
+        what: What they are called, in the plural.
+    """
+    counts = Counter(values)
+    missing = [name for name in sort_names(counts) if name in MISSING]
+    numbers = [name for name in counts if name not in missing and name not in UNLABELLED]
+    if numbers and all(map(str.isdigit, numbers)):
+        missing += [mark for mark in UNLABELLED if mark in counts]
+    notes = [
+        f"{counts[mark]:,} of {len(values):,} {what} are {mark!r}, which often marks a missing value; it is taken for "
+        "one value like others."
+        for mark in missing
+    ]
+    return [*notes, *_equal_numbers(counts, what), *note_alike(counts, what)]
+
+
+def note_missing_texts(texts: Sequence[str], what: str) -> list[str]:
+    """Notes on texts that are a word for a missing value.
+
+    Args:
+        texts: Of all splits.
+        what: What they are called, in the plural.
+    """
+    words = Counter(text for text in texts if text in MISSING)
+    total = words.total()
+    return (
+        [f"{total:,} of {len(texts):,} {what} are {quoted(sorted(words))}, as missing values are written."]
+        if total
+        else []
+    )
+
+
+def note_numbers(texts: Sequence[object], column: str, source: object) -> list[str]:
+    """A note where all texts of a column are numbers."""
+    present = [text for text in texts if isinstance(text, str) and text.strip()]
+    if present and all(_number(text.strip()) is not None for text in present):
+        return [f"Every text in column {column!r} of {source} is a number; is it the right column?"]
+    return []
+
+
+def _equal_numbers(names: Iterable[str], what: str) -> list[str]:
     equal: dict[Decimal, list[str]] = {}
-    for name in sort_names(counts):
+    for name in sort_names(names):
         if (number := _number(name)) is not None:
             equal.setdefault(number, []).append(name)
-    if several := [quoted(group) for group in equal.values() if len(group) > 1]:
-        notes.append(f"Some classes of {task} are one number and are kept apart: {'; '.join(several[:MOST_NAMED])}.")
-    return notes
+    several = [quoted(group) for group in equal.values() if len(group) > 1]
+    return [f"Some {what} are one number and are kept apart: {'; '.join(several[:MOST_NAMED])}."] if several else []
 
 
 def _number(name: str) -> Decimal | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import string
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -24,19 +22,17 @@ from probes.cautions import (
     too_few,
 )
 from probes.checks import InputError, check_labels, check_same_length, choose, text_list
-from probes.classes import note_names
+from probes.classes import check_no_fractions, note_missing_texts, note_names, note_values
 from probes.dealing import hold_out, units_of
-from probes.labels import class_name, label_codes, note_alike
+from probes.first_word import first_word
+from probes.labels import check_value, class_name, label_codes, note_alike
 from probes.rare import check_rare, check_several, class_counts, without_rare
 from probes.sequences import as_ids, as_list
+from probes.spans import Spans, all_spans
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"validation": 0.15, "test": 0.15}
 """Shares of the texts that a split of ours holds out."""
-JOINERS = "'\N{RIGHT SINGLE QUOTATION MARK}-\N{HYPHEN}._\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-"""What holds a word together: don't, well-known, U.S, first_name, 3.14, and joined letters of other scripts."""
-
-Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +111,22 @@ class TextDataset:
         for task in names:
             choose("label column", task, columns)
         coded = {task: label_codes(values, task, names.get(task)) for task, values in columns.items()}
+        for task, (_, ordered) in coded.items():
+            if task not in names:
+                check_no_fractions(ordered, source, task)
         spans = {} if rationales is None else _by_column(rationales)
+        for task in spans:
+            choose("label column", task, columns)
+        strings = tuple(text_list(texts))
         return cls(
             source=source,
-            texts=tuple(text_list(texts)),
+            texts=strings,
             pairs=None if pairs is None else tuple(text_list(pairs, "pairs")),
             labels={task: np.array(ids, dtype=np.int64) for task, (ids, _) in coded.items()},
             class_names={task: ordered for task, (_, ordered) in coded.items()},
-            rationales={task: tuple(as_list(each, f"rationales of {task!r}")) for task, each in spans.items()},
+            rationales={
+                task: all_spans(as_list(each, f"rationales of {task!r}"), strings, task) for task, each in spans.items()
+            },
             groups=None if groups is None else _names(groups, "group"),
             input_types=None if input_types is None else _names(input_types, "input type"),
         )
@@ -172,27 +176,14 @@ def _names(values: object, what: str) -> tuple[str, ...]:
     """Groups or input types as text, none missing."""
     if type(values) is tuple and all(type(value) is str for value in values):
         return values
-    found = [class_name(value) for value in as_list(values, f"{what}s")]
+    listed = as_list(values, f"{what}s")
+    for row, value in enumerate(listed):
+        check_value(value, what, f"{what} {row}", containers=(list, dict, set))
+    found = [class_name(value) for value in listed]
     for row, name in enumerate(found):
         if name is None:
             raise InputError(f"{what} {row} is missing")
     return tuple(name for name in found if name is not None)
-
-
-def first_word(text: str) -> str:
-    """The first word in lower case, without the quotes and punctuation around it; a text without words as it stands."""
-
-    def is_inside(i: int) -> bool:
-        # Z, C and P are spaces, controls and punctuation; ` $ + < = > ^ | ~ are symbols to Unicode, not to a reader.
-        return i < len(text) and text[i] not in string.punctuation and unicodedata.category(text[i])[0] not in "ZCP"
-
-    start = next((i for i in range(len(text)) if is_inside(i)), None)
-    if start is None:
-        return text.strip()
-    end = start + 1
-    while is_inside(end) or (is_inside(end + 1) and text[end] in JOINERS):
-        end += 1
-    return text[start:end].lower()
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,7 +296,7 @@ def make_splits(
         del given["validation"]
     datasets = _same_classes({name: dataset for name, dataset in given.items() if dataset is not None})
     names = datasets["train"].class_names
-    told = list(notes)
+    told = [*notes, *_value_notes(datasets.values())]
     for task, classes in names.items():
         told += note_names([classes[i] for d in datasets.values() for i in d.labels[task].tolist()], task)
         told += note_alike(classes, f"classes of {task}")
@@ -332,6 +323,18 @@ def make_splits(
         splits[name] = Split(dataset, rows[name] if name in rows else np.arange(len(dataset.texts)))
     told += [*rare, *_notes(splits, held)]
     return Splits(splits["train"], splits.get("validation"), splits["test"], tuple(told))
+
+
+def _value_notes(datasets: Collection[TextDataset]) -> Iterator[str]:
+    """Notes on texts, groups and input types that may be marks of missing ones, or one in several writings."""
+
+    def everywhere(column: str) -> list[str]:
+        return [value for dataset in datasets for value in getattr(dataset, column) or ()]
+
+    yield from note_missing_texts(everywhere("texts"), "texts")
+    yield from note_missing_texts(everywhere("pairs"), "second texts")
+    yield from note_values(everywhere("groups"), "groups")
+    yield from note_values(everywhere("input_types"), "input types")
 
 
 def _same_classes(given: Mapping[str, TextDataset]) -> dict[str, TextDataset]:

@@ -149,12 +149,23 @@ def _choose_separator(
     if any("\n" in name for name in names):
         message += "; a quote in the header may be missing"
     others = {name: text.split("\n", 1)[0].count(other) for other, name in SEPARATORS.items() if other != separator}
-    if len(names) == 1 and max(others.values()):
+    other = _other_separator(names[0], columns) if len(names) == 1 else None
+    if other is not None:
+        message += f"; its fields seem to be separated by {other!r}, name it with --separator"
+    elif len(names) == 1 and max(others.values()):
         message += f"; its fields seem to be separated by {max(others, key=lambda name: others[name])}, see --separator"
     values = _parse(text, dialect, names, list(dict.fromkeys(names))).columns
     if _is_data(names, values) or any(map(_is_sentence, names)) or any(map(NUMBER.fullmatch, names)):
         message += "; its first row looks like data: put a line with the names of the columns before it"
     raise InputError(message)
+
+
+def _other_separator(header: str, columns: Sequence[str]) -> str | None:
+    """The character that parts a header into names, among them all columns."""
+    for candidate in dict.fromkeys(character for character in header if not character.isalnum()):
+        if candidate not in SEPARATORS and set(columns) <= set(header.split(candidate)):
+            return candidate
+    return None
 
 
 def _is_data(names: Sequence[str], columns: dict[str, list[str | None]]) -> bool:
@@ -249,8 +260,9 @@ def _check_parsed(parsed: Parsed, source: object, header: list[str], skipped: in
         place, at_end = parsed.unclosed
         place = replace(place, line=place.line + skipped)
         where = f"{place.lines} lines on, " if place.lines > 1 else ""
+        rest = f"{place.lines:,} lines, the rest of the file" if place.lines > 1 else "the last line of the file"
         fault = (
-            f"a quote opens a field that is never closed; it would take the rest of the file, lines: {place.lines}"
+            f"a quote opens a field that is never closed, so that the field would be {rest}"
             if at_end
             else f"a quote opens a field, and {where}text follows the quote that closes it"
         )
@@ -263,9 +275,12 @@ def _check_parsed(parsed: Parsed, source: object, header: list[str], skipped: in
         )
         name = SEPARATORS.get(parsed.dialect.separator, repr(parsed.dialect.separator))
         count = len(parsed.long)
+        remedy = f"quote texts that hold {name}"
+        if count == len(next(iter(parsed.columns.values()))) and {n for _, n in parsed.long} == {len(header) + 1}:
+            remedy = "the header seems to lack a name, as that of the row names which R writes"
         raise InputError(
             f"{source}: {count:,} row{'s have' if count > 1 else ' has'} more fields than the header ({len(header)}), "
-            f"separated by {name}: {shown}{' and others' if count > EXAMPLES else ''}; quote texts that hold {name}"
+            f"separated by {name}: {shown}{' and others' if count > EXAMPLES else ''}; {remedy}"
         )
 
 

@@ -31,6 +31,7 @@ BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
 SHARD_ROWS = 2048
 TOKENISED = 256
 """Texts tokenised at once: a run that is interrupted waits for no more."""
+NO_CONTENT = "has no token of its own for the pooling 'content'; take it out, or leave out this pooling"
 SMALLEST_PART = 8
 """Of a CPU's batch: the last batches of a shard are cut down to it."""
 
@@ -217,8 +218,7 @@ def fill_shards(
             current, todo = todo, next(pieces, None)
             tokenised = before.submit(tokenise, todo)
             if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
-                fault = f"({shorten(current.texts[bare[0]])}) has no token of its own for the pooling 'content'"
-                raise TextError(first(current) + bare[0], fault)
+                raise TextError(first(current) + bare[0], f"({shorten(current.texts[bare[0]])}) {NO_CONTENT}")
             shape = len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden
             buffers.reverse()
             if buffers[0].size < math.prod(shape):

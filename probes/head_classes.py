@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from probes.checks import InputError, choose
+from probes.labels import quoted
 
 MOST_NAMED = 8
 """Classes of a column that a message names."""
@@ -24,14 +26,16 @@ def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str
     """
     if isinstance(names, str):
         raise InputError(f"the classes of a head are a list of names or a mapping, found {names!r}")
+    head = [composed(name) for name in head]
     if isinstance(names, Mapping):
+        names = {composed(name): value for name, value in names.items()}
         for name in names:
             choose("class of the model's head", name, dict.fromkeys(head))
         lacking = [name for name in head if name not in names]
         if lacking:
             raise InputError(f"no class of the dataset is named for {lacking[0]!r} of the model's head; name all")
         names = [names[name] for name in head]
-    renamed = tuple(str(name) for name in names)
+    renamed = tuple(composed(name) for name in names)
     if len(renamed) != len(head):
         raise InputError(
             f"the model's head has {len(head)} classes ({', '.join(map(repr, head))}), and names are given for "
@@ -73,6 +77,7 @@ def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
     Raises:
         InputError: The two sets of names differ.
     """
+    head, dataset = [composed(name) for name in head], [composed(name) for name in dataset]
     if sorted(head) == sorted(dataset) and len(set(head)) == len(head):
         return [list(head).index(name) for name in dataset]
     plain, wanted = [name.casefold() for name in head], [name.casefold() for name in dataset]
@@ -80,9 +85,13 @@ def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
     for names in (plain, numbers):
         if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
             return [names.index(name) for name in wanted]
-    first = shlex.quote(f"{head[0] if head else 'NAME'}={dataset[0] if dataset else 'NAME'}")
+    example = shlex.quote(f"{head[0] if head else 'NAME'}={dataset[0] if dataset else 'NAME'}")
     raise InputError(
-        f"the model's classes are {', '.join(map(repr, head))} and the dataset's {', '.join(map(repr, dataset))}; "
-        f"say what the dataset calls them with --head-classes, in their order or as {first} ... (head_classes of "
-        "ModelHead)"
+        f"the model's classes are {quoted(head)} and the dataset's {quoted(dataset)}; say what the dataset calls them "
+        f"with --head-classes, in their order or as {example} ... (head_classes of ModelHead)"
     )
+
+
+def composed(name: object) -> str:
+    """A name in Unicode's composed form, as those of a dataset are."""
+    return unicodedata.normalize("NFC", str(name))

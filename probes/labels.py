@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Number
 
 from probes.checks import InputError, unknown
 from probes.sequences import as_list, described
 
 MOST_NAMED = 5
 """Names that a sentence lists before it says `and others`."""
+LARGEST_EXACT = 2**53
+"""From here on a number with a point or an exponent may stand for several whole numbers."""
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""A surrogate that stands alone, which no encoding can write."""
 UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
 """Letters and marks that Unicode has drawn as nothing: joiners, fillers, variation selectors."""
 
@@ -22,8 +28,36 @@ def class_name(value: object) -> str | None:
     """
     if value is None or value != value:
         return None
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    if isinstance(value, Number) and not isinstance(value, bool | int) and not is_fraction(value):
+        value = int(value)  # type: ignore[call-overload]
+    text = str(value)
     return unicodedata.normalize("NFC", text).strip() or None
+
+
+def is_fraction(value: object) -> bool:
+    """Whether a value is a number that is not whole."""
+    if isinstance(value, bool | int) or not isinstance(value, Number):
+        return False
+    try:
+        return int(value) != value  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError, OverflowError):  # complex, or infinite
+        return True
+
+
+def check_value(value: object, kind: str, name: str, *, containers: tuple[type, ...]) -> None:
+    """Raise where a value is a container, or has no text of its own, and so can be no class or group.
+
+    Args:
+        value: The value; a missing one passes.
+        kind: What it should be, as "label".
+        name: What messages call it, as "label 3 of 'mood'".
+        containers: Types that are refused.
+    """
+    has_text = type(value).__str__ is not object.__str__ or type(value).__repr__ is not object.__repr__
+    if isinstance(value, containers) or hasattr(value, "shape") or callable(value) or not has_text:
+        raise InputError(f"{name} is {described(value)}; a {kind} is one value")
+    if isinstance(value, str) and HALF_CHARACTER.search(value):
+        raise InputError(f"{name} holds half of a character ({value!r})"[:200])
 
 
 def label_codes(values: object, task: str, names: Sequence[str] | None = None) -> tuple[list[int], tuple[str, ...]]:
@@ -40,12 +74,13 @@ def label_codes(values: object, task: str, names: Sequence[str] | None = None) -
     """
     labels = as_list(values, f"labels of {task!r}")
     for row, label in enumerate(labels):
-        if isinstance(label, bytes | list | tuple | dict | set) or hasattr(label, "shape"):
-            raise InputError(f"label {row} of {task!r} is {described(label)}; a label is one value")
-        if isinstance(label, float) and label == label and not label.is_integer():
-            raise InputError(
-                f"label {row} of {task!r} is {label!r}, a fraction; layerprobe classifies, it does not regress"
-            )
+        check_value(label, "label", f"label {row} of {task!r}", containers=(bytes, list, tuple, dict, set, frozenset))
+        if label == label and is_fraction(label):
+            raise InputError(f"label {row} of {task!r} is {label!r}; layerprobe classifies, it does not regress")
+        if isinstance(label, float) and abs(label) >= LARGEST_EXACT:
+            raise InputError(f"label {row} of {task!r} is {label!r}, so large that its last digits are lost")
+    if any(isinstance(label, bool) for label in labels) and not all(isinstance(label, bool | None) for label in labels):
+        raise InputError(f"labels of {task!r} hold truth values and others; write all of them in one way")
     found = [class_name(label) for label in labels]
     if missing := [row for row, name in enumerate(found) if name is None]:
         raise InputError(
@@ -133,6 +168,8 @@ def spelt(name: str) -> str:
 
 def _look(name: str) -> str:
     """A name as a reader sees it."""
+    if name.isascii() and name.isprintable():
+        return " ".join(name.split())
     wide = unicodedata.normalize("NFKC", name)
     return " ".join("".join(c for c in wide if c.isspace() or not _is_unseen(c)).split())
 

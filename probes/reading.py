@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from probes.checks import InputError
+from probes.classes import note_numbers
 from probes.data import Splits, TextDataset, make_splits
 from probes.rows import (
     Columns,
@@ -20,6 +21,7 @@ from probes.rows import (
     name_classes,
     note_classes_lost,
     number_names,
+    spelt_lists,
     tasks_of_lists,
     valid_rows,
 )
@@ -87,7 +89,8 @@ def read_splits(
         if dropped := len(rows.texts) - len(whole[name].texts):
             along = {"no group": group, "no input type": control, "invalid spans": rationales}
             lacks = " or ".join(["no text", "no label", *(what for what, column in along.items() if column)])
-            notes.append(f"{dropped:,} rows of {source} have {lacks} and were left out.")
+            rows_have, were = ("row of {} has", "was") if dropped == 1 else ("rows of {} have", "were")
+            notes.append(f"{dropped:,} {rows_have.format(source)} {lacks} and {were} left out.")
     whole = number_names(whole, sources)
     drawn: list[str] = []
     read: dict[str, Rows] = {}
@@ -130,6 +133,8 @@ def _check_names(wanted: Columns) -> None:
     """Raise where a column has no name, or none is one of labels."""
     if not wanted.labels:
         raise InputError("name at least one label column")
+    if wanted.text == wanted.pair:
+        raise InputError(f"the column {wanted.text!r} is named for the texts and for their second texts; name two")
     names = [("text", wanted.text), ("pair", wanted.pair), ("group", wanted.group), ("control", wanted.control)]
     names += [("rationales", wanted.rationales), *(("labels", label) for label in wanted.labels)]
     for option, name in names:
@@ -162,9 +167,10 @@ def _read(source: Source, wanted: Columns, *, marked: bool) -> tuple[Rows, Seque
     def one_value(column: str | None, what: str) -> list[Any] | None:
         if column is None:
             return None
-        if any(isinstance(value, list | dict) for value in read[column]):
+        values = spelt_lists(read[column], source, column)
+        if any(isinstance(value, list | dict) for value in values):
             raise InputError(f"{source}: column {column!r} holds lists; {what} is one value")
-        return [as_text(value, named.get(column)) for value in read[column]]
+        return [as_text(value, named.get(column)) for value in values]
 
     rows = Rows(
         read[wanted.text],
@@ -174,4 +180,7 @@ def _read(source: Source, wanted: Columns, *, marked: bool) -> tuple[Rows, Seque
         one_value(wanted.control, "an input type"),
         read.get(wanted.rationales) if wanted.rationales is not None else None,
     )
-    return rows, table.notes
+    notes = [
+        note for column in (wanted.text, wanted.pair) if column for note in note_numbers(read[column], column, source)
+    ]
+    return rows, [*table.notes, *notes]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import dataclasses
-import json
 import math
-import re
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,22 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.classes import check_no_fractions, fractions_message, plain_numbers
-from probes.data import Spans
-from probes.labels import class_name, note_alike, quoted, sort_names
+from probes.classes import (
+    check_no_fractions,
+    fractions_message,
+    inexact_message,
+    infinite_message,
+    note_names,
+    plain_numbers,
+)
+from probes.labels import HALF_CHARACTER, LARGEST_EXACT, class_name, note_alike, quoted, sort_names
 from probes.records import kind_of
+from probes.spans import Spans, as_spans, parse_cell
 
-LARGEST_EXACT = 2.0**53
-"""From here on a float may stand for several whole numbers."""
 BAD_ROWS = 3
 """Rows that a message shows."""
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-"""A surrogate that stands alone, which no encoding can write."""
 SPARED = 3
 """Texts of a class that a limit leaves, where there is room: one for each split."""
 MOST_VALUES = 50
 """Values of a column of lists, each of which is a task."""
-NOT_SPANS = "not a list of spans: each is [first, last + 1], in characters from 0, or all are text as in 3-9;15-20"
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
 
     A CSV file has no lists: where every label of a column is one written out, as pandas writes them, lists they are.
     """
-    values = _lists(values)
+    values = spelt_lists(values, source, task)
     if _is_minus_one(values):
         raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
     types = set(map(type, values)) - {type(None)}
     listed = list in types
     if listed and types != {list}:
-        raise InputError(f"{source}: column {task!r} holds lists in some rows and single values in others")
+        raise InputError(mixed_lists(source, task, next(value for value in values if isinstance(value, list))))
     cells = [value if listed or value is None else [value] for value in values]
     flat = [value for cell in cells for value in cell or ()]
     types = set(map(type, flat)) - {type(None)}
@@ -113,14 +113,11 @@ def label_values(values: list[Any], names: Sequence[str] | None, source: object,
         )
     numbers = [value for value in flat if isinstance(value, float) and value == value] if float in types else []
     if any(math.isinf(value) for value in numbers):
-        raise InputError(f"{source}: column {task!r} holds an infinite number; a label is a name or a whole number")
+        raise InputError(infinite_message(source, task))
     if fractions := sorted({value for value in numbers if not value.is_integer()}):
         raise InputError(fractions_message(fractions, source, task))
-    if inexact := [value for value in numbers if abs(value) > LARGEST_EXACT]:
-        raise InputError(
-            f"{source}: column {task!r} holds the number {inexact[0]!r}, so large that its last digits are lost; "
-            "write it as a whole number or as text"
-        )
+    if inexact := [value for value in numbers if abs(value) >= LARGEST_EXACT]:
+        raise InputError(inexact_message(inexact[0], source, task))
     if len(types) > 1:
         _check_one_kind(flat, source, task)
     written = {value: as_text(value, names) for value in set(flat)}  # of one kind, so that no 1 is taken for a True
@@ -136,7 +133,8 @@ def _is_minus_one(values: Iterable[Any]) -> bool:
         if value is None or value != value or value == "":
             continue
         is_some = True
-        if isinstance(value, list | dict) or str(value).strip() not in ("-1", "-1.0"):
+        inner = value if isinstance(value, list) and value else [value]
+        if any(isinstance(each, list | dict) or str(each).strip() not in ("-1", "-1.0") for each in inner):
             return False
     return is_some
 
@@ -152,62 +150,36 @@ def _check_one_kind(values: Iterable[Any], source: object, task: str) -> None:
         raise InputError(f"{source}: column {task!r} holds {shown}; write all its labels in one way")
 
 
-def _lists(values: list[Any]) -> list[Any]:
-    """The lists that all of these spell; the values as they are where one does not."""
-    spelt = [value for value in values if value is not None and value == value]
-    if not spelt or not all(isinstance(value, str) and value.strip().startswith("[") for value in spelt):
-        return values
-    try:
-        return [_parsed(value.strip()) if isinstance(value, str) else None for value in values]
-    except InputError:
-        return values
-
-
-def as_spans(value: Any, text: str) -> Spans:
-    """First and last + 1 character of each marked stretch of a text; none where the value is missing.
-
-    Args:
-        value: A list of pairs or of {"start": ..., "end": ...}, such a list as text, or text as in 3-9;15-20.
-        text: What was marked.
+def spelt_lists(values: list[Any], source: object, column: str) -> list[Any]:
+    """The lists that all of these spell, as a CSV file has them; the values as they are where none does.
 
     Raises:
-        InputError: It is none of these, or a stretch is empty or not in the text.
+        InputError: Some spell lists and others do not.
     """
-    if isinstance(value, str):
-        value = _parsed(value.strip())
-    if value is None or value != value:
-        return ()
-    if isinstance(value, dict):  # one stretch, or, as `datasets` may store a list of them, all starts and all ends
-        ends = [value.get("start"), value.get("end")]
-        value = zip(*ends, strict=True) if all(isinstance(each, list) for each in ends) else [ends]
-    spans = []
-    try:
-        for each in value:
-            first, last = (each["start"], each["end"]) if isinstance(each, dict) else each
-            if any(isinstance(end, bool) or int(end) != end for end in (first, last)):
-                raise ValueError
-            spans.append((int(first), int(last)))
-    except (ValueError, TypeError, KeyError, OverflowError):
-        raise InputError(NOT_SPANS) from None
-    for first, last in spans:
-        if not 0 <= first < last <= len(text):
-            raise InputError(f"where {first}-{last} is empty or not in the text of {len(text)} characters")
-    return tuple(spans)
+    if not any(isinstance(value, str) and value.lstrip().startswith("[") for value in values):
+        return values
+    cells = [_spelt_list(value) for value in values]
+    lists = [isinstance(cell, list) for cell in cells]
+    if all(is_list or value is None or value != value for is_list, value in zip(lists, values, strict=True)):
+        return cells
+    if any(lists) and all(value is None or isinstance(value, str) for value in values):
+        raise InputError(mixed_lists(source, column, values[lists.index(True)]))
+    return values
 
 
-def _parsed(text: str) -> Any:
-    """What a cell of a CSV file stands for."""
-    if text[:1] not in tuple("[{("):
-        found = [re.fullmatch(r"\s*([0-9]+)\s*-\s*([0-9]+)\s*", part) for part in text.split(";") if part.strip()]
-        if None in found:
-            raise InputError(NOT_SPANS)
-        return [(int(match[1]), int(match[2])) for match in found if match]
-    for parse in (json.loads, ast.literal_eval):  # pandas writes tuples and named ends as Python does
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            continue
-    raise InputError(NOT_SPANS)
+def _spelt_list(value: Any) -> list[Any] | None:
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with contextlib.suppress(InputError):
+            return list(parse_cell(value.strip()))
+    return None
+
+
+def mixed_lists(source: object, column: str, example: object) -> str:
+    """What is said of a column of lists and single values."""
+    return (
+        f"{source}: column {column!r} holds lists in some rows, as {reprlib.repr(example)}, and single values in "
+        "others; write lists in all of them"
+    )
 
 
 def valid_rows(rows: Rows, source: object, wanted: Columns, *, drop: bool) -> Rows:
@@ -337,7 +309,8 @@ def _binary_tasks(task: str, read: Mapping[str, Rows]) -> tuple[dict[str, Rows],
             f"label column {task!r} holds lists of {len(values)} values, and each would be a task; the most is "
             f"{MOST_VALUES}: keep in the lists those to probe"
         )
-    notes = note_alike(values, f"values of {task}")
+    notes = note_names([value for rows in read.values() for cell in rows.labels[task] for value in cell], task)
+    notes += note_alike(values, f"values of {task}")
     if rare := [value for value in sort_names(counts) if value not in values]:
         shown = f"{', '.join(map(repr, rare[:5]))}{' and others' if len(rare) > 5 else ''}"
         notes.append(f"Of {task} are left out, being in too few texts or in nearly all, the values {shown}.")

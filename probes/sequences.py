@@ -66,5 +66,7 @@ def _plain(value: Any) -> Any:
 def _kind(value: object) -> str:
     if isinstance(value, str):
         return f"the text {value[:20]!r}"
+    if value is None or isinstance(value, bytes):
+        return "None" if value is None else "bytes"
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

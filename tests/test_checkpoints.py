@@ -155,7 +155,14 @@ def test_a_decoder_without_pad_token_and_limit_is_read(bare_decoder):
         ({"vocab_size": 100}, "256 x 16 in the weights and 100 x 16 by config"),
         ({"num_attention_heads": 0}, "cannot load model.*ZeroDivisionError"),
         ({"dtype": "float99"}, "cannot load model.*float99"),
-        ({"id2label": ["a", "b"]}, "cannot load model"),
+        (
+            {"id2label": ["a", "b"]},
+            r"id2label in its config\.json must name the classes .*found \['a', 'b'\]",
+        ),
+        (
+            {"id2label": {"a": "bad", "b": "good"}},
+            r"name the classes by number, .*found \{'a': 'bad', 'b': 'good'\}",
+        ),
         ({"is_encoder_decoder": True}, "is an encoder-decoder"),
     ],
     ids=str,

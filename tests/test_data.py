@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import InputError, Source, TextDataset, make_splits, read_splits
-from probes.data import Split, first_word
+from probes.data import Split
+from probes.first_word import first_word
 from probes.labels import sort_names
 from probes.reading import split_names
-from probes.rows import as_spans
+from probes.spans import as_spans
 
 ROWS = [(f"text number {i}", ["no", "yes"][i % 2]) for i in range(40)]
 TRICKY = [
@@ -516,7 +517,7 @@ def test_a_missing_group_or_input_type_is_refused_or_left_out(tmp_path, option, 
         read_splits(source, labels=["label"], **{option: "along"})
     splits = read_splits(source, labels=["label"], drop_invalid=True, **{option: "along"})
     assert len(splits.train.dataset.texts) == 39
-    assert splits.notes[0] == f"1 rows of {source} have no text or no label or no {what} and were left out."
+    assert splits.notes[0] == f"1 row of {source} has no text or no label or no {what} and was left out."
     with pytest.raises(InputError, match=r"unknown column 'alogn' \(did you mean 'along'\?\)"):
         read_splits(source, labels=["label"], **{option: "alogn"})
 
@@ -655,7 +656,7 @@ BAD_LISTS = {
     "lists of lists": ([[["a"]], [["b"]]] * 3, "holds lists of lists or named values"),
     "named values": ([{"a": 1}, {"a": 2}] * 3, "holds lists of lists or named values"),
     "lists of named values": ([[{"a": 1}], [{"a": 2}]] * 3, "holds lists of lists or named values"),
-    "lists and single values": ([["a"], "bc"] * 3, "lists in some rows and single values in others|cannot read"),
+    "lists and single values": ([["a"], "bc"] * 3, "lists in some rows, .* and single values in others|cannot read"),
     "fractions": ([[0.5], [1.5]] * 3, "holds fractions"),
     "missing list": ([["a"], None, []] * 2, "2 of 6 rows .* in row 2 the label in column 'tags' is missing"),
     "missing value": ([["a"], ["a", None], []] * 2, "in row 2 the label in column 'tags' is missing"),
@@ -859,7 +860,7 @@ def test_invalid_spans_are_refused_or_left_out(tmp_path, case):
     splits = read_splits(source, labels=["label"], rationales="why", drop_invalid=True)
     assert ROWS[5][0] not in splits.train.dataset.texts
     assert len(splits.test.dataset.rationales["label"]) == 39
-    assert splits.notes[0] == (f"1 rows of {source} have no text or no label or invalid spans and were left out.")
+    assert splits.notes[0] == (f"1 row of {source} has no text or no label or invalid spans and was left out.")
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,7 +3,7 @@
 import pytest
 
 from probes import InputError
-from probes.head_classes import head_order
+from probes.head_classes import head_order, renamed_classes
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,13 @@ def test_head_classes_are_matched_by_name(head, dataset, order):
 def test_head_classes_that_are_not_the_datasets_are_refused(head):
     with pytest.raises(InputError, match="say what the dataset calls them with --head-classes"):
         head_order(head, ("negative", "positive"))
+
+
+def test_a_head_and_a_dataset_may_write_a_name_in_two_unicode_forms():
+    assert head_order(("cafe\u0301", "th\u00e9"), ("th\u00e9", "caf\u00e9")) == [1, 0]
+    assert renamed_classes(("cafe\u0301", "tea"), {"caf\u00e9": "x", "tea": "the\u0301"}) == ("x", "th\u00e9")
+
+
+def test_names_with_blanks_are_quoted_where_a_shell_parts_them():
+    with pytest.raises(InputError, match=r"or as '1 star=1' \.\.\."):
+        head_order(("1 star", "2 stars"), ("1", "2"))

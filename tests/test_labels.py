@@ -1,7 +1,10 @@
 """Texts and labels as callers hand them in: every kind of sequence, missing values, names that look alike."""
 
 import contextlib
+import decimal
+import fractions
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -113,16 +116,16 @@ def test_missing_labels_are_counted_and_the_first_named():
 
 
 REFUSED = {
-    "fraction": ([0.5, 1, 0, 1], "label 0 of 'label' is 0.5, a fraction"),
-    "infinite": ([0, 1, float("inf"), 1], "label 2 of 'label' is inf, a fraction"),
+    "fraction": ([0.5, 1, 0, 1], "label 0 of 'label' is 0.5; layerprobe classifies"),
+    "infinite": ([0, 1, float("inf"), 1], "label 2 of 'label' is inf; layerprobe classifies"),
     "lists": ([["a"], ["b"], ["a"], []], "label 0 of 'label' is a list; a label is one value"),
     "two axes": (np.ones((4, 2)), "label 0 of 'label' is a list; a label is one value"),
     "arrays": ([np.ones(2)] * 4, "label 0 of 'label' is a ndarray; a label is one value"),
-    "bytes": ([b"a", "b", "a", "b"], "label 0 of 'label' is a bytes; a label is one value"),
+    "bytes": ([b"a", "b", "a", "b"], "label 0 of 'label' is bytes; a label is one value"),
     "text": ("xyyx", "labels of 'label' must be a sequence, found the text 'xyyx'"),
     "text by its column": ({"label": "xyyx"}, "labels of 'label' must be a sequence, found the text 'xyyx'"),
     "number": (4, "labels of 'label' must be a sequence, found an int"),
-    "nothing": (None, "labels of 'label' must be a sequence, found a NoneType"),
+    "nothing": (None, "labels of 'label' must be a sequence, found None"),
     "set": ({"x", "y"}, "labels of 'label' must be a sequence, found a set"),
     "short": (["x", "y"], "lengths differ: texts has 4, label column 'label' has 2"),
 }
@@ -256,3 +259,95 @@ def test_labels_are_all_named_or_refused(labels):
         for (one, a), (other, b) in itertools.combinations(zip(labels, made.labels["label"], strict=True), 2):
             if one == other and type(one) is type(other):
                 assert a == b
+
+
+WITHOUT_TEXT = {
+    "object": object(),
+    "function": len,
+    "array": np.ones(2),
+    "list": ["a"],
+    "set": {"a"},
+    "half of a character": "\ud800",
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_TEXT)
+@pytest.mark.parametrize("column", ["labels", "groups", "input_types"])
+def test_what_has_no_text_of_its_own_is_no_class_group_or_input_type(case, column):
+    columns = {"labels": ["x", "y", "x", "y"], column: ["x", "y", WITHOUT_TEXT[case], "y"]}
+    with pytest.raises(InputError, match=r"(label|group|input type) 2 .*(is one value|half of a character)"):
+        TextDataset.of(TEXTS, **columns)
+
+
+@pytest.mark.parametrize("half", [0.5, np.float32(0.5), decimal.Decimal("0.5"), fractions.Fraction(1, 2), 1j, 2.0**60])
+def test_numbers_that_are_not_whole_are_no_classes_whatever_their_type(half):
+    with pytest.raises(InputError, match=r"label 3 of 'label' is .*(does not regress|digits are lost)"):
+        TextDataset.of(TEXTS, [0, 1, 0, half])
+
+
+def test_whole_numbers_of_every_type_are_named_by_their_digits():
+    made = TextDataset.of(TEXTS, [decimal.Decimal("1.00"), fractions.Fraction(2), np.float64(1), 2])
+    assert made.class_names["label"] == ("1", "2")
+
+
+def test_fractions_as_text_are_scores_unless_they_are_named_as_classes():
+    with pytest.raises(InputError, match=r"memory: column 'label' holds fractions \(0.5, 1.5\)"):
+        TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"])
+    made = TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"], class_names=["0.5", "1.5"])
+    assert made.class_names["label"] == ("0.5", "1.5")
+
+
+def test_truth_values_beside_numbers_are_refused():
+    with pytest.raises(InputError, match="labels of 'label' hold truth values and others; write all of them"):
+        TextDataset.of(TEXTS, [True, 1, False, 0])
+
+
+ALIKE = {
+    "case": ("Ann", "ann", "differ in case only and are kept apart: 'Ann', 'ann'"),
+    "blanks": ("a b", "a  b", "look alike"),
+    "numbers": ("1.0", "1", "are one number and are kept apart: '1', '1.0'"),
+    "a word for a missing value": ("nan", "Bo", "20 of 40 .* are 'nan', which often marks a missing value"),
+    "a number for a missing value": ("-1", "3", "20 of 40 .* are '-1', which often marks a missing value"),
+}
+
+
+@pytest.mark.parametrize("case", ALIKE)
+@pytest.mark.parametrize("column", ["groups", "input_types"])
+def test_groups_and_input_types_get_the_notes_of_classes(case, column):
+    first, second, message = ALIKE[case]
+    values = [first, second] * 20
+    train = TextDataset.of([f"train {i}" for i in range(20)], [0, 1] * 10, **{column: values[:20]})
+    test = TextDataset.of([f"test {i}" for i in range(20)], [0, 1] * 10, **{column: values[20:]})
+    notes = (
+        make_splits(train, test, test).notes[:1] if "20 of" not in message else make_splits(train, train, test).notes
+    )
+    assert re.search(message.replace("20 of 40", "[0-9]+ of [0-9]+"), " ".join(notes))
+
+
+@pytest.mark.parametrize("column", ["texts", "pairs"])
+def test_texts_that_are_a_word_for_a_missing_value_are_a_note(column):
+    columns = {"texts": [f"text {i}" for i in range(12)], "pairs": [f"second {i}" for i in range(12)]}
+    columns[column] = ["nan", "None", *columns[column][2:]]
+    made = TextDataset.of(columns["texts"], [0, 1] * 6, pairs=columns["pairs"])
+    what = "second texts" if column == "pairs" else "texts"
+    assert f"2 of 12 {what} are 'None', 'nan', as missing values are written." in make_splits(made).notes
+
+
+@pytest.mark.parametrize(
+    ("spans", "shown"),
+    [
+        ([[[0, 9]], [], [], []], r"rationale 0 of 'label' is \[\[0, 9\]\], where 0-9 is empty or not in the text"),
+        ([[], [[2, 1]], [], []], "rationale 1 of 'label' .* where 2-1 is empty"),
+        ([[0, 1], [], [], []], "rationale 0 of 'label' .* not a list of spans"),
+        ([[], [], "words", []], "rationale 2 of 'label' is 'words', not a list of spans"),
+    ],
+)
+def test_rationales_in_memory_get_the_refusal_of_files(spans, shown):
+    with pytest.raises(InputError, match=shown):
+        TextDataset.of(TEXTS, ["x", "y", "x", "y"], rationales=spans)
+
+
+def test_rationales_in_memory_may_be_written_as_in_files():
+    spans = [np.array([[0, 2]]), None, "0-1;3-5", [{"start": 1, "end": 2}]]
+    made = TextDataset.of(TEXTS, ["x", "y", "x", "y"], rationales=pd.Series(spans, index=[3, 1, 2, 0]))
+    assert made.rationales["label"] == (((0, 2),), (), ((0, 1), (3, 5)), ((1, 2),))

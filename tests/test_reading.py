@@ -17,6 +17,7 @@ from analyses.__main__ import main
 from analyses.settings import DataSettings
 from probes import InputError, Source, read_splits
 from probes.delimited import read_delimited
+from probes.extraction import NO_CONTENT
 from probes.reading import split_names
 
 ROWS = [(f"text number {i}", ["bad", "good"][i % 2]) for i in range(20)]
@@ -107,7 +108,7 @@ def test_a_file_that_is_only_matched_by_the_name_is_not_there(tmp_path):
 STRAY = {
     "never closed": (
         '"{text},good',
-        "a quote opens a field that is never closed; .* rest of the file, lines: 18",
+        "a quote opens a field that is never closed, so that the field would be 18 lines, the rest of the file",
     ),
     "followed by text": ('"{text}" indeed,good', "a quote opens a field, and text follows the quote that closes it"),
 }
@@ -649,7 +650,7 @@ def test_a_text_without_a_token_of_its_own_is_named_by_file_and_row(tmp_path, be
     assert main(["layers", *files, *options, "--out", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
     place = f"row 7 of {test} ('\\u200d\\u200b')"
-    assert error == f"error: the text in {place} has no token of its own for the pooling 'content'\n"
+    assert error == f"error: the text in {place} {NO_CONTENT}\n"
 
 
 def test_a_quote_that_the_header_opens_is_told_in_one_short_line():
@@ -687,3 +688,85 @@ def test_ids_of_a_saved_dataset_without_a_name_and_all_minus_one_are_refused(tmp
         pq.write_table(table, path)
         with pytest.raises(InputError, match=message):
             whole(path)
+
+
+def test_lists_beside_single_values_are_refused_in_csv_as_in_json(tmp_path):
+    path = tmp_path / "tags.csv"
+    path.write_text("text,label\n" + "".join(f"t{i},{['[1]', '1'][i % 2]}\n" for i in range(20)), encoding="utf-8")
+    with pytest.raises(InputError, match=r"column 'label' holds lists in some rows, as '\[1\]', and single values"):
+        read_splits(path, labels="label")
+
+
+def test_groups_that_a_csv_spells_as_lists_are_refused_as_in_json(tmp_path):
+    path = tmp_path / "groups.csv"
+    rows = "".join(f"t{i},{i % 2},\"['a', '{i}']\"\n" for i in range(20))
+    path.write_text("text,label,who\n" + rows, encoding="utf-8")
+    with pytest.raises(InputError, match="column 'who' holds lists; a group is one value"):
+        read_splits(path, labels="label", group="who")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (".5 .75", r"fractions \(\.5, \.75\)"),
+        ("0.5 NaN", r"fractions \(0\.5\)"),
+        ("1.0 inf", "infinite number"),
+        ("1e300 1", "last digits are lost"),
+        ("18014398509481984.0 18014398509481988.0", "last digits are lost"),
+    ],
+)
+def test_numbers_that_are_no_classes_are_refused_as_text_too(tmp_path, labels, message):
+    path = tmp_path / "numbers.csv"
+    both = labels.split()
+    path.write_text("text,label\n" + "".join(f"t{i},{both[i % 2]}\n" for i in range(20)), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_splits(path, labels="label")
+
+
+def test_words_for_missing_values_do_not_keep_numbers_from_one_writing(tmp_path):
+    for name, labels in (("train", ["0.0", "1.0", "NaN"]), ("test", ["0", "1", "1"])):
+        rows = "".join(f"{name} {i},{labels[i % 3]}\n" for i in range(30))
+        (tmp_path / f"{name}.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    splits = read_splits(tmp_path / "train.csv", None, tmp_path / "test.csv", labels="label")
+    assert set(splits.class_names["label"]) == {"0", "1", "NaN"}
+
+
+def test_marks_of_missing_labels_in_lists_are_noted_and_refused_as_elsewhere(tmp_path):
+    path = tmp_path / "lists.jsonl"
+
+    def write(lists):
+        lines = [json.dumps({"text": f"t{i}", "label": lists[i % len(lists)]}) + "\n" for i in range(24)]
+        path.write_text("".join(lines), encoding="utf-8")
+
+    write([[-1, 0], [1], [0, 1]])
+    assert any("are -1, which often marks" in note for note in read_splits(path, labels="label").notes)
+    write([[-1]])
+    with pytest.raises(InputError, match="every label in column 'label' is -1"):
+        read_splits(path, labels="label")
+
+
+def test_a_column_of_numbers_is_noted_as_texts_and_one_column_is_no_pair(tmp_path):
+    path = tmp_path / "ids.csv"
+    path.write_text("id,label\n" + "".join(f"{i},{i % 2}\n" for i in range(20)), encoding="utf-8")
+    notes = read_splits(path, labels="label", text="id").notes
+    assert f"Every text in column 'id' of {path} is a number; is it the right column?" in notes
+    with pytest.raises(InputError, match="the column 'id' is named for the texts and for their second texts"):
+        read_splits(path, labels="label", text="id", pair="id")
+
+
+@pytest.mark.parametrize("character", ["^", "~", " ", "\x01"])
+def test_a_separator_of_another_kind_is_named_in_the_message(tmp_path, character):
+    path = tmp_path / "odd.csv"
+    path.write_text(
+        f"text{character}label\n" + "".join(f"t{i}{character}{i % 2}\n" for i in range(20)), encoding="utf-8"
+    )
+    with pytest.raises(InputError, match=r"its fields seem to be separated by .*, name it with --separator") as raised:
+        read_splits(path, labels="label")
+    assert repr(character) in str(raised.value)
+
+
+def test_row_names_without_a_name_in_the_header_are_called_so(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text('"text","label"\n' + "".join(f'"{i}","t{i}","{i % 2}"\n' for i in range(20)), encoding="utf-8")
+    with pytest.raises(InputError, match="the header seems to lack a name, as that of the row names which R writes"):
+        read_splits(path, labels="label")
