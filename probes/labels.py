@@ -55,7 +55,8 @@ def check_value(value: object, kind: str, name: str, *, containers: tuple[type, 
     """
     has_text = type(value).__str__ is not object.__str__ or type(value).__repr__ is not object.__repr__
     if isinstance(value, containers) or hasattr(value, "shape") or callable(value) or not has_text:
-        raise InputError(f"{name} is {described(value)}; a {kind} is one value")
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise InputError(f"{name} is {described(value)}; {article} {kind} is one value, as a name or a number")
     if isinstance(value, str) and HALF_CHARACTER.search(value):
         raise InputError(f"{name} holds half of a character ({value!r})"[:200])
 
@@ -76,9 +77,14 @@ def label_codes(values: object, task: str, names: Sequence[str] | None = None) -
     for row, label in enumerate(labels):
         check_value(label, "label", f"label {row} of {task!r}", containers=(bytes, list, tuple, dict, set, frozenset))
         if label == label and is_fraction(label):
-            raise InputError(f"label {row} of {task!r} is {label!r}; layerprobe classifies, it does not regress")
+            raise InputError(
+                f"label {row} of {task!r} is {label!r}; layerprobe classifies, it does not regress: put numbers into "
+                "classes"
+            )
         if isinstance(label, float) and abs(label) >= LARGEST_EXACT:
-            raise InputError(f"label {row} of {task!r} is {label!r}, so large that its last digits are lost")
+            raise InputError(
+                f"label {row} of {task!r} is {label!r}, so large that its last digits are lost; give it as text"
+            )
     if any(isinstance(label, bool) for label in labels) and not all(isinstance(label, bool | None) for label in labels):
         raise InputError(f"labels of {task!r} hold truth values and others; write all of them in one way")
     found = [class_name(label) for label in labels]
