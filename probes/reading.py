@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from probes.checks import InputError
+from probes.checks import MOST_SEED, InputError, whole_number
 from probes.classes import note_numbers
 from probes.data import Splits, TextDataset, make_splits
 from probes.rows import (
@@ -25,6 +25,7 @@ from probes.rows import (
     tasks_of_lists,
     valid_rows,
 )
+from probes.sequences import as_list, described
 from probes.sources import Source, load_table, split_names
 
 __all__ = ["Source", "read_splits", "split_names"]
@@ -73,13 +74,14 @@ def read_splits(
             not in its text, a task has one class only or a class with one text, a task's labels are fractions, no class
             of a source is one of the training texts, or there are too few groups to hold a split out.
     """
-    wanted = Columns(text, pair, (labels,) if isinstance(labels, str) else tuple(labels), group, control, rationales)
+    columns = (labels,) if isinstance(labels, str) else tuple(as_list(labels, "labels"))
+    wanted = Columns(text, pair, columns, group, control, rationales)
     _check_names(wanted)
-    if limit is not None and limit < 1:
-        raise InputError(f"limit must be 1 or more, found {limit}")
-    rng = np.random.default_rng(seed)
+    limit = None if limit is None else whole_number(limit, "limit", least=1)
+    rng = np.random.default_rng(whole_number(seed, "seed", most=MOST_SEED))
     named = {"train": train, "validation": validation, "test": test}
-    sources = {name: _as_source(source) for name, source in named.items() if source is not None}
+    given = {name: source for name, source in named.items() if source is not None or name == "train"}
+    sources = {name: _as_source(source, name) for name, source in given.items()}
     notes: list[str] = []
     whole: dict[str, Rows] = {}
     for name, source in sources.items():
@@ -99,7 +101,7 @@ def read_splits(
         if read[name] is not rows:
             drawn.append(f"{limit:,} of the {len(rows.texts):,} rows of {sources[name]}")
             notes += note_classes_lost(rows, read[name], sources[name])
-    columns = read["train"].labels.keys()
+    label_columns = read["train"].labels.keys()
     tasks, told = tasks_of_lists(read, sources)
     notes += told
     names: dict[str, tuple[str, ...]] = {}
@@ -107,7 +109,7 @@ def read_splits(
         names[task] = name_classes([name for rows in tasks.values() for name in rows.labels[task]], task)
     made = {name: _dataset(rows, names, sources[name]) for name, rows in tasks.items()}
     # By the first task alone, a rare value of a list might leave the training side.
-    stratify = () if names.keys() == columns else tuple(names)
+    stratify = () if names.keys() == label_columns else tuple(names)
     try:
         return make_splits(
             made["train"],
@@ -125,8 +127,15 @@ def read_splits(
         raise InputError(f"{error}; the limit leaves {' and '.join(drawn)}: raise it") from error
 
 
-def _as_source(source: Source | str | PathLike[str]) -> Source:
-    return source if isinstance(source, Source) else Source(fspath(source))
+def _as_source(source: object, name: str) -> Source:
+    if isinstance(source, Source):
+        return source
+    if not isinstance(source, str | PathLike):
+        raise InputError(
+            f"{name} must be a path or a Source, found {described(source)}; texts in memory go to TextDataset.of and "
+            "make_splits"
+        )
+    return Source(fspath(source))
 
 
 def _check_names(wanted: Columns) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import CRITICAL
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,18 @@ class Source:
     """A file, a saved folder, or a hub dataset with its subset and split."""
 
     path: str
+    """A path of another type becomes text."""
     subset: str | None = None
     split: str | None = None
     separator: str | None = None
     """What separates the fields of a CSV or TSV file; what explains the file when None."""
     encoding: str | None = None
     """Of a CSV, TSV or JSON file; UTF-8 when None, or what its byte order mark says."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str | PathLike):
+            raise InputError(f"the path of a source must be a path, found {self.path!r}")
+        object.__setattr__(self, "path", fspath(self.path))
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.path, self.subset, self.split) if part)
@@ -83,6 +90,9 @@ def _load(source: Source, wanted: Columns, optional: Sequence[str]) -> Table:
     if not path.is_file():
         _check_text_options(source, "a dataset")
         return _load_dataset(source, needed, optional)
+    for part, value in (("subset", source.subset), ("split", source.split)):
+        if value is not None:
+            raise InputError(f"{part} {value!r} has no meaning with {source.path}, a file; a dataset has splits")
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         hint = "; save the sheet as CSV in UTF-8" if path.suffix.lower() in (".xlsx", ".xls", ".ods") else ""

@@ -770,3 +770,37 @@ def test_row_names_without_a_name_in_the_header_are_called_so(tmp_path):
     path.write_text('"text","label"\n' + "".join(f'"{i}","t{i}","{i % 2}"\n' for i in range(20)), encoding="utf-8")
     with pytest.raises(InputError, match="the header seems to lack a name, as that of the row names which R writes"):
         read_splits(path, labels="label")
+
+
+MISUSED = {
+    "no training texts": ({"train": None}, "train must be a path or a Source, found None"),
+    "a number": ({"train": 5}, "train must be a path or a Source, found 5"),
+    "a list": ({"train": ["train.csv"]}, "train must be a path or a Source, found a list"),
+    "a table": ({"test": pd.DataFrame()}, "test must be a path or a Source, found a DataFrame; texts in memory go to"),
+    "no labels": ({"labels": None}, "labels must be a sequence, found None"),
+    "part of a text": ({"limit": 2.5}, "limit must be a whole number 1 or more, found 2.5"),
+    "limit as text": ({"limit": "5"}, "limit must be a whole number 1 or more, found '5'"),
+    "no text": ({"limit": 0}, "limit must be a whole number 1 or more, found 0"),
+    "seed below zero": ({"seed": -1}, "seed must be a whole number from 0 to .*, found -1"),
+    "seed as text": ({"seed": "a"}, "seed must be a whole number from 0 to .*, found 'a'"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSED)
+def test_what_reads_no_splits_is_one_clear_line(tmp_path, case):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"t{i},{i % 2}\n" for i in range(20)), encoding="utf-8")
+    options, message = MISUSED[case]
+    with pytest.raises(InputError, match=message):
+        read_splits(**{"train": path, "labels": "label", **options})
+
+
+def test_a_split_or_subset_of_a_file_is_refused_and_a_path_of_a_source_may_be_any_path(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"t{i},{i % 2}\n" for i in range(20)), encoding="utf-8")
+    assert read_splits(Source(path), labels="label").train.dataset.source == str(path)
+    for part in ("split", "subset"):
+        with pytest.raises(InputError, match=f"{part} 'test' has no meaning with .*t.csv, a file"):
+            read_splits(Source(str(path), **{part: "test"}), labels="label")
+    with pytest.raises(InputError, match="the path of a source must be a path, found 3"):
+        Source(3)
