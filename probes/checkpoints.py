@@ -161,7 +161,8 @@ class _Source:
         from transformers import AutoConfig, PretrainedConfig
 
         with self.errors("its config.json"):
-            names = PretrainedConfig.get_config_dict(**self.place)[0].get("id2label") or {}
+            settings = PretrainedConfig.get_config_dict(**self.place)[0] if self.folder else {}
+            names = settings.get("id2label") or {}
             if not isinstance(names, Mapping) or not all(str(key).isdigit() for key in names):
                 raise InputError(
                     f"cannot load model {self.name!r}: id2label in its config.json must name the classes by number, as "
