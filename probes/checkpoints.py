@@ -220,10 +220,14 @@ def _source(name: str, revision: str | None, *, trust_remote_code: bool, allow_p
     hub = {"revision": revision or "main"}
 
     def read_json(path: str) -> object:
-        with contextlib.suppress(OSError, ValueError):
+        text = None
+        with contextlib.suppress(OSError, ValueError):  # no such name is a hub's
             file = folder / path if local else _hub_file(name, path, **hub)
-            return None if file is None else json.loads(Path(file).read_text(encoding="utf-8"))
-        return None
+            text = None if file is None else Path(file).read_text(encoding="utf-8", errors="replace")
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError as error:
+            raise InputError(f"cannot load model {name!r}: its {path} is no JSON ({first_line(error)})") from error
 
     settings = SentenceTransformer()
     if not local or folder.is_dir():

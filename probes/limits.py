@@ -25,7 +25,7 @@ def limit(tokenizer: Any, base: nn.Module, config: Any) -> int | None:
     A number written as text counts. Families and tokenizers state -1, 0 or 1e30 for no limit.
     """
     stated = [getattr(tokenizer, "model_max_length", None), *(getattr(config, name, None) for name in STATED)]
-    limits = [length for length in map(_length, stated) if length is not None]
+    limits = [length for length in map(stated_length, stated) if length is not None]
     limits += [rows for name, module in base.named_modules() if (rows := _positions(name, module)) is not None]
     return min(limits, default=None)
 
@@ -36,7 +36,7 @@ def with_limit_as_number(tokenizer: Any) -> Any:
     if isinstance(stated, int | float) and not isinstance(stated, bool):
         return tokenizer
     changed = copy.copy(tokenizer)
-    changed.model_max_length = _length(stated) or int(1e30)
+    changed.model_max_length = stated_length(stated) or int(1e30)
     return changed
 
 
@@ -76,11 +76,16 @@ def length_read(name: str, most: int | None, asked: int | None, usual: int | Non
         usual: What the checkpoint says is usual; the most it can read when None.
 
     Raises:
-        InputError: The length asked for is no whole number, or one that the model cannot read; or the model reads less
-            than a text's special tokens and one more.
+        InputError: The length asked for is no whole number, or one that the model cannot read; or the model, or the
+            checkpoint by itself, reads less than a text's special tokens and one more.
     """
     if most is not None and most < LEAST:
         raise InputError(f"{name} states a limit of {most} tokens; a text takes {LEAST} or more, mend its settings")
+    if asked is None and usual is not None and usual < LEAST:
+        raise InputError(
+            f"{name} states a length of {usual}, and a text takes {LEAST} tokens or more; name a number with "
+            "--max-length (max_length)"
+        )
     if asked is None:
         return min(usual or most or UNLIMITED, most or MOST)
     bound = most or MOST
@@ -89,8 +94,8 @@ def length_read(name: str, most: int | None, asked: int | None, usual: int | Non
     return asked
 
 
-def _length(stated: object) -> int | None:
-    """A limit that is stated as a number, or as one in quotes."""
+def stated_length(stated: object) -> int | None:
+    """A limit that is stated as a number, or as one in quotes; None where it says that there is none."""
     if isinstance(stated, str):
         try:
             stated = float(stated)

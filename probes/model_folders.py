@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.checks import InputError
+from probes.limits import stated_length
 
 ADAPTER = "adapter_config.json"
 ST_SETTINGS = tuple(
@@ -172,10 +173,9 @@ def sentence_transformer(name: str, read_json: Callable[[str], object]) -> Sente
         if isinstance(content, dict):
             settings = content
             break
-    length = settings.get("max_seq_length")
     return SentenceTransformer(
         subfolder=subfolder,
-        max_seq_length=length if isinstance(length, int) and not isinstance(length, bool) and length > 0 else None,
+        max_seq_length=stated_length(settings.get("max_seq_length")),
         notes=tuple(_notes(kinds, settings, read_json("config_sentence_transformers.json"))),
     )
 

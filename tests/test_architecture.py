@@ -13,7 +13,7 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob(
 ORDER = (
     "checks progress locks typed folders tables schema sealing sequences labels rare cautions display results dealing "
     "classes spans first_word data records rows decoding dialects delimited sources reading controlled threads "
-    "devices model_folders fingerprints limits precision trial weights checkpoints special_tokens tokens digests "
+    "devices limits model_folders fingerprints precision trial weights checkpoints special_tokens tokens digests "
     "pooling packing hooks encoder runners replacing store extraction distributed frames solver logistic classifiers "
     "places metrics uncertainty shares information controls depth detection untrained scores sweep studies words "
     "head_classes heads baselines uninformed paths methods attribution agreement states flow contributions movement "

@@ -453,6 +453,24 @@ def test_a_sentence_transformers_folder_is_read_to_its_own_length_and_what_is_le
     assert Encoder.load(str(sentences), max_length=20).max_length == 20
 
 
+@pytest.mark.parametrize(("stated", "read"), [("16", 16), (16.0, 16), (None, 64), (0, 64), (-1, 64), (1e30, 64)])
+def test_the_length_of_a_sentence_transformer_is_read_however_it_is_stated(sentences, stated, read):
+    change(sentences, "sentence_bert_config.json", max_seq_length=stated)
+    assert Encoder.load(str(sentences)).max_length == read
+
+
+def test_a_sentence_transformer_that_reads_next_to_nothing_is_refused(sentences):
+    change(sentences, "sentence_bert_config.json", max_seq_length=2)
+    refused(sentences, "states a length of 2, and a text takes 3 tokens or more; name a number with --max-length")
+    assert Encoder.load(str(sentences), max_length=5).max_length == 5
+
+
+@pytest.mark.parametrize("file", ["modules.json", "sentence_bert_config.json"])
+def test_settings_of_a_sentence_transformer_that_are_no_json_are_refused(sentences, file):
+    (sentences / file).write_text("{", encoding="utf-8")
+    refused(sentences, f"its {file} is no JSON")
+
+
 def test_a_length_beyond_the_models_is_the_models(sentences):
     change(sentences, "sentence_bert_config.json", max_seq_length=1000)
     assert Encoder.load(str(sentences)).max_length == 64
