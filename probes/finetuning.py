@@ -39,13 +39,8 @@ from probes.training import Epoch, Side, TrainingSettings, epochs_done, train_ep
 FORMAT = 1
 WRITE_FAULTS = ("inline_container", "iostream error", "PytorchStreamWriter")
 """What PyTorch says where it cannot write a file."""
-RECIPE, DONE, HEAD_FILE, CHECKPOINTS, LOCK = (
-    "recipe.json",
-    "finetuned.json",
-    "head.safetensors",
-    "checkpoints",
-    ".lock",
-)
+RECIPE, DONE, HEAD_FILE = "recipe.json", "finetuned.json", "head.safetensors"
+CHECKPOINTS, LOCK = "checkpoints", ".lock"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +103,7 @@ class FineTuned:
             raise InputError(f"{str(folder)!r} holds no finished fine-tuning (no {DONE}); run it again to go on")
         said = _read_json(path)
         if said.pop("format", None) != FORMAT:
-            raise InputError(
-                f"{str(path)!r} was written by another version of layerprobe; delete the folder {str(folder)!r}"
-            )
+            raise _damage(path, "or of another version of layerprobe")
         try:
             epochs = tuple(Epoch(**epoch) for epoch in said.pop("epochs"))
             return cls(Path(folder), class_names=tuple(said.pop("class_names")), epochs=epochs, **said)
@@ -248,10 +241,8 @@ def _train(
                 progress=progress,
             )
         except FloatingPointError as error:
-            raise InputError(
-                f"training diverged: {error}; lower the learning rate, and delete the folder {str(folder)!r}, which "
-                f"holds what was learnt with {settings.learning_rate:g}"
-            ) from error
+            lower = f"lower the learning rate, {settings.learning_rate:g}, and delete the folder {str(folder)!r}"
+            raise InputError(f"training diverged: {error}; {lower}") from error
         with quiet():
             student.save(folder)
     length = student.encoder.max_length
@@ -272,8 +263,7 @@ def writing_to(folder: Path) -> Iterator[None]:
             raise
         why = getattr(error, "strerror", None) or first_line(error)
         if isinstance(error, RuntimeError):  # PyTorch does not say why
-            free = shutil.disk_usage(folder).free / 2**20
-            why = f"PyTorch could not write a file, and {free:,.1f} MiB of the disk are free"
+            why = f"PyTorch could not write; {shutil.disk_usage(folder).free / 2**20:,.1f} MiB of the disk are free"
         raise OSError(f"cannot write to {str(folder)!r}: {why}; whole epochs are kept") from error
 
 
@@ -396,18 +386,14 @@ def _claim(folder: Path, recipe: dict[str, Any]) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """What a file of this folder holds.
-
-    Raises:
-        InputError: It cannot be read, or holds something else.
-    """
+    """What a file of this folder holds; an InputError where it cannot be read, or holds something else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _damage(path, getattr(error, "strerror", None) or first_line(error)) from error
-    if not isinstance(found, dict):
-        raise _damage(path, f"it holds {type(found).__name__}, not an object")
-    return found
+    if isinstance(found, dict):
+        return found
+    raise _damage(path, f"it holds {type(found).__name__}, not an object")
 
 
 def _damage(path: Path, why: str) -> InputError:
