@@ -189,7 +189,7 @@ def _shown(lines: Sequence[str], outcome: str) -> int:
 
 
 def _left_behind(stages: Stages) -> str:
-    """What an interruption leaves behind, for the line that says so."""
+    """The work that an interruption leaves behind, for the line that says so."""
     where = f" in stage {stages.label}" if stages.label else ""
     return f"{where}; kept for the next run: {stages.kept()}"
 

@@ -26,7 +26,7 @@ class Bounds:
         return (self.lower < value if self.above else self.lower <= value) and value <= self.upper
 
     def fault(self, value: float) -> str:
-        """What a value outside should be."""
+        """The bound that a value outside breaks, in words."""
         if value > self.upper:
             return f"at most {_plain(self.upper)}"
         return f"above {_plain(self.lower)}" if self.above else f"{_plain(self.lower)} or more"

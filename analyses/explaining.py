@@ -145,7 +145,7 @@ class Explaining:
 
     @cached_property
     def notes(self) -> Sequence[str]:
-        """What a reader must know of the explanations as a whole."""
+        """Notes on the explanations as a whole."""
         found = []
         for task, heads in self.heads.items():
             if self.settings.head != "probe" and task not in self.job.heads[0]:

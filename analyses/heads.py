@@ -111,7 +111,7 @@ def _model_notes(students: Students) -> Iterator[str]:
 
 
 def _notes(settings: Settings) -> Iterator[str]:
-    """What is done less, or not at all, and known before the work."""
+    """Notes on work that is left out or lessened, as far as known before it begins."""
     if settings.quick:
         amounts = settings.students.amounts(quick=True)
         lowered = [f"at most {QUICK_TEXTS:,} texts of each split (--limit)"] if settings.data.limit is None else []

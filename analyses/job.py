@@ -305,7 +305,7 @@ class Job:
 
     @cached_property
     def token_notes(self) -> tuple[str, ...]:
-        """What of the texts the tokenizer cannot read, or reads as something else than transformers would."""
+        """Parts of the texts that the tokenizer cannot read, or reads as something else than transformers would."""
         from probes.special_tokens import count_literals
 
         tokenizer, notes = self.encoder.tokenizer, []
@@ -324,7 +324,7 @@ class Job:
         return tuple(notes)
 
     def claims(self) -> Iterator[Claim]:
-        """What a reader must know of the encoder and the texts before using any number."""
+        """Notes on the encoder and the texts, to be read before any number."""
         if self.encoder.random_pooler:
             reason = "its bias is exactly zero, which initialisation leaves and training does not"
             yield Claim("random_pooler", "random", numbers={"reason": reason})

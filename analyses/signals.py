@@ -1,4 +1,4 @@
-"""What Ctrl-C and a request to terminate do to a command: one line, exit status 130 or 143, an end within two seconds.
+"""Ctrl-C and requests to terminate a command: one line, exit status 130 or 143, an end within two seconds.
 
 The first signal is raised in the main thread, so that files are closed and workers sent home. Where that takes long,
 because a thread computes or a library has swallowed the exception, a watching thread ends the process. Every file of
@@ -30,9 +30,9 @@ CLEAR_LINE = "\r\x1b[K"
 """Takes away what a terminal shows of the stage at work."""
 
 _describe: Callable[[], str] | None = None
-"""What the running command leaves behind."""
+"""The work that the running command leaves behind."""
 _ending: _Ending | None = None
-"""Of this process, where a command is the whole of it."""
+"""The interruption of this process, where a command is the whole of it."""
 
 
 class Terminated(KeyboardInterrupt):

@@ -18,19 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.baselines import AUTO, Pool, baseline_name, baseline_names, starts
-from probes.checks import (
-    MOST_SEED,
-    MOST_STEPS,
-    InputError,
-    choose,
-    finite_number,
-    text_list,
-    text_lists,
-    whole_number,
-)
+from probes.checks import MOST_SEED, MOST_STEPS, InputError, choose, finite_number, whole_number
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
-from probes.heads import Head, check_head, class_id, class_ids
+from probes.heads import Head, check_head, class_id, named_class_ids
 from probes.logistic import log_softmax
 from probes.methods import METHODS, Bucket, Explained, Scored
 from probes.paths import FIRST_STEPS, padded
@@ -38,6 +29,7 @@ from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.results import Attribution
 from probes.runners import runners
+from probes.sequences import text_list, text_lists
 from probes.tokens import Batch, Encoded
 from probes.uninformed import resolved_baseline
 from probes.words import group_words
@@ -111,7 +103,7 @@ def attribute(
     texts, pairs = text_lists(texts, pairs)
     choose("attribution method", method, METHODS), choose("unit", unit, UNITS)
     encoder, names = head.encoder, head.class_names
-    target_ids = None if targets is None else class_ids(targets, names, len(texts), "targets")
+    target_ids = None if targets is None else named_class_ids(targets, names, len(texts), "targets")
     against_id = None if against is None else class_id(against, names)
     if against_id is not None and (len(names) < 2 or against_id in (target_ids or ())):
         raise InputError(f"{names[against_id]!r} cannot be explained against itself; name another class")

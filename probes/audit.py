@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from probes.attribution import attribute
 from probes.baselines import baseline_name
-from probes.checks import MOST_SEED, InputError, choose, text_list, whole_number
+from probes.checks import MOST_SEED, InputError, choose, instance, whole_number
 from probes.classifiers import DEFAULT_CS, select_probe
 from probes.encoder import Encoder
 from probes.extraction import pool_texts
-from probes.heads import ProbeHead, check_encoder, log_prob
+from probes.heads import ProbeHead, log_prob
 from probes.logistic import LogisticProbe
 from probes.methods import METHODS
 from probes.results import Attribution
+from probes.sequences import text_list
 from probes.words import word_spans
 
 LEAST_FLIPPED = 0.95
@@ -99,7 +100,7 @@ def audit(
         InputError: A name or layer does not exist, there are too few texts or classes, or the vocabulary has not
             enough words that the texts do not use.
     """
-    check_encoder(encoder)
+    instance(encoder, Encoder, "encoder")
     train, test = text_list(train, "train"), text_list(test, "test")
     n_classes, layer = whole_number(n_classes, "n_classes"), whole_number(layer, "layer")
     seed = whole_number(seed, "seed", most=MOST_SEED)

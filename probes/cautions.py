@@ -1,4 +1,4 @@
-"""What a reader of scores should know of the splits they were measured on: few texts, odd shares, repeated texts."""
+"""Notes on the splits on which scores were measured: few texts, odd shares, repeated texts."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from probes.checks import InputError, first_line
+from probes.checks import MOST_SEED, InputError, check_kind, first_line, short_repr, whole_number
 from probes.model_folders import ADAPTER, SentenceTransformer, adapter_problem, check_folder, sentence_transformer
 from probes.trial import FOREIGN_ERRORS
 from probes.weights import load_weights
@@ -41,7 +41,7 @@ class Checkpoint:
     usual_length: int | None = None
     """Tokens that a sentence-transformers model reads of a text; None where it does not say."""
     notes: tuple[str, ...] = ()
-    """What a reader must know of how it was loaded, as complete sentences."""
+    """Complete sentences on how it was loaded, for the reader of a result."""
 
 
 def load_checkpoint(
@@ -68,7 +68,7 @@ def load_checkpoint(
             have no place in the model that its settings describe.
     """
     if not isinstance(name, str | os.PathLike):
-        raise InputError(f"a model is named by text or a path, found {name!r}")
+        raise InputError(f"a model is named by text or a path, found {short_repr(name)}")
     name, revision = _at_revision(str(os.fspath(name)), revision)
     source = _source(name, revision, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
     config = source.config()
@@ -100,6 +100,8 @@ def check_readable(model: Any) -> None:
     Raises:
         InputError: It is an encoder-decoder, reads images or sounds, or has no such table.
     """
+    if not hasattr(model, "config"):
+        raise InputError(f"model must be a model of transformers, found {type(model).__name__}")
     if getattr(model.config, "is_encoder_decoder", False):
         raise InputError(f"{type(model).__name__} is an encoder-decoder; layerprobe reads encoders and decoders alone")
     inputs = getattr(model, "main_input_name", "input_ids")
@@ -121,7 +123,7 @@ class _Source:
     folder: Path | None
     """None for the hub."""
     place: Mapping[str, Any]
-    """What transformers takes to find it."""
+    """Arguments by which transformers finds it."""
     sentence_transformer: SentenceTransformer
     allow_pickle: bool
 
@@ -198,6 +200,7 @@ def _at_revision(name: str, revision: str | None) -> tuple[str, str | None]:
     """Name and revision, of NAME@REVISION too."""
     if not name.strip():
         raise InputError(f"no model is named {name!r}; name a folder, a hub model, or {PACKAGED!r}")
+    check_kind(str | None, revision=revision)
     if revision is not None and not revision.strip():
         raise InputError(f"no revision is named {revision!r}; name a branch, tag or commit, or none at all")
     if "@" not in name or Path(name).exists() or Path(name).is_absolute() or name.startswith((".", "~")):
@@ -273,6 +276,7 @@ def build_untrained(trained: Any, seed: int) -> Any:
     Raises:
         InputError: The settings do not give back the architecture, or a weight matrix is the trained one.
     """
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     # Never `init_weights()` on a copy: it passes over what is loaded. Nor `torch.manual_seed`: it seeds the GPUs too.
     with quiet(), torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)

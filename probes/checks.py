@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import tempfile
+import types
+import typing
 import unicodedata
-from collections.abc import Iterable, Mapping, Set, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ class TextError(InputError):
         self.row = row
         """Counted from 0."""
         self.fault = fault
-        """What is wrong, as a sentence goes on after the name of the text."""
+        """The fault, as a sentence goes on after the name of the text."""
 
     def __str__(self) -> str:
         return f"text {self.row} {self.fault}"
@@ -55,16 +57,19 @@ def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """The sentence for a name that does not exist, with the nearest one that does."""
     names = [str(k) for k in known]
-    near = difflib.get_close_matches(str(name), names, n=1)
+    near = difflib.get_close_matches(str(name), names, n=1) if isinstance(name, str | int) else []
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}"
+    return f"unknown {kind} {short_repr(name)}{hint}; known: {', '.join(names)}"
 
 
-def shorten(text: str, width: int = 40) -> str:
-    """A text in quotes, cut after so many characters; by its codes where nothing of it shows in print."""
-    cut = text if len(text) <= width else f"{text[:width]}..."
-    is_visible = any(unicodedata.category(character)[0] in "LNPS" for character in cut)
-    return repr(cut) if is_visible else ascii(cut)
+def short_repr(value: object, width: int = 60) -> str:
+    """A value in one line, cut after `width` characters; as its codes where nothing of it shows in print."""
+    if isinstance(value, str):
+        text = value if len(value) <= width else f"{value[:width]}..."
+        is_visible = any(unicodedata.category(character)[0] in "LNPS" for character in text)
+        return repr(text) if is_visible else ascii(text)
+    line = " ".join(repr(value).split())
+    return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
 def first_line(error: BaseException) -> str:
@@ -89,168 +94,8 @@ def check_same_length(**arrays: Sized | None) -> None:
         raise InputError("lengths differ: " + ", ".join(f"{name} has {n}" for name, n in lengths.items()))
 
 
-def text_list(texts: Iterable[object], name: str = "texts", *, first: int = 0) -> list[str]:
-    """The texts as a new list of `str`, in the order in which they are iterated over.
-
-    Args:
-        texts: A list, tuple, generator, one-dimensional array, pandas Series of any index, pandas Index, column of a
-            dataset, or any other ordered iterable of texts.
-        name: What messages call them, in the plural.
-        first: Number of the first text in messages: these may be a part of a longer list.
-
-    Raises:
-        InputError: It is a single text, has no order or several columns, or an entry is not a text.
-    """
-    singular = name.removesuffix("s")
-    if isinstance(texts, str | bytes):
-        raise InputError(f"{name} must be a list of texts, found a single one ({_short(texts)}); put it into a list")
-    axes = len(getattr(texts, "shape", (0,)))
-    if isinstance(texts, Mapping | Set) or axes > 1:
-        shape = f" with {axes} axes" if axes > 1 else ""
-        raise InputError(
-            f"{name} must be a list of texts, found a {type(texts).__name__}{shape}; name one column of it"
-        )
-    if hasattr(texts, "to_pylist"):  # Arrow iterates over scalars of its own
-        texts = texts.to_pylist()
-    try:
-        entries = iter(texts)
-    except TypeError as error:
-        raise InputError(f"{name} must be a list of texts, found {_short(texts)}") from error
-    strings = list(entries)
-    for row, text in enumerate(strings):
-        if type(text) is not str:
-            if not isinstance(text, str):
-                decode = "; decode it first" if isinstance(text, bytes) else ""
-                raise InputError(f"{singular} {first + row} is {_short(text)}, not text{decode}")
-            strings[row] = str(text)  # one of numpy's
-    return strings  # type: ignore[return-value]
-
-
-def text_lists(texts: Iterable[object], pairs: Iterable[object] | None) -> tuple[list[str], list[str] | None]:
-    """Texts and their second texts, each as of `text_list`, and as many of the one as of the other.
-
-    Raises:
-        InputError: As from `text_list`; or lengths differ.
-    """
-    first, second = text_list(texts), None if pairs is None else text_list(pairs, "pairs")
-    check_same_length(texts=first, pairs=second)
-    return first, second
-
-
-def _short(value: object) -> str:
-    shown = " ".join(repr(value).split())
-    return shown if len(shown) <= 60 else shown[:57] + "..."
-
-
-def check_labels(labels: Any, n_classes: int, *, name: str = "labels") -> None:
-    """Raise unless `labels` are an array of integer class ids in [0, n_classes)."""
-    if not isinstance(labels, np.ndarray):
-        raise InputError(f"{name} must be an array of class ids, found {type(labels).__name__}")
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(
-            f"{name} must be one axis of integers in [0, {n_classes}), found {labels.dtype} with shape {labels.shape}"
-        )
-    if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
-        raise InputError(f"{name} must lie in [0, {n_classes}), found {labels.min()} to {labels.max()}")
-
-
-def plain_array(values: Any, *, name: str) -> NDArray[Any]:
-    """An array, list, pandas object or tensor of any device as a NumPy array; nothing is copied that need not be.
-
-    Raises:
-        InputError: The rows have different lengths, or there are no rows at all.
-    """
-    if isinstance(values, np.ndarray):
-        return values
-    if hasattr(values, "detach"):  # a tensor; NumPy has no bfloat16, and float32 holds all of it
-        values = values.detach().cpu()
-        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
-    if values is None or isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
-        raise InputError(f"{name} must be an array, found {type(values).__name__}")
-    if hasattr(values, "to_numpy"):
-        return np.asarray(values.to_numpy())
-    try:
-        return np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{name} cannot be made an array: {first_line(error)}") from error
-
-
-def feature_array(
-    features: Any, *, name: str = "features", axes: str = "(examples, hidden)"
-) -> NDArray[np.floating[Any]]:
-    """(examples, hidden) features as float32 or float64, or as they are where they are of a smaller float type.
-
-    Raises:
-        InputError: They are not numbers, or not of two axes.
-    """
-    array = plain_array(features, name=name)
-    if array.dtype == object or array.dtype.kind in "biu":
-        try:
-            array = array.astype(np.float64)
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{name} must be numbers: {first_line(error)}") from error
-    if array.dtype.kind != "f":
-        raise InputError(f"{name} must be numbers, found {array.dtype}")
-    if array.ndim != 2:
-        raise InputError(f"{name} must be {axes}, found shape {array.shape}")
-    return array
-
-
-def class_ids(labels: Any, *, name: str = "labels") -> NDArray[np.integer[Any]]:
-    """(examples,) integer class ids from an array, a list, a pandas column or a tensor of them.
-
-    Raises:
-        InputError: They are not whole numbers of one axis; their range is not looked at.
-    """
-    array = plain_array(labels, name=name)
-    if array.ndim != 1:
-        raise InputError(f"{name} must be one axis of class ids, found shape {array.shape}")
-    if not len(array):
-        return array.astype(np.int64)
-    if array.dtype == object and all(isinstance(label, int | np.integer) for label in array):
-        array = array.astype(np.int64)
-    if array.dtype == bool:
-        return array.astype(np.int64)
-    if array.dtype.kind in "UTSO":
-        raise InputError(f"{name} must be class ids from 0, found {array.tolist()[0]!r}; give the names as class_names")
-    if array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be one axis of integers, found {array.dtype} with shape {array.shape}")
-    return array
-
-
-def check_features(features: Any, *, name: str = "features") -> None:
-    """Raise unless `features` are an array of finite numbers shaped (examples, hidden)."""
-    if not isinstance(features, np.ndarray) or features.dtype.kind != "f":
-        found = features.dtype if isinstance(features, np.ndarray) else type(features).__name__
-        raise InputError(f"{name} must be an array of floats, found {found}")
-    if features.ndim != 2:
-        raise InputError(f"{name} must be (examples, hidden), found shape {features.shape}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = features.sum()
-    if not np.isfinite(total):  # a sum is not finite where a value is not, and now and then where all are
-        finite = np.isfinite(features).all(axis=1)
-        if not finite.all():
-            raise InputError(not_finite(name, int(finite.argmin())))
-
-
-def finite_features(features: Any, *, name: str = "features") -> NDArray[np.floating[Any]]:
-    """(examples, hidden) features from an array, a list, a pandas table or a tensor.
-
-    Raises:
-        InputError: They are not finite numbers of two axes.
-    """
-    array = feature_array(features, name=name)
-    check_features(array, name=name)
-    return array
-
-
-def not_finite(name: str, row: int) -> str:
-    """The sentence for features of which one value is NaN or infinite."""
-    return f"{name} hold a value that is not finite, first in row {row}"
-
-
 def side_of_zero(lower: float, upper: float) -> str:
-    """What an interval says of a difference: `above`, `below` or `cannot_tell`.
+    """The side of zero on which a difference lies by its interval: `above`, `below` or `cannot_tell`.
 
     An end within `SMALLEST_EFFECT` of 0 counts as 0, and so does one that is not known (nan).
     """
@@ -263,9 +108,95 @@ def as_path(path: Any, *, name: str) -> Path:
     Raises:
         InputError: It is neither, or empty.
     """
-    if not isinstance(path, str | os.PathLike) or not str(path):
-        raise InputError(f"{name} must be a path, found {path!r}")
+    is_path = isinstance(path, str) or (isinstance(path, os.PathLike) and isinstance(os.fspath(path), str))
+    if not is_path or not str(path) or "\0" in str(path):
+        raise InputError(f"{name} must be a path, found {short_repr(path)}")
     return Path(path)
+
+
+def check_kind(kind: Any, **values: object) -> None:
+    """Raise unless every value is of a kind; NumPy's numbers and truth values are of the kinds of Python's.
+
+    Args:
+        kind: A class, or several, as in `str | None`.
+        values: Argument name -> value.
+
+    Raises:
+        InputError: A value is something else.
+    """
+    kinds = typing.get_args(kind) or (kind,)
+    for name, value in values.items():
+        if not any(_is_kind(value, one) for one in kinds):
+            words = " or ".join(_KIND_WORDS.get(one, one.__name__) for one in kinds)
+            raise InputError(f"{name} must be {words}, found {short_repr(value)}")
+
+
+def check_fields(value: Any) -> None:
+    """Raise unless the fields of a dataclass are of the kinds of their annotations; items of a field are not looked at.
+
+    Raises:
+        InputError: A field is of another kind.
+    """
+    for name, kinds in _field_kinds(type(value)).items():  # type: ignore[arg-type]
+        field = getattr(value, name)
+        if not any(_is_kind(field, kind) for kind in kinds):
+            words = " or ".join(_KIND_WORDS.get(kind, kind.__name__) for kind in kinds)
+            raise InputError(f"{type(value).__name__}.{name} must be {words}, found {short_repr(field)}")
+
+
+@functools.cache
+def _field_kinds(dataclass: Any) -> dict[str, tuple[type[Any], ...]]:
+    """Field -> the classes that its annotation allows."""
+    kinds = {}
+    for name, hint in typing.get_type_hints(dataclass).items():
+        inner = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds[name] = tuple(typing.get_origin(kind) or kind for kind in inner)
+    return kinds
+
+
+_KIND_WORDS: Mapping[Any, str] = {
+    str: "text",
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    type(None): "None",
+    Mapping: "a mapping",
+    Callable: "a function",
+    tuple: "a list",
+    np.ndarray: "an array",
+    Path: "a path",
+}
+
+
+def _is_kind(value: object, kind: Any) -> bool:
+    if kind is bool or isinstance(value, bool | np.bool_):
+        return kind is bool and isinstance(value, bool | np.bool_)
+    if kind is int:
+        return isinstance(value, int | np.integer)
+    if kind is Callable:
+        return callable(value) and not isinstance(value, type)
+    if kind is float:
+        return isinstance(value, int | float | np.integer | np.floating)
+    return isinstance(value, tuple | list) if kind is tuple else isinstance(value, kind)
+
+
+def instance(value: object, kind: type[T], name: str, advice: str = "") -> T:
+    """The value itself, where it is of a kind.
+
+    Args:
+        value: The argument.
+        kind: The class that it must be of.
+        name: The argument's name in messages.
+        advice: The rest of the sentence, as in `; make one by TextDataset.of`.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if isinstance(value, kind):
+        return value
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    inner = f"; give its {name}" if isinstance(getattr(value, name, None), kind) else advice
+    raise InputError(f"{name} must be {article} {kind.__name__}, found {type(value).__name__}{inner}")
 
 
 def whole_number(value: object, name: str, *, least: int = 0, most: int | None = None) -> int:
@@ -277,7 +208,7 @@ def whole_number(value: object, name: str, *, least: int = 0, most: int | None =
     above = most is not None and isinstance(value, int | np.integer) and value > most
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least or above:
         bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} must be a whole number {bounds}, found {_short(value)}")
+        raise InputError(f"{name} must be a whole number {bounds}, found {short_repr(value)}")
     return int(value)
 
 
@@ -289,22 +220,5 @@ def finite_number(value: object, name: str, *, least: float = 0.0) -> float:
     """
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not number or not least <= value < float("inf"):  # type: ignore[operator]
-        raise InputError(f"{name} must be a finite number of {least:g} or more, found {_short(value)}")
+        raise InputError(f"{name} must be a finite number of {least:g} or more, found {short_repr(value)}")
     return float(value)  # type: ignore[arg-type]
-
-
-def instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:
-    """The values as a new list, where all of them are of one kind.
-
-    Raises:
-        InputError: It is no list, or an entry is something else.
-    """
-    if isinstance(values, kind | str | bytes | Mapping | Set) or not isinstance(values, Iterable):
-        raise InputError(
-            f"{name} must be a list of {kind.__name__}, found {type(values).__name__}; put one into a list"
-        )
-    found = list(values)
-    for row, value in enumerate(found):
-        if not isinstance(value, kind):
-            raise InputError(f"{name.removesuffix('s')} {row} is {_short(value)}, not {kind.__name__}")
-    return found  # type: ignore[return-value]

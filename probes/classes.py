@@ -1,4 +1,4 @@
-"""What the labels of all sources are called together: numbers in one writing, and notes on names that look amiss."""
+"""Class names of all sources together: numbers in one writing, and notes on names that look amiss."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def inexact_message(number: object, source: object, task: str) -> str:
 
 
 def fractions_message(fractions: Sequence[object], source: object, task: str) -> str:
-    """What is said of labels that are scores."""
+    """The message for labels that are scores."""
     shown = ", ".join(map(str, fractions[:3])) + (", ..." if len(fractions) > 3 else "")
     return (
         f"{source}: column {task!r} holds fractions ({shown}); layerprobe classifies, it does not regress. Put them "

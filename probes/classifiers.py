@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, as_path, check_same_length, class_ids, finite_features
+from probes.checks import InputError, as_path, check_same_length
 from probes.dealing import deal_folds
 from probes.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
+from probes.sequences import class_ids, finite_features
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the L2 penalty, strong to weak, as scikit-learn counts them (on a sum over examples)."""

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from probes.checks import InputError, text_lists
+from probes.checks import InputError, instance
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
-from probes.heads import check_encoder
 from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.runners import runners
+from probes.sequences import text_lists
 from probes.states import TokenShares, kinds_of
 from probes.tokens import Batch
 
@@ -55,7 +55,7 @@ def contributions(
     Raises:
         InputError: The tokenizer adds no [CLS], or the attention of this family is not of the plain kind.
     """
-    check_encoder(encoder)
+    instance(encoder, Encoder, "encoder")
     texts, pairs = text_lists(texts, pairs)
     encoder = encoder.with_dtype("float32")
     if "cls" not in encoder.poolings:

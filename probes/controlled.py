@@ -23,7 +23,7 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from probes.checks import choose
+from probes.checks import MOST_SEED, choose, whole_number
 
 Span = tuple[int, int]
 
@@ -90,6 +90,7 @@ def controlled_sentences(split: str, *, seed: int = 0) -> ControlledSplit:
         InputError: `split` is not a name in `SPLITS`.
     """
     vocabulary = choose("split", split, SPLITS)
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     rng = random.Random(f"{split} {seed}")  # text seeds the same generator on every machine
     drawn: dict[str, Sentence] = {}
     for plural_verb, good, degrees in CELLS * vocabulary.rounds:

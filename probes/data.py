@@ -21,13 +21,13 @@ from probes.cautions import (
     share_notes,
     too_few,
 )
-from probes.checks import InputError, check_labels, check_same_length, choose, text_list
+from probes.checks import MOST_SEED, InputError, check_kind, check_same_length, choose, instance, whole_number
 from probes.classes import check_no_fractions, note_missing_texts, note_names, note_values
 from probes.dealing import hold_out, units_of
 from probes.first_word import first_word
-from probes.labels import check_value, class_name, label_codes, note_alike
+from probes.labels import by_column, label_codes, note_alike, text_names
 from probes.rare import check_rare, check_several, class_counts, without_rare
-from probes.sequences import as_ids, as_list
+from probes.sequences import check_labels, class_ids, item_list, names_list, text_list
 from probes.spans import Spans, all_spans
 
 SPLITS = ("train", "validation", "test")
@@ -57,21 +57,25 @@ class TextDataset:
     """(texts,) rows of the source, counted from 1, for messages; all rows in their order when None."""
 
     def __post_init__(self) -> None:
+        check_kind(str, source=self.source)
+        check_kind(Mapping, labels=self.labels, class_names=self.class_names, rationales=self.rationales)
         for task in self.rationales:
             choose("label column", task, self.labels)
         owned: dict[str, object] = {"texts": tuple(text_list(self.texts))}
         owned["pairs"] = None if self.pairs is None else tuple(text_list(self.pairs, "pairs"))
-        owned["groups"] = None if self.groups is None else _names(self.groups, "group")
-        owned["input_types"] = None if self.input_types is None else _names(self.input_types, "input type")
-        owned["labels"] = {task: as_ids(ids, f"labels of {task!r}") for task, ids in self.labels.items()}
+        owned["groups"] = None if self.groups is None else text_names(self.groups, "group")
+        owned["input_types"] = None if self.input_types is None else text_names(self.input_types, "input type")
+        owned["labels"] = {task: class_ids(ids, name=f"labels of {task!r}") for task, ids in self.labels.items()}
         for name, value in owned.items():
             object.__setattr__(self, name, value)
         columns: dict[str, Sized] = {f"label column {task!r}": ids for task, ids in self.labels.items()}
-        columns |= {f"rationales of {task!r}": spans for task, spans in self.rationales.items()}
+        for task, spans in self.rationales.items():
+            columns[f"rationales of {task!r}"] = item_list(spans, f"rationales of {task!r}", "spans")
         along = {"groups": self.groups, "input_types": self.input_types}
         check_same_length(texts=self.texts, pairs=self.pairs, **along, **columns)
         for task, ids in self.labels.items():
-            check_labels(ids, len(choose("label column with class names", task, self.class_names)))
+            names = choose("label column with class names", task, self.class_names)
+            check_labels(ids, len(text_list(names, f"class_names of {task!r}")), name=f"labels of {task!r}")
 
     def place_of(self, row: int) -> str:
         """Where a row came from, for messages: its source, and its row there counted from 1."""
@@ -107,14 +111,14 @@ class TextDataset:
             InputError: Lengths differ, a text is not text, a label is missing or no value that can be a class, a label
                 is not among the class names, or rationales are of no label column.
         """
-        columns, names = _by_column(labels), {} if class_names is None else _by_column(class_names)
+        columns, names = by_column(labels), {} if class_names is None else by_column(class_names)
         for task in names:
             choose("label column", task, columns)
         coded = {task: label_codes(values, task, names.get(task)) for task, values in columns.items()}
         for task, (_, ordered) in coded.items():
             if task not in names:
                 check_no_fractions(ordered, source, task)
-        spans = {} if rationales is None else _by_column(rationales)
+        spans = {} if rationales is None else by_column(rationales)
         for task in spans:
             choose("label column", task, columns)
         strings = tuple(text_list(texts))
@@ -125,18 +129,21 @@ class TextDataset:
             labels={task: np.array(ids, dtype=np.int64) for task, (ids, _) in coded.items()},
             class_names={task: ordered for task, (_, ordered) in coded.items()},
             rationales={
-                task: all_spans(as_list(each, f"rationales of {task!r}"), strings, task) for task, each in spans.items()
+                task: all_spans(item_list(each, f"rationales of {task!r}"), strings, task)
+                for task, each in spans.items()
             },
-            groups=None if groups is None else _names(groups, "group"),
-            input_types=None if input_types is None else _names(input_types, "input type"),
+            groups=None if groups is None else text_names(groups, "group"),
+            input_types=None if input_types is None else text_names(input_types, "input type"),
         )
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Self:
         """These rows, in this order."""
-        kept = rows.tolist()
+        rows = class_ids(rows, name="rows")
+        check_labels(rows, len(self.texts), name="rows")
+        numbers = rows.tolist()
 
         def some(column: tuple[Any, ...]) -> tuple[Any, ...]:
-            return tuple(column[row] for row in kept)
+            return tuple(column[row] for row in numbers)
 
         return dataclasses.replace(
             self,
@@ -161,29 +168,6 @@ class TextDataset:
             moved = np.array([places.get(name, -1) for name in self.class_names[task]], dtype=np.int64)
             labels[task] = moved[self.labels[task]]
         return dataclasses.replace(self, labels=labels, class_names=dict(names))
-
-
-def _by_column(values: Any) -> dict[str, Any]:
-    """Label column -> its values; `label` where one column stands alone."""
-    if isinstance(values, Mapping):
-        return dict(values)
-    if hasattr(values, "columns") and hasattr(values, "__getitem__"):  # a table of pandas'
-        return {str(column): values[column] for column in values.columns}
-    return {"label": values}
-
-
-def _names(values: object, what: str) -> tuple[str, ...]:
-    """Groups or input types as text, none missing."""
-    if type(values) is tuple and all(type(value) is str for value in values):
-        return values
-    listed = as_list(values, f"{what}s")
-    for row, value in enumerate(listed):
-        check_value(value, what, f"{what} {row}", containers=(list, dict, set))
-    found = [class_name(value) for value in listed]
-    for row, name in enumerate(found):
-        if name is None:
-            raise InputError(f"{what} {row} is missing")
-    return tuple(name for name in found if name is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,6 +275,9 @@ def make_splits(
         InputError: The datasets have not the same label columns, a task has one class only, a class has one text, no
             class of a dataset occurs in train, or there are too few texts or groups to hold out.
     """
+    check_kind(bool, fold=fold, drop_rare=drop_rare)
+    instance(train, TextDataset, "train", "; make one by TextDataset.of")
+    seed, stratify = whole_number(seed, "seed", most=MOST_SEED), names_list(stratify, "stratify")
     given = {"train": train, "validation": validation, "test": test}
     if fold and validation is None:
         del given["validation"]
@@ -311,7 +298,6 @@ def make_splits(
         rare = []
     train = datasets["train"]
     held = {name: SHARES[name] for name in given if name not in datasets}
-    stratify = [stratify] if isinstance(stratify, str) else list(stratify)
     for task in stratify:
         choose("label column", task, train.labels)
     rows = {"train": np.arange(len(train.texts))}
@@ -341,10 +327,7 @@ def _same_classes(given: Mapping[str, TextDataset]) -> dict[str, TextDataset]:
     """The datasets with one id for each class; those names that train lacks come after its own."""
     train, names = given["train"], dict[str, tuple[str, ...]]()
     for name, dataset in given.items():
-        if not isinstance(dataset, TextDataset):
-            raise InputError(
-                f"{name} must be a TextDataset, found {type(dataset).__name__}; make one by TextDataset.of"
-            )
+        instance(dataset, TextDataset, name, "; make one by TextDataset.of")
         if set(dataset.labels) != set(train.labels):
             columns = f"{', '.join(train.labels)} and {', '.join(dataset.labels)}"
             raise InputError(f"train and {name} have different label columns: {columns}")
@@ -359,7 +342,7 @@ def _same_classes(given: Mapping[str, TextDataset]) -> dict[str, TextDataset]:
 
 
 def _notes(splits: Mapping[str, Split], held: Mapping[str, float]) -> Iterator[str]:
-    """What a reader of scores should know of the splits."""
+    """Notes on the splits, for a reader of scores."""
     train = splits["train"].dataset
     lengths = {name: len(split) for name, split in splits.items()}
     yield from share_notes(lengths, held, len(train.texts), grouped=train.groups is not None)

@@ -68,7 +68,7 @@ def deal_units(counts: NDArray[np.float64], shares: Sequence[float], rng: np.ran
 
     Args:
         counts: (units, classes) texts; every unit and every class has some.
-        shares: Of the sides that are held out.
+        shares: Shares of the sides that are held out.
         rng: Orders units of like size.
     """
     load = np.column_stack([counts, counts.shape[1] * counts.sum(axis=1)])
@@ -225,7 +225,7 @@ class _Units:
 def _evened(held: NDArray[np.float64], total: NDArray[np.float64], size: int, n_units: int) -> NDArray[np.int64]:
     """(units,) folds for units of one class and size: each goes to the fold that holds least of the class by then.
 
-    Of equal ones it is the fold that holds least in all.
+    Among equal ones it is the fold that holds least in all.
     """
     n = len(held)
     # No fold takes more than fills it up to the fullest one, and its share of the rest.
@@ -249,8 +249,8 @@ def hold_out(
     Args:
         unit: (rows,) what stays together, ids from 0 without gaps.
         labels: (rows,) class ids of each labelling.
-        shares: Of the sides that are held out.
-        rng: Of the draw.
+        shares: Shares of the sides that are held out.
+        rng: Generator of the draw.
         grouped: Whether a unit may hold texts of several classes.
     """
     if not grouped and len(labels) == 1:

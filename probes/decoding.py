@@ -29,7 +29,7 @@ def decode_file(path: Path, source: object, encoding: str | None = None) -> tupl
 
     Args:
         path: The file.
-        source: What messages call it.
+        source: The file's name in messages.
         encoding: Name of its encoding; by its byte order mark when None, or else UTF-8.
 
     Returns:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from probes.checks import InputError, shorten, unknown
+from probes.checks import InputError, short_repr, unknown
 from probes.dialects import (
     NUMBER,
     Dialect,
@@ -20,9 +20,9 @@ from probes.dialects import (
 )
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
-"""What may separate the fields of a file, and its name in messages."""
+"""Separators of fields, with their names in messages."""
 SEPARATOR_NAMES = {"comma": ",", "tab": "\t", "\\t": "\t", "semicolon": ";", "pipe": "|"}
-"""What a command line may call a separator."""
+"""Names of separators on a command line."""
 LONGEST_FIELD = 2**31 - 1
 EXAMPLES = 3
 """Bad rows that a message shows."""
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass
 class Parsed:
-    """What one dialect makes of a file."""
+    """A file as one dialect reads it."""
 
     dialect: Dialect
     columns: dict[str, list[str | None]]
@@ -73,12 +73,12 @@ def read_delimited(
 
     Args:
         text: The file.
-        source: What messages call it.
+        source: The file's name in messages.
         columns: Those to read; all are needed.
         optional: Those to read where they exist.
         labels: Those of them in which a few values recur, by which swallowed rows are recognised.
-        separator: What separates fields; what explains the file when None.
-        usual: What separates the fields of a file of this name.
+        separator: Separator of fields; the one that explains the file when None.
+        usual: Separator that a file of this name usually has.
 
     Returns:
         The names of all columns; the values of those to read, None where a row ends before; and notes.
@@ -144,7 +144,7 @@ def _choose_separator(
     dialect = max(headers, key=lambda dialect: len(headers[dialect]))
     names = headers[dialect]
     column = next(column for column in columns if column not in names)
-    shown = [shorten(name, 60) if not name or "\n" in name else name for name in names]
+    shown = [short_repr(name, 60) if not name or "\n" in name else name for name in names]
     message = f"{source}: {unknown('column', column, shown)}"
     if any("\n" in name for name in names):
         message += "; a quote in the header may be missing"

@@ -22,11 +22,11 @@ class Dialect:
     spaced: bool = False
     """Whether a space follows each separator."""
     carriage_return: str = "\r"
-    """What stands in the text for a carriage return that ends no line."""
+    """Stands in the text for a carriage return that ends no line."""
 
     @property
     def escapable(self) -> set[str]:
-        """What a program that escapes writes a backslash before."""
+        """Characters before which a program that escapes writes a backslash."""
         return {'"', "\\", self.separator, self.carriage_return, "\r", "\n"}
 
     def reader(self, text: str, *, strict: bool = True) -> Any:

@@ -1,4 +1,4 @@
-"""What a function computes, as a digest: its code, and all that the code refers to, by value.
+"""Digests of functions: their code, and all that the code refers to, by value.
 
 Two functions of one digest compute the same. The other way round nothing is promised: a new version of Python or of a
 library gives another digest. Functions of installed packages count by name and version, those of the user by content.
@@ -99,7 +99,7 @@ def _parts(value: Any, name: str, seen: dict[int, int], held: list[Any]) -> Iter
 
 
 def _content(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """What a value is made of, by name, in an order that is the same in every process."""
+    """The parts of a value, by name, in an order that is the same in every process."""
     if isinstance(value, types.CodeType):
         yield from _code(value)
     elif isinstance(value, types.ModuleType):
@@ -227,7 +227,7 @@ def _class(kind: type) -> Iterator[tuple[str, Any]]:
 
 
 def _of_subclass(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """What a user's own kind of list, dictionary or set adds."""
+    """Attributes that a user's own kind of list, dictionary or set adds."""
     if not _library(type(value).__module__):
         yield f"class of {name}", type(value)
         yield from sorted(getattr(value, "__dict__", {}).items())

@@ -9,6 +9,7 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probes.checkpoints import build_untrained, check_readable, load_checkpoint
-from probes.checks import InputError, choose, unknown
+from probes.checks import InputError, check_kind, choose, instance, unknown
 from probes.devices import usable_device
 from probes.fingerprints import model_fingerprint, tokenizer_fingerprint
-from probes.hooks import LayerHooks, Overwrite, check_read
+from probes.hooks import LayerHooks, Overwrite, check_read, overwritten_layers
 from probes.limits import length_read, limit, no_limit_note, sizes, with_limit_as_number
 from probes.packing import packed
-from probes.pooling import POOLINGS, LayerStates, never_trained
-from probes.special_tokens import placed_ids, text_tokenizer, unknown_ids
-from probes.tokens import Batch, Encoded, check_one_length, check_tokens, encode, ordinary_tokens, pad, token_counts
+from probes.pooling import POOLINGS, LayerStates, apply_pooler, never_trained
+from probes.sequences import layer_list, names_list, text_list
+from probes.special_tokens import check_fast, placed_ids, text_tokenizer, unknown_ids
+from probes.tokens import Batch, Encoded, check_rows, check_tokens, encode, ordinary_tokens, pad, tiled, token_counts
 from probes.trial import takes_padding
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -45,7 +47,7 @@ class Encoder:
         random_pooler: True when the pooler's weights were made up at load.
         usual_length: Tokens read of a text when nothing else is asked for, as the checkpoint states them; the model's
             limit when None, and `probes.limits.UNLIMITED` where there is no limit.
-        notes: What a reader must know of how the model was loaded.
+        notes: Sentences on how the model was loaded.
 
     Raises:
         InputError: The tokenizer is not a fast one or has tokens that the model lacks, the device is none, the length
@@ -66,11 +68,10 @@ class Encoder:
         usual_length: int | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        if not getattr(tokenizer, "is_fast", False):
-            raise InputError(
-                f"layerprobe needs a fast tokenizer (offsets into the text); {type(tokenizer).__name__} is not one"
-            )
         check_readable(model)
+        check_fast(tokenizer)
+        check_kind(str | None, name=name, revision=revision)
+        check_kind(bool, random_pooler=random_pooler)
         self.model: Any = model if device is None else model.to(usable_device(device))
         self.tokenizer = tokenizer = with_limit_as_number(tokenizer)
         self._text_tokenizer = text_tokenizer(tokenizer)
@@ -86,8 +87,9 @@ class Encoder:
         self._hooks = LayerHooks(self.base, self.n_layers)
         most = limit(tokenizer, self.base, self.config)
         self.max_length = length_read(self.name, most, max_length, usual_length)
-        self.notes = (*notes, *([] if most or max_length or usual_length else [no_limit_note(self.name)]))
-        """What a reader must know of how the model was loaded, as complete sentences."""
+        is_unlimited = not (most or max_length or usual_length)
+        self.notes = (*text_list(notes, "notes"), *[no_limit_note(self.name)] * is_unlimited)
+        """Complete sentences on how the model was loaded, for the reader of a result."""
         # XLNet compares the sides of a pair and keeps no table of them.
         self._uses_types = (getattr(self.config, "type_vocab_size", 0) or 0) > 1 or self.config.model_type == "xlnet"
         # A tokenizer may know a [CLS] and yet add none.
@@ -181,7 +183,7 @@ class Encoder:
 
     def check_poolings(self, names: Sequence[str]) -> None:
         """Raise unless every name is a pooling that this model can give."""
-        for name in names:
+        for name in names_list(names, "poolings"):
             choose("pooling", name, POOLINGS)
             if name not in self.poolings:
                 lack = "has no pooler" if self._has_cls else "adds no [CLS] token"
@@ -189,8 +191,8 @@ class Encoder:
 
     def check_layers(self, layers: Sequence[int]) -> None:
         """Raise unless every entry is a layer of this model."""
-        for layer in layers:
-            if layer not in range(self.n_layers + 1):
+        for layer in layer_list(layers):
+            if not isinstance(layer, int) or layer not in range(self.n_layers + 1):
                 raise InputError(unknown("layer", layer, range(self.n_layers + 1)))
 
     def encode(self, texts: Iterable[str], pairs: Iterable[str] | None = None, *, first: int = 0) -> Encoded:
@@ -212,8 +214,7 @@ class Encoder:
         Raises:
             InputError: They are of several lengths, and in this family padding changes what a text gives.
         """
-        if not self.takes_padding:
-            check_one_length(encoded, rows, type(self.base).__name__)
+        rows = check_rows(encoded, rows, None if self.takes_padding else type(self.base).__name__)
         return pad(self.tokenizer, encoded, rows, types=self._uses_types, device=self.device, pad_id=self._pad_id)
 
     def _trial_states(self, ids: Sequence[NDArray[np.int64]]) -> list[Tensor]:
@@ -225,7 +226,7 @@ class Encoder:
 
     def embed(self, batch: Batch) -> Tensor:
         """(batch, seq, embedding) the input embeddings of the batch's tokens, before positions are added."""
-        return self.embed_ids(batch.inputs["input_ids"])
+        return self.embed_ids(instance(batch, Batch, "batch").inputs["input_ids"])
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """(..., embedding) what the embedding module makes of token ids: some families scale their table's rows."""
@@ -248,15 +249,16 @@ class Encoder:
             layers: In [0, n_layers].
             embeddings: (batch, seq, embedding) put in the place of the input embeddings; positions stay as they are. Of
                 a multiple of the batch's rows the whole batch is repeated: see `Batch.tiled_to`.
-            overwrite: What is put in the place of a layer's states, which are then read as overwritten: a tensor, or a
+            overwrite: Layer -> states in the place of its own, which are then read as overwritten: a tensor, or a
                 function of the states of the whole batch.
 
         Raises:
             InputError: No layer is named, one is not there, or one is overwritten above all that are read.
         """
-        self.check_layers((*layers, *(overwrite or ())))
-        check_read(layers, tuple(overwrite or ()))
-        batch = batch if embeddings is None else batch.tiled_to(embeddings)
+        layers, overwritten = layer_list(layers), overwritten_layers(overwrite)
+        self.check_layers([*layers, *overwritten])
+        check_read(layers, overwritten)
+        batch = tiled(batch, embeddings)
         found: dict[int, Tensor] = {}
         with self._borrowed(embeddings, overwrite, found, layers):
             self.base(**batch.inputs, return_dict=True)
@@ -269,7 +271,7 @@ class Encoder:
                     f"{type(self.base).__name__} gives {told} at layer {layer} where {shape} was due; this family is "
                     "not supported"
                 )
-        pool = self._pool if self._pooler else None
+        pool = partial(apply_pooler, self.base, self._pooler) if self._pooler else None
         blank = LayerStates(found[layers[0]], batch.mask, batch.cls_index, batch.special, pool)
         return {layer: replace(blank, hidden=found[layer]) for layer in layers}
 
@@ -277,8 +279,8 @@ class Encoder:
         """(batch, classes) logits of the model's own head, in float32; `embeddings` and `overwrite` as in `states`."""
         if not self.is_classifier:
             raise InputError(f"{self.name} has no classification head; name a *ForSequenceClassification checkpoint")
-        self.check_layers(tuple(overwrite or ()))
-        batch = batch if embeddings is None else batch.tiled_to(embeddings)
+        self.check_layers(overwritten_layers(overwrite))
+        batch = tiled(batch, embeddings)
         if len(batch) > 1 and self.head_needs_texts_alone:
             return self._logits_alone(batch, embeddings, overwrite or {})
         with self._borrowed(embeddings, overwrite):
@@ -370,13 +372,6 @@ class Encoder:
         """SHA-256 over the tokenizer's rules and the length it truncates to."""
         return tokenizer_fingerprint(self._text_tokenizer, max_length=self.max_length, token_types=self._uses_types)
 
-    def _pool(self, first: Tensor) -> Tensor:
-        # Families pool position 0 of what they are given, so they are given [CLS] alone, wherever it was.
-        first = first.to(next(self._pooler.parameters()).dtype)
-        if isinstance(self._pooler, nn.Linear):  # ALBERT keeps the layer and its activation apart
-            return self.base.pooler_activation(self._pooler(first))  # type: ignore[no-any-return]
-        return self._pooler(first.unsqueeze(1))  # type: ignore[no-any-return]
-
     @contextlib.contextmanager
     def _borrowed(
         self,
@@ -387,7 +382,7 @@ class Encoder:
     ) -> Iterator[None]:
         """Evaluation mode and the hooks, for one forward pass; it stops after the highest of `layers`."""
         training = [module for module in self.model.modules() if module.training]
-        pool = self._pool if self._pooler else None
+        pool = partial(apply_pooler, self.base, self._pooler) if self._pooler else None
         try:
             self.model.eval()
             with (

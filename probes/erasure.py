@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_labels, check_same_length, class_ids, finite_features
+from probes.checks import InputError, check_same_length
 from probes.logistic import TINY, moments
+from probes.sequences import check_labels, class_ids, finite_features
 from probes.threads import abreast, side_by_side
 
 T = TypeVar("T", NDArray[np.float64], Tensor)

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probes.checks import InputError, TextError, as_path, check_same_length, shorten, text_list
+from probes.checks import InputError, TextError, as_path, check_kind, instance, short_repr
 from probes.encoder import Encoder
 from probes.pooling import POOLINGS, pooling_identity
 from probes.progress import keep, progress_bar
 from probes.runners import Run, runners
+from probes.sequences import item_list, layer_list, names_list, text_lists
 from probes.store import FIRST_ROWS, FeatureStore, Manifest, texts_fingerprint
 from probes.tokens import Batch, Encoded, joined
 
@@ -102,16 +103,15 @@ def extract_features(
         OSError: A file cannot be written; the finished ones are kept.
         KeyboardInterrupt: The user has stopped it; its message says of how many texts the features are kept.
     """
-    texts = text_list(texts)
-    pairs = None if pairs is None else text_list(pairs, "pairs")
-    check_same_length(texts=texts, pairs=pairs)
+    instance(encoder, Encoder, "encoder")
+    texts, pairs = text_lists(texts, pairs)
     if not texts:
         raise InputError("there are no texts to extract features of")
-    poolings = (poolings,) if isinstance(poolings, str) else tuple(poolings or encoder.usual_poolings)
-    layers = range(encoder.n_layers + 1) if layers is None else [layers] if isinstance(layers, int) else layers
-    layers = tuple(sorted(set(layers)))
+    poolings = tuple([] if poolings is None else names_list(poolings, "poolings")) or encoder.usual_poolings
+    layers = range(encoder.n_layers + 1) if layers is None else layer_list(layers)
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)
+    layers = tuple(sorted(set(layers)))
     for pooling in poolings:
         pooling_identity(pooling)  # refused before the work, if at all
     manifest = Manifest(
@@ -127,14 +127,15 @@ def extract_features(
         shard_rows=shard_rows,
         first_rows=FIRST_ROWS,
     )
-    if isinstance(part, str) or len(part) != 2 or not all(isinstance(number, int) for number in part):
-        raise InputError(f"part must be two whole numbers, as (1, 3) for the first of three, found {part!r}")
-    index, parts = part
+    numbers = item_list(part, "part", "two whole numbers")
+    if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
+        raise InputError(f"part must be two whole numbers, as (1, 3) for the first of three, found {short_repr(part)}")
+    index, parts = numbers
+    check_kind(Callable | None, engine=engine)
     if not 1 <= index <= parts:
         raise InputError(f"part {index} of {parts} does not exist; name 1 to {parts} of them")
     folder = as_path(cache, name="cache").expanduser() / manifest.key if store is None else as_path(store, name="store")
     features = FeatureStore.create(folder, manifest)
-
     keep("text", lambda: (features.rows_done(poolings), len(texts)))
 
     def work() -> Iterator[Work]:
@@ -218,7 +219,7 @@ def fill_shards(
             current, todo = todo, next(pieces, None)
             tokenised = before.submit(tokenise, todo)
             if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
-                raise TextError(first(current) + bare[0], f"({shorten(current.texts[bare[0]])}) {NO_CONTENT}")
+                raise TextError(first(current) + bare[0], f"({short_repr(current.texts[bare[0]])}) {NO_CONTENT}")
             shape = len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden
             buffers.reverse()
             if buffers[0].size < math.prod(shape):

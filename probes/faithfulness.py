@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.baselines import has_token, lack_of, table_size
-from probes.checks import MOST_SEED, InputError, choose, instances, whole_number
+from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.encoder import Encoder
 from probes.heads import Head, check_head, log_prob
 from probes.results import Attribution
+from probes.sequences import instances
 from probes.tokens import Encoded
 
 Positions = NDArray[np.int64]
@@ -170,8 +171,8 @@ def curves(
     """Deletion and insertion curves, a token at a time, from the highest score to the lowest.
 
     Raises:
-        InputError: As from `faithfulness`; or nothing is left of a text without its own tokens, as with `delete` and a
-            tokenizer that adds no special tokens.
+        InputError: The arguments are not those of `faithfulness`; or nothing is left of a text without its own tokens,
+            as with `delete` and a tokenizer that adds no special tokens.
 
     Source: Petsiuk, Das & Saenko (2018), RISE, arXiv:1806.07421, there of pixels.
     """

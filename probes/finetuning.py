@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +24,17 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from probes.checkpoints import build_classifier, quiet
-from probes.checks import InputError, check_labels, check_same_length, choose, first_line, text_list
+from probes.checks import (
+    MOST_SEED,
+    InputError,
+    as_path,
+    check_kind,
+    check_same_length,
+    choose,
+    first_line,
+    instance,
+    whole_number,
+)
 from probes.data import Split
 from probes.encoder import Encoder
 from probes.heads import Head, ModelHead, ProbeHead
@@ -32,14 +42,15 @@ from probes.locks import locked
 from probes.logistic import FittedProbe
 from probes.pooling import POOLINGS, LayerStates
 from probes.progress import keep
-from probes.sequences import as_ids
+from probes.sequences import check_labels, class_ids, text_list
 from probes.store import texts_fingerprint, write_whole
-from probes.training import Epoch, Side, TrainingSettings, epochs_done, train_epochs
+from probes.training import Side, TrainingSettings, epochs_done, train_epochs
+from probes.tuned import DONE, FORMAT, read_json
+from probes.tuned import FineTuned as FineTuned
 
-FORMAT = 1
 WRITE_FAULTS = ("inline_container", "iostream error", "PytorchStreamWriter")
-"""What PyTorch says where it cannot write a file."""
-RECIPE, DONE, HEAD_FILE = "recipe.json", "finetuned.json", "head.safetensors"
+"""Words of PyTorch's messages where it cannot write a file."""
+RECIPE, HEAD_FILE = "recipe.json", "head.safetensors"
 CHECKPOINTS, LOCK = "checkpoints", ".lock"
 
 
@@ -55,66 +66,20 @@ class LabelledTexts:
     def __post_init__(self) -> None:
         object.__setattr__(self, "texts", tuple(text_list(self.texts)))
         object.__setattr__(self, "pairs", None if self.pairs is None else tuple(text_list(self.pairs, "pairs")))
-        object.__setattr__(self, "labels", as_ids(self.labels, "labels"))
+        object.__setattr__(self, "labels", class_ids(self.labels, name="labels"))
         check_same_length(texts=self.texts, labels=self.labels, pairs=self.pairs)
 
     @classmethod
     def of(cls, split: Split, task: str) -> Self:
         """The texts of a split, with one of its label columns."""
+        instance(split, Split, "split")
+        choose("label column", task, split.dataset.labels)
         return cls(split.texts, split.labels(task), split.pairs)
 
     def fingerprint(self) -> str:
         """SHA-256 over the texts, pairs and labels, in order."""
         labels = np.ascontiguousarray(self.labels, dtype="<i8").tobytes()
         return hashlib.sha256(texts_fingerprint(self.texts, self.pairs).encode() + labels).hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class FineTuned:
-    """A fine-tuned encoder and its head, in a folder."""
-
-    folder: Path
-    head: str
-    """`pooler`: the family's standard classifier; else the pooling that a linear head reads at the last layer."""
-    class_names: tuple[str, ...]
-    seed: int
-    max_length: int
-    """Tokens read of a text."""
-    epochs: tuple[Epoch, ...]
-    best_epoch: int
-    """Whose weights are in the folder: the first of those with the highest validation accuracy."""
-    random_pooler: bool
-    """Whether the head reads a pooler that was random when training began."""
-
-    @property
-    def seconds(self) -> float:
-        """Of all epochs."""
-        return sum(epoch.seconds for epoch in self.epochs)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """What `fine_tune` left in a folder.
-
-        Raises:
-            InputError: There is nothing, or it was not finished.
-        """
-        path = Path(folder) / DONE
-        if not path.is_file():
-            raise InputError(f"{str(folder)!r} holds no finished fine-tuning (no {DONE}); run it again to go on")
-        said = _read_json(path)
-        if said.pop("format", None) != FORMAT:
-            raise _damage(path, "or of another version of layerprobe")
-        try:
-            epochs = tuple(Epoch(**epoch) for epoch in said.pop("epochs"))
-            return cls(Path(folder), class_names=tuple(said.pop("class_names")), epochs=epochs, **said)
-        except (KeyError, TypeError) as error:
-            raise _damage(path, str(error)) from error
-
-    def write(self) -> None:
-        """Mark the folder as finished, with all of this."""
-        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "folder"}
-        said |= {"format": FORMAT, "epochs": [asdict(epoch) for epoch in self.epochs]}
-        write_whole(self.folder / DONE, (json.dumps(said, indent=1) + "\n").encode())
 
 
 def fine_tune(
@@ -124,7 +89,7 @@ def fine_tune(
     *,
     head: str,
     class_names: Sequence[str],
-    folder: Path,
+    folder: Path | str,
     settings: TrainingSettings | None = None,
     seed: int = 0,
     progress: bool = False,
@@ -163,14 +128,19 @@ def fine_tune(
         import accelerate  # noqa: F401 - the Trainer needs it
     except ImportError as error:
         raise InputError("fine-tuning needs accelerate; pip install 'layerprobe[train]'") from error
-    settings, folder = settings or TrainingSettings(), Path(folder)
-    choose("head", head, POOLINGS)
+    instance(encoder, Encoder, "encoder")
+    settings = TrainingSettings() if settings is None else instance(settings, TrainingSettings, "settings")
+    folder, seed = as_path(folder, name="folder"), whole_number(seed, "seed", most=MOST_SEED)
+    check_kind(bool, progress=progress)
+    class_names = text_list(class_names, "class_names")
     if len(class_names) < 2 or len(set(class_names)) < len(class_names):
         raise InputError(f"a head needs two classes or more, each with its own name, found {list(class_names)!r}")
-    for name, side in (("training", train), ("validation", validation)):
+    for name, side in (("train", train), ("validation", validation)):
+        instance(side, LabelledTexts, name)
         if not len(side.texts):
-            raise InputError(f"there are no {name} texts")
+            raise InputError(f"there are no {'training' if name == 'train' else name} texts")
         check_labels(side.labels, len(class_names))
+    choose("head", head, POOLINGS)
     student = _Student.of(encoder, head, class_names, settings, seed)
     data = {"train": train.fingerprint(), "validation": validation.fingerprint(), "class_names": list(class_names)}
     model = {"model": encoder.fingerprint(), "tokenizer": student.encoder.tokenizer_fingerprint(), "head": head}
@@ -267,7 +237,7 @@ def writing_to(folder: Path) -> Iterator[None]:
         raise OSError(f"cannot write to {str(folder)!r}: {why}; whole epochs are kept") from error
 
 
-def load_head(folder: Path, *, device: str = "auto", dtype: str = "float32") -> Head:
+def load_head(folder: Path | str, *, device: str = "auto", dtype: str = "float32") -> Head:
     """The head that `fine_tune` left in a folder, on its encoder: a `ModelHead`, or a `ProbeHead` at the last layer.
 
     Raises:
@@ -376,25 +346,10 @@ def _claim(folder: Path, recipe: dict[str, Any]) -> None:
         if (folder / "config.json").exists():
             raise InputError(f"{str(folder)!r} holds a model that was not fine-tuned here; use another folder")
         write_whole(path, (json.dumps(recipe, indent=1) + "\n").encode())
-    found = _read_json(path)
+    found = read_json(path)
     for name, asked in recipe.items():
         if found.get(name) != asked:
             raise InputError(
                 f"{str(folder)!r} was fine-tuned with {name}={found.get(name)!r}, this run asks for {asked!r}; "
                 "use another folder or delete it"
             )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """What a file of this folder holds; an InputError where it cannot be read, or holds something else."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damage(path, getattr(error, "strerror", None) or first_line(error)) from error
-    if isinstance(found, dict):
-        return found
-    raise _damage(path, f"it holds {type(found).__name__}, not an object")
-
-
-def _damage(path: Path, why: str) -> InputError:
-    return InputError(f"{str(path)!r} is damaged ({why}); delete the folder {str(path.parent)!r} and run again")

@@ -1,4 +1,4 @@
-"""What identifies a model: a hash over its settings and weights."""
+"""Fingerprints of models: a hash over their settings and weights."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from probes.checks import text_lists
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
 from probes.heads import Head, check_head, label_ids
 from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.runners import runners
+from probes.sequences import text_lists
 from probes.states import KINDS, TokenShares, kinds_of
 from probes.tokens import Batch, Encoded
 from probes.uncertainty import FOLDS

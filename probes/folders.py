@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from probes.checks import InputError, check_writable
+from probes.checks import InputError, check_writable, short_repr
 from probes.typed import MisfitError, parse_json
 
 SUMMARY, TABLES, ATTRIBUTIONS = "result.json", "tables", "attributions.jsonl"
@@ -34,7 +34,7 @@ def check_names(names: Iterable[object], kind: str, reserved: Iterable[str] = ()
 
     Args:
         names: Names of files, or of tables.
-        kind: What the names name, for the message.
+        kind: Their kind in messages.
         reserved: Names that are taken.
 
     Raises:
@@ -43,10 +43,10 @@ def check_names(names: Iterable[object], kind: str, reserved: Iterable[str] = ()
     taken = {_folded(name): name for name in reserved}
     for name in names:
         if reason := _fault(name):
-            raise MisfitError(f"the {kind} name {_short(name)} {reason}; a name is plain: letters, digits, - and _")
+            raise MisfitError(f"the {kind} name {short_repr(name)} {reason}; a name is plain: letters, digits, - and _")
         key = _folded(str(name))
         if key in taken:
-            raise MisfitError(f"the {kind} name {_short(name)} is taken already, by {taken[key]!r}")
+            raise MisfitError(f"the {kind} name {short_repr(name)} is taken already, by {taken[key]!r}")
         taken[key] = str(name)
 
 
@@ -72,11 +72,6 @@ def _fault(name: object) -> str:
 def _folded(name: str) -> str:
     """Equal for names that one file system or another takes for the same."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def _short(name: object) -> str:
-    shown = repr(name)
-    return shown if len(shown) <= 80 else f"{shown[:79]}…"
 
 
 def read_bytes(folder: Path, name: str, most: int = MOST_BYTES) -> bytes:
@@ -170,7 +165,7 @@ def _check_earlier(folder: Path, place: Path) -> None:
 
 
 def _foreign(place: Path, summary: Mapping[str, Any]) -> Iterator[str]:
-    """What stands in a result folder and is no file of the result."""
+    """Entries of a result folder that are no files of the result."""
     files, tables = (summary[key] if isinstance(summary[key], list | dict) else () for key in ("files", "tables"))
     ours = {SUMMARY, ATTRIBUTIONS, *REDRAWN, *map(str, files)}
     for path in sorted(place.iterdir()):

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, finite_features
+from probes.checks import InputError, check_same_length
 from probes.logistic import moments
 from probes.places import LayerFeatures
+from probes.sequences import finite_features
 from probes.threads import abreast, side_by_side
 from probes.uncertainty import CHUNK, FOLDS, RESAMPLES, jackknife, percentile
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from probes.checks import InputError, choose
 from probes.labels import quoted
+from probes.sequences import item_list
 
 MOST_NAMED = 8
 """Classes of a column that a message names."""
 
 
 def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
-    """What a dataset calls the classes of a head, by logit.
+    """The dataset's names for the classes of a head, by logit.
 
     Args:
         head: The checkpoint's own names, by logit.
@@ -24,8 +25,6 @@ def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str
     Raises:
         InputError: They are not as many as the head's, one is named twice, or the head has no class of a name.
     """
-    if isinstance(names, str):
-        raise InputError(f"the classes of a head are a list of names or a mapping, found {names!r}")
     head = [composed(name) for name in head]
     if isinstance(names, Mapping):
         names = {composed(name): value for name, value in names.items()}
@@ -35,7 +34,7 @@ def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str
         if lacking:
             raise InputError(f"no class of the dataset is named for {lacking[0]!r} of the model's head; name all")
         names = [names[name] for name in head]
-    renamed = tuple(composed(name) for name in names)
+    renamed = tuple(composed(name) for name in item_list(names, "head_classes", "names"))
     if len(renamed) != len(head):
         raise InputError(
             f"the model's head has {len(head)} classes ({', '.join(map(repr, head))}), and names are given for "

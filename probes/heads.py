@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_labels, check_same_length, choose, text_list, text_lists, whole_number
+from probes.checks import InputError, check_kind, check_same_length, choose, instance, whole_number
 from probes.display import head_line
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
@@ -23,6 +23,7 @@ from probes.logistic import FittedProbe, log_softmax
 from probes.pooling import POOLINGS
 from probes.progress import progress_bar
 from probes.runners import runners
+from probes.sequences import check_labels, text_list, text_lists
 from probes.tokens import Batch, Encoded
 
 
@@ -65,7 +66,7 @@ class Head(Protocol):
 
 
 class _Predictions:
-    """What every head says of texts; arguments are the same three times."""
+    """Predictions of every head; arguments are the same three times."""
 
     def __repr__(self: Head) -> str:
         return head_line(type(self).__name__, self.encoder.name, self.class_names, self.pooling, self.layer)
@@ -124,9 +125,10 @@ class ProbeHead(_Predictions):
         class_names: Sequence[str] | None = None,
         check_weights: bool = True,
     ) -> None:
-        check_encoder(encoder)
-        if not isinstance(probe, FittedProbe):
-            raise InputError(f"probe must be a FittedProbe, found {type(probe).__name__}")
+        instance(encoder, Encoder, "encoder")
+        instance(probe, FittedProbe, "probe")
+        check_kind(bool, check_weights=check_weights)
+        check_kind(str, pooling=pooling)
         layer = whole_number(layer, "layer")
         encoder.check_layers([layer])
         encoder.check_poolings([pooling])
@@ -160,7 +162,7 @@ class ModelHead(_Predictions):
     Args:
         encoder: Of such a checkpoint.
         class_names: The dataset's classes, in its order; the checkpoint's own when None.
-        head_classes: What the dataset calls the classes of the head: a name for each logit, or for each name of the
+        head_classes: The dataset's names for the classes of the head: a name for each logit, or for each name of the
             checkpoint's (`{"NEGATIVE": "0", "POSITIVE": "1"}`); as the checkpoint names them when None.
 
     Raises:
@@ -180,6 +182,7 @@ class ModelHead(_Predictions):
         *,
         head_classes: Sequence[str] | Mapping[str, str] | None = None,
     ) -> None:
+        instance(encoder, Encoder, "encoder")
         if not encoder.is_classifier:
             raise InputError(f"{encoder.name} has no classification head; name a *ForSequenceClassification checkpoint")
         problem = getattr(encoder.config, "problem_type", None)
@@ -189,7 +192,7 @@ class ModelHead(_Predictions):
             raise InputError(f"the head of {encoder.name} has one output, a number (regression), and no classes")
         self.encoder = encoder
         own = encoder.class_names if head_classes is None else renamed_classes(encoder.class_names, head_classes)
-        self.class_names = tuple(class_names or own)
+        self.class_names = tuple(own if class_names is None else text_list(class_names, "class_names"))
         self._order = head_order(own, self.class_names)
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
@@ -239,17 +242,6 @@ def head_fingerprint(head: Head) -> str:
     return digest.hexdigest()
 
 
-def check_encoder(encoder: object) -> None:
-    """Raise unless this is an `Encoder`.
-
-    Raises:
-        InputError: It is something else, as a model of transformers or a head.
-    """
-    if not isinstance(encoder, Encoder):
-        inner = "; give its encoder" if isinstance(getattr(encoder, "encoder", None), Encoder) else ""
-        raise InputError(f"encoder must be an Encoder, found {type(encoder).__name__}{inner}")
-
-
 def check_head(head: object) -> None:
     """Raise unless this is a classifier on top of an encoder.
 
@@ -288,7 +280,7 @@ def class_id(label: object, class_names: Sequence[str]) -> int:
     return choose("class", label, {name: i for i, name in enumerate(class_names)})  # type: ignore[arg-type]
 
 
-def class_ids(labels: object, class_names: Sequence[str], n: int, name: str = "labels") -> list[int]:
+def named_class_ids(labels: object, class_names: Sequence[str], n: int, name: str = "labels") -> list[int]:
     """(n,) ids of the classes of n texts, from names or ids: one for all, or a list, column or tensor of one a text.
 
     Raises:
@@ -327,7 +319,7 @@ def label_ids(labels: object, class_names: Sequence[str], n: int) -> NDArray[np.
         ids = np.array(entries)
         check_labels(ids, len(class_names))  # a number is an id, also where classes are called by numbers
         return ids.astype(np.int64)
-    return np.array(class_ids(entries, class_names, n), dtype=np.int64)
+    return np.array(named_class_ids(entries, class_names, n), dtype=np.int64)
 
 
 def _of_texts(head: Head, texts: Iterable[str], pairs: Iterable[str] | None, *, progress: bool) -> NDArray[np.float64]:

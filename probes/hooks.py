@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from probes.checks import InputError
+from probes.checks import InputError, short_repr
 
 Overwrite = Mapping[int, Callable[[Tensor], Tensor] | Tensor]
 """Layer -> what takes the place of its (batch, seq, hidden) states in the rest of the forward pass: a tensor of that
@@ -51,7 +51,7 @@ class LayerHooks:
             layers: In [0, n_layers]; with none, the pass runs to its end.
             found: Layer -> (batch, seq, hidden), filled by the pass.
             embeddings: (batch, seq, embedding) put in the place of the input embeddings, or None.
-            overwrite: What takes the place of the states of some layers: it is read, and goes on.
+            overwrite: Layer -> states that take the place of its own: they are read, and go on.
             pool: The model's pooler on (batch, hidden), done again where the last layer is overwritten.
         """
         if self.seq_first is None:
@@ -159,6 +159,22 @@ class LayerHooks:
         finally:
             hook.remove()
         return shapes == [(2, 1)]
+
+
+def overwritten_layers(overwrite: Overwrite | None) -> tuple[int, ...]:
+    """The layers whose states are overwritten.
+
+    Raises:
+        InputError: `overwrite` is no mapping of layers to tensors or functions.
+    """
+    if overwrite is None:
+        return ()
+    if not isinstance(overwrite, Mapping):
+        raise InputError(f"overwrite must be a mapping of layers to tensors, found {type(overwrite).__name__}")
+    for layer, states in overwrite.items():
+        if not isinstance(states, Tensor) and not callable(states):
+            raise InputError(f"overwrite of layer {layer!r} must be a tensor or a function, found {short_repr(states)}")
+    return tuple(overwrite)
 
 
 def check_read(layers: Sequence[int], overwritten: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from probes.attribution import entries_of, logits_of, number_of
 from probes.baselines import AUTO, Pool
-from probes.checks import MOST_SEED, InputError, choose, instances, whole_number
+from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.encoder import Encoder
 from probes.extraction import token_budget
 from probes.faithfulness import encode_again
@@ -27,6 +27,7 @@ from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.results import Attribution
 from probes.runners import runners
+from probes.sequences import instances
 from probes.tokens import Encoded
 from probes.uninformed import resolved_baseline
 
@@ -119,7 +120,7 @@ def infidelity(
 
 
 def _baselines(head: Head, attributions: Sequence[Attribution], named: str | None) -> list[str]:
-    """What takes the place of each attribution's tokens; `auto` is worked out once."""
+    """The replacement of each attribution's tokens; `auto` is worked out once."""
     resolved: dict[tuple[str, bool], str] = {}
     found = []
     for a in attributions:

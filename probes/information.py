@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, class_ids, finite_features
+from probes.checks import InputError, check_same_length
 from probes.classifiers import DEFAULT_CS, PROBES, Fitter, Probe, majority
-from probes.logistic import FittedProbe, check_penalties, score
+from probes.logistic import FittedProbe, score
 from probes.places import Place
+from probes.sequences import check_penalties, class_ids, finite_features
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Ends of the blocks, as shares of the examples."""

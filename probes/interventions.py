@@ -1,7 +1,6 @@
-"""Encoded is not used: states of a layer are changed, the forward pass goes on, and the head says what it then sees.
+"""Encoded is not used: states of a layer are changed, and the head reads what the forward pass makes of them.
 
-What the head loses by it is lost through the changed vectors only: it may find the same again in other tokens.
-"""
+The head loses what the changed vectors alone held: it may find the same again in other tokens."""
 
 from __future__ import annotations
 
@@ -16,15 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, choose, text_lists, whole_number
+from probes.checks import InputError, choose, instance, whole_number
 from probes.encoder import Encoder
 from probes.erasure import Erasure, Erasures, erased
 from probes.extraction import batches, token_budget
-from probes.heads import Head, check_encoder, check_head, label_ids, log_probs
+from probes.heads import Head, check_head, label_ids, log_probs
 from probes.places import Point
 from probes.pooling import LayerStates
 from probes.precision import on_float64_device
 from probes.runners import runners
+from probes.sequences import text_lists
 from probes.tokens import Batch
 from probes.uncertainty import mean_intervals
 
@@ -189,7 +189,7 @@ class MeanStates:
 
 def mean_states(encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | None = None) -> MeanStates:
     """Mean [CLS] and content states of every layer, by one forward pass a text that keeps no states."""
-    check_encoder(encoder)
+    instance(encoder, Encoder, "encoder")
     texts, pairs = text_lists(texts, pairs)
     layers = range(encoder.n_layers + 1)
 
@@ -227,7 +227,7 @@ def sample_states(
 
     The same states of the same texts at every layer.
     """
-    check_encoder(encoder)
+    instance(encoder, Encoder, "encoder")
     reads = choose("pooling", pooling, POSITIONS)
     texts, pairs = text_lists(texts, pairs)
     n, seed = whole_number(n, "n", least=1), whole_number(seed, "seed")

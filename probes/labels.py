@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Number
+from typing import Any
 
-from probes.checks import InputError, unknown
-from probes.sequences import as_list, described
+from probes.checks import InputError, short_repr, unknown
+from probes.sequences import item_list
 
 MOST_NAMED = 5
 """Names that a sentence lists before it says `and others`."""
@@ -16,6 +17,8 @@ LARGEST_EXACT = 2**53
 """From here on a number with a point or an exponent may stand for several whole numbers."""
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """A surrogate that stands alone, which no encoding can write."""
+CONTAINERS = (bytes, list, tuple, dict, set, frozenset)
+"""Types that hold several values, or none that is text."""
 UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
 """Letters and marks that Unicode has drawn as nothing: joiners, fillers, variation selectors."""
 
@@ -56,7 +59,7 @@ def check_value(value: object, kind: str, name: str, *, containers: tuple[type, 
     has_text = type(value).__str__ is not object.__str__ or type(value).__repr__ is not object.__repr__
     if isinstance(value, containers) or hasattr(value, "shape") or callable(value) or not has_text:
         article = "an" if kind[0] in "aeiou" else "a"
-        raise InputError(f"{name} is {described(value)}; {article} {kind} is one value, as a name or a number")
+        raise InputError(f"{name} is {short_repr(value)}; {article} {kind} is one value, as a name or a number")
     if isinstance(value, str) and HALF_CHARACTER.search(value):
         raise InputError(f"{name} holds half of a character ({value!r})"[:200])
 
@@ -73,9 +76,9 @@ def label_codes(values: object, task: str, names: Sequence[str] | None = None) -
     Raises:
         InputError: A label is missing, or is no value that can be a class, or is not among the names.
     """
-    labels = as_list(values, f"labels of {task!r}")
+    labels = item_list(values, f"labels of {task!r}", "labels")
     for row, label in enumerate(labels):
-        check_value(label, "label", f"label {row} of {task!r}", containers=(bytes, list, tuple, dict, set, frozenset))
+        check_value(label, "label", f"label {row} of {task!r}", containers=CONTAINERS)
         if label == label and is_fraction(label):
             raise InputError(
                 f"label {row} of {task!r} is {label!r}; layerprobe classifies, it does not regress: put numbers into "
@@ -118,13 +121,41 @@ def as_class_names(names: object, task: str) -> tuple[str, ...]:
     Raises:
         InputError: One is missing or stands twice.
     """
-    found = [class_name(name) for name in as_list(names, f"class names of {task!r}")]
+    entries = item_list(names, f"class names of {task!r}", "names")
+    for i, entry in enumerate(entries):
+        check_value(entry, "class name", f"class name {i} of {task!r}", containers=CONTAINERS)
+    found = [class_name(entry) for entry in entries]
     for i, name in enumerate(found):
         if name is None:
             raise InputError(f"class name {i} of {task!r} is missing")
         if name in found[:i]:
             raise InputError(f"the class name {name!r} of {task!r} stands for two classes")
     return tuple(name for name in found if name is not None)
+
+
+def by_column(values: Any) -> dict[str, Any]:
+    """Label column -> its values; `label` where one column stands alone."""
+    if isinstance(values, Mapping):
+        return dict(values)
+    if hasattr(values, "columns") and hasattr(values, "__getitem__"):  # a table of pandas'
+        return {str(column): values[column] for column in values.columns}
+    return {"label": values}
+
+
+def text_names(values: object, what: str) -> tuple[str, ...]:
+    """Groups or input types as text, none missing."""
+    if type(values) is tuple and all(type(value) is str for value in values):
+        return values
+    listed = item_list(values, f"{what}s")
+    for row, value in enumerate(listed):
+        check_value(value, what, f"{what} {row}", containers=(list, dict, set))
+    names = []
+    for row, value in enumerate(listed):
+        name = class_name(value)
+        if name is None:
+            raise InputError(f"{what} {row} is missing")
+        names.append(name)
+    return tuple(names)
 
 
 def sort_names(values: Iterable[str]) -> tuple[str, ...]:

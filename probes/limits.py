@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from probes.checks import InputError
+from probes.checks import InputError, short_repr
 
 UNLIMITED = 512
 """Tokens read of a text where neither model nor tokenizer states a limit: what most such models were trained on."""
@@ -72,8 +72,8 @@ def length_read(name: str, most: int | None, asked: int | None, usual: int | Non
     Args:
         name: How messages call the model.
         most: From `limit`.
-        asked: What the user asks for; None for the usual length.
-        usual: What the checkpoint says is usual; the most it can read when None.
+        asked: Length that the user asks for; None for the usual one.
+        usual: Length that the checkpoint states as usual; the most it can read when None.
 
     Raises:
         InputError: The length asked for is no whole number, or one that the model cannot read; or the model, or the
@@ -90,7 +90,7 @@ def length_read(name: str, most: int | None, asked: int | None, usual: int | Non
         return min(usual or most or UNLIMITED, most or MOST)
     bound = most or MOST
     if not isinstance(asked, int) or isinstance(asked, bool) or not LEAST <= asked <= bound:
-        raise InputError(f"max_length must lie in [{LEAST}, {bound}] for {name}, found {asked!r}")
+        raise InputError(f"max_length must lie in [{LEAST}, {bound}] for {name}, found {short_repr(asked)}")
     return asked
 
 

@@ -28,7 +28,7 @@ def locked(file: Path, purpose: str) -> Iterator[None]:
 
     Args:
         file: In a folder that exists.
-        purpose: What another process is doing if it holds the file, for the message: `writing to 'out'`.
+        purpose: Work of another process that holds the file, for the message: `writing to 'out'`.
 
     Raises:
         InputError: Another process holds it, or something else stands under its name.

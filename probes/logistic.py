@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_labels, check_same_length, class_ids, feature_array, finite_features
+from probes.checks import InputError, check_fields, check_same_length, finite_number, whole_number
+from probes.sequences import check_labels, check_penalties, class_ids, feature_array, finite_features
 
 if TYPE_CHECKING:
     from probes.solver import Design, Solution
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 64
 """Columns of weights that are fitted together; from there on the products of matrices gain no more."""
 
+MOST_CLASSES = 2**24
+"""Classes that a probe can have: the weights of more would fill the memory."""
 SCORED = 2**20
 """Logits held while several probes are scored."""
 CHUNK = 256
@@ -51,7 +54,8 @@ class FittedProbe:
     """Fingerprint of the encoder whose features it was fitted on, where that is known: see `Encoder.fingerprint`."""
 
     def __post_init__(self) -> None:
-        shapes = np.shape(self.weight), np.shape(self.bias), np.shape(self.center) if self.center is not None else None
+        check_fields(self)
+        shapes = self.weight.shape, self.bias.shape, None if self.center is None else self.center.shape
         fit = len(shapes[0]) == 2 and shapes[1] == shapes[0][:1] and shapes[2] in (None, shapes[0][1:])
         if not fit:
             raise InputError(
@@ -103,6 +107,8 @@ class LogisticProbe:
 
     def __post_init__(self) -> None:
         check_penalties((self.c,))
+        whole_number(self.max_iter, "max_iter", least=1)
+        finite_number(self.tol, "tol")
 
     def fit(
         self, features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], *, n_classes: int
@@ -208,8 +214,7 @@ class LogisticFitter:
         return [found[i] for i in range(len(labels))]
 
     def _check(self, labels: NDArray[np.integer[Any]], n_classes: int) -> None:
-        if not isinstance(n_classes, int | np.integer) or n_classes < 1:
-            raise InputError(f"n_classes must be 1 or more, found {n_classes!r}")
+        whole_number(n_classes, "n_classes", least=1, most=MOST_CLASSES)
         check_same_length(features=self.design.z, labels=labels)
         check_labels(labels, n_classes)
 
@@ -263,19 +268,6 @@ class LogisticFitter:
             weight, bias, shown, n_classes, c, logits=logits, converged=solution.converged, center=center
         )
         return replace(probe, prior=tuple((counts / max(1, counts.sum())).tolist()))
-
-
-def check_penalties(cs: Any) -> None:
-    """Raise unless all of `cs`, inverse penalty strengths, are finite numbers above 0.
-
-    Raises:
-        InputError: One is not, or there is none.
-    """
-    if isinstance(cs, str) or not len(cs):
-        raise InputError(f"no penalty strength was given to choose from; cs must be numbers above 0, found {cs!r}")
-    for c in cs:
-        if isinstance(c, str) or not 0 < c < float("inf"):
-            raise InputError(f"an inverse penalty strength must be a finite number above 0, found {c!r}")
 
 
 def _together(n_classes: int) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_labels, check_same_length, class_ids, feature_array, plain_array
+from probes.checks import InputError, check_same_length
+from probes.sequences import check_labels, class_ids, feature_array, plain_array
 
 BINS = 15
 """Of the calibration error."""

@@ -1,4 +1,4 @@
-"""What lies in a model's folder: which file is missing from it, and what a sentence-transformers folder adds to it."""
+"""Contents of a model's folder: files that are missing, and the additions of sentence-transformers."""
 
 from __future__ import annotations
 
@@ -136,18 +136,18 @@ def _read_json(path: Path) -> object:
 
 @dataclass(frozen=True)
 class SentenceTransformer:
-    """What a sentence-transformers folder adds to the transformers model in it."""
+    """Additions of a sentence-transformers folder to the transformers model in it."""
 
     subfolder: str = ""
     """Where it keeps the model: in itself, or, of old, in a folder within."""
     max_seq_length: int | None = None
     """Tokens that it reads of a text; None where it leaves that to the model."""
     notes: tuple[str, ...] = ()
-    """What it does to a text or to its vector that is left out here."""
+    """Steps on a text or its vector that are left out here."""
 
 
 def sentence_transformer(name: str, read_json: Callable[[str], object]) -> SentenceTransformer | None:
-    """What the folder of a sentence-transformers model says of it; None where it is of no such model.
+    """Settings in the folder of a sentence-transformers model; None for any other folder.
 
     Args:
         name: How messages call the model.

@@ -9,19 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import (
-    InputError,
-    check_labels,
-    check_same_length,
-    choose,
-    class_ids,
-    finite_features,
-    plain_array,
-    text_list,
-    unknown,
-)
+from probes.checks import InputError, check_same_length, choose, unknown
 from probes.classifiers import Fitter, Selection
 from probes.labels import sort_names
+from probes.sequences import check_labels, class_ids, finite_features, item_list, plain_array, text_list
 
 
 class LayerFeatures(Protocol):
@@ -132,7 +123,11 @@ def ready(
     for task in first.labels:
         if class_names is not None:
             choose("label column with class names", task, class_names)
-        given = None if class_names is None else tuple(map(str, class_names[task]))
+        given = (
+            None
+            if class_names is None
+            else tuple(map(str, item_list(class_names[task], f"class_names of {task!r}", "names")))
+        )
         columns = {name: plain_array(s.labels[task], name=f"{name} labels of {task!r}") for name, s in splits.items()}
         if not all(map(len, columns.values())):
             raise InputError("a split has no examples")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from probes.checks import InputError, choose
+from probes.checks import InputError, check_fields, choose
 from probes.digests import OWN_VERSION, UnknownContentError, function_digest
 
 
@@ -29,6 +30,9 @@ class LayerStates:
     """(batch, seq) 1 on the special tokens that the tokenizer added."""
     pooler: Callable[[Tensor], Tensor] | None = None
     """The model's trained head, (batch, hidden) -> (batch, hidden); None where the model has none."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def cls(states: LayerStates) -> Tensor:
@@ -83,6 +87,15 @@ def last(states: LayerStates) -> Tensor:
     return _at(states.hidden, seq - 1 - states.mask.flip(1).argmax(dim=1))
 
 
+def apply_pooler(base: Any, pooler: Any, first: Tensor) -> Tensor:
+    """(batch, hidden) the output of a model's own pooler for [CLS] vectors (batch, hidden)."""
+    # Families pool position 0 of a sequence, so their sequence is [CLS] alone, wherever it stood.
+    first = first.to(next(pooler.parameters()).dtype)
+    if isinstance(pooler, nn.Linear):  # ALBERT keeps the layer and its activation apart
+        return base.pooler_activation(pooler(first))  # type: ignore[no-any-return]
+    return pooler(first.unsqueeze(1))  # type: ignore[no-any-return]
+
+
 def never_trained(pooler: nn.Module) -> bool:
     """True for a bias of exact zeros, which initialisation leaves and training does not."""
     biases = [parameter for name, parameter in pooler.named_parameters() if name.endswith("bias")]
@@ -114,7 +127,7 @@ BUILT_IN = dict(POOLINGS)
 
 
 def pooling_identity(name: str) -> str:
-    """What the vectors of a pooling are kept under: its name, and the digest of its function if that is not ours.
+    """The key of a pooling's stored vectors: its name, and the digest of its function if that is not ours.
 
     Raises:
         InputError: There is no such pooling, its name cannot be a file's, or its function refers to something that

@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
+from probes.checks import check_kind
+
 LONG = 2.0
 """Seconds after which a stage shows a bar of its own in a terminal."""
 REPEAT = 60.0
@@ -20,7 +22,7 @@ REPEAT = 60.0
 
 
 class Bar(Protocol):
-    """What counts the units that are done."""
+    """Counts the units that are done."""
 
     n: Any
 
@@ -40,10 +42,11 @@ def progress_bar(total: int, description: str, unit: str = "text", *, shown: boo
 
     Args:
         total: Units in all.
-        description: What is computed, in a few words.
-        unit: What is counted.
+        description: The computation, in a few words.
+        unit: Noun of the units.
         shown: Show it.
     """
+    check_kind(bool, progress=shown)
     reported = _stages.get()
     if reported is None or not shown:
         from tqdm.auto import tqdm
@@ -97,7 +100,7 @@ def keep(unit: str, counts: Callable[[], tuple[int, int]]) -> None:
     """Register what an interruption leaves behind for the next run.
 
     Args:
-        unit: What is counted, in the singular.
+        unit: Noun of the units, in the singular.
         counts: How many are kept, of how many; asked for when the analysis is interrupted.
     """
     reported = _stages.get()
@@ -112,7 +115,7 @@ class Stages:
         self.stream, self.n_stages = stream, n_stages
         self.begun = 0
         self.labels: list[str] = []
-        """Of the stages that are open, the outermost first."""
+        """One for each open stage, the outermost first."""
         self.failed = ""
         """The stage that an exception ended, the innermost, until the next begins."""
         self.remains: dict[tuple[str, str], list[Callable[[], tuple[int, int]]]] = {}
@@ -120,7 +123,7 @@ class Stages:
         self._terminal = stream is not None and stream.isatty()
 
         self.notices: list[str] = []
-        """What was shown beside the stages."""
+        """The bar that stood beside the stages."""
 
     @property
     def label(self) -> str:
@@ -133,7 +136,7 @@ class Stages:
         self._write(f"note: {text}")
 
     def kept(self) -> str:
-        """What an interruption leaves behind for the next run, as a phrase."""
+        """The work that an interruption leaves for the next run, as a phrase."""
         phrases = []
         for (label, unit), parts in self.remains.items():
             counts = [part() for part in parts]

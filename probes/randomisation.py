@@ -19,11 +19,12 @@ from torch import nn
 from probes.agreement import spearman
 from probes.attribution import MAX_STEPS, TOLERANCE, attribute
 from probes.checkpoints import build_untrained
-from probes.checks import MOST_SEED, text_list, text_lists, whole_number
+from probes.checks import MOST_SEED, whole_number
 from probes.encoder import Encoder
 from probes.heads import Head, check_head
 from probes.progress import progress_bar
 from probes.results import Attribution
+from probes.sequences import text_list, text_lists
 from probes.uninformed import resolved_baseline
 
 INTACT = "intact"

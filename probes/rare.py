@@ -26,7 +26,7 @@ def class_counts(parts: Iterable[Labels], names: Mapping[str, Sequence[str]]) ->
 def without_rare(
     parts: Mapping[str, Labels], names: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, NDArray[np.int64]], dict[str, tuple[str, ...]], list[str]]:
-    """What is left without the texts of classes that have one text, until no class of any column has one.
+    """The data without the texts of classes that have one text, until no class of any column has one.
 
     Args:
         parts: Split -> labels of what was given for it.

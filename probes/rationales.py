@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, instances, whole_number
+from probes.checks import InputError, check_same_length, whole_number
 from probes.metrics import average_precision
 from probes.results import Attribution
+from probes.sequences import instances
 
 Span = tuple[int, int]
 """First and last + 1 character of the first text."""

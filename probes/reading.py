@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from probes.checks import MOST_SEED, InputError, whole_number
+from probes.checks import MOST_SEED, InputError, as_path, check_kind, short_repr, whole_number
 from probes.classes import note_numbers
 from probes.data import Splits, TextDataset, make_splits
 from probes.rows import (
@@ -25,7 +25,7 @@ from probes.rows import (
     tasks_of_lists,
     valid_rows,
 )
-from probes.sequences import as_list, described
+from probes.sequences import names_list
 from probes.sources import Source, load_table, split_names
 
 __all__ = ["Source", "read_splits", "split_names"]
@@ -74,14 +74,16 @@ def read_splits(
             not in its text, a task has one class only or a class with one text, a task's labels are fractions, no class
             of a source is one of the training texts, or there are too few groups to hold a split out.
     """
-    columns = (labels,) if isinstance(labels, str) else tuple(as_list(labels, "labels"))
-    wanted = Columns(text, pair, columns, group, control, rationales)
+    wanted = Columns(text, pair, tuple(names_list(labels, "labels")), group, control, rationales)
     _check_names(wanted)
+    check_kind(bool, drop_invalid=drop_invalid, drop_rare=drop_rare, fold=fold)
     limit = None if limit is None else whole_number(limit, "limit", least=1)
-    rng = np.random.default_rng(whole_number(seed, "seed", most=MOST_SEED))
+    seed = whole_number(seed, "seed", most=MOST_SEED)
+    rng = np.random.default_rng(seed)
     named = {"train": train, "validation": validation, "test": test}
-    given = {name: source for name, source in named.items() if source is not None or name == "train"}
-    sources = {name: _as_source(source, name) for name, source in given.items()}
+    sources = {
+        name: _as_source(source, name) for name, source in named.items() if source is not None or name == "train"
+    }
     notes: list[str] = []
     whole: dict[str, Rows] = {}
     for name, source in sources.items():
@@ -127,30 +129,30 @@ def read_splits(
         raise InputError(f"{error}; the limit leaves {' and '.join(drawn)}: raise it") from error
 
 
-def _as_source(source: object, name: str) -> Source:
+def _as_source(source: Source | str | PathLike[str] | None, name: str) -> Source:
     if isinstance(source, Source):
         return source
     if not isinstance(source, str | PathLike):
         raise InputError(
-            f"{name} must be a path or a Source, found {described(source)}; texts in memory go to TextDataset.of and "
+            f"{name} must be a path or a Source, found {short_repr(source)}; texts in memory go to TextDataset.of and "
             "make_splits"
         )
-    return Source(fspath(source))
+    return Source(fspath(as_path(source, name=name)))
 
 
 def _check_names(wanted: Columns) -> None:
     """Raise where a column has no name, or none is one of labels."""
     if not wanted.labels:
         raise InputError("name at least one label column")
-    if wanted.text == wanted.pair:
-        raise InputError(f"the column {wanted.text!r} is named for the texts and for their second texts; name two")
     names = [("text", wanted.text), ("pair", wanted.pair), ("group", wanted.group), ("control", wanted.control)]
     names += [("rationales", wanted.rationales), *(("labels", label) for label in wanted.labels)]
     for option, name in names:
-        if name is not None and not isinstance(name, str):
-            raise InputError(f"{option} must be the name of a column, found {name!r}")
+        if not isinstance(name, str) and (name is not None or option == "text"):
+            raise InputError(f"{option} must be the name of a column, found {short_repr(name)}")
         if name == "":
             raise InputError(f"the column named by {option!r} is ''; name a column, or give it a name in the file")
+    if wanted.text == wanted.pair:
+        raise InputError(f"the column {wanted.text!r} is named for the texts and for their second texts; name two")
 
 
 def _dataset(rows: Rows, names: Mapping[str, Sequence[str]], source: Source) -> TextDataset:

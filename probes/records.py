@@ -16,7 +16,7 @@ class _MoreThanOneError(InputError):
 
 
 def kind_of(value: object) -> str:
-    """What a message calls a value."""
+    """The name of a value in a message."""
     return "nothing" if value is None else KINDS.get(type(value), type(value).__name__)
 
 
@@ -27,7 +27,7 @@ def read_records(
 
     Args:
         text: The file.
-        source: What messages call it.
+        source: The file's name in messages.
         columns: Those to read, where they exist.
         lines: Whether a single object is a row; else it is a table, column by column.
 

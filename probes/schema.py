@@ -1,4 +1,4 @@
-"""What the tables and claims of a result hold: columns, kinds of cells, keys that no two rows share, outcomes.
+"""Schema of the tables and claims of a result: columns, kinds of cells, keys that no two rows share, outcomes.
 
 A table or a claim that is not listed here is read as it is: a result may hold more than this version knows.
 """
@@ -157,7 +157,7 @@ def check_table(name: str, table: pd.DataFrame, n_layers: int) -> pd.DataFrame:
     Returns the table, its columns of numbers that hold nothing at all as numbers that are missing.
 
     Args:
-        name: Of the table.
+        name: Name of the table.
         table: Its rows.
         n_layers: Layers of the model.
 
@@ -314,7 +314,7 @@ def _check_number(kind: str, name: str, value: Any, n_layers: int) -> None:
 
 @cache
 def _kind_of(kind: str, name: str) -> str | None:
-    """What a claim's number is, by its name, of `poolings` by its end; None where the page does not read it."""
+    """The kind of a claim's number, by its name, of `poolings` by its end; None where the page does not read it."""
     if kind == "poolings":
         return "layer" if name.endswith("_layer") else "share" if name.endswith("_accuracy") else None
     return _OWN_KINDS.get((kind, name)) or _KINDS.get(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import side_of_zero
+from probes.checks import check_kind, side_of_zero
 from probes.classifiers import Selection
 from probes.logistic import FittedProbe
 from probes.metrics import confusion, per_class
@@ -80,6 +80,11 @@ class Sweep:
     notes: tuple[str, ...] = ()
     studies: Mapping[str, Mapping[tuple[str, Point], Any]] = field(default_factory=dict)
     """Study -> label column and point -> what it found there."""
+
+    def __post_init__(self) -> None:
+        check_kind(Mapping, tasks=self.tasks, studies=self.studies)
+        check_kind(str, model=self.model)
+        check_kind(tuple, notes=self.notes)
 
     def __repr__(self) -> str:
         counts = {"label column": len(self.tasks), "site": sum(len(task.selections) for task in self.tasks.values())}

@@ -1,4 +1,4 @@
-"""What holds a result together: the parts of `result.json`, and a digest of every file."""
+"""The seal of a result: the parts of `result.json`, and a digest of every file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probes.typed import MisfitError, fits, misfit, typed
 RESERVED = (SUMMARY, TABLES, ATTRIBUTIONS, *REDRAWN)
 """Names in the folder that no further file can have."""
 LARGEST_SIZE = 1e12
-"""What no size, and no number of seconds, exceeds."""
+"""Bound of every size, and of every number of seconds."""
 
 
 @contextmanager

@@ -1,72 +1,265 @@
-"""Sequences of any library, as Series, arrays, tensors and generators, made lists of plain Python values."""
+"""Sequences and arrays of any library, made lists and arrays of the library's own: the one door for all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, class_ids
+from probes.checks import InputError, check_same_length, first_line, short_repr
 
-TO_LIST = ("tolist", "to_list", "to_pylist")
+T = TypeVar("T")
+
+TO_LIST = ("to_pylist", "tolist", "to_list")
 """Methods that arrays, tensors, Series, Indexes and Arrow columns have; a Series' own index plays no part in them."""
 
 
-def as_list(values: object, name: str) -> list[Any]:
-    """The items in their order, numbers of other libraries as Python's.
+def item_list(values: object, name: str, kind: str = "values") -> list[Any]:
+    """The items as a new list in their order, numbers of other libraries as Python's, missing ones of pandas as None.
 
     Args:
-        values: Anything with items in an order.
-        name: What an error calls it.
+        values: Any sequence that `raw_items` takes.
+        name: The argument's name in messages, a plural.
+        kind: The kind of its items in messages, a plural.
 
     Raises:
-        InputError: It has no items, or they have no order.
+        InputError: It is a single value, has no order, or has several columns.
     """
-    if isinstance(values, str | bytes | Mapping | set | frozenset) or hasattr(values, "columns"):
-        hint = "; name one column of it" if hasattr(values, "columns") or isinstance(values, Mapping) else ""
-        raise InputError(f"{name} must be a sequence, found {_kind(values)}{hint}")
+    return [plain_item(item) for item in raw_items(values, name, kind)]
+
+
+def raw_items(values: object, name: str, kind: str) -> list[Any]:
+    """The items as a new list in their order, each as its sequence gives it.
+
+    Args:
+        values: A list, tuple, generator, one-dimensional array, tensor, pandas Series of any index, pandas Index,
+            column of a dataset, or any other ordered iterable.
+        name: The argument's name in messages, a plural.
+        kind: The kind of its items in messages, a plural.
+
+    Raises:
+        InputError: It is a single value, has no order, or has several columns.
+    """
+    wanted = f"{name} must be a list of {kind}"
+    if isinstance(values, str | bytes):
+        raise InputError(f"{wanted}, found a single one ({short_repr(values)}); put it into a list")
+    n_axes = len(getattr(values, "shape", (0,)))
+    if isinstance(values, Mapping | Set) or n_axes > 1:
+        shape = f" with {n_axes} axes" if n_axes > 1 else ""
+        raise InputError(f"{wanted}, found a {type(values).__name__}{shape}; name one column of it")
+    if n_axes == 0 or isinstance(values, type) or not hasattr(values, "__iter__"):
+        raise InputError(f"{wanted}, found {short_repr(values)}")
     for method in TO_LIST:
         if hasattr(values, method):
             values = getattr(values, method)()
             break
-    if not isinstance(values, Iterable):
-        raise InputError(f"{name} must be a sequence, found {_kind(values)}")
-    return [_plain(value) for value in values]
+    return list(values)
 
 
-def as_ids(values: object, name: str) -> NDArray[np.integer[Any]]:
-    """The items as an array of class ids, whose range is not looked at.
+def plain_item(item: Any) -> Any:
+    """A number of NumPy's or PyTorch's as Python's, a missing value of pandas' as None; anything else as it is."""
+    if type(item) is str:
+        return item
+    if type(item).__name__ == "NAType":  # it compares to nothing, itself included
+        return None
+    if hasattr(item, "item") and getattr(item, "ndim", 0) == 0:
+        return item.item()
+    return item
+
+
+def text_list(texts: Iterable[object], name: str = "texts", *, first: int = 0) -> list[str]:
+    """The texts as a new list of `str`, in the order in which they are iterated over.
+
+    Args:
+        texts: Any sequence that `raw_items` takes.
+        name: The argument's name in messages, a plural.
+        first: Number of the first text in messages: these may be a part of a longer list.
 
     Raises:
-        InputError: It is no sequence of whole numbers.
+        InputError: It is a single text, has no order or several columns, or an entry is not a text.
     """
-    return class_ids(values if hasattr(values, "__len__") else as_list(values, name), name=name)
+    strings = raw_items(texts, name, "texts")
+    for row, text in enumerate(strings):
+        if type(text) is not str:
+            if not isinstance(text, str):
+                decode = "; decode it first" if isinstance(text, bytes) else ""
+                raise InputError(f"{name.removesuffix('s')} {first + row} is {short_repr(text)}, not text{decode}")
+            strings[row] = str(text)  # a subclass of str
+    return strings
 
 
-def described(value: object) -> str:
-    """A value that is not what it should be, in a few words."""
-    if value is None or isinstance(value, bool | int | float):
-        return repr(value)
-    return _kind(value)
+def text_lists(texts: Iterable[object], pairs: Iterable[object] | None) -> tuple[list[str], list[str] | None]:
+    """Texts and their second texts as two lists of one length.
+
+    Raises:
+        InputError: One is no list of texts, or their lengths differ.
+    """
+    first, second = text_list(texts), None if pairs is None else text_list(pairs, "pairs")
+    check_same_length(texts=first, pairs=second)
+    return first, second
 
 
-def _plain(value: Any) -> Any:
-    """A number of numpy's or PyTorch's as Python's, a missing value of pandas' as None."""
-    if type(value) is str:
-        return value
-    if type(value).__name__ == "NAType":  # it compares to nothing, itself included
-        return None
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        return value.item()
-    return value
+def names_list(names: Iterable[str] | str, name: str) -> list[str]:
+    """Names as a list of texts; one name stands for a list of it.
+
+    Raises:
+        InputError: An entry is not text, or there is no list.
+    """
+    return [names] if isinstance(names, str) else text_list(names, name)
 
 
-def _kind(value: object) -> str:
-    if isinstance(value, str):
-        return f"the text {value[:20]!r}"
-    if value is None or isinstance(value, bytes):
-        return "None" if value is None else "bytes"
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+def layer_list(layers: Iterable[int] | int) -> list[int]:
+    """Layers as a list; one layer stands for a list of it.
+
+    Raises:
+        InputError: It is no list. Whether a model has such layers is not looked at.
+    """
+    return [layers] if isinstance(layers, int | str) else item_list(layers, "layers", "whole numbers")
+
+
+def check_penalties(cs: Any) -> None:
+    """Raise unless all of `cs`, inverse penalty strengths, are finite numbers above 0.
+
+    Raises:
+        InputError: One is not, or there is none.
+    """
+    strengths = [] if isinstance(cs, str) else item_list(cs, "cs", "inverse penalty strengths")
+    if not strengths:
+        raise InputError(
+            f"no penalty strength was given to choose from; cs must be numbers above 0, found {short_repr(cs)}"
+        )
+    for c in strengths:
+        is_number = isinstance(c, int | float) and not isinstance(c, bool)
+        if not is_number or not 0 < c < float("inf"):
+            raise InputError(f"an inverse penalty strength must be a finite number above 0, found {short_repr(c)}")
+
+
+def instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:
+    """The values as a new list, where all of them are of one kind.
+
+    Raises:
+        InputError: It is no list, or an entry is something else.
+    """
+    if isinstance(values, kind):
+        raise InputError(f"{name} must be a list of {kind.__name__}, found {kind.__name__}; put one into a list")
+    entries = item_list(values, name, kind.__name__)
+    for row, value in enumerate(entries):
+        if not isinstance(value, kind):
+            raise InputError(f"{name.removesuffix('s')} {row} is {short_repr(value)}, not {kind.__name__}")
+    return entries
+
+
+def plain_array(values: Any, *, name: str) -> NDArray[Any]:
+    """An array, list, generator, pandas object or tensor of any device as a NumPy array; copied only if need be.
+
+    Raises:
+        InputError: The rows have different lengths, or there are no rows at all.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "detach"):  # a tensor; NumPy has no bfloat16, and float32 holds all of it
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    if isinstance(values, Iterator):
+        values = list(values)
+    lacks_rows = isinstance(values, type) or not hasattr(values, "__len__")
+    if lacks_rows or isinstance(values, str | bytes | Mapping | Set):
+        raise InputError(f"{name} must be an array, found {type(values).__name__}")
+    if hasattr(values, "to_numpy"):
+        return np.asarray(values.to_numpy())
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be made an array: {first_line(error)}") from error
+
+
+def feature_array(
+    features: Any, *, name: str = "features", axes: str = "(examples, hidden)"
+) -> NDArray[np.floating[Any]]:
+    """(examples, hidden) features as float32 or float64, or as they are where they are of a smaller float type.
+
+    Raises:
+        InputError: They are not numbers, or not of two axes.
+    """
+    array = plain_array(features, name=name)
+    if array.dtype == object or array.dtype.kind in "biu":
+        try:
+            array = array.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{name} must be numbers: {first_line(error)}") from error
+    if array.dtype.kind != "f":
+        raise InputError(f"{name} must be numbers, found {array.dtype}")
+    if array.ndim != 2:
+        raise InputError(f"{name} must be {axes}, found shape {array.shape}")
+    return array
+
+
+def check_features(features: Any, *, name: str = "features") -> None:
+    """Raise unless `features` are an array of finite numbers shaped (examples, hidden)."""
+    if not isinstance(features, np.ndarray) or features.dtype.kind != "f":
+        dtype = features.dtype if isinstance(features, np.ndarray) else type(features).__name__
+        raise InputError(f"{name} must be an array of floats, found {dtype}")
+    if features.ndim != 2:
+        raise InputError(f"{name} must be (examples, hidden), found shape {features.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = features.sum()
+    if not np.isfinite(total):  # a sum is not finite where a value is not, and now and then where all are
+        finite = np.isfinite(features).all(axis=1)
+        if not finite.all():
+            raise InputError(not_finite(name, int(finite.argmin())))
+
+
+def finite_features(features: Any, *, name: str = "features") -> NDArray[np.floating[Any]]:
+    """(examples, hidden) features from an array, a list, a pandas table or a tensor.
+
+    Raises:
+        InputError: They are not finite numbers of two axes.
+    """
+    array = feature_array(features, name=name)
+    check_features(array, name=name)
+    return array
+
+
+def not_finite(name: str, row: int) -> str:
+    """The sentence for features of which one value is NaN or infinite."""
+    return f"{name} hold a value that is not finite, first in row {row}"
+
+
+def class_ids(labels: Any, *, name: str = "labels") -> NDArray[np.integer[Any]]:
+    """(examples,) integer class ids from an array, a list, a generator, a pandas column or a tensor of them.
+
+    Raises:
+        InputError: They are not whole numbers of one axis; their range is not looked at.
+    """
+    array = plain_array(labels, name=name)
+    if array.ndim != 1:
+        raise InputError(f"{name} must be one axis of class ids, found shape {array.shape}")
+    if not len(array):
+        return array.astype(np.int64)
+    if array.dtype == object and all(isinstance(label, int | np.integer) for label in array):
+        try:
+            array = array.astype(np.int64)
+        except OverflowError as error:
+            raise InputError(f"{name} must be class ids from 0, found {short_repr(max(array, key=abs))}") from error
+    if array.dtype == bool:
+        return array.astype(np.int64)
+    if array.dtype.kind in "UTSO":
+        label = short_repr(array.tolist()[0])
+        raise InputError(f"{name} must be class ids from 0, found {label}; give the names as class_names")
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be one axis of integers, found {array.dtype} with shape {array.shape}")
+    return array
+
+
+def check_labels(labels: Any, n_classes: int, *, name: str = "labels") -> None:
+    """Raise unless `labels` are an array of integer class ids in [0, n_classes)."""
+    if not isinstance(labels, np.ndarray):
+        raise InputError(f"{name} must be an array of class ids, found {type(labels).__name__}")
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(
+            f"{name} must be one axis of integers in [0, {n_classes}), found {labels.dtype} with shape {labels.shape}"
+        )
+    if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
+        raise InputError(f"{name} must lie in [0, {n_classes}), found {labels.min()} to {labels.max()}")

@@ -103,7 +103,7 @@ class Design:
     def fold(self, solution: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
         """(columns, hidden) weights, (columns,) biases, and (hidden,) what is subtracted from the features first.
 
-        That is the mean in float32; the biases hold what it loses by rounding.
+        It is the mean in float32; the biases hold what it loses by rounding.
         """
         folded = solution.weight.astype(np.float64) / self.scale
         return folded, solution.bias - folded @ (self.shift - self.center), self.center

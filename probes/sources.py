@@ -14,7 +14,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from probes.checks import InputError, first_line, unknown
+from probes.checks import InputError, first_line, short_repr, unknown
 from probes.decoding import decode_file
 from probes.delimited import read_delimited, separator_of
 from probes.records import read_records
@@ -34,13 +34,13 @@ class Source:
     subset: str | None = None
     split: str | None = None
     separator: str | None = None
-    """What separates the fields of a CSV or TSV file; what explains the file when None."""
+    """Separator of the fields of a CSV or TSV file; the one that explains the file when None."""
     encoding: str | None = None
-    """Of a CSV, TSV or JSON file; UTF-8 when None, or what its byte order mark says."""
+    """Encoding of a CSV, TSV or JSON file; when None UTF-8, or that of its byte order mark."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | PathLike):
-            raise InputError(f"the path of a source must be a path, found {self.path!r}")
+            raise InputError(f"the path of a source must be a path, found {short_repr(self.path)}")
         object.__setattr__(self, "path", fspath(self.path))
 
     def __str__(self) -> str:

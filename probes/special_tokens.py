@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from probes.checks import InputError
+
 NAMED_TOKENS = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 """Roles that a tokenizer gives to tokens which it, or the training of its model, places."""
 
@@ -34,6 +36,18 @@ def typed_tokens(tokenizer: Any) -> tuple[str, ...]:
         return ()
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     return tuple(sorted(special - set(placed_tokens(tokenizer))))
+
+
+def check_fast(tokenizer: Any) -> None:
+    """Raise unless a tokenizer knows which characters of a text each token stands for.
+
+    Raises:
+        InputError: It does not, or it is no tokenizer.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise InputError(
+            f"layerprobe needs a fast tokenizer (offsets into the text); {type(tokenizer).__name__} is not one"
+        )
 
 
 def text_tokenizer(tokenizer: Any) -> Any:

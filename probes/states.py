@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probes.checks import InputError, instances, text_lists
+from probes.checks import InputError
 from probes.encoder import Encoder
 from probes.extraction import batches, token_budget
-from probes.heads import ProbeHead, class_ids
+from probes.heads import ProbeHead, named_class_ids
 from probes.pooling import POOLINGS, LayerStates
 from probes.results import Attribution
 from probes.runners import runners
+from probes.sequences import instances, text_lists
 from probes.tokens import Encoded
 
 ROUNDING = 1e-4
@@ -96,7 +97,7 @@ def direct_scores(
             raise _not_linear(head.pooling)
         if head.class_names != heads[0].class_names:
             raise InputError("the probes have different classes; explain them one by one")
-    ids = class_ids(targets, heads[0].class_names, len(texts), "targets")
+    ids = named_class_ids(targets, heads[0].class_names, len(texts), "targets")
     encoded, found = encoder.encode(texts, pairs), [np.empty(0)] * len(texts)
     weights = [head.weight for head in heads]
 

@@ -25,9 +25,10 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from probes.checks import InputError, as_path, choose, not_finite
+from probes.checks import InputError, as_path, check_fields, choose, instance, unknown, whole_number
 from probes.pooling import pooling_identity
 from probes.replacing import put_in_place
+from probes.sequences import class_ids, names_list, not_finite
 
 if sys.platform != "win32":  # there a killed writer's file stays until the store is deleted
     import fcntl
@@ -40,6 +41,8 @@ FIRST_ROWS = 256
 PART = ".part"
 """Ending of a file that is being written."""
 
+MOST_SIZE = 2**48
+"""Texts or tokens that no store and no batch exceeds."""
 STORED_DTYPES: dict[str, type[np.floating[Any]]] = {"float32": np.float32, "float16": np.float16}
 
 
@@ -72,11 +75,8 @@ class Manifest:
     def __post_init__(self) -> None:
         choose("stored dtype", self.stored_dtype, STORED_DTYPES)
         for name in ("rows", "batch_tokens", "shard_rows", "first_rows"):
-            size = getattr(self, name)
-            if not isinstance(size, int) or isinstance(size, bool):
-                raise InputError(f"{name} must be a whole number, found {size!r}")
-            if size < 1:
-                raise InputError(f"{name} must be at least 1, found {size!r}")
+            if whole_number(getattr(self, name), name, least=1) > MOST_SIZE:
+                raise InputError(f"{name} must be at most {MOST_SIZE:,}, found {getattr(self, name):,}")
         if not self.layers:
             raise InputError("no layer is asked for; name at least one")
 
@@ -102,6 +102,9 @@ class FeatureStore:
     folder: Path
     manifest: Manifest
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     @classmethod
     def create(cls, folder: Path | str, manifest: Manifest) -> FeatureStore:
         """The store in `folder`, made now or left there by an earlier run.
@@ -115,6 +118,7 @@ class FeatureStore:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from error
+        instance(manifest, Manifest, "manifest")
         _clear_abandoned(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
@@ -154,6 +158,7 @@ class FeatureStore:
 
     def missing(self, poolings: Sequence[str]) -> tuple[int, ...]:
         """Shards that are not finished in every one of these poolings."""
+        poolings = names_list(poolings, "poolings")
         return tuple(shard for shard, _ in self.shards() if not all(self.has(pooling, shard) for pooling in poolings))
 
     def rows_done(self, poolings: Sequence[str]) -> int:
@@ -163,7 +168,7 @@ class FeatureStore:
 
     def has(self, pooling: str, shard: int) -> bool:
         """Whether this shard of this pooling is finished."""
-        return self._path(pooling, shard).exists()
+        return self._path(pooling, whole_number(shard, "shard")).exists()
 
     def write(self, pooling: str, shard: int, features: NDArray[np.float32], *, truncated: int) -> None:
         """Store (layers, rows, hidden) of one shard.
@@ -224,7 +229,8 @@ class FeatureStore:
             InputError: The store lacks that layer or pooling, or a shard of it; or a file was cut short, altered, or
                 written for another store or shard.
         """
-        choose("layer", str(layer), {str(i): i for i in self.manifest.layers})
+        if not isinstance(layer, int | np.integer) or layer not in self.manifest.layers:
+            raise InputError(unknown("layer", layer, self.manifest.layers))
         index, kind = self.manifest.layers.index(layer), STORED_DTYPES[self.manifest.stored_dtype]
         out = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
         for shard, rows in self.shards():
@@ -251,7 +257,8 @@ class FeatureStore:
 
     def layers(self, pooling: str, rows: NDArray[np.integer[Any]] | None = None) -> StoredLayers:
         """The features of one pooling as `sweep_probes` takes them: read layer by layer, when asked for."""
-        return StoredLayers(self, pooling, rows)
+        pooling_identity(pooling)  # refused at once, if at all
+        return StoredLayers(self, pooling, None if rows is None else class_ids(rows, name="rows"))
 
     @contextlib.contextmanager
     def _opened(self, pooling: str, shard: int) -> Iterator[tuple[BinaryIO, dict[str, Any]]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, choose, plain_array, unknown
+from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown, whole_number
 from probes.classifiers import (
     DEFAULT_CS,
     PROBES,
@@ -20,11 +20,12 @@ from probes.classifiers import (
     select_probe,
     uninformed,
 )
-from probes.logistic import check_penalties
+from probes.devices import usable_device
 from probes.metrics import METRICS
 from probes.places import Examples, Place, Point, Sample, Study, layer_features, ready
 from probes.progress import progress_bar
 from probes.scores import Sweep, TaskSweep
+from probes.sequences import check_penalties, feature_array, item_list, layer_list, names_list
 from probes.threads import abreast, side_by_side
 from probes.uncertainty import Predictions, bootstrap
 
@@ -90,7 +91,12 @@ def sweep_probes(
     """
     estimator = choose("probe", probe, PROBES)
     check_penalties(cs)
-    cs = sorted(cs)
+    cs, device = sorted(item_list(cs, "cs")), usable_device(device)
+    check_kind(int, folds=folds)
+    check_kind(Mapping | None, heads=heads, studies=studies)
+    seed, ineligible = whole_number(seed, "seed", most=MOST_SEED), names_list(ineligible, "ineligible")
+    for name, study in (studies or {}).items():
+        check_kind(Callable, **{f"the study {name!r}": study})
     splits = {"train": train, "test": test} | ({} if validation is None else {"validation": validation})
     splits, names = ready(splits, class_names)
     train, test, validation = splits["train"], splits["test"], splits.get("validation")
@@ -232,13 +238,13 @@ def _words(
 
 
 def _head(task: str, log_prob: Any, test: Examples, names: Mapping[str, tuple[str, ...]]) -> Predictions:
-    """What the model's own classifier says of the test examples."""
+    """Predictions of the model's own classifier for the test examples."""
     choose("label column of heads", task, names)
-    said = plain_array(log_prob, name=f"log probabilities of the head of {task!r}")
-    wanted = len(test.labels[task]), len(names[task])
-    if said.shape != wanted:
-        raise InputError(f"the head of {task!r} must have log probabilities of shape {wanted}, found {said.shape}")
-    return Predictions.of(said)
+    name, shape = f"log probabilities of the head of {task!r}", (len(test.labels[task]), len(names[task]))
+    array = feature_array(log_prob, name=name, axes=f"of shape {shape}")
+    if array.shape != shape:
+        raise InputError(f"the head of {task!r} must have log probabilities of shape {shape}, found {array.shape}")
+    return Predictions.of(array)
 
 
 def _layers(pooling: str, splits: Sequence[Examples], wanted: Sequence[int] | int | None) -> Sequence[int]:
@@ -250,11 +256,11 @@ def _layers(pooling: str, splits: Sequence[Examples], wanted: Sequence[int] | in
             known.append(tuple(features.keys()) if hasattr(features, "keys") else range(len(features)))
     if wanted is None and not known:
         raise InputError(f"the features of pooling {pooling!r} do not name their layers; say which by layers=")
-    asked = tuple(known[0]) if wanted is None else (wanted,) if isinstance(wanted, int) else tuple(wanted)
-    if not asked:
+    layers = list(known[0]) if wanted is None else layer_list(wanted)
+    if not layers:
         raise InputError("no layer is asked for; name at least one")
-    for there in known:
-        for layer in asked:
-            if layer not in there:
-                raise InputError(unknown("layer", layer, there))
-    return asked
+    for layers_of_split in known:
+        for layer in layers:
+            if not isinstance(layer, int | str) or layer not in layers_of_split:
+                raise InputError(unknown("layer", layer, layers_of_split))
+    return layers

@@ -30,7 +30,7 @@ _FLAGS = {"True": True, "False": False}
 
 @dataclass(frozen=True)
 class TableFormat:
-    """What CSV alone does not say of a table."""
+    """Facts on a table that CSV alone does not hold."""
 
     columns: tuple[tuple[str, str], ...]
     """Name and kind of each column, in order."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _thread = threading.local()
-"""Of each thread that works for another: `stops`, the events that end its work."""
+"""For each thread that works for another: `stops`, the events that end its work."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: nobody waits for what was being done

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_same_length, text_list
+from probes.checks import InputError, check_same_length, instance, short_repr
+from probes.sequences import class_ids, text_list
 from probes.special_tokens import NAMED_TOKENS, placed_ids
 
 
@@ -139,14 +140,40 @@ def check_tokens(tokenizer: Any, rows: int, name: str) -> None:
         )
 
 
-def check_one_length(encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]], family: str) -> None:
-    """Raise unless the rows have one length: the rule for a family to which padding is no padding."""
-    lengths = {len(encoded.ids[row]) for row in rows}
+def tiled(batch: Batch, embeddings: Tensor | None) -> Batch:
+    """The batch, as often as the input embeddings that take the place of its own have its texts.
+
+    Raises:
+        InputError: One of the two is something else, or they do not fit together.
+    """
+    batch = instance(batch, Batch, "batch", "; make one by Encoder.batch")
+    return batch if embeddings is None else batch.tiled_to(instance(embeddings, Tensor, "embeddings"))
+
+
+def check_rows(
+    encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]], family: str | None
+) -> NDArray[np.integer[Any]]:
+    """Rows of encoded texts that can share a batch, as an array.
+
+    Args:
+        encoded: The texts.
+        rows: Rows of them, counted from 0.
+        family: A family to which padding is no padding, so that the rows must have one length; None for any other.
+
+    Raises:
+        InputError: `encoded` is something else, a row is not one of its texts, or lengths differ.
+    """
+    n = len(instance(encoded, Encoded, "encoded", "; make it by Encoder.encode").ids)
+    numbers = class_ids(rows, name="rows")
+    if not len(numbers) or numbers.min() < 0 or numbers.max() >= n:
+        raise InputError(f"rows must be one or more of the {n} encoded texts, counted from 0, found {short_repr(rows)}")
+    lengths = set() if family is None else {len(encoded.ids[row]) for row in numbers}
     if len(lengths) > 1:
         raise InputError(
             f"padding changes what {family} gives for a text, so a batch holds texts of one length, found lengths "
             f"{min(lengths)} to {max(lengths)}; take rows of one length at a time"
         )
+    return numbers
 
 
 def ordinary_tokens(tokenizer: Any, rows: int, n: int = 16) -> NDArray[np.int64]:

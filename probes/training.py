@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from probes.checkpoints import quiet
-from probes.checks import InputError, choose
+from probes.checks import InputError, check_kind, choose, finite_number, whole_number
 from probes.encoder import DTYPES
 from probes.logistic import log_softmax
 from probes.metrics import accuracy, log_loss
@@ -64,9 +64,13 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         choose("dtype", self.dtype, DTYPES)
         for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, found {getattr(self, name)!r}")
-        if not (0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf and 0 <= self.warmup < 1):
+            whole_number(getattr(self, name), name, least=1)
+        for name in ("learning_rate", "weight_decay", "warmup"):
+            finite_number(getattr(self, name), name)
+        if self.max_length is not None:
+            whole_number(self.max_length, "max_length", least=1)
+        check_kind(bool, freeze=self.freeze)
+        if not (self.learning_rate > 0 and self.warmup < 1):
             raise InputError(
                 "learning_rate must be above 0, weight_decay at least 0 and warmup in [0, 1), found "
                 f"{self.learning_rate!r}, {self.weight_decay!r} and {self.warmup!r}"

@@ -25,7 +25,7 @@ TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-4}
 """Dtype of the weights -> relative difference of states that is rounding; `HALF_TOLERANCE` for all others."""
 HALF_TOLERANCE = 0.1
 FOREIGN_ERRORS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError)
-"""What the forward pass of a family that is not supported raises."""
+"""Errors that the forward pass of a family raises that is not supported."""
 
 States = Callable[[Sequence[NDArray[np.int64]]], Sequence[Tensor]]
 """From token ids of several texts, each (seq,), to (batch, seq, hidden) of each layer, padded on the right."""
@@ -35,7 +35,7 @@ def takes_padding(model: nn.Module, states: States, ids: NDArray[np.int64]) -> b
     """Whether a text has the same states with padding as without, in every layer. Else texts of one length go together.
 
     Args:
-        model: What `states` runs, given back as it came.
+        model: The model that `states` runs, given back as it came.
         states: Runs it.
         ids: (n,) ids of ordinary tokens; a few are enough.
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.checks import InputError, short_repr
+
 MOST_NESTED = 60
 """Levels of lists and objects inside one another that a setting may have."""
 LARGEST = 2**63
-"""What no whole number of a result reaches."""
-_SHOWN = 60
+"""Bound that no whole number of a result reaches."""
 _WORDS: Mapping[Any, str] = {
     str: "text",
     bool: "true or false",
@@ -29,14 +30,13 @@ _WORDS: Mapping[Any, str] = {
 }
 
 
-class MisfitError(ValueError):
+class MisfitError(InputError):
     """A value that a result cannot have: which one, what it must be, and what was found."""
 
 
 def misfit(field: str, expected: str, value: object) -> MisfitError:
     """The error for a value of a field."""
-    shown = repr(value)
-    return MisfitError(f"{field} must be {expected}, found {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}")
+    return MisfitError(f"{field} must be {expected}, found {short_repr(value)}")
 
 
 def parse_json(content: bytes) -> Any:
@@ -75,7 +75,7 @@ def fields(kind: type[Any], values: object, where: str, *, lost_numbers: bool = 
 
     Args:
         kind: The dataclass.
-        values: What JSON holds for it.
+        values: Its fields as JSON holds them.
         where: How the value is named in a message, as in `claims[3]`.
         lost_numbers: Null stands for a number that is not finite, for which JSON has no word.
 

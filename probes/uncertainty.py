@@ -1,7 +1,6 @@
 """How far a score could have come out otherwise on other test texts of the same kind.
 
-All intervals resample the test examples, paired over everything that was measured on them. They leave out the luck of
-the training sample.
+All intervals resample the test examples, paired over all that was measured; they leave out the training sample's luck.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_labels
+from probes.checks import InputError
 from probes.metrics import METRICS, calibration_gaps, class_scores
+from probes.sequences import check_labels
 
 RESAMPLES = 2000
 LEVEL = 0.95

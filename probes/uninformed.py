@@ -14,18 +14,19 @@ import torch
 from numpy.typing import NDArray
 
 from probes.baselines import AUTO, Pool, baseline_name, baseline_names, starts
-from probes.checks import InputError, check_same_length, text_lists
+from probes.checks import InputError, check_same_length
 from probes.encoder import Encoder
 from probes.heads import Head
 from probes.logistic import log_softmax
 from probes.runners import runners
+from probes.sequences import text_lists
 
 UNINFORMED = 0.25
 """How far, in total variation, a baseline's own prediction may lie from one made without a text."""
 LENGTHS = (8, 16, 32, 64, 128)
 """Words of the texts that `choose_baseline` looks at: of a text, a baseline keeps the number of tokens alone."""
 DECIMALS = 6
-"""Of a mean distance: baselines that differ by rounding alone are equal, and the first of them is chosen."""
+"""Share of a mean distance: baselines that differ by rounding alone are equal, and the first of them is chosen."""
 
 
 def lean(probabilities: Sequence[float], prior: Sequence[float]) -> float:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probes.checks import InputError, instances
+from probes.checks import InputError
 from probes.results import Attribution
+from probes.sequences import instances
 
 if TYPE_CHECKING:
     import pandas as pd

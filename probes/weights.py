@@ -22,7 +22,7 @@ class Weights:
     unexpected: Sequence[str]
     """Weights that the model has no place for."""
     prefix: str = ""
-    """What their names begin with in the checkpoint, and not in the model."""
+    """Prefix of their names in the checkpoint that the model lacks."""
 
     def notes(self, name: str) -> list[str]:
         """Complete sentences on what was left out, for a model called `name`.
@@ -41,7 +41,7 @@ def load_weights(name: str, place: Mapping[str, Any], *, has_head: bool, allow_p
 
     Args:
         name: How messages call the model.
-        place: What transformers takes to find it.
+        place: Arguments by which transformers finds it.
         has_head: Keep the head of a `*ForSequenceClassification`.
         allow_pickle: Read weights that are not safetensors.
 
@@ -87,7 +87,7 @@ def _times(shape: Sequence[int]) -> str:
 
 
 def _prefix(weights: Weights) -> str:
-    """What stands before the name of every weight that is missing, as in `_orig_mod.`; empty where nothing does."""
+    """Prefix of the name of every weight that is missing, as in `_orig_mod.`; empty where nothing does."""
     if not weights.missing:
         return ""
     first, stored = weights.missing[0], set(weights.unexpected)
@@ -133,7 +133,7 @@ def left_out(name: str, model: Any, unexpected: Sequence[str]) -> list[str]:
 
 
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias)$")
-"""What older versions of transformers stored beside the weights, and newer ones compute."""
+"""Tensors that older versions of transformers stored beside the weights, and newer ones compute."""
 _ADAPTERS = re.compile(r"(^|[._])(lora|adapters?|ia3|prefix_tuning|prompt_embeddings)[._]")
 
 

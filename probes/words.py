@@ -107,7 +107,7 @@ SYLLABLE_END = frozenset("\u0f0b\u0f0c")
 def word_spans(text: str) -> Iterator[tuple[int, int]]:
     """First and last + 1 character of each word: what blanks part, with the punctuation at its ends apart.
 
-    Of scripts that are written without blanks between words, each character with what is written around it is a word:
+    In scripts that are written without blanks between words, each character with what is written around it is a word:
     marks, vowels and stacked consonants stay with the letter that they belong to. No grapheme cluster is ever divided.
     """
     for chunk in re.finditer(r"\S+", text):

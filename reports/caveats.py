@@ -1,4 +1,4 @@
-"""What makes a score say less than it seems: test texts that stand in training, too, and tokens that are unknown."""
+"""Caveats that weaken a score: test texts that stand in training, too, and tokens that are unknown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def with_caveats(view: View, answer: Answer) -> Answer:
 
 
 def standing(view: View) -> str:
-    """What takes the badge's place where most of the test texts stand in training; else empty."""
+    """Words in the badge's place where most of the test texts stand in training; else empty."""
     most = max((value(claim, "share") for claim in _leaks(view)), default=0.0)
     return f"not a test: {percent(most)} of the test texts stand in training" if most >= NO_TEST else ""
 

@@ -97,7 +97,7 @@ def _answer(together: Together, task: str, anchor: str) -> Answer:
 
 
 def _caveats(together: Together, found: Mapping[str, Best]) -> Iterator[str]:
-    """What the score of each result must not be read without."""
+    """The caveats of each result's score."""
     for shown in found:
         view = together.views[shown]
         for said in (*caveats.leaked(view), *caveats.unknown(view)):

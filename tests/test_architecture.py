@@ -11,14 +11,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probes", "analyses", "reports")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
 ORDER = (
-    "checks progress locks typed folders tables schema sealing sequences labels rare cautions display results dealing "
-    "classes spans first_word data records rows decoding dialects delimited sources reading controlled threads "
-    "devices limits model_folders fingerprints precision trial weights checkpoints special_tokens tokens digests "
-    "pooling packing hooks encoder runners replacing store extraction distributed frames solver logistic classifiers "
-    "places metrics uncertainty shares information controls depth detection untrained scores sweep studies words "
-    "head_classes heads baselines uninformed paths methods attribution agreement states flow contributions movement "
-    "faithfulness infidelity rationales vocabulary audit randomisation geometry erasure interventions training "
-    "finetuning"
+    "checks progress locks typed folders tables schema sealing sequences labels rare cautions display explanations "
+    "results dealing classes spans first_word data records rows decoding dialects delimited sources reading "
+    "controlled threads devices limits model_folders fingerprints precision trial weights checkpoints special_tokens "
+    "tokens digests pooling packing hooks encoder runners replacing store extraction distributed frames solver "
+    "logistic classifiers places metrics uncertainty shares information controls depth detection untrained scores "
+    "sweep studies words head_classes heads baselines uninformed paths methods attribution agreement states flow "
+    "contributions movement faithfulness infidelity rationales vocabulary audit randomisation geometry erasure "
+    "interventions training tuned finetuning"
 ).split()
 """Inside `probes`, a module imports only what stands before it."""
 OWNERS = {

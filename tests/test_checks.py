@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probes.checks import InputError, side_of_zero, text_list
+from probes.checks import InputError, side_of_zero
+from probes.sequences import text_list
 
 TEXTS = ["a film", "", "你 好"]
 

@@ -188,9 +188,8 @@ def test_a_number_that_was_not_finite_is_read_as_none(tmp_path):
     ],
 )
 def test_what_the_provenance_says_can_be(tmp_path, changes, message):
-    made = dataclasses.replace(PLAIN, provenance=dataclasses.replace(PROVENANCE, **changes))
-    with pytest.raises(InputError, match=message):
-        made.save(tmp_path / "made")
+    with pytest.raises(InputError, match=f"(?i){message}"):
+        dataclasses.replace(PLAIN, provenance=dataclasses.replace(PROVENANCE, **changes)).save(tmp_path / "made")
 
 
 def test_an_interval_has_its_lower_end_first_or_no_numbers(tmp_path):

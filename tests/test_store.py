@@ -134,13 +134,13 @@ def test_a_damaged_manifest_is_refused_in_one_line(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["rows", "batch_tokens", "shard_rows", "first_rows"])
 def test_sizes_below_one_are_refused(name):
-    with pytest.raises(InputError, match=f"{name} must be at least 1, found 0"):
+    with pytest.raises(InputError, match=f"{name} must be a whole number 1 or more, found 0"):
         dataclasses.replace(MANIFEST, **{name: 0})
 
 
 def test_what_is_not_there_is_refused(tmp_path, features):
     store = filled(tmp_path, features)
-    with pytest.raises(InputError, match="unknown layer '1'; known: 0, 2"):
+    with pytest.raises(InputError, match="unknown layer 1; known: 0, 2"):
         store.read("mean", 1)
     with pytest.raises(InputError, match=r"lacks cls-000000.safetensors; extract 'cls' first"):
         store.read("cls", 0)

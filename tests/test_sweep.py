@@ -341,7 +341,7 @@ def test_finite_features_whose_sum_is_not_are_no_fault():
         (None, lambda y: 3, {}, "train labels of 'label' must be an array, found int"),
         (None, None, {"class_names": ["no", "yes"]}, "class_names must be a mapping"),
         (None, None, {"class_names": {}}, "unknown label column with class names 'label'"),
-        (None, None, {"layers": "mean"}, "unknown layer 'm'"),
+        (None, None, {"layers": "mean"}, "unknown layer 'mean'"),
         (None, None, {"layers": []}, "no layer is asked for"),
         (None, None, {"cs": ()}, "no penalty strength was given"),
         (None, None, {"cs": (0.1, -1)}, "finite number above 0, found -1"),
