@@ -68,6 +68,8 @@ def short_repr(value: object, width: int = 60) -> str:
         text = value if len(value) <= width else f"{value[:width]}..."
         is_visible = any(unicodedata.category(character)[0] in "LNPS" for character in text)
         return repr(text) if is_visible else ascii(text)
+    if hasattr(value, "columns"):  # of a table its kind alone
+        return f"a {type(value).__name__}"
     line = " ".join(repr(value).split())
     return line if len(line) <= width else f"{line[: width - 3]}..."
 

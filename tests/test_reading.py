@@ -775,9 +775,9 @@ def test_row_names_without_a_name_in_the_header_are_called_so(tmp_path):
 MISUSED = {
     "no training texts": ({"train": None}, "train must be a path or a Source, found None"),
     "a number": ({"train": 5}, "train must be a path or a Source, found 5"),
-    "a list": ({"train": ["train.csv"]}, "train must be a path or a Source, found a list"),
+    "a list": ({"train": ["train.csv"]}, "train must be a path or a Source, found \\['train.csv'\\]"),
     "a table": ({"test": pd.DataFrame()}, "test must be a path or a Source, found a DataFrame; texts in memory go to"),
-    "no labels": ({"labels": None}, "labels must be a sequence, found None"),
+    "no labels": ({"labels": None}, "labels must be a list of texts, found None"),
     "part of a text": ({"limit": 2.5}, "limit must be a whole number 1 or more, found 2.5"),
     "limit as text": ({"limit": "5"}, "limit must be a whole number 1 or more, found '5'"),
     "no text": ({"limit": 0}, "limit must be a whole number 1 or more, found 0"),
