@@ -100,7 +100,7 @@ def check_readable(model: Any) -> None:
     Raises:
         InputError: It is an encoder-decoder, reads images or sounds, or has no such table.
     """
-    if not hasattr(model, "config"):
+    if not (hasattr(model, "config") and hasattr(model, "get_input_embeddings")):
         raise InputError(f"model must be a model of transformers, found {type(model).__name__}")
     if getattr(model.config, "is_encoder_decoder", False):
         raise InputError(f"{type(model).__name__} is an encoder-decoder; layerprobe reads encoders and decoders alone")

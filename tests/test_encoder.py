@@ -854,9 +854,11 @@ def test_a_family_whose_states_have_another_shape_is_refused(bert, monkeypatch):
 
 
 def test_a_model_that_states_no_sizes_is_refused(bert):
-    config = SimpleNamespace(is_encoder_decoder=False, name_or_path="")
+    bert.model.config = SimpleNamespace(is_encoder_decoder=False, name_or_path="")
     with pytest.raises(InputError, match="states no num_hidden_layers"):
-        Encoder(SimpleNamespace(config=config), bert.tokenizer)
+        Encoder(bert.model, bert.tokenizer)
+    with pytest.raises(InputError, match="model must be a model of transformers, found SimpleNamespace"):
+        Encoder(SimpleNamespace(config=bert.model.config), bert.tokenizer)
 
 
 def test_a_limit_of_minus_one_is_no_limit():
