@@ -311,5 +311,5 @@ def test_what_does_not_exist_is_refused_with_what_does(bert, bert_classifier):
     with pytest.raises(InputError, match="unknown class 'neutral'; known: negative, positive"):
         attribute(ModelHead(bert_classifier), TEXTS, targets=["positive", "neutral", "positive"])
     bert_classifier.config.problem_type = "multi_label_classification"
-    with pytest.raises(InputError, match="is for multi_label_classification"):
+    with pytest.raises(InputError, match="gives a text several classes"):
         ModelHead(bert_classifier)

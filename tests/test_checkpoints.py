@@ -555,7 +555,7 @@ def test_the_classes_of_a_head_can_be_named_by_logit_or_by_name(bert_classifier,
         (("0", "0"), "have one name"),
         ({"negative": "0"}, "no class of the dataset is named for 'positive'"),
         ({"negativ": "0"}, "did you mean 'negative'"),
-        ("01", "a list of names or a mapping"),
+        ("01", "must be a list of names, found a single one"),
     ],
 )
 def test_names_that_do_not_fit_a_head_are_refused(bert_classifier, names, why):

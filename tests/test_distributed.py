@@ -49,7 +49,7 @@ def test_two_workers_make_the_local_store(cluster, bert, tmp_path):
     whole = one_core(bert, tmp_path / "local", **options)
     store = extract_features(bert, TEXTS, store=tmp_path / "ray", engine=RayEngine(workers=2), **options)
     assert files(store.folder) == files(whole.folder)
-    assert len(files(store.folder)) == 1 + 12 * 2
+    assert len(files(store.folder)) == 1 + 12 * 3
 
 
 def workers():

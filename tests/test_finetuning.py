@@ -106,7 +106,8 @@ def test_heads_see_the_same_texts_in_the_same_order_with_the_same_dropout(tmp_pa
         calls = seen[head] = []
 
         def record(self, encoded, rows, calls=calls):
-            calls.append((tuple(rows), tuple(torch.get_rng_state().tolist())))
+            if len(rows) == SETTINGS.batch_size:  # a model is tried with fewer texts when it is made
+                calls.append((tuple(rows), tuple(torch.get_rng_state().tolist())))
             return read(self, encoded, rows)
 
         monkeypatch.setattr(Encoder, "batch", record)
