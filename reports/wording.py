@@ -186,7 +186,9 @@ def points(value: float | None) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """`+0.43`, `−0.38`, and `0.00` without a sign."""
+    """`+0.43`, `−0.38`, and `0.00` without a sign; a dash where nothing was measured."""
+    if not math.isfinite(value):
+        return MISSING
     text = _number(value, digits)
     return text if text.startswith("−") or not text.strip("0.,") else f"+{text}"
 
