@@ -139,6 +139,9 @@ def curves(view: View) -> Part | None:
     sentences, drawings, rows = list[str](), list[Drawing](), list[tuple[str, ...]]()
     for task in view.tasks:
         for head, own in by_head(view.table("curves", task)):
+            own = own.dropna(subset=["deletion", "insertion"])
+            if own.empty:
+                continue
             who, n = view.whose(task, head), int(own["n"].iloc[0])
             areas = own.groupby("method", sort=False)[["deletion", "insertion"]].mean()
             named = [key for key in areas.index if key != "random"]

@@ -108,6 +108,9 @@ def planted(view: View) -> Part | None:
             continue
         if found is None:
             continue
+        found = found.dropna(subset=["hits", "lower", "upper", "chance"])
+        if found.empty:
+            continue
         first = found[found["k"] == found["k"].min()].iloc[0]
         hits = f"{percent(first['hits'])} (95 % interval {interval((first['lower'], first['upper']))})"
         said = (
