@@ -42,7 +42,7 @@ def leaked(view: View) -> Iterator[str]:
     for claim in _leaks(view):
         share = value(claim, "share")
         if share >= LEAKED:
-            follows = "this is not a test" if share >= NO_TEST else "the score tells in part what was learnt by heart"
+            follows = "this is not a test" if share >= NO_TEST else "the score measures memorisation in part"
             yield f"But {percent(share)} of the test texts ({_counts(claim)}) stand in training, too: {follows}."
 
 
