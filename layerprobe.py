@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command() -> None:
     """Run the command line as a program of its own, and end it."""
-    from analyses.signals import end_by
+    from analyses.command_line.signals import end_by
 
     end_by(main)
 

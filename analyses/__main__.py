@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import layerprobe
-from analyses.printing import discard_stdout, show, tell
-from analyses.signals import described_by, interrupted
+from analyses.command_line.printing import discard_stdout, show, tell
+from analyses.command_line.signals import described_by, interrupted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ def _write_help(settings: Any) -> None:
 
 def _analyse(module: Any, settings: Any, command: str) -> int:
     """Run an analysis, save it, draw it, and only then print where it is."""
-    from analyses.job import PartDone
+    from analyses.context.job import PartDone
     from probes.checks import InputError
     from probes.progress import reporting
 
@@ -146,7 +146,7 @@ def _run(module: Any, settings: Any, command: str) -> tuple[Path, Sequence[Path]
     import datetime
     import time
 
-    from analyses.folders import output_lock
+    from analyses.command_line.output_folders import output_lock
     from probes.checks import InputError
     from probes.progress import stage
     from reports import warnings, write

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from analyses import selfchecks, verdicts
-from analyses.bounds import check_bounds
-from analyses.explain_settings import ExplainSettings
-from analyses.explaining import Explaining
-from analyses.job import Job
-from analyses.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.context.explain_settings import ExplainSettings
+from analyses.context.explanations import Explaining
+from analyses.context.job import Job
+from analyses.settings.bounds import check_bounds
+from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.subjects import selfchecks, verdicts
 from probes.checks import InputError
 from probes.progress import expect_stages, stage
-from probes.results import AnalysisResult
+from probes.results.result import AnalysisResult
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Settings:
 
 def run(settings: Settings) -> AnalysisResult:
     """Fit a probe, at one place or at all to find the best, and explain it; see `explained`."""
-    from probes.places import Point
+    from probes.probing.sites import Point
 
     check_bounds(settings)
     expect_stages(settings.encoder.n_stages() + n_stages(settings.explain, settings.data) + 1)

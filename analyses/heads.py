@@ -7,15 +7,15 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from analyses import answers, dissection
-from analyses.bounds import check_bounds
-from analyses.folders import check_apart
-from analyses.job import Job, special_tokens
-from analyses.settings import DataSettings, EncoderSettings, OutputSettings
-from analyses.students import CHECKPOINT, USUAL, Amounts, Students, StudentSettings, models_folder
+from analyses.command_line.output_folders import check_apart
+from analyses.context.fine_tuned import CHECKPOINT, USUAL, Amounts, Students, StudentSettings, models_folder
+from analyses.context.job import Job, special_tokens
+from analyses.settings.bounds import check_bounds
+from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.subjects import answers, dissection
 from probes.checks import InputError, check_writable
 from probes.progress import expect_stages, notice, stage
-from probes.results import AnalysisResult
+from probes.results.result import AnalysisResult
 
 QUICK_TEXTS = 1000
 
@@ -85,7 +85,7 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
 
 def _check_models(students: Students) -> None:
     """Raise what can be known of the models before the long part: a head that the encoder cannot be trained with."""
-    from probes.finetuning import check_trainable
+    from probes.heads.fine_tuning import check_trainable
 
     if students.settings.checkpoint is not None:
         students.every  # noqa: B018 - loaded here, before the features

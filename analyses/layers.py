@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses import floors
-from analyses.bounds import check_bounds
-from analyses.job import Job, special_tokens
-from analyses.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from analyses.context.job import Job, special_tokens
+from analyses.settings.bounds import check_bounds
+from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from analyses.subjects import floors
 from probes.checks import side_of_zero
 from probes.progress import expect_stages, stage
-from probes.results import AnalysisResult, Claim
+from probes.results.result import AnalysisResult, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from probes.places import Point
-    from probes.scores import Sweep, TaskSweep
+    from probes.probing.sites import Point
+    from probes.probing.sweep_result import Sweep, TaskSweep
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
 
 
 def _report(name: str, settings: dict[str, Any], job: Job, sweep: Sweep) -> AnalysisResult:
-    from probes.classifiers import pack_probes
+    from probes.probing.selection import pack_probes
 
     provenance = job.provenance()
     info = {
@@ -92,7 +92,7 @@ def _report(name: str, settings: dict[str, Any], job: Job, sweep: Sweep) -> Anal
 
 def _gap_notes(job: Job) -> Iterator[str]:
     """Where validation and test accuracy of the best place differ by more than their sampling error."""
-    from probes.shares import difference_of_shares
+    from probes.statistics.proportions import difference_of_shares
 
     splits, tasks = job.splits, job.sweep.tasks
     chooser, what = (splits.train, "training") if splits.validation is None else (splits.validation, "validation")
@@ -127,7 +127,7 @@ def _predictions(job: Job) -> pd.DataFrame:
 
 def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[Claim]:
     """What the numbers say of one label column."""
-    from probes.places import Point
+    from probes.probing.sites import Point
 
     best, n = found.best, len(found.labels)
     accuracy = found.test[best]["accuracy"]
@@ -195,7 +195,7 @@ def _cls_depth(job: Job) -> pd.DataFrame:
     """How far apart the test texts' vectors lie, layer by layer."""
     import pandas as pd
 
-    from probes.geometry import spread
+    from probes.probing.geometry import spread
 
     rows = []
     for pooling in [name for name in ("cls", "mean") if name in job.poolings]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from analyses import attribute, layers
-from analyses.bounds import check_bounds
-from analyses.explain_settings import ExplainSettings
-from analyses.explaining import Explaining
-from analyses.job import Job
-from analyses.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from analyses import attribute as attribute_module
+from analyses import layers
+from analyses.context.explain_settings import ExplainSettings
+from analyses.context.explanations import Explaining
+from analyses.context.job import Job
+from analyses.settings.bounds import check_bounds
+from analyses.settings.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes.progress import expect_stages
-from probes.results import AnalysisResult
+from probes.results.result import AnalysisResult
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ def run(settings: Settings) -> AnalysisResult:
     """Probe every layer and pooling, then explain decisions of the best probe."""
     check_bounds(settings)
     n_stages = layers.n_stages(settings.encoder, settings.probing)
-    expect_stages(n_stages + attribute.n_stages(settings.explain, settings.data) + 1)
+    expect_stages(n_stages + attribute_module.n_stages(settings.explain, settings.data) + 1)
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
     job.check_head()
     settings.explain.check(job)
     result = layers.report("run", dataclasses.asdict(settings), job)
-    return attribute.explained(result, Explaining(job, settings.explain))
+    return attribute_module.explained(result, Explaining(job, settings.explain))

@@ -4,50 +4,50 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probes.attribution import attribute
+    from probes.attribution.attribute import attribute
+    from probes.attribution.word_means import word_means
+    from probes.attribution_checks.randomisation import randomised
     from probes.checks import InputError
-    from probes.classifiers import load_probes
-    from probes.controlled import controlled_sentences
-    from probes.data import TextDataset, make_splits
-    from probes.encoder import Encoder
-    from probes.extraction import extract_features
-    from probes.finetuning import FineTuned, LabelledTexts, fine_tune, load_head
-    from probes.heads import ModelHead, ProbeHead
-    from probes.logistic import FittedProbe, LogisticProbe
-    from probes.places import Examples
-    from probes.pooling import LayerStates
-    from probes.randomisation import randomised
-    from probes.reading import Source, read_splits
-    from probes.results import AnalysisResult, Attribution, Claim, Provenance
-    from probes.scores import Sweep
-    from probes.store import FeatureStore, StoreMismatch
-    from probes.sweep import sweep_probes
-    from probes.training import TrainingSettings
-    from probes.vocabulary import word_means
+    from probes.data.controlled import controlled_sentences
+    from probes.data.datasets import TextDataset, make_splits
+    from probes.encoder.encoder import Encoder
+    from probes.encoder.pooling import LayerStates
+    from probes.features.extraction import extract_features
+    from probes.features.store import FeatureStore, StoreMismatch
+    from probes.heads.fine_tuning import FineTuned, LabelledTexts, fine_tune, load_head
+    from probes.heads.heads import ModelHead, ProbeHead
+    from probes.heads.trainer import TrainingSettings
+    from probes.loading.read_splits import Source, read_splits
+    from probes.probing.logistic import FittedProbe, LogisticProbe
+    from probes.probing.selection import load_probes
+    from probes.probing.sites import Examples
+    from probes.probing.sweep import sweep_probes
+    from probes.probing.sweep_result import Sweep
+    from probes.results.result import AnalysisResult, Attribution, Claim, Provenance
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "attribution": ("attribute",),
+    "attribution.attribute": ("attribute",),
     "checks": ("InputError",),
-    "classifiers": ("load_probes",),
-    "controlled": ("controlled_sentences",),
-    "data": ("TextDataset", "make_splits"),
-    "encoder": ("Encoder",),
-    "extraction": ("extract_features",),
-    "finetuning": ("FineTuned", "LabelledTexts", "fine_tune", "load_head"),
-    "heads": ("ModelHead", "ProbeHead"),
-    "logistic": ("FittedProbe", "LogisticProbe"),
-    "places": ("Examples",),
-    "pooling": ("LayerStates",),
-    "randomisation": ("randomised",),
-    "reading": ("Source", "read_splits"),
-    "results": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
-    "store": ("FeatureStore", "StoreMismatch"),
-    "scores": ("Sweep",),
-    "sweep": ("sweep_probes",),
-    "vocabulary": ("word_means",),
-    "training": ("TrainingSettings",),
+    "probing.selection": ("load_probes",),
+    "data.controlled": ("controlled_sentences",),
+    "data.datasets": ("TextDataset", "make_splits"),
+    "encoder.encoder": ("Encoder",),
+    "features.extraction": ("extract_features",),
+    "heads.fine_tuning": ("FineTuned", "LabelledTexts", "fine_tune", "load_head"),
+    "heads.heads": ("ModelHead", "ProbeHead"),
+    "probing.logistic": ("FittedProbe", "LogisticProbe"),
+    "probing.sites": ("Examples",),
+    "encoder.pooling": ("LayerStates",),
+    "attribution_checks.randomisation": ("randomised",),
+    "loading.read_splits": ("Source", "read_splits"),
+    "results.result": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
+    "features.store": ("FeatureStore", "StoreMismatch"),
+    "probing.sweep_result": ("Sweep",),
+    "probing.sweep": ("sweep_probes",),
+    "attribution.word_means": ("word_means",),
+    "heads.trainer": ("TrainingSettings",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from probes.results import AnalysisResult
-    from reports.notebook import Drawings, Page
+    from probes.results.result import AnalysisResult
+    from reports.export.notebook import Drawings, Page
 
 __all__ = [
     "FORMATS",
@@ -28,7 +28,7 @@ __all__ = [
 def render_report(result: AnalysisResult) -> str:
     """The page of a result: one HTML document that needs nothing but a browser."""
     # Drawing libraries take seconds to import and are not needed to name this package.
-    from reports.render import render
+    from reports.export.html import render
 
     return render(result)
 
@@ -39,36 +39,36 @@ def compare_reports(results: Sequence[Path | AnalysisResult]) -> str:
     Raises:
         InputError: There are fewer than two, one is there twice, or a folder holds no result.
     """
-    from reports.render import render_comparison
-    from reports.together import Together
+    from reports.comparison.side_by_side import Together
+    from reports.export.html import render_comparison
 
     return render_comparison(Together.of(results))
 
 
 def markdown(result: AnalysisResult) -> str:
     """A result in at most thirty lines of Markdown, for a pull request or a model card."""
-    from reports.summary import summary
+    from reports.export.markdown import summary
 
     return summary(result)
 
 
 def warnings(result: AnalysisResult) -> tuple[str, ...]:
     """What a reader must know before using a number, a sentence each; the page shows them too."""
-    from reports.answers import cares
+    from reports.sections.overview import cares
 
     return cares(result)
 
 
 def drawings(result: AnalysisResult) -> Drawings:
     """The page's drawings by name; each shows itself in a notebook."""
-    from reports.notebook import Drawings
+    from reports.export.notebook import Drawings
 
     return Drawings.of(result)
 
 
 def page(*results: AnalysisResult) -> Page:
     """The whole page, shown inside a notebook; of several results, the page that compares them."""
-    from reports.notebook import Page
+    from reports.export.notebook import Page
 
     return Page(render_report(*results) if len(results) == 1 else compare_reports(results))
 
@@ -91,7 +91,7 @@ def write(folder: Path, formats: Sequence[str]) -> tuple[Path, ...]:
         OSError: A file cannot be written; an earlier one stays.
     """
     from probes.checks import choose
-    from probes.results import AnalysisResult
+    from probes.results.result import AnalysisResult
 
     chosen = {key: choose("format", key, FORMATS) for key in formats}
     result = AnalysisResult.load(folder)
@@ -133,13 +133,13 @@ def _put(target: Path, text: str, rights: int | None = None) -> Path:
 
 
 def _records(result: AnalysisResult) -> str:
-    from reports.records import records
+    from reports.export.data import records
 
     return records(result)
 
 
 def _words(result: AnalysisResult) -> str:
-    from reports.records import word_rows
+    from reports.export.data import word_rows
 
     return word_rows(result)
 
@@ -150,4 +150,4 @@ FORMATS: Mapping[str, tuple[str, Callable[[AnalysisResult], str]]] = {
     "csv": ("attributions.csv", _words),
     "markdown": ("summary.md", markdown),
 }
-"""Format -> its file in the result folder, and what makes it; `analyses.settings` names the same ones."""
+"""Format -> its file in the result folder, and what makes it; `analyses.settings.settings` names the same ones."""

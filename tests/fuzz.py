@@ -23,16 +23,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probes import results
-from probes.folders import digest
-from probes.results import AnalysisResult, Claim
-from probes.sealing import seal
-from reports import FORMATS, charts, figures, plots
+from probes.results import result as result_module
+from probes.results.files import digest
+from probes.results.result import AnalysisResult, Claim
+from probes.results.seal import seal
+from reports import FORMATS
 from reports.__main__ import main as report
-from tests.report_checks import checked
-from tests.report_heads import tuned
-from tests.report_result import result
-from tests.report_several import judged
+from reports.charts import attributions, classifier, probing
+from tests.support.report_checks import checked
+from tests.support.report_heads import tuned
+from tests.support.report_result import result
+from tests.support.report_several import judged
 
 TASK = "sentiment"
 VALUES = (
@@ -288,8 +289,10 @@ WAYS = (_in_summary, _in_claims, _in_claims, _in_attributions, _in_table, _in_ta
 @contextlib.contextmanager
 def remembered() -> Iterator[None]:
     """Read each table and draw each figure once: all but what a mutation touches is as it was before."""
-    functions = [(module, name) for module in (figures, charts, plots) for name in DRAWN if hasattr(module, name)]
-    functions += [(results, "read_csv"), (results, "check_table")]
+    functions = [
+        (module, name) for module in (probing, attributions, classifier) for name in DRAWN if hasattr(module, name)
+    ]
+    functions += [(result_module, "read_csv"), (result_module, "check_table")]
     before = [getattr(module, name) for module, name in functions]
     try:
         for module, name in functions:

@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification
 
-from probes.attribution import SMALLEST, TOLERANCE, attribute
-from probes.checkpoints import packaged_folder
-from probes.classifiers import DEFAULT_CS, select_probe
-from probes.encoder import Encoder
-from probes.extraction import pool_texts
-from probes.faithfulness import RANDOM_ORDERS, faithfulness
-from probes.heads import Head, ModelHead, ProbeHead
-from probes.logistic import FittedProbe, LogisticProbe
+from probes.attribution.attribute import SMALLEST, TOLERANCE, attribute
+from probes.attribution_checks.faithfulness import RANDOM_ORDERS, faithfulness
+from probes.checkpoints.checkpoints import packaged_folder
+from probes.encoder.encoder import Encoder
+from probes.features.extraction import pool_texts
+from probes.heads.heads import Head, ModelHead, ProbeHead
+from probes.probing.logistic import FittedProbe, LogisticProbe
+from probes.probing.selection import DEFAULT_CS, select_probe
 from tests.benchmarks.by_hand import DATA, LABELS, SPLITS, Stage, Texts
 
 EXPLAINED, STEPS, LAYER = 200, 50, 2

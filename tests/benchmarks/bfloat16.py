@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from probes.encoder import DTYPES, Encoder
-from probes.extraction import extract_features
-from probes.places import Examples
-from probes.reading import Source, read_splits
-from probes.scores import Sweep
-from probes.sweep import sweep_probes
+from probes.encoder.encoder import DTYPES, Encoder
+from probes.features.extraction import extract_features
+from probes.loading.read_splits import Source, read_splits
+from probes.probing.sites import Examples
+from probes.probing.sweep import sweep_probes
+from probes.probing.sweep_result import Sweep
 from tests.benchmarks.by_hand import DATA, SPLITS
 
 FOLDER = DATA.parent

@@ -30,19 +30,19 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModel, AutoTokenizer
 
-from probes.attribution import SMALLEST, TOLERANCE, attribute
-from probes.checkpoints import packaged_folder
-from probes.classifiers import DEFAULT_CS
-from probes.encoder import Encoder
-from probes.extraction import extract_features
-from probes.heads import ProbeHead
-from probes.logistic import FittedProbe, LogisticProbe
-from probes.metrics import METRICS
-from probes.places import Examples, Point
-from probes.results import Attribution
-from probes.scores import Sweep
-from probes.store import FeatureStore
-from probes.sweep import sweep_probes
+from probes.attribution.attribute import SMALLEST, TOLERANCE, attribute
+from probes.checkpoints.checkpoints import packaged_folder
+from probes.encoder.encoder import Encoder
+from probes.features.extraction import extract_features
+from probes.features.store import FeatureStore
+from probes.heads.heads import ProbeHead
+from probes.probing.logistic import FittedProbe, LogisticProbe
+from probes.probing.selection import DEFAULT_CS
+from probes.probing.sites import Examples, Point
+from probes.probing.sweep import sweep_probes
+from probes.probing.sweep_result import Sweep
+from probes.results.result import Attribution
+from probes.statistics.metrics import METRICS
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sst2"
 SPLITS = ("train", "validation", "test")

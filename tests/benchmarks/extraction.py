@@ -22,11 +22,11 @@ import pandas as pd
 import torch
 from sentence_transformers import SentenceTransformer
 
-from probes.checkpoints import packaged_folder
-from probes.encoder import DTYPES, Encoder
-from probes.extraction import batches, extract_features, token_budget
-from probes.packing import packed
-from probes.store import FeatureStore
+from probes.checkpoints.checkpoints import packaged_folder
+from probes.encoder.encoder import DTYPES, Encoder
+from probes.encoder.onednn import packed
+from probes.features.extraction import batches, extract_features, token_budget
+from probes.features.store import FeatureStore
 from tests.benchmarks.by_hand import DATA, SPLITS, ByHand, Texts
 
 AIMS = {

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, Trainer, TrainingArguments
 
-from probes.checkpoints import packaged_folder, quiet
-from probes.encoder import Encoder
-from probes.finetuning import LabelledTexts, fine_tune, load_head
-from probes.heads import log_prob
-from probes.training import TrainingSettings, quickest_dtype
+from probes.checkpoints.checkpoints import packaged_folder, quiet
+from probes.encoder.encoder import Encoder
+from probes.heads.fine_tuning import LabelledTexts, fine_tune, load_head
+from probes.heads.heads import log_prob
+from probes.heads.trainer import TrainingSettings, quickest_dtype
 from tests.benchmarks.by_hand import DATA, LABELS, SPLITS, Texts
 
 MAX_LENGTH = 64

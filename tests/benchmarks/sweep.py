@@ -23,19 +23,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probes.classifiers import DEFAULT_CS, Selection, bag_of_words, select_probe
-from probes.controls import draw_control
-from probes.detection import plant
-from probes.encoder import Encoder
-from probes.extraction import extract_features
-from probes.geometry import cka_matrix
-from probes.logistic import LogisticProbe, standardisation
-from probes.places import Examples, Read, Sample
-from probes.reading import Source, read_splits
-from probes.studies import usual_studies
-from probes.sweep import sweep_probes
-from probes.uncertainty import bootstrap
-from probes.untrained import untrained_floors
+from probes.controls.control_tasks import draw_control
+from probes.controls.planted_signals import plant
+from probes.controls.studies import usual_studies
+from probes.encoder.encoder import Encoder
+from probes.features.extraction import extract_features
+from probes.loading.read_splits import Source, read_splits
+from probes.probing.geometry import cka_matrix
+from probes.probing.logistic import LogisticProbe, standardisation
+from probes.probing.selection import DEFAULT_CS, Selection, bag_of_words, select_probe
+from probes.probing.sites import Examples, Read, Sample
+from probes.probing.sweep import sweep_probes
+from probes.probing.untrained import untrained_floors
+from probes.statistics.bootstrap import bootstrap
 from tests.benchmarks.by_hand import DATA, POOLINGS, SPLITS
 
 NEAR = 1e-3
@@ -45,9 +45,9 @@ MOST_MEMORY = MOST_FLOORS = 3.0
 MEMORY = f"""
 import numpy as np
 from pathlib import Path
-from probes.logistic import LogisticProbe
+from probes.probing.logistic import LogisticProbe
 from tests.benchmarks.sweep import synthetic
-from probes.classifiers import DEFAULT_CS, select_probe
+from probes.probing.selection import DEFAULT_CS, select_probe
 def peak(): return next(int(l.split()[1]) for l in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in l)
 warm = np.random.default_rng(0).standard_normal((500, {HIDDEN})).astype(np.float32)
 list(LogisticProbe().on(warm).path(np.arange(500) % 2, DEFAULT_CS, n_classes=2))

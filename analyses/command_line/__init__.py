@@ -1,0 +1,1 @@
+"""What the command does around an analysis: printing, signals and the folders it writes."""

@@ -1,0 +1,389 @@
+"""The models that are compared: an encoder as it came, one with random weights, and what fine-tuning made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.context.interventions import Subject
+from analyses.context.job import Job
+from probes.checks import InputError
+from probes.progress import stage
+
+if TYPE_CHECKING:
+    from probes.encoder.encoder import Encoder
+    from probes.heads.fine_tuning import FineTuned
+    from probes.heads.heads import Head
+    from probes.probing.sites import Read
+    from probes.probing.sweep_result import Sweep
+    from probes.results.result import Attribution
+
+PRETRAINED, UNTRAINED, CHECKPOINT = "pretrained", "untrained", "checkpoint"
+PROBE = "probe"
+"""The frozen pretrained encoder's best probe, among the heads."""
+PROBED = ("cls", "mean", "pooler")
+"""Poolings whose layers are probed; others are read for what is measured beside."""
+
+
+@dataclass(frozen=True)
+class StudentSettings:
+    """Models to fine-tune, or a checkpoint that was fine-tuned elsewhere, and how much is measured."""
+
+    heads: tuple[Literal["pooler", "cls", "mean"], ...] = ("pooler", "cls", "mean")
+    """Heads to fine-tune the encoder with: the family's standard classifier (in BERT it reads the pooler), or a linear
+    map of the [CLS] vector of the last layer, or of the mean of that layer."""
+    seeds: int | None = None
+    """Number of runs of each head, each with its own seed. Accuracies are of all runs; everything else is measured on
+    the first. 3 when not given, 1 with --quick."""
+    epochs: int = 2
+    """Most epochs. Training stops where validation accuracy no longer rises."""
+    learning_rate: float = 5e-5
+    """Highest learning rate, which is reached after a warm-up and then falls to zero in a straight line."""
+    batch_size: int = 32
+    """Texts in each training step."""
+    train_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format of the forward and backward passes in training; the weights are float32. `auto` is bfloat16 where
+    the device multiplies in it."""
+    freeze: bool = False
+    """Train the heads alone, and leave the encoder as it is."""
+    models: Path | None = None
+    """Folder of the fine-tuned models; the name of --out with -models behind it when not given. A model that is
+    finished is not trained again, and one that was interrupted goes on from its last epoch."""
+    checkpoint: str | None = None
+    """Checkpoint (*ForSequenceClassification) that was fine-tuned elsewhere, to look at instead of fine-tuning."""
+    checkpoint_revision: str | None = None
+    """Branch, tag or commit of --checkpoint, where that is a hub model."""
+    base: str | None = None
+    """Encoder that --checkpoint was fine-tuned from; --model when not given."""
+    measured: int | None = None
+    """Number of test texts, drawn at random, for what takes a pass for each layer: gradients, contributions,
+    interventions. 600 when not given, 100 with --quick."""
+    explained: int | None = None
+    """Number of the measured texts that are explained by every head. 40 when not given, 6 with --quick."""
+
+    def amounts(self, *, quick: bool = False) -> Amounts:
+        """How much is done: what was named, else the usual amounts, or those of a quick look."""
+        usual = QUICK if quick else USUAL
+        named = {field.name: getattr(self, field.name) for field in dataclasses.fields(Amounts)}
+        return dataclasses.replace(usual, **{name: value for name, value in named.items() if value is not None})
+
+    def check(self) -> None:
+        """Raise what can be known before the long part."""
+        if not self.heads and self.checkpoint is None:
+            raise InputError("name at least one head with --heads, or a --checkpoint")
+        if len(set(self.heads)) < len(self.heads):
+            raise InputError(f"--heads names a head twice: {' '.join(self.heads)}")
+        if self.checkpoint is None:
+            for flag, value in {"--base": self.base, "--checkpoint-revision": self.checkpoint_revision}.items():
+                if value is not None:
+                    raise InputError(f"{flag} has no meaning without --checkpoint; name the encoder with --model")
+            if importlib.util.find_spec("accelerate") is None:
+                raise InputError(
+                    "fine-tuning needs accelerate; pip install 'layerprobe[train]', or name a --checkpoint"
+                )
+        elif self.models is not None:
+            raise InputError("--models has no meaning with --checkpoint: nothing is fine-tuned")
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is fine-tuned and measured; the flags of these names in `StudentSettings`."""
+
+    seeds: int
+    measured: int
+    explained: int
+
+
+USUAL = Amounts(seeds=3, measured=600, explained=40)
+QUICK = Amounts(seeds=1, measured=100, explained=6)
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """An encoder with the head that it was fine-tuned with."""
+
+    name: str
+    seed: int | None
+    head: Head
+    tuned: FineTuned | None
+    """None for a checkpoint that was fine-tuned elsewhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class Students:
+    """Every model of one job and label column, and what they say of the same texts."""
+
+    job: Job
+    settings: StudentSettings
+    amounts: Amounts
+
+    @property
+    def task(self) -> str:
+        """The label column that is learnt: the first of those named; the others can be erased too."""
+        return next(iter(self.job.splits.class_names))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of that column."""
+        return self.job.splits.class_names[self.task]
+
+    @cached_property
+    def every(self) -> Sequence[Student]:
+        """Every head and seed, fine-tuned here unless that was done before."""
+        if self.settings.checkpoint is not None:
+            with stage("checkpoint"):
+                return (self._checkpoint(self.settings.checkpoint),)
+        return tuple(self._tuned(name, seed) for seed in range(self.amounts.seeds) for name in self.settings.heads)
+
+    @cached_property
+    def first(self) -> Mapping[str, Student]:
+        """Head -> its first seed's student: the one that everything but accuracy is measured on."""
+        found: dict[str, Student] = {}
+        for student in self.every:
+            found.setdefault(student.name, student)
+        return found
+
+    @cached_property
+    def said(self) -> Mapping[tuple[str, int | None], NDArray[np.float64]]:
+        """Head and seed -> (examples, classes) log probabilities on test."""
+        from probes.heads.heads import log_prob
+
+        test, found = self.job.splits.test, {}
+        for student in self.every:
+            encoded = student.head.encoder.encode(test.texts, test.pairs)
+            found[student.name, student.seed] = log_prob(student.head, encoded, progress=not self.job.output.quiet)
+        return found
+
+    @cached_property
+    def encoders(self) -> Mapping[str, Encoder]:
+        """Model -> its encoder, computing in float32."""
+        own = self.job.encoder.with_dtype("float32")
+        tuned = {name: student.head.encoder for name, student in self.first.items()}
+        return {PRETRAINED: own, **tuned, UNTRAINED: own.untrained(self.job.output.seed)}
+
+    @cached_property
+    def reads(self) -> Mapping[str, Read]:
+        """Model -> the splits with the features of its layers."""
+        dtype, reads = self.job.encoder.dtype, {}
+        for name, encoder in self.encoders.items():
+            with stage(f"features of the {_model(name)}"):
+                reads[name] = self.job.examples_of(encoder.with_dtype(dtype), self._poolings(encoder))
+        return reads
+
+    @cached_property
+    def sweeps(self) -> Mapping[str, Sweep]:
+        """Model -> its probes at every layer; those of the pretrained encoder with a bag of words."""
+        from probes.probing.sweep import sweep_probes
+
+        found = {}
+        for name, read in self.reads.items():
+            some = [
+                dataclasses.replace(
+                    split,
+                    features={key: own for key, own in split.features.items() if key in PROBED},
+                    texts=split.texts if name == PRETRAINED else None,
+                )
+                for split in (read.train, read.validation, read.test)
+                if split is not None
+            ]
+            with stage(f"probes on the {_model(name)}"):
+                found[name] = sweep_probes(
+                    some[0],
+                    some[1],
+                    some[2],
+                    class_names=self.job.splits.class_names,
+                    layers=self.job.layers,
+                    device=str(self.job.encoder.device),
+                    model=name,
+                    seed=self.job.output.seed,
+                    progress=not self.job.output.quiet,
+                )
+        return found
+
+    @cached_property
+    def heads(self) -> Mapping[str, Head]:
+        """The fine-tuned heads, and the pretrained encoder's best probe."""
+        from probes.heads.heads import ProbeHead
+
+        found = self.sweeps[PRETRAINED].tasks[self.task]
+        best = found.best
+        probe = ProbeHead(
+            self.encoders[PRETRAINED],
+            found.selections[best].probe,
+            layer=best.layer,
+            pooling=best.pooling,
+            class_names=found.class_names,
+        )
+        return {name: student.head for name, student in self.first.items()} | {PROBE: probe}
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Test rows that are measured, drawn at random."""
+        rng = np.random.default_rng(self.job.output.seed)
+        return np.sort(rng.permutation(len(self.job.splits.test))[: self.amounts.measured])
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of these rows."""
+        return [self.job.splits.test.texts[row] for row in self.rows]
+
+    @property
+    def pairs(self) -> list[str] | None:
+        """Their second texts."""
+        pairs = self.job.splits.test.pairs
+        return None if pairs is None else [pairs[row] for row in self.rows]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Their class ids."""
+        return self.job.splits.test.labels(self.task)[self.rows]
+
+    @property
+    def provenance(self) -> Mapping[str, Mapping[str, str | None]]:
+        """Model -> what it was loaded from, its revision on the hub, and a fingerprint of its encoder and head.
+
+        The encoder as it came is described by the result's own fields.
+        """
+        from probes.heads.heads import head_fingerprint
+
+        untrained = self.encoders[UNTRAINED]
+        drawn = {"model": untrained.name, "revision": untrained.revision, "weights": untrained.fingerprint()}
+        return {UNTRAINED: drawn} | {
+            student.name if student.seed is None else f"{student.name}-{student.seed}": {
+                "model": student.head.encoder.name,
+                "revision": student.head.encoder.revision,
+                "weights": head_fingerprint(student.head),
+            }
+            for student in self.every
+        }
+
+    def subject(self, name: str) -> Subject:
+        """A fine-tuned head, as what is taken out of its states is measured."""
+        train = self.job.splits.train
+        return Subject(
+            name=name,
+            head=self.first[name].head,
+            read=self.reads[name],
+            texts=self.texts,
+            pairs=self.pairs,
+            labels=self.labels,
+            train=(train.texts, train.pairs),
+            layers=self.job.layers,
+            seed=self.job.output.seed,
+            progress=not self.job.output.quiet,
+        )
+
+    @cached_property
+    def baseline(self) -> str:
+        """What every head is explained from: the baseline at which they say least of the label, all together."""
+        from probes.attribution.baseline_bias import choose_baseline
+
+        train = self.job.splits.train.labels(self.task)
+        prior = (np.bincount(train, minlength=len(self.class_names)) / len(train)).tolist()
+        return choose_baseline(list(self.heads.values()), prior=prior, paired=self.pairs is not None)
+
+    @cached_property
+    def explained(self) -> Mapping[str, Sequence[Attribution]]:
+        """Head -> its own decisions, explained."""
+        if not self.amounts.explained:
+            return {}
+        with stage("explanations"):
+            return {name: self.explain(name) for name in self.heads}
+
+    def explain(
+        self,
+        name: str,
+        *,
+        targets: Sequence[str] | None = None,
+        states_layer: int | None = None,
+        texts: int | None = None,
+    ) -> list[Attribution]:
+        """A head's decisions on the first measured texts, `explained` of them, by integrated gradients."""
+        from probes.attribution.attribute import attribute
+
+        n = self.amounts.explained if texts is None else texts
+        found = attribute(
+            self.heads[name],
+            self.texts[:n],
+            None if self.pairs is None else self.pairs[:n],
+            targets=targets,
+            states_layer=states_layer,
+            baseline=self.baseline,
+            seed=self.job.output.seed,
+            progress=not self.job.output.quiet,
+        )
+        return [
+            dataclasses.replace(a, task=self.task, text_id=row, label=self.class_names[label])
+            for a, row, label in zip(found, self.rows[:n].tolist(), self.labels[:n].tolist(), strict=True)
+        ]
+
+    def _poolings(self, encoder: Encoder) -> tuple[str, ...]:
+        trained = encoder.has_pooler and not encoder.random_pooler
+        return tuple(name for name in ("cls", "mean", "content") if name in encoder.poolings) + ("pooler",) * trained
+
+    def _tuned(self, name: str, seed: int) -> Student:
+        from probes.heads.fine_tuning import LabelledTexts, fine_tune, load_head
+        from probes.heads.trainer import TrainingSettings, quickest_dtype
+
+        settings, splits, encoder = self.settings, self.job.splits, self.job.encoder
+        if splits.validation is None:
+            raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
+        folder = models_folder(settings, self.job.output.out) / f"{name}-{seed}"
+        number = f", seed {seed + 1} of {self.amounts.seeds}" if self.amounts.seeds > 1 else ""
+        with stage(f"fine-tuning, {name} head{number}"):
+            tuned = fine_tune(
+                encoder,
+                LabelledTexts.of(splits.train, self.task),
+                LabelledTexts.of(splits.validation, self.task),
+                head=name,
+                class_names=self.class_names,
+                folder=folder,
+                settings=TrainingSettings(
+                    epochs=settings.epochs,
+                    batch_size=settings.batch_size,
+                    learning_rate=settings.learning_rate,
+                    max_length=encoder.max_length,
+                    dtype=quickest_dtype(encoder.device) if settings.train_dtype == "auto" else settings.train_dtype,
+                    freeze=settings.freeze,
+                ),
+                seed=seed,
+                progress=not self.job.output.quiet,
+            )
+            return Student(name, seed, load_head(folder, device=str(encoder.device)), tuned)
+
+    def _checkpoint(self, name: str) -> Student:
+        from probes.encoder.encoder import Encoder
+        from probes.heads.heads import ModelHead
+
+        settings = self.job.encoder_settings
+        encoder = Encoder.load(
+            name,
+            revision=self.settings.checkpoint_revision,
+            max_length=settings.max_length,
+            device=settings.device,
+            trust_remote_code=settings.trust_remote_code,
+            allow_pickle=settings.allow_pickle,
+        )
+        return Student(
+            CHECKPOINT, None, ModelHead(encoder, self.class_names, head_classes=settings.renamed_classes), None
+        )
+
+
+def models_folder(settings: StudentSettings, out: Path) -> Path:
+    """Where the fine-tuned models stand."""
+    return settings.models or out.with_name(f"{out.name}-models")
+
+
+def _model(name: str) -> str:
+    """A model of the comparison, as a stage of the progress names it."""
+    if name == CHECKPOINT:
+        return name
+    return f"{name} encoder" if name in (PRETRAINED, UNTRAINED) else f"{name} model"

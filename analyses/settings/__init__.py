@@ -1,0 +1,1 @@
+"""Flags, one file a group, and the values they stand for."""

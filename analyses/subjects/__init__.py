@@ -1,0 +1,1 @@
+"""Subjects of the report, one file each: its tables and its claims."""

@@ -1,0 +1,1 @@
+"""A decision to scores of tokens and words. Imports `heads`."""

@@ -1,0 +1,1 @@
+"""Checks of attributions: faithfulness, plausibility, planted shortcuts and randomisation. Imports `attribution`."""

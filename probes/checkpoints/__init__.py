@@ -1,0 +1,1 @@
+"""Folders and hub names of models: what they hold, and whether it fits together."""

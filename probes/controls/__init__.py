@@ -1,0 +1,1 @@
+"""Measurements that tell whether a probe's score means something. Imports `probing`."""

@@ -1,0 +1,1 @@
+"""Labelled texts and their splits. Imports nothing that knows files or models."""

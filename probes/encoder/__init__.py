@@ -1,0 +1,1 @@
+"""Texts to the hidden states of every layer. Imports `checkpoints`."""

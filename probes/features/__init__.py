@@ -1,0 +1,1 @@
+"""Hidden states to pooled vectors on disk. Imports `encoder`."""

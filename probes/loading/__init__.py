@@ -1,0 +1,1 @@
+"""Labelled texts from files, saved datasets and hub names. Imports `data`."""

@@ -1,0 +1,1 @@
+"""Pooled vectors to fitted probes, their scores and floors. Imports `features` and `statistics`."""

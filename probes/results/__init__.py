@@ -1,0 +1,1 @@
+"""What an analysis leaves behind: frozen values, their schema, and the folder that holds them. Imports no torch."""

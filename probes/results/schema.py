@@ -1,0 +1,325 @@
+"""Schema of the tables and claims of a result: columns, kinds of cells, keys that no two rows share, outcomes.
+
+A table or a claim that is not listed here is read as it is: a result may hold more than this version knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from probes.results.typed_json import MisfitError, check_characters, fits, misfit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_LAYERS = 10_000
+ROUNDING = 1e-6
+"""How far a share may lie outside 0 to 1."""
+WIDEST = 1e30
+"""Size that no number of a result reaches."""
+POINTS = re.compile(r"(.+?) (\d{1,5})(?:, |$)", re.DOTALL)
+"""One of the places that a claim lists: `mean 3, cls 4`."""
+
+_NAMES: Mapping[str, str] = {
+    "text": "task pooling probe split metric class label predicted head model method baseline other order level kind "
+    "what row token group part direction one target word role eraser reference_pooling text floor nearest lowest_name "
+    "reason no_signal words points chosen_for",
+    "layer": "layer other_layer reference_layer probe_layer first_layer best_layer largest_layer block",
+    "count": "n n_texts n_marked n_tokens n_parameters n_rows n_seeds n_points n_tied n_converged "
+    "n_constant n_informed n_baselines n_classes n_train text_id count id occurrences epoch repeat k examples seed "
+    "total max_length",
+    "share": "accuracy validation_accuracy macro_f1 control_accuracy control_majority share share_scored hits chance "
+    "probability majority lowest highest from_first same by_chance same_top flipped",
+    "difference": "difference lost selectivity usual_difference smallest strongest_tried correlation "
+    "absolute_correlation",
+    "flag": "chosen converged tied right best found recovered",
+    "number": "before after cka cka_lower cka_upper codelength prior_codelength mean_depth distance nearest_distance "
+    "last_cls last_r2 best_r2 last_spread shuffled_last untrained_last_r2 content_share_last own_share_first "
+    "own_share_last per_occurrence_ratio ratio lowest_correlation max_abs_delta tolerance v_information random "
+    "shuffled largest at_zero at_last mean_last cls_last comprehensiveness random_comprehensiveness sufficiency "
+    "random_sufficiency auprc random_auprc f1 random_f1 iou random_iou below_cls below_content first_cls "
+    "first_content last_largest_other",
+}
+_KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+"""Column, or number of a claim -> what it is, wherever it stands. A column of any other name is a number; a number of
+any other name is not read by the page, and may be anything."""
+_EXPECTED = {
+    "text": "text",
+    "layer": "a layer of the model",
+    "count": "a whole number from 0 on",
+    "share": "a share from 0 to 1",
+    "difference": "a number from -1 to 1",
+    "flag": "true or false",
+    "number": "a number",
+}
+_DTYPES = {"text": "OT", "layer": "iuf", "count": "iuf", "flag": "b"}
+"""Kind -> letters of the types of the columns that hold it; `iuf` where it is not named."""
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of a table.
+
+    Each is written as its name, `name?` where a cell may be missing, and `~name` where the column may be.
+    """
+
+    keys: str
+    """Columns whose values together no two rows share."""
+    values: str
+    kinds: Mapping[str, str] | None = None
+    """Columns that hold something else here than elsewhere."""
+
+    def columns(self) -> Iterator[tuple[str, str, bool, bool]]:
+        """Name, kind, whether a cell may be missing, and whether the column may be."""
+        for written in (*self.keys.split(), *self.values.split()):
+            name = written.strip("~?")
+            kind = (self.kinds or {}).get(name) or _KINDS.get(name, "number")
+            yield name, kind, written.endswith("?"), written.startswith("~")
+
+
+_SHARES = "share? lower? upper? n"
+TABLES: Mapping[str, TableSchema] = {
+    "metrics": TableSchema(
+        "model task pooling? layer? probe seed? split metric class?", "value? lower? upper? n?", {"model": "text"}
+    ),
+    "selection": TableSchema("task pooling layer c?", "validation_log_loss? chosen? converged?"),
+    "differences": TableSchema("task pooling layer", "value? lower? upper? tied?"),
+    "confusion": TableSchema("task probe pooling? layer? label predicted", "count"),
+    "predictions": TableSchema(
+        "task pooling layer text_id", "~text ~label ~predicted ~probability? right?", {"text": "text"}
+    ),
+    "special_tokens": TableSchema("role", "token? id? embedding_norm?"),
+    "anisotropy": TableSchema("pooling layer", "anisotropy?"),
+    "cka": TableSchema("pooling layer other_layer", "cka? ~floor?", {"floor": "number"}),
+    "cls_depth": TableSchema("pooling layer", "max_range? relative_spread?"),
+    "information": TableSchema(
+        "task pooling layer",
+        "v_information? lower? upper? codelength? prior_codelength? compression? prior_compression?",
+    ),
+    "sizes": TableSchema("task pooling layer examples", "accuracy? lower? upper?"),
+    "control": TableSchema(
+        "task pooling layer",
+        "control_accuracy? lowest? highest? control_majority? accuracy? selectivity? lower? upper? n share_scored?",
+    ),
+    "depth": TableSchema("task pooling text_id", "depth", {"depth": "layer"}),
+    "depth_reliability": TableSchema("task pooling", "mean_depth? correlation? same_depth? by_chance? n ~n_constant"),
+    "texts": TableSchema("task pooling layer text_id", "probability? pvi? right?"),
+    "faithfulness": TableSchema(
+        "task head ~layer? ~pooling? ~method ~baseline? text_id order", "comprehensiveness? sufficiency? log_odds?"
+    ),
+    "curves": TableSchema("task head method share", "deletion? insertion? n"),
+    "infidelity": TableSchema("task head method text_id", "value?"),
+    "baseline_choice": TableSchema(
+        "task head method baseline other text_id", "correlation? same_top?", {"same_top": "flag"}
+    ),
+    "head_agreement": TableSchema("task text_id", "correlation?"),
+    "randomised": TableSchema(
+        "task head method depth level text_id", "correlation? absolute_correlation?", {"depth": "count"}
+    ),
+    "rationales": TableSchema(
+        "task head method text_id", "f1? iou? auprc? random_f1? random_iou? random_auprc? n_marked n_tokens"
+    ),
+    "audit": TableSchema("task pooling layer method k", "hits? lower? upper? chance? n"),
+    "words": TableSchema("task head target word", "n n_texts mean? lower? upper?"),
+    "states": TableSchema("task head pooling? probe_layer? layer kind method", "share? n"),
+    "explanation_depth": TableSchema("task pooling layer text_id", "predicted probability? correlation?"),
+    "heads_accuracy": TableSchema("head seed? metric", "value? lower? upper? n"),
+    "heads_training": TableSchema(
+        "head seed? epoch", "train_loss? validation_loss? validation_accuracy? best? seconds?"
+    ),
+    "heads_curves": TableSchema("model seed? pooling? layer?", "value? lower? upper? n"),
+    "heads_changed": TableSchema("model pooling layer", "difference? lower? upper? cka? cka_floor?"),
+    "gradient_shares": TableSchema("head layer kind", _SHARES),
+    "contributions": TableSchema("model layer kind", _SHARES),
+    "head_states": TableSchema("head layer kind", "share? n"),
+    "embedding_rows": TableSchema("head row token?", "occurrences norm? per_occurrence?"),
+    "movement": TableSchema("head group block? part?", "n_parameters relative?"),
+    "cls_content": TableSchema("model direction layer", "r2? shuffled? n"),
+    "ablation": TableSchema("head what layer", "accuracy? lost? lower? upper? lost_bits?"),
+    "erasure": TableSchema(
+        "~task? head label eraser pooling layer repeat",
+        "v_information? v_lower? v_upper? lost? lower? upper? lost_bits?",
+    ),
+    "heads_agreement": TableSchema("one other text_id", "correlation?"),
+    "heads_faithfulness": TableSchema("head text_id order", "comprehensiveness? sufficiency? ~log_odds?"),
+}
+
+
+def check_table(name: str, table: pd.DataFrame, n_layers: int) -> pd.DataFrame:
+    """Raise unless a table has its columns, cells of their kinds, and no row twice.
+
+    Returns the table, its columns of numbers that hold nothing at all as numbers that are missing.
+
+    Args:
+        name: Name of the table.
+        table: Its rows.
+        n_layers: Layers of the model.
+
+    Raises:
+        MisfitError: The first thing that does not fit.
+    """
+    schema = TABLES.get(name)
+    if schema is None:
+        return table
+    for column, kind, missing, absent in schema.columns():
+        if column in table.columns:
+            _check_column(column, table[column], kind, n_layers, missing=missing)
+            if kind != "text" and table[column].dtype.kind == "O":
+                table = table.astype({column: "boolean" if kind == "flag" else "float64"})
+        elif not absent:
+            raise MisfitError(f"it has no column {column!r}")
+    keys = [key.strip("~?") for key in schema.keys.split() if key.strip("~?") in table.columns]
+    if keys and (double := table.duplicated(subset=keys).to_numpy()).any():
+        row = int(np.flatnonzero(double)[0])
+        raise MisfitError(f"row {row + 1} has the same {', '.join(keys)} as one before it")
+    return table
+
+
+def _check_column(name: str, cells: pd.Series[Any], kind: str, n_layers: int, *, missing: bool) -> None:
+    absent = cells.isna().to_numpy(dtype=bool)
+    if absent.any() and not missing:
+        raise MisfitError(f"column {name!r} has no value in row {int(np.flatnonzero(absent)[0]) + 1}")
+    if absent.all():
+        return
+    letter = getattr(cells.dtype, "kind", "O")
+    if letter not in _DTYPES.get(kind, "iuf"):
+        raise misfit(f"column {name!r}", _EXPECTED[kind], cells[~absent].tolist()[0])
+    if kind not in ("text", "flag"):
+        numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+        wrong = ~absent & ~_within(numbers, kind, n_layers)
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise misfit(f"column {name!r} in row {row + 1}", _EXPECTED[kind], float(numbers[row]))
+
+
+def _within(numbers: Any, kind: str, n_layers: int) -> Any:
+    """Where numbers lie in the range of their kind."""
+    if kind in ("layer", "count"):
+        most = n_layers if kind == "layer" else 2**53
+        return (numbers >= 0) & (numbers <= most) & (numbers == np.floor(numbers))
+    if kind == "share":
+        return (numbers >= -ROUNDING) & (numbers <= 1 + ROUNDING)
+    if kind == "difference":
+        return np.abs(numbers) <= 1 + ROUNDING
+    return np.abs(numbers) <= WIDEST
+
+
+SIDES = ("above", "below", "cannot_tell")
+_MEASURED = ("measured",)
+
+
+@dataclass(frozen=True)
+class ClaimSchema:
+    """Outcomes and numbers of a kind of claim."""
+
+    outcomes: tuple[str, ...]
+    numbers: str = ""
+    """Numbers without which it says nothing; `name?` may be null."""
+    about_task: bool = True
+    """Whether it is about a label column."""
+
+
+_EXPLAINED = "head method n"
+CLAIMS: Mapping[str, ClaimSchema] = {
+    "best": ClaimSchema(_MEASURED, "pooling layer accuracy n"),
+    "tied": ClaimSchema(("tied", "alone"), "n_points points"),
+    "beaten": ClaimSchema(("above",), "points"),
+    "floor": ClaimSchema(SIDES, "floor accuracy difference"),
+    "poolings": ClaimSchema(_MEASURED),
+    "cls_layer_0": ClaimSchema(("holds", "fails"), "accuracy"),
+    "cls_depth": ClaimSchema(_MEASURED, "first_layer last_spread", about_task=False),
+    "selectivity": ClaimSchema(SIDES, "control_accuracy control_majority accuracy selectivity"),
+    "no_control": ClaimSchema(("absent",), "reason"),
+    "information": ClaimSchema(SIDES, "v_information codelength prior_codelength"),
+    "detectable": ClaimSchema(_MEASURED, "difference? usual_difference? n"),
+    "depth": ClaimSchema(_MEASURED, "pooling mean_depth? correlation? same? by_chance? from_first?"),
+    "random_pooler": ClaimSchema(("random",), "reason?", about_task=False),
+    "no_pooler": ClaimSchema(("absent",), "reason?", about_task=False),
+    "no_cls": ClaimSchema(("absent",), "reason?", about_task=False),
+    "truncated": ClaimSchema(_MEASURED, "n total max_length", about_task=False),
+    "leakage": ClaimSchema(_MEASURED, "n total share", about_task=False),
+    "unknown_tokens": ClaimSchema(_MEASURED, "split n total share", about_task=False),
+    "convergence": ClaimSchema(
+        ("holds", "fails"), "n n_converged tolerance smallest? max_abs_delta?", about_task=False
+    ),
+    "baseline": ClaimSchema(("informed", "uninformed"), "head baseline n n_informed distance?"),
+    "deciding": ClaimSchema(SIDES, "hits n random?"),
+    "faithfulness": ClaimSchema(
+        SIDES, "head n comprehensiveness? random_comprehensiveness? sufficiency? random_sufficiency?"
+    ),
+    "baselines": ClaimSchema(_MEASURED, f"{_EXPLAINED} n_baselines correlation? same_top? lowest lowest_correlation?"),
+    "rationales": ClaimSchema(SIDES, f"{_EXPLAINED} auprc? random_auprc? f1? random_f1? iou? random_iou?"),
+    "audit": ClaimSchema(("valid", "not_learned"), "pooling layer flipped? accuracy? n words"),
+    "randomised": ClaimSchema(("changes", "unchanged", "cannot_tell"), f"{_EXPLAINED} correlation?"),
+    "heads_agree": ClaimSchema(SIDES, "correlation? n"),
+    "head_accuracy": ClaimSchema(_MEASURED, "head accuracy? lowest? highest? n_seeds n"),
+    "head_difference": ClaimSchema(SIDES, "one other difference?"),
+    "frozen": ClaimSchema(_MEASURED, "pooling layer accuracy? n"),
+    "tuned_gain": ClaimSchema(SIDES, "head difference?"),
+    "cls_trained": ClaimSchema(SIDES, "head before? after? difference?"),
+    "loss_enters": ClaimSchema(_MEASURED, "head last_cls?"),
+    "cls_row": ClaimSchema(_MEASURED, "head ratio? per_occurrence_ratio?"),
+    "fills": ClaimSchema(_MEASURED, "model best_layer? best_r2? last_r2?"),
+    "attends": ClaimSchema(_MEASURED, "model own_share_first? own_share_last? content_share_last?"),
+    "ablated": ClaimSchema(_MEASURED, "head what at_zero? largest? largest_layer? at_last?"),
+    "used": ClaimSchema(SIDES, "head label pooling layer lost? v_information?"),
+    "same_tokens": ClaimSchema(SIDES, "one other correlation?"),
+}
+_OWN_KINDS: Mapping[tuple[str, str], str] = {("baselines", "lowest"): "text", ("detectable", "smallest"): "number"}
+"""Claim and number -> its kind, where it is another than the name has elsewhere."""
+
+
+def check_claim(kind: str, outcome: str, task: str | None, numbers: Mapping[str, Any], n_layers: int) -> None:
+    """Raise unless a claim's outcome is one of its kind, and its numbers are there and in their ranges.
+
+    Raises:
+        MisfitError: The first thing that does not fit.
+    """
+    schema = CLAIMS.get(kind)
+    if schema is None:
+        return
+    check_characters({"task": task, **{f"numbers.{name}": value for name, value in numbers.items()}})
+    if outcome not in schema.outcomes:
+        raise misfit("outcome", f"one of {', '.join(schema.outcomes)}", outcome)
+    if schema.about_task and task is None:
+        raise misfit("task", "a label column", task)
+    for written in schema.numbers.split():
+        name = written.rstrip("?")
+        if name not in numbers or (numbers[name] is None and not written.endswith("?")):
+            raise MisfitError(f"numbers lack {name!r}")
+    for name, value in numbers.items():
+        if value is not None:
+            _check_number(kind, name, value, n_layers)
+
+
+def _check_number(kind: str, name: str, value: Any, n_layers: int) -> None:
+    called = _kind_of(kind, name)
+    if called is None:
+        return
+    if called == "text":
+        fit = isinstance(value, str)
+    else:
+        fit = fits(float, value) and bool(_within(np.float64(value), called, n_layers))
+    if not fit:
+        raise misfit(f"numbers.{name}", _EXPECTED[called], value)
+    if name == "points" and not is_places(str(value)):
+        raise misfit("numbers.points", "places such as 'mean 3, cls 4'", value)
+
+
+@cache
+def _kind_of(kind: str, name: str) -> str | None:
+    """The kind of a claim's number, by its name, of `poolings` by its end; None where the page does not read it."""
+    if kind == "poolings":
+        return "layer" if name.endswith("_layer") else "share" if name.endswith("_accuracy") else None
+    return _OWN_KINDS.get((kind, name)) or _KINDS.get(name)
+
+
+def is_places(listed: str) -> bool:
+    """Whether a text lists places and nothing else."""
+    return "".join(match[0] for match in POINTS.finditer(listed)) == listed

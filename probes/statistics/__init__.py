@@ -1,0 +1,1 @@
+"""Numbers from arrays: scores, intervals and comparisons. Imports numpy, scipy and scikit-learn only."""

@@ -1,0 +1,1 @@
+"""Sections to HTML, Markdown, data files and notebooks. Imports `sections` and `comparison`."""

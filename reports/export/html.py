@@ -1,0 +1,126 @@
+"""Sections to HTML: everything escaped, nothing that could reach for the network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import jinja2
+
+from probes.results.result import AnalysisResult
+from reports.comparison import comparison
+from reports.comparison.differences import differing
+from reports.comparison.shared_texts import shared
+from reports.comparison.side_by_side import Together
+from reports.lookup import View
+from reports.sections.classifier.questions import lead
+from reports.sections.explanations.attribution_checks import TABLES
+from reports.sections.overview import answers, cares
+from reports.sections.page import sections
+from reports.sections.provenance import heading, origin
+from reports.text.glossary import glossary, linked
+from reports.text.wording import legal
+
+OPEN_CARDS = 6
+"""Explained texts of a label column that stand open; the others are folded under them."""
+
+TILED = ("layers", "control", "information", "sizes", "classes")
+"""Sections whose label columns stand side by side where the page is wide."""
+
+
+def render(result: AnalysisResult) -> str:
+    """The whole page; the same result gives the same page."""
+    methods = {a.method for a in result.attributions}
+    methods |= {str(key) for table in result.tables.values() if "method" in table for key in table["method"].unique()}
+    script, style = (_source(name) for name in ("report.js", "report.css"))
+    shown = sections(result)
+    found, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
+    traits = _traits(result, tables)
+    page = _ENVIRONMENT.get_template("report.html.j2")
+    return page.render(
+        policy=policy(script),
+        script=script,
+        style=style,
+        heading=heading(result, [answer.task for answer in found]),
+        answers=found,
+        cares=cares(result),
+        sections=shown,
+        anchors={section.anchor: section.title for section in shown},
+        lead=lead(View(result)),
+        origin=origin(result),
+        explained="explained" in traits,
+        probed="metrics" in result.tables,
+        controlled="control" in result.tables,
+        tables=tables,
+        asked=result.name == "heads",
+        checked=tables.intersection((*TABLES, "heads_faithfulness")),
+        methods=methods,
+        others=methods - {"integrated_gradients", "direct", "random"},
+        scored_states="states" in traits,
+        terms=glossary(traits),
+        choosing=View(result).choosing,
+        layers=result.provenance.n_layers,
+        open_cards=OPEN_CARDS,
+        tiled=TILED,
+    )
+
+
+def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
+    """What a result holds: its tables, and what these amount to."""
+    ranked = tables & {"baseline_choice", "head_agreement", "heads_agreement", "randomised", "explanation_depth"}
+    states = any(a.states_layer is not None for a in result.attributions)
+    found = {"explained": bool(result.attributions), "heads": result.name == "heads", "ranked": bool(ranked)}
+    return tables | {key for key, holds in found.items() if holds} | ({"states"} if states else set())
+
+
+def render_comparison(together: Together) -> str:
+    """The page of several results; the same results give the same page."""
+    script, *styles = (_source(name) for name in ("report.js", "report.css", "comparison.css"))
+    shown = comparison.sections(together)
+    return _ENVIRONMENT.get_template("comparison.html.j2").render(
+        policy=policy(script),
+        script=script,
+        style="".join(styles),
+        heading=comparison.heading(together),
+        answers=comparison.answers(together),
+        sections=shown,
+        origin=differing(together),
+        texts=shared(together),
+        terms=glossary({"explained"} if shared(together) else ()),
+        # What the report's own macros ask for.
+        anchors={section.anchor: section.title for section in shown},
+        open_cards=OPEN_CARDS,
+        tiled=(),
+    )
+
+
+def policy(script: str) -> str:
+    """The content security policy: no network at all, inline styles, and this one script by its hash."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(name: str) -> str:
+    return _LOADER.get_source(_ENVIRONMENT, name)[0]
+
+
+def _shown(value: Any) -> Any:
+    """Every string on its way into the page, whatever wrote it, without characters that no page may hold."""
+    return legal(value) if type(value) is str else value
+
+
+_LOADER = jinja2.PackageLoader("reports")
+_ENVIRONMENT = jinja2.Environment(
+    loader=_LOADER,
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_ENVIRONMENT.filters["linked"] = linked

@@ -1,0 +1,91 @@
+"""Drawings and pages as a notebook shows them, on a light ground of their own whatever the notebook's is."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from probes.checks import unknown
+from probes.results.result import AnalysisResult
+from reports.blocks import Drawing
+
+HEIGHT = "80vh"
+_STYLE = Path(__file__).parents[1] / "templates" / "report.css"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Drawings(Mapping[str, Drawing]):
+    """The drawings of a page, by their anchors there; written out, it lists them."""
+
+    found: Mapping[str, Drawing]
+
+    @classmethod
+    def of(cls, result: AnalysisResult) -> Drawings:
+        """Of the first screen, then of every section."""
+        from reports.sections.overview import answers
+        from reports.sections.page import sections
+
+        made = [drawing for answer in answers(result) for drawing in answer.drawings]
+        made += [drawing for section in sections(result) for part in section.parts for drawing in part.drawings]
+        return cls({drawing.anchor: drawing for drawing in made})
+
+    def __getitem__(self, key: str) -> Drawing:
+        if key not in self.found:
+            raise KeyError(unknown("drawing", key, self.found))
+        return self.found[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.found), default=0)
+        return "\n".join(f"{key:<{width}}  {drawing.title}" for key, drawing in self.found.items()) or "no drawings"
+
+
+@dataclass(frozen=True, repr=False)
+class Page:
+    """A whole page; its `html` can be written to a file as it is."""
+
+    html: str
+
+    def __repr__(self) -> str:
+        return f"Page of {len(self.html):,} characters; a notebook shows it, `.html` is its text"
+
+    def _repr_html_(self) -> str:
+        """The page in a frame that can reach neither the notebook nor, by its own policy, the network."""
+        # Inside a frame a bare fragment would be one of the notebook's own address.
+        inside = re.sub(r'(<a [^>]*href=")#', r"\1about:srcdoc#", self.html)
+        return (
+            f'<iframe sandbox="allow-scripts allow-downloads" title="layerprobe" srcdoc="{html.escape(inside)}" '
+            f'style="width:100%;height:{HEIGHT};border:1px solid #888;border-radius:6px"></iframe>'
+        )
+
+
+def framed(drawing: Drawing) -> str:
+    """A drawing and its caption in the colours of the page by day."""
+    width = re.search(r"--width: (\d+)px", drawing.svg)
+    wide = f"width:100%;max-width:{width[1] if width else 440}px;height:auto;overflow:visible;display:block"
+    svg = drawing.svg.replace('style="--width:', f'style="{wide};--width:', 1)
+    ground = (
+        "background:var(--surface);color:var(--ink);padding:1rem;border-radius:6px;width:fit-content;max-width:100%"
+    )
+    letters = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',Arial,sans-serif"
+    said = "color:var(--muted);font-size:.875rem;max-width:36rem;margin:.5rem 0 0"
+    return (
+        f'<figure style="{_colours()};{ground};{letters};box-sizing:border-box;margin:0">{svg}'
+        f'<figcaption style="{said}">{html.escape(drawing.caption)}</figcaption></figure>'
+    )
+
+
+@cache
+def _colours() -> str:
+    """The page's own colours, as declarations of one element."""
+    (day,) = re.findall(r"^:root \{(.*?)\}", _STYLE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return ";".join(re.findall(r"--[\w-]+: #[0-9a-f]+", day))

@@ -1,0 +1,233 @@
+"""A result, looked up by what a sentence needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from probes.checks import InputError
+from probes.results.result import AnalysisResult, Claim
+from reports.text import wording
+from reports.text.wording import name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESAMPLES = 2000
+HEADS = {
+    "head_accuracy": "accuracy",
+    "head_difference": "difference",
+    "frozen": "accuracy",
+    "tuned_gain": "difference",
+    "cls_trained": "difference",
+    "loss_enters": "last_cls",
+    "cls_row": "ratio",
+    "fills": "last_r2",
+    "attends": "own_share_first",
+    "ablated": "largest",
+    "used": "lost",
+    "same_tokens": "correlation",
+}
+"""Claim about fine-tuned heads -> its main number, without which it says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A result, looked up by what a sentence needs."""
+
+    result: AnalysisResult
+
+    def claims(self, kind: str, task: str | None = None) -> list[Claim]:
+        """Every claim of a kind about a label column, or about the encoder as a whole."""
+        return [claim for claim in self.result.claims if claim.id == kind and claim.task == task]
+
+    def claim(self, kind: str, task: str | None = None) -> Claim | None:
+        """The only claim of a kind, where it was made."""
+        return next(iter(self.claims(kind, task)), None)
+
+    def every(self, kind: str) -> list[Claim]:
+        """Every claim of a kind, whatever it is about."""
+        return [claim for claim in self.result.claims if claim.id == kind]
+
+    def stated(self, kind: str, **numbers: object) -> list[Claim]:
+        """Every claim of a kind of `HEADS` that has its main number and these, whichever label column it is about."""
+        found = (c for c in self.result.claims if c.id == kind and np.isfinite(value(c, HEADS[kind])))
+        return [claim for claim in found if all(claim.numbers.get(key) == each for key, each in numbers.items())]
+
+    def table(self, key: str, task: str | None = None) -> pd.DataFrame | None:
+        """A table, or its rows about one label column; None where it is absent or has none."""
+        frame = self.result.tables.get(key)
+        if frame is None:
+            return None
+        # As objects: pandas' own text cannot be compared with half a character, which a name may hold.
+        rows = frame if task is None else frame[frame["task"].to_numpy(dtype=object) == task]
+        return rows if len(rows) else None
+
+    def limits(self, key: str, **where: object) -> tuple[float, float] | None:
+        """Ends of the interval in the only row of a table with these values."""
+        rows = self.table(key)
+        for column, wanted in where.items() if rows is not None else ():
+            rows = rows[rows[column] == wanted] if rows is not None and column in rows else None
+        if rows is None or len(rows) != 1 or not {"lower", "upper"} <= set(rows.columns):
+            return None
+        return float(rows["lower"].iloc[0]), float(rows["upper"].iloc[0])
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Label columns, in the order of the tables."""
+        metrics = self.table("metrics")
+        named = [] if metrics is None else list(metrics["task"].dropna())
+        named += [c.task for c in self.result.claims if c.task is not None]
+        named += [a.task for a in self.result.attributions if a.task is not None]
+        return tuple(dict.fromkeys(named))
+
+    @cached_property
+    def chooser(self) -> str:
+        """What chose penalties and the best place: validation texts, or folds where there were none."""
+        data = self.result.provenance.data
+        return "folds of the training texts" if data and "validation" not in data else "validation"
+
+    @property
+    def choosing(self) -> str:
+        """Where the scores were taken that chose, as in `log loss on validation`."""
+        return f"{'on' if self.chooser == 'validation' else 'over'} {self.chooser}"
+
+    @cached_property
+    def random_pooler(self) -> bool:
+        """The pooler was never trained."""
+        return self.claim("random_pooler") is not None
+
+    def scores(self, task: str, metric: str, split: str = "test") -> pd.DataFrame | None:
+        """Rows of one metric over all classes together."""
+        metrics = self.table("metrics", task)
+        if metrics is None:
+            return None
+        chosen = (metrics["metric"] == metric) & (metrics["split"] == split) & metrics["class"].isna()
+        return metrics[chosen] if chosen.any() else None
+
+    def curve(self, task: str) -> pd.DataFrame | None:
+        """pooling, layer, value, lower, upper, n: test accuracy of every probe."""
+        scores = self.scores(task, "accuracy")
+        if scores is None:
+            return None
+        rows = scores[(scores["probe"] == "logistic") & scores["layer"].notna() & scores["value"].notna()]
+        return rows.assign(layer=rows["layer"].astype(int)) if len(rows) else None
+
+    def floors(self, task: str) -> dict[str, float]:
+        """Floor -> its test accuracy."""
+        scores = self.scores(task, "accuracy")
+        rows = None if scores is None else scores[scores["layer"].isna()]
+        return {} if rows is None else dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
+
+    def beside(self, task: str, pooling: str) -> dict[str, dict[int, float]]:
+        """Floor that depends on the layer -> layer -> its test accuracy in one pooling, the mean over seeds."""
+        scores = self.scores(task, "accuracy")
+        if scores is None:
+            return {}
+        rows = scores[scores["probe"].isin(["untrained", "control"]) & (scores["pooling"] == pooling)]
+        means = rows.groupby(["probe", "layer"])["value"].mean()
+        return {
+            str(probe): {int(layer): float(value) for (_, layer), value in own.items()}
+            for probe, own in means.groupby(level="probe")
+        }
+
+    def best(self, task: str) -> tuple[str, int] | None:
+        """Pooling and layer that were chosen without the test texts; else those explained; else the only ones."""
+        claim = self.claim("best", task)
+        if claim is not None:
+            return text(claim, "pooling"), int(value(claim, "layer"))
+        for a in self.result.attributions:
+            if a.task == task and a.pooling is not None and a.layer is not None:
+                return a.pooling, a.layer
+        curve = self.curve(task)
+        return (
+            None if curve is None or len(curve) != 1 else (str(curve["pooling"].iloc[0]), int(curve["layer"].iloc[0]))
+        )
+
+    def about(self, task: str, sentence: str) -> str:
+        """The sentence, with the label column's name before it where there are several."""
+        if len(self.tasks) > 1:
+            return f"{name(task)}: {sentence[:1].lower()}{sentence[1:]}"
+        return sentence[:1].upper() + sentence[1:]
+
+    def heading(self, task: str) -> str | None:
+        """A label column's name above its part of a section, where there are several."""
+        return name(task) if len(self.tasks) > 1 else None
+
+    def whose(self, task: str, head: str) -> str:
+        """Whose numbers a drawing shows, as in `sentiment, the probe`."""
+        return f"{name(task)}, {wording.head(head)}" if len(self.tasks) > 1 else wording.head(head)
+
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """Columns that say whose numbers a row holds."""
+        return ("task", "head") if len(self.tasks) > 1 else ("head",)
+
+    def place(self, task: str, head: str) -> tuple[str, ...]:
+        """Whose numbers a row holds."""
+        return (name(task), wording.SHORT_HEADS.get(head, name(head)))[-len(self.place_names) :]
+
+    def lens(self, task: str | None = None) -> tuple[str, ...]:
+        """What has to be said wherever a pooler is shown."""
+        metrics = self.table("metrics", task)
+        if metrics is None or not (metrics["pooling"] == "pooler").any():
+            return ()
+        last = self.result.provenance.n_layers
+        if reason := self.claim("random_pooler"):
+            why = name(str(reason.numbers.get("reason", "")), 300)
+            return (f"The pooler was never trained ({why}): drawn dashed as “random pooler”, never chosen as best.",)
+        return (
+            f"Pooler at a layer below {last} is the trained head used as a lens on that layer's [CLS]; only at layer "
+            f"{last} is it the model's own output.",
+        )
+
+
+def by_head(frame: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each head."""
+    return [] if frame is None else [(str(head), own) for head, own in frame.groupby("head", sort=False)]
+
+
+class LookupMissingError(InputError):
+    """A claim or a table lacks what the page says of it."""
+
+
+def value(claim: Claim, key: str) -> float:
+    """A claim's number; not a number where it has none."""
+    number = claim.numbers.get(key)
+    return float("nan") if number is None else float(number)
+
+
+def text(claim: Claim, key: str) -> str:
+    """A claim's word, such as the floor it is about.
+
+    Raises:
+        LookupMissingError: It has none.
+    """
+    word = claim.numbers.get(key)
+    if word is None:
+        about = "" if claim.task is None else f" about {claim.task!r}"
+        raise LookupMissingError(f"the claim {claim.id!r}{about} lacks {key!r}; run the analysis again")
+    return str(word)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over texts, and how far the choice of the texts could have moved it."""
+
+    value: float
+    bounds: tuple[float, float]
+    """95 %, by the bootstrap; not a number under two texts."""
+    n: int
+
+    @classmethod
+    def of(cls, values: Any) -> Mean:
+        """Of a column's numbers, a text each; those that are missing are left out. One length, the same draws."""
+        found = np.asarray([each for each in values if each == each and each is not None], dtype=float)
+        if len(found) < 2:
+            return cls(float(found[0]) if len(found) else float("nan"), (float("nan"),) * 2, len(found))
+        drawn = np.random.default_rng(0).integers(len(found), size=(RESAMPLES, len(found)))
+        lower, upper = np.percentile(found[drawn].mean(axis=1), [2.5, 97.5]).tolist()
+        return cls(float(found.mean()), (lower, upper), len(found))

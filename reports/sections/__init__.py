@@ -1,0 +1,1 @@
+"""A result's tables and claims to sections of the page, one file a subject."""

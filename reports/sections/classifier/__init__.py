@@ -1,0 +1,1 @@
+"""Sections on fine-tuned classifiers."""

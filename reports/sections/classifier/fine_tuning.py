@@ -1,0 +1,293 @@
+"""Before and after fine-tuning: what probes read of each layer, how far parameters moved, how training went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from probes.checks import SMALLEST_EFFECT
+from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.charts import classifier
+from reports.charts.canvas import Label
+from reports.lookup import View, value
+from reports.text import wording
+from reports.text.wording import count, decimal, interval, listing, name, percent, points, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FLOORS = ("majority", "bag_of_words")
+ADAM = (
+    "Adam divides each parameter's step by the size of its own gradients, so that a step hardly depends on how large "
+    "they are: what the loss barely touches moves about as far as what it rests on. Equal movement is not equal "
+    "importance."
+)
+
+
+def before_and_after(view: View) -> Section | None:
+    """Layer curves of the pretrained and the fine-tuned encoders; which layers changed."""
+    parts = [part for part in (_curves(view), _changed(view)) if part is not None]
+    if not parts:
+        return None
+    notes = (
+        wording.BRACKETS,
+        "Every encoder is read by the same probe, fitted on its own frozen vectors. Bands: 95 % intervals over the "
+        "test texts, of fine-tuned encoders a mean over seeds.",
+        "A mean of pretrained states is a strong baseline: fine-tuning has to beat it, not the majority alone (Mosbach "
+        "et al. 2020).",
+    )
+    return Section("Before and after", "tuned", tuple(gained(view)), tuple(parts), notes)
+
+
+def gained(view: View) -> Iterator[str]:
+    """How much more a probe reads from the last [CLS] after fine-tuning, by head."""
+    sides = {"above": "more", "below": "less"}
+    for outcome in (*sides, "cannot_tell"):
+        claims = [c for c in view.stated("cls_trained") if c.outcome == outcome]
+        told = listing(
+            f"{percent(value(c, 'after'))} with {wording.head(c.numbers.get('head'))} "
+            f"({points(value(c, 'difference'))} points; {interval(c.interval)})"
+            for c in claims
+        )
+        before = listing(dict.fromkeys(percent(value(c, "before")) for c in claims))
+        if claims and outcome in sides:
+            yield (
+                f"From the last [CLS] a probe reads {sides[outcome]} after fine-tuning: right on {before} before, on "
+                f"{told}."
+            )
+        elif claims:
+            yield (
+                "Cannot tell whether fine-tuning changed what a probe reads from the last [CLS]: right on "
+                f"{before} before, on {told}."
+            )
+
+
+def _curves(view: View) -> Part | None:
+    """A figure a pooling: every encoder's curve, and the floors."""
+    found = view.table("heads_curves")
+    if found is None:
+        return None
+    floors = {
+        wording.SHORT_FLOORS[key]: 100 * float(found.loc[found["model"] == key, "value"].iloc[0])
+        for key in FLOORS
+        if (found["model"] == key).any()
+    }
+    curves = found[found["layer"].notna() & found["value"].notna()].assign(layer=lambda rows: rows["layer"].astype(int))
+    if not len(curves):
+        return None
+    names = "model pooling layer".split()
+    means = curves.groupby(names, sort=False, as_index=False)[["value", "lower", "upper"]].mean()
+    frame = means.rename(columns={"model": "series", "layer": "x"})
+    frame[["value", "lower", "upper"]] *= 100
+    reach = min(frame["value"].min(), *floors.values()), max(frame["value"].max(), *floors.values())
+    drawings, styles = list[Drawing](), classifier.of_models(list(dict.fromkeys(frame["series"])))
+    for i, (pooling, own) in enumerate(frame.groupby("pooling", sort=False), start=1):
+        if own["x"].nunique() < 2:
+            continue
+        vector = wording.pooling(str(pooling))
+        told = [f"{styles[r.series].shown} layer {r.x} {r.value:.1f} %" for r in own.itertuples()]
+        told += [f"{floor} {score:.1f} %" for floor, score in floors.items()]
+        label = Label(f"tuned-{i}", f"Test accuracy by layer before and after, {vector}", f"{'; '.join(told)}.")
+        svg = classifier.lines(own, styles, label, shown=f"{vector}: right on test, %", floors=floors, reach=reach)
+        reads = wording.READS.get(str(pooling), vector)
+        drawings.append(Drawing(svg, f"Probes on {reads}. Bands: 95 % intervals. Grey: floors."))
+    seeds = curves.groupby(names, sort=False)["value"].agg(["min", "max"])
+    rows = tuple(
+        (
+            sentence(wording.model(r.model)),
+            wording.pooling(r.pooling),
+            str(r.layer),
+            percent(r.value),
+            interval((r.lower, r.upper)),
+            interval(tuple(seeds.loc[(r.model, r.pooling, r.layer)])),
+        )
+        for r in means.itertuples()
+    )
+    notes = list[str]()
+    if (means["pooling"] == "pooler").any():
+        last = view.result.provenance.n_layers
+        notes.append(f"The pooler below layer {last} is its last layer's, used as a lens on the [CLS] of that layer.")
+        notes += ["Before fine-tuning it is a random layer: it was never trained."] if view.random_pooler else []
+    heading = ("encoder", "vector", "layer", "right on test", "95 % interval", "lowest, highest seed")
+    shape = columns(*heading, numeric=heading[2:])
+    table = Table("Probes before and after, means over seeds.", rows=rows, folded=True, **shape)
+    return Part("What can be read, layer by layer?", (), tuple(drawings), (table,), notes=tuple(notes))
+
+
+def _changed(view: View) -> Part | None:
+    """Accuracy gained and CKA to the pretrained layer."""
+    found = view.table("heads_changed")
+    if found is None:
+        return None
+    drawings = list[Drawing]()
+    for i, (pooling, own) in enumerate(found.groupby("pooling", sort=False), start=1):
+        known = own[own["cka"].notna()]
+        if known["layer"].nunique() < 2:
+            continue
+        vector = wording.pooling(str(pooling))
+        frame = known.rename(columns={"model": "series", "layer": "x", "cka": "value"})[["series", "x", "value"]]
+        styles = classifier.of_models(list(dict.fromkeys(frame["series"])))
+        told = (f"{styles[r.series].shown} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
+        label = Label(f"changed-{i}", f"Linear CKA to the pretrained layer, {vector}", f"{'; '.join(told)}.")
+        low = float(known["cka_floor"].mean())
+        floors = {"unrelated": low} if low == low else {}
+        svg = classifier.lines(
+            frame, styles, label, shown=f"{vector}: CKA to the pretrained", floors=floors, reach=(0.0, 1.0)
+        )
+        drawings.append(Drawing(svg, f"{sentence(vector)}: 1 where the layer places the texts as before."))
+    rows = tuple(
+        (
+            sentence(wording.model(r.model)),
+            wording.pooling(r.pooling),
+            str(r.layer),
+            points(r.difference),
+            interval((r.lower, r.upper)),
+            decimal(r.cka),
+            decimal(r.cka_floor),
+        )
+        for r in found.itertuples()
+    )
+    heading = ("encoder", "vector", "layer", "points gained", "95 % interval", "CKA", "unrelated vectors")
+    caption = "Each layer beside the same layer before fine-tuning."
+    table = Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[2:]))
+    firm = found[(found["lower"] > SMALLEST_EFFECT) & (found["pooling"] == "cls")]
+    where = [
+        f"with {wording.head(key)} from {wording.places(', '.join(f'cls {layer}' for layer in own['layer']))}"
+        for key, own in firm.groupby("model", sort=False)
+    ]
+    said = (f"More can be read than before, by 95 % intervals, {'; '.join(where)}.",) if where else ()
+    return Part("Which layers changed?", said, tuple(drawings), (table,))
+
+
+def moved(view: View) -> Section | None:
+    """How far each group of parameters moved, relative to its length."""
+    found = view.table("movement")
+    if found is None:
+        return None
+    whole = found[found["part"].isna()]
+    blocks = whole[whole["block"].notna() & whole["relative"].notna()]
+    drawings = list[Drawing]()
+    if len(blocks) and blocks["block"].nunique() > 1:
+        frame = blocks.rename(columns={"head": "series", "block": "x"}).assign(
+            value=lambda rows: 100 * rows["relative"]
+        )
+        frame = frame[["series", "x", "value"]].astype({"x": int})
+        styles = classifier.of_heads(list(dict.fromkeys(frame["series"])))
+        told = (f"{styles[r.series].shown} block {r.x} {r.value:.2f} %" for r in frame.itertuples())
+        label = Label(
+            "moved-1", "How far each block's parameters moved, in per cent of their norm", f"{'; '.join(told)}."
+        )
+        svg = classifier.lines(frame, styles, label, shown="|change| / |weight|, %", across="block")
+        drawings.append(Drawing(svg, "All parameters of a block together."))
+    tables = [_groups(found[found["block"].isna()], "|change| / |weight|.", folded=False)]
+    if found["block"].notna().any():
+        tables.append(_groups(found[found["block"].notna()], "The blocks, part by part.", folded=True))
+    said = tuple(_whole(whole))
+    return Section("How far it moved", "moved", said, (Part(None, (), tuple(drawings), tuple(tables)),), (ADAM,))
+
+
+def _whole(whole: pd.DataFrame) -> Iterator[str]:
+    """The whole encoder's movement, by head."""
+    rows = whole[whole["group"] == "whole encoder"]
+    told = [f"{_moved(r.relative)} with {wording.head(r.head)}" for r in rows.itertuples()]
+    if told and not rows["relative"].any():
+        yield "The encoder was left as it is: no parameter of it moved."
+    elif told:
+        yield f"Fine-tuning moved the encoder's parameters by {listing(told)}, relative to their norm."
+
+
+def _moved(relative: float) -> str:
+    return wording.MISSING if relative != relative else f"{100 * relative:.2f}\u00a0%"
+
+
+_ROWS = {"[CLS]": "that of [CLS]", "[SEP]": "that of [SEP]", "other rows": "all others"}
+
+
+def _groups(found: pd.DataFrame, caption: str, *, folded: bool) -> Table:
+    """A row a group or part, a column a head."""
+    heads, rows = list(dict.fromkeys(found["head"])), dict[str, dict[str, str]]()
+    sizes = dict[str, str]()
+    for r in found.itertuples():
+        block = f" {int(r.block)}" if r.block == r.block and r.block is not None else ""
+        key = f"{name(r.group)}{block}"
+        if isinstance(r.part, str):
+            # Rows of the table of tokens are told apart by the token.
+            key = f"{key}, {name(r.part)}" if block else f"of them, {_ROWS.get(r.part, name(r.part))}"
+        rows.setdefault(key, {})[r.head] = _moved(r.relative)
+        sizes.setdefault(key, count(r.n_parameters))
+    cells = tuple(
+        (key, *([sizes[key]] if folded else []), *(moved.get(head, wording.MISSING) for head in heads))
+        for key, moved in rows.items()
+    )
+    heading = ("parameters", *(("how many",) if folded else ()), *map(wording.short_head, heads))
+    return Table(
+        caption, rows=cells, folded=folded, summary=caption.rstrip("."), **columns(*heading, numeric=heading[1:])
+    )
+
+
+def training(view: View) -> Section | None:
+    """Loss and accuracy by epoch and seed."""
+    found, scores = view.table("heads_training"), _scores(view)
+    drawings, tables = ((), ()) if found is None else _epochs(found)
+    tables = tables if scores is None else (scores, *tables)
+    if not tables:
+        return None
+    part = Part(None, (), drawings, tables)
+    same = found is not None and found["head"].nunique() > 1
+    notes = ("All heads begin with the same weights and see the same texts in the same order; a seed sets both.",)
+    return Section("Training", "training", (), (part,), notes if same else ())
+
+
+def _epochs(found: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]]:
+    """The course of loss and accuracy, and every epoch's numbers."""
+    drawings = list[Drawing]()
+    styles = classifier.of_heads(list(dict.fromkeys(found["head"])))
+    for key, shown, title in (
+        ("validation_loss", "log loss on validation, nats", "Log loss on validation"),
+        ("validation_accuracy", "right on validation, %", "Accuracy on validation"),
+    ):
+        frame = found.rename(columns={"head": "series", "epoch": "x", "seed": "unit"})
+        frame = frame.assign(value=frame[key] * (100 if key.endswith("accuracy") else 1))
+        frame = frame.loc[frame["value"].notna(), ["series", "x", "unit", "value"]]
+        if frame["x"].nunique() < 2:
+            continue
+        told = (f"{styles[r.series].shown} seed {r.unit} epoch {r.x} {decimal(r.value)}" for r in frame.itertuples())
+        label = Label(f"training-{len(drawings) + 1}", f"{title} by epoch", f"{'; '.join(told)}.")
+        svg = classifier.lines(frame, styles, label, shown=shown, across="epoch")
+        drawings.append(Drawing(svg, "Thin: seeds. Thick: their mean, as far as all of them went."))
+    rows = tuple(
+        (
+            sentence(wording.short_head(r.head)),
+            str(r.seed),
+            str(r.epoch),
+            decimal(r.train_loss),
+            decimal(r.validation_loss),
+            percent(r.validation_accuracy),
+            "kept" if r.best else "",
+            decimal(r.seconds, 0),
+        )
+        for r in found.itertuples()
+    )
+    heading = ("head", "seed", "epoch", "training loss", "validation loss", "right on validation", "", "seconds")
+    shape = columns(*heading, numeric=[each for each in heading[1:] if each])
+    return tuple(drawings), (Table("Every epoch.", rows=rows, folded=True, **shape),)
+
+
+def _scores(view: View) -> Table | None:
+    """Test scores, a row a head and seed."""
+    found = view.table("heads_accuracy")
+    if found is None:
+        return None
+    cells = dict[tuple[str, Any], dict[str, str]]()
+    for r in found.itertuples():
+        written = percent(r.value) if r.metric in wording.SHARES else decimal(r.value)
+        bounds = f" ({interval((r.lower, r.upper))})" if r.metric == "accuracy" else ""
+        cells.setdefault((r.head, r.seed), {})[r.metric] = f"{written}{bounds}"
+    metrics = list(dict.fromkeys(found["metric"]))
+    rows = tuple(
+        (sentence(wording.short_head(head)), str(seed), *(own.get(metric, wording.MISSING) for metric in metrics))
+        for (head, seed), own in cells.items()
+    )
+    heading = ("head", "seed", *(wording.METRICS.get(metric, name(metric)) for metric in metrics))
+    caption = f"On test; 95 % intervals over {count(found['n'].max())} texts."
+    return Table(caption, rows=rows, **columns(*heading, numeric=heading[1:]))

@@ -1,0 +1,352 @@
+"""The questions that people ask of a fine-tuned classifier and its [CLS], answered in words from claims, by rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from probes.results.result import Claim
+from reports.blocks import Answer, Part, Section
+from reports.lookup import View, value
+from reports.sections.classifier import erasure, fine_tuning, gradient_flow, head_agreement
+from reports.text import wording
+from reports.text.wording import (
+    between,
+    count,
+    decimal,
+    interval,
+    listing,
+    name,
+    percent,
+    place,
+    plural,
+    points,
+    sentence,
+)
+
+READERS = ("pooler", "cls", "mean")
+WHOLE = 0.9995
+"""Share from which on all of a gradient is at one place, to the digits shown."""
+POOLED = "tanh of one linear layer over the last hidden state of [CLS], and of no other token"
+AGAIN = "a head may read the label again from other tokens"
+
+
+def answer(view: View) -> Answer | None:
+    """The first screen: how often the best head is right, and where it stands; None where no head was fine-tuned."""
+    scored = view.stated("head_accuracy")
+    if not scored:
+        return None
+    gain = next(iter(view.stated("tuned_gain")), None)
+    chosen = [c for c in scored if gain is not None and c.numbers.get("head") == gain.numbers.get("head")]
+    best = (chosen or sorted(scored, key=lambda c: -value(c, "accuracy")))[0]
+    head, task = best.numbers.get("head"), best.task
+    start = "As it was given, the classifier" if head == "checkpoint" else f"Fine-tuned with {wording.head(head)}, it"
+    headline = f"{start} is right on {_right(best)}."
+    others = [f"{wording.head(c.numbers.get('head'))} {_score(c)}" for c in scored if c is not best]
+    sentences = [f"Beside it: {listing(others)}."] if others else []
+    sentences += filter(None, (_together(view), _frozen_gap(view, gain)))
+    standing, good = _STANDING.get(gain.outcome if gain is not None else "", ("", None))
+    return Answer(
+        name(task or "the classifier"), percent(value(best, "accuracy")), headline, tuple(sentences), standing, good
+    )
+
+
+_STANDING: Mapping[str, tuple[str, bool | None]] = {
+    "above": ("above the best frozen probe", True),
+    "below": ("below the best frozen probe", False),
+    "cannot_tell": ("not told apart from the best frozen probe", False),
+}
+
+
+def lead(view: View) -> str:
+    """What was done, under the page's question; empty where no head was fine-tuned."""
+    if view.result.name != "heads":
+        return ""
+    heads = [c.numbers.get("head") for c in view.stated("head_accuracy")]
+    moved, reads = view.table("movement"), [f"{wording.READS[key]}" for key in READERS if key in heads]
+    frozen = moved is not None and not moved["relative"].fillna(0).any()
+    if not reads:
+        start = "A classifier that was fine-tuned before is set beside the encoder it began as."
+    elif frozen:
+        start = f"On one encoder, left as it is, classifiers were trained that read {listing(reads)}."
+    else:
+        times = {1: "", 2: " twice", 3: " three times"}.get(len(reads), "")
+        read = listing(reads, "or")
+        start = f"One encoder was fine-tuned{times} from the same weights, with a classifier that reads {read}."
+    return (
+        f"{start} What each layer tells of the label, where the loss enters, how [CLS] fills and what the classifier "
+        "uses of it was measured on texts it had not seen."
+    )
+
+
+def questions(view: View) -> Section | None:
+    """Each question with its answer."""
+    parts = list[Part]()
+    for asked, (build, see) in QUESTIONS.items():
+        if said := tuple(build(view)):
+            parts.append(Part(asked, said, see=see))
+    if not view.stated("head_accuracy") or not parts:
+        return None
+    notes = (
+        "Made by rules from the numbers of this page; where an interval holds 0 the answer is “cannot tell”. Another "
+        "draw of training texts could move every number.",
+    )
+    return Section("The questions, answered", "questions", (wording.BRACKETS,), tuple(parts), notes)
+
+
+def _right(claim: Claim) -> str:
+    """`88.7 % of 1,821 test texts (mean of 3 seeds; 95 % interval 87.3 to 90.1)`."""
+    n_seeds, n = value(claim, "n_seeds"), value(claim, "n")
+    seeds = f"mean of {plural(int(n_seeds), 'seed')}; " if n_seeds > 1 else ""
+    texts = f" of {count(n)} test texts" if n == n else ""
+    return f"{percent(value(claim, 'accuracy'))}{texts} ({seeds}95 % interval {interval(claim.interval)})"
+
+
+def _score(claim: Claim) -> str:
+    return f"{percent(value(claim, 'accuracy'))} ({interval(claim.interval)})"
+
+
+def _gap(view: View, one: str, other: str) -> tuple[str, float, tuple[float, float] | None] | None:
+    """Outcome, one minus the other, and its interval, whichever way round the claim was made."""
+    if found := view.stated("head_difference", one=one, other=other):
+        return found[0].outcome, value(found[0], "difference"), found[0].interval
+    if found := view.stated("head_difference", one=other, other=one):
+        bounds = found[0].interval
+        turned = {"above": "below", "below": "above"}.get(found[0].outcome, found[0].outcome)
+        return turned, -value(found[0], "difference"), None if bounds is None else (-bounds[1], -bounds[0])
+    return None
+
+
+def _told(view: View, one: str, other: str) -> str:
+    """How one head stands against another, without a full stop; empty where they were not compared."""
+    if (found := _gap(view, one, other)) is None:
+        return ""
+    outcome, gap, bounds = found
+    first, second = wording.head(one), wording.head(other)
+    if outcome == "cannot_tell":
+        return f"cannot tell {first} from {second}: difference {points(gap)} points ({interval(bounds)})"
+    way = "more" if outcome == "above" else "less"
+    if outcome == "below":
+        gap, bounds = -gap, None if bounds is None else (-bounds[1], -bounds[0])
+    return f"{first} is right {way} often than {second}, by {points(gap).lstrip('+')} points ({interval(bounds)})"
+
+
+def _together(view: View) -> str:
+    """Whether the heads differ, in one sentence."""
+    claims = view.stated("head_difference")
+    told = [_told(view, str(c.numbers.get("one")), str(c.numbers.get("other"))) for c in claims]
+    if len(claims) > 1 and all(c.outcome == "cannot_tell" for c in claims):
+        gaps = listing(
+            f"{wording.pooling(str(c.numbers.get('one')))} minus {wording.pooling(str(c.numbers.get('other')))} "
+            f"{points(value(c, 'difference'))} ({interval(c.interval)})"
+            for c in claims
+        )
+        return f"These test texts cannot tell the heads apart; in points: {gaps}."
+    return f"{sentence('; '.join(told))}." if told else ""
+
+
+def _frozen_gap(view: View, gain: Claim | None) -> str:
+    """How far fine-tuning carried it above the best probe of the pretrained encoder."""
+    frozen = next(iter(view.stated("frozen")), None)
+    if gain is None:
+        return ""
+    where = ""
+    if frozen is not None:
+        at = place(str(frozen.numbers.get("pooling")), name(frozen.numbers.get("layer")))
+        where = f", on {at} ({percent(value(frozen, 'accuracy'))})"
+    gap, bounds = value(gain, "difference"), interval(gain.interval)
+    if gain.outcome == "cannot_tell":
+        return (
+            f"Cannot tell it from the best probe of the frozen pretrained encoder{where}: difference {points(gap)} "
+            f"points ({bounds})."
+        )
+    if gain.outcome == "below":
+        bounds = interval(None if gain.interval is None else (-gain.interval[1], -gain.interval[0]))
+    way = "above" if gain.outcome == "above" else "below"
+    return (
+        f"That is {points(abs(gap)).lstrip('+')} points ({bounds}) {way} the best probe of the frozen pretrained "
+        f"encoder{where}."
+    )
+
+
+def _reads(view: View) -> Iterator[str]:
+    """What does the classifier read?"""
+    scores = {str(c.numbers.get("head")): c for c in view.stated("head_accuracy")}
+    if "checkpoint" in scores:
+        enters = next(iter(view.stated("loss_enters", head="checkpoint")), None)
+        if enters is not None:
+            alone = value(enters, "last_cls") >= WHOLE
+            start = "The last hidden state of [CLS], and no other token's" if alone else "Not the last [CLS] alone"
+            bounds = view.limits(
+                "gradient_shares", head="checkpoint", layer=view.result.provenance.n_layers, kind="[CLS]"
+            )
+            spread = "" if bounds is None or bounds[0] == bounds[1] else f" ({interval(bounds)})"
+            yield f"{start}: there {percent(value(enters, 'last_cls'))}{spread} of the loss gradient enters."
+        yield f"It is right on {_right(scores['checkpoint'])}."
+    if not {"pooler", "cls"} & scores.keys():
+        return
+    yield f"The standard classifier of BERT reads the pooled output: {POOLED}."
+    told = [f"{percent(value(scores['pooler'], 'accuracy'))} with the pooled output"] if "pooler" in scores else []
+    told += [f"{percent(value(scores['cls'], 'accuracy'))} with the hidden state"] if "cls" in scores else []
+    if (gap := _gap(view, "pooler", "cls")) is not None:
+        outcome, difference, bounds = gap
+        starts = {"above": "The pooled output does better", "below": "The hidden state alone does better"}
+        yield (
+            f"{starts.get(outcome, 'Cannot tell which is better')}: right on {listing(told)}, a difference of "
+            f"{points(difference)} points ({interval(bounds)})."
+        )
+    else:
+        yield f"Right on test: {listing(told)}."
+    if (random := view.claim("random_pooler")) is not None:
+        reason = name(str(random.numbers.get("reason", "")), 300)
+        yield f"The pooler of this encoder was never pretrained ({reason}): fine-tuning begins with a random one."
+
+
+def _holds(view: View) -> Iterator[str]:
+    """How can one token hold a sentence?"""
+    told = [*list(gradient_flow.filling(view))[:2], *gradient_flow.attending(view)]
+    if told:
+        yield "By attention: [CLS] enters as the same vector whatever the text; what it later holds was brought there."
+        yield from told
+
+
+def _trained(view: View) -> Iterator[str]:
+    """Is [CLS] trained because the loss enters through it?"""
+    gained = {str(c.numbers.get("head")): c for c in view.stated("cls_trained")}
+    if gained:
+        yield _because({head: claim.outcome for head, claim in gained.items()})
+        told = listing(
+            f"{points(value(c, 'difference'))} points ({interval(c.interval)}) with {wording.head(head)}"
+            for head, c in gained.items()
+        )
+        yield f"What a probe reads from the last [CLS] changes by fine-tuning: {told}."
+    yield from gradient_flow.entering(view)
+    if rows := view.stated("cls_row"):
+        more = listing(dict.fromkeys(f"{decimal(value(c, 'ratio'), 1)}{_brackets(c.interval, 1)}" for c in rows))
+        each = listing(dict.fromkeys(decimal(value(c, "per_occurrence_ratio"), 1) for c in rows))
+        yield (
+            f"Its own input embedding gets {more} times the gradient of the median row; as it stands in every text, "
+            f"that is {each} times for each occurrence. How far it moved does not show that: Adam's step size hardly "
+            "depends on the gradient's."
+        )
+
+
+def _because(outcomes: Mapping[str, str]) -> str:
+    """The short answer, from what [CLS] gained with each head."""
+    through = [outcomes[key] for key in ("pooler", "cls", "checkpoint") if key in outcomes]
+    mean = outcomes.get("mean")
+    if "above" not in through:
+        if mean == "above":
+            return "Not for that reason: it gains where the classifier reads the mean; cannot tell that it does here."
+        return "Cannot tell that the task trains it: its last vector says no more of the label than before."
+    if mean == "above":
+        return "It is trained, but not for that reason alone: it gains, too, where the classifier reads the mean."
+    if mean == "below":
+        return "So it seems: it gains where the loss enters through it, and loses where the classifier reads the mean."
+    if mean is not None:
+        return "It gains where the loss enters through it; cannot tell whether it does where the mean is read."
+    return "It is trained: its last vector says more of the label than before."
+
+
+def _mean(view: View) -> Iterator[str]:
+    """Why not the mean?"""
+    gaps = {one: found for one in ("cls", "pooler") if (found := _gap(view, "mean", one)) is not None}
+    outcomes = {outcome for outcome, *_ in gaps.values()}
+    if gaps:
+        starts = {
+            "cannot_tell": "Cannot tell: after fine-tuning these texts give no reason for or against it.",
+            "above": "No reason: after fine-tuning the mean does better.",
+            "below": "Because after fine-tuning it does worse.",
+        }
+        start = starts.get(outcomes.pop() if len(outcomes) == 1 else "", "It depends on what it is set beside.")
+        yield start
+        yield f"{'. '.join(sentence(_told(view, 'mean', one)) for one in gaps)}."
+    elif view.stated("head_accuracy") and view.stated("frozen"):
+        yield "Cannot tell of this classifier: none on the mean stands beside it."
+    if (frozen := next(iter(view.stated("frozen")), None)) is not None:
+        at = place(str(frozen.numbers.get("pooling")), name(frozen.numbers.get("layer")))
+        yield (
+            "Before fine-tuning the mean is a strong baseline (Mosbach et al. 2020): a probe on the pretrained last "
+            f"layer's mean is right on {_last(view, frozen, 'mean')}, on its [CLS] on "
+            f"{_last(view, frozen, 'cls')}; the best place of all, {at}, gives "
+            f"{percent(value(frozen, 'accuracy'))} ({interval(frozen.interval)})."
+        )
+
+
+def _last(view: View, frozen: Claim, pooling: str) -> str:
+    """How often a probe on the pretrained last layer is right, with its interval."""
+    bounds = view.limits("heads_curves", model="pretrained", pooling=pooling, layer=view.result.provenance.n_layers)
+    return percent(value(frozen, f"{pooling}_last")) + ("" if bounds is None else f" ({interval(bounds)})")
+
+
+def _use(view: View) -> Iterator[str]:
+    """Is what is encoded also used?"""
+    found, claims = view.table("erasure"), view.stated("used")
+    yield from erasure.short(view)
+    yield from erasure.erased(view)
+    if found is not None:
+        yield from erasure.idle(found)
+    yield from list(erasure.replaced(view))[:1]
+    if claims:
+        yield f"All this is the loss through that vector only: {AGAIN}."
+
+
+def _tokens(view: View) -> Iterator[str]:
+    """Do the heads look at the same tokens?"""
+    claims = view.stated("same_tokens")
+    if claims:
+        start = "To a degree" if any(c.outcome == "above" for c in claims) else "Cannot tell that they do"
+        top = max(claims, key=lambda c: value(c, "correlation"))
+        highest = f"{decimal(value(top, 'correlation'), 2)}{_brackets(top.interval)}"
+        yield f"{start}: the highest rank correlation of two is {highest}, where 1 is the same order."
+    yield from head_agreement.alike(view)
+    yield from head_agreement.faithful(view)
+
+
+def _clusters(view: View) -> Iterator[str]:
+    """I plotted [CLS] after fine-tuning and saw no clusters."""
+    claims = view.stated("cls_trained")
+    if not claims:
+        return
+    if any(c.outcome == "above" for c in claims):
+        yield (
+            "The classes do lie apart there, along the few directions that a line finds. A plot of two components need "
+            "not show them: neither PCA nor t-SNE looks at the label."
+        )
+    else:
+        yield "As these numbers lead one to expect: cannot tell that the classes lie further apart than before."
+    yield from fine_tuning.gained(view)
+    changed = [
+        f"{decimal(value(c, 'cka'), 2)}{_brackets((value(c, 'cka_lower'), value(c, 'cka_upper')))} with "
+        f"{wording.head(c.numbers.get('head'))}"
+        for c in claims
+        if value(c, "cka") == value(c, "cka")
+    ]
+    if changed:
+        yield f"How far the last [CLS] changed, as linear CKA to the pretrained one (1: as before): {listing(changed)}."
+    yield (f"Plot the last layer of the fine-tuned encoder: at layer 0 every text has the same [CLS]{_majority(view)}.")
+
+
+def _brackets(bounds: Sequence[float] | None, digits: int = 2) -> str:
+    """An interval after its number, where there is one."""
+    ends = between(bounds, digits)
+    return "" if ends == wording.MISSING else f" ({ends})"
+
+
+def _majority(view: View) -> str:
+    curves = view.table("heads_curves")
+    rows = None if curves is None else curves[curves["model"] == "majority"]
+    if rows is None or not len(rows):
+        return ""
+    return f", and its probe is right on {percent(float(rows['value'].iloc[0]))}, as the majority is"
+
+
+QUESTIONS: dict[str, tuple[Callable[[View], Iterator[str]], str]] = {
+    "What does the classifier read: pooled output or hidden state?": (_reads, "training"),
+    "How can one token hold a sentence?": (_holds, "fills"),
+    "Is [CLS] trained because the loss enters through it?": (_trained, "entry"),
+    "Why not the mean of the hidden states?": (_mean, "tuned"),
+    "Is what is encoded also used?": (_use, "used"),
+    "Do the heads look at the same tokens?": (_tokens, "same"),
+    "I plotted [CLS] after fine-tuning and saw no clusters. Why?": (_clusters, "tuned"),
+}
+"""Question -> what answers it, and the section behind the answer."""

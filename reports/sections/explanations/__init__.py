@@ -1,0 +1,1 @@
+"""Sections on attributions and their checks."""

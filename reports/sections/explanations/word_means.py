@@ -1,0 +1,230 @@
+"""Scores over many texts: which words count, and which places in the network hold the score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from probes.checks import SMALLEST_EFFECT
+from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.charts import attributions
+from reports.charts.canvas import Label
+from reports.lookup import View, by_head
+from reports.text import wording
+from reports.text.wording import between, clean, count, listing, name, percent, plural, sentence, signed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EACH_SIDE = 12
+"""Words of a figure for a class, and as many against it."""
+FIRM = 3
+"""Texts from which on a word is shown whatever its interval."""
+MOST_CLASSES = 6
+"""Classes of a label column that are drawn; the table holds the others too."""
+MOST_WORDS = 40
+"""Rows of a class in the table."""
+MOST_LISTED = 24
+"""Classes of the table, and of a list in a sentence."""
+SAID = 2
+WEAK = "weak ground: one text"
+
+
+def words(view: View) -> Section | None:
+    """Which words count over all texts."""
+    verdict, parts = list[str](), list[Part]()
+    for task in view.tasks:
+        heads = by_head(view.table("words", task))
+        for head, found in heads:
+            several = len(heads) > 1
+            who = view.whose(task, head)
+            said, drawings = _classes(found, who, f"words-{len(parts) + 1}")
+            if head == heads[0][0]:
+                verdict += [view.about(task, each) for each in said]
+            targets = list(dict.fromkeys(found["target"]))
+            shown = targets[:MOST_LISTED]
+            rows = (row for target in shown for row in _rows(str(target), found[found["target"] == target]))
+            heading = ("class", "word", "mean score", "95 % interval", "texts", "times", "")
+            caption = (
+                f"The {MOST_WORDS} strongest words of each class; every word: tables/words.csv. A word of one text has "
+                "no interval."
+            )
+            if len(targets) > len(shown):
+                caption += f" The first {count(len(shown))} of {count(len(targets))} classes."
+            table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[2:6]))
+            title = sentence(who) if several else view.heading(task)
+            parts.append(Part(title, tuple(said) if head != heads[0][0] else (), drawings, (table,)))
+    if not parts:
+        return None
+    verdict.insert(0, f"Means over {_ground(view)} drawn at random, with 95 % intervals.")
+    notes = (
+        "These are not the texts explained one by one, which were chosen. How many texts hold a word stands beside it.",
+        f"Drawn are words whose interval leaves out 0, and words of {FIRM} or more texts. With many words, some "
+        "intervals leave out 0 by chance.",
+        "A mean hides what a word does in its sentence: after “not” it may count for the other class.",
+    )
+    return Section("Which words, over all texts", "words", tuple(verdict), tuple(parts), notes)
+
+
+def _classes(found: pd.DataFrame, who: str, anchor: str) -> tuple[list[str], tuple[Drawing, ...]]:
+    """A sentence and a drawing for each class that has words firm enough, up to `MOST_CLASSES` of them."""
+    strong = {str(target): _strong(own) for target, own in found.groupby("target", sort=False)}
+    firm = [target for target, own in strong.items() if len(own)]
+    shown = firm[:MOST_CLASSES]
+    said = [_said(target, strong[target]) for target in shown]
+    if missing := [name(target) for target in strong if target not in firm]:
+        said.append(f"For {_few(missing)} no word is in texts enough to tell.")
+    if more := [name(target) for target in firm[MOST_CLASSES:]]:
+        said.append(f"The table holds {_few(more)}, too.")
+    drawings = (_drawn(target, strong[target], f"{anchor}-{i}", who) for i, target in enumerate(shown, start=1))
+    return said, tuple(drawings)
+
+
+def _few(names: list[str]) -> str:
+    """Names in a sentence, of many the first."""
+    rest = len(names) - MOST_LISTED
+    return listing([*names[:MOST_LISTED], f"{count(rest)} others"] if rest > 0 else names)
+
+
+def _ground(view: View) -> str:
+    """How many texts the means rest on, where the settings say so."""
+    settings = view.result.settings.get("explain")
+    asked = settings.get("words") if isinstance(settings, dict) else None
+    rows = view.result.provenance.data.get("test", {}).get("rows", asked)
+    return plural(min(asked, rows), "test text") if isinstance(asked, int) and asked > 0 else "test texts"
+
+
+def _strong(found: pd.DataFrame) -> pd.DataFrame:
+    """The words worth drawing, from the strongest for the class to the strongest against it."""
+    firm = (found["lower"] > SMALLEST_EFFECT) | (found["upper"] < -SMALLEST_EFFECT) | (found["n_texts"] >= FIRM)
+    ranked = found[firm].sort_values("mean", ascending=False, kind="stable")
+    behind = (ranked["mean"] < 0).to_numpy().nonzero()[0][-EACH_SIDE:]
+    return ranked.iloc[[*(ranked["mean"] > 0).to_numpy().nonzero()[0][:EACH_SIDE], *behind]]
+
+
+def _said(target: str, strong: pd.DataFrame) -> str:
+    """The strongest words on each side, in a sentence."""
+    sides = []
+    for side, rows in (("for", strong[strong["mean"] > 0]), ("against", strong[strong["mean"] < 0].iloc[::-1])):
+        shown = [
+            f"“{name(r.word, 30)}” {signed(r.mean)} ({between((r.lower, r.upper))}; {plural(r.n_texts, 'text')})"
+            for r in rows.head(SAID).itertuples()
+        ]
+        sides += [f"{side} it {listing(shown)}"] if shown else []
+    return f"What speaks most for {name(target)}: {'; '.join(sides)}.".replace(": for it ", ": ", 1)
+
+
+def _drawn(target: str, strong: pd.DataFrame, anchor: str, who: str) -> Drawing:
+    """A row for each word, with its mean score and interval."""
+    sides = {True: f"for {name(target, 30)}", False: f"against {name(target, 30)}"}
+    data = strong.assign(
+        group=[sides[mean > 0] for mean in strong["mean"]],
+        row=strong["word"],
+        value=strong["mean"],
+        note=[plural(int(n), "text") for n in strong["n_texts"]],
+    )
+    told = "; ".join(
+        f"{name(r.word, 30)} {signed(r.mean)} ({between((r.lower, r.upper))}), {r.note}" for r in data.itertuples()
+    )
+    label = Label(anchor, f"Words that count most for and against {name(target)}, {who}", f"{told}.")
+    svg = attributions.dots(data, label, shown="mean score of the word")
+    return Drawing(svg, f"{sentence(name(target))}, explained for {who}. Lines: 95 % intervals.")
+
+
+def _rows(target: str, found: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """The strongest words, firm or not, those of one text marked."""
+    strongest = found.reindex(found["mean"].abs().sort_values(ascending=False, kind="stable").index).head(MOST_WORDS)
+    for r in strongest.sort_values("mean", ascending=False, kind="stable").itertuples():
+        ground = WEAK if r.n_texts == 1 else ""
+        limits = between((r.lower, r.upper))
+        yield name(target), clean(str(r.word), 60), signed(r.mean), limits, count(r.n_texts), count(r.n), ground
+
+
+def states(view: View) -> Section | None:
+    """Where in the network the score sits."""
+    verdict, parts, integrated, exact = list[str](), list[Part](), False, False
+    for task in view.tasks:
+        drawings, rows = list[Drawing](), list[tuple[str, ...]]()
+        for head, own in by_head(view.table("states", task)):
+            panels = list(_panels(view, head, own))
+            for follows, called, panel in panels:
+                integrated, exact = integrated or follows, exact or not follows
+                wide = panel.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
+                wide.index = wide.index.astype(int)
+                if follows or not any(each for each, *_ in panels):
+                    verdict.append(view.about(task, _sits(called, wide, int(panel["n"].max()))))
+                if len(wide) > 1:
+                    anchor = f"states-{len(parts) + 1}-{len(drawings) + 1}"
+                    drawings.append(_stacked(panel, wide, anchor, called))
+                rows += [
+                    (
+                        called,
+                        str(layer),
+                        *(percent(float(shares.get(kind, 0.0))) for kind in reversed(attributions.KINDS)),
+                    )
+                    for layer, shares in wide.iterrows()
+                ]
+        if rows:
+            heading = ("explained", "states of layer", *reversed(attributions.KINDS))
+            table = Table(
+                "Share of the absolute score.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[1:])
+            )
+            parts.append(Part(view.heading(task), (), tuple(drawings), (table,)))
+    if not parts:
+        return None
+    notes = [
+        "These are places in the network, not input words: above the embeddings each state holds something of every "
+        "token."
+    ]
+    if integrated:
+        notes.append(
+            "At the input [CLS] and [SEP] are 0 by construction: text and baseline share them. What they hold "
+            "at a layer above, attention has brought there."
+        )
+    if exact:
+        notes.append(
+            "Each layer's own probe is read exactly: the logit of a probe on a mean is a sum over the tokens' states. "
+            "It starts from nothing at all, so that [CLS] and [SEP] count at layer 0 too."
+        )
+    return Section("Where the decision sits", "states", tuple(verdict), tuple(parts), tuple(notes))
+
+
+def _panels(view: View, head: str, own: pd.DataFrame) -> Iterator[tuple[bool, str, pd.DataFrame]]:
+    """Rows that share a bar chart: whether they follow one decision down, whose it is, and the rows."""
+    for (pooling, method), found in own.groupby(["pooling", "method"], sort=False, dropna=False):
+        vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
+        if method == "direct":
+            yield False, f"each layer's own probe on the {vector} vector", found
+            continue
+        for layer, rows in found.groupby("probe_layer", sort=False, dropna=False):
+            at = wording.place(str(pooling), int(layer), random_pooler=view.random_pooler) if layer == layer else ""
+            yield True, f"the probe on {at}" if head == "probe" and at else wording.head(head), rows
+
+
+def _sits(called: str, wide: pd.DataFrame, n: int) -> str:
+    """Which kinds of token hold the score at the last layer of states, and at the first."""
+    last, first = wide.iloc[-1].sort_values(ascending=False), wide.iloc[0]
+    top = [f"{_kind(str(kind))} {percent(share)}" for kind, share in last.items() if share >= 0.005]
+    held = f"{listing(top)} (mean over {plural(n, 'text')})"
+    said = f"Of the score of {called}, the states of layer {wide.index[-1]} hold: {held}."
+    if len(wide) > 1:
+        names = [kind for kind in ("[CLS]", "[SEP]") if kind in wide]
+        early = listing(f"{kind} {percent(float(first[kind]))}" for kind in names)
+        if early:
+            said += f" At layer {wide.index[0]} it was {early}."
+    return said
+
+
+def _kind(kind: str) -> str:
+    return {"content": "content words", "other special": "other special tokens"}.get(kind, kind)
+
+
+def _stacked(panel: pd.DataFrame, wide: pd.DataFrame, anchor: str, called: str) -> Drawing:
+    """A bar for each layer of states."""
+    told = "; ".join(
+        f"layer {layer}: " + ", ".join(f"{kind} {percent(float(share))}" for kind, share in shares.items())
+        for layer, shares in wide.iterrows()
+    )
+    label = Label(anchor, f"Which kinds of token hold the score, by layer, {called}", f"{told}.")
+    data: Any = panel.groupby(["layer", "kind"], as_index=False)["share"].mean()
+    return Drawing(attributions.shares(data, label), f"{sentence(called)}.")

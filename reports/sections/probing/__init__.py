@@ -1,0 +1,1 @@
+"""Sections on probes: scores, floors, controls and the geometry of layers."""

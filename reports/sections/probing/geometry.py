@@ -1,0 +1,153 @@
+"""The encoder whatever the labels: how far apart its vectors of different texts lie, and how alike its layers are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.charts import probing
+from reports.charts.canvas import Label
+from reports.lookup import View, value
+from reports.sections.probing.evidence import lines
+from reports.text import wording
+from reports.text.wording import decimal, listing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONSTANT = 1 - 1e-9
+"""Anisotropy from which on all texts have one vector, as they have in [CLS] at layer 0."""
+
+
+def encoder(view: View) -> Section | None:
+    """[CLS] through depth; how far apart texts lie; which layers are alike."""
+    verdict = []
+    if moved := view.claim("cls_depth"):
+        verdict.append(
+            "[CLS] enters the encoder as the same vector for every text: all it later says of one was brought by "
+            f"attention. It differs between texts from layer {int(value(moved, 'first_layer'))} on; at the last "
+            f"layer measured, the vectors spread by {decimal(value(moved, 'last_spread'), 2)} of their mean's length."
+        )
+    starts = [(task, found) for task in view.tasks if (found := view.claim("cls_layer_0", task)) is not None]
+    if starts and all(found.outcome == "holds" for _, found in starts):
+        verdict.append(
+            "Check passed: at layer 0 the [CLS] vector is constant, and its probe gives one answer to every text."
+        )
+    parts = tuple(part for part in (_apart(view), _alike(view)) if part is not None)
+    return Section("The encoder", "encoder", tuple(verdict), parts) if parts or verdict else None
+
+
+def _apart(view: View) -> Part | None:
+    """How far texts lie apart, and whether they point one way; the special tokens they all share."""
+    depth, cosines, tokens = (view.table(key) for key in ("cls_depth", "anisotropy", "special_tokens"))
+    drawings: list[Drawing] = []
+    tables: list[Table] = []
+    if depth is not None and depth["layer"].nunique() > 1:
+        told = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
+        label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(told) + ".")
+        drawings.append(
+            Drawing(probing.spread_by_layer(depth, label), "How far the vectors of different test texts lie apart.")
+        )
+    if cosines is not None:
+        drawings += lines(
+            view,
+            cosines.rename(columns={"anisotropy": "value"}),
+            "anisotropy",
+            "Mean cosine between the vectors of different texts by layer",
+            shown="mean cosine between different texts",
+            digits=2,
+            caption="Anisotropy: 0 where directions are spread evenly, 1 where all point one way (Ethayarajh 2019).",
+        )
+    if tokens is not None:
+        tables.append(Table.of(tokens, "Special tokens, and the length of their input embeddings."))
+    found = [frame for frame in (depth, cosines) if frame is not None]
+    if found:
+        both = found[-1] if len(found) == 1 else found[1].merge(found[0], how="outer", on=["pooling", "layer"])
+        named = {key: wording.pooling(key, random_pooler=view.random_pooler) for key in set(both["pooling"])}
+        both = both.assign(pooling=both["pooling"].map(named)).rename(columns={"pooling": "vector"})
+        caption = f"The numbers behind the figure{'s' * (len(drawings) > 1)}." if drawings else ""
+        tables.append(Table.of(both, caption or "How far apart the texts' vectors lie.", folded=bool(drawings)))
+    said = _directions(view, cosines)
+    return Part("How far apart do texts lie?", said, tuple(drawings), tuple(tables)) if tables or said else None
+
+
+def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:
+    """Where anisotropy is lowest and where it is highest, in each vector."""
+    ends = []
+    telling = () if cosines is None else cosines[cosines["anisotropy"] < CONSTANT].groupby("pooling", sort=False)
+    for key, rows in telling:
+        low, high = (rows.loc[rows["anisotropy"].agg(which)] for which in ("idxmin", "idxmax"))
+        at = [f"{decimal(row['anisotropy'])} (layer\u00a0{row['layer']})" for row in (low, high)]
+        ends.append(f"{wording.pooling(str(key), random_pooler=view.random_pooler)} {' to '.join(dict.fromkeys(at))}")
+    constant = cosines is not None and len(cosines) and bool((cosines["anisotropy"] >= CONSTANT).any())
+    aside = ", layers aside where all texts have one vector" if constant else ""
+    return (f"Mean cosine between the vectors of different texts{aside}: {listing(ends)}.",) if ends else ()
+
+
+def _alike(view: View) -> Part | None:
+    """CKA: the neighbours that are least alike in each vector, then every pair."""
+    found = view.table("cka")
+    if found is None or found["layer"].nunique() < 2:
+        return None
+    known = found[(found["layer"] != found["other_layer"]) & found["cka"].notna()]
+    if not len(known):
+        return None
+    changes: dict[tuple[int, int], list[str]] = {}
+    drawings: list[Drawing] = []
+    for key, rows in found.groupby("pooling", sort=False):
+        called = wording.pooling(str(key), random_pooler=view.random_pooler)
+        table = rows.pivot(index="layer", columns="other_layer", values="cka")
+        layers, steps = list(table.index), np.diagonal(table.to_numpy(), 1)
+        weakest = None if np.isnan(steps).all() else int(np.nanargmin(steps))
+        told = [f"layers {a} and {b} {decimal(s, 2)}" for a, b, s in zip(layers, layers[1:], steps, strict=False)]
+        description = f"Neighbours: {'; '.join(told)}. All numbers follow in the table."
+        label = Label(f"cka-{len(drawings) + 1}", f"Linear CKA between layers, {called}", description)
+        caption = f"{called[:1].upper()}{called[1:]}."
+        if weakest is not None:
+            pair = layers[weakest], layers[weakest + 1]
+            changes.setdefault(pair, []).append(f"{called} {decimal(float(steps[weakest]), 2)}")
+            caption += f" Framed: layers {pair[0]} and {pair[1]}, the least alike of all neighbours."
+        if table.isna().any(axis=None):
+            caption += " –: the same vector for every text."
+        low = float(known["cka"].min())
+        if len(layers) > probing.MOST_NUMBERED:
+            caption += f" Shades: from {decimal(low, 2)}, the faintest, to 1."
+        svg = probing.layer_pairs(table, label, low=low, framed=weakest)
+        drawings.append(Drawing(svg, caption))
+    said = []
+    if changes:
+        between = (f"between layers {a} and {b} (CKA of {listing(names)})" for (a, b), names in changes.items())
+        said.append(f"From one layer to the next the vectors change most {listing(between)}.")
+    meaning = "Linear CKA: 1 where two layers place the texts alike, up to rotation and scale (Kornblith et al. 2019)."
+    if "floor" in known and known["floor"].notna().any():
+        least, most = (decimal(float(known["floor"].agg(which))) for which in ("min", "max"))
+        reach = least if least == most else f"{least} to {most}"
+        meaning += (
+            f" Unrelated vectors of this many texts would reach {reach}: the mean with one layer's texts shuffled."
+        )
+    return Part("Which layers are alike?", (*said, meaning), tuple(drawings), (_pairs(view, found),))
+
+
+def _pairs(view: View, found: pd.DataFrame) -> Table:
+    """Every CKA with its floor, layers down and across."""
+    layers = sorted(set(found["layer"]))
+    floored = "floor" in found
+    floors = found["floor"] if floored else np.full(len(found), np.nan)
+    cells = {
+        (r.pooling, r.layer, r.other_layer): decimal(r.cka) + (f" ({decimal(floor)})" if np.isfinite(floor) else "")
+        for r, floor in zip(found.itertuples(), floors, strict=True)
+    }
+    rows = tuple(
+        (
+            wording.pooling(key, random_pooler=view.random_pooler),
+            str(layer),
+            *(cells.get((key, layer, other), wording.MISSING) for other in layers),
+        )
+        for key in dict.fromkeys(found["pooling"])
+        for layer in layers
+    )
+    heading = ("vector", "layer", *(f"layer {layer}" for layer in layers))
+    caption = f"Linear CKA of every two layers{'; in brackets what unrelated vectors would reach' * floored}."
+    return Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[1:]))

@@ -1,0 +1,1 @@
+"""Numbers, names and terms as the page writes them."""

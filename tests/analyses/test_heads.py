@@ -1,0 +1,238 @@
+"""`layerprobe heads` on a tiny encoder: what must come out whatever was learnt, and what is trained only once."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from analyses import heads
+from analyses.__main__ import main
+from analyses.context.fine_tuned import QUICK, USUAL, Amounts, StudentSettings
+from probes import AnalysisResult, Encoder, InputError
+from probes.checks import side_of_zero
+from tests.analyses.test_run import files, rows
+from tests.conftest import build_model
+
+HEADS = ("pooler", "cls", "mean")
+LAST = 3
+SMALL = "--epochs 1 --learning-rate 1e-3 --train-dtype float32 --measured 16 --explained 4".split()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with three files and a tiny BERT."""
+    folder = tmp_path_factory.mktemp("heads")
+    for seed, (name, n) in enumerate({"train": 80, "validation": 24, "test": 30}.items()):
+        made = pd.DataFrame(rows(n, seed), columns=["text", "label"])
+        made.assign(length=made["text"].str.len() > 24).to_csv(folder / f"{name}.csv", index=False)
+    model, tokenizer = build_model("bert")
+    model.save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    return folder
+
+
+def call(place, *words, out="out"):
+    common = ["--model", str(place / "bert"), "--cache", str(place / "cache"), "--out", str(place / out), "--quiet"]
+    return main(["heads", *common, *files(place), *SMALL, *words])
+
+
+@pytest.fixture(scope="module")
+def result(place):
+    assert call(place, "--seeds", "2", "--label", "label", "length") == 0
+    return AnalysisResult.load(place / "out")
+
+
+def test_every_question_has_its_table_and_its_claim(result):
+    tables = "accuracy training curves changed agreement faithfulness".split()
+    named = {f"heads_{name}" for name in tables} | {"gradient_shares", "embedding_rows", "movement", "cls_content"}
+    named |= {"contributions", "head_states", "ablation", "erasure", "special_tokens"}
+    assert named <= set(result.tables)
+    answered = {claim.id for claim in result.claims}
+    asked = "head_accuracy head_difference frozen tuned_gain cls_trained loss_enters cls_row fills attends ablated used"
+    assert {*asked.split(), "same_tokens"} <= answered
+    for claim in (claim for claim in result.claims if claim.id == "same_tokens"):
+        assert claim.outcome == side_of_zero(*claim.interval)
+    for claim in (claim for claim in result.claims if claim.id == "cls_row"):
+        assert 0 < claim.interval[0] < claim.numbers["ratio"] < claim.interval[1]
+
+
+def test_the_loss_enters_through_the_vector_that_a_head_reads(result):
+    table = result.tables["gradient_shares"]
+    share = table[table["layer"] == LAST].pivot(index="head", columns="kind", values="share")
+    assert share.loc["cls", "[CLS]"] == 1
+    assert share.loc["pooler", "[CLS]"] == 1
+    assert share.loc["cls"].drop("[CLS]").sum() == 0
+    # A mean head spreads it evenly: one token of n holds 1 / n.
+    assert share.loc["mean", "[CLS]"] == pytest.approx(share.loc["mean", "[SEP]"])
+    np.testing.assert_allclose(share.sum(axis=1), 1)
+
+
+def test_a_mean_heads_gradient_is_one_part_in_n_on_every_token(place, result):
+    encoder = Encoder.load(str(place / "bert"))
+    texts = pd.read_csv(place / "test.csv")["text"].tolist()
+    kept = np.sort(np.random.default_rng(0).permutation(len(texts))[:16])
+    lengths = encoder.encode([texts[row] for row in kept]).lengths
+    table = result.tables["gradient_shares"].query("head == 'mean' and layer == @LAST and kind == '[CLS]'")
+    assert table["share"].item() == pytest.approx((1 / lengths).mean())
+
+
+def test_nothing_is_lost_without_cls_at_the_embeddings_and_a_cls_head_is_constant_without_it_at_the_end(place, result):
+    lost = result.tables["ablation"].set_index(["head", "what", "layer"])
+    for head in HEADS:
+        assert lost.at[(head, "[CLS]", 0), "lost"] == 0
+        assert lost.at[(head, "[CLS]", 0), "lost_bits"] == pytest.approx(0, abs=1e-6)
+    for head in ("cls", "pooler"):
+        assert lost.at[(head, "content", LAST), "lost"] == 0
+        assert lost.at[(head, "content", LAST), "lost_bits"] == pytest.approx(0, abs=1e-6)
+    labels = pd.read_csv(place / "test.csv")["label"].to_numpy()
+    kept = np.sort(np.random.default_rng(0).permutation(len(labels))[:16])
+    constant = {float((labels[kept] == name).mean()) for name in ("negative", "positive")}
+    for head in ("cls", "pooler"):
+        assert min(abs(lost.at[(head, "[CLS]", LAST), "accuracy"] - share) for share in constant) < 1e-9
+
+
+def test_at_the_input_cls_holds_nothing_of_a_decision_and_at_the_end_all_that_a_cls_head_reads(result):
+    share = result.tables["head_states"].pivot_table(index=["head", "layer"], columns="kind", values="share")
+    for head in HEADS:
+        assert share.loc[(head, 0), ["[CLS]", "[SEP]"]].sum() == 0
+    for head in ("cls", "pooler"):
+        assert share.loc[(head, LAST), "[CLS]"] == pytest.approx(1)
+    assert share.loc[("mean", LAST), "[CLS]"] < 1
+
+
+def test_a_label_can_be_neither_read_nor_erased_where_every_text_has_one_vector(result):
+    table = result.tables["erasure"]
+    first = table[(table["pooling"] == "cls") & (table["layer"] == 0)]
+    assert set(first["label"]) == {"label", "length"}
+    assert set(first["eraser"]) == {"leace", "random", "shuffled", "leace - random"}
+    assert (first["lost"] == 0).all()
+    assert first["v_information"].max() <= 1e-3
+
+
+def test_accuracy_is_that_of_the_saved_models(place, result):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    test = pd.read_csv(place / "test.csv")
+    table = result.tables["heads_accuracy"].query("metric == 'accuracy'")
+    for seed in (0, 1):
+        folder = place / "out-models" / f"pooler-{seed}"
+        model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        with torch.no_grad():
+            logits = model(**tokenizer(test["text"].tolist(), return_tensors="pt", padding=True)).logits
+        said = [model.config.id2label[i] for i in logits.argmax(dim=1).tolist()]
+        own = table.query("head == 'pooler' and seed == @seed")["value"].item()
+        assert own == pytest.approx(np.mean(np.array(said) == test["label"]))
+    claim = next(c for c in result.claims if c.id == "head_accuracy" and c.numbers["head"] == "pooler")
+    assert claim.numbers["accuracy"] == pytest.approx(table.query("head == 'pooler'")["value"].mean())
+
+
+def test_the_provenance_names_the_weights_of_every_model(place, result):
+    models = result.provenance.models
+    assert set(models) == {"untrained", *(f"{head}-{seed}" for head in HEADS for seed in (0, 1))}
+    assert len({own["weights"] for own in models.values()} | {result.provenance.weights}) == len(models) + 1
+    assert models["mean-0"]["model"] == str(place / "out-models" / "mean-0")
+
+
+def test_a_quick_look_lowers_what_was_not_named_and_says_so(place, capsys, monkeypatch):
+    quick = heads.Settings(quick=True)
+    assert quick.students.amounts(quick=True) == QUICK
+    assert heads.Settings().students.amounts() == USUAL
+    named = StudentSettings(seeds=2, measured=700, explained=0)
+    assert named.amounts(quick=True) == named.amounts() == Amounts(2, 700, 0)
+    done = []
+    monkeypatch.setattr(heads, "_run", lambda settings, amounts, notes: done.append((settings, notes)) or stop())
+
+    def stop():
+        raise InputError("enough")
+
+    words = ["heads", "--train", "x.csv", "--out", str(place / "quick"), "--quick", "--limit", "1500", "--seeds", "2"]
+    assert main(words) == 1
+    ((settings, (note,)),) = done
+    assert (settings.data.limit, settings.students.seeds, settings.students.measured) == (1500, 2, 100)
+    assert note == "--quick makes this a first look: --measured 100 instead of 600, --explained 6 instead of 40."
+    assert f"note: {note}\n" in capsys.readouterr().err
+    every = [*words, "--measured", "700", "--explained", "1"]
+    assert main(every) == 1
+    assert done[1][1] == []
+    assert "note:" not in capsys.readouterr().err
+
+
+def test_what_is_fine_tuned_is_not_trained_again(place, result, monkeypatch):
+    def never(*_args, **_kwargs):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("probes.heads.fine_tuning.train_epochs", never)
+    words = ("--seeds", "1", "--heads", "mean", "--models", str(place / "out-models"), "--explained", "0")
+    assert call(place, *words, out="again") == 0
+    again = AnalysisResult.load(place / "again")
+    own, before = (found.tables["heads_accuracy"].query("head == 'mean' and seed == 0") for found in (again, result))
+    pd.testing.assert_frame_equal(own.reset_index(drop=True), before.reset_index(drop=True))
+    assert "heads_agreement" not in again.tables
+
+
+def test_a_note_names_the_heads_that_the_baseline_was_chosen_for(result):
+    (note,) = (note for note in result.notes if "one baseline" in note)
+    assert note.startswith("All heads (pooler, cls, mean, probe) are explained from one baseline, ")
+
+
+def test_no_head_is_trained_where_another_cannot_be(place, capsys, monkeypatch):
+    def never(*_args, **_kwargs):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("probes.heads.fine_tuning.fine_tune", never)
+    model, tokenizer = build_model("xlnet")
+    model.save_pretrained(place / "xlnet")
+    tokenizer.save_pretrained(place / "xlnet")
+    words = ("--model", str(place / "xlnet"), "--heads", "cls", "pooler")
+    assert call(place, *words, out="refused") == 1
+    assert "XLNetForSequenceClassification would read padding" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_compared_with_its_base(place, result):
+    copy = place / "compiled"
+    shutil.copytree(place / "out-models" / "pooler-0", copy)
+    weights = {f"_orig_mod.{name}": tensor for name, tensor in load_file(copy / "model.safetensors").items()}
+    save_file(weights, copy / "model.safetensors", {"format": "pt"})
+    words = ("--checkpoint", str(copy), "--base", str(place / "bert"))
+    assert call(place, *words, "--explained", "0", out="checkpoint") == 0
+    found = AnalysisResult.load(place / "checkpoint")
+    own = found.tables["heads_accuracy"].query("metric == 'accuracy'")
+    before = result.tables["heads_accuracy"].query("metric == 'accuracy' and head == 'pooler' and seed == 0")
+    assert own["head"].tolist() == ["checkpoint"]
+    assert own["value"].item() == pytest.approx(before["value"].item())
+    assert any(note.startswith(f"Of the checkpoint {copy}: The names of the weights") for note in found.notes)
+    weights = {name: own["weights"] for name, own in found.provenance.models.items()}
+    assert weights["checkpoint"] == result.provenance.models["pooler-0"]["weights"]
+    moved = found.tables["movement"].query("group == 'whole encoder'")["relative"].item()
+    assert moved > 0
+    assert "heads_training" not in found.tables
+
+
+def test_a_frozen_encoder_does_not_move(place):
+    words = ("--freeze", "--heads", "cls", "--seeds", "1", "--explained", "0", "--measured", "4")
+    assert call(place, *words, out="frozen") == 0
+    moved = AnalysisResult.load(place / "frozen").tables["movement"]
+    assert len(moved) > 5
+    assert (moved["relative"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds", "0"], "--seeds must be 1 or more"),
+        (["--base", "x"], "--base has no meaning without --checkpoint"),
+        (["--shards", "1/2"], "--shards has no meaning here"),
+        (["--checkpoint", "nowhere/at/all"], "nowhere/at/all"),
+        (["--checkpoint-revision", "main"], "--checkpoint-revision has no meaning without --checkpoint"),
+        (["--checkpoint", "x", "--models", "y"], "--models has no meaning with --checkpoint"),
+        (["--heads", "cls", "cls"], "--heads names a head twice"),
+        (["--folds", "3"], "fine-tuning needs validation texts"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(place, capsys, words, message):
+    assert call(place, *words, out="bad") == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,315 @@
+"""Attributions: against Captum called plainly, closed forms, completeness, and the words of the original text."""
+
+import numpy as np
+import pytest
+import torch
+
+from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
+from probes.attribution.baselines import BASELINES
+from probes.attribution.integrated_gradients import nested_points, quadrature_weights
+from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
+
+TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
+
+
+def probe(n_classes=2, seed=0, scale=1.0):
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((n_classes, HIDDEN)) * scale
+    return FittedProbe(weight.astype(np.float32), rng.standard_normal(n_classes).astype(np.float32))
+
+
+def pooling_of(encoder):
+    return "cls" if "cls" in encoder.poolings else "last"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_words_sum_to_tokens_and_tokens_to_the_change_in_output(family):
+    encoder = Encoder(*build_model(family))
+    for layer, pooling in ((1, "mean"), (LAYERS, pooling_of(encoder))):
+        for found in attribute(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS, baseline="pad"):
+            change = found.output - found.baseline_output
+            assert found.word_scores.sum() == pytest.approx(found.scores.sum(), abs=1e-9)
+            assert found.scores.sum() == pytest.approx(change + found.convergence_delta, abs=1e-9)
+            assert found.converged
+            assert abs(found.convergence_delta) <= max(0.01 * abs(change), 0.005)
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "gpt2"])
+def test_special_tokens_score_exactly_zero_and_content_does_not(family):
+    encoder = Encoder(*build_model(family))
+    for found in attribute(ProbeHead(encoder, probe(), layer=2, pooling="mean"), TEXTS):
+        special = found.offsets[:, 0] < 0
+        assert (found.scores[special] == 0).all()
+        assert (found.scores[~special] != 0).any()
+
+
+def plain_captum(encoder, classifier, layer, text, target, n_steps):
+    """(seq,) scores of a cls probe by Captum alone, and their convergence delta."""
+    from captum.attr import LayerIntegratedGradients
+
+    inputs = encoder.tokenizer(text, return_tensors="pt")
+    baseline = inputs["input_ids"].clone()
+    baseline[0, 1:-1] = encoder.tokenizer.pad_token_id
+
+    def forward(ids):
+        hidden = encoder.model(ids, output_hidden_states=True).hidden_states[layer]
+        return hidden[:, 0] @ torch.from_numpy(classifier.weight).T + torch.from_numpy(classifier.bias)
+
+    scores, delta = LayerIntegratedGradients(forward, encoder.model.embeddings.word_embeddings).attribute(
+        inputs["input_ids"], baseline, target=int(target), n_steps=n_steps, return_convergence_delta=True
+    )
+    return scores.sum(dim=-1)[0].detach().numpy(), delta.item()
+
+
+@pytest.mark.parametrize("layer", [1, LAYERS])
+def test_scores_equal_plain_captum_on_the_embedding_layer(bert, layer):
+    head = probe()
+    (found,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1], baseline="pad")
+    scores, delta = plain_captum(bert, head, layer, TEXTS[0], found.target, n_steps=64)
+    assert abs(delta) < 1e-5
+    assert abs(scores).max() > 0.01
+    np.testing.assert_allclose(found.scores, scores, atol=1e-5)
+
+
+def test_scores_equal_plain_captum_on_a_real_encoder_where_few_steps_do_not_suffice(packaged):
+    rng = np.random.default_rng(0)
+    head = FittedProbe(rng.standard_normal((2, packaged.hidden)).astype(np.float32), np.zeros(2, np.float32))
+    explained = ProbeHead(packaged, head, layer=6, pooling="cls")
+    text = "The plot is thin and the jokes are old, yet one great actor saves the film."
+    (found,) = attribute(explained, [text], baseline="pad")
+    (fine,) = attribute(explained, [text], tolerance=1e-9, baseline="pad")
+    few, few_delta = plain_captum(packaged, head, 6, text, found.target, n_steps=8)
+    scores, delta = plain_captum(packaged, head, 6, text, found.target, n_steps=128)
+    change = abs(found.output - found.baseline_output)
+    assert abs(delta) < 1e-3 * change < 1e-2 * change < abs(few_delta)
+    assert found.n_steps > 16
+    np.testing.assert_allclose(fine.scores, scores, atol=1e-3 * change)
+    np.testing.assert_allclose(found.scores, scores, atol=1e-2 * change)
+    assert abs(few - scores).max() > 1e-2 * change
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 16, 17, 64])
+def test_the_quadrature_is_exact_for_polynomials_and_no_further(n):
+    points, weights = nested_points(n), quadrature_weights(n)
+    for degree in range(n - 1):
+        assert weights @ points**degree == pytest.approx(1 / (degree + 1), abs=1e-14)
+    even = n + n % 2  # an odd power about the middle is exact by symmetry
+    assert abs(weights @ (2 * points - 1) ** even - 1 / (even + 1)) > 1e-20
+    assert points.shape == weights.shape == (n - 1,)
+    assert (weights > 0).all()
+    assert ((points > 0) & (points < 1)).all()
+    np.testing.assert_allclose(nested_points(2 * n)[1::2], points, atol=1e-15)
+
+
+def test_the_quadrature_weights_are_an_independent_implementations():
+    # Closed forms of one, two and three points. Beyond, solve for the moments of the polynomials.
+    np.testing.assert_allclose(quadrature_weights(2), [1], atol=1e-15)
+    np.testing.assert_allclose(quadrature_weights(3), [1 / 2, 1 / 2], atol=1e-15)
+    np.testing.assert_allclose(quadrature_weights(4), [1 / 3, 1 / 3, 1 / 3], atol=1e-15)
+    for n in (5, 16, 32):
+        moments = [0 if k % 2 else 1 / (1 - k * k) for k in range(n - 1)]
+        expected = np.linalg.solve(np.polynomial.chebyshev.chebvander(2 * nested_points(n) - 1, n - 2).T, moments)
+        np.testing.assert_allclose(quadrature_weights(n), expected, atol=1e-12)
+
+
+def test_texts_explained_together_take_the_steps_of_each_alone(bert, monkeypatch):
+    monkeypatch.setattr("probes.attribution.attribute.token_budget", lambda _encoder: 4000)
+    with torch.no_grad():
+        for weight in bert.model.encoder.parameters():
+            weight.mul_(3)  # now the output bends along the path
+    head = ProbeHead(bert, probe(), layer=LAYERS, pooling="cls")
+    together = attribute(head, TEXTS, tolerance=1e-3, max_steps=128)
+    assert len({a.n_steps for a in together}) > 1
+    for text, found in zip(TEXTS, together, strict=True):
+        (alone,) = attribute(head, [text], tolerance=1e-3, max_steps=128)
+        assert found.n_steps == alone.n_steps
+        assert len(found.scores) == len(found.tokens)
+        np.testing.assert_allclose(found.scores, alone.scores, atol=1e-3)
+
+
+def test_no_batch_is_larger_than_the_budget_and_texts_share_batches(bert, monkeypatch):
+    seen = []
+
+    class Counting(ProbeHead):
+        def logits(self, batch, embeddings=None, overwrite=None):
+            seen.append((tuple(batch.mask.shape), len({tuple(ids) for ids in batch.inputs["input_ids"].tolist()})))
+            return super().logits(batch, embeddings, overwrite)
+
+    monkeypatch.setattr("probes.attribution.attribute.token_budget", lambda _encoder: 400)
+    texts = [*TEXTS, "bright", "good great", "dull ."]
+    attribute(Counting(bert, probe(scale=1e6), layer=2, pooling="cls"), texts, tolerance=1e-9, max_steps=128)
+    assert max(n * seq for (n, seq), _ in seen) <= 400
+    assert max(texts for _, texts in seen) > 1
+
+
+def test_the_models_weights_want_gradients_again_afterwards(bert):
+    frozen = bert.model.embeddings.LayerNorm.bias.requires_grad_(False)
+    wanted = {name for name, weight in bert.model.named_parameters() if weight.requires_grad}
+    attribute(ProbeHead(bert, probe(), layer=2, pooling="mean"), TEXTS)
+    assert {name for name, weight in bert.model.named_parameters() if weight.requires_grad} == wanted
+    assert len(wanted) > 10
+    assert not frozen.requires_grad
+    assert all(weight.grad is None for weight in bert.model.parameters())
+
+
+def test_doubling_the_steps_computes_the_new_points_alone(bert):
+    calls = []
+
+    class Counting(ProbeHead):
+        def logits(self, batch, embeddings=None):
+            calls.append(len(batch))
+            return super().logits(batch, embeddings)
+
+    # So steep that rounding alone keeps the delta above what is allowed.
+    head = Counting(bert, probe(scale=1e6), layer=2, pooling="cls")
+    (found,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64, baseline="pad")
+    assert found.n_steps == 64
+    assert sum(calls) == 2 + 63  # text and baseline, then each point once
+
+
+def test_a_linear_path_gives_the_closed_form(bert):
+    # Without its layer norm, layer 0 is word + position + type: a mean probe's logit is linear in the word embeddings.
+    bert.model.embeddings.LayerNorm = torch.nn.Identity()
+    head = probe()
+    (found,) = attribute(ProbeHead(bert, head, layer=0, pooling="mean"), TEXTS[:1], targets=["1"], baseline="pad")
+    ids = bert.encode(TEXTS[:1]).ids[0]
+    table = bert.model.embeddings.word_embeddings.weight.detach().numpy()
+    moved = (table[ids] - table[bert.tokenizer.pad_token_id]) * (found.offsets[:, :1] >= 0)
+    np.testing.assert_allclose(found.scores, moved @ head.weight[1] / len(ids), atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", range(LAYERS + 1))
+def test_the_explained_output_is_the_probes_logit(bert, layer):
+    from probes.features.extraction import pool_texts
+
+    head = probe(3)
+    vectors = pool_texts(bert, bert.encode(TEXTS), ["mean"], [layer])["mean"][0]
+    for row, found in enumerate(attribute(ProbeHead(bert, head, layer=layer, pooling="mean"), TEXTS)):
+        logits = head.logits(vectors)[row]
+        assert found.predicted == found.target == str(logits.argmax())
+        assert found.output == pytest.approx(logits.max(), abs=1e-4)
+        np.testing.assert_allclose(list(found.probabilities.values()), np.exp(head.log_prob(vectors)[row]), atol=1e-4)
+
+
+def test_blocks_above_the_probes_layer_do_not_run(bert):
+    def refuse(*_args, **_options):
+        raise AssertionError("a block above the probe's layer ran")
+
+    bert.model.encoder.layer[1].forward = refuse
+    attribute(ProbeHead(bert, probe(), layer=1, pooling="cls"), TEXTS)
+    with pytest.raises(AssertionError, match="above"):
+        attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), TEXTS)
+
+
+@pytest.mark.parametrize(
+    "family", ["bert", "roberta", "distilbert", "albert", "electra", "deberta-v2", "mpnet", "gpt2"]
+)
+def test_the_models_own_head_is_explained_completely(family):
+    model, tokenizer = build_model(family, "AutoModelForSequenceClassification")
+    head = ModelHead(Encoder(model, tokenizer))
+    for text, found in zip(TEXTS, attribute(head, TEXTS), strict=True):
+        inputs = tokenizer(text, return_tensors="pt")
+        inputs = {k: v for k, v in inputs.items() if k != "token_type_ids" or family in ("bert", "albert", "electra")}
+        with torch.no_grad():
+            logits = model(**inputs).logits[0]
+        assert found.output == pytest.approx(logits.max().item(), abs=1e-4)
+        assert found.converged
+        assert (found.head, found.layer, found.pooling) == ("model", None, None)
+
+
+def test_targets_choose_the_explained_class(bert_classifier):
+    head = ModelHead(bert_classifier)
+    for name in ("negative", "positive"):
+        assert {a.target for a in attribute(head, TEXTS, targets=[name] * 3)} == {name}
+
+
+def test_steps_double_until_the_delta_is_small_and_stop_at_the_limit(bert):
+    sharp = ProbeHead(bert, probe(scale=50.0), layer=LAYERS, pooling="cls")
+    few = attribute(sharp, TEXTS, max_steps=2, tolerance=1e-9)
+    assert [a.n_steps for a in few] == [2] * 3
+    assert not any(a.converged for a in few)
+    many = attribute(sharp, TEXTS, max_steps=512)
+    assert all(a.converged for a in many)
+    assert all(a.n_steps in (16, 32, 64, 128, 256, 512) for a in many)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_every_baseline_is_complete_and_starts_from_its_own_output(bert, baseline):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    (found,) = attribute(head, TEXTS[:1], baseline=baseline)
+    assert found.converged
+    assert found.baseline == baseline
+    if baseline == "mask":
+        masked = " ".join(["[MASK]"] * 6)
+        vector = bert.states(_plain(bert, masked), [2])[2].hidden.mean(dim=1).detach().numpy()
+        logits = probe().logits(vector)[0]
+        assert found.baseline_output == pytest.approx(logits[int(found.target)], abs=1e-4)
+
+
+def _plain(encoder, text):
+    from probes.encoder.tokenization import Batch
+
+    inputs = encoder.tokenizer(text, return_tensors="pt")
+    return Batch(dict(inputs), torch.zeros_like(inputs["input_ids"]), torch.tensor([0]))
+
+
+def test_a_baseline_that_needs_a_missing_token_is_refused_and_auto_is_one_that_does_not():
+    model, tokenizer = build_model("gpt2")
+    tokenizer.pad_token = None
+    head = ProbeHead(Encoder(model, tokenizer), probe(), layer=2, pooling="last")
+    with pytest.raises(InputError, match="baseline 'mask' needs a mask token"):
+        attribute(head, TEXTS, baseline="mask")
+    assert attribute(head, TEXTS[:1])[0].baseline in ("zero", "mean")
+
+
+def test_pairs_are_explained_on_both_sides(bert):
+    (found,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), ["good film"], ["bad plot ."])
+    assert found.words == ("[CLS]", "good", "film", "[SEP]", "bad", "plot", ".", "[SEP]")
+    assert found.word_offsets[:, 0].tolist() == [-1, 0, 0, -1, 1, 1, 1, -1]
+
+
+def test_a_text_cut_short_is_marked_and_an_empty_one_is_explained():
+    encoder = Encoder(*build_model("bert"), max_length=6)
+    long, empty = attribute(ProbeHead(encoder, probe(), layer=1, pooling="mean"), [" ".join(["good"] * 20), ""])
+    assert long.truncated
+    assert len(long.tokens) == 6
+    assert not empty.truncated
+    assert empty.tokens == ("[CLS]", "[SEP]")
+    assert empty.converged
+
+
+def test_pieces_are_gathered_into_the_words_of_the_original_text(bert):
+    text = "The ACTORs,  aren't GOOD! 你好 👍🏽 [CLS]"
+    (found,) = attribute(ProbeHead(bert, probe(), layer=1, pooling="mean"), [text])
+    content = found.word_offsets[found.word_offsets[:, 0] >= 0]
+    assert [text[a:b] for _, a, b in content] == [
+        "The",
+        "ACTORs",
+        ",",
+        "aren't",
+        "GOOD",
+        "!",
+        "你",
+        "好",
+        "👍🏽",
+        "[",
+        "CLS",
+        "]",
+    ]
+    assert list(found.words[1:-1]) == [text[a:b] for _, a, b in content]
+
+
+def test_what_does_not_exist_is_refused_with_what_does(bert, bert_classifier):
+    with pytest.raises(InputError, match="no classification head"):
+        ModelHead(bert)
+    with pytest.raises(InputError, match="unknown layer 9; known: 0, 1, 2, 3"):
+        ProbeHead(bert, probe(), layer=9, pooling="cls")
+    with pytest.raises(InputError, match="unknown pooling 'avg'"):
+        ProbeHead(bert, probe(), layer=1, pooling="avg")
+    with pytest.raises(InputError, match="unknown attribution method 'ig'; known: integrated_gradients, direct"):
+        attribute(ModelHead(bert_classifier), TEXTS, method="ig")
+    with pytest.raises(InputError, match="unknown class 'neutral'; known: negative, positive"):
+        attribute(ModelHead(bert_classifier), TEXTS, targets=["positive", "neutral", "positive"])
+    bert_classifier.config.problem_type = "multi_label_classification"
+    with pytest.raises(InputError, match="gives a text several classes"):
+        ModelHead(bert_classifier)

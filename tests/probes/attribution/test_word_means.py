@@ -1,0 +1,173 @@
+"""Words over a dataset: an example by hand, brute force, intervals that hold, and words of every script kept apart."""
+
+import unicodedata
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from probes import FittedProbe, InputError, ProbeHead, attribute
+from probes.attribution.word_means import folded, word_means
+from tests.conftest import HIDDEN
+from tests.probes.results.test_result import ATTRIBUTION
+
+BASE = replace(ATTRIBUTION, task="label", target="good")
+
+
+def said(words, scores, *, target="good", sides=None, **changes):
+    """An attribution whose text is the words, each of one token."""
+    sides = [0] * len(words) if sides is None else sides
+    places = np.array([[side, 0, len(word)] for word, side in zip(words, sides, strict=True)]).reshape(-1, 3)
+    scores = np.asarray(scores, dtype=float)
+    fields = {"tokens": tuple(words), "scores": scores, "offsets": places}
+    fields |= {"words": tuple(words), "word_scores": scores, "word_offsets": places}
+    return replace(BASE, target=target, **fields, **changes)
+
+
+def test_a_small_example_by_hand():
+    texts = [
+        said(["[CLS]", "Good", "film"], [9, 1.0, -1.0], sides=[-1, 0, 0]),
+        said(["good", "good", "plot"], [2.0, 4.0, 0.5]),
+        said(["GOOD", "film"], [2.0, 0.0], sides=[0, 1]),
+        said(["good"], [-7.0], target="bad"),
+    ]
+    found = word_means(texts)
+    assert list(found.columns) == ["task", "target", "word", "n", "n_texts", "mean", "lower", "upper"]
+    assert found[["task", "target", "word", "n", "n_texts"]].to_numpy().tolist() == [
+        ["label", "bad", "good", 1, 1],
+        ["label", "good", "good", 4, 3],
+        ["label", "good", "plot", 1, 1],
+        ["label", "good", "film", 2, 2],
+    ]
+    assert found["mean"].tolist() == [-7.0, 2.0, 0.5, -0.5]  # good: texts of 1, 3 and 2
+    assert found[["lower", "upper"]].isna().all(axis=1).tolist() == [True, False, True, False]
+    half = 4.302652729911275 * 1 / np.sqrt(3)  # the table's t of two degrees of freedom; a standard deviation of 1
+    np.testing.assert_allclose(found.loc[1, ["lower", "upper"]].astype(float), [2 - half, 2 + half], rtol=1e-9)
+    half = 12.706204736432095 * np.sqrt(0.5) / np.sqrt(2)
+    np.testing.assert_allclose(found.loc[3, ["lower", "upper"]].astype(float), [-0.5 - half, -0.5 + half], rtol=1e-9)
+
+
+def drawn(n_texts, seed):
+    rng = np.random.default_rng(seed)
+    words = ["film", "Film", "plot", "bad", "GOOD", "!", "..."]
+    return [
+        said(
+            [str(word) for word in rng.choice(words, size=size)],
+            rng.standard_normal(size),
+            target=str(rng.choice(["good", "bad"])),
+            task=str(rng.choice(["a", "b"])),
+        )
+        for size in rng.integers(0, 9, size=n_texts)
+    ]
+
+
+def test_numbers_are_those_of_pandas_and_scipy_by_brute_force():
+    texts = drawn(60, 0)
+    long = pd.DataFrame(
+        [
+            (a.task, a.target, word.lower(), i, score)
+            for i, a in enumerate(texts)
+            for word, score in zip(a.words, a.word_scores, strict=True)
+        ],
+        columns=["task", "target", "word", "text", "score"],
+    )
+    found = word_means(texts).set_index(["task", "target", "word"])
+    groups = long.groupby(["task", "target", "word"])
+    assert set(found.index) == set(groups.groups)
+    for key, rows in groups:
+        means = rows.groupby("text")["score"].mean()
+        own = found.loc[key]
+        assert (own["n"], own["n_texts"]) == (len(rows), len(means))
+        assert own["mean"] == pytest.approx(means.mean())
+        expected = (
+            stats.t.interval(0.95, len(means) - 1, means.mean(), stats.sem(means)) if len(means) > 1 else [np.nan] * 2
+        )
+        np.testing.assert_allclose([own["lower"], own["upper"]], expected)
+    for _, rows in found.reset_index().groupby(["task", "target"]):
+        assert rows["mean"].is_monotonic_decreasing
+
+
+def test_the_order_of_texts_does_not_matter():
+    texts = drawn(80, 1)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(texts))
+        pd.testing.assert_frame_equal(word_means(texts), word_means([texts[i] for i in order]), check_exact=True)
+
+
+def test_intervals_hold_the_mean_although_occurrences_in_a_text_are_alike():
+    rng, n_words, n_texts, repeats = np.random.default_rng(0), 2000, 6, 4
+    own = rng.standard_normal((n_texts, n_words))  # a text's own part, the same at each of its occurrences
+    scores = 0.5 + own[:, :, None] + 0.3 * rng.standard_normal((n_texts, n_words, repeats))
+    words = [f"w{i}" for i in range(n_words) for _ in range(repeats)]
+    found = word_means([said(words, row.ravel()) for row in scores])
+    assert (found["n"] == n_texts * repeats).all()
+    held = ((found["lower"] < 0.5) & (found["upper"] > 0.5)).mean()
+    reach = 3 * np.sqrt(0.95 * 0.05 / n_words)
+    print("coverage of 95 % intervals:", held)
+    assert abs(held - 0.95) < reach
+    naive = stats.sem(scores.transpose(1, 0, 2).reshape(n_words, -1), axis=1) * stats.t.ppf(
+        0.975, n_texts * repeats - 1
+    )
+    assert (np.abs(scores.mean(axis=(0, 2)) - 0.5) < naive).mean() < 0.75  # all occurrences taken as independent
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["👍", "👍🏽", "👎", "❤", "❤️", "👩‍👧", "👩"],
+        ["你", "好", "妳", "ハ", "バ", "ﾊ"],
+        ["سلام", "سَلام", "שלום", "שָׁלוֹם", "دنیا"],
+        ["<b>", "&amp;", "NA", "nan", "None", "1", "1.0", "\x00"],
+        ["ı", "i", "l", "а", "a"],
+    ],
+)
+def test_words_that_differ_are_kept_apart(words):
+    found = word_means([said(words, range(len(words)))])
+    assert dict(zip(found["word"], found["mean"], strict=True)) == {folded(w): i for i, w in enumerate(words)}
+    assert len(found) == len(words)
+
+
+@pytest.mark.parametrize(
+    "alike", [("Film", "FILM", "film"), ("Straße", "STRASSE"), ("École", "e\u0301cole"), ("ΣΑΣ", "σας")]
+)
+def test_words_that_differ_in_case_or_in_how_an_accent_is_stored_are_one(alike):
+    (row,) = word_means([said(alike, [1.0] * len(alike))]).to_dict("records")
+    assert row["n"] == len(alike)
+    assert unicodedata.is_normalized("NFC", row["word"])
+
+
+def test_attributions_of_texts_and_pairs_give_their_own_words(bert):
+    rng = np.random.default_rng(0)
+    fitted = FittedProbe(rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, np.float32))
+    head = ProbeHead(bert, fitted, layer=2, pooling="mean")
+    texts, pairs = ["The film was good .", "good good [SEP]", ""], ["bad FILM", "", "awfuls"]
+    explained = attribute(head, texts, pairs, targets="1", method="occlusion")
+    found = word_means(explained).set_index("word")
+    counts = {"the": 1, "film": 2, "was": 1, "good": 3, ".": 1, "bad": 1, "[": 1, "sep": 1, "]": 1, "awfuls": 1}
+    assert found["n"].to_dict() == counts
+    assert found["n_texts"].to_dict() == {**dict.fromkeys(counts, 1), "good": 2}
+    assert (found["n"] * found["mean"])["film"] == pytest.approx(
+        sum(s for w, s in zip(explained[0].words, explained[0].word_scores, strict=True) if w.lower() == "film")
+    )
+
+
+def test_no_attributions_make_an_empty_table_of_the_same_columns():
+    empty, some = word_means([]), word_means([said(["a"], [1.0])])
+    assert list(empty.columns) == list(some.columns)
+    assert not len(empty)
+    assert not len(word_means([said([], [])]))
+
+
+def test_scores_that_have_no_common_mean_are_refused():
+    one = said(["a"], [1.0])
+    with pytest.raises(
+        InputError, match="attributions of 'label' differ in method: 'integrated_gradients' and 'random'"
+    ):
+        word_means([one, replace(one, method="random")])
+    with pytest.raises(InputError, match="differ in layer: 2 and None"):
+        word_means([one, replace(one, layer=None)])
+    with pytest.raises(InputError, match="attributions differ in unit: 'logit' and 'probability'"):
+        word_means([replace(one, task=None), replace(one, task=None, unit="probability")])
+    assert len(word_means([one, replace(one, task="other", method="random")])) == 2

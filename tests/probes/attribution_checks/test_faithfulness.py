@@ -1,0 +1,310 @@
+"""Faithfulness: a plain loop over hand-made ids, known reasons, and the ends of curves."""
+
+import functools
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+
+from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
+from probes.attribution_checks import faithfulness as module
+from probes.attribution_checks.faithfulness import (
+    FRACTIONS,
+    REPLACEMENTS,
+    curves,
+    faithfulness,
+    skips_padding,
+    usual_replacement,
+)
+from tests.conftest import HIDDEN, build_model
+
+TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
+PAIRS = ["bad", "", "the plot was fine", "good music"]
+WORDS = "the film was not good bad fine dull bright very great awful plot actor music scene".split()
+
+
+def probe(n_classes=2, seed=0):
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((n_classes, HIDDEN)).astype(np.float32)
+    return FittedProbe(weight, rng.standard_normal(n_classes).astype(np.float32))
+
+
+def linear(encoder):
+    """A bag of embeddings: a probe on the mean of layer 0, without its layer norm, positions and types."""
+    embeddings = encoder.model.embeddings
+    embeddings.LayerNorm = torch.nn.Identity()
+    with torch.no_grad():
+        embeddings.position_embeddings.weight.zero_()
+        embeddings.token_type_embeddings.weight.zero_()
+    return ProbeHead(encoder, probe(), layer=0, pooling="mean")
+
+
+def plain_log_prob(head, ids, types):
+    """(classes,) by transformers alone."""
+    inputs = {"input_ids": torch.tensor([ids]), "token_type_ids": torch.tensor([types])}
+    with torch.no_grad():
+        found = head.encoder.model(**inputs, output_hidden_states=True)
+    if isinstance(head, ModelHead):
+        return log_softmax(found.logits[0].double().numpy())
+    hidden = found.hidden_states[head.layer][0]
+    return log_softmax(probe(len(head.class_names)).logits(hidden.mean(dim=0, keepdim=True).numpy())[0])
+
+
+def plain(head, a, order, fractions, replacement):
+    """Comprehensiveness, sufficiency and log-odds of one order of positions."""
+    tokenizer, target = head.encoder.tokenizer, head.class_names.index(a.target)
+    sides = (a.text,) if a.pair is None else (a.text, a.pair)
+    options = {"truncation": True, "max_length": head.encoder.max_length, "split_special_tokens": True}
+    record = tokenizer(*([side] for side in sides), return_token_type_ids=True, **options)
+    (ids,), (types,) = record["input_ids"], record["token_type_ids"]
+    token = {"mask": tokenizer.mask_token_id, "pad": tokenizer.pad_token_id, "delete": None}[replacement]
+
+    @functools.cache
+    def said(gone):
+        kept = [(token if i in gone else t, s) for i, (t, s) in enumerate(zip(ids, types, strict=True))]
+        return plain_log_prob(head, *zip(*[(t, s) for t, s in kept if t is not None], strict=True))[target]
+
+    whole, n, rows = said(frozenset()), len(order), []
+    for numerator, denominator in fractions:
+        k = max(1, -(-numerator * n // denominator))
+        without, alone = said(frozenset(order[:k])), said(frozenset(order[k:]))
+        rows.append([np.exp(whole) - np.exp(without), np.exp(whole) - np.exp(alone), without - whole])
+    return np.mean(rows, axis=0)
+
+
+def numbers(erased):
+    return [erased.comprehensiveness, erased.sufficiency, erased.log_odds]
+
+
+def best_first(a):
+    own = [i for i, (side, _, _) in enumerate(a.offsets) if side >= 0]
+    return sorted(own, key=lambda i: (-a.scores[i], i))
+
+
+@pytest.mark.parametrize("replacement", REPLACEMENTS)
+@pytest.mark.parametrize("pairs", [None, PAIRS])
+@pytest.mark.parametrize("kind", ["probe", "model"])
+def test_faithfulness_is_that_of_a_plain_loop(bert, bert_classifier, kind, pairs, replacement):
+    head = ModelHead(bert_classifier) if kind == "model" else ProbeHead(bert, probe(3), layer=2, pooling="mean")
+    fractions = [(1, 100), (1, 2), (1, 1)]
+    shares = [share / whole for share, whole in fractions]
+    attributions = attribute(head, TEXTS, pairs, targets=head.class_names[0], method="input_x_gradient")
+    assert any(a.predicted != a.target for a in attributions)
+    for a, found in zip(
+        attributions, faithfulness(head, attributions, fractions=shares, replacement=replacement), strict=True
+    ):
+        order = best_first(a)
+        assert found.n_tokens == len(order)
+        if not order:
+            assert np.isnan([numbers(each) for each in (found.own, *found.random)]).all()
+            continue
+        expected = plain(head, a, order, fractions, replacement)
+        np.testing.assert_allclose(numbers(found.own), expected, atol=2e-6)
+        assert abs(expected).max() > 1e-3
+
+
+def test_of_a_truncated_text_the_tokens_that_were_read_count():
+    encoder = Encoder(*build_model("bert"), max_length=8)
+    head = ProbeHead(encoder, probe(), layer=2, pooling="mean")
+    attributions = attribute(head, ["the film was not good and the plot was awful"], method="occlusion")
+    assert attributions[0].truncated
+    (found,) = faithfulness(head, attributions, fractions=[0.5])
+    assert found.n_tokens == 6
+    expected = plain(head, attributions[0], best_first(attributions[0]), [(1, 2)], "mask")
+    np.testing.assert_allclose(numbers(found.own), expected, atol=2e-6)
+
+
+def test_a_share_that_is_a_whole_number_of_tokens_is_not_rounded_up(bert):
+    head = ProbeHead(bert, probe(), layer=1, pooling="mean")
+    attributions = attribute(head, [" ".join((WORDS * 2)[:25])], method="random")
+    assert math.ceil(0.28 * 25) == 8
+    for hundredths in (28, 56, 57):
+        (found,) = faithfulness(head, attributions, fractions=[hundredths / 100])
+        expected = plain(head, attributions[0], best_first(attributions[0]), [(hundredths, 100)], "mask")
+        np.testing.assert_allclose(numbers(found.own), expected, atol=2e-6)
+
+
+def test_of_one_token_every_order_is_the_same_and_nothing_else_is_left(bert):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    (found,) = faithfulness(head, attribute(head, ["awful"]))
+    assert set(found.random) == {found.own}
+    assert found.own.sufficiency == pytest.approx(0, abs=1e-12)
+    assert found.own.comprehensiveness != 0
+
+
+def test_the_order_of_a_known_reason_is_the_best_of_all_orders_and_its_reverse_the_worst(bert):
+    head = linear(bert)
+    (a,) = attribute(head, ["the film was not good"], targets="1", against="0", method="occlusion", baseline="mask")
+    assert len(set(a.scores[1:-1])) == 5
+    fractions = [0.2, 0.4, 0.6, 0.8]
+    every_order = list(itertools.permutations(range(5)))
+    ranked = [replace(a, scores=np.array([0, *ranks, 0], dtype=float)) for ranks in every_order]
+    found = faithfulness(head, ranked, fractions=fractions, random_orders=0)
+    reached = dict(zip(every_order, found, strict=True))
+    best = tuple(np.argsort(np.argsort(a.scores[1:-1])).tolist())
+    worst = tuple(4 - rank for rank in best)
+    for name, sign in (("comprehensiveness", 1), ("sufficiency", -1), ("log_odds", -1)):
+        values = {ranks: sign * getattr(found.own, name) for ranks, found in reached.items()}
+        assert max(values, key=values.__getitem__) == best
+        assert min(values, key=values.__getitem__) == worst
+    (found,) = faithfulness(head, [a], fractions=fractions, random_orders=200)
+    assert found.own == reached[best].own
+    for name in ("comprehensiveness", "sufficiency", "log_odds"):
+        drawn, every = (
+            [getattr(each, name) for each in some] for some in (found.random, [f.own for f in reached.values()])
+        )
+        assert np.mean(drawn) == pytest.approx(np.mean(every), abs=0.15 * np.ptp(every))
+
+
+def test_random_orders_depend_on_the_seed_and_the_text_alone(bert):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    one, other = (attribute(head, [TEXTS[0], TEXTS[3]], method=name) for name in ("occlusion", "gradient_norm"))
+    first, second = faithfulness(head, one), faithfulness(head, other[::-1])[::-1]
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(
+            [numbers(each) for each in a.random], [numbers(each) for each in b.random], atol=1e-6
+        )
+        assert a.own != b.own
+        assert len(set(a.random)) > 1
+    assert first == faithfulness(head, one)
+    assert first[1].random != faithfulness(head, one, seed=1)[1].random
+
+
+@pytest.mark.parametrize("replacement", REPLACEMENTS)
+def test_curves_run_between_the_whole_and_the_empty_text(bert, replacement):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    attributions = attribute(head, TEXTS)
+    for a, found in zip(attributions, curves(head, attributions, replacement=replacement), strict=True):
+        n = len(best_first(a))
+        assert found.deletion.shape == found.insertion.shape == (n + 1,)
+        assert found.deletion[0] == found.insertion[-1] == pytest.approx(a.probabilities[a.target], abs=1e-6)
+        assert found.deletion[-1] == found.insertion[0]
+        if not n:
+            assert math.isnan(found.deletion_area)
+            assert math.isnan(found.insertion_area)
+            continue
+        k = n // 2 + 1
+        lost, kept, _ = plain(head, a, best_first(a), [(k, n)], replacement)
+        assert found.deletion[k] == pytest.approx(found.deletion[0] - lost, abs=2e-6)
+        assert found.insertion[k] == pytest.approx(found.deletion[0] - kept, abs=2e-6)
+        between = (found.deletion[:-1] + found.deletion[1:]) / 2
+        assert found.deletion_area == pytest.approx(between.mean())
+
+
+def test_what_comes_out_the_same_is_computed_once(bert, monkeypatch):
+    head, rows = ProbeHead(bert, probe(), layer=1, pooling="mean"), []
+
+    def counted(head, encoded, *, progress=False):
+        rows.append(len(encoded.ids))
+        return log_prob(head, encoded, progress=progress)
+
+    log_prob = module.log_prob
+    monkeypatch.setattr(module, "log_prob", counted)
+    attributions = attribute(head, [" ".join(WORDS[:10])], method="occlusion")
+    faithfulness(head, attributions, random_orders=0)
+    assert len(FRACTIONS) == 5
+    assert rows.pop() == 1 + 2 * 3  # of ten tokens 1, 1, 1, 2 and 5, without them and with them alone
+    curves(head, attributions)
+    assert rows.pop() == 2 * 10
+    faithfulness(head, attribute(head, ["awful"], method="occlusion"), random_orders=5)
+    assert rows.pop() == 2
+    other = attribute(head, [" ".join(WORDS[:10])], method="random")
+    faithfulness(head, attributions)
+    with_floor = rows.pop()
+    faithfulness(head, [*attributions, *other])
+    assert 1 + 2 * 3 * 4 < with_floor < rows[0] <= with_floor + 2 * 3
+
+
+def test_no_texts_have_no_faithfulness(bert):
+    head = ProbeHead(bert, probe(), layer=1, pooling="mean")
+    assert faithfulness(head, []) == []
+    assert curves(head, []) == []
+
+
+def test_what_does_not_fit_is_refused(bert):
+    head = ProbeHead(bert, probe(), layer=1, pooling="mean")
+    attributions = attribute(head, TEXTS)
+    for fractions in ((), (0.0, 0.5), (1.5,), (math.nan,)):
+        with pytest.raises(InputError, match=r"fractions must lie in \(0, 1\]"):
+            faithfulness(head, attributions, fractions=fractions)
+    with pytest.raises(InputError, match="unknown replacement 'blank'; known: mask, pad, delete"):
+        faithfulness(head, attributions, replacement="blank")
+    with pytest.raises(InputError, match="unknown class '7'"):
+        curves(head, [replace(attributions[0], target="7")])
+    with pytest.raises(InputError, match="text 0 has other tokens than when it was explained"):
+        faithfulness(head, [replace(attributions[0], text="the film was not bad .")])
+    with pytest.raises(InputError, match="1 of 5 attributions have a second text"):
+        faithfulness(head, [*attributions, *attribute(head, TEXTS[:1], PAIRS[:1])])
+    decoder = Encoder(*build_model("gpt2"))
+    head = ProbeHead(decoder, probe(), layer=1, pooling="last")
+    attributions = attribute(head, TEXTS[:2])
+    with pytest.raises(InputError, match="'mask' needs a mask token and this tokenizer has none; use delete"):
+        faithfulness(head, attributions)
+    with pytest.raises(InputError, match="nothing of a text is left"):
+        curves(head, attributions, replacement="delete")
+    (found, _) = faithfulness(head, attributions, replacement="pad")
+    assert found.n_tokens == 6
+
+
+def test_a_tokenizer_without_a_mask_token_pads_and_one_without_either_deletes(bert):
+    assert usual_replacement(bert) == "mask"
+    gpt2 = Encoder(*build_model("gpt2"))
+    assert usual_replacement(gpt2) == "pad"
+    gpt2.tokenizer.pad_token = None
+    assert usual_replacement(gpt2) == "delete"
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_padding_never_moves_the_token_that_a_decoders_head_reads(family):
+    encoder = Encoder(*build_model(family, "AutoModelForSequenceClassification"))
+    head = ModelHead(encoder)
+    attributions = attribute(head, TEXTS[:2], method="random")
+    assert skips_padding(head)
+    assert usual_replacement(encoder, head) == "delete"
+    for check in (faithfulness, curves):
+        with pytest.raises(
+            InputError, match=r"replacement 'pad' would move the token that this head reads.* use delete"
+        ):
+            check(head, attributions, replacement="pad")
+    on_states = ProbeHead(encoder, probe(), layer=1, pooling="last")  # its pooling goes by the mask
+    assert not skips_padding(on_states)
+    assert usual_replacement(encoder, on_states) == "pad"
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlnet"])
+def test_heads_that_read_padding_like_other_tokens_can_have_it(family):
+    encoder = Encoder(*build_model(family, "AutoModelForSequenceClassification"))
+    head = ModelHead(encoder)
+    assert not skips_padding(head)
+    (found,) = faithfulness(head, attribute(head, TEXTS[:1], method="random"), replacement="pad", random_orders=1)
+    assert not math.isnan(found.own.comprehensiveness)
+
+
+def test_a_text_of_which_nothing_would_be_left_has_no_numbers_and_spoils_no_others():
+    encoder = Encoder(*build_model("gpt2", "AutoModelForSequenceClassification"))
+    head = ModelHead(encoder)
+    attributions = attribute(head, TEXTS[:2], method="random")
+    long, short = faithfulness(head, attributions, replacement="delete")
+    assert faithfulness(head, attributions[:1], replacement="delete") == [long]
+    assert not np.isnan([numbers(each) for each in (long.own, *long.random)]).any()
+    assert np.isnan([numbers(each) for each in (short.own, *short.random)]).all()
+    assert (short.n_tokens, len(short.random)) == (1, len(long.random))
+    (none,) = faithfulness(head, attributions[:1], replacement="delete", fractions=[1.0])
+    assert math.isnan(none.own.comprehensiveness)
+
+
+def test_a_token_without_an_embedding_takes_no_tokens_place(bert):
+    bert.model.resize_token_embeddings(len(bert.tokenizer))
+    bert.tokenizer.add_special_tokens({"mask_token": "<late mask>", "pad_token": "<late pad>"})
+    head = ProbeHead(bert, probe(), layer=1, pooling="mean")
+    attributions = attribute(head, TEXTS[:1], baseline="zero")
+    assert usual_replacement(bert) == "delete"
+    for name in ("mask", "pad"):
+        with pytest.raises(InputError, match=f"'{name}' needs a {name} token and this model has no embedding for it"):
+            faithfulness(head, attributions, replacement=name)
+        with pytest.raises(InputError, match=f"'{name}' needs a {name} token and this model has no embedding for it"):
+            attribute(head, TEXTS[:1], baseline=name)

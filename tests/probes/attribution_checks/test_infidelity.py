@@ -1,0 +1,219 @@
+"""Infidelity: closed forms of linear heads, plain loops over the same sets, and Captum on whole embeddings."""
+
+import dataclasses
+import math
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+
+from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
+from probes.attribution.baselines import BASELINES
+from probes.attribution_checks.infidelity import SAMPLES, infidelity, subsets
+from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
+
+TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
+PAIRS = ["bad", "", "the plot was fine", "good music"]
+
+
+def probe(n_classes=2, seed=0):
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((n_classes, HIDDEN)).astype(np.float32)
+    return FittedProbe(weight, rng.standard_normal(n_classes).astype(np.float32))
+
+
+def linear(encoder):
+    """A probe on the mean of layer 0 without its layer norm: linear in the input embeddings."""
+    encoder.model.embeddings.LayerNorm = torch.nn.Identity()
+    return ProbeHead(encoder, probe(), layer=0, pooling="mean")
+
+
+def sets_of(a, seed=0, n=SAMPLES):
+    own = np.flatnonzero(a.offsets[:, 0] >= 0)
+    return subsets(len(a.tokens), own, n, seed=[seed, zlib.crc32("\n".join(a.tokens).encode())])
+
+
+@pytest.mark.parametrize("baseline", [name for name in BASELINES if name != "sampled"])
+def test_exact_scores_of_a_linear_head_foretell_everything_and_random_ones_do_not(bert, baseline):
+    head = linear(bert)
+    exact = attribute(head, TEXTS, targets="1", method="occlusion", baseline=baseline)
+    drawn = attribute(head, TEXTS, targets="1", method="random")
+    for right, wrong, a in zip(infidelity(head, exact), infidelity(head, drawn, baseline=baseline), exact, strict=True):
+        assert right.n_tokens == wrong.n_tokens == len(a.tokens) - 2
+        if not right.n_tokens:
+            assert all(math.isnan(value) for value in (right.own, right.scaled, right.silent))
+            continue
+        assert right.silent == wrong.silent > 1e-5
+        assert right.own < 1e-6 * right.silent
+        assert right.scaled < 1e-6 * right.silent
+        assert wrong.own > right.silent
+        if right.n_tokens > 1:
+            assert 0.05 * right.silent < wrong.scaled <= right.silent
+
+
+def test_scores_times_a_factor_are_as_good_once_scaled(bert):
+    head = linear(bert)
+    (a,) = attribute(head, TEXTS[:1], method="integrated_gradients")
+    (plain,), (times,) = infidelity(head, [a]), infidelity(head, [replace(a, scores=-3 * a.scores)])
+    assert times.own == pytest.approx(16 * plain.silent, rel=1e-3)
+    assert plain.scaled == pytest.approx(times.scaled, abs=1e-9)
+    (none,) = infidelity(head, [replace(a, scores=0 * a.scores)])
+    assert none.own == none.scaled == none.silent == plain.silent
+
+
+@pytest.mark.parametrize("pairs", [None, PAIRS])
+@pytest.mark.parametrize("kind", ["probe", "model"])
+@pytest.mark.parametrize(("unit", "against"), [("logit", None), ("probability", 1)])
+def test_infidelity_is_that_of_a_plain_loop_over_ids(bert, bert_classifier, kind, pairs, unit, against):
+    head = ModelHead(bert_classifier) if kind == "model" else ProbeHead(bert, probe(3), layer=2, pooling="mean")
+    encoder, names = head.encoder, head.class_names
+    found = attribute(
+        head, TEXTS, pairs, targets=names[0], against=against and names[against], unit=unit, baseline="mask"
+    )
+
+    def says(rows, types):
+        inputs = {"input_ids": torch.tensor(rows), "token_type_ids": torch.tensor([types] * len(rows))}
+        with torch.no_grad():
+            said = encoder.model(**inputs, output_hidden_states=True)
+        logits = said.logits.double() if kind == "model" else probe(3).logits(said.hidden_states[2].mean(dim=1).numpy())
+        values = softmax(logits, axis=1) if unit == "probability" else np.asarray(logits)
+        return values[:, 0] - (0 if against is None else values[:, against])
+
+    for a, measured in zip(found, infidelity(head, found, seed=7, samples=16), strict=True):
+        sides = ([a.text],) if a.pair is None else ([a.text], [a.pair])
+        record = encoder.tokenizer(*sides, split_special_tokens=True, return_token_type_ids=True)
+        (ids,), (types,) = record["input_ids"], record["token_type_ids"]
+        if not measured.n_tokens:
+            continue
+        taken = sets_of(a, seed=7, n=16)
+        others = [
+            [encoder.tokenizer.mask_token_id if gone else i for i, gone in zip(ids, row, strict=True)] for row in taken
+        ]
+        said, lost = np.array([a.scores[row].sum() for row in taken]), says([ids], types) - says(others, types)
+        factor = (said * lost).sum() / (said**2).sum()
+        assert measured.own == pytest.approx(np.mean((said - lost) ** 2), rel=1e-3, abs=1e-8)
+        assert measured.scaled == pytest.approx(np.mean((factor * said - lost) ** 2), rel=1e-3, abs=1e-8)
+        assert measured.silent == pytest.approx(np.mean(lost**2), rel=1e-3, abs=1e-8)
+        assert measured.n_tokens == len(ids) - (2 if a.pair is None else 3)
+
+
+def test_it_is_captums_on_whole_embeddings_with_scores_spread_over_their_dimensions(bert):
+    from captum.metrics import infidelity as captum
+
+    head = ProbeHead(bert, probe(), layer=2, pooling="cls")
+    (a,) = attribute(head, TEXTS[:1], targets="1", baseline="pad")
+    table = bert.model.embeddings.word_embeddings.weight.detach()
+    inputs = table[torch.from_numpy(bert.encode(TEXTS[:1]).ids[0])].unsqueeze(0)
+    taken = torch.from_numpy(sets_of(a, n=20)).unsqueeze(-1).expand(-1, -1, HIDDEN)
+
+    def forward(embeddings):
+        hidden = bert.model(inputs_embeds=embeddings, output_hidden_states=True).hidden_states[2]
+        return hidden[:, 0] @ torch.from_numpy(head.weight.numpy()[1]) + float(probe().bias[1])
+
+    def perturb(many):
+        return taken.float(), torch.where(taken, table[bert.tokenizer.pad_token_id], many)
+
+    spread = torch.from_numpy(a.scores / HIDDEN).float().reshape(1, -1, 1).expand(1, -1, HIDDEN)
+    (measured,) = infidelity(head, [a], samples=20)
+    for value, normalize in ((measured.own, False), (measured.scaled, True)):
+        expected = captum(forward, perturb, inputs, spread, n_perturb_samples=20, normalize=normalize)
+        assert value == pytest.approx(float(expected), rel=1e-3)
+    assert measured.own > 1e-4
+
+
+def test_of_one_token_the_error_is_the_convergence_delta(bert):
+    head = ProbeHead(bert, probe(), layer=2, pooling="cls")
+    (a,) = attribute(head, ["awful"], max_steps=1, tolerance=0)
+    (found,) = infidelity(head, [a])
+    assert abs(a.convergence_delta) > 1e-3
+    assert found.own == pytest.approx(a.convergence_delta**2, rel=1e-3)
+    assert found.scaled == pytest.approx(0, abs=1e-12)
+    assert found.silent == pytest.approx((a.output - a.baseline_output) ** 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_measured_and_special_tokens_stay(family):
+    encoder = Encoder(*build_model(family))
+    head = ProbeHead(encoder, probe(), layer=LAYERS, pooling="mean")
+    found = attribute(head, TEXTS[:2])
+    for a, measured in zip(found, infidelity(head, found, samples=16), strict=True):
+        assert measured.n_tokens == (a.offsets[:, 0] >= 0).sum()
+        assert 0 <= measured.scaled <= measured.silent
+        assert measured.scaled <= measured.own * (1 + 1e-9)
+
+
+def test_direct_scores_of_token_states_are_exact_and_special_tokens_are_taken_out_too(bert):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    direct = attribute(head, TEXTS, method="direct")
+    for a, measured in zip(direct, infidelity(head, direct), strict=True):
+        assert measured.n_tokens == len(a.tokens)
+        assert measured.own < 1e-6 * measured.silent
+    layer = attribute(head, TEXTS, states_layer=2)  # the pad text's states take their place: linear, so exact as well
+    for measured in infidelity(head, layer):
+        assert math.isnan(measured.own) or measured.own < 1e-5 * measured.silent
+    below = infidelity(head, attribute(head, TEXTS, states_layer=1))
+    assert below[0].own > 1e-3 * below[0].silent
+
+
+def test_sets_have_every_size_as_often_and_every_token_as_often():
+    movable = np.array([1, 2, 4, 5])
+    taken = subsets(7, movable, 40_000, seed=[0])
+    assert not taken[:, [0, 3, 6]].any()
+    sizes = np.bincount(taken.sum(axis=1)) / len(taken)
+    np.testing.assert_allclose(sizes, [0, 0.25, 0.25, 0.25, 0.25], atol=0.01)
+    np.testing.assert_allclose(taken[:, movable].mean(axis=0), 2.5 / 4, atol=0.01)
+    pairs = taken[taken.sum(axis=1) == 2][:, movable]
+    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+    assert len(kinds) == 6
+    np.testing.assert_allclose(counts / counts.sum(), 1 / 6, atol=0.015)
+
+
+def test_the_sets_depend_on_the_seed_and_the_text_alone_and_the_generators_stay(bert):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    found = attribute(head, TEXTS, method="occlusion")
+    other = attribute(head, TEXTS, method="gradient_norm", targets=[a.target for a in found])
+    torch.manual_seed(3)
+    np.random.seed(3)  # noqa: NPY002
+    expected = torch.rand(1), np.random.random()  # noqa: NPY002
+    torch.manual_seed(3)
+    np.random.seed(3)  # noqa: NPY002
+    first, again, seeded = (infidelity(head, found, seed=seed) for seed in (0, 0, 1))
+    assert (torch.rand(1), np.random.random()) == expected  # noqa: NPY002
+    assert list(map(repr, first)) == list(map(repr, again))
+    assert first[0].silent != seeded[0].silent
+    for own, theirs in zip(first, infidelity(head, other[::-1])[::-1], strict=True):
+        assert theirs.silent == pytest.approx(own.silent, nan_ok=True)
+    (alone,) = infidelity(head, found[3:])
+    assert dataclasses.astuple(alone) == pytest.approx(dataclasses.astuple(first[3]), rel=1e-6)
+
+
+def test_a_small_token_budget_changes_nothing(bert, monkeypatch):
+    from probes.attribution_checks import infidelity as module
+
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    found = attribute(head, TEXTS)
+    whole = infidelity(head, found)
+    monkeypatch.setattr(module, "token_budget", lambda _encoder: 20)
+    for a, b in zip(whole, infidelity(head, found), strict=True):
+        assert dataclasses.astuple(a) == pytest.approx(dataclasses.astuple(b), rel=1e-4, nan_ok=True)
+
+
+def test_what_does_not_fit_is_refused(bert):
+    head = ProbeHead(bert, probe(), layer=1, pooling="mean")
+    found = attribute(head, TEXTS[:2])
+    assert infidelity(head, []) == []
+    with pytest.raises(InputError, match="needs 1 set of tokens or more, found 0"):
+        infidelity(head, found, samples=0)
+    with pytest.raises(InputError, match="'sampled' draws texts that an attribution does not keep"):
+        infidelity(head, attribute(head, TEXTS[:2], baseline="sampled"))
+    with pytest.raises(InputError, match="unknown baseline 'none'"):
+        infidelity(head, found, baseline="none")
+    with pytest.raises(InputError, match="unknown class '7'"):
+        infidelity(head, [replace(found[0], target="7")])
+    with pytest.raises(InputError, match="unknown class '8'"):
+        infidelity(head, [replace(found[0], against="8")])
+    with pytest.raises(InputError, match="text 0 has other tokens than when it was explained"):
+        infidelity(head, [replace(found[0], text="the film was not bad .")])

@@ -1,0 +1,187 @@
+"""Randomised parameters: who changes, who does not, and that the encoder itself never does."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from probes import Encoder, FittedProbe, InputError, LogisticProbe, ModelHead, ProbeHead, attribute
+from probes.attribution_checks.randomisation import _steps, randomised
+from probes.data.controlled import controlled_sentences
+from probes.features.extraction import pool_texts
+from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
+
+TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad"]
+HEAD = "AutoModelForSequenceClassification"
+
+
+def probe(n_classes=2, seed=0):
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((n_classes, HIDDEN)).astype(np.float32)
+    return FittedProbe(weight, rng.standard_normal(n_classes).astype(np.float32))
+
+
+def states(encoder, text=TEXTS[0]):
+    batch = encoder.batch(encoder.encode([text]), [0])
+    with torch.no_grad():
+        found = encoder.states(batch, range(encoder.n_layers + 1))
+    return [found[layer].hidden.numpy() for layer in range(encoder.n_layers + 1)]
+
+
+def parameters(encoder):
+    return {name: value.clone() for name, value in encoder.model.state_dict().items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_levels_go_from_the_top_down_and_end_at_the_untrained_encoder(family):
+    encoder = Encoder(*build_model(family))
+    head, before, intact = ProbeHead(encoder, probe(), layer=2, pooling="mean"), parameters(encoder), states(encoder)
+    other = encoder.clone()
+    steps, shared = _steps(head, other, 0), family == "albert"
+    assert [name for name, _ in steps] == [*(["blocks"] if shared else ["block 2", "block 1"]), "embeddings"]
+    for same, (_, parts) in zip([0] if shared else [1, 0], steps, strict=False):
+        for part, drawn in parts:
+            part.load_state_dict(drawn.state_dict())
+        now = states(other)
+        for layer in range(same + 1):
+            np.testing.assert_array_equal(now[layer], intact[layer])
+        for layer in range(same + 1, LAYERS + 1):
+            assert np.abs(now[layer] - intact[layer]).max() > 1e-3
+    for part, drawn in steps[-1][1]:
+        part.load_state_dict(drawn.state_dict())
+    for now, untrained in zip(states(other), states(encoder.untrained(0)), strict=True):
+        np.testing.assert_array_equal(now, untrained)
+    after = parameters(encoder)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_models_own_head_is_the_first_to_become_random(family):
+    encoder = Encoder(*build_model(family, HEAD))
+    head, other, before = ModelHead(encoder), encoder.clone(), encoder.fingerprint()
+    (name, parts), *rest = _steps(head, other, 0)
+    assert name == "head"
+    old = parameters(other)
+    for part, drawn in parts:
+        part.load_state_dict(drawn.state_dict())
+    moved = {n for n, value in other.model.state_dict().items() if not torch.equal(value, old[n])}
+    prefix = f"{encoder.model.base_model_prefix}."
+    assert moved
+    assert all(not n.startswith(prefix) or n.startswith(f"{prefix}pooler") for n in moved)
+    if encoder.has_pooler:
+        assert any(n.startswith(f"{prefix}pooler") for n in moved)
+    for now, intact in zip(states(other), states(encoder), strict=True):
+        np.testing.assert_array_equal(now, intact)
+    for _, parts in rest:
+        for part, drawn in parts:
+            part.load_state_dict(drawn.state_dict())
+    matrices = {n for n, value in other.model.named_parameters() if value.ndim > 1}
+    assert all(not torch.equal(other.model.state_dict()[n], old[n]) for n in matrices)
+    assert encoder.fingerprint() == before
+
+
+@pytest.mark.parametrize("kind", ["probe", "pooler", "model"])
+def test_the_scores_compared_are_those_of_attribute_on_each_encoder(bert_classifier, kind):
+    encoder = bert_classifier
+    heads = {
+        "probe": lambda encoder: ProbeHead(encoder, probe(), layer=2, pooling="mean"),
+        "pooler": lambda encoder: ProbeHead(encoder, probe(), layer=1, pooling="pooler"),
+        "model": ModelHead,
+    }
+    head = heads[kind](encoder)
+    encoder.model.requires_grad_(True)
+    before, weights = encoder.fingerprint(), parameters(encoder)
+    found = randomised(head, TEXTS, seed=3, method="integrated_gradients")
+    middle = {"probe": ("block 2", "block 1"), "pooler": ("head", "block 1"), "model": ("head",)}[kind]
+    middle += ("block 3", "block 2", "block 1") if kind == "model" else ()
+    assert found.levels == ("intact", *middle, "embeddings")
+    intact, own = attribute(head, TEXTS, seed=3), slice(1, -1)
+    if kind != "model":  # the last level is the untrained encoder itself
+        last = attribute(heads[kind](encoder.untrained(3)), TEXTS, seed=3, targets=[a.target for a in intact])
+        for row, (a, b) in enumerate(zip(intact, last, strict=True)):
+            if len(a.tokens) > 4:
+                for found_there, view in ((found.correlation, lambda x: x), (found.absolute, np.abs)):
+                    expected = spearmanr(view(a.scores[own]), view(b.scores[own])).statistic
+                    assert found_there[-1, row] == pytest.approx(expected, abs=1e-9)
+    np.testing.assert_array_equal(found.n_tokens, [6, 1, 0, 12])
+    assert np.isnan(found.correlation[:, 1:3]).all()
+    assert (found.correlation[0, [0, 3]] == 1).all()
+    assert (found.absolute[0, [0, 3]] == 1).all()
+    assert np.abs(found.correlation[1:, [0, 3]]).max() < 1
+    assert encoder.fingerprint() == before
+    assert all(torch.equal(value, weights[name]) for name, value in encoder.model.state_dict().items())
+    assert all(parameter.requires_grad for parameter in encoder.model.parameters())
+
+
+def test_a_copy_with_nothing_replaced_explains_alike(bert):
+    found, again = (attribute(ProbeHead(e, probe(), layer=2, pooling="cls"), TEXTS) for e in (bert, bert.clone()))
+    for a, b in zip(found, again, strict=True):
+        np.testing.assert_allclose(a.scores, b.scores, atol=1e-6)
+
+
+def test_a_method_that_looks_at_no_model_is_caught_at_every_level(bert):
+    head = ProbeHead(bert, probe(), layer=LAYERS, pooling="mean")
+    found = randomised(head, TEXTS, method="random", seed=1)
+    assert len(found.levels) == LAYERS + 2
+    assert (found.correlation[:, [0, 3]] == 1).all()
+    assert (found.absolute[:, [0, 3]] == 1).all()
+
+
+def test_the_class_explained_stays_that_of_the_intact_head(bert, monkeypatch):
+    from probes.attribution_checks import randomisation as module
+
+    head, targets = ProbeHead(bert, probe(3), layer=2, pooling="mean"), []
+
+    def recorded(*arguments, **options):
+        explained = attribute(*arguments, **options)
+        targets.append([(a.target, a.against, a.unit, a.baseline) for a in explained])
+        return explained
+
+    monkeypatch.setattr(module, "attribute", recorded)
+    found = randomised(head, TEXTS, TEXTS[::-1], against="1", unit="probability", baseline="zero", method="occlusion")
+    assert len(targets) == len(found.levels) == 4
+    assert all(each == targets[0] for each in targets)
+    np.testing.assert_array_equal(found.n_tokens, [18, 1, 1, 18])
+
+
+def test_the_same_seed_gives_the_same_and_another_does_not(bert):
+    head = ProbeHead(bert, probe(), layer=2, pooling="mean")
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, again, other = (randomised(head, TEXTS, method="occlusion", seed=seed) for seed in (0, 0, 1))
+    assert torch.rand(1) == expected
+    np.testing.assert_array_equal(first.correlation, again.correlation)
+    assert not np.array_equal(first.correlation, other.correlation, equal_nan=True)
+
+
+def test_no_texts_and_a_probe_on_the_embeddings(bert):
+    head = ProbeHead(bert, probe(), layer=0, pooling="cls")
+    assert randomised(head, []).correlation.shape == (2, 0)
+    found = randomised(head, TEXTS)  # [CLS] at layer 0 is the same vector whatever the text: no score differs
+    assert found.levels == ("intact", "embeddings")
+    assert np.isnan(found.correlation).all()
+
+
+def test_an_encoder_that_is_the_untrained_one_is_refused(bert):
+    head = ProbeHead(bert.untrained(0), probe(), layer=2, pooling="mean")
+    with pytest.raises(InputError, match="give another seed"):
+        randomised(head, TEXTS, seed=0)
+
+
+def test_on_the_real_encoder_integrated_gradients_lose_their_order(packaged):
+    train, test = controlled_sentences("train"), controlled_sentences("test")
+    task, rows = "sentiment", slice(0, 120)
+    names, labels = np.unique(train.labels[task][rows], return_inverse=True)
+    features = pool_texts(packaged, packaged.encode(train.texts[rows]), ["mean"], [2])["mean"][0]
+    fitted = LogisticProbe(c=0.1).fit(features, labels, n_classes=len(names))
+    before = packaged.fingerprint()
+    head = ProbeHead(packaged, fitted, layer=2, pooling="mean", class_names=names.tolist())
+    found = randomised(head, test.texts[:8], max_steps=16)
+    means, absolute = found.correlation.mean(axis=1), found.absolute.mean(axis=1)
+    for level, mean, size in zip(found.levels, means, absolute, strict=True):
+        print(f"{task}, mean at layer 2, {level}: {mean:.2f} signed, {size:.2f} absolute")
+    assert means[0] == 1
+    assert means[-1] < 0.5
+    assert absolute[-1] < 0.5
+    assert packaged.fingerprint() == before

@@ -1,0 +1,74 @@
+"""Planted signals: as strong as they are said to be, found where there are texts enough and missed where not."""
+
+import numpy as np
+import pytest
+
+from probes import InputError
+from probes.controls.planted_signals import Planted, best_accuracy, plant, smallest_recovered
+from probes.probing.sites import Sample
+
+
+def samples(n, n_classes=2, hidden=16, share=None, seed=0):
+    """Correlated features and labels that have nothing to do with them, in three splits."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((hidden, hidden)) * np.logspace(0, -1, hidden)
+    found = []
+    for size in (n, n // 2, n):
+        labels = rng.choice(n_classes, size=size, p=share)
+        labels[:n_classes] = np.arange(n_classes)
+        found.append(Sample((rng.standard_normal((size, hidden)) @ mixing + 1).astype(np.float32), labels))
+    return found
+
+
+@pytest.mark.parametrize("prior", [(0.5, 0.5), (0.9, 0.1), (0.5, 0.3, 0.2)])
+def test_the_best_accuracy_is_that_of_the_best_answer_to_each_mark(prior):
+    prior, rng = np.array(prior), np.random.default_rng(0)
+    for chance in (0.0, 0.1, 0.4, 1.0):
+        marks, drawn = (rng.choice(len(prior), size=400_000, p=prior) for _ in range(2))
+        labels = np.where(rng.random(400_000) < chance, marks, drawn)
+        counts = np.zeros((len(prior), len(prior)))
+        np.add.at(counts, (marks, labels), 1)
+        assert best_accuracy(prior, chance) == pytest.approx(counts.max(axis=1).sum() / 400_000, abs=0.003)
+    assert best_accuracy(prior, 0.0) == prior.max()
+    assert best_accuracy(prior, 1.0) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("n_classes", "share"), [(2, None), (2, (0.8, 0.2)), (5, None)])
+def test_with_many_texts_the_probe_finds_the_strength_that_was_planted(n_classes, share):
+    planted = plant(*samples(6000, n_classes, share=share), n_classes=n_classes, gains=(0.05, 0.1))
+    assert [signal.gain for signal in planted] == [0.05, 0.1]
+    for signal in planted:
+        assert signal.recovered == (True,) * 3
+        assert np.mean(signal.found) == pytest.approx(signal.gain, abs=0.02)
+    assert smallest_recovered(planted) == 0.05
+
+
+def test_with_few_texts_only_strong_signals_are_found():
+    few = smallest_recovered(plant(*samples(80), n_classes=2, gains=(0.02, 0.05, 0.4)))
+    many = smallest_recovered(plant(*samples(4000), n_classes=2, gains=(0.02, 0.05, 0.4)))
+    assert few in (None, 0.4)
+    assert many in (0.02, 0.05)
+
+
+def test_a_signal_that_was_missed_hides_weaker_ones_that_were_met_by_luck():
+    met = {0.01: True, 0.02: False, 0.05: True, 0.1: True}
+    signals = [Planted(gain, (0.0,), (found,)) for gain, found in met.items()]
+    assert smallest_recovered(signals) == 0.05
+    assert smallest_recovered(signals[:2]) is None
+    assert smallest_recovered([]) is None
+
+
+def test_strengths_beyond_perfection_are_left_out():
+    assert [signal.gain for signal in plant(*samples(100, share=(0.95, 0.05)), n_classes=2, gains=(0.01, 0.2))] == [
+        0.01
+    ]
+
+
+def test_what_cannot_be_planted_is_refused():
+    one = [Sample(np.zeros((4, 3), dtype=np.float32), np.zeros(4, dtype=int))] * 3
+    with pytest.raises(InputError, match="one class only"):
+        plant(*one, n_classes=2)
+    with pytest.raises(InputError, match=r"has 99\.0% of the training texts, and the weakest signal adds 1%"):
+        plant(*samples(200, share=(0.995, 0.005)), n_classes=2)
+    with pytest.raises(InputError, match="no room for marks in 16 dimensions"):
+        plant(*samples(200, n_classes=20), n_classes=20)

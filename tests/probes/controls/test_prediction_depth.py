@@ -1,0 +1,99 @@
+"""Prediction depth: by hand, and beside its noise."""
+
+import math
+
+import numpy as np
+import pytest
+
+from probes import Examples, InputError, sweep_probes
+from probes.controls.prediction_depth import prediction_depth, refitting, reliability
+from probes.controls.studies import depth_tables
+
+
+def test_depth_is_the_first_layer_from_which_nothing_changes():
+    predicted = np.array(
+        [
+            [1, 0, 0, 1],
+            [1, 0, 1, 0],
+            [1, 1, 1, 1],
+            [1, 1, 0, 0],
+        ]
+    )
+    np.testing.assert_array_equal(prediction_depth(predicted), [0, 2, 3, 3])
+
+
+def test_one_layer_alone_is_every_texts_depth():
+    np.testing.assert_array_equal(prediction_depth(np.array([[2, 0, 1]])), 0)
+    with pytest.raises(InputError, match="at least one layer"):
+        prediction_depth(np.zeros((0, 3), dtype=int))
+
+
+def test_equal_depths_are_wholly_reliable_and_shuffled_ones_not():
+    rng = np.random.default_rng(0)
+    depths = rng.integers(4, size=2000)
+    same = reliability(np.stack([depths, depths, depths]))
+    assert (same.correlation, same.same) == (pytest.approx(1), 1)
+    shuffled = reliability(np.stack([rng.permutation(depths) for _ in range(4)]))
+    assert abs(shuffled.correlation) < 0.05
+    assert shuffled.same == pytest.approx(shuffled.by_chance, abs=0.02)
+    np.testing.assert_allclose(same.by_chance, np.square(np.bincount(depths) / 2000).sum())
+
+
+def test_where_all_texts_have_one_depth_there_is_no_correlation():
+    found = reliability(np.array([[2, 2, 2], [2, 2, 2]]))
+    assert math.isnan(found.correlation)
+    assert (found.same, found.by_chance) == (1, 1)
+    with pytest.raises(InputError, match="two refits"):
+        reliability(np.array([[1, 2]]))
+
+
+def test_refits_have_one_training_sample_at_all_layers_and_agree_where_the_signal_is():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=900)
+    noise = rng.standard_normal((2, 900, 5))
+    noise[1, :, 0] += 4 * (2 * y - 1)
+    x = noise.astype(np.float32)
+    parts = [Examples({"mean": x[:, r]}, {"label": y[r]}) for r in (slice(500), slice(500, 700), slice(700, 900))]
+    sweep = sweep_probes(*parts, studies={"depth": refitting(4)})
+    blind, clear = (found for _, found in sorted(sweep.studies["depth"].items()))
+    assert blind.refits.shape == (4, 200)
+    assert (clear.refits == clear.predicted).mean() > 0.99
+    assert 0.5 < (blind.refits == blind.predicted).mean() < 0.99
+    assert clear.probability.mean() > 0.98
+    expected = np.mean(clear.predicted == y[700:])
+    assert expected == sweep.tasks["label"].test[list(sweep.tasks["label"].selections)[1]]["accuracy"]
+
+
+def test_refits_on_the_same_features_are_the_same_at_every_layer():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((300, 4)).astype(np.float32), rng.integers(2, size=300)
+    part = Examples({"mean": np.stack([x, x])}, {"label": y})
+    found = list(sweep_probes(part, part, part, studies={"depth": refitting(3)}).studies["depth"].values())
+    np.testing.assert_array_equal(found[0].refits, found[1].refits)
+    assert (found[0].refits[0] != found[0].refits[1]).any()
+
+
+def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():
+    rng = np.random.default_rng(0)
+    parts = []
+    for n in (300, 100, 200):
+        y = (rng.random(n) < 0.3).astype(int)
+        x = rng.standard_normal((3, n, 4)).astype(np.float32)
+        x[1:, :, 0] += 6 * y
+        x[0] = 0.37
+        parts.append(Examples({"cls": x, "mean": x[1:], "flat": x[:1]}, {"label": y}))
+    sweep = sweep_probes(*parts, studies={"depth": refitting(3)}, layers=None)
+    depths, reliable = depth_tables(sweep)
+    assert not (depths.query("pooling == 'cls'")["depth"] == 0).any()  # the most frequent class is right on 70 %
+    first = depths.query("pooling == 'mean'")["depth"].to_numpy()
+    np.testing.assert_array_equal(depths.query("pooling == 'cls'")["depth"].to_numpy(), first + 1)
+    assert reliable.set_index("pooling")["n_constant"].to_dict() == {"cls": 1, "mean": 0}
+    assert "flat" not in set(depths["pooling"])
+
+
+def test_where_every_layer_is_constant_the_tables_are_empty_and_keep_their_types():
+    x, y = np.full((1, 40, 3), 0.5, dtype=np.float32), np.arange(40) % 2
+    part = Examples({"cls": x}, {"label": y})
+    for table in depth_tables(sweep_probes(part, part, part, studies={"depth": refitting(2)})):
+        assert not len(table)
+        assert {table[name].dtype.kind for name in table.columns[2:]} <= {"i", "f"}

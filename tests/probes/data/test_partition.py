@@ -1,0 +1,212 @@
+"""Units of texts, and how they are dealt to the sides of a split."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from probes.data import partition
+from probes.data.partition import FEW, deal_classes, deal_folds, deal_units, units_of
+
+SHARES = (0.15, 0.15)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def some_counts(seed, n=None, k=None):
+    """(units, classes) texts, many of them none."""
+    r = rng(seed)
+    n, k = n or int(r.integers(3, 7)), k or int(r.integers(2, 4))
+    counts = r.integers(0, 12, size=(n, k)) * (r.random((n, k)) < 0.7)
+    counts[counts.sum(axis=1) == 0, 0] = 1
+    return counts[:, counts.any(axis=0)].astype(float)
+
+
+def misfit(counts, side):
+    """What the dealing makes small, by its definition; infinite where a side is empty or a class is not in train."""
+    total, value = counts.sum(), 0.0
+    for i, share in enumerate((1 - sum(SHARES), *SHARES)):
+        held = counts[side == i]
+        if not len(held) or (i == 0 and not held.any(axis=0).all()):
+            return np.inf
+        for c in range(counts.shape[1]):
+            value += (held[:, c].sum() - share * counts[:, c].sum()) ** 2 / (share * counts[:, c].sum())
+        value += counts.shape[1] * (held.sum() - share * total) ** 2 / (share * total)
+    return value
+
+
+def test_a_dealing_is_found_wherever_there_is_one_and_mostly_the_best():
+    near = []
+    for seed in range(40):
+        counts = some_counts(seed)
+        every = (np.array(sides) for sides in itertools.product(range(3), repeat=len(counts)))
+        best = min(misfit(counts, side) for side in every)
+        found = misfit(counts, deal_units(counts, SHARES, rng()))
+        assert np.isfinite(found) == np.isfinite(best)
+        near += [found / best] if np.isfinite(best) else []
+    assert len(near) > 30
+    assert min(near) >= 1 - 1e-9
+    assert np.mean(np.array(near) < 1 + 1e-9) > 0.8
+    assert np.mean(near) < 1.2
+
+
+def test_no_dealing_of_two_units_or_of_classes_with_one_unit_each():
+    for counts in (np.ones((2, 2)), np.eye(5), np.ones((1, 1))):
+        assert (deal_units(counts, SHARES, rng()) == 0).all()
+    assert sorted(deal_units(np.ones((3, 2)), SHARES, rng())) == [0, 1, 2]
+
+
+def test_units_of_one_size_are_dealt_to_the_very_shares():
+    counts = np.repeat(np.eye(2), [60, 140], axis=0) * 5
+    side = deal_units(counts, SHARES, rng())
+    for label in (0, 1):
+        n = counts[:, label].astype(bool).sum()
+        assert np.bincount(side[counts[:, label] > 0]).tolist() == [round(0.7 * n), round(0.15 * n), round(0.15 * n)]
+
+
+def test_a_unit_larger_than_a_share_stays_in_train_and_costs_the_others_nothing():
+    sizes = np.array([500, *[10] * 50])
+    counts = np.column_stack([sizes * 0.4, sizes * 0.6])
+    side = deal_units(counts, SHARES, rng())
+    assert side[0] == 0
+    assert [sizes[side == i].sum() for i in range(3)] == [700, 150, 150]
+
+
+def test_one_split_can_be_held_out_alone():
+    side = deal_units(np.ones((20, 1)), [0.15], rng())
+    assert np.bincount(side).tolist() == [17, 3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(3, 60), st.integers(1, 6))
+def test_every_class_keeps_a_unit_in_train(seed, n, k):
+    counts = some_counts(seed, n, k)
+    side = deal_units(counts, SHARES, rng(seed))
+    assert counts[side == 0].any(axis=0).all()
+    assert set(side) in ({0}, {0, 1, 2})
+
+
+@pytest.mark.parametrize("few", [FEW, 50])
+def test_classes_and_texts_come_nearer_to_their_shares_than_by_merged_folds(few, monkeypatch):
+    monkeypatch.setattr(partition, "FEW", few)
+    n = 60
+    ours, theirs = [], []
+    for seed in range(3):
+        r = rng(seed)
+        sizes = np.maximum(1, r.lognormal(2.5, 1, size=n)).astype(int)
+        counts = np.array([r.multinomial(size, r.dirichlet([1.0, 0.6, 0.2])) for size in sizes]).astype(float)
+        group = np.repeat(np.arange(n), sizes)
+        label = np.concatenate([np.repeat(np.arange(3), row.astype(int)) for row in counts])
+        folds = StratifiedGroupKFold(20, shuffle=True, random_state=seed).split(label, label, group)
+        merged = np.zeros(n, dtype=int)
+        for fold, (_, test) in zip(range(6), folds, strict=False):
+            merged[group[test]] = 1 + fold // 3  # three folds of twenty are 15 %
+        for found, side in ((ours, deal_units(counts, SHARES, rng(seed))), (theirs, merged)):
+            held = np.array([counts[side == i].sum(axis=0) for i in range(3)])
+            wanted = np.array([0.7, 0.15, 0.15])
+            texts = np.abs(held.sum(axis=1) / held.sum() - wanted).max()
+            found.append((texts, np.abs(held / held.sum(axis=0) - wanted[:, None]).max()))
+    assert np.mean(ours, axis=0)[0] < 0.003
+    assert (np.mean(ours, axis=0) < np.mean(theirs, axis=0)).all()
+
+
+def test_a_dealing_is_seeded():
+    counts = np.ones((200, 2))
+    one, same, other = (deal_units(counts, SHARES, rng(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_classes_dealt_by_themselves_keep_their_last_unit_in_train():
+    label = np.repeat([0, 1, 2, 3], [40, 3, 2, 1])
+    side = deal_classes(label, SHARES, rng())
+    assert [np.bincount(side[label == c], minlength=3).tolist() for c in range(4)] == [
+        [28, 6, 6],
+        [1, 1, 1],
+        [1, 1, 0],
+        [1, 0, 0],
+    ]
+
+
+def test_texts_pairs_and_groups_make_units():
+    assert units_of(["a", "b", "a"], None, None).tolist() == [0, 1, 0]
+    assert units_of(["a", "b", "a"], ["x", "x", "y"], None).tolist() == [0, 1, 2]
+    assert units_of(["a", "b", "c", "d"], None, ["g", "h", "g", "i"]).tolist() == [0, 1, 0, 2]
+    # One text in two groups makes them one, and so the text of the third row too.
+    assert units_of(["a", "a", "c", "d"], None, ["g", "h", "h", "i"]).tolist() == [0, 0, 0, 1]
+    assert units_of([], None, []).tolist() == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefghij"), st.sampled_from("xy"), st.integers(0, 9)), max_size=25))
+def test_units_are_what_merging_until_nothing_moves_gives(rows):
+    unit = list(range(len(rows)))
+    moved = True
+    while moved:
+        moved = False
+        for i, j in itertools.combinations(range(len(rows)), 2):
+            if (rows[i][:2] == rows[j][:2] or rows[i][2] == rows[j][2]) and unit[i] != unit[j]:
+                unit[i] = unit[j] = min(unit[i], unit[j])
+                moved = True
+    texts, pairs, groups = ([row[part] for row in rows] for part in range(3))
+    found = units_of(texts, pairs, [str(group) for group in groups]).tolist()
+    order = {u: i for i, u in enumerate(dict.fromkeys(unit))}
+    assert found == [order[u] for u in unit]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), min_size=2, max_size=120), st.integers(2, 12))
+def test_folds_are_a_partition_of_whole_units_and_none_is_empty(rows, n):
+    labels = np.array([label for label, _ in rows])
+    unit = np.unique([unit for _, unit in rows], return_inverse=True)[1]
+    n = min(n, int(unit.max()) + 1)
+    fold = deal_folds(labels, unit, n, rng())
+    assert set(fold) == set(range(n))
+    assert all(len(set(fold[unit == u])) == 1 for u in range(unit.max() + 1))
+    np.testing.assert_array_equal(fold, deal_folds(labels, unit, n, rng()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 8), min_size=30, max_size=200), st.integers(2, 6))
+def test_units_of_one_text_are_folded_as_evenly_as_by_scikit_learn(labels, n):
+    labels = np.array([*labels, *[0] * n])
+    fold = deal_folds(labels, np.arange(len(labels)), n, rng())
+    counts = np.array([np.bincount(labels[fold == i], minlength=9) for i in range(n)])
+    assert (np.ptp(counts, axis=0) <= 1).all()
+    assert np.ptp(counts.sum(axis=1)) <= 1
+    splitter = StratifiedKFold(n)
+    splitter_labels = labels[np.isin(labels, np.flatnonzero(np.bincount(labels) >= n))]  # it warns of smaller classes
+    theirs = [np.bincount(splitter_labels[held], minlength=9) for _, held in splitter.split(*[splitter_labels] * 2)]
+    assert np.ptp(theirs, axis=0).max() <= 1
+
+
+@pytest.mark.parametrize("n_groups", [25, 120])
+def test_classes_of_whole_groups_come_as_near_to_their_share_of_a_fold_as_by_scikit_learn(n_groups):
+    ours, theirs = [], []
+    for seed in range(5):
+        r = rng(seed)
+        sizes = np.maximum(1, r.lognormal(1.5, 1, size=n_groups)).astype(int)
+        unit = np.repeat(np.arange(n_groups), sizes)
+        labels = np.concatenate([r.choice(3, size=size, p=r.dirichlet([1, 1, 0.5])) for size in sizes])
+        fold = deal_folds(labels, unit, 5, r)
+        splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+        for gaps, parts in (
+            (ours, [np.flatnonzero(fold == i) for i in range(5)]),
+            (theirs, [held_out for _, held_out in splitter.split(labels, labels, unit)]),
+        ):
+            counts = np.array([np.bincount(labels[part], minlength=3) for part in parts])
+            gaps.append(np.abs(counts / counts.sum(axis=0) - 0.2).mean())
+    assert np.mean(ours) <= np.mean(theirs)
+
+
+def test_units_of_one_size_and_class_are_dealt_all_at_once(monkeypatch):
+    calls = []
+    evened = partition._evened
+    monkeypatch.setattr(partition, "_evened", lambda *args: calls.append(1) or evened(*args))
+    labels = rng().integers(7, size=5000)
+    deal_folds(labels, np.arange(5000), 5, rng())
+    assert len(calls) == 7

@@ -1,0 +1,260 @@
+"""Many regressions at once: each equals scikit-learn's alone, whatever stands beside it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from probes import Examples, FittedProbe, InputError, LogisticProbe, sweep_probes
+from probes.probing.logistic import log_softmax, standardisation
+from probes.probing.selection import select_probe
+from probes.probing.solver import Design, _Moves, solve
+
+
+@pytest.fixture
+def correlated():
+    """Features whose directions differ by orders of magnitude, as those of a layer do."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 12)) @ (rng.standard_normal((12, 12)) * np.logspace(0, -2, 12)) + 0.5
+    return x, rng.integers(4, size=300)
+
+
+def reference(x, y, c, weights=None):
+    shift, scale = standardisation(x)
+    model = LogisticRegression(C=c, solver="newton-cg", tol=1e-10, max_iter=2000)
+    return model.fit((x - shift) / scale, y, sample_weight=weights).predict_log_proba((x - shift) / scale)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_fits_side_by_side_equal_scikit_learns_one_by_one(correlated, n_classes):
+    x, y = correlated[0], correlated[1] % n_classes
+    rng = np.random.default_rng(1)
+    labels = np.stack([y, rng.permutation(y), y, rng.integers(n_classes, size=300)])
+    cs = (1e-3, 0.1, 30.0, 1.0)
+    for row, c, fitted in zip(
+        labels, cs, LogisticProbe(tol=1e-14).on(x).fits(labels, cs, n_classes=n_classes), strict=True
+    ):
+        assert fitted.c == c
+        assert fitted.converged
+        np.testing.assert_allclose(fitted.log_prob(x), reference(x, row, c), atol=2e-4)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_a_weight_counts_an_example_as_often_as_repeating_it(correlated, n_classes):
+    x, y = correlated[0], correlated[1] % n_classes
+    counts = np.random.default_rng(2).multinomial(300, np.full(300, 1 / 300), size=2)
+    assert (counts == 0).any()
+    assert (counts > 2).any()
+    found = (
+        LogisticProbe(tol=1e-14)
+        .on(x)
+        .fits(np.stack([y, y]), (0.1, 1.0), n_classes=n_classes, weights=counts.astype(float))
+    )
+    for row, c, fitted in zip(counts, (0.1, 1.0), found, strict=True):
+        np.testing.assert_allclose(fitted.log_prob(x), reference(x, y, c, row), atol=2e-4)
+
+
+def test_fits_that_show_different_classes_do_not_mix(correlated):
+    x, y = correlated
+    few = np.where(y == 3, 0, y)
+    one = np.zeros_like(y)
+    mixed = LogisticProbe().on(x).fits(np.stack([y, few, one, few]), (1.0,) * 4, n_classes=4)
+    for row, fitted in zip((y, few, one, few), mixed, strict=True):
+        alone = LogisticProbe().fit(x, row, n_classes=4)
+        np.testing.assert_allclose(fitted.log_prob(x), alone.log_prob(x), atol=1e-4)
+
+
+def test_a_class_whose_examples_count_for_nothing_is_a_class_not_shown(correlated):
+    x, y = correlated
+    weights = (y != 2).astype(float)[None]
+    (fitted,) = LogisticProbe().on(x).fits(y[None], (1.0,), n_classes=4, weights=weights)
+    assert not (fitted.predict(x) == 2).any()
+    odds = fitted.logits(x)[y != 2]
+    others = np.delete(odds, 2, axis=1)
+    np.testing.assert_allclose(
+        (odds[:, 2] - np.log(np.exp(others).sum(axis=1))).mean(), -np.log((y != 2).sum() + 1), atol=1e-3
+    )
+
+
+def test_the_first_examples_alone_are_standardised_as_all_are(correlated):
+    x, y = correlated
+    shift, scale = standardisation(x)
+    z = (x - shift) / scale
+    model = LogisticRegression(C=0.5, solver="newton-cg", tol=1e-10, max_iter=2000).fit(z[:90], y[:90])
+    (fitted,) = LogisticProbe(tol=1e-14).on(x).first(90).fits(y[None, :90], (0.5,), n_classes=4)
+    np.testing.assert_allclose(fitted.log_prob(x), model.predict_log_proba(z), atol=2e-4)
+
+
+def test_features_too_wide_for_the_basis_of_components_are_fitted_as_they_are(correlated, monkeypatch):
+    x, y = correlated
+    turned = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
+    monkeypatch.setattr("probes.probing.solver.BASIS_HIDDEN", 4)
+    assert Design.of(x, *standardisation(x)).basis is None
+    plain = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
+    np.testing.assert_allclose(plain.log_prob(x), turned.log_prob(x), atol=2e-4)
+
+
+def test_in_the_basis_dimensions_are_uncorrelated(correlated):
+    x = correlated[0]
+    shift, scale = standardisation(x)
+    design = Design.of(x, shift, scale)
+    basis = design.basis.numpy()
+    np.testing.assert_allclose(design.z.numpy(), (x - shift) / scale, atol=1e-12)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(12), atol=1e-12)
+    gram = (design.z.T @ design.z / 300).numpy()
+    np.testing.assert_allclose(basis.T @ gram @ basis, np.diag(design.spectrum.numpy()), atol=1e-12)
+    assert np.abs(gram - np.diag(np.diag(gram))).max() > 0.1
+
+
+def test_a_fit_alone_equals_the_same_fit_beside_others(correlated):
+    x, y = correlated[0], correlated[1] % 2
+    fitter = LogisticProbe(tol=1e-14).on(x)
+    for c in (1e-3, 1.0, 1e3):
+        (alone,), (beside, _) = (fitter.fits(np.stack([y] * n), (c,) * n, n_classes=2) for n in (1, 2))
+        np.testing.assert_allclose(alone.log_prob(x), beside.log_prob(x), atol=1e-6)
+        np.testing.assert_allclose(alone.log_prob(x), reference(x, y, c), atol=2e-4)
+
+
+def test_whitened_weights_have_a_curvature_of_one_in_every_direction(correlated):
+    products = Design.of(correlated[0], *standardisation(correlated[0])).products
+    variance, penalty = torch.tensor(0.2).double(), torch.tensor(0.01).double()
+    frame = products.whitening(variance, penalty)
+    weights = frame.weights(torch.eye(12).double())
+    curvature = variance * products.of + penalty * torch.eye(12)
+    np.testing.assert_allclose(weights @ curvature @ weights.T, np.eye(12), atol=1e-10)
+    np.testing.assert_allclose(frame.coordinates(weights), np.eye(12), atol=1e-10)
+    some = torch.linspace(-1, 1, 12).double()[None]
+    np.testing.assert_allclose(frame.gradient(some), some @ weights.T, atol=1e-10)  # the chain rule
+    assert products.whitening(variance, -penalty * 1e3) is None
+
+
+def test_a_fit_alone_of_more_dimensions_than_examples_needs_no_factor():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.standard_normal((40, 3)), 8, axis=1)  # rank 3, and rounding
+    y = (x[:, 0] + rng.standard_normal(40) > 0).astype(int)
+    (fitted,) = LogisticProbe(tol=1e-14).on(x).fits(y[None], (1e9,), n_classes=2)
+    np.testing.assert_allclose(fitted.log_prob(x), reference(x, y, 1e9), atol=2e-3)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_where_fits_begin_does_not_move_where_they_end(correlated, n_classes):
+    x, y = correlated[0], correlated[1] % n_classes
+    fitter = LogisticProbe(tol=1e-14).on(x)
+    counts = np.random.default_rng(2).multinomial(300, np.full(300, 1 / 300), size=2).astype(float)
+    counts[1, y == 1] = 0  # a class that one of them does not show
+    near = LogisticProbe(c=0.3).fit(x, y, n_classes=n_classes)
+    fits = [
+        fitter.fits(np.stack([y, y]), (0.1, 0.1), n_classes=n_classes, weights=counts, start=start)
+        for start in (None, near)
+    ]
+    for cold, warm in zip(*fits, strict=True):
+        np.testing.assert_allclose(warm.log_prob(x), cold.log_prob(x), atol=1e-5)
+
+
+def test_the_tolerance_sets_how_near_the_loss_comes_to_its_minimum(correlated):
+    x, y = correlated
+    shift, scale = standardisation(x)
+    design = Design.of(x, shift, scale)
+
+    def objective(solution):
+        logits = design.logits(solution).numpy()
+        return -log_softmax(logits)[np.arange(300), y].mean() + np.square(solution.weight).sum() / (2 * 10.0 * 300)
+
+    def ended(tol):
+        return solve(design, y[None], np.array([10.0]), n_classes=4, tol=tol, max_iter=1000)[0]
+
+    least = objective(ended(1e-15))
+    gaps = [objective(ended(tol)) - least for tol in (1e-3, 1e-5, 1e-7)]
+    assert all(gap < 30 * tol for gap, tol in zip(gaps, (1e-3, 1e-5, 1e-7), strict=True))
+    assert gaps[0] > gaps[2]
+
+
+@pytest.mark.parametrize("n", [1, 3, 12])
+def test_the_direction_is_that_of_the_two_loop_recursion(n):
+    """Nocedal & Wright (2006), Numerical Optimization, algorithm 7.4; the second problem's middle step says nothing."""
+    rng = torch.Generator().manual_seed(n)
+    curvature = torch.diag(torch.logspace(0, 2, 6, dtype=torch.float64))
+    moves, kept = _Moves(torch.empty((2, 2, 0, 6), dtype=torch.float64)), ([], [])
+    for i in range(n):
+        step = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
+        change = step @ curvature
+        if i == n // 2 and n > 1:
+            change[1] *= -1
+        moves = moves.and_then(step, change)
+        for problem in range(2):
+            kept[problem].append((step[problem, 0], change[problem, 0]))
+    gradient = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
+    found = moves.direction(gradient)
+    for problem in range(2):
+        pairs = [(s, y) for s, y in kept[problem][-10:] if s @ y > 0]
+        q, parts = gradient[problem, 0].clone(), []
+        for s, y in reversed(pairs):
+            parts.append((s @ q) / (s @ y))
+            q -= parts[-1] * y
+        s, y = pairs[-1]
+        q *= (s @ y) / (y @ y)
+        for (s, y), part in zip(pairs, reversed(parts), strict=True):
+            q += (part - (y @ q) / (s @ y)) * s
+        np.testing.assert_allclose(found[problem, 0], -q, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_fits_that_are_done_rest_or_leave_and_end_at_the_same_point(correlated, n_classes, monkeypatch):
+    x, y = correlated[0], correlated[1] % n_classes
+    labels = np.stack([y, np.roll(y, 1), y, np.roll(y, 2)])
+    ended = []
+    for stay in (0.0, 0.6, 1.0):
+        monkeypatch.setattr("probes.probing.solver.STAY", stay)
+        ended.append(LogisticProbe().on(x).fits(labels, (1e-4, 1e-2, 100.0, 1.0), n_classes=n_classes))
+    for fits in zip(*ended, strict=True):
+        assert all(fitted.converged for fitted in fits)
+        for fitted in fits[1:]:
+            np.testing.assert_allclose(fitted.weight, fits[0].weight, atol=1e-6)
+
+
+def test_separable_classes_with_a_weak_penalty_still_converge():
+    x = np.random.default_rng(0).standard_normal((60, 100)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    fitted = LogisticProbe(c=1e4).fit(x, y, n_classes=2)
+    assert fitted.converged
+    np.testing.assert_array_equal(fitted.predict(x), y)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_on_a_gpu_the_same_probes_come_out(correlated, n_classes):
+    x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
+    cs = (1e-3, 0.1, 1.0)
+    here, there = (list(LogisticProbe().on(x, device=d).path(y, cs, n_classes=n_classes)) for d in ("cpu", "cuda"))
+    for a, b in zip(here, there, strict=True):
+        np.testing.assert_allclose(a.log_prob(x), b.log_prob(x), atol=2e-3)
+
+
+class TestNumbersThatOverflow:
+    """What is no number has not converged, and what cannot be computed is refused."""
+
+    @pytest.mark.parametrize("n_classes", [2, 4])
+    def test_a_fit_that_overflows_has_not_converged_and_leaves_the_others_alone(self, correlated, n_classes):
+        x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
+        alone = next(LogisticProbe().on(x).path(y, (1.0,), n_classes=n_classes))
+        lost, kept = LogisticProbe().on(x).fits(np.stack([y, y]), (1e-45, 1.0), n_classes=n_classes)
+        assert not lost.converged
+        assert kept.converged
+        np.testing.assert_allclose(kept.log_prob(x), alone.log_prob(x), atol=1e-3)
+
+    @pytest.mark.parametrize(("size", "kind"), [(1e-44, np.float32), (1e200, np.float64), (1.7e308, np.float64)])
+    def test_features_too_small_or_too_large_to_weigh_are_refused(self, size, kind):
+        x = (np.resize([-1.0, 1.0, 0.5], (9, 2)) * size).astype(kind)
+        with pytest.raises(InputError, match=r"features have a standard deviation of .*; scale them first"):
+            LogisticProbe().fit(x, np.arange(9) % 2, n_classes=2)
+
+    def test_a_sweep_names_the_place_of_such_features(self):
+        x = np.resize(np.array([-1e200, 1e200, 1.0]), (1, 9, 2))
+        split = Examples({"mean": x}, {"label": np.arange(9) % 2})
+        with pytest.raises(InputError, match="pooling 'mean' at layer 0: features have a standard deviation of"):
+            sweep_probes(split, split, split)
+
+    def test_penalties_at_which_nothing_is_finite_are_told_apart_from_none(self):
+        nowhere = FittedProbe(np.full((2, 1), np.inf, np.float32), np.zeros(2, np.float32))
+        with np.errstate(invalid="ignore"), pytest.raises(InputError, match="no probe gives a finite log loss"):
+            select_probe([nowhere], np.zeros((3, 1), np.float32), np.arange(3) % 2)

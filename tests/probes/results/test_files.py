@@ -1,0 +1,313 @@
+"""A result folder from elsewhere, or one that a disk has hurt: refused in one line, and nothing outside is touched."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from probes import AnalysisResult, Claim, InputError
+from probes.results.files import digest
+from probes.results.result import check_outside, check_replaceable
+from probes.results.seal import seal
+from tests.probes.results.test_result import ATTRIBUTION, PROVENANCE, TABLE
+
+PLAIN = AnalysisResult(
+    name="run",
+    settings={},
+    provenance=PROVENANCE,
+    tables={"odd": TABLE},
+    attributions=(ATTRIBUTION,),
+    claims=(Claim("other", "measured", "NA", {"accuracy": 0.5}, (0.4, 0.6)),),
+    files={"probes.safetensors": b"\x00\x01"},
+)
+HOSTILE = (
+    *("../evil", "../../evil", "/etc/evil", "a/b", "a\\b", "..\\evil", "C:evil", "C:\\evil", "..", ".", "", " ", "x "),
+    *("evil\0", "e\nvil", ".hidden", "nul", "NUL", "com1.txt", "aux", "x.", "e" * 300, "\ud800", "a*", "a?", "a:b"),
+)
+
+OURS = ("result.json", "RESULT.json", "tables", "attributions.jsonl", "report.html")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "inner").mkdir()
+    return PLAIN.save(tmp_path / "inner" / "made")
+
+
+def tamper(folder, change):
+    """Change the summary as somebody would who knows how it is sealed."""
+    path = folder / "result.json"
+    summary = json.loads(path.read_text())
+    change(summary)
+    path.write_text(json.dumps(summary | {"digest": seal(summary)}))
+
+
+def everything(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name", [*HOSTILE, "result.json", "RESULT.json", "tables", "attributions.jsonl", "report.html"]
+)
+def test_a_result_can_name_no_file_outside_its_folder(folder, tmp_path, name):
+    for outside in (tmp_path / "evil", tmp_path / "inner" / "evil", tmp_path / "inner" / "evil.csv"):
+        outside.write_text("mine")
+
+    def add(summary):
+        summary["files"].append(name)
+        summary["digests"][name] = {"bytes": 4, "sha256": digest(b"mine")}
+
+    tamper(folder, add)
+    before = everything(tmp_path)
+    with pytest.raises(InputError, match=r"made/result\.json' is damaged: the file name"):
+        AnalysisResult.load(folder)
+    with pytest.raises(InputError, match="cannot be saved: the file name"):
+        dataclasses.replace(PLAIN, files={name: b"evil"}).save(tmp_path / "inner" / "other")
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_result_can_name_no_table_outside_its_folder(folder, tmp_path, name):
+    (tmp_path / "inner" / "evil.csv").write_text("a\n1\n")
+    tamper(folder, lambda summary: summary["tables"].update({name: summary["tables"]["odd"]}))
+    before = everything(tmp_path)
+    with pytest.raises(InputError, match=r"made/result\.json' is damaged: the table name"):
+        AnalysisResult.load(folder)
+    with pytest.raises(InputError, match="cannot be saved: the table name"):
+        dataclasses.replace(PLAIN, tables={name: TABLE}).save(tmp_path / "inner" / "other")
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["tables", "files"])
+def test_names_that_one_system_takes_for_the_same_are_refused(tmp_path, kind):
+    content = TABLE if kind == "tables" else b""
+    with pytest.raises(InputError, match="is taken already, by 'caf"):
+        dataclasses.replace(PLAIN, **{kind: {"caf\xe9": content, "CAFE\u0301": content}}).save(tmp_path / "r")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["tables/odd.csv", "attributions.jsonl", "probes.safetensors", "result.json"])
+@pytest.mark.parametrize("kind", ["link outside", "link inside", "folder", "pipe", "missing"])
+def test_what_is_no_file_of_its_own_is_refused_without_waiting(folder, tmp_path, name, kind):
+    path = folder / name
+    content = path.read_bytes()
+    path.unlink()
+    if kind.startswith("link"):
+        target = (tmp_path if kind == "link outside" else folder) / "copy"
+        target.write_bytes(content)
+        path.symlink_to(target)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(InputError, match=r"is no file of its own|is missing|holds no result\.json"):
+        AnalysisResult.load(folder)
+
+
+def test_a_folder_of_tables_that_is_a_link_is_refused(folder, tmp_path):
+    (folder / "tables").rename(tmp_path / "elsewhere")
+    (folder / "tables").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="tables' is no folder of its own"):
+        AnalysisResult.load(folder)
+
+
+def test_a_file_larger_than_it_was_is_refused_unread(folder):
+    with (folder / "probes.safetensors").open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(InputError, match="it has 1,099,511,627,776 bytes, 2 are the most it may have"):
+        AnalysisResult.load(folder)
+
+
+@pytest.mark.parametrize("name", ["tables/odd.csv", "attributions.jsonl", "probes.safetensors", "result.json"])
+def test_no_altered_byte_and_no_cut_passes_unnoticed(folder, name):
+    path = folder / name
+    content = path.read_bytes()
+    # Blanks of the summary say nothing; all else does.
+    telling = [i for i, byte in enumerate(content) if not (name == "result.json" and bytes([byte]).isspace())]
+    for i in telling[:: max(1, len(telling) // 40)]:
+        path.write_bytes(content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :])
+        with pytest.raises(InputError, match=path.name):
+            AnalysisResult.load(folder)
+    for end in (0, 1, len(content) // 2, len(content) - 2):
+        path.write_bytes(content[:end])
+        with pytest.raises(InputError, match=path.name):
+            AnalysisResult.load(folder)
+
+
+def test_a_table_that_the_user_sorted_is_named_with_what_to_do(folder):
+    path = folder / "tables" / "odd.csv"
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.write_text(header + "".join(sorted(lines, reverse=True)))
+    with pytest.raises(InputError, match=r"odd\.csv' is damaged: it is not as it was saved .* change a copy outside"):
+        AnalysisResult.load(folder)
+
+
+def test_a_page_that_was_drawn_again_is_no_part_of_the_result(folder):
+    (folder / "report.html").write_text("anything")
+    assert AnalysisResult.load(folder).name == "run"
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "notes.txt", "Odd.csv"])
+def test_a_file_of_the_users_among_the_tables_protects_the_result(folder, name):
+    (folder / "tables" / name).write_text("mine")
+    with pytest.raises(InputError, match=f"holds an earlier result and also 'tables/{name}'"):
+        PLAIN.save(folder)
+    assert (folder / "tables" / name).read_text() == "mine"
+
+
+def test_a_folder_in_the_place_of_a_file_protects_the_result(folder):
+    (folder / "tables" / "odd.csv").unlink()
+    (folder / "tables" / "odd.csv").mkdir()
+    (folder / "tables" / "odd.csv" / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match=r"and also 'tables/odd\.csv'"):
+        PLAIN.save(folder)
+    assert (folder / "tables" / "odd.csv" / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("inner", ["", "tables"])
+def test_an_earlier_result_that_cannot_be_removed_is_refused_before_the_work(folder, monkeypatch, inner):
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder / inner and access(path, mode))
+    with pytest.raises(InputError, match="cannot be removed: no right to change"):
+        check_replaceable(folder)
+    assert [path.name for path in folder.parent.iterdir()] == ["made"]
+
+
+def test_what_could_not_be_removed_is_named(folder, monkeypatch):
+    remove = shutil.rmtree
+
+    def refuse(path, **options):
+        if str(path).endswith(".old"):
+            raise PermissionError(1, "Operation not permitted", str(path))
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(InputError, match=r"the result is in .*, but the earlier one could not be removed .*delete"):
+        dataclasses.replace(PLAIN, name="again").save(folder)
+    assert AnalysisResult.load(folder).name == "again"
+
+
+@pytest.mark.parametrize(("other", "inside"), [("out", True), ("out/cache", True), ("cache", False), ("outer", False)])
+def test_what_a_run_writes_lies_outside_its_result(tmp_path, monkeypatch, other, inside):
+    monkeypatch.chdir(tmp_path)
+    check_outside("out", None)
+    if inside:
+        with pytest.raises(InputError, match="lies inside the result folder 'out'"):
+            check_outside("out", None, tmp_path / other)
+    else:
+        check_outside("out", tmp_path / other)
+
+
+def test_what_cannot_be_read_back_is_kept_and_an_earlier_result_stays(folder):
+    broken = dataclasses.replace(PLAIN, claims=(Claim("best", "measured", "a"),))
+    with pytest.raises(InputError, match=r"cannot be read back, and stands in .*numbers lack 'pooling'") as error:
+        broken.save(folder)
+    (kept,) = (path for path in folder.parent.iterdir() if path != folder)
+    assert str(kept) in str(error.value)
+    assert (kept / "tables" / "odd.csv").is_file()
+    assert AnalysisResult.load(folder).claims[0].id == "other"
+
+
+@pytest.mark.parametrize("content", ['{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, '"\\ud800', "1" * 5000, "null"])
+def test_what_is_no_strict_json_is_damaged(folder, content):
+    (folder / "result.json").write_text(content)
+    with pytest.raises(InputError, match=r"result\.json' is damaged"):
+        AnalysisResult.load(folder)
+
+
+def test_an_older_format_is_named(folder):
+    tamper(folder, lambda summary: summary.update(format=1))
+    with pytest.raises(InputError, match="has result format 1, this version reads 2; run it again"):
+        AnalysisResult.load(folder)
+
+
+AWKWARD = (
+    *(
+        "",
+        "\r",
+        "a\rb",
+        "\r\n",
+        "\n",
+        "\0",
+        '"',
+        '""',
+        "\u2028",
+        "NA",
+        "nan",
+        "None",
+        " ",
+        " a ",
+        "\ufeff",
+        "1",
+        "True",
+    ),
+    *("1" * 30, "index", "a,b", "\x1a", "\ud800", "a\r", "'", "\\", "#", "-0", "1e5", "\t"),
+)
+ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.sampled_from(AWKWARD)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    # pandas takes no half of a character for the name of a column.
+    names=st.lists(
+        ANY_TEXT.filter(lambda name: not re.search("[\ud800-\udfff]", name)), min_size=1, max_size=4, unique=True
+    ),
+    cells=st.lists(st.lists(ANY_TEXT | st.none(), min_size=4, max_size=4), max_size=5),
+    text=ANY_TEXT,
+)
+def test_whatever_texts_and_names_a_result_holds_it_is_read_as_it_was(tmp_path, names, cells, text):
+    table = pd.DataFrame(
+        {name: pd.Series([row[i] for row in cells], dtype=object) for i, name in enumerate(names)}
+    ).set_axis(names, axis=1)
+    empty = np.zeros((0, 3), dtype=np.int64)
+    said = dataclasses.replace(
+        ATTRIBUTION, text=text, tokens=(), scores=np.zeros(0), offsets=empty, words=(), word_scores=np.zeros(0),
+        word_offsets=empty, target=text, predicted=text, probabilities={text: 1.0}, task=text,
+    )  # fmt: skip
+    made = dataclasses.replace(
+        PLAIN, tables={"odd": table}, attributions=(said,), notes=(text,), settings={text: [text]},
+        claims=(Claim(text, text, text, {text: text}),),
+    )  # fmt: skip
+    back = AnalysisResult.load(made.save(tmp_path / "made"))
+    assert list(back.tables["odd"].columns) == names
+    listed = [[None if pd.isna(cell) else cell for cell in row] for row in back.tables["odd"].to_numpy(dtype=object)]
+    assert listed == [row[: len(names)] for row in cells]
+    (again,) = back.attributions
+    assert (again.text, again.target, again.probabilities, again.task) == (text, text, {text: 1.0}, text)
+    assert (back.notes, back.settings, back.claims) == (made.notes, made.settings, made.claims)
+
+
+NUMBERS = {
+    "float64": st.floats(width=64),
+    "Int64": st.integers(-(2**63), 2**63 - 1) | st.none(),
+    "UInt64": st.integers(0, 2**64 - 1) | st.none(),
+    "boolean": st.booleans() | st.none(),
+    "bool": st.booleans(),
+    "int64": st.integers(-(2**63), 2**63 - 1),
+}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), rows=st.integers(0, 4))
+def test_every_number_is_read_as_it_was(tmp_path, data, rows):
+    columns = {
+        kind: pd.Series(data.draw(st.lists(numbers, min_size=rows, max_size=rows)), dtype=kind)
+        for kind, numbers in NUMBERS.items()
+    }
+    table = pd.DataFrame(columns)
+    back = AnalysisResult.load(dataclasses.replace(PLAIN, tables={"odd": table}).save(tmp_path / "made")).tables["odd"]
+    pd.testing.assert_frame_equal(back, table.astype({"bool": "boolean", "int64": "Int64"}), check_exact=True)
+
+
+def test_two_columns_of_one_name_are_refused_at_saving(tmp_path):
+    table = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(InputError, match="cannot be saved: table 'odd': two columns are called 'a'"):
+        dataclasses.replace(PLAIN, tables={"odd": table}).save(tmp_path / "made")

@@ -1,0 +1,219 @@
+"""Tables and claims are held to what the page reads of them, when a result is read."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probes import AnalysisResult, Attribution, Claim, InputError
+from probes.results.schema import _KINDS, CLAIMS, TABLES, check_claim, check_table
+from probes.results.typed_json import MisfitError, check_nesting, fields
+from reports.lookup import HEADS
+from tests.probes.results.test_files import PLAIN
+from tests.probes.results.test_result import ATTRIBUTION, PROVENANCE
+from tests.support.report_checks import checked
+from tests.support.report_heads import tuned
+from tests.support.report_result import result
+
+ROOT = Path(__file__).parents[3]
+METRICS = result(tasks={"sentiment": ("negative", "positive")}).tables["metrics"]
+
+
+def changed(column, value, row=0):
+    table = METRICS.astype({column: object})
+    table.loc[row, column] = value
+    return table.astype({column: METRICS[column].dtype}) if not isinstance(value, str) else table
+
+
+@pytest.mark.parametrize("made", [result(), checked(), tuned()], ids=["run", "checked", "heads"])
+def test_what_an_analysis_makes_fits(made):
+    for name, table in made.tables.items():
+        assert check_table(name, table, 12) is table
+    for claim in made.claims:
+        check_claim(claim.id, claim.outcome, claim.task, claim.numbers, 12)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (METRICS.drop(columns="value"), "it has no column 'value'"),
+        (pd.concat([METRICS, METRICS.iloc[3:4]]), f"row {len(METRICS) + 1} has the same model, task, .* as one before"),
+        (METRICS.assign(task=None), "column 'task' has no value in row 1"),
+        (METRICS.assign(task=1), "column 'task' must be text, found 1"),
+        (METRICS.assign(value="x"), "column 'value' must be a number, found 'x'"),
+        (changed("layer", 7), "column 'layer' in row 1 must be a layer of the model, found 7.0"),
+        (changed("layer", -1, 2), "column 'layer' in row 3 must be a layer of the model, found -1.0"),
+        (changed("n", -5), "column 'n' in row 1 must be a whole number from 0 on, found -5.0"),
+        (METRICS.assign(value=np.inf), "column 'value' in row 1 must be a number, found inf"),
+        (METRICS.assign(value=1e300), "column 'value' in row 1 must be a number, found 1e\\+300"),
+    ],
+)
+def test_a_table_of_other_columns_cells_or_rows_is_refused(table, message):
+    with pytest.raises(MisfitError, match=message):
+        check_table("metrics", table, 6)
+
+
+def test_numbers_that_all_are_missing_are_still_numbers():
+    table = check_table("metrics", METRICS.assign(lower=pd.Series([None] * len(METRICS), dtype=object)), 6)
+    assert table["lower"].dtype == "float64"
+
+
+def test_a_table_that_is_not_known_is_read_as_it_is():
+    odd = pd.DataFrame({"a": [1, 1]})
+    assert check_table("odd", odd, 6) is odd
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_a_claim_has_an_outcome_of_its_kind_and_its_numbers(kind):
+    schema = CLAIMS[kind]
+    with pytest.raises(MisfitError, match="outcome must be one of"):
+        check_claim(kind, "maybe", "a", {}, 6)
+    if schema.numbers:
+        with pytest.raises(MisfitError, match=f"numbers lack '{schema.numbers.split()[0].rstrip('?')}'"):
+            check_claim(kind, schema.outcomes[0], "a", {}, 6)
+    if schema.about_task:
+        with pytest.raises(MisfitError, match="task must be a label column"):
+            check_claim(kind, schema.outcomes[0], None, {}, 6)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"pooling": 3}, "numbers.pooling must be text, found 3"),
+        ({"layer": 7}, "numbers.layer must be a layer of the model, found 7"),
+        ({"layer": 2.5}, "numbers.layer must be a layer"),
+        ({"accuracy": 1.5}, "numbers.accuracy must be a share from 0 to 1, found 1.5"),
+        ({"accuracy": "0.5"}, "numbers.accuracy must be a share"),
+        ({"accuracy": True}, "numbers.accuracy must be a share"),
+        ({"n": None}, "numbers lack 'n'"),
+        ({"n": -1}, "numbers.n must be a whole number from 0 on"),
+        ({"points": "mean x"}, "numbers.points must be places"),
+    ],
+)
+def test_a_claims_numbers_lie_in_their_ranges(numbers, message):
+    whole = {"pooling": "mean", "layer": 4, "accuracy": 0.5, "n": 10}
+    check_claim("best", "measured", "a", whole, 6)
+    with pytest.raises(MisfitError, match=message):
+        check_claim("best", "measured", "a", {**whole, **numbers}, 6)
+
+
+@pytest.mark.parametrize(
+    ("task", "numbers"), [("\ud800", {}), ("a", {"points": "mean 3, \udfff 4"}), ("a", {"new": "\ud800"})]
+)
+def test_what_a_claim_names_is_of_whole_characters_as_tables_are(task, numbers):
+    with pytest.raises(MisfitError, match="must be text of whole characters"):
+        check_claim("tied", "tied", task, {"n_points": 3, "points": "cls 4", **numbers}, 6)
+
+
+def test_what_a_later_version_adds_to_a_claim_is_read_as_it_is():
+    whole = {"pooling": "mean", "layer": 4, "accuracy": 0.5, "n": 10}
+    check_claim("best", "measured", "a", {**whole, "surprise": "text"}, 6)
+    check_claim("surprise", "maybe", None, {}, 6)
+
+
+def test_every_number_that_the_page_reads_is_held_to_its_kind():
+    kinds = "value|text"
+    sources = "".join(path.read_text() for path in sorted((ROOT / "reports").glob("*.py")))
+    names = set(re.findall(rf"\b(?:{kinds})\(\w+, [\"'](\w+)[\"']\)", sources)) | set(HEADS.values())
+    assert len(names) > 40
+    assert names <= set(_KINDS)
+
+
+def test_a_poolings_name_in_a_list_of_places_may_hold_anything():
+    check_claim("tied", "tied", "a", {"n_points": 3, "points": "my, own pooling 3, cls 4"}, 6)
+
+
+SAID = ATTRIBUTION.to_json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("text", None, "explanation.text must be text, found None"),
+        ("tokens", "abcd", "explanation.tokens must be a list"),
+        ("tokens", ["a"], "lengths differ: tokens has 1"),
+        ("tokens", [1, 2, 3, 4], r"explanation.tokens\[0\] must be text"),
+        ("scores", [0.0, "x", 0.0, 0.0], r"scores\[1\] must be a finite number, found 'x'"),
+        ("scores", None, "scores must be a list"),
+        ("offsets", [[0, 0]] * 4, r"offsets\[0\] must be a list of 3"),
+        ("offsets", [[0, 0, 999]] * 4, r"offsets\[0\] must be inside the text or the pair"),
+        ("offsets", [[1, 0, 1]] * 4, r"offsets\[0\] must be inside"),
+        ("offsets", [[0, 2, 1]] * 4, r"offsets\[0\] must be inside"),
+        ("offsets", [[2, 0, 0]] * 4, r"offsets\[0\] must be inside"),
+        ("offsets", [[0, 0, 10**400]] * 4, r"offsets\[0\]\[2\] must be a whole number"),
+        ("probabilities", [0.5], "explanation.probabilities must be an object"),
+        ("probabilities", {"NA": "x"}, "explanation.probabilities.NA must be a finite number"),
+        ("converged", 1, "explanation.converged must be true or false or null"),
+        ("layer", 2.5, "explanation.layer must be a whole number or null"),
+        ("surprise", 1, "explanation has no field 'surprise'"),
+    ],
+)
+def test_an_explanation_of_other_fields_is_refused(field, value, message):
+    with pytest.raises(MisfitError, match=message):
+        Attribution.from_json({**SAID, field: value})
+
+
+@pytest.mark.parametrize("field", ["text", "tokens", "scores", "word_offsets", "head"])
+def test_an_explanation_lacks_no_field(field):
+    with pytest.raises(MisfitError, match=field):
+        Attribution.from_json({key: value for key, value in SAID.items() if key != field})
+
+
+def test_a_number_that_was_not_finite_is_read_as_none(tmp_path):
+    lost = dataclasses.replace(
+        ATTRIBUTION, output=np.inf, scores=ATTRIBUTION.scores * np.nan, probabilities={"NA": np.nan}
+    )
+    back = Attribution.from_json(json.loads(json.dumps(lost.to_json())))
+    assert np.isnan(back.output)
+    assert np.isnan(back.scores).all()
+    assert np.isnan(back.probabilities["NA"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layers": -1}, "provenance.n_layers must be from 0"),
+        ({"n_layers": 10**9}, "provenance.n_layers must be from 0"),
+        ({"n_layers": 2.5}, "provenance.n_layers must be a whole number"),
+        ({"seconds": -1.0}, "provenance.seconds must be 0 or more"),
+        ({"model": 3}, "provenance.model must be text"),
+        ({"data": {"test": {"rows": "many"}}}, "provenance.data.test.rows must be a whole number"),
+        ({"data": {"test": {"rows": -3}}}, "provenance.data.test.rows must be 0 or more"),
+        ({"data": {"test": {"classes": {"a": ["b"]}}}}, "provenance.data.test.classes.a must be an object"),
+        ({"versions": {"torch": 2}}, "provenance.versions.torch must be text"),
+    ],
+)
+def test_what_the_provenance_says_can_be(tmp_path, changes, message):
+    with pytest.raises(InputError, match=f"(?i){message}"):
+        dataclasses.replace(PLAIN, provenance=dataclasses.replace(PROVENANCE, **changes)).save(tmp_path / "made")
+
+
+def test_an_interval_has_its_lower_end_first_or_no_numbers(tmp_path):
+    turned, lost = (Claim("other", "x", interval=ends) for ends in ((0.6, 0.4), (np.nan, np.nan)))
+    with pytest.raises(InputError, match=r"claims\[0\], 'other': interval must be its lower end first"):
+        dataclasses.replace(PLAIN, claims=(turned,)).save(tmp_path / "made")
+    (back,) = AnalysisResult.load(dataclasses.replace(PLAIN, claims=(lost,)).save(tmp_path / "made")).claims
+    assert np.isnan(back.interval).all()
+
+
+def test_settings_nest_as_deep_as_a_page_can_show():
+    deep = current = []
+    for _ in range(100):
+        current.append([])
+        current = current[0]
+    with pytest.raises(MisfitError, match="too deep inside one another"):
+        check_nesting(deep, "settings")
+
+
+def test_every_column_that_is_listed_has_a_kind():
+    for schema in TABLES.values():
+        assert all(kind for _, kind, _, _ in schema.columns())
+
+
+def test_a_field_of_another_name_is_told():
+    with pytest.raises(MisfitError, match="x must be an object"):
+        fields(Claim, [], "x")

@@ -1,0 +1,387 @@
+"""Every public name by its table: whatever an argument is, the call gives a result or one line that names the fault."""
+
+import functools
+import inspect
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import probes
+from probes import (
+    AnalysisResult,
+    Attribution,
+    Claim,
+    Encoder,
+    Examples,
+    FeatureStore,
+    FineTuned,
+    FittedProbe,
+    InputError,
+    LabelledTexts,
+    LayerStates,
+    LogisticProbe,
+    ModelHead,
+    ProbeHead,
+    Provenance,
+    Source,
+    Sweep,
+    TextDataset,
+    TrainingSettings,
+    attribute,
+    controlled_sentences,
+    extract_features,
+    fine_tune,
+    load_head,
+    load_probes,
+    make_splits,
+    randomised,
+    read_splits,
+    sweep_probes,
+    word_means,
+)
+from probes.probing.selection import pack_probes
+from tests.conftest import HIDDEN, build_model
+
+TEXTS = ["the film was good", "awful", "a dull plot !", "good"]
+LABELS = [1, 0, 0, 1]
+NAMES = ("negative", "positive")
+PROVENANCE = {
+    "model": "m",
+    "architecture": "Bert",
+    "revision": None,
+    "weights": "w" * 64,
+    "n_layers": 3,
+    "hidden": HIDDEN,
+    "max_length": 64,
+    "data": {},
+    "versions": {},
+    "seed": 0,
+    "dtype": "float32",
+    "device": "cpu",
+    "command": "layerprobe",
+    "created": "2026-01-01T00:00:00+00:00",
+    "seconds": 1.0,
+    "models": {},
+}
+
+
+class Door:
+    """One function, method or class, with arguments that it takes."""
+
+    def __init__(self, call, **arguments):
+        self.call = call
+        self.arguments = arguments
+
+
+def fields_of(value):
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory):
+    """Public name, or a method of one -> its door."""
+    folder = tmp_path_factory.mktemp("doors")
+    rng = np.random.default_rng(0)
+    encoder = Encoder(*build_model("bert"))
+    classifier = Encoder(
+        *build_model("bert", "AutoModelForSequenceClassification", id2label=dict(enumerate(NAMES))), name="classifier"
+    )
+    classifier.model.save_pretrained(folder / "model")
+    classifier.tokenizer.save_pretrained(folder / "model")
+    weight, bias = rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, np.float32)
+    probe = FittedProbe(weight, bias)
+    head = ProbeHead(encoder, probe, layer=1, pooling="mean", class_names=NAMES)
+    features = rng.standard_normal((2, 4, HIDDEN)).astype(np.float32)
+    examples = Examples({"mean": features}, {"label": np.array(LABELS)})
+    attributions = attribute(head, TEXTS[:1], method="random")
+    texts = [f"{text} {i}" for i, text in enumerate(TEXTS * 5)]
+    dataset = TextDataset.of(texts, LABELS * 5)
+    splits = make_splits(dataset)
+    labelled = LabelledTexts(TEXTS, LABELS)
+    pd.DataFrame({"text": texts, "label": LABELS * 5}).to_csv(folder / "data.csv", index=False)
+    store = extract_features(encoder, TEXTS, cache=folder / "cache", poolings=["mean"], layers=[1])
+    (folder / "probes.safetensors").write_bytes(pack_probes({"label/mean/1": probe}, {}))
+    result = AnalysisResult("layers", {}, Provenance(**PROVENANCE))
+    encoded = encoder.encode(TEXTS)
+    batch = encoder.batch(encoded, range(2))
+    sweep = Sweep({}, "model", 0)
+    named = {"texts": TEXTS, "pairs": None}
+    explained = {"head": head, "texts": TEXTS[:1], "method": "random", "baseline": "pad"}
+    explained |= {"targets": "negative", "seed": 0}
+    options = {"pairs": None, "references": None, "progress": False, "against": None, "unit": "logit"}
+    options |= {"states_layer": None, "tolerance": 0.05, "max_steps": 16}
+    passed = {"batch": batch, "embeddings": None, "overwrite": None}
+    switches = {"drop_rare": False, "fold": False, "seed": 0}
+    return {
+        "AnalysisResult": Door(AnalysisResult, **fields_of(result)),
+        "AnalysisResult.save": Door(result.save, folder=folder / "result"),
+        "AnalysisResult.load": Door(AnalysisResult.load, folder=folder / "none"),
+        "Attribution": Door(Attribution, **fields_of(attributions[0])),
+        "Attribution.to_dataframe": Door(attributions[0].to_dataframe, by="words"),
+        "Attribution.from_json": Door(Attribution.from_json, values=attributions[0].to_json()),
+        "Claim": Door(Claim, id="best", outcome="holds", task="label", numbers={}, interval=(0.0, 1.0)),
+        "Encoder": Door(
+            Encoder,
+            model=encoder.model,
+            tokenizer=encoder.tokenizer,
+            max_length=10,
+            device="cpu",
+            dtype="float32",
+            name="name",
+            revision="r",
+            random_pooler=False,
+            usual_length=10,
+            notes=(),
+        ),
+        "Encoder.load": Door(Encoder.load, name=str(folder / "model"), revision=None),
+        "Encoder.encode": Door(encoder.encode, **named),
+        "Encoder.batch": Door(encoder.batch, encoded=encoded, rows=[0, 1]),
+        "Encoder.embed": Door(encoder.embed, batch=batch),
+        "Encoder.states": Door(encoder.states, layers=[1], **passed),
+        "Encoder.logits": Door(classifier.logits, **passed),
+        "Encoder.check_layers": Door(encoder.check_layers, layers=[1]),
+        "Encoder.check_poolings": Door(encoder.check_poolings, names=["mean"]),
+        "Encoder.with_dtype": Door(encoder.with_dtype, dtype="float32"),
+        "Encoder.untrained": Door(encoder.untrained, seed=0),
+        "Examples": Door(Examples, **fields_of(examples)),
+        "FeatureStore": Door(FeatureStore, **fields_of(store)),
+        "FeatureStore.create": Door(FeatureStore.create, folder=store.folder, manifest=store.manifest),
+        "FeatureStore.open": Door(FeatureStore.open, folder=store.folder),
+        "FeatureStore.read": Door(store.read, pooling="mean", layer=1),
+        "FeatureStore.layers": Door(store.layers, pooling="mean", rows=np.array([0, 1])),
+        "FeatureStore.has": Door(store.has, pooling="mean", shard=0),
+        "FeatureStore.missing": Door(store.missing, poolings=["mean"]),
+        "FineTuned": Door(
+            FineTuned,
+            folder=folder,
+            head="mean",
+            class_names=NAMES,
+            seed=0,
+            max_length=64,
+            epochs=(),
+            best_epoch=1,
+            random_pooler=False,
+        ),
+        "FineTuned.load": Door(FineTuned.load, folder=folder / "none"),
+        "FittedProbe": Door(FittedProbe, **fields_of(probe)),
+        "FittedProbe.predict": Door(probe.predict, features=features[0]),
+        "InputError": None,
+        "LabelledTexts": Door(LabelledTexts, labels=LABELS, **named),
+        "LabelledTexts.of": Door(LabelledTexts.of, split=splits.train, task="label"),
+        "LayerStates": Door(LayerStates, **fields_of(encoder.states(batch, [1])[1])),
+        "LogisticProbe": Door(LogisticProbe, c=1.0, max_iter=10, tol=1e-7),
+        "LogisticProbe.fit": Door(LogisticProbe().fit, features=features[0], labels=LABELS, n_classes=2),
+        "LogisticProbe.on": Door(LogisticProbe().on, features=features[0], device="cpu"),
+        "ModelHead": Door(ModelHead, encoder=classifier, class_names=NAMES, head_classes=None),
+        "ModelHead.predict": Door(ModelHead(classifier).predict, progress=False, **named),
+        "ProbeHead": Door(
+            ProbeHead, encoder=encoder, probe=probe, layer=1, pooling="mean", class_names=NAMES, check_weights=True
+        ),
+        "ProbeHead.logits": Door(head.logits, **passed),
+        "Provenance": Door(Provenance, **PROVENANCE),
+        "Source": Door(Source, path="data.csv", subset=None, split=None, separator=",", encoding="utf-8"),
+        "StoreMismatch": None,
+        "Sweep": Door(Sweep, **fields_of(sweep)),
+        "TextDataset": Door(TextDataset, **fields_of(dataset)),
+        "TextDataset.of": Door(
+            TextDataset.of,
+            labels=LABELS,
+            class_names=NAMES,
+            rationales=[[]] * 4,
+            groups=list("abcd"),
+            input_types=list("abcd"),
+            source="memory",
+            **named,
+        ),
+        "TextDataset.take": Door(dataset.take, rows=np.array([0, 1])),
+        "TrainingSettings": Door(TrainingSettings, **fields_of(TrainingSettings())),
+        "attribute": Door(attribute, **options, **explained),
+        "controlled_sentences": Door(controlled_sentences, split="validation", seed=0),
+        "extract_features": Door(
+            extract_features,
+            encoder=encoder,
+            poolings=["mean"],
+            layers=[1],
+            store=None,
+            cache=folder / "cache",
+            stored_dtype="float32",
+            batch_tokens=100,
+            shard_rows=10,
+            part=(1, 1),
+            engine=None,
+            progress=False,
+            **named,
+        ),
+        "fine_tune": Door(
+            fine_tune,
+            encoder=encoder,
+            train=labelled,
+            validation=labelled,
+            head="none",
+            class_names=NAMES,
+            folder=folder / "none",
+            settings=None,
+            seed=0,
+            progress=False,
+        ),
+        "load_head": Door(load_head, folder=folder / "none", device="cpu", dtype="float32"),
+        "load_probes": Door(load_probes, path=folder / "probes.safetensors"),
+        "make_splits": Door(make_splits, train=dataset, validation=dataset, test=dataset, stratify=(), **switches),
+        "randomised": Door(randomised, head=head, texts=TEXTS[:1], targets="negative", method="random", seed=0),
+        "read_splits": Door(
+            read_splits,
+            train=folder / "data.csv",
+            validation=None,
+            test=None,
+            labels="label",
+            text="text",
+            pair=None,
+            group=None,
+            control=None,
+            rationales=None,
+            limit=None,
+            drop_invalid=False,
+            **switches,
+        ),
+        "sweep_probes": Door(
+            sweep_probes,
+            train=examples,
+            validation=examples,
+            test=examples,
+            class_names=None,
+            layers=[1],
+            probe="logistic",
+            cs=[1.0],
+            folds=3,
+            ineligible=("mean",),  # refused at the end of all checks: no sweep is needed here
+            heads=None,
+            studies=None,
+            device="cpu",
+            model="m",
+            seed=0,
+            progress=False,
+        ),
+        "word_means": Door(word_means, attributions=attributions),
+    }
+
+
+ODD = {
+    "nothing": None,
+    "text": "odd",
+    "no text": "",
+    "bytes": b"odd",
+    "a NUL": "a\0b",
+    "a negative number": -1,
+    "a huge number": 10**30,
+    "nan": float("nan"),
+    "infinity": float("inf"),
+    "a truth value": True,
+    "an empty list": [],
+    "a list of nothing": [None],
+    "a list of text": ["odd"],
+    "a list of negative numbers": [-1] * 4,
+    "a list of nan": [float("nan")],
+    "ragged lists": [[1, 2], [3]],
+    "a list of arrays": [np.ones(2), np.ones(2)],
+    "a mapping": {"odd": 1},
+    "a mapping of its column": {"label": 1},
+    "a set": {"odd"},
+    "an object": object(),
+    "a class": int,
+    "a path": Path("odd"),
+    "two axes": np.ones((4, 2)),
+    "three axes in another order": np.ones((4, 2, HIDDEN)),
+    "no axis": np.float64(1),
+    "an array of text": np.array(["a", "b"]),
+    "an array of objects": np.array([None] * 4, dtype=object),
+    "an array of nan": np.full((4, HIDDEN), np.nan, np.float32),
+    "complex numbers": np.ones((4, HIDDEN), complex),
+    "a tensor": torch.ones(4, HIDDEN, requires_grad=True),
+    "a tensor without an axis": torch.tensor(1),
+    "a table": pd.DataFrame({"a": TEXTS}),
+    "a Series of another index": pd.Series(LABELS, index=range(4, 0, -1)),
+    "a Series with missing values": pd.Series([1, None] * 2, dtype="Int64"),
+}
+METHODS = (
+    "AnalysisResult.save AnalysisResult.load Attribution.to_dataframe Attribution.from_json Encoder.load "
+    "Encoder.encode Encoder.batch Encoder.embed Encoder.states Encoder.logits Encoder.check_layers "
+    "Encoder.check_poolings Encoder.with_dtype Encoder.untrained FeatureStore.create FeatureStore.open "
+    "FeatureStore.read FeatureStore.layers FeatureStore.has FeatureStore.missing FineTuned.load FittedProbe.predict "
+    "LabelledTexts.of LogisticProbe.fit LogisticProbe.on ModelHead.predict ProbeHead.logits TextDataset.of "
+    "TextDataset.take"
+).split()
+NAMED_OTHERWISE = {
+    ("Attribution.from_json", "values"): "scores",
+    ("Attribution.to_dataframe", "by"): "kind of rows",
+    ("Encoder.check_poolings", "names"): "poolings",
+    ("FeatureStore.create", "folder"): "store",
+    ("FeatureStore.open", "folder"): "store",
+    ("LabelledTexts.of", "task"): "label column",
+    ("attribute", "against"): "class",
+}
+"""Door and argument -> what messages call it, where that is not its name."""
+
+
+@functools.cache
+def is_known(argument, message, name):
+    noun = NAMED_OTHERWISE.get((name, argument), argument).removesuffix("s").lower()
+    return noun in message.lower() or noun.replace("_", " ") in message.lower()
+
+
+def test_every_public_name_has_a_row(doors):
+    assert {name for name in doors if "." not in name} == set(probes.__all__)
+    assert {name for name in doors if "." in name} == set(METHODS)
+
+
+@pytest.mark.parametrize("name", ["AnalysisResult", *sorted(set(probes.__all__) - {"AnalysisResult"}), *METHODS])
+@pytest.mark.filterwarnings("ignore")
+def test_an_odd_argument_gives_a_result_or_one_line_that_names_it(doors, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if doors[name] is None:
+        assert issubclass(getattr(probes, name), ValueError)
+        return
+    door = doors[name]
+    usual = ""
+    try:
+        door.call(**door.arguments)
+    except InputError as error:  # where a call that goes on would take long
+        usual = str(error)
+    for argument, (kind, value) in itertools.product(door.arguments, ODD.items()):
+        try:
+            door.call(**{**door.arguments, argument: value})
+        except InputError as error:
+            message = str(error)
+            assert message, (argument, kind)
+            assert "\n" not in message, (argument, kind, message)
+            if kind == "an object" and message != usual:
+                assert is_known(argument, message, name), (argument, message)
+        except OSError:
+            assert argument == "folder", (argument, kind)
+
+
+def test_a_door_names_all_arguments(doors):
+    left_out = {
+        "Encoder.load": {"max_length", "device", "dtype", "trust_remote_code", "allow_pickle"},
+        "Encoder.encode": {"first"},
+        "make_splits": {"notes"},
+        "randomised": {
+            "prior",
+            "baseline",
+            "pairs",
+            "references",
+            "progress",
+            "against",
+            "unit",
+            "tolerance",
+            "max_steps",
+        },
+        "attribute": {"prior"},
+    }
+    for name, door in doors.items():
+        if door is not None:
+            parameters = set(inspect.signature(door.call).parameters)
+            assert parameters - set(door.arguments) <= left_out.get(name, set()), name

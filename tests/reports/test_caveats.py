@@ -1,0 +1,108 @@
+"""Test texts that stand in training, and unknown tokens: told where the score is, on every page."""
+
+import dataclasses
+
+import pytest
+
+from probes.results.result import Claim
+from reports import compare_reports, markdown, render_report, warnings
+from reports.sections.overview import answers
+from tests.support.report_heads import tuned
+from tests.support.report_result import result
+from tests.support.report_several import judged, right
+
+ONE = {"sentiment": ("negative", "positive")}
+
+
+def leaky(share, made=None, split="test"):
+    numbers = {"n": round(1000 * share), "total": 1000, "share": share, "split": split}
+    made = made or result(tasks=ONE)
+    return dataclasses.replace(made, claims=(*made.claims, Claim("leakage", "measured", numbers=numbers)))
+
+
+def unread(share, *splits, made=None):
+    claims = [
+        Claim(
+            "unknown_tokens", "measured", numbers={"split": s, "n": round(2000 * share), "total": 2000, "share": share}
+        )
+        for s in splits
+    ]
+    made = made or result(tasks=ONE)
+    return dataclasses.replace(made, claims=(*made.claims, *claims))
+
+
+def words(text):
+    return text.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("share", "told", "badge"), [(0.04, False, False), (0.05, True, False), (0.5, True, True), (1.0, True, True)]
+)
+@pytest.mark.parametrize("made", [None, tuned(explained=False)], ids=["run", "heads"])
+def test_test_texts_in_training_are_told_with_the_score_and_take_the_badge(share, told, badge, made):
+    found = leaky(share, made)
+    (answer,) = answers(found, drawn=False)
+    said = f"{100 * share:.1f} % of the test texts ({round(1000 * share):,} of 1,000) stand in training, too"
+    assert (said in words(answer.headline)) is told
+    assert (said in words(markdown(found))) is told
+    assert any(said in words(warning) for warning in warnings(found)) is told
+    assert answer.standing.startswith("not a test:") is badge
+    if badge:
+        assert words(answer.standing) == f"not a test: {100 * share:.1f} % of the test texts stand in training"
+        assert answer.good is False
+        assert "this is not a test" in words(answer.headline)
+
+
+def test_what_stands_in_training_of_another_split_is_no_doubt_about_the_score():
+    (answer,) = answers(leaky(1.0, split="validation"), drawn=False)
+    assert "stand in training" not in answer.headline
+    assert "not a test" not in answer.standing
+
+
+def test_the_page_shows_the_badge_in_place_of_the_standing():
+    page = words(render_report(leaky(1.0)))
+    assert '<p class="standing poor">not a test: 100.0 % of the test texts stand in training</p>' in page
+
+
+def test_a_comparison_is_no_test_where_one_of_its_results_is_none():
+    page = words(compare_reports([leaky(0.9, judged(right(0.9), model="a")), judged(right(0.6), model="b")]))
+    assert "not a test: 90.0 % of the test texts stand in training" in page
+    assert "a: 90.0 % of the test texts (900 of 1,000) stand in training, too: this is not a test." in page
+
+
+@pytest.mark.parametrize(
+    ("share", "first", "noted"), [(0.01, False, False), (0.02, False, True), (0.1, False, True), (0.41, True, True)]
+)
+def test_unknown_tokens_are_noted_above_one_per_cent_and_on_the_first_screen_above_ten(share, first, noted):
+    found = unread(share, "train", "test")
+    (answer,) = answers(found, drawn=False)
+    much = f"{100 * share:.1f} %"
+    said = f"The tokenizer does not know {much} of the train tokens and {much} of the test tokens"
+    assert any(said in words(sentence) for sentence in answer.sentences) is first
+    assert (said in words(markdown(found))) is first
+    told = [words(warning) for warning in warnings(found) if "unknown to the tokenizer" in warning]
+    assert len(told) == 2 * noted
+    if noted:
+        assert told[1].startswith(
+            f"{100 * share:.1f} % of the tokens of the test texts ({round(2000 * share):,} of 2,000)"
+        )
+
+
+def test_a_comparison_tells_of_unknown_tokens_with_the_result_they_are_of():
+    page = words(
+        compare_reports([unread(0.3, "test", made=judged(right(0.9), model="a")), judged(right(0.6), model="b")])
+    )
+    assert "a: The tokenizer does not know 30.0 % of the test tokens" in page
+
+
+@pytest.mark.parametrize(
+    ("found", "note"),
+    [
+        (unread(0.3, "test"), "30.0 % of the tokens of the test texts (600 of 2,000) are unknown to the tokenizer."),
+        (leaky(0.3), "300 of 1,000 test texts also stand in train."),
+    ],
+)
+def test_what_a_note_says_already_is_not_said_twice(found, note):
+    found = dataclasses.replace(found, notes=(note,))
+    told = [warning for warning in warnings(found) if "unknown" in warning or "stand in train" in warning]
+    assert len(told) == 1

@@ -1,0 +1,292 @@
+"""Explained texts, as a reader of the page goes through them; in a real browser where there is one."""
+
+import csv
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+
+from reports import render_report
+from reports.sections.explanations.cards import cards, scales
+from reports.sections.explanations.explorer import UNIT, Explorer
+from tests.support.report_checks import CHOSEN, checked
+from tests.support.report_result import attribution, result
+
+TEXTS = tuple(f"sentence number {i}" for i in range(30))
+
+
+def held(attributions, **options):
+    drawn, sizes = cards(attributions, 1.0, random_pooler=False), scales(attributions)
+    made = Explorer.of(drawn, sizes, random_pooler=False, **options)
+    return made, json.loads(made.data)
+
+
+def other(a, **changes):
+    scores = np.where(a.offsets[:, 0] >= 0, 0.5 * a.scores + 0.01, 0.0)
+    return dataclasses.replace(a, scores=scores, word_scores=scores, **changes)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_report(checked(texts=TEXTS, heads=("probe", "model")))
+
+
+def test_every_score_of_every_explanation_is_held_to_a_ten_thousandth():
+    a = attribution("one two three", "t", ("x", "y"), 0, converged=True)
+    same = [a, other(a, layer=2), other(a, pooling="cls"), other(a, method="occlusion", convergence_delta=None)]
+    made, data = held(same)
+    (((entry,),),) = (data["texts"],)
+    assert entry["tokens"] == ["one", "two", "three"]
+    for b, view in zip(same, entry["views"], strict=True):
+        about = data["views"][view[0]]
+        assert (about["layer"], about["pooling"]) == (b.layer, "[CLS]" if b.pooling == "cls" else b.pooling)
+        np.testing.assert_allclose(np.array(view[10]) / UNIT, b.word_scores[1:-1], atol=0.5 / UNIT)
+        assert view[4] == round(UNIT * b.scores.sum())
+    assert made.poolings == ("mean", "[CLS]")
+    assert made.methods == ("integrated gradients", "occlusion")
+    assert made.layered
+    assert not made.baselines
+
+
+def test_each_explanation_is_compared_with_the_one_shown_first():
+    a = attribution("one two three four", "t", ("x", "y"), 0, converged=True)
+    turned = dataclasses.replace(a, method="occlusion", scores=-a.scores, word_scores=-a.word_scores)
+    flat = dataclasses.replace(a, layer=1, scores=0 * a.scores, word_scores=0 * a.word_scores)
+    _, data = held([a, turned, flat])
+    assert [view[9] for view in data["texts"][0][0]["views"]] == [UNIT, -UNIT, None]
+
+
+def test_pieces_are_held_where_a_word_has_several():
+    a = attribution("one two", "t", ("x", "y"), 0, converged=True)
+    pieces = dataclasses.replace(
+        a,
+        tokens=("[CLS]", "on", "##e", "two", "[SEP]"),
+        scores=np.array([0.0, 0.25, -0.125, 0.5, 0.0]),
+        offsets=np.array([[-1, 0, 0], [0, 0, 2], [0, 2, 3], [0, 4, 7], [-1, 0, 0]]),
+        word_scores=np.array([0.0, 0.125, 0.5, 0.0]),
+    )
+    _, data = held([pieces])
+    (entry,) = data["texts"][0]
+    assert entry["tokens"] == ["[CLS]", "on", "##e", "two", "[SEP]"]
+    assert entry["views"][0][10] == [1250, 5000]
+    assert entry["views"][0][11] == [0, 2500, -1250, 5000, 0]
+
+
+def test_a_special_token_that_scores_in_one_explanation_stands_in_all():
+    a = attribution("one two", "t", ("x", "y"), 0, converged=True)
+    norm = dataclasses.replace(a, method="gradient_norm", scores=np.ones(4), word_scores=np.ones(4))
+    _, data = held([a, norm])
+    (entry,) = data["texts"][0]
+    assert [len(view[10]) for view in entry["views"]] == [4, 4]
+    assert entry["views"][0][10][0] == 0
+    assert entry["views"][1][10][0] == UNIT
+
+
+def test_a_method_of_another_unit_pales_no_other():
+    a = attribution("one two", "t", ("x", "y"), 0, converged=True)
+    norm = dataclasses.replace(a, method="gradient_norm", scores=100 * a.scores, word_scores=100 * a.word_scores)
+    _, data = held([a, norm])
+    one, other_ = data["views"]
+    assert other_["full"] == pytest.approx(100 * one["full"])
+
+
+def test_a_number_that_is_none_or_not_finite_is_none():
+    a = attribution("one two", "t", ("x", "y"), 0, converged=True)
+    broken = np.array([0.0, np.nan, 1.0, 0.0])
+    _, data = held([dataclasses.replace(a, scores=broken, word_scores=broken, baseline_output=None)])
+    view = data["texts"][0][0]["views"][0]
+    assert view[10] == [None, UNIT]
+    assert view[5] is None
+
+
+def test_nothing_in_the_data_can_end_its_element():
+    a = attribution("</script><!--<script> x", "t", ("</script>", "y"), 0, converged=True)
+    made, data = held([a])
+    assert "<" not in made.data
+    assert data["texts"][0][0]["tokens"][0] == "</script><!--<script>"
+
+
+def test_one_explanation_leaves_nothing_to_choose():
+    made, _ = held([attribution("one two", "t", ("x", "y"), 0, converged=True)])
+    assert (made.heads, made.poolings, made.methods, made.baselines, made.layered) == ((), (), (), (), False)
+
+
+def test_five_hundred_texts_at_all_layers_fit_in_three_megabytes():
+    rng = np.random.default_rng(0)
+    vocabulary = np.array([f"{'film quite touching unbelievable a the of'.split()[i % 7]}{i}" for i in range(300)])
+    texts = tuple(" ".join(rng.choice(vocabulary, rng.integers(5, 38))) for _ in range(500))
+    html = render_report(checked(texts=texts, heads=("probe",)))
+    assert html.count('class="card"') == 500
+    size = len(html.encode("utf-8")) / 1e6
+    print(f"\n500 texts x 7 layers: {size:.2f} MB")
+    assert size <= 3
+
+
+# In a browser
+
+
+def use(shown, name):
+    return shown.locator(f"[data-use={name}]")
+
+
+def shades(shown):
+    return shown.locator(".card:visible .worded .text").first.evaluate(
+        "text => [...text.children].map((word) => [word.className, word.dataset.tip])"
+    )
+
+
+@pytest.mark.timeout(120)
+def test_texts_can_be_found_filtered_and_ordered(opened):
+    shown, heard = opened(render_report(result(tasks={"sentiment": ("negative", "positive")}, texts=TEXTS[:20])))
+    found = shown.locator(".found")
+    assert found.inner_text() == "20 of 20 texts"
+    use(shown, "find").fill("number 13")
+    assert found.inner_text() == "1 of 20 texts"
+    assert shown.locator(".card:visible").count() == 1
+    use(shown, "find").fill("umber")
+    assert found.inner_text() == "20 of 20 texts"
+    use(shown, "whole").check()
+    assert found.inner_text() == "0 of 20 texts: none fits all of this"
+    use(shown, "find").fill("7")
+    assert found.inner_text() == "1 of 20 texts"
+    use(shown, "find").fill("")
+    use(shown, "right").select_option("no")
+    assert found.inner_text() == "10 of 20 texts"
+    use(shown, "label").select_option("negative")
+    assert found.inner_text() == "0 of 20 texts: none fits all of this"
+    use(shown, "right").select_option("")
+    assert found.inner_text() == "10 of 20 texts"
+    use(shown, "label").select_option("")
+    shown.evaluate("document.querySelectorAll('.card').forEach((card, i) => { card.dataset.sure = i % 7; })")
+    use(shown, "order").select_option("sure -1")
+    order = shown.locator(".card:visible").evaluate_all("cards => cards.map((card) => +card.dataset.sure)")
+    assert order == sorted(order, reverse=True)
+    assert len(order) == 20
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_more_texts_come_on_request(opened, page):
+    shown, _ = opened(page)
+    assert shown.locator(".card:visible").count() == 20
+    assert shown.locator(".found").inner_text() == "30 of 30 texts, the first 20 shown"
+    shown.get_by_role("button", name="Show 10 more").click()
+    assert shown.locator(".card:visible").count() == 30
+    assert shown.locator(".further").is_hidden()
+
+
+@pytest.mark.timeout(120)
+def test_the_slider_recolours_the_same_text_with_each_layer_s_scores(opened, page):
+    made = checked(texts=TEXTS, heads=("probe", "model"))
+    shown, heard = opened(page)
+    slider = use(shown, "layer")
+    assert shown.locator("[data-use=at]").inner_text() == f"layer {CHOSEN}"
+    for layer in (CHOSEN, 0, 6):
+        slider.fill(str(layer))
+        (a,) = (a for a in made.attributions if (a.text_id, a.head, a.layer) == (0, "probe", layer))
+        tips = [float(tip.replace("−", "-")) for _, tip in shades(shown)]
+        np.testing.assert_allclose(tips, a.word_scores[1:-1], atol=0.51 / UNIT)
+        signs = [name[:1] for name, _ in shades(shown)]
+        assert all(sign in ("", "p" if score > 0 else "n") for sign, score in zip(signs, tips, strict=True))
+        assert f"add up to {float(a.scores.sum()):+.2f}".replace("-", "−") in shown.locator(".adds").first.inner_text()
+        assert "Predicted by each layer's probe on the" in shown.locator(".card:visible").first.inner_text()
+        assert f"layer {layer}: {a.predicted}" in shown.locator(".card:visible .head").first.inner_text()
+    own = shown.locator(".card:visible .head").nth(1).inner_text()
+    assert own.startswith("The model's own classifier")
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_what_decides_and_how_it_is_scored_can_be_chosen(opened):
+    probe = attribution("one two three", "t", ("x", "y"), 0, converged=True)
+    model = other(probe, head="model", layer=None, pooling=None)
+    occlusion = other(probe, method="occlusion")
+    cls = other(probe, pooling="cls")
+    made = dataclasses.replace(result(), attributions=(probe, model, occlusion, cls))
+    shown, heard = opened(render_report(made))
+    use(shown, "who").select_option("Probe")
+    assert shown.locator(".worded:visible").count() == 1
+    heading = shown.locator(".worded:visible .head")
+    use(shown, "pooling").select_option("[CLS]")
+    assert "[CLS] vector of layer 4" in heading.inner_text()
+    use(shown, "pooling").select_option("mean")
+    use(shown, "method").select_option("occlusion")
+    assert "occlusion" in shown.locator(".worded:visible .adds").inner_text()
+    tips = [float(tip.replace("−", "-")) for _, tip in shades(shown)]
+    np.testing.assert_allclose(tips, occlusion.word_scores[1:-1], atol=0.51 / UNIT)
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_what_was_not_explained_cannot_be_chosen(opened):
+    probe = attribution("one two three", "t", ("x", "y"), 0, converged=True)
+    made = dataclasses.replace(
+        result(),
+        attributions=(probe, other(probe, method="occlusion", convergence_delta=None), other(probe, pooling="cls")),
+    )
+    shown, heard = opened(render_report(made))
+    use(shown, "method").select_option("occlusion")
+    assert " of " not in shown.locator(".adds").inner_text().split(";")[0], "it need not add up to anything"
+    use(shown, "pooling").select_option("[CLS]")
+    assert use(shown, "method").input_value() == "integrated gradients"
+    assert use(shown, "method").locator("option", has_text="occlusion").is_disabled()
+    use(shown, "pooling").select_option("mean")
+    assert use(shown, "method").locator("option", has_text="occlusion").is_enabled()
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_pieces_take_the_place_of_words(opened, page):
+    shown, _ = opened(page)
+    use(shown, "of").select_option("pieces")
+    assert shown.locator(".card:visible .worded .text:visible").count() == 0
+    assert shown.locator(".card:visible .pieces").first.locator("li").count() == 3
+
+
+@pytest.mark.timeout(120)
+def test_the_exact_score_is_said_on_hover_and_to_the_keyboard(opened, page):
+    shown, _ = opened(page)
+    tip = shown.locator(".tip")
+    word = shown.locator(".card:visible .worded .text span").nth(1)
+    word.hover()
+    assert tip.inner_text() == word.get_attribute("data-tip")
+    shown.keyboard.press("Escape")
+    assert tip.is_hidden()
+    use(shown, "of").focus()
+    for _ in range(3):
+        shown.keyboard.press("Tab")
+        if shown.evaluate("document.activeElement.matches('.text')"):
+            break
+    assert shown.evaluate("document.activeElement.matches('.text')")
+    shown.keyboard.press("ArrowRight")
+    assert tip.inner_text() == f"{word.inner_text().strip()} {word.get_attribute('data-tip')}"
+    assert shown.locator(".here").count() == 1
+
+
+@pytest.mark.timeout(120)
+def test_a_text_s_scores_are_copied_as_csv(browser, opened, page):
+    shown, heard = opened(page, permissions=["clipboard-read", "clipboard-write"])
+    shown.get_by_role("button", name="Copy scores as CSV").first.click()
+    shown.get_by_role("button", name="Copied").wait_for()
+    rows = list(csv.DictReader(io.StringIO(shown.evaluate("navigator.clipboard.readText()"))))
+    made = checked(texts=TEXTS, heads=("probe", "model"))
+    own = [a for a in made.attributions if a.text_id == 0 and (a.head, a.layer) in (("probe", CHOSEN), ("model", None))]
+    wanted = np.concatenate([a.word_scores[1:-1] for a in own])
+    np.testing.assert_allclose([float(row["score"]) for row in rows], wanted, atol=0.51 / UNIT)
+    assert [row["word"] for row in rows] == [*TEXTS[0].split(), *TEXTS[0].split()]
+    assert rows[0]["explained_by"] == f"Probe on the mean vector of layer {CHOSEN}"
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_a_word_that_looks_like_a_formula_is_copied_as_text(opened):
+    made = dataclasses.replace(
+        result(), attributions=(attribution('=1+1 good,"bad"', "t", ("x", "y"), 0, converged=True),)
+    )
+    shown, _ = opened(render_report(made), permissions=["clipboard-read", "clipboard-write"])
+    shown.get_by_role("button", name="Copy scores as CSV").first.click()
+    shown.get_by_role("button", name="Copied").wait_for()
+    rows = list(csv.DictReader(io.StringIO(shown.evaluate("navigator.clipboard.readText()"))))
+    assert [row["word"] for row in rows] == ["'=1+1", 'good,"bad"']

@@ -1,0 +1,1 @@
+"""Made-up results, models and strings that several test files share."""
