@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reports.framing import framed
 from reports.text.wording import MISSING, clean, count, decimal, title
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reports.sections.explanations.cards import Card
-    from reports.sections.explanations.explorer import Explorer
+    from probes.results.result import Attribution
 
 MOST_ROWS = 500
 """Rows of an unknown table that the page shows; the CSV file holds the rest."""
@@ -72,9 +72,91 @@ class Drawing:
 
     def _repr_html_(self) -> str:
         """The drawing with its caption, for notebooks."""
-        from reports.export.notebook import framed
+        return framed(self.svg, self.caption)
 
-        return framed(self)
+
+@dataclass(frozen=True)
+class Word:
+    """A word or piece as it is shown."""
+
+    text: str
+    gap: str
+    """What stands before it in the text."""
+    score: str
+    shade: str
+    """`p1` to `p8` for the explained class, `n1` to `n8` against it, empty near zero, `special` for a special token,
+    `cut` for what was not read."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A head's decision on a card's text for one class: as it is explained first, and from where else it was."""
+
+    head: str
+    output: str
+    """What is explained, where that is no class's logit: `logit of` or `probability of`."""
+    target: str
+    against: str
+    """Class whose output is subtracted; empty where there is none."""
+    words: tuple[Word, ...]
+    """Empty where states are explained: they are no words."""
+    pieces: tuple[Word, ...]
+    """Where states are explained; the pieces of a text stand in the explorer's data."""
+    states: str
+    """Whose states the pieces are; empty where they are the input's tokens."""
+    strongest: str
+    sums: str
+    quality: str
+    converged: bool
+    truncated: bool
+    """Something was not read that the words do not show."""
+    views: tuple[Attribution, ...]
+    """The attribution that is shown, then the same decision by other layers, poolings, methods and baselines."""
+    shown: tuple[int, ...]
+    """Places, among the words of each view, of `words` that carry a score."""
+    through: str = ""
+    """What the probe of each layer says of the text, where more than one explains it."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One text, what is true of it, what was said of it, and why."""
+
+    place: str
+    label: str
+    predicted: str
+    probability: str
+    correct: bool | None
+    certainty: float
+    entries: tuple[Entry, ...]
+    text: str = ""
+    """The text as it is, where no entry shows its words."""
+    agreement: str = ""
+    """How alike the two heads rank its tokens."""
+    delta: float = 0.0
+    """The largest |convergence delta|."""
+    depth: int | None = None
+    """Layer from which on the probes of the pooling explained say the same."""
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """The choices that the reader of a label column's texts has, and the scores behind them."""
+
+    data: str
+    """JSON without `<`: nothing in it can end the element that holds it."""
+    labels: tuple[str, ...]
+    """True classes, as the cards name them; empty where they are unknown."""
+    predicted: tuple[str, ...]
+    heads: tuple[str, ...]
+    """What decides; here and below empty where there is nothing to choose."""
+    poolings: tuple[str, ...]
+    methods: tuple[str, ...]
+    baselines: tuple[str, ...]
+    layered: bool
+    """Some decision is explained at several layers."""
+    settled: bool
+    """The layer from which on the probes agree is known."""
 
 
 @dataclass(frozen=True)

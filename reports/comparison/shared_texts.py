@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from probes.results.result import Attribution
+from reports.blocks import Card
 from reports.comparison.side_by_side import Together
-from reports.sections.explanations.cards import Card, cards, scale
+from reports.sections.explanations.cards import cards, scale
 from reports.text import wording
 from reports.text.wording import count, listing, name, plural
 

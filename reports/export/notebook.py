@@ -6,15 +6,12 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from probes.checks import unknown
 from probes.results.result import AnalysisResult
 from reports.blocks import Drawing
 
 HEIGHT = "80vh"
-_STYLE = Path(__file__).parents[1] / "templates" / "report.css"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,26 +63,3 @@ class Page:
             f'<iframe sandbox="allow-scripts allow-downloads" title="layerprobe" srcdoc="{html.escape(inside)}" '
             f'style="width:100%;height:{HEIGHT};border:1px solid #888;border-radius:6px"></iframe>'
         )
-
-
-def framed(drawing: Drawing) -> str:
-    """A drawing and its caption in the colours of the page by day."""
-    width = re.search(r"--width: (\d+)px", drawing.svg)
-    wide = f"width:100%;max-width:{width[1] if width else 440}px;height:auto;overflow:visible;display:block"
-    svg = drawing.svg.replace('style="--width:', f'style="{wide};--width:', 1)
-    ground = (
-        "background:var(--surface);color:var(--ink);padding:1rem;border-radius:6px;width:fit-content;max-width:100%"
-    )
-    letters = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',Arial,sans-serif"
-    said = "color:var(--muted);font-size:.875rem;max-width:36rem;margin:.5rem 0 0"
-    return (
-        f'<figure style="{_colours()};{ground};{letters};box-sizing:border-box;margin:0">{svg}'
-        f'<figcaption style="{said}">{html.escape(drawing.caption)}</figcaption></figure>'
-    )
-
-
-@cache
-def _colours() -> str:
-    """The page's own colours, as declarations of one element."""
-    (day,) = re.findall(r"^:root \{(.*?)\}", _STYLE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    return ";".join(re.findall(r"--[\w-]+: #[0-9a-f]+", day))

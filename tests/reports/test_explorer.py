@@ -10,7 +10,7 @@ import pytest
 
 from reports import render_report
 from reports.sections.explanations.cards import cards, scales
-from reports.sections.explanations.explorer import UNIT, Explorer
+from reports.sections.explanations.explorer import UNIT, explorer
 from tests.support.report_checks import CHOSEN, checked
 from tests.support.report_result import attribution, result
 
@@ -19,7 +19,7 @@ TEXTS = tuple(f"sentence number {i}" for i in range(30))
 
 def held(attributions, **options):
     drawn, sizes = cards(attributions, 1.0, random_pooler=False), scales(attributions)
-    made = Explorer.of(drawn, sizes, random_pooler=False, **options)
+    made = explorer(drawn, sizes, random_pooler=False, **options)
     return made, json.loads(made.data)
 
 

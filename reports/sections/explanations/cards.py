@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from probes.results.result import Attribution
+from reports.blocks import Card, Entry, Word
 from reports.lookup import View
 from reports.text import wording
 from reports.text.wording import clean, count, decimal, listing, name, percent, place, plural, pooling, signed
@@ -28,70 +29,6 @@ LONGEST_REST = 240
 """Characters shown of what the encoder did not read."""
 LONGEST_TEXT = 600
 """Characters of a text that no entry shows word by word."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word or piece as it is shown."""
-
-    text: str
-    gap: str
-    """What stands before it in the text."""
-    score: str
-    shade: str
-    """`p1` to `p8` for the explained class, `n1` to `n8` against it, empty near zero, `special` for a special token,
-    `cut` for what was not read."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A head's decision on a card's text for one class: as it is explained first, and from where else it was."""
-
-    head: str
-    output: str
-    """What is explained, where that is no class's logit: `logit of` or `probability of`."""
-    target: str
-    against: str
-    """Class whose output is subtracted; empty where there is none."""
-    words: tuple[Word, ...]
-    """Empty where states are explained: they are no words."""
-    pieces: tuple[Word, ...]
-    """Where states are explained; the pieces of a text stand in the explorer's data."""
-    states: str
-    """Whose states the pieces are; empty where they are the input's tokens."""
-    strongest: str
-    sums: str
-    quality: str
-    converged: bool
-    truncated: bool
-    """Something was not read that the words do not show."""
-    views: tuple[Attribution, ...]
-    """The attribution that is shown, then the same decision by other layers, poolings, methods and baselines."""
-    shown: tuple[int, ...]
-    """Places, among the words of each view, of `words` that carry a score."""
-    through: str = ""
-    """What the probe of each layer says of the text, where more than one explains it."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """One text, what is true of it, what was said of it, and why."""
-
-    place: str
-    label: str
-    predicted: str
-    probability: str
-    correct: bool | None
-    certainty: float
-    entries: tuple[Entry, ...]
-    text: str = ""
-    """The text as it is, where no entry shows its words."""
-    agreement: str = ""
-    """How alike the two heads rank its tokens."""
-    delta: float = 0.0
-    """The largest |convergence delta|."""
-    depth: int | None = None
-    """Layer from which on the probes of the pooling explained say the same."""
 
 
 @dataclass(frozen=True)

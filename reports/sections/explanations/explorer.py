@@ -8,63 +8,43 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from probes.attribution_checks.agreement import token_agreement
 from probes.results.result import Attribution
-from reports.sections.explanations.cards import LONGEST_WORD, Card, Entry, head
+from reports.blocks import Card, Entry, Explorer
+from reports.sections.explanations.cards import LONGEST_WORD, head
 from reports.text import wording
 from reports.text.wording import clean, name, percent
 
 UNIT = 10_000
 
 
-@dataclass(frozen=True)
-class Explorer:
-    """The choices that the reader of a label column's texts has, and the scores behind them."""
-
-    data: str
-    """JSON without `<`: nothing in it can end the element that holds it."""
-    labels: tuple[str, ...]
-    """True classes, as the cards name them; empty where they are unknown."""
-    predicted: tuple[str, ...]
-    heads: tuple[str, ...]
-    """What decides; here and below empty where there is nothing to choose."""
-    poolings: tuple[str, ...]
-    methods: tuple[str, ...]
-    baselines: tuple[str, ...]
-    layered: bool
-    """Some decision is explained at several layers."""
-    settled: bool
-    """The layer from which on the probes agree is known."""
-
-    @classmethod
-    def of(cls, cards: Sequence[Card], full: Mapping[str, float], *, random_pooler: bool) -> Explorer:
-        """Of the cards of one label column; `full` is each method's score of the fullest colour."""
-        entries = [entry for card in cards for entry in card.entries if entry.words]
-        names = _Names(random_pooler, full)
-        # One entry a text and head: the first is what is shown before anything is chosen.
-        texts = [[_entry(entry, names) for entry in card.entries if entry.words] for card in cards]
-        views = [dict(zip(FACETS, view, strict=True)) for view in names.views]
-        held = {"classes": names.classes.all, "views": views, "texts": texts}
-        # ASCII escapes carry what UTF-8 does not; `<` could begin the end of the element.
-        data = json.dumps(held, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-        layers = {len({a.layer for a in entry.views}) for entry in entries}
-        return cls(
-            data=data,
-            labels=tuple(dict.fromkeys(card.label for card in cards if card.label)),
-            predicted=tuple(dict.fromkeys(card.predicted for card in cards)),
-            heads=_choice(view["who"] for view in views),
-            poolings=_choice(view["pooling"] for view in views if view["pooling"]),
-            methods=_choice(view["method"] for view in views),
-            baselines=_choice(view["baseline"] for view in views if view["method"] == views[0]["method"]),
-            layered=max(layers, default=1) > 1,
-            settled=any(card.depth is not None for card in cards),
-        )
-
-
 FACETS = ("title", "who", "pooling", "method", "baseline", "layer", "unit", "full")
+
+
+def explorer(cards: Sequence[Card], full: Mapping[str, float], *, random_pooler: bool) -> Explorer:
+    """The explorer of one label column's cards; `full` is each method's score of the fullest colour."""
+    entries = [entry for card in cards for entry in card.entries if entry.words]
+    names = _Names(random_pooler, full)
+    # One entry a text and head: the first is what is shown before anything is chosen.
+    texts = [[_entry(entry, names) for entry in card.entries if entry.words] for card in cards]
+    views = [dict(zip(FACETS, view, strict=True)) for view in names.views]
+    held = {"classes": names.classes.all, "views": views, "texts": texts}
+    # ASCII escapes carry what UTF-8 does not; `<` could begin the end of the element.
+    data = json.dumps(held, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    layers = {len({a.layer for a in entry.views}) for entry in entries}
+    return Explorer(
+        data=data,
+        labels=tuple(dict.fromkeys(card.label for card in cards if card.label)),
+        predicted=tuple(dict.fromkeys(card.predicted for card in cards)),
+        heads=_choice(view["who"] for view in views),
+        poolings=_choice(view["pooling"] for view in views if view["pooling"]),
+        methods=_choice(view["method"] for view in views),
+        baselines=_choice(view["baseline"] for view in views if view["method"] == views[0]["method"]),
+        layered=max(layers, default=1) > 1,
+        settled=any(card.depth is not None for card in cards),
+    )
 
 
 class _Numbered:

@@ -8,7 +8,7 @@ from probes.results.result import Attribution
 from reports.blocks import Part, Section, Table, columns
 from reports.lookup import Mean, View, value
 from reports.sections.explanations.cards import Beside, by_text, cards, followed, head, heads, scales
-from reports.sections.explanations.explorer import Explorer
+from reports.sections.explanations.explorer import explorer
 from reports.text.wording import between, count, decimal, listing, name, percent, plural, sentence
 
 
@@ -43,7 +43,7 @@ def texts(view: View) -> Section | None:
                 (f"Explained: {who}. {_output(own)}",),
                 tables=tables,
                 cards=made,
-                explorer=Explorer.of(made, sizes, random_pooler=view.random_pooler),
+                explorer=explorer(made, sizes, random_pooler=view.random_pooler),
             )
         )
     units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")
