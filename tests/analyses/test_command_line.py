@@ -33,7 +33,13 @@ def program(code, *, cwd=ROOT):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heeds_interrupts,
     )
+
+
+def heeds_interrupts():
+    """A program started in the background of a script ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_every_name_of_the_version_agrees(capsys):

@@ -138,7 +138,7 @@ def by_joining(text, pieces):
 @example(text="你好世界", pair="good👍 film…")
 @example(text="good \n\n film \n", pair=" \t ")
 def test_words_are_slices_that_hold_their_tokens_and_share_nothing(kind, text, pair):
-    if not text.strip():
+    if all(character.isspace() or unicodedata.category(character)[0] == "C" for character in text):
         text += "a"  # a tokenizer without special tokens refuses a text without tokens
     sides, offsets, words, places, member = grouped(kind, [text], None if pair is None else [pair])
     for word, (side, first, last) in zip(words, places.tolist(), strict=True):
