@@ -92,14 +92,14 @@ def _report(name: str, settings: dict[str, Any], job: Job, sweep: Sweep) -> Anal
 
 def _gap_notes(job: Job) -> Iterator[str]:
     """Where validation and test accuracy of the best place differ by more than their sampling error."""
-    from probes.statistics.proportions import difference_of_shares
+    from probes.statistics.intervals import share_difference_interval
 
     splits, tasks = job.splits, job.sweep.tasks
     chooser, what = (splits.train, "training") if splits.validation is None else (splits.validation, "validation")
     for task, found in tasks.items():
         validation, test = (scores[found.best]["accuracy"] for scores in (found.validation, found.test))
         n, n_test = len(chooser), len(splits.test)
-        lower, upper = difference_of_shares(test, n_test, validation, n, comparisons=len(tasks))
+        lower, upper = share_difference_interval(test, n_test, validation, n, n_comparisons=len(tasks))
         if side_of_zero(lower, upper) != "cannot_tell":
             limits = f"{100 * lower:.1f} to {100 * upper:.1f} points"
             yield (

@@ -96,12 +96,19 @@ def check_same_length(**arrays: Sized | None) -> None:
         raise InputError("lengths differ: " + ", ".join(f"{name} has {n}" for name, n in lengths.items()))
 
 
-def side_of_zero(lower: float, upper: float) -> str:
-    """The side of zero on which a difference lies by its interval: `above`, `below` or `cannot_tell`.
+def is_above_zero(lower: float) -> bool:
+    """Return whether an interval with this lower end lies above zero by more than `SMALLEST_EFFECT`; nan does not."""
+    return bool(lower > SMALLEST_EFFECT)
 
-    An end within `SMALLEST_EFFECT` of 0 counts as 0, and so does one that is not known (nan).
+
+def side_of_zero(lower: float, upper: float) -> str:
+    """Return the side of zero on which an interval lies: `above`, `below`, or `cannot_tell` where it holds zero.
+
+    An end within `SMALLEST_EFFECT` of 0 counts as 0, and so does one that is undefined (nan).
     """
-    return "above" if lower > SMALLEST_EFFECT else "below" if upper < -SMALLEST_EFFECT else "cannot_tell"
+    if is_above_zero(lower):
+        return "above"
+    return "below" if is_above_zero(-upper) else "cannot_tell"
 
 
 def as_path(path: Any, *, name: str) -> Path:

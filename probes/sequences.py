@@ -12,6 +12,14 @@ from probes.checks import InputError, check_same_length, first_line, short_repr
 
 T = TypeVar("T")
 
+FloatArray = NDArray[np.floating[Any]]
+"""Array of any floating type."""
+IntegerArray = NDArray[np.integer[Any]]
+"""Array of any integer type, as of class ids."""
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
 TO_LIST = ("to_pylist", "tolist", "to_list")
 """Methods that arrays, tensors, Series, Indexes and Arrow columns have; a Series' own index plays no part in them."""
 

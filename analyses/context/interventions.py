@@ -151,7 +151,7 @@ def _information(found: TaskSweep, point: Point) -> dict[str, float]:
 
 def _lost(hits: NDArray[Any], bits: NDArray[Any], seed: int) -> dict[str, Any]:
     """Means over texts with 95 % intervals."""
-    from probes.statistics.bootstrap import mean_intervals
+    from probes.statistics.intervals import mean_intervals
 
     (lower, upper), (bits_lower, bits_upper) = mean_intervals(np.stack([hits, bits], axis=1).astype(float), seed=seed)
     accuracy = {"lost": float(hits.mean()), "lower": lower, "upper": upper}

@@ -10,7 +10,7 @@ import numpy as np
 
 from analyses.context.fine_tuned import PRETRAINED, UNTRAINED, Students
 from analyses.context.interventions import used_claims
-from probes.checks import SMALLEST_EFFECT, side_of_zero
+from probes.checks import is_above_zero, side_of_zero
 from probes.results.result import Claim
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _ablated(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
     """At which layers a head needs [CLS], or the text's own tokens."""
     for (head, what), rows in table.groupby(["head", "what"], sort=False):
         lost = rows.sort_values("layer").set_index("layer")
-        certain = lost.index[lost["lower"] > SMALLEST_EFFECT]
+        certain = lost.index[lost["lower"].map(is_above_zero)]
         numbers = {
             "head": str(head),
             "what": str(what),
@@ -197,10 +197,9 @@ def _claim(
 
 
 def _interval(values: Any, students: Students) -> tuple[float, float]:
-    from probes.statistics.bootstrap import mean_intervals
+    from probes.statistics.intervals import mean_interval
 
-    ((lower, upper),) = mean_intervals(np.asarray(values, dtype=float)[:, None], seed=students.job.output.seed)
-    return lower, upper
+    return mean_interval(values, seed=students.job.output.seed)
 
 
 ANSWERS: tuple[tuple[str, Callable[[Students, Any], Iterator[Claim]]], ...] = (

@@ -69,7 +69,7 @@ def _accuracy(students: Students) -> Rows:
     for i, (head, seed) in enumerate(students.said):
         for metric in ("accuracy", "macro_f1", "log_loss"):
             lower, upper = found.interval(metric, i)
-            value = float(found.measured[metric][i])
+            value = float(found.estimates[metric][i])
             about = {"head": head, "seed": seed, "metric": metric, "value": value}
             yield {**about, "lower": lower, "upper": upper, "n": len(labels)}
 
@@ -100,7 +100,7 @@ def _curves(students: Students) -> Rows:
 def _changed(students: Students) -> Rows:
     """What fine-tuning changed of each layer: its probe's accuracy, and where it places the texts."""
     from probes.probing.geometry import cka_interval, linear_cka
-    from probes.statistics.bootstrap import mean_intervals
+    from probes.statistics.intervals import mean_intervals
 
     before = students.sweeps[PRETRAINED].tasks[students.task]
     rng = np.random.default_rng(students.job.output.seed)
@@ -157,7 +157,7 @@ def _embedding_rows(students: Students) -> Rows:
 
 def _times(found: RowGradients, i: int, others: NDArray[np.int64]) -> dict[str, float]:
     """A row's norm as a multiple of the median row's, with its 95 % interval over texts; nothing where that is 0."""
-    from probes.statistics.bootstrap import jackknife
+    from probes.statistics.intervals import jackknife_interval
 
     middle = np.median(found.norms[others])
     if not middle > 0:
@@ -166,7 +166,7 @@ def _times(found: RowGradients, i: int, others: NDArray[np.int64]) -> dict[str, 
     without = [own[i] / np.median(own[others][own[others] > 0]) for own in found.without]
     ratio = float(found.norms[i] / middle)
     # Of logarithms: a ratio is skewed, and never below 0.
-    lower, upper = np.exp(jackknife(math.log(ratio), np.log(without)))
+    lower, upper = np.exp(jackknife_interval(math.log(ratio), np.log(without)))
     return {"times": ratio, "times_lower": float(lower), "times_upper": float(upper)}
 
 
@@ -270,7 +270,7 @@ def _erasure(students: Students) -> Rows:
 def _shares(about: Mapping[str, Any], found: Any, students: Students) -> Rows:
     """Rows of shares by layer and kind of token, with intervals over texts."""
     from probes.mechanism.token_shares import KINDS
-    from probes.statistics.bootstrap import mean_intervals
+    from probes.statistics.intervals import mean_intervals
 
     for layer, own in zip(found.layers, found.shares, strict=True):
         known = own[np.isfinite(own).all(axis=1)]

@@ -22,7 +22,7 @@ def metrics(job: Job) -> pd.DataFrame:
     """The sweep's tidy scores, with a row for each probe on an untrained encoder and on control labels."""
     import pandas as pd
 
-    from probes.statistics.bootstrap import share_intervals
+    from probes.statistics.intervals import share_intervals
 
     table = job.sweep.metrics
     frames = [table]
@@ -89,12 +89,12 @@ def claims(job: Job, made: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
 
 def _untrained_claim(job: Job, task: str, found: TaskSweep) -> Claim:
     """The best place against the untrained encoders' probes at the same place, on average over their seeds."""
-    from probes.statistics.bootstrap import mean_intervals
+    from probes.statistics.intervals import mean_interval
 
     same = [f for floors in job.untrained for f in floors if f.task == task and f.point == found.best]
     hits = np.stack([f.predictions.predicted == found.labels for f in same]).mean(axis=0)
     gap = (found.predictions[found.best].predicted == found.labels) - hits
-    ((lower, upper),) = mean_intervals(gap[:, None], seed=job.output.seed)
+    lower, upper = mean_interval(gap, seed=job.output.seed)
     numbers: dict[str, Any] = {"floor": "untrained", "accuracy": float(hits.mean()), "difference": float(gap.mean())}
     return Claim("floor", side_of_zero(lower, upper), task, numbers | {"seeds": len(same)}, (lower, upper))
 

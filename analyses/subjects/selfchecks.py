@@ -292,7 +292,7 @@ def _depth(explaining: Explaining, task: str) -> Rows:
 
 def _audit(explaining: Explaining, task: str) -> Rows:
     """Where each method ranks a word that is known to decide, on a copy of the texts."""
-    from probes.statistics.bootstrap import wilson
+    from probes.statistics.intervals import wilson_interval
 
     if not explaining.settings.audit or explaining.settings.head == "model":
         return
@@ -300,7 +300,7 @@ def _audit(explaining: Explaining, task: str) -> Rows:
     point, n = explaining.best(task), len(found.n_tokens)
     for method, k in itertools.product(found.ranks, RANKS):
         hits = found.hits(method, k)
-        lower, upper = wilson(hits, n)
+        lower, upper = wilson_interval(hits, n)
         about = {"task": task, "pooling": point.pooling, "layer": point.layer, "method": method, "k": k}
         about["valid"] = found.valid
         yield {**about, "hits": hits, "lower": lower, "upper": upper, "chance": found.chance(k), "n": n}

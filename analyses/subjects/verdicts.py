@@ -9,14 +9,17 @@ import numpy as np
 
 from analyses.context.explanations import Explaining
 from analyses.context.interventions import used_claims
-from probes.checks import SMALLEST_EFFECT, side_of_zero
+from probes.checks import is_above_zero, side_of_zero
 from probes.results.result import Attribution, Claim
+from probes.statistics.intervals import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ALIKE = 0.5
 """Rank correlation with the trained encoder's scores above which those of a random one are not another ranking."""
+CHANGE_BY_SIDE = {"above": "unchanged", "below": "changes", "cannot_tell": "cannot_tell"}
+"""Side of `MOST_ALIKE` on which a correlation lies -> outcome of a claim about random weights."""
 
 Tables = Mapping[str, "pd.DataFrame"]
 
@@ -85,7 +88,7 @@ def _baseline(explaining: Explaining) -> Iterator[Claim]:
 
 def _deciding(explaining: Explaining) -> Iterator[Claim]:
     """Whether the word that counts most is one that is known to decide."""
-    from probes.statistics.bootstrap import wilson
+    from probes.statistics.intervals import wilson_interval
 
     test = explaining.job.splits.test
     for case in explaining.cases:
@@ -100,9 +103,9 @@ def _deciding(explaining: Explaining) -> Iterator[Claim]:
                 hits.append(bool(known[np.argmax(np.where(content, a.word_scores, -np.inf))]))
                 chance.append(float(known.sum() / content.sum()))
         if hits:
-            lower, upper = wilson(float(np.mean(hits)), len(hits))
+            lower, upper = wilson_interval(float(np.mean(hits)), len(hits))
             numbers = {"hits": float(np.mean(hits)), "n": len(hits), "random": float(np.mean(chance))}
-            outcome = "above" if lower - numbers["random"] > SMALLEST_EFFECT else "cannot_tell"
+            outcome = "above" if is_above_zero(lower - numbers["random"]) else "cannot_tell"
             yield Claim("deciding", outcome, case.task, numbers, (lower, upper))
 
 
@@ -113,7 +116,7 @@ def _faithfulness(erased: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         is_own = rows["order"] == "attribution"
         names = ["comprehensiveness", "sufficiency"]
         own, chance = (part.groupby("text_id")[names].mean() for part in (rows[is_own], rows[~is_own]))
-        limits = _interval((own - chance)["comprehensiveness"], seed)
+        limits = mean_interval((own - chance)["comprehensiveness"], seed=seed)
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(own)}
         for name in names:
             numbers |= {name: float(own[name].mean()), f"random_{name}": float(chance[name].mean())}
@@ -130,13 +133,13 @@ def _baselines(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         lowest = {"lowest": str(by_other.idxmin()), "lowest_correlation": float(by_other.min())}
         found = {"correlation": float(per_text.mean()), "same_top": float(rows["same_top"].mean())}
         numbers = {"head": head, "method": method, "n_baselines": 1 + len(by_other), "n": len(per_text)}
-        yield Claim("baselines", "measured", str(task), numbers | found | lowest, _interval(per_text, seed))
+        yield Claim("baselines", "measured", str(task), numbers | found | lowest, mean_interval(per_text, seed=seed))
 
 
 def _rationales(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
     """Whether the tokens ranked first are those that somebody marked."""
     for (task, head, method), rows in found.groupby(["task", "head", "method"], sort=False):
-        limits = _interval(rows["auprc"] - rows["random_auprc"], seed)
+        limits = mean_interval(rows["auprc"] - rows["random_auprc"], seed=seed)
         names = [f"{order}{name}" for name in ("auprc", "f1", "iou") for order in ("", "random_")]
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(rows)}
         numbers |= {name: float(rows[name].mean()) for name in names}
@@ -149,8 +152,8 @@ def _randomised(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
     for (task, head, method), rows in last.groupby(["task", "head", "method"], sort=False):
         known = rows["absolute_correlation"].dropna()
         if len(known):
-            lower, upper = _interval(known, seed)
-            outcome = "changes" if upper < MOST_ALIKE else "unchanged" if lower > MOST_ALIKE else "cannot_tell"
+            lower, upper = mean_interval(known, seed=seed)
+            outcome = CHANGE_BY_SIDE[side_of_zero(lower - MOST_ALIKE, upper - MOST_ALIKE)]
             numbers = {"head": head, "method": method, "correlation": float(known.mean()), "n": len(known)}
             yield Claim("randomised", outcome, str(task), numbers, (lower, upper))
 
@@ -160,17 +163,9 @@ def _heads_agree(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
     for task, rows in alike.groupby("task", sort=False):
         known = rows["correlation"].dropna()
         if len(known):
-            limits = _interval(known, seed)
+            limits = mean_interval(known, seed=seed)
             numbers = {"correlation": float(known.mean()), "n": len(known)}
             yield Claim("heads_agree", side_of_zero(*limits), str(task), numbers, limits)
-
-
-def _interval(values: pd.Series[float], seed: int) -> tuple[float, float]:
-    """95 % interval of the mean over texts."""
-    from probes.statistics.bootstrap import mean_intervals
-
-    ((lower, upper),) = mean_intervals(values.to_numpy(dtype=float)[:, None], seed=seed)
-    return lower, upper
 
 
 def _overlap(word: np.ndarray[Any, Any], span: tuple[int, int]) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import SMALLEST_EFFECT, InputError
+from probes.checks import InputError, is_above_zero
 from probes.parallel import few_cores
 from probes.probing.selection import DEFAULT_CS, PROBES, ROUGH, Probe
 from probes.probing.sites import Sample
-from probes.statistics.bootstrap import mean_intervals
+from probes.statistics.intervals import mean_intervals
 
 GAINS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 """Of the best possible accuracy over always answering the most frequent class."""
@@ -118,8 +118,7 @@ def plant(
     lower = np.array([limits[0] for limits in mean_intervals(above, seed=seed)]).reshape(len(gains), repeats)
     found = above.mean(axis=0).reshape(len(gains), repeats)
     return [
-        Planted(gain, tuple(map(float, found[i])), tuple(map(bool, lower[i] > SMALLEST_EFFECT)))
-        for i, gain in enumerate(gains)
+        Planted(gain, tuple(map(float, found[i])), tuple(map(is_above_zero, lower[i]))) for i, gain in enumerate(gains)
     ]
 
 

@@ -14,7 +14,7 @@ from probes.controls.information import information
 from probes.controls.prediction_depth import Refitted, prediction_depth, refitting, reliability
 from probes.probing.sites import Point, Study
 from probes.probing.sweep_result import Sweep
-from probes.statistics.bootstrap import mean_intervals, wilson
+from probes.statistics.intervals import mean_intervals, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def sizes_table(sweep: Sweep) -> pd.DataFrame:
         (task, point.pooling, point.layer, size.examples, size.c, size.accuracy, *limits, size.log_loss)
         for (task, point), found in sweep.studies["information"].items()
         for size in found.sizes
-        for limits in [wilson(size.accuracy, len(sweep.tasks[task].labels))]
+        for limits in [wilson_interval(size.accuracy, len(sweep.tasks[task].labels))]
     ]
     return _frame(rows, "task pooling layer", "examples c accuracy lower upper log_loss")
 

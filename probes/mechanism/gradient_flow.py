@@ -26,7 +26,7 @@ from probes.mechanism.token_shares import KINDS, TokenShares, kinds_of
 from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.sequences import text_lists
-from probes.statistics.bootstrap import FOLDS
+from probes.statistics.intervals import N_FOLDS
 
 R = TypeVar("R")
 
@@ -136,11 +136,11 @@ def embedding_gradients(
     every = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
     ids, first, counts = np.unique(every, return_index=True, return_counts=True)
 
-    # A row of the table in each share of the texts: its place is row * FOLDS + share.
-    dealt = np.random.default_rng(0).permutation(len(labels)) % FOLDS
+    # A row of the table in each share of the texts: its place is row * N_FOLDS + share.
+    dealt = np.random.default_rng(0).permutation(len(labels)) % N_FOLDS
     places = np.unique(
         np.concatenate(
-            [np.searchsorted(ids, own) * FOLDS + share for own, share in zip(encoded.ids, dealt, strict=True)]
+            [np.searchsorted(ids, own) * N_FOLDS + share for own, share in zip(encoded.ids, dealt, strict=True)]
         )
         if len(labels)
         else np.empty(0, dtype=np.int64)
@@ -154,7 +154,7 @@ def embedding_gradients(
         real = batch.mask.bool()
         single = gradient[real].cpu()
         shares = torch.from_numpy(dealt[rows]).unsqueeze(1).expand(real.shape)[real.cpu()].numpy()
-        found = np.searchsorted(ids, batch.inputs["input_ids"][real].cpu().numpy()) * FOLDS + shares
+        found = np.searchsorted(ids, batch.inputs["input_ids"][real].cpu().numpy()) * N_FOLDS + shares
         some, which = np.unique(found, return_inverse=True)
         summed = torch.zeros(len(some), single.shape[1]).index_add_(0, torch.from_numpy(which), single)
         return (
@@ -168,12 +168,12 @@ def embedding_gradients(
     for place, summed, sizes in _over_batches(head, encoded, measure, "embedding gradients", progress=progress):
         parts = parts if len(parts) else torch.zeros(len(places), summed.shape[1])
         parts.index_add_(0, torch.from_numpy(place), summed)
-        np.add.at(sum_of_norms, places[place] // FOLDS, sizes)
-    whose = places // FOLDS
+        np.add.at(sum_of_norms, places[place] // N_FOLDS, sizes)
+    whose = places // N_FOLDS
     total = torch.zeros(len(ids), parts.shape[1]).index_add_(0, torch.from_numpy(whose), parts)
-    without = np.tile(_norm(total), (FOLDS, 1))
-    for share in range(FOLDS):
-        own = np.flatnonzero(places % FOLDS == share)
+    without = np.tile(_norm(total), (N_FOLDS, 1))
+    for share in range(N_FOLDS):
+        own = np.flatnonzero(places % N_FOLDS == share)
         without[share, whose[own]] = _norm(total[torch.from_numpy(whose[own])] - parts[torch.from_numpy(own)])
     kinds = kinds_of(head.encoder, encoded)
     return RowGradients(

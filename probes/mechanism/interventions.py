@@ -26,7 +26,7 @@ from probes.mechanism.leace import Erasure, Erasures, erased
 from probes.precision import on_float64_device
 from probes.probing.sites import Point
 from probes.sequences import text_lists
-from probes.statistics.bootstrap import mean_intervals
+from probes.statistics.intervals import mean_intervals
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,8 @@ from probes.parallel import abreast, side_by_side
 from probes.probing.logistic import moments
 from probes.probing.sites import LayerFeatures
 from probes.sequences import finite_features
-from probes.statistics.bootstrap import CHUNK, FOLDS, RESAMPLES, jackknife, percentile
+from probes.statistics.intervals import N_FOLDS, jackknife_interval, percentile_interval
+from probes.statistics.resampling import N_RESAMPLES, resampling_counts
 
 BAND = 2**24
 """Float32 entries of similarities between texts that CKA holds at a time."""
@@ -143,14 +144,14 @@ def cka_interval(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], *, 
         Within [0, 1]; nan with fewer than two texts a share, or where a side is constant.
     """
     measured = linear_cka(x, y)
-    if len(x) < 2 * FOLDS or np.isnan(measured):
+    if len(x) < 2 * N_FOLDS or np.isnan(measured):
         return float("nan"), float("nan")
     sides = _centred(x), _centred(y)
-    dealt = np.random.default_rng(seed).permutation(len(x)) % FOLDS
+    dealt = np.random.default_rng(seed).permutation(len(x)) % N_FOLDS
     pairs = [(0, 1), (0, 0), (1, 1)]
     whole = [sides[i].T @ sides[j] for i, j in pairs]
     without = []
-    for share in range(FOLDS):
+    for share in range(N_FOLDS):
         out = [side[dealt == share] for side in sides]
         # Centred on all texts: the rest sums to minus what is left out.
         rest, n = [-own.sum(axis=0) for own in out], len(x) - len(out[0])
@@ -159,7 +160,7 @@ def cka_interval(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], *, 
             for (i, j), total in zip(pairs, whole, strict=True)
         ]
         without.append(norms[0] ** 2 / (norms[1] * norms[2]))
-    lower, upper = jackknife(measured, np.array(without))
+    lower, upper = jackknife_interval(measured, np.array(without))
     return max(0.0, lower), min(1.0, upper)
 
 
@@ -321,19 +322,14 @@ def _interval(truth: NDArray[np.float64], lost: NDArray[np.float64], rng: np.ran
     n, hidden = truth.shape
     centred = truth - truth.mean(axis=0)
     sums = np.concatenate([lost, np.square(centred), centred], axis=1)
-    values = np.empty(RESAMPLES)
-    width = max(1, CHUNK // (n + 3 * hidden))
-    for start in range(0, RESAMPLES, width):
-        window = slice(start, min(start + width, RESAMPLES))
-        size = window.stop - start
-        drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
-        left, square, plain = np.split(counts @ sums, 3, axis=1)
+    values = np.empty(N_RESAMPLES)
+    for chunk, counts in resampling_counts(n, rng, width=n + 3 * hidden):
+        left, square, plain = np.split(counts.astype(np.float64) @ sums, 3, axis=1)
         total = square - np.square(plain) / n
         # Of few texts one may be drawn n times, and then nothing varies.
         share = np.divide(left, total, out=np.full_like(left, np.nan), where=total > 0)
-        values[window] = 1 - share.mean(axis=1)
-    return percentile(values)
+        values[chunk] = 1 - share.mean(axis=1)
+    return percentile_interval(values)
 
 
 def _average(values: NDArray[np.float64]) -> float:

@@ -182,7 +182,7 @@ def sweep_probes(
             said["model_head"] = said_by_heads[task]
         resampled = bootstrap(test.labels[task], list(said.values()), seed=seed)
         values = {
-            key: {name: float(each[i]) for name, each in resampled.measured.items()} for i, key in enumerate(said)
+            key: {name: float(each[i]) for name, each in resampled.estimates.items()} for i, key in enumerate(said)
         }
         eligible = [point for point in places if point.pooling not in ineligible]
         done[task] = TaskSweep(

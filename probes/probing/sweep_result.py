@@ -13,7 +13,8 @@ from probes.checks import check_kind, side_of_zero
 from probes.probing.logistic import FittedProbe
 from probes.probing.selection import Selection
 from probes.probing.sites import Point
-from probes.statistics.bootstrap import Bootstrap, Predictions, class_intervals, detectable, simultaneous
+from probes.statistics.bootstrap import Bootstrap, Predictions
+from probes.statistics.intervals import class_intervals, minimum_detectable_difference, simultaneous_intervals
 from probes.statistics.metrics import confusion, per_class
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class TaskSweep:
     def differences(self) -> Iterator[tuple[Point, float, float, float]]:
         """Each point's test accuracy minus the winner's, with simultaneous 95 % limits."""
         measured, resampled = self._gaps
-        limits = simultaneous(measured, resampled, n=len(self.labels))
+        limits = simultaneous_intervals(measured, resampled, n=len(self.labels))
         for point, value, lower, upper in zip(self.selections, measured, *limits, strict=True):
             yield point, float(value), float(lower), float(upper)
 
@@ -59,7 +60,7 @@ class TaskSweep:
     def detectable(self) -> tuple[float, float]:
         """How far from the winner's test accuracy a point must lie for these limits to tell: the least, the median."""
         reference = list(self.selections).index(self.best)
-        return detectable(*self._gaps, n=len(self.labels), reference=reference)
+        return minimum_detectable_difference(*self._gaps, n=len(self.labels), reference=reference)
 
     @property
     def _gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

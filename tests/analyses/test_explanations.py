@@ -17,7 +17,7 @@ from probes.attribution_checks.agreement import same_top, token_agreement
 from probes.attribution_checks.faithfulness import curves
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ProbeHead
-from probes.statistics.bootstrap import wilson
+from probes.statistics.intervals import wilson_interval
 from tests.analyses.test_run import call, files, place  # noqa: F401 - a fixture
 
 EVERYTHING = (
@@ -305,7 +305,7 @@ def test_words_known_to_decide_are_found_far_above_chance_on_the_real_encoder(pa
         known = [any(first < e and s < last for s, e in spans) for _, first, last in a.word_offsets[own].tolist()]
         hits.append(known[int(np.argmax(a.word_scores[own]))])
         chance.append(np.mean(known))
-    lower, _ = wilson(float(np.mean(hits)), len(hits))
+    lower, _ = wilson_interval(float(np.mean(hits)), len(hits))
     print(
         f"layer {layer}: a deciding word counts most in {np.mean(hits):.2f} of {len(hits)} sentences, "
         f"by chance {np.mean(chance):.2f}"

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.token_shares import KINDS, TokenShares
-from probes.statistics.bootstrap import FOLDS
+from probes.statistics.intervals import N_FOLDS
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad", "good , good"]
@@ -260,7 +260,7 @@ def test_what_is_left_without_a_share_of_the_texts_is_the_gradient_of_the_others
     head = ModelHead(bert_classifier)
     texts, labels = [f"{TEXTS[i % 4]} {chr(97 + i % 9)}" for i in range(45)], np.arange(45) % 2
     whole = embedding_gradients(head, texts, labels=labels)
-    dealt = np.random.default_rng(0).permutation(45) % FOLDS
+    dealt = np.random.default_rng(0).permutation(45) % N_FOLDS
     for share in (0, 7):
         kept = np.flatnonzero(dealt != share)
         some = embedding_gradients(head, [texts[i] for i in kept], labels=labels[kept])

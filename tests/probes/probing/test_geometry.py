@@ -16,7 +16,7 @@ from probes import InputError
 from probes.features.extraction import pool_texts
 from probes.probing import geometry
 from probes.probing.geometry import anisotropy, cka_interval, cka_matrix, linear_cka, predictability, spread
-from probes.statistics.bootstrap import FOLDS, jackknife
+from probes.statistics.intervals import N_FOLDS, jackknife_interval
 
 SHAPES = [(2, 3), (5, 40), (40, 40), (41, 40), (300, 8)]
 """Fewer texts than hidden units, as many, more."""
@@ -186,9 +186,9 @@ def test_cka_of_unrelated_clouds_falls_with_the_number_of_texts():
 def test_the_interval_of_cka_is_a_jackknife_over_texts_left_out_one_by_one(examples, hidden):
     x = cloud(examples, hidden, shift=3)
     y = x + 2 * cloud(examples, hidden, seed=1)
-    dealt = np.random.default_rng(4).permutation(examples) % FOLDS
-    without = np.array([linear_cka(x[dealt != share], y[dealt != share]) for share in range(FOLDS)])
-    lower, upper = jackknife(linear_cka(x, y), without)
+    dealt = np.random.default_rng(4).permutation(examples) % N_FOLDS
+    without = np.array([linear_cka(x[dealt != share], y[dealt != share]) for share in range(N_FOLDS)])
+    lower, upper = jackknife_interval(linear_cka(x, y), without)
     assert cka_interval(x, y, seed=4) == pytest.approx((max(0, lower), min(1, upper)), abs=1e-10)
 
 

@@ -23,14 +23,14 @@ def test_intervals_hold_the_score_of_the_population(n_classes):
     log_prob = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
     truth = {name: metric(labels, log_prob) for name, metric in METRICS.items()}
     assert 0.7 < truth["accuracy"] < 0.9
-    held = dict.fromkeys(METRICS, 0)
+    covered = dict.fromkeys(METRICS, 0)
     for simulation in range(SIMULATIONS):
         rows = np.random.default_rng((1, simulation)).integers(len(labels), size=EXAMPLES)
-        found = bootstrap(labels[rows], [Predictions.of(log_prob[rows])], resamples=1000, seed=simulation)
+        resampled = bootstrap(labels[rows], [Predictions.of(log_prob[rows])], resamples=1000, seed=simulation)
         for name, value in truth.items():
-            lower, upper = found.interval(name, 0)
-            held[name] += lower <= value <= upper
-    coverage = {name: count / SIMULATIONS for name, count in held.items()}
+            lower, upper = resampled.interval(name, 0)
+            covered[name] += lower <= value <= upper
+    coverage = {name: count / SIMULATIONS for name, count in covered.items()}
     print(f"{n_classes} classes, {EXAMPLES} examples, coverage of 95 % intervals:", coverage)
     # Three standard deviations of a share of .95 of 2,000 simulations are .0146.
     reach = 3 * np.sqrt(0.95 * 0.05 / SIMULATIONS)

@@ -38,23 +38,23 @@ def test_scores_are_those_of_scikit_learn(labels, log_prob):
         "auroc": np.mean(curves),
         "log_loss": sk.log_loss(labels, probabilities, labels=classes),
     }
-    found = {name: METRICS[name](labels, log_prob) for name in expected}
-    assert found == pytest.approx(expected, rel=1e-9)
+    values = {name: METRICS[name](labels, log_prob) for name in expected}
+    assert values == pytest.approx(expected, rel=1e-9)
     if set(predicted) <= set(labels):
-        assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(labels, predicted))
+        assert values["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(labels, predicted))
     if len(np.unique(labels)) == len(classes):
         scores = probabilities[:, 1] if len(classes) == 2 else probabilities
         options = {} if len(classes) == 2 else {"multi_class": "ovr"}
-        assert sk.roc_auc_score(labels, scores, **options) == pytest.approx(found["auroc"])
+        assert sk.roc_auc_score(labels, scores, **options) == pytest.approx(values["auroc"])
 
 
-def test_some_cases_have_ties_and_predict_a_class_that_none_is_labelled():
+def test_the_cases_include_ties_and_a_class_that_is_predicted_only():
     assert any(len(np.unique(log_prob[:, 0])) < len(labels) / 2 for labels, log_prob in CASES)
     assert any(set(log_prob.argmax(axis=1)) - set(labels) for labels, log_prob in CASES)
 
 
 @pytest.mark.parametrize(("labels", "log_prob"), CASES)
-def test_auroc_is_the_share_of_pairs_in_order(labels, log_prob):
+def test_auroc_is_the_share_of_correctly_ranked_pairs(labels, log_prob):
     scores = log_prob[:, [1, 0]] - log_prob if log_prob.shape[1] == 2 else -log_prob
     shares = []
     for c in np.unique(labels):
@@ -64,7 +64,7 @@ def test_auroc_is_the_share_of_pairs_in_order(labels, log_prob):
     assert METRICS["auroc"](labels, log_prob) == pytest.approx(np.mean(shares))
 
 
-def test_auroc_tells_apart_what_rounds_to_a_probability_of_one():
+def test_auroc_distinguishes_probabilities_that_round_to_one():
     logits = np.array([40.0, 41.0, 42.0, 43.0])
     log_prob = log_softmax(np.stack([np.zeros(4), logits], axis=1))
     labels = np.array([0, 1, 0, 1])
@@ -78,9 +78,9 @@ def test_auroc_tells_apart_what_rounds_to_a_probability_of_one():
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_one_class_alone_has_scores_but_no_auroc(n_classes):
     labels, log_prob = np.zeros(4, dtype=int), np.log(np.full((4, n_classes), 1 / n_classes))
-    found = {name: metric(labels, log_prob) for name, metric in METRICS.items()}
-    assert np.isnan(found.pop("auroc"))
-    assert found == pytest.approx(
+    values = {name: metric(labels, log_prob) for name, metric in METRICS.items()}
+    assert np.isnan(values.pop("auroc"))
+    assert values == pytest.approx(
         {
             "accuracy": 1,
             "balanced_accuracy": 1,
@@ -92,25 +92,25 @@ def test_one_class_alone_has_scores_but_no_auroc(n_classes):
     )
 
 
-def test_always_the_same_answer_scores_what_chance_does():
+def test_a_constant_prediction_scores_at_chance():
     labels = np.array([0, 0, 0, 1, 2])
     log_prob = np.tile(np.log([0.6, 0.2, 0.2]), (5, 1))
-    found = {name: metric(labels, log_prob) for name, metric in METRICS.items()}
-    assert found["balanced_accuracy"] == pytest.approx(1 / 3)
-    assert (found["accuracy"], found["mcc"], found["auroc"]) == (0.6, 0, 0.5)
-    assert found["ece"] == pytest.approx(0)
+    values = {name: metric(labels, log_prob) for name, metric in METRICS.items()}
+    assert values["balanced_accuracy"] == pytest.approx(1 / 3)
+    assert (values["accuracy"], values["mcc"], values["auroc"]) == (0.6, 0, 0.5)
+    assert values["ece"] == pytest.approx(0)
 
 
 def test_scores_of_known_predictions():
     labels = np.array([0, 0, 1, 2])
     log_prob = np.log(np.array([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.2, 0.7, 0.1], [0.7, 0.2, 0.1]]))
-    found = {name: metric(labels, log_prob) for name, metric in METRICS.items()}
-    assert found["accuracy"] == 0.5
-    assert found["balanced_accuracy"] == pytest.approx((0.5 + 1 + 0) / 3)
-    assert found["macro_f1"] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
-    assert found["mcc"] == pytest.approx((2 * 4 - 6) / np.sqrt((16 - 8) * (16 - 6)))
-    assert found["log_loss"] == pytest.approx(-np.log([0.7, 0.2, 0.7, 0.1]).mean())
-    assert found["ece"] == pytest.approx(0.2)
+    values = {name: metric(labels, log_prob) for name, metric in METRICS.items()}
+    assert values["accuracy"] == 0.5
+    assert values["balanced_accuracy"] == pytest.approx((0.5 + 1 + 0) / 3)
+    assert values["macro_f1"] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    assert values["mcc"] == pytest.approx((2 * 4 - 6) / np.sqrt((16 - 8) * (16 - 6)))
+    assert values["log_loss"] == pytest.approx(-np.log([0.7, 0.2, 0.7, 0.1]).mean())
+    assert values["ece"] == pytest.approx(0.2)
     np.testing.assert_allclose(class_auroc(labels, log_prob), [0.5, 2.5 / 3, 0.5])
 
 
@@ -142,22 +142,22 @@ def test_the_order_of_examples_and_the_names_of_classes_do_not_matter(name):
 @pytest.mark.parametrize(("labels", "log_prob"), CASES)
 def test_scores_of_each_class_are_those_of_scikit_learn(labels, log_prob):
     predicted, classes = log_prob.argmax(axis=1), np.arange(log_prob.shape[1])
-    found = per_class(labels, log_prob)
+    values = per_class(labels, log_prob)
     expected = sk.precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
-    for name, values in zip(("precision", "recall", "f1", "count"), expected, strict=True):
-        np.testing.assert_array_equal(found[name], values)
-    assert found["count"].sum() == len(labels)
-    np.testing.assert_array_equal(np.isnan(found["auroc"]), found["count"] == 0)
-    assert np.nanmean(found["auroc"]) == METRICS["auroc"](labels, log_prob)
+    for name, expected_values in zip(("precision", "recall", "f1", "count"), expected, strict=True):
+        np.testing.assert_array_equal(values[name], expected_values)
+    assert values["count"].sum() == len(labels)
+    np.testing.assert_array_equal(np.isnan(values["auroc"]), values["count"] == 0)
+    assert np.nanmean(values["auroc"]) == METRICS["auroc"](labels, log_prob)
 
 
 def test_scores_and_confusion_of_an_absent_class():
     labels, predicted = np.array([0, 0, 1]), np.array([0, 1, 1])
-    found = per_class(labels, np.log([[0.6, 0.3, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1]]))
-    np.testing.assert_allclose(found["precision"], [1, 0.5, 0])
-    np.testing.assert_allclose(found["recall"], [0.5, 1, 0])
-    np.testing.assert_array_equal(found["count"], [2, 1, 0])
-    np.testing.assert_array_equal(found["auroc"], [1, 1, np.nan])
+    values = per_class(labels, np.log([[0.6, 0.3, 0.1], [0.3, 0.6, 0.1], [0.1, 0.8, 0.1]]))
+    np.testing.assert_allclose(values["precision"], [1, 0.5, 0])
+    np.testing.assert_allclose(values["recall"], [0.5, 1, 0])
+    np.testing.assert_array_equal(values["count"], [2, 1, 0])
+    np.testing.assert_array_equal(values["auroc"], [1, 1, np.nan])
     pairs = [tuple(row) for row in np.stack(confusion(labels, predicted), axis=1).tolist()]
     assert pairs == [(0, 0, 1), (0, 1, 1), (1, 1, 1)]  # label, prediction, count
 
@@ -169,11 +169,11 @@ def test_average_precision_is_the_mean_precision_at_positive_examples(levels, n_
     scores, positive = rng.integers(levels, size=20), rng.permutation(20) < n_positive
     assert (len(set(scores.tolist())) < 20) == (levels == 3)
     precision = [positive[scores >= score].mean() for score in scores[positive]]
-    found = average_precision(scores, positive)
-    assert found == pytest.approx(np.mean(precision))
-    assert found == sk.average_precision_score(positive, scores)
+    precision_area = average_precision(scores, positive)
+    assert precision_area == pytest.approx(np.mean(precision))
+    assert precision_area == sk.average_precision_score(positive, scores)
     order = rng.permutation(20)
-    assert average_precision(np.exp(scores[order] / 1000), positive[order]) == pytest.approx(found)
+    assert average_precision(np.exp(scores[order] / 1000), positive[order]) == pytest.approx(precision_area)
 
 
 def test_average_precision_of_known_scores():
@@ -219,7 +219,7 @@ def test_a_metric_takes_lists_and_tensors_of_numbers(metric):
         ([0.5, 1], np.zeros((2, 2)), "labels must be one axis of integers"),
     ],
 )
-def test_what_cannot_be_scored_is_refused_in_one_line(metric, labels, log_prob, message):
+def test_inputs_without_a_score_are_refused_in_one_line(metric, labels, log_prob, message):
     with pytest.raises(InputError, match=message) as raised:
         metric(labels, log_prob)
     assert "\n" not in str(raised.value)

@@ -1,0 +1,284 @@
+"""Confidence intervals of means, shares and differences over test examples."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from probes.checks import InputError
+from probes.sequences import BoolArray, Float64Array, FloatArray, IntegerArray
+from probes.statistics.resampling import N_RESAMPLES, resampling_counts
+
+Interval = tuple[float, float]
+"""Lower and upper end."""
+
+LEVEL = 0.95
+NORMAL_QUANTILE = 1.959963984540054
+"""Quantile of the normal distribution that leaves 2.5 % above it."""
+N_FOLDS = 20
+"""Folds of the examples that a jackknife leaves out in turn."""
+T_QUANTILE = 2.093
+"""97.5 % quantile of Student's t with N_FOLDS - 1 degrees of freedom."""
+
+
+# Bootstrap intervals
+
+
+def percentile_interval(values: FloatArray) -> Interval:
+    """Compute the range of the middle 95 % of resampled values.
+
+    Args:
+        values: (resamples,) values of one statistic; nan where a resampling leaves it undefined.
+
+    Returns:
+        The 2.5 % and 97.5 % quantiles of the defined values; nan where there are none.
+
+    Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return math.nan, math.nan
+    lower, upper = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(lower), float(upper)
+
+
+def reflected_interval(values: FloatArray, estimate: float) -> Interval:
+    """Compute the interval of a score that samples overestimate: the percentiles, reflected about the estimate.
+
+    A calibration error lies above its true value by chance alone. A resampling adds the same chance again, so that all
+    percentiles can lie above the true value and above the estimate. Reflection subtracts that bias; the interval is
+    widened where it would miss the estimate. Close to a true value of 0 it covers less often than 95 % of the time.
+
+    Args:
+        values: (resamples,) values under resampling.
+        estimate: Value on the examples themselves.
+
+    Source: Davison & Hinkley (1997), Bootstrap Methods and their Application, section 5.2 (basic intervals).
+    """
+    lower, upper = percentile_interval(values)
+    reflected_lower = 2 * estimate - upper
+    reflected_upper = 2 * estimate - lower
+    return min(estimate, reflected_lower), max(estimate, reflected_upper)
+
+
+def mean_intervals(values: FloatArray, *, seed: int = 0) -> list[Interval]:
+    """Compute bootstrap intervals of several means, paired over the examples.
+
+    Args:
+        values: (examples, columns) values, of which each column has a mean.
+        seed: Seed of the resampling.
+
+    Returns:
+        The 95 % percentile interval of each column's mean.
+
+    Raises:
+        InputError: There are no examples.
+    """
+    n, n_columns = values.shape
+    if n == 0:
+        raise InputError("a bootstrap needs at least one example")
+    rng = np.random.default_rng(seed)
+    means = np.empty((N_RESAMPLES, n_columns))
+    for chunk, counts in resampling_counts(n, rng, width=n):
+        means[chunk] = counts @ values / n
+    return [percentile_interval(column) for column in means.T]
+
+
+def mean_interval(values: FloatArray, *, seed: int = 0) -> Interval:
+    """Compute the 95 % bootstrap interval of the mean of (examples,) values; see `mean_intervals`."""
+    column = np.asarray(values, dtype=float)[:, None]
+    return mean_intervals(column, seed=seed)[0]
+
+
+def share_intervals(hits: BoolArray, *, seed: int = 0) -> list[Interval]:
+    """Compute intervals of several shares, paired over the examples.
+
+    Where a share is 0 or 1 no resampling differs from it, and Wilson's interval takes the place of the percentiles.
+
+    Args:
+        hits: (examples, columns) whether an example counts.
+        seed: Seed of the resampling.
+    """
+    intervals = mean_intervals(hits.astype(float), seed=seed)
+    for column, share in enumerate(hits.mean(axis=0)):
+        if share in (0, 1):
+            intervals[column] = wilson_interval(float(share), len(hits))
+    return intervals
+
+
+# Intervals in closed form
+
+
+def wilson_interval(share: float, n: int, *, z: float = NORMAL_QUANTILE) -> Interval:
+    """Compute Wilson's interval of a share of n examples.
+
+    Args:
+        share: Observed share, from 0 to 1.
+        n: Number of examples.
+        z: Normal quantile of the confidence level, 95 % by default.
+
+    Source: Wilson (1927), Journal of the American Statistical Association 22.
+    """
+    shrinkage = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / shrinkage
+    half_width = z / shrinkage * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At an end of the scale the interval ends exactly there, which rounding would miss.
+    lower = 0.0 if share == 0 else max(0.0, centre - half_width)
+    upper = 1.0 if share == 1 else min(1.0, centre + half_width)
+    return lower, upper
+
+
+def share_difference_interval(
+    share: float,
+    n: int,
+    reference_share: float,
+    reference_n: int,
+    *,
+    n_comparisons: int = 1,
+) -> Interval:
+    """Compute the interval of a share minus a reference share, of two independent samples.
+
+    Args:
+        share: Observed share of the sample.
+        n: Number of its examples.
+        reference_share: Observed share of the reference sample.
+        reference_n: Number of its examples.
+        n_comparisons: Number of intervals that shall hold together with 95 % confidence (Bonferroni).
+
+    Source: Newcombe (1998), Statistics in Medicine 17, method 10.
+    """
+    tail = (1 - LEVEL) / 2 / n_comparisons
+    z = NormalDist().inv_cdf(1 - tail)
+    lower, upper = wilson_interval(share, n, z=z)
+    reference_lower, reference_upper = wilson_interval(reference_share, reference_n, z=z)
+    difference = share - reference_share
+    below = math.hypot(share - lower, reference_upper - reference_share)
+    above = math.hypot(upper - share, reference_share - reference_lower)
+    return difference - below, difference + above
+
+
+def class_intervals(labels: IntegerArray, predictions: IntegerArray, n_classes: int) -> dict[str, list[Interval]]:
+    """Compute Wilson's intervals of the precision, recall and F1 of every class.
+
+    Precision is a share of the examples predicted as the class, recall of those labelled with it. F1 is 2 J / (1 + J)
+    where J (the Jaccard index) is the correct examples' share of those predicted or labelled.
+
+    Args:
+        labels: (examples,) class ids.
+        predictions: (examples,) predicted class ids.
+        n_classes: Number of classes.
+
+    Returns:
+        Score -> 95 % interval of each class; nan where the share is of no examples.
+    """
+    correct = np.bincount(labels[labels == predictions], minlength=n_classes)
+    n_predicted = np.bincount(predictions, minlength=n_classes)
+    n_labelled = np.bincount(labels, minlength=n_classes)
+    jaccard = _wilson_intervals(correct, n_labelled + n_predicted - correct)
+    return {
+        "precision": _wilson_intervals(correct, n_predicted),
+        "recall": _wilson_intervals(correct, n_labelled),
+        "f1": [(2 * lower / (1 + lower), 2 * upper / (1 + upper)) for lower, upper in jaccard],
+    }
+
+
+def _wilson_intervals(successes: IntegerArray, trials: IntegerArray) -> list[Interval]:
+    """Compute an interval for each pair of counts; nan where there are no trials."""
+    intervals = []
+    for n_successes, n in zip(successes, trials, strict=True):
+        interval = wilson_interval(n_successes / n, int(n)) if n else (math.nan, math.nan)
+        intervals.append(interval)
+    return intervals
+
+
+def jackknife_interval(estimate: float, leave_out_estimates: FloatArray) -> Interval:
+    """Compute the interval of a smooth statistic of all examples together, which has no value for a single one.
+
+    Args:
+        estimate: Statistic of all examples.
+        leave_out_estimates: (N_FOLDS,) statistic of all examples but one fold, for each of the equal random folds.
+
+    Raises:
+        InputError: The number of folds is another.
+
+    Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 11 (delete-a-group jackknife).
+    """
+    if len(leave_out_estimates) != N_FOLDS:
+        raise InputError(f"a jackknife takes {N_FOLDS} values, found {len(leave_out_estimates)}")
+    standard_error = float(np.sqrt((N_FOLDS - 1) * np.var(leave_out_estimates)))
+    half_width = T_QUANTILE * standard_error
+    return estimate - half_width, estimate + half_width
+
+
+# Intervals of several differences at once
+
+
+def simultaneous_intervals(
+    differences: FloatArray,
+    resampled_differences: FloatArray,
+    *,
+    n: int,
+) -> tuple[Float64Array, Float64Array]:
+    """Compute intervals that hold for all differences at once with 95 % confidence (max-T).
+
+    Args:
+        differences: (sites,) differences in accuracy from the reference.
+        resampled_differences: (resamples, sites) the same under resampling.
+        n: Number of examples.
+
+    Returns:
+        (sites,) lower ends and (sites,) upper ends.
+
+    Source: Westfall & Young (1993), Resampling-Based Multiple Testing.
+    """
+    # The largest studentised deviation of each resampling decides how far all intervals reach.
+    spread = resampled_differences.std(axis=0)
+    deviations = np.abs(resampled_differences - differences)
+    studentised = np.divide(deviations, spread, out=np.zeros_like(deviations), where=spread > 0)
+    critical_value = np.quantile(studentised.max(axis=1, initial=0.0), LEVEL)
+    half_width = critical_value * spread
+    lower = differences - half_width
+    upper = differences + half_width
+    # A difference on every example never varies under resampling; it has a closed form.
+    is_total = (np.abs(differences) == 1) & (spread == 0)
+    for site in np.flatnonzero(is_total):
+        lower[site], upper[site] = _total_difference_interval(float(differences[site]), n)
+    return lower, upper
+
+
+def _total_difference_interval(difference: float, n: int) -> Interval:
+    """Compute the 95 % interval of a difference of accuracies that is 1, or -1, on all n examples."""
+    unseen_share = wilson_interval(1.0, n)[0]
+    nearest = 2 * unseen_share - 1  # every unseen example might differ in the other direction
+    return (nearest, 1.0) if difference > 0 else (-1.0, -nearest)
+
+
+def minimum_detectable_difference(
+    differences: FloatArray,
+    resampled_differences: FloatArray,
+    *,
+    n: int,
+    reference: int,
+) -> Interval:
+    """Compute how large a difference must be for the simultaneous intervals to exclude 0: their half width.
+
+    Half widths are smaller at sites whose predictions agree more with the reference's. Sites that always agree with it
+    have none.
+
+    Args:
+        differences: (sites,) differences in accuracy from the reference.
+        resampled_differences: (resamples, sites) the same under resampling.
+        n: Number of examples.
+        reference: Index of the reference among the sites.
+
+    Returns:
+        The smallest and the median half width of the sites besides the reference; nan where there are none.
+    """
+    lower, upper = simultaneous_intervals(differences, resampled_differences, n=n)
+    half_widths = np.delete((upper - lower) / 2, reference)
+    half_widths = half_widths[half_widths > 0]
+    if not len(half_widths):
+        return math.nan, math.nan
+    return float(half_widths.min()), float(np.median(half_widths))

@@ -1,0 +1,138 @@
+"""Intervals: against resampling, scipy and published figures."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from probes import InputError
+from probes.statistics.intervals import (
+    N_FOLDS,
+    T_QUANTILE,
+    class_intervals,
+    jackknife_interval,
+    mean_interval,
+    mean_intervals,
+    minimum_detectable_difference,
+    percentile_interval,
+    share_difference_interval,
+    share_intervals,
+    simultaneous_intervals,
+    wilson_interval,
+)
+from probes.statistics.resampling import N_RESAMPLES
+
+
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_the_interval_of_a_mean_is_that_of_a_plain_bootstrap(n):
+    values = np.random.default_rng(1).standard_normal((n, 2))
+    draws = np.random.default_rng(7).integers(n, size=(N_RESAMPLES, n))
+    expected = np.percentile(values[draws].mean(axis=1), [2.5, 97.5], axis=0).T
+    np.testing.assert_allclose(mean_intervals(values, seed=7), expected, atol=1e-12)
+    assert mean_interval(values[:, 0], seed=7) == mean_intervals(values[:, :1], seed=7)[0]
+
+
+def test_a_mean_of_no_examples_is_an_error():
+    with pytest.raises(InputError, match="at least one example"):
+        mean_interval(np.zeros(0))
+
+
+def test_simultaneous_intervals_are_wider_than_single_ones_and_hold_the_estimate():
+    rng = np.random.default_rng(0)
+    measured = np.array([0.0, 0.1, 0.2])
+    resampled = measured + rng.standard_normal((4000, 3)) * [0, 0.05, 0.1]
+    lower, upper = simultaneous_intervals(measured, resampled, n=100)
+    assert (lower[0], upper[0]) == (0.0, 0.0)
+    np.testing.assert_allclose((upper - lower)[1:] / 2 / [0.05, 0.1], 2.236, atol=0.06)  # two independent normals
+    single = percentile_interval(resampled[:, 1])
+    assert upper[1] - lower[1] > single[1] - single[0]
+
+
+def test_wilson_at_the_ends_and_in_the_middle():
+    np.testing.assert_allclose(wilson_interval(1.0, 10), (0.7225, 1.0), atol=1e-4)
+    np.testing.assert_allclose(wilson_interval(0.0, 10), (0.0, 0.2775), atol=1e-4)
+    np.testing.assert_allclose(wilson_interval(0.5, 100), (0.4038, 0.5962), atol=1e-4)
+
+
+def test_minimum_detectable_differences_are_the_smallest_and_the_median_half_width():
+    rng = np.random.default_rng(0)
+    measured = np.array([0.0, 0.1, 0.2, -0.1])
+    resampled = measured + rng.standard_normal((1000, 4)) * [0, 0.01, 0.05, 0.1]
+    lower, upper = simultaneous_intervals(measured, resampled, n=100)
+    least, usual = minimum_detectable_difference(measured, resampled, n=100, reference=0)
+    assert (least, usual) == pytest.approx(((upper[1] - lower[1]) / 2, (upper[2] - lower[2]) / 2))
+    shifted = np.array([0.0, least * 0.99, usual * 1.01, -0.1])
+    moved = simultaneous_intervals(shifted, resampled + shifted - measured, n=100)
+    assert moved[0][2] > 0  # such a difference is told from 0
+    assert moved[0][1] < 0 < moved[1][1]  # such a one is not, and nowhere is one so small
+    alike = np.column_stack([resampled, resampled[:, 0]])  # one more site, which predicts as the reference does
+    assert minimum_detectable_difference(np.append(measured, 0.0), alike, n=100, reference=0)[0] == pytest.approx(
+        least, rel=0.1
+    )
+    assert np.isnan(minimum_detectable_difference(measured[:1], resampled[:, :1], n=100, reference=0)).all()
+
+
+def test_intervals_of_class_scores_are_those_of_resampling():
+    rng = np.random.default_rng(3)
+    labels = rng.choice(4, size=3000, p=[0.6, 0.25, 0.15, 0])
+    predicted = np.where(rng.random(3000) < 0.75, labels, rng.integers(3, size=3000))
+    intervals = class_intervals(labels, predicted, 4)
+    draws = rng.integers(3000, size=(2000, 3000))
+    for i in range(3):
+        is_label = labels[draws] == i
+        is_predicted = predicted[draws] == i
+        correct = (is_label & is_predicted).sum(axis=1)
+        for name, n in (("precision", is_predicted.sum(axis=1)), ("recall", is_label.sum(axis=1))):
+            assert intervals[name][i] == pytest.approx(percentile_interval(correct / n), abs=0.006)
+        f1 = 2 * correct / (is_predicted.sum(axis=1) + is_label.sum(axis=1))
+        assert intervals["f1"][i] == pytest.approx(percentile_interval(f1), abs=0.006)
+    assert np.isnan([intervals[name][3] for name in ("precision", "recall", "f1")]).all()
+
+
+def test_shares_of_0_and_1_have_wilsons_interval():
+    hits = np.zeros((157, 3), dtype=bool)
+    hits[:, 1], hits[:80, 2] = True, True
+    zero, one, half = share_intervals(hits)
+    assert zero == (0.0, pytest.approx(0.0239, abs=1e-4))
+    assert one == (pytest.approx(1 - 0.0239, abs=1e-4), 1.0)
+    assert half == mean_intervals(hits.astype(float))[2]
+
+
+def test_the_jackknife_of_a_mean_is_students_interval_of_the_means_of_its_shares():
+    values = np.random.default_rng(0).standard_normal((N_FOLDS, 30))
+    without = np.array([np.delete(values, share, axis=0).mean() for share in range(N_FOLDS)])
+    error = values.mean(axis=1).std(ddof=1) / math.sqrt(N_FOLDS)
+    expected = values.mean() - T_QUANTILE * error, values.mean() + T_QUANTILE * error
+    assert jackknife_interval(values.mean(), without) == pytest.approx(expected)
+    assert scipy.stats.t.ppf(0.975, N_FOLDS - 1) == pytest.approx(T_QUANTILE, abs=1e-3)
+
+
+def test_a_jackknife_needs_all_its_shares():
+    with pytest.raises(InputError, match="takes 20 values, found 3"):
+        jackknife_interval(0.0, np.zeros(3))
+
+
+def test_the_interval_of_a_difference_is_newcombes():
+    # Newcombe (1998), table II, method 10: 56/70 - 48/80 and 9/10 - 3/10.
+    assert share_difference_interval(56 / 70, 70, 48 / 80, 80) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert share_difference_interval(0.9, 10, 0.3, 10) == pytest.approx((0.1705, 0.8090), abs=5e-5)
+
+
+def test_the_interval_of_the_reversed_difference_is_the_mirror_image():
+    lower, upper = share_difference_interval(0.8, 50, 0.6, 90)
+    assert share_difference_interval(0.6, 90, 0.8, 50) == pytest.approx((-upper, -lower))
+
+
+def test_intervals_of_equal_shares_exclude_zero_as_seldom_as_promised():
+    rng = np.random.default_rng(0)
+    shares, reference_shares = rng.binomial(120, 0.85, size=(2, 2000)) / 120
+    missed = {}
+    for n_comparisons in (1, 10):
+        limits = [
+            share_difference_interval(a, 120, b, 120, n_comparisons=n_comparisons)
+            for a, b in zip(shares, reference_shares, strict=True)
+        ]
+        missed[n_comparisons] = np.mean([lower > 0 or upper < 0 for lower, upper in limits])
+    assert 0.03 < missed[1] < 0.07
+    assert missed[10] < 0.012
