@@ -120,10 +120,10 @@ def _analyse(module: Any, settings: Any, command: str) -> int:
     """Run an analysis, save it, draw it, and only then print where it is."""
     from analyses.context.job import PartDone
     from probes.checks import InputError
-    from probes.progress import reporting
+    from probes.progress import report_stages
 
     quiet = settings.output.quiet
-    with reporting(None if quiet else sys.stderr) as stages, described_by(lambda: _left_behind(stages)):
+    with report_stages(None if quiet else sys.stderr) as stages, described_by(lambda: _left_behind(stages)):
         try:
             folder, pages, cares = _run(module, settings, command)
         except (InputError, OSError) as error:
@@ -191,7 +191,7 @@ def _shown(lines: Sequence[str], outcome: str) -> int:
 def _left_behind(stages: Stages) -> str:
     """The work that an interruption leaves behind, for the line that says so."""
     where = f" in stage {stages.label}" if stages.label else ""
-    return f"{where}; kept for the next run: {stages.kept()}"
+    return f"{where}; kept for the next run: {stages.saved_work()}"
 
 
 def _names() -> dict[str, str]:

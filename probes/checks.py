@@ -1,4 +1,4 @@
-"""Boundary checks: what was asked, what was found, what to do."""
+"""Checks of arguments, with messages that name the value, the valid choices and a remedy."""
 
 from __future__ import annotations
 
@@ -18,72 +18,87 @@ import numpy as np
 T = TypeVar("T")
 
 SMALLEST_EFFECT = 1e-6
-"""In the unit of what is compared: an interval that ends nearer to 0 is told from it by rounding alone."""
+"""Distance from 0 below which the end of an interval counts as 0: rounding alone can move it that far."""
 MOST_SEED = 2**63 - 1
-"""PyTorch's generators take no larger one."""
+"""Largest seed that PyTorch's generators take."""
 MOST_STEPS = 4096
-"""Steps that an integral of gradients can take: the weights of more would fill the memory."""
+"""Most steps of an integral of gradients: the weights of more would fill the memory."""
 
 
 class InputError(ValueError):
-    """Something the user can mend: a name, a file, a column, a shape. The command line prints it as one line."""
+    """An error that the user can correct: a name, a file, a column, a shape. The command line prints it as one line."""
 
 
 class TextError(InputError):
-    """An input error about one text of several; who knows where the text came from says so."""
+    """An input error about one text of several; a caller that knows the text's source raises a more specific one."""
 
     def __init__(self, row: int, fault: str) -> None:
         super().__init__(row, fault)
         self.row = row
-        """Counted from 0."""
+        """Number of the text, from 0."""
         self.fault = fault
-        """The fault, as a sentence goes on after the name of the text."""
+        """The rest of the sentence after the name of the text."""
 
     def __str__(self) -> str:
         return f"text {self.row} {self.fault}"
 
 
-def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """The entry called `name`, or an error that lists the names there are.
+def choose(kind: str, name: str, entries: Mapping[str, T]) -> T:
+    """Return the entry of a table by its name.
+
+    Args:
+        kind: Noun for the entries in the message.
+        name: Key of the entry.
+        entries: The table.
 
     Raises:
-        InputError: `name` is not a key of `known`.
+        InputError: `name` is not a key of the table; the message lists the keys.
     """
-    if isinstance(name, str) and name in known:
-        return known[name]
-    raise InputError(unknown(kind, name, known))
+    if isinstance(name, str) and name in entries:
+        return entries[name]
+    raise InputError(unknown(kind, name, entries))
 
 
-def unknown(kind: str, name: object, known: Iterable[object]) -> str:
-    """The sentence for a name that does not exist, with the nearest one that does."""
-    names = [str(k) for k in known]
-    near = difflib.get_close_matches(str(name), names, n=1) if isinstance(name, str | int) else []
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+def unknown(kind: str, name: object, valid_names: Iterable[object]) -> str:
+    """Return the message for a name that does not exist, with the most similar one that does.
+
+    Args:
+        kind: Noun for what is named.
+        name: The name that does not exist.
+        valid_names: All names that exist.
+    """
+    names = [str(valid_name) for valid_name in valid_names]
+    similar = difflib.get_close_matches(str(name), names, n=1) if isinstance(name, str | int) else []
+    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
     return f"unknown {kind} {short_repr(name)}{hint}; known: {', '.join(names)}"
 
 
 def short_repr(value: object, width: int = 60) -> str:
-    """A value in one line, cut after `width` characters; as its codes where nothing of it shows in print."""
+    """Return a value's representation in one line, cut after `width` characters.
+
+    Invisible characters alone are written as their codes, and a table as its type.
+    """
     if isinstance(value, str):
         text = value if len(value) <= width else f"{value[:width]}..."
         is_visible = any(unicodedata.category(character)[0] in "LNPS" for character in text)
         return repr(text) if is_visible else ascii(text)
-    if hasattr(value, "columns"):  # of a table its kind alone
+    if hasattr(value, "columns"):
         return f"a {type(value).__name__}"
     line = " ".join(repr(value).split())
     return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of another library's message, or the error's name where it has none."""
+    """Return the first line of another library's message, or the name of the error where it has none."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def check_writable(folder: Path) -> None:
-    """Raise unless files can be made in `folder`, or in the nearest folder above it that exists."""
-    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    """Raise unless files can be created in `folder`, or in its nearest parent that exists."""
+    candidates = (folder.absolute(), *folder.absolute().parents)
+    existing_folder = next(candidate for candidate in candidates if candidate.exists())
     try:
-        with tempfile.TemporaryDirectory(prefix=".layerprobe-", dir=place):
+        with tempfile.TemporaryDirectory(prefix=".layerprobe-", dir=existing_folder):
             pass
     except OSError as error:
         raise InputError(f"cannot write to {str(folder)!r}: {error.strerror}; name another folder") from error
@@ -112,36 +127,40 @@ def side_of_zero(lower: float, upper: float) -> str:
 
 
 def as_path(path: Any, *, name: str) -> Path:
-    """A path from text or a path.
+    """Convert text or a path to a path.
+
+    Args:
+        path: The argument.
+        name: Name of the argument in the message.
 
     Raises:
         InputError: It is neither, or empty.
     """
-    is_path = isinstance(path, str) or (isinstance(path, os.PathLike) and isinstance(os.fspath(path), str))
+    is_text_path = isinstance(path, os.PathLike) and isinstance(os.fspath(path), str)
+    is_path = isinstance(path, str) or is_text_path
     if not is_path or not str(path) or "\0" in str(path):
         raise InputError(f"{name} must be a path, found {short_repr(path)}")
     return Path(path)
 
 
 def check_kind(kind: Any, **values: object) -> None:
-    """Raise unless every value is of a kind; NumPy's numbers and truth values are of the kinds of Python's.
+    """Raise unless every value is of a kind; NumPy's numbers and truth values count as Python's.
 
     Args:
-        kind: A class, or several, as in `str | None`.
-        values: Argument name -> value.
+        kind: A class, or a union of classes as `str | None`.
+        values: Name of an argument -> its value.
 
     Raises:
         InputError: A value is something else.
     """
     kinds = typing.get_args(kind) or (kind,)
     for name, value in values.items():
-        if not any(_is_kind(value, one) for one in kinds):
-            words = " or ".join(_KIND_WORDS.get(one, one.__name__) for one in kinds)
-            raise InputError(f"{name} must be {words}, found {short_repr(value)}")
+        if not any(_is_kind(value, option) for option in kinds):
+            raise InputError(f"{name} must be {_kind_names(kinds)}, found {short_repr(value)}")
 
 
 def check_fields(value: Any) -> None:
-    """Raise unless the fields of a dataclass are of the kinds of their annotations; items of a field are not looked at.
+    """Raise unless the fields of a dataclass are of the kinds of their annotations; items of containers may be any.
 
     Raises:
         InputError: A field is of another kind.
@@ -149,13 +168,18 @@ def check_fields(value: Any) -> None:
     for name, kinds in _field_kinds(type(value)).items():  # type: ignore[arg-type]
         field = getattr(value, name)
         if not any(_is_kind(field, kind) for kind in kinds):
-            words = " or ".join(_KIND_WORDS.get(kind, kind.__name__) for kind in kinds)
-            raise InputError(f"{type(value).__name__}.{name} must be {words}, found {short_repr(field)}")
+            owner = type(value).__name__
+            raise InputError(f"{owner}.{name} must be {_kind_names(kinds)}, found {short_repr(field)}")
+
+
+def _kind_names(kinds: Iterable[Any]) -> str:
+    """Return the names of kinds for a message: `text or None`."""
+    return " or ".join(_NAME_BY_KIND.get(kind, kind.__name__) for kind in kinds)
 
 
 @functools.cache
 def _field_kinds(dataclass: Any) -> dict[str, tuple[type[Any], ...]]:
-    """Field -> the classes that its annotation allows."""
+    """Return field -> the classes that its annotation allows."""
     kinds = {}
     for name, hint in typing.get_type_hints(dataclass).items():
         inner = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
@@ -163,7 +187,7 @@ def _field_kinds(dataclass: Any) -> dict[str, tuple[type[Any], ...]]:
     return kinds
 
 
-_KIND_WORDS: Mapping[Any, str] = {
+_NAME_BY_KIND: Mapping[Any, str] = {
     str: "text",
     bool: "True or False",
     int: "a whole number",
@@ -190,16 +214,16 @@ def _is_kind(value: object, kind: Any) -> bool:
 
 
 def instance(value: object, kind: type[T], name: str, advice: str = "") -> T:
-    """The value itself, where it is of a kind.
+    """Return the value itself where it is an instance of a class.
 
     Args:
         value: The argument.
-        kind: The class that it must be of.
-        name: The argument's name in messages.
-        advice: The rest of the sentence, as in `; make one by TextDataset.of`.
+        kind: The class.
+        name: Name of the argument in the message.
+        advice: End of the message, as `; make one by TextDataset.of`.
 
     Raises:
-        InputError: It is something else.
+        InputError: It is an instance of another class.
     """
     if isinstance(value, kind):
         return value
@@ -209,25 +233,38 @@ def instance(value: object, kind: type[T], name: str, advice: str = "") -> T:
 
 
 def whole_number(value: object, name: str, *, least: int = 0, most: int | None = None) -> int:
-    """The value as an `int`; NumPy's integers are whole numbers too.
+    """Return the value as an `int`; NumPy's integers are whole numbers too.
+
+    Args:
+        value: The argument.
+        name: Name of the argument in the message.
+        least: Smallest valid value.
+        most: Largest valid value; no bound when None.
 
     Raises:
-        InputError: It is none, or lies outside the bounds.
+        InputError: It is not a whole number, or lies outside the bounds.
     """
-    above = most is not None and isinstance(value, int | np.integer) and value > most
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least or above:
-        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} must be a whole number {bounds}, found {short_repr(value)}")
-    return int(value)
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if is_integer:
+        number: int = int(value)  # type: ignore[call-overload]
+        if least <= number and (most is None or number <= most):
+            return number
+    bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+    raise InputError(f"{name} must be a whole number {bounds}, found {short_repr(value)}")
 
 
 def finite_number(value: object, name: str, *, least: float = 0.0) -> float:
-    """The value as a `float`.
+    """Return the value as a `float`.
+
+    Args:
+        value: The argument.
+        name: Name of the argument in the message.
+        least: Smallest valid value.
 
     Raises:
-        InputError: It is no finite number, or below `least`.
+        InputError: It is not a finite number, or below `least`.
     """
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not number or not least <= value < float("inf"):  # type: ignore[operator]
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_number or not least <= value < float("inf"):  # type: ignore[operator]
         raise InputError(f"{name} must be a finite number of {least:g} or more, found {short_repr(value)}")
     return float(value)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A lock that one process holds on a path, and that its death releases."""
+"""Locks on files, which one process holds and which its death releases."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-CARE = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
+OPEN_FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
 """Flags of `os.open`, where the system has them: follow no link, wait for no pipe."""
 
 
 @contextlib.contextmanager
-def locked(file: Path, purpose: str) -> Iterator[None]:
-    """Hold `file`, a file of no other use, for as long as the block runs; it is deleted at the end.
+def file_lock(file: Path, purpose: str) -> Iterator[None]:
+    """Lock a file that has no other use while the block runs; it is deleted at the end.
 
-    On a file system without locks nothing is held.
+    On a file system without locks, other processes are not kept out.
 
     Args:
-        file: In a folder that exists.
-        purpose: Work of another process that holds the file, for the message: `writing to 'out'`.
+        file: File to lock, in a folder that exists; it is created where it does not exist.
+        purpose: Work of the process that holds the lock, for the message: `writing to 'out'`.
 
     Raises:
-        InputError: Another process holds it, or something else stands under its name.
-        OSError: The file cannot be made.
+        InputError: Another process holds the lock, or the path is a link or no file.
+        OSError: The file cannot be created.
     """
-    descriptor = _held(file, purpose)
-    _files.add(file)
+    descriptor = _open_locked(file, purpose)
+    _locked_files.add(file)
     try:
         yield
     finally:
-        _files.discard(file)
+        _locked_files.discard(file)
         with contextlib.suppress(OSError):  # Windows deletes no open file
             file.unlink()
         os.close(descriptor)
@@ -48,56 +48,70 @@ def locked(file: Path, purpose: str) -> Iterator[None]:
                 file.unlink()
 
 
-def delete_held() -> None:
-    """Delete the files of all locks that this process holds, which is about to end without clearing up."""
-    for file in tuple(_files):
+def delete_lock_files() -> None:
+    """Delete the files of all locks of this process, which is about to end without leaving its blocks."""
+    for file in tuple(_locked_files):
         with contextlib.suppress(OSError):
             file.unlink()
 
 
-_files: set[Path] = set()
-"""Of the locks that this process holds."""
+_locked_files: set[Path] = set()
+"""Files of the locks that this process holds."""
 
 
-def _held(file: Path, purpose: str) -> int:
-    """The descriptor of the file, open and locked."""
+def _open_locked(file: Path, purpose: str) -> int:
+    """Return the descriptor of the file, open and locked, with the process's number in it."""
     while True:
-        descriptor = _opened(file)
+        descriptor = _open(file)
         try:
             _lock(descriptor)
         except BlockingIOError as error:
-            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() if hasattr(os, "pread") else ""
+            holder = _read_holder(descriptor)
             os.close(descriptor)
             process = f" (process {holder})" if holder.isdecimal() else ""
             raise InputError(
                 f"another run{process} is {purpose} at this moment; wait for its end, or name another folder"
             ) from error
-        if os.fstat(descriptor).st_nlink:  # else its last holder deleted it before it was locked here
+        if os.fstat(descriptor).st_nlink:  # else its last holder deleted it before this process locked it
             os.truncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
             return descriptor
         os.close(descriptor)
 
 
-def _opened(file: Path) -> int:
-    """The descriptor of the file, made where there is none; it is written to, and so must be nothing else's."""
-    own = False
+def _read_holder(descriptor: int) -> str:
+    """Read the number of the process that holds a lock; empty where the system cannot read a locked file."""
+    if not hasattr(os, "pread"):
+        return ""
+    return os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+
+
+def _open(file: Path) -> int:
+    """Open the file, creating it where it does not exist; a lock file has no links, since it is written to."""
+    flags = os.O_RDWR | os.O_CREAT
+    for name in OPEN_FLAGS:
+        flags |= getattr(os, name, 0)
+    is_lock_file = False
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | sum(getattr(os, flag, 0) for flag in CARE), 0o666)
+        descriptor = os.open(file, flags, 0o666)
         status = os.fstat(descriptor)
-        own = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
-        if not own:
+        is_lock_file = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
+        if not is_lock_file:
             os.close(descriptor)
     except OSError:
         if not file.is_symlink():
             raise
-    if not own:
+    if not is_lock_file:
         raise InputError(f"{str(file)!r} is needed as a lock, and is a link or no file; delete it")
     return descriptor
 
 
 def _lock(descriptor: int) -> None:
-    """Lock an open file without waiting; BlockingIOError where another process holds it."""
+    """Lock an open file without waiting.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+    """
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -105,7 +119,7 @@ def _lock(descriptor: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
-    except PermissionError as error:  # Windows says so where another process holds it
+    except PermissionError as error:  # Windows reports another process's lock as missing permission
         raise BlockingIOError(str(error)) from error
     except OSError:  # a file system without locks
         return

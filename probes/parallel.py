@@ -1,7 +1,7 @@
-"""Work side by side in threads, each with its share of the cores.
+"""Tasks in parallel threads, each with its share of the processor's cores.
 
-Several tasks of one core each beat one task of all cores, which wait for each other at the end of every operation, the
-longer the busier the machine is.
+Several tasks of one core each are faster than one task on all cores, whose threads wait for each other at the end of
+every operation, and the longer the busier the machine is.
 """
 
 from __future__ import annotations
@@ -21,82 +21,97 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_thread = threading.local()
-"""For each thread that works for another: `stops`, the events that end its work."""
+MAX_PARALLEL_BYTES = 2**28
+"""Features in memory at once in parallel tasks; of larger ones, one task at a time has all cores."""
+
+_worker = threading.local()
+"""State of a worker thread: `stop_events`, any of which ends its task."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: nobody waits for what was being done
-    """A task was given up, because the work that it is part of has ended."""
-
-
-BYTES_ABREAST = 2**28
-"""Features held at once by tasks side by side; of larger ones, one task at a time has all cores."""
+class Stopped(Exception):  # noqa: N818 - no result is missing that a caller waits for
+    """The work that a task is part of has ended, and the task with it."""
 
 
 class Map(Protocol):
-    """Results in the order of the items."""
+    """A map that yields results in the order of the items."""
 
-    def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
-        """Like the built-in one."""
+    def __call__(self, task: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        """Apply the task to every item, as the built-in `map` does."""
         ...
 
 
 @contextlib.contextmanager
-def side_by_side(count: int) -> Iterator[Map]:
-    """A map that works on `count` items at once, each with its share of PyTorch's cores.
+def parallel_map(n_workers: int) -> Iterator[Map]:
+    """Yield a map that works on several items at once, each with its share of PyTorch's cores.
 
-    numpy's products run in one thread meanwhile: OpenBLAS's others spin for milliseconds after each, and would hold up
-    PyTorch's. Where the block ends by an error or an interrupt, tasks that call `check_stopped` end at once.
+    NumPy's matrix products run in one thread meanwhile: further OpenBLAS threads spin for milliseconds after each
+    product and would delay PyTorch's. Where the block ends by an error or an interrupt, tasks that call `check_stopped`
+    end at once.
+
+    Args:
+        n_workers: Number of items at once.
     """
-    cores, stop = torch.get_num_threads(), threading.Event()
-    stops = (*getattr(_thread, "stops", ()), stop)
+    n_cores = torch.get_num_threads()
+    stop_event = threading.Event()
+    stop_events = (*getattr(_worker, "stop_events", ()), stop_event)
 
-    def begin() -> None:
-        torch.set_num_threads(max(1, cores // count))
-        _thread.stops = stops
+    def initialize_worker() -> None:
+        torch.set_num_threads(max(1, n_cores // n_workers))
+        _worker.stop_events = stop_events
 
-    with _numpys_threads().limit(limits=1):
-        threads = ThreadPoolExecutor(count, initializer=begin)
+    with _numpy_threads().limit(limits=1):
+        executor = ThreadPoolExecutor(n_workers, initializer=initialize_worker)
         try:
-            yield threads.map
+            yield executor.map
         finally:
-            stop.set()
-            threads.shutdown(cancel_futures=True)
-            torch.set_num_threads(cores)  # a thread's setting is also what threads after it begin with
+            stop_event.set()
+            executor.shutdown(cancel_futures=True)
+            torch.set_num_threads(n_cores)  # threads that start later begin with the setting of any thread before
 
 
 def check_stopped() -> None:
-    """Give a task up whose result nobody waits for any more; called between the steps of long ones.
+    """End a task whose result is no longer needed; long tasks call this between their steps.
 
     Raises:
-        Stopped: The work that this thread does a part of has ended.
+        Stopped: The work that this thread's task is part of has ended.
     """
-    if any(stop.is_set() for stop in getattr(_thread, "stops", ())):
+    if any(event.is_set() for event in getattr(_worker, "stop_events", ())):
         raise Stopped("the work that this task is part of has ended")
 
 
 @contextlib.contextmanager
-def few_cores(size: int) -> Iterator[None]:
-    """For a task that holds `size` bytes of features and has no other beside it: the share of the cores it would have.
+def limited_cores(n_bytes: int) -> Iterator[None]:
+    """Give a single task the share of the cores that it would have among parallel ones.
 
     Small operations gain nothing from more, and on a busy machine wait many times as long.
+
+    Args:
+        n_bytes: Size of the features that the task has in memory.
     """
-    cores = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores // abreast(size, "cpu")))
+    n_cores = torch.get_num_threads()
+    torch.set_num_threads(max(1, n_cores // n_parallel_tasks(n_bytes, "cpu")))
     try:
-        with _numpys_threads().limit(limits=1):
+        with _numpy_threads().limit(limits=1):
             yield
     finally:
-        torch.set_num_threads(cores)
+        torch.set_num_threads(n_cores)
 
 
-def abreast(size: int, device: str) -> int:
-    """How many tasks that hold `size` bytes of features each to run at once."""
-    return 1 if device != "cpu" else max(1, min(torch.get_num_threads(), BYTES_ABREAST // max(1, size)))
+def n_parallel_tasks(n_bytes: int, device: str) -> int:
+    """Return how many tasks to run at once.
+
+    Args:
+        n_bytes: Size of the features that each task has in memory.
+        device: Device on which the tasks compute.
+    """
+    if device != "cpu":
+        return 1
+    n_in_memory = MAX_PARALLEL_BYTES // max(1, n_bytes)
+    return max(1, min(torch.get_num_threads(), n_in_memory))
 
 
 @functools.cache
-def _numpys_threads() -> ThreadpoolController:
+def _numpy_threads() -> ThreadpoolController:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(prefix="libscipy_openblas")

@@ -1,7 +1,7 @@
-"""How far a computation is: a bar for the callers of the library, numbered stages for a whole analysis.
+"""Progress of a computation: bars for callers of the library, numbered stages for a whole analysis.
 
-Functions of the library take `progress` and open a `progress_bar`. Where an analysis reports its stages, bars stand
-within the line of the stage; a stream that is no terminal gets a plain line for each stage.
+Functions of the library take `progress` and open a `progress_bar`. Where an analysis reports its stages, a bar is part
+of the stage's line; a stream that is not a terminal gets a plain line for each stage.
 """
 
 from __future__ import annotations
@@ -15,19 +15,25 @@ from typing import Any, Protocol, Self, TextIO
 
 from probes.checks import check_kind
 
-LONG = 2.0
-"""Seconds after which a stage shows a bar of its own in a terminal."""
-REPEAT = 60.0
-"""Seconds after which a log gets a further line from a stage that still runs."""
+BAR_DELAY = 2.0
+"""Seconds after which a stage shows a bar in a terminal."""
+LOG_INTERVAL = 60.0
+"""Seconds between the lines that a stage writes to a log while it runs."""
+
+CLEAR_LINE = "\r\x1b[K"
+"""Characters that move a terminal to the start of its line and clear it."""
+
+WorkCounts = Callable[[], tuple[int, int]]
+"""Returns how many units are saved for the next run, and how many there are in all."""
 
 
 class Bar(Protocol):
-    """Counts the units that are done."""
+    """A counter of the units that are done."""
 
     n: Any
 
     def update(self, n: int = 1) -> Any:
-        """Count `n` more."""
+        """Count `n` more units."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -37,186 +43,215 @@ class Bar(Protocol):
     ) -> Any: ...
 
 
-def progress_bar(total: int, description: str, unit: str = "text", *, shown: bool) -> Bar:
-    """Open a bar on stderr, or within the stage that is reported.
+def progress_bar(total: int, description: str, unit: str = "text", *, visible: bool) -> Bar:
+    """Open a bar on stderr, or within the open stage of an analysis.
 
     Args:
-        total: Units in all.
-        description: The computation, in a few words.
-        unit: Noun of the units.
-        shown: Show it.
+        total: Number of units in all.
+        description: Name of the computation, in a few words.
+        unit: Noun of the units, in the singular.
+        visible: Show the bar.
     """
-    check_kind(bool, progress=shown)
-    reported = _stages.get()
-    if reported is None or not shown:
+    check_kind(bool, progress=visible)
+    stages = _current_stages.get()
+    if stages is None or not visible:
         from tqdm.auto import tqdm
 
-        return tqdm(total=total, desc=description, unit=unit, disable=not shown)  # type: ignore[no-any-return]
-    return reported.bar(total, description, unit)
+        return tqdm(total=total, desc=description, unit=unit, disable=not visible)  # type: ignore[no-any-return]
+    return stages.bar(total, description, unit)
 
 
 @contextlib.contextmanager
-def reporting(stream: TextIO | None, n_stages: int | None = None) -> Iterator[Stages]:
-    """Report the stages that begin inside the block.
+def report_stages(stream: TextIO | None, n_stages: int | None = None) -> Iterator[Stages]:
+    """Report the stages that start inside the block.
 
     Args:
-        stream: Where to; None to keep count of the stages and show nothing.
-        n_stages: How many there will be, where that is known; `Stages.n_stages` may be set later.
+        stream: Stream to write to; None to count the stages and show nothing.
+        n_stages: Number of stages, where it is known; `expect_stages` may set it later.
     """
-    reported = Stages(stream, n_stages)
-    token = _stages.set(reported)
+    stages = Stages(stream, n_stages)
+    token = _current_stages.set(stages)
     try:
-        yield reported
+        yield stages
     finally:
-        _stages.reset(token)
+        _current_stages.reset(token)
 
 
 @contextlib.contextmanager
 def stage(label: str) -> Iterator[None]:
-    """Report the block as one stage of the analysis, under this label; nothing where no stages are reported."""
-    reported = _stages.get()
-    if reported is None:
+    """Report the block as one stage of the analysis; where no stages are reported, do nothing.
+
+    Args:
+        label: Name of the stage.
+    """
+    stages = _current_stages.get()
+    if stages is None:
         yield
         return
-    with reported.stage(label):
+    with stages.stage(label):
         yield
 
 
 def expect_stages(n: int) -> None:
     """Announce that the analysis has `n` stages in all."""
-    reported = _stages.get()
-    if reported is not None:
-        reported.n_stages = n
+    stages = _current_stages.get()
+    if stages is not None:
+        stages.n_stages = n
 
 
 def notice(text: str) -> None:
-    """Show what a reader must know at once, as a line of its own, where stages are reported."""
-    reported = _stages.get()
-    if reported is not None:
-        reported.notice(text)
+    """Show a sentence that cannot wait for the report, on a line of its own, where stages are reported."""
+    stages = _current_stages.get()
+    if stages is not None:
+        stages.notice(text)
 
 
-def keep(unit: str, counts: Callable[[], tuple[int, int]]) -> None:
-    """Register what an interruption leaves behind for the next run.
+def register_saved_work(unit: str, counts: WorkCounts) -> None:
+    """Register work that an interruption would leave for the next run.
 
     Args:
         unit: Noun of the units, in the singular.
-        counts: How many are kept, of how many; asked for when the analysis is interrupted.
+        counts: Called when the analysis is interrupted.
     """
-    reported = _stages.get()
-    if reported is not None:
-        reported.remains.setdefault((reported.label, unit), []).append(counts)
+    stages = _current_stages.get()
+    if stages is not None:
+        key = (stages.label, unit)
+        stages.saved_work_counts.setdefault(key, []).append(counts)
 
 
 class Stages:
     """The stages of one analysis, shown on a stream."""
 
     def __init__(self, stream: TextIO | None, n_stages: int | None = None) -> None:
-        self.stream, self.n_stages = stream, n_stages
-        self.begun = 0
+        self.stream = stream
+        self.n_stages = n_stages
+        self.n_started = 0
+        """Number of stages that have started."""
         self.labels: list[str] = []
-        """One for each open stage, the outermost first."""
-        self.failed = ""
-        """The stage that an exception ended, the innermost, until the next begins."""
-        self.remains: dict[tuple[str, str], list[Callable[[], tuple[int, int]]]] = {}
-        """Stage and unit -> how many are kept for the next run, of how many, for each part of it."""
-        self._terminal = stream is not None and stream.isatty()
-
+        """Labels of the open stages, the outermost first."""
+        self.failed_label = ""
+        """Label of the innermost stage that an exception ended, until the next stage starts."""
+        self.saved_work_counts: dict[tuple[str, str], list[WorkCounts]] = {}
+        """Stage and unit -> counts of each part of the stage."""
         self.notices: list[str] = []
-        """The bar that stood beside the stages."""
+        """Notices that were shown."""
+        self._is_terminal = stream is not None and stream.isatty()
 
     @property
     def label(self) -> str:
-        """The stage that is open, or failed last, with its number; nothing before the first."""
-        return self.labels[-1] if self.labels else self.failed
+        """Number and name of the stage that is open or failed last; empty before the first."""
+        return self.labels[-1] if self.labels else self.failed_label
 
     def notice(self, text: str) -> None:
-        """Show a line that is no stage."""
+        """Show a line that is not a stage."""
         self.notices.append(text)
         self._write(f"note: {text}")
 
-    def kept(self) -> str:
-        """The work that an interruption leaves for the next run, as a phrase."""
+    def saved_work(self) -> str:
+        """Describe the work that an interruption leaves for the next run, as a phrase."""
         phrases = []
-        for (label, unit), parts in self.remains.items():
+        for (label, unit), parts in self.saved_work_counts.items():
             counts = [part() for part in parts]
-            n, total = (sum(column) for column in zip(*counts, strict=True))
-            if n:
-                of = "this stage" if label == self.label else f"stage {label}"
-                phrases.append(f"{n:,} of {total:,} {unit}s of {of}")
+            n_saved = sum(saved for saved, _ in counts)
+            total = sum(units for _, units in counts)
+            if n_saved:
+                stage_name = "this stage" if label == self.label else f"stage {label}"
+                phrases.append(f"{n_saved:,} of {total:,} {unit}s of {stage_name}")
         earlier = ["everything of the stages before"] if len(phrases) > 2 else []
         return "; ".join([*earlier, *phrases[-2:]]) or "nothing yet"
 
     @contextlib.contextmanager
     def stage(self, label: str) -> Iterator[None]:
-        """Report the block as one stage; inside another it is a part of that one."""
-        if self.labels:
-            self.labels.append(f"{self.label}, {label}")
-            try:
+        """Report the block as one stage, or as a part of the stage that is open."""
+        if not self.labels:
+            with self._numbered_stage(label):
                 yield
-            finally:
-                self.labels.pop()
             return
-        self.begun += 1
-        of = f" of {self.n_stages}" if self.n_stages is not None and self.n_stages >= self.begun else ""
-        self.labels.append(f"{self.begun}{of}, {label}")
-        started = time.monotonic()
-        self.failed = ""
-        self._draw(f"{self.label} ...")
+        self.labels.append(f"{self.label}, {label}")
         try:
             yield
-            self._write(f"{self.label}: {duration(time.monotonic() - started)}")
+        finally:
+            self.labels.pop()
+
+    @contextlib.contextmanager
+    def _numbered_stage(self, label: str) -> Iterator[None]:
+        self.n_started += 1
+        number = str(self.n_started)
+        if self.n_stages is not None and self.n_stages >= self.n_started:
+            number += f" of {self.n_stages}"
+        self.labels.append(f"{number}, {label}")
+        self.failed_label = ""
+        start = time.monotonic()
+        self._write_temporarily(f"{self.label} ...")
+        try:
+            yield
+            self._write(f"{self.label}: {format_duration(time.monotonic() - start)}")
         except BaseException:
-            self.failed = self.failed or self.label
-            self._draw("")
+            self.failed_label = self.failed_label or self.label
+            self._write_temporarily("")
             raise
         finally:
             self.labels.pop()
 
     def bar(self, total: int, description: str, unit: str) -> Bar:
-        """A bar of the stage that is open."""
-        # Of the stage's own words none are repeated.
-        text = self.label if description in self.label else ", ".join(filter(None, (self.label, description)))
-        if self._terminal:
-            from tqdm import tqdm
+        """Open a bar of the open stage; see `progress_bar`."""
+        # The description is left out where the label of the stage contains it.
+        names = [self.label] if description in self.label else [self.label, description]
+        text = ", ".join(filter(None, names))
+        if not self._is_terminal:
+            return _LoggedBar(total, text, unit, self._write)
+        from tqdm import tqdm
 
-            options: dict[str, Any] = {"file": self.stream, "leave": False, "delay": LONG, "dynamic_ncols": True}
-            return tqdm(total=total, desc=text, unit=unit, **options)  # type: ignore[no-any-return]
-        return _LoggedBar(total, text, unit, self._write)
+        return tqdm(  # type: ignore[no-any-return]
+            total=total,
+            desc=text,
+            unit=unit,
+            file=self.stream,
+            leave=False,
+            delay=BAR_DELAY,
+            dynamic_ncols=True,
+        )
 
-    def _draw(self, text: str) -> None:
-        """Show a text that the next one will replace."""
-        if self._terminal:
-            self._put(f"\r\x1b[K{text}")
+    def _write_temporarily(self, text: str) -> None:
+        """Show a text that the next one replaces."""
+        if self._is_terminal:
+            self._write_raw(f"{CLEAR_LINE}{text}")
 
     def _write(self, text: str) -> None:
-        """Show a line that stays."""
-        self._put(f"\r\x1b[K{text}\n" if self._terminal else f"{text}\n")
+        """Show a line that remains."""
+        self._write_raw(f"{CLEAR_LINE}{text}\n" if self._is_terminal else f"{text}\n")
 
-    def _put(self, text: str) -> None:
-        if self.stream is not None:
-            try:
-                self.stream.write(text)
-                self.stream.flush()
-            except OSError:  # nobody reads any more; the work goes on
-                self.stream = None
-                self._terminal = False
+    def _write_raw(self, text: str) -> None:
+        if self.stream is None:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:  # its reader has closed it; the analysis continues
+            self.stream = None
+            self._is_terminal = False
 
 
 class _LoggedBar:
-    """Writes a line once a minute."""
+    """A bar that writes a line once a minute."""
 
     def __init__(self, total: int, text: str, unit: str, write: Callable[[str], None]) -> None:
-        self.n, self.total, self.text, self.unit, self._write = 0, total, text, unit, write
-        self._started = self._written = time.monotonic()
+        self.n = 0
+        self._total = total
+        self._text = text
+        self._unit = unit
+        self._write = write
+        self._start = time.monotonic()
+        self._last_line = self._start
 
     def update(self, n: int = 1) -> None:
         self.n += n
         now = time.monotonic()
-        if now - self._written >= REPEAT:
-            self._written = now
-            done = f"{self.n:,} of {self.total:,} {self.unit}s"
-            self._write(f"{self.text}: {done} after {duration(now - self._started)}")
+        if now - self._last_line < LOG_INTERVAL:
+            return
+        self._last_line = now
+        count = f"{self.n:,} of {self._total:,} {self._unit}s"
+        self._write(f"{self._text}: {count} after {format_duration(now - self._start)}")
 
     def __enter__(self) -> Self:
         return self
@@ -225,8 +260,8 @@ class _LoggedBar:
         return None
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a reader takes them in: `0.4 s`, `2 min 5 s`, `1 h 3 min`."""
+def format_duration(seconds: float) -> str:
+    """Format seconds for a reader: `0.4 s`, `2 min 5 s`, `1 h 3 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -237,4 +272,4 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-_stages: ContextVar[Stages | None] = ContextVar("stages", default=None)
+_current_stages: ContextVar[Stages | None] = ContextVar("stages", default=None)

@@ -1,4 +1,4 @@
-"""Sequences and arrays of any library, made lists and arrays of the library's own: the one door for all of them."""
+"""Conversion of sequences and arrays of any library to lists and NumPy arrays, with checks of their content."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 TO_LIST = ("to_pylist", "tolist", "to_list")
-"""Methods that arrays, tensors, Series, Indexes and Arrow columns have; a Series' own index plays no part in them."""
+"""Methods of arrays, tensors, Series, Indexes and Arrow columns that return a list, without the index of a Series."""
 
 
 def item_list(values: object, name: str, kind: str = "values") -> list[Any]:
-    """The items as a new list in their order, numbers of other libraries as Python's, missing ones of pandas as None.
+    """Convert a sequence to a new list, with numbers of other libraries as Python's and pandas' missing values as None.
 
     Args:
         values: Any sequence that `raw_items` takes.
-        name: The argument's name in messages, a plural.
-        kind: The kind of its items in messages, a plural.
+        name: Name of the argument in messages, a plural.
+        kind: Noun for its items in messages, a plural.
 
     Raises:
         InputError: It is a single value, has no order, or has several columns.
@@ -39,13 +39,13 @@ def item_list(values: object, name: str, kind: str = "values") -> list[Any]:
 
 
 def raw_items(values: object, name: str, kind: str) -> list[Any]:
-    """The items as a new list in their order, each as its sequence gives it.
+    """Convert a sequence to a new list of its items.
 
     Args:
         values: A list, tuple, generator, one-dimensional array, tensor, pandas Series of any index, pandas Index,
             column of a dataset, or any other ordered iterable.
-        name: The argument's name in messages, a plural.
-        kind: The kind of its items in messages, a plural.
+        name: Name of the argument in messages, a plural.
+        kind: Noun for its items in messages, a plural.
 
     Raises:
         InputError: It is a single value, has no order, or has several columns.
@@ -67,7 +67,7 @@ def raw_items(values: object, name: str, kind: str) -> list[Any]:
 
 
 def plain_item(item: Any) -> Any:
-    """A number of NumPy's or PyTorch's as Python's, a missing value of pandas' as None; anything else as it is."""
+    """Convert numbers of NumPy or PyTorch to Python's and pandas' missing value to None; other items stay unchanged."""
     if type(item) is str:
         return item
     if type(item).__name__ == "NAType":  # it compares to nothing, itself included
@@ -78,39 +78,42 @@ def plain_item(item: Any) -> Any:
 
 
 def text_list(texts: Iterable[object], name: str = "texts", *, first: int = 0) -> list[str]:
-    """The texts as a new list of `str`, in the order in which they are iterated over.
+    """Convert a sequence of texts to a new list of `str`.
 
     Args:
         texts: Any sequence that `raw_items` takes.
-        name: The argument's name in messages, a plural.
-        first: Number of the first text in messages: these may be a part of a longer list.
+        name: Name of the argument in messages, a plural.
+        first: Number of the first text in messages, where these texts are a part of a longer list.
 
     Raises:
         InputError: It is a single text, has no order or several columns, or an entry is not a text.
     """
     strings = raw_items(texts, name, "texts")
     for row, text in enumerate(strings):
-        if type(text) is not str:
-            if not isinstance(text, str):
-                decode = "; decode it first" if isinstance(text, bytes) else ""
-                raise InputError(f"{name.removesuffix('s')} {first + row} is {short_repr(text)}, not text{decode}")
-            strings[row] = str(text)  # a subclass of str
+        if type(text) is str:
+            continue
+        if not isinstance(text, str):
+            singular = name.removesuffix("s")
+            advice = "; decode it first" if isinstance(text, bytes) else ""
+            raise InputError(f"{singular} {first + row} is {short_repr(text)}, not text{advice}")
+        strings[row] = str(text)  # a subclass of str
     return strings
 
 
 def text_lists(texts: Iterable[object], pairs: Iterable[object] | None) -> tuple[list[str], list[str] | None]:
-    """Texts and their second texts as two lists of one length.
+    """Convert texts and their second texts to two lists of one length.
 
     Raises:
         InputError: One is no list of texts, or their lengths differ.
     """
-    first, second = text_list(texts), None if pairs is None else text_list(pairs, "pairs")
+    first = text_list(texts)
+    second = None if pairs is None else text_list(pairs, "pairs")
     check_same_length(texts=first, pairs=second)
     return first, second
 
 
 def names_list(names: Iterable[str] | str, name: str) -> list[str]:
-    """Names as a list of texts; one name stands for a list of it.
+    """Convert names to a list of texts; a single name becomes a list of one.
 
     Raises:
         InputError: An entry is not text, or there is no list.
@@ -119,19 +122,19 @@ def names_list(names: Iterable[str] | str, name: str) -> list[str]:
 
 
 def layer_list(layers: Iterable[int] | int) -> list[int]:
-    """Layers as a list; one layer stands for a list of it.
+    """Convert layers to a list; a single layer becomes a list of one. A model may lack such layers.
 
     Raises:
-        InputError: It is no list. Whether a model has such layers is not looked at.
+        InputError: It is no list.
     """
     return [layers] if isinstance(layers, int | str) else item_list(layers, "layers", "whole numbers")
 
 
 def check_penalties(cs: Any) -> None:
-    """Raise unless all of `cs`, inverse penalty strengths, are finite numbers above 0.
+    """Raise unless `cs` are inverse penalty strengths: finite numbers above 0.
 
     Raises:
-        InputError: One is not, or there is none.
+        InputError: A value is something else, or there are no values.
     """
     strengths = [] if isinstance(cs, str) else item_list(cs, "cs", "inverse penalty strengths")
     if not strengths:
@@ -145,7 +148,7 @@ def check_penalties(cs: Any) -> None:
 
 
 def instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:
-    """The values as a new list, where all of them are of one kind.
+    """Convert a sequence of instances of one class to a new list.
 
     Raises:
         InputError: It is no list, or an entry is something else.
@@ -160,7 +163,9 @@ def instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:
 
 
 def plain_array(values: Any, *, name: str) -> NDArray[Any]:
-    """An array, list, generator, pandas object or tensor of any device as a NumPy array; copied only if need be.
+    """Convert an array, list, generator, pandas object or tensor of any device to a NumPy array.
+
+    Values are copied only where that is necessary.
 
     Raises:
         InputError: The rows have different lengths, or there are no rows at all.
@@ -183,10 +188,13 @@ def plain_array(values: Any, *, name: str) -> NDArray[Any]:
         raise InputError(f"{name} cannot be made an array: {first_line(error)}") from error
 
 
-def feature_array(
-    features: Any, *, name: str = "features", axes: str = "(examples, hidden)"
-) -> NDArray[np.floating[Any]]:
-    """(examples, hidden) features as float32 or float64, or as they are where they are of a smaller float type.
+def feature_array(features: Any, *, name: str = "features", axes: str = "(examples, hidden)") -> FloatArray:
+    """Convert features to an (examples, hidden) array; integers become float64, floats of any size stay as they are.
+
+    Args:
+        features: Any values that `plain_array` takes.
+        name: Name of the argument in messages.
+        axes: Names of the two axes in messages.
 
     Raises:
         InputError: They are not numbers, or not of two axes.
@@ -213,14 +221,15 @@ def check_features(features: Any, *, name: str = "features") -> None:
         raise InputError(f"{name} must be (examples, hidden), found shape {features.shape}")
     with np.errstate(over="ignore", invalid="ignore"):
         total = features.sum()
-    if not np.isfinite(total):  # a sum is not finite where a value is not, and now and then where all are
+    # A sum is not finite where a value is not; it may also overflow where all are.
+    if not np.isfinite(total):
         finite = np.isfinite(features).all(axis=1)
         if not finite.all():
             raise InputError(not_finite(name, int(finite.argmin())))
 
 
-def finite_features(features: Any, *, name: str = "features") -> NDArray[np.floating[Any]]:
-    """(examples, hidden) features from an array, a list, a pandas table or a tensor.
+def finite_features(features: Any, *, name: str = "features") -> FloatArray:
+    """Convert an array, a list, a pandas table or a tensor to (examples, hidden) features.
 
     Raises:
         InputError: They are not finite numbers of two axes.
@@ -231,22 +240,23 @@ def finite_features(features: Any, *, name: str = "features") -> NDArray[np.floa
 
 
 def not_finite(name: str, row: int) -> str:
-    """The sentence for features of which one value is NaN or infinite."""
+    """Return the message for features of which a value is NaN or infinite."""
     return f"{name} hold a value that is not finite, first in row {row}"
 
 
-def class_ids(labels: Any, *, name: str = "labels") -> NDArray[np.integer[Any]]:
-    """(examples,) integer class ids from an array, a list, a generator, a pandas column or a tensor of them.
+def class_ids(labels: Any, *, name: str = "labels") -> IntegerArray:
+    """Convert an array, a list, a generator, a pandas column or a tensor to (examples,) integer class ids of any range.
 
     Raises:
-        InputError: They are not whole numbers of one axis; their range is not looked at.
+        InputError: They are not whole numbers of one axis.
     """
     array = plain_array(labels, name=name)
     if array.ndim != 1:
         raise InputError(f"{name} must be one axis of class ids, found shape {array.shape}")
     if not len(array):
         return array.astype(np.int64)
-    if array.dtype == object and all(isinstance(label, int | np.integer) for label in array):
+    is_integer_objects = array.dtype == object and all(isinstance(label, int | np.integer) for label in array)
+    if is_integer_objects:
         try:
             array = array.astype(np.int64)
         except OverflowError as error:

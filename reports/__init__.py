@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 if TYPE_CHECKING:
     from probes.results.result import AnalysisResult
@@ -110,25 +109,14 @@ def write_comparison(folders: Sequence[Path], target: Path) -> Path:
 
 
 def _put(target: Path, text: str, rights: int | None = None) -> Path:
-    """Put a file in place only when all of it is on disk."""
+    """Write a file of a page, in a folder that exists."""
     if not target.parent.is_dir():
         from probes.checks import InputError
 
         raise InputError(f"there is no folder {str(target.parent)!r} to write {target.name} into")
-    part = target.with_name(f".{target.name}.{uuid4().hex}")  # not by tempfile: that is its owner's alone
-    try:
-        with part.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        if rights is not None:
-            part.chmod(rights)
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        # That of a full disk names no path, and others name the part.
-        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    from probes.atomic_write import write_atomically
+
+    write_atomically(target, text.encode(), permissions=rights)
     return target
 
 

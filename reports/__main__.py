@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m reports"
         _tell(str(error))
         return 1
     except OSError as error:
-        _tell(f"cannot write {error.filename!r}: {error.strerror}" if error.filename else str(error))
+        _tell(str(error))
         return 1
     return _print_paths([path.resolve() for path in paths])
 

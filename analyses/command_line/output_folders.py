@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.checks import InputError
-from probes.locks import locked
+from probes.locks import file_lock
 from probes.results.result import check_replaceable
 
 
@@ -61,5 +61,5 @@ def output_lock(settings: Any) -> Iterator[None]:
     # The folder itself is replaced, and those above it need not exist yet.
     above = next(folder for folder in place.parents if folder.is_dir())
     digest = hashlib.sha256(str(place).encode(errors="surrogateescape")).hexdigest()[:16]
-    with locked(above / f".layerprobe-{digest}.lock", f"writing to {str(out)!r}"):
+    with file_lock(above / f".layerprobe-{digest}.lock", f"writing to {str(out)!r}"):
         yield

@@ -136,7 +136,7 @@ class _Ending:
         self.show(number)
         # Not imported here: the main thread may be at it.
         if (locks := sys.modules.get("probes.locks")) is not None:
-            locks.delete_held()
+            locks.delete_lock_files()
         os._exit(128 + number)
 
     def show(self, number: int) -> None:

@@ -23,12 +23,12 @@ from probes.attribution.integrated_gradients import FIRST_STEPS, padded
 from probes.attribution.methods import METHODS, Bucket, Explained, Scored
 from probes.attribution.words import group_words
 from probes.checks import MOST_SEED, MOST_STEPS, InputError, choose, finite_number, whole_number
+from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch, Encoded
 from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, class_id, named_class_ids
-from probes.precision import on_float64_device
 from probes.probing.logistic import log_softmax
 from probes.progress import progress_bar
 from probes.results.result import Attribution
@@ -149,7 +149,7 @@ def attribute(
     # A batch holds the first points of a bucket's paths.
     buckets = list(batches(encoded.lengths, token_budget(encoder) // FIRST_STEPS, mixed=encoder.takes_padding))
     made: dict[int, Attribution] = {}
-    bar = progress_bar(len(texts), "attributions", shown=progress)
+    bar = progress_bar(len(texts), "attributions", visible=progress)
     with bar, _frozen(encoder), runners(encoder, most=len(buckets)) as run:
         for rows, found in zip(buckets, run(explain, buckets), strict=True):
             made.update(zip(rows.tolist(), found, strict=True))

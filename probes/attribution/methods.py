@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.attribution.integrated_gradients import Path, integrate
-from probes.precision import on_float64_device
+from probes.devices import on_float64_device
 
 SHAP_SAMPLES = 64
 """Points that GradientShap draws, each on the path from a baseline that it draws too."""

@@ -21,12 +21,12 @@ from probes.attribution.baseline_bias import resolved_baseline
 from probes.attribution.baselines import AUTO, Pool
 from probes.attribution_checks.faithfulness import encode_again
 from probes.checks import MOST_SEED, InputError, choose, whole_number
+from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Encoded
 from probes.features.extraction import token_budget
 from probes.heads.heads import Head, check_head
-from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.results.result import Attribution
 from probes.sequences import instances
@@ -111,7 +111,7 @@ def infidelity(
         return _of_one(own, a, encoded, row, named[row], from_nothing=_from_nothing(a, baseline), n=samples, seed=seed)
 
     longest_first = np.argsort(-encoded.lengths, kind="stable").tolist()
-    with runners(encoder) as run, progress_bar(len(attributions), "infidelity", shown=progress) as bar:
+    with runners(encoder) as run, progress_bar(len(attributions), "infidelity", visible=progress) as bar:
         made = {}
         for row, found in zip(longest_first, run(measure, longest_first), strict=True):
             made[row] = found

@@ -124,7 +124,7 @@ def randomised(
     steps = _steps(head, other, seed)
     levels, found = [INTACT], [explained(head.encoder, targets)]
     fixed = [a.target for a in found[0]]
-    with progress_bar(len(steps), "random levels", "level", shown=progress) as bar:
+    with progress_bar(len(steps), "random levels", "level", visible=progress) as bar:
         for level, parts in steps:
             for part, drawn in parts:
                 part.load_state_dict(drawn.state_dict())

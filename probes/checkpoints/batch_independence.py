@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probes.checks import InputError, first_line
-from probes.precision import on_float64_device
+from probes.devices import on_float64_device
 
 SHORT, LONG = 5, 11
 """Tokens of the texts of a trial: odd, so that a family which fills up its windows shows it."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, is_above_zero
-from probes.parallel import few_cores
+from probes.parallel import limited_cores
 from probes.probing.selection import DEFAULT_CS, PROBES, ROUGH, Probe
 from probes.probing.sites import Sample
 from probes.statistics.intervals import mean_intervals
@@ -104,7 +104,7 @@ def plant(
     # Of each split, labels of every gain, repeat and example.
     labels = [np.array([[_labels(m, prior, chance, rng) for _ in range(repeats)] for chance in chances]) for m in marks]
     flat = [each.reshape(-1, each.shape[-1]) for each in labels]
-    with few_cores(train.features.nbytes):
+    with limited_cores(train.features.nbytes):
         features = [_marked(s.features, m, directions, size) for s, m in zip(splits, marks, strict=True)]
         fitter, firsts = probe.on(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
         probes = fitter.fits(firsts, [*cs] * len(gains), n_classes=n_classes, tol=ROUGH)

@@ -12,7 +12,7 @@ import torch
 
 from probes.encoder import onednn
 from probes.encoder.encoder import Encoder
-from probes.parallel import check_stopped, side_by_side
+from probes.parallel import check_stopped, parallel_map
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,7 +56,7 @@ def runners(encoder: Encoder, *, most: int = MAX_RUNNERS) -> Iterator[Run]:
         finally:
             free.put(runner)
 
-    with side_by_side(count) as run:
+    with parallel_map(count) as run:
         yield lambda work, items: run(functools.partial(one, work), items)
 
 

@@ -23,7 +23,7 @@ from probes.encoder.pooling import POOLINGS, pooling_identity
 from probes.encoder.replicas import Run, runners
 from probes.encoder.tokenization import Batch, Encoded, joined
 from probes.features.store import FIRST_ROWS, FeatureStore, Manifest, texts_fingerprint
-from probes.progress import keep, progress_bar
+from probes.progress import progress_bar, register_saved_work
 from probes.sequences import item_list, layer_list, names_list, text_lists
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
@@ -136,7 +136,7 @@ def extract_features(
         raise InputError(f"part {index} of {parts} does not exist; name 1 to {parts} of them")
     folder = as_path(cache, name="cache").expanduser() / manifest.key if store is None else as_path(store, name="store")
     features = FeatureStore.create(folder, manifest)
-    keep("text", lambda: (features.rows_done(poolings), len(texts)))
+    register_saved_work("text", lambda: (features.rows_done(poolings), len(texts)))
 
     def work() -> Iterator[Work]:
         for shard, rows in features.shards():
@@ -146,7 +146,7 @@ def extract_features(
             else:
                 bar.update(rows.stop - rows.start)
 
-    with progress_bar(len(texts), "features", shown=progress) as bar:
+    with progress_bar(len(texts), "features", visible=progress) as bar:
         try:
             (engine or fill_shards)(encoder, features, work(), bar.update)
         except KeyboardInterrupt as interrupt:

@@ -11,34 +11,26 @@ import dataclasses
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from glob import escape
 from pathlib import Path
-from socket import gethostname
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from probes.atomic_write import put_in_place
+from probes.atomic_write import delete_abandoned_parts, write_atomically
 from probes.checks import InputError, as_path, check_fields, choose, instance, unknown, whole_number
 from probes.encoder.pooling import pooling_identity
 from probes.sequences import class_ids, names_list, not_finite
-
-if sys.platform != "win32":  # there a killed writer's file stays until the store is deleted
-    import fcntl
 
 FORMAT = 2
 """Of the shards' headers; a cache keeps stores of other formats under other names."""
 FIRST_ROWS = 256
 """Texts of the first shard, where shards are larger; each later one holds twice as many until it has them all."""
 
-PART = ".part"
 """Ending of a file that is being written."""
 
 MOST_SIZE = 2**48
@@ -119,10 +111,10 @@ class FeatureStore:
         except OSError as error:
             raise OSError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from error
         instance(manifest, Manifest, "manifest")
-        _clear_abandoned(folder)
+        delete_abandoned_parts(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
-            write_whole(folder / "manifest.json", text.encode())
+            write_atomically(folder / "manifest.json", text.encode())
         found = cls.open(folder)
         for field in dataclasses.fields(Manifest):
             there, asked = getattr(found.manifest, field.name), getattr(manifest, field.name)
@@ -196,7 +188,7 @@ class FeatureStore:
         said = {"belongs": self._belongs(path), "truncated": truncated, "xxh3": sums}
         info = json.dumps({"said": said, "sha256": _said_digest(said)})
         try:
-            write_whole(path, save({"features": stored}, {"layerprobe": info}))
+            write_atomically(path, save({"features": stored}, {"layerprobe": info}))
         except OSError as error:
             raise OSError(f"{error}; finished shards are kept") from error
 
@@ -208,7 +200,7 @@ class FeatureStore:
         """
         path = self._tokens_path(shard)
         said = {"belongs": self._belongs(path), "tokens": counts[:, 0].tolist(), "unknown": counts[:, 1].tolist()}
-        write_whole(path, json.dumps({"said": said, "sha256": _said_digest(said)}).encode())
+        write_atomically(path, json.dumps({"said": said, "sha256": _said_digest(said)}).encode())
 
     def tokens(self, shard: int) -> NDArray[np.int64] | None:
         """(rows, 2) as written; None where there is no whole file of them, as in stores of earlier versions."""
@@ -344,55 +336,3 @@ def _said_digest(said: dict[str, Any]) -> str:
 def _digest(layer: NDArray[np.floating[Any]]) -> str:
     # Tells damage, not forgery. SHA-256 would be most of what reading a layer takes.
     return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(layer).data)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place only when all of it is on disk.
-
-    Raises:
-        OSError: It cannot be written; the path is named, and nothing is left behind.
-    """
-    try:
-        _write_whole(path, content)
-    except OSError as error:
-        raise OSError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    file, part = _new_part(path)
-    try:
-        with file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            if sys.platform != "win32":  # under the lock; Windows renames no open file
-                put_in_place(part, path, content)
-        if sys.platform == "win32":
-            put_in_place(part, path, content)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _new_part(path: Path) -> tuple[BinaryIO, Path]:
-    """A new file beside `path`, open and locked: a file without a living writer's lock may be deleted by anybody."""
-    while True:
-        # Not by tempfile: its files are their owner's alone, and a cache may be a group's.
-        part = path.with_name(f".{path.name}.{gethostname()}.{uuid4().hex}{PART}")
-        file = part.open("xb")
-        if sys.platform != "win32":
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if not os.fstat(file.fileno()).st_nlink:  # deleted by another process before it was locked
-                file.close()
-                continue
-        return file, part
-
-
-def _clear_abandoned(folder: Path) -> None:
-    """Delete what killed writers of this machine left behind: a living one holds a lock, which death gives free."""
-    if sys.platform != "win32":
-        for part in folder.glob(f".*.{escape(gethostname())}.*{PART}"):
-            with contextlib.suppress(OSError), part.open("rb") as abandoned:
-                fcntl.flock(abandoned, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                part.unlink(missing_ok=True)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from probes.atomic_write import write_atomically
 from probes.checks import InputError, as_path, check_fields, first_line
-from probes.features.store import write_whole
 from probes.heads.trainer import Epoch
 
 FORMAT = 1
@@ -64,7 +64,7 @@ class FineTuned:
         """Mark the folder as finished, with all of this."""
         said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "folder"}
         said |= {"format": FORMAT, "epochs": [asdict(epoch) for epoch in self.epochs]}
-        write_whole(self.folder / DONE, (json.dumps(said, indent=1) + "\n").encode())
+        write_atomically(self.folder / DONE, (json.dumps(said, indent=1) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from probes.atomic_write import write_atomically
 from probes.checkpoints.checkpoints import build_classifier, quiet
 from probes.checks import (
     MOST_SEED,
@@ -38,14 +39,14 @@ from probes.checks import (
 from probes.data.datasets import Split
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
-from probes.features.store import texts_fingerprint, write_whole
+from probes.features.store import texts_fingerprint
 from probes.heads.fine_tuned_folder import DONE, FORMAT, read_json
 from probes.heads.fine_tuned_folder import FineTuned as FineTuned
 from probes.heads.heads import Head, ModelHead, ProbeHead
 from probes.heads.trainer import Side, TrainingSettings, epochs_done, train_epochs
-from probes.locks import locked
+from probes.locks import file_lock
 from probes.probing.logistic import FittedProbe
-from probes.progress import keep
+from probes.progress import register_saved_work
 from probes.sequences import check_labels, class_ids, text_list
 
 WRITE_FAULTS = ("inline_container", "iostream error", "PytorchStreamWriter")
@@ -146,7 +147,7 @@ def fine_tune(
     model = {"model": encoder.fingerprint(), "tokenizer": student.encoder.tokenizer_fingerprint(), "head": head}
     _claim(folder, {"format": FORMAT, "seed": seed, **model, **data, **asdict(settings)})
     if not (folder / DONE).is_file():
-        with locked(folder / LOCK, f"fine-tuning in {str(folder)!r}"):
+        with file_lock(folder / LOCK, f"fine-tuning in {str(folder)!r}"):
             if not (folder / DONE).is_file():  # else another run has finished it meanwhile
                 _train(student, train, validation, settings, seed=seed, folder=folder, progress=progress)
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -196,7 +197,7 @@ def _train(
     progress: bool,
 ) -> None:
     """Train a student from its last whole epoch on, and leave the finished model in the folder."""
-    keep("epoch", lambda: (epochs_done(folder / CHECKPOINTS), settings.epochs))
+    register_saved_work("epoch", lambda: (epochs_done(folder / CHECKPOINTS), settings.epochs))
     with writing_to(folder):
         try:
             epochs, best = train_epochs(
@@ -306,7 +307,7 @@ class _Student:
         if isinstance(self.model, _PooledClassifier):
             linear = {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.linear.named_parameters()}
             said = {"format": str(FORMAT), "pooling": self.head, "classes": json.dumps(self.class_names)}
-            write_whole(folder / HEAD_FILE, save(linear, said))
+            write_atomically(folder / HEAD_FILE, save(linear, said))
         (self.encoder.base if self.head != "pooler" else self.model).save_pretrained(folder)
         self.encoder.tokenizer.save_pretrained(folder)
 
@@ -345,7 +346,7 @@ def _claim(folder: Path, recipe: dict[str, Any]) -> None:
     if not path.exists():
         if (folder / "config.json").exists():
             raise InputError(f"{str(folder)!r} holds a model that was not fine-tuned here; use another folder")
-        write_whole(path, (json.dumps(recipe, indent=1) + "\n").encode())
+        write_atomically(path, (json.dumps(recipe, indent=1) + "\n").encode())
     found = read_json(path)
     for name, asked in recipe.items():
         if found.get(name) != asked:

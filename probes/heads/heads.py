@@ -364,7 +364,7 @@ def log_probs(
             each[rows] = logits.cpu().numpy()
         return len(rows)
 
-    bar = progress_bar(out.shape[1], f"{head.kind} head", shown=progress)
+    bar = progress_bar(out.shape[1], f"{head.kind} head", visible=progress)
     with bar, head.encoder.packed(budget), runners(head.encoder) as run:
         for done in run(fill, batches(encoded.lengths, budget, mixed=head.encoder.takes_padding)):
             bar.update(done)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from probes.checks import InputError
+from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
-from probes.precision import on_float64_device
 
 WHOLE, TABLE, BLOCK = "whole encoder", "input embeddings", "block"
 ROWS = {"[CLS]": "cls_token_id", "[SEP]": "sep_token_id"}

@@ -23,11 +23,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from probes.atomic_write import write_atomically
 from probes.checkpoints.checkpoints import quiet
 from probes.checks import InputError, check_kind, choose, finite_number, whole_number
 from probes.encoder.encoder import DTYPES
 from probes.encoder.onednn import multiplies_bfloat16
-from probes.features.store import write_whole
 from probes.probing.logistic import log_softmax
 from probes.progress import progress_bar
 from probes.statistics.metrics import accuracy, log_loss
@@ -171,7 +171,7 @@ def train_epochs(
         arguments.per_device_eval_batch_size = arguments.per_device_train_batch_size
         steps = settings.epochs * math.ceil(len(train) / arguments.train_batch_size)
         arguments.warmup_steps = round(settings.warmup * steps)
-        with progress_bar(steps, description, "step", shown=progress) as bar:
+        with progress_bar(steps, description, "step", visible=progress) as bar:
             watch = _Watch(settings.patience, bar)
             trainer = _Trainer(
                 model,
@@ -312,7 +312,7 @@ def _last_checkpoint(folder: Path) -> tuple[str | None, list[dict[str, float]]]:
             continue
         # The Trainer would forget the best one where the folder was moved.
         state["best_model_checkpoint"] = str(folder / f"checkpoint-{state['best_global_step']}")
-        write_whole(path / STATE, json.dumps(state).encode())
+        write_atomically(path / STATE, json.dumps(state).encode())
         return str(path), state["log_history"]
     return None, []
 

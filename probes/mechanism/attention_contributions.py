@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from probes.checks import InputError, instance
+from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch
 from probes.features.extraction import batches, token_budget
 from probes.mechanism.token_shares import TokenShares, kinds_of
-from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.sequences import text_lists
 
@@ -76,7 +76,7 @@ def contributions(
             sizes[row] = norms[:, i, : len(encoded.ids[row])]
         return len(rows)
 
-    bar = progress_bar(len(texts), "contributions", shown=progress)
+    bar = progress_bar(len(texts), "contributions", visible=progress)
     with bar, encoder.packed(token_budget(encoder)), runners(encoder) as run:
         for done in run(measure, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
             bar.update(done)

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch, Encoded
 from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, label_ids
 from probes.mechanism.token_shares import KINDS, TokenShares, kinds_of
-from probes.precision import on_float64_device
 from probes.progress import progress_bar
 from probes.sequences import text_lists
 from probes.statistics.intervals import N_FOLDS
@@ -213,7 +213,7 @@ def _over_batches(
         own.encoder = runner
         return len(rows), work(own, runner.batch(encoded, rows), rows)
 
-    with progress_bar(len(encoded.ids), name, shown=progress) as bar, runners(encoder) as run:
+    with progress_bar(len(encoded.ids), name, visible=progress) as bar, runners(encoder) as run:
         for done, result in run(one, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
             bar.update(done)
             yield result

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, choose, instance, whole_number
+from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import LayerStates
 from probes.encoder.replicas import runners
@@ -23,7 +24,6 @@ from probes.encoder.tokenization import Batch
 from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, label_ids, log_probs
 from probes.mechanism.leace import Erasure, Erasures, erased
-from probes.precision import on_float64_device
 from probes.probing.sites import Point
 from probes.sequences import text_lists
 from probes.statistics.intervals import mean_intervals

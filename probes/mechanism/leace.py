@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_same_length
-from probes.parallel import abreast, side_by_side
+from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.logistic import TINY, moments
 from probes.sequences import check_labels, class_ids, finite_features
 
@@ -93,7 +93,7 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
     rounding = TINY * float(np.hypot(centre, deviation).max())
     # Ids in the place of columns would have but one direction erased, whatever the number of classes.
     one_hot = torch.from_numpy(np.eye(n_classes)[labels])
-    with side_by_side(1) as run:  # numpy's waiting threads can make PyTorch's eigenvectors a hundred times slower
+    with parallel_map(1) as run:  # numpy's waiting threads can make PyTorch's eigenvectors a hundred times slower
         ((into, out_of),) = run(lambda z: _projection(x, z, rounding**2), [one_hot])
     right, left = np.zeros((hidden, len(out_of))), np.zeros((len(out_of), hidden))
     right[varies], left[:, varies] = into, out_of
@@ -167,7 +167,7 @@ def erasures(
     rng = np.random.default_rng([seed, 1])
     seeds = [int(each) for each in rng.integers(2**31, size=random)]
     dealt = [labels, *(rng.permutation(labels) for _ in range(shuffled))]
-    with side_by_side(abreast(3 * features.shape[0] * features.shape[1] * 8, "cpu")) as run:
+    with parallel_map(n_parallel_tasks(3 * features.shape[0] * features.shape[1] * 8, "cpu")) as run:
         own, *others = run(lambda each: leace(features, each, n_classes=n_classes), dealt)
         drawn = run(lambda each: random_erasure(own, moved, seed=each), seeds)
         return Erasures(own, tuple(drawn), tuple(others))

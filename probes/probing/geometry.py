@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
-from probes.parallel import abreast, side_by_side
+from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.logistic import moments
 from probes.probing.sites import LayerFeatures
 from probes.sequences import finite_features
@@ -199,7 +199,7 @@ def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> Alignment:
             )
         held[i] = centred
 
-    with side_by_side(abreast(2 * first.nbytes, "cpu")) as run:
+    with parallel_map(n_parallel_tasks(2 * first.nbytes, "cpu")) as run:
         list(run(hold, range(len(layers))))
     examples, hidden = first.shape
     # Equal work where the two sides are equal, but narrow bands run slower.
@@ -242,7 +242,7 @@ def _shared_by_dimensions(held: NDArray[np.float32]) -> NDArray[np.float64]:
         return float(np.einsum("ij,ij->", cross, cross, dtype=np.float64))
 
     pairs = list(combinations_with_replacement(range(n_layers), 2))
-    with side_by_side(abreast(0, "cpu")) as run:
+    with parallel_map(n_parallel_tasks(0, "cpu")) as run:
         for (i, j), squared in zip(pairs, run(norm, pairs), strict=True):
             shared[i, j] = shared[j, i] = squared
     return shared
@@ -302,7 +302,7 @@ def predictability(
     total = np.square(truth - truth.mean(axis=0))
     rng = np.random.default_rng(seed)
     pairs = own, own[rng.permutation(len(x))]
-    with side_by_side(abreast(3 * own.nbytes, "cpu")) as run:
+    with parallel_map(n_parallel_tasks(3 * own.nbytes, "cpu")) as run:
         lost, shuffled = run(lambda each: np.square(truth - _ridge(each, y[:, varies], unseen)), pairs)
     r2[varies], floor[varies] = (1 - each.sum(axis=0) / total.sum(axis=0) for each in (lost, shuffled))
     return Predictability(r2, _interval(truth, lost, rng), floor)

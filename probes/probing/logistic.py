@@ -131,7 +131,7 @@ class LogisticProbe:
 
     def on(self, features: NDArray[np.floating[Any]], *, device: str = "cpu") -> LogisticFitter:
         """Standardise (examples, hidden) features once, for any number of fits; the standardisation is folded back."""
-        from probes.precision import float64_device
+        from probes.devices import float64_device
         from probes.probing.solver import Design
 
         features = finite_features(features)

@@ -223,10 +223,10 @@ def bag_of_words(
         (examples, classes) log probabilities; and the number of words where the rarest were left out, as a weight for
         each word and class would be more than `MOST_WEIGHTS`, else None.
     """
-    from probes.parallel import few_cores
+    from probes.parallel import limited_cores
 
     texts, labels = train
-    with few_cores(0):  # products with sparse rows: OpenBLAS would start its threads for the vectors between them
+    with limited_cores(0):  # products with sparse rows: OpenBLAS would start its threads for the vectors between them
         words, path = _word_path(texts, labels, n_classes=n_classes)
         most = words.max_features if len(words.vocabulary_) == words.max_features else None
         if not isinstance(validation, Folds):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown, whole_number
 from probes.devices import usable_device
-from probes.parallel import abreast, side_by_side
+from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.selection import (
     DEFAULT_CS,
     PROBES,
@@ -156,8 +156,8 @@ def sweep_probes(
 
     size = 3 * len(order) * layer_features("test", test, places[0]).nbytes // len(test.labels[next(iter(names))])
     with (
-        progress_bar(len(places) * len(names), "probes", "probe", shown=progress) as bar,
-        side_by_side(abreast(size, device)) as run,
+        progress_bar(len(places) * len(names), "probes", "probe", visible=progress) as bar,
+        parallel_map(n_parallel_tasks(size, device)) as run,
     ):
         for point, fitted in zip(places, run(fit, places), strict=True):
             for each in fitted:

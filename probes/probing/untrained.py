@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probes.checks import choose
-from probes.parallel import abreast, side_by_side
+from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.selection import DEFAULT_CS, PROBES, ROUGH, Folds, select_by_folds, select_probe
 from probes.probing.sites import Point, Read
 from probes.statistics.bootstrap import Predictions
@@ -86,7 +86,7 @@ def untrained_floors(
     first = encoders[0].train.features[poolings[0]][order[0]]
     chosen: dict[tuple[int, str, Point], float] = {}
     found: list[list[Floor]] = [[] for _ in encoders]
-    with side_by_side(abreast(2 * first.nbytes, device)) as run:
+    with parallel_map(n_parallel_tasks(2 * first.nbytes, device)) as run:
         for some in (tuned, [layer for layer in order if layer not in tuned]):
             places = [(i, Point(p, layer)) for i in range(len(encoders)) for p in poolings for layer in some]
             for (i, point), floors in zip(places, run(fit, places), strict=True):

@@ -225,8 +225,8 @@ def test_an_interruption_names_the_stage_and_what_is_kept(monkeypatch, capsys, t
         with progress.stage("texts"):
             pass
         with progress.stage("features"):
-            progress.keep("text", lambda: (2048, 9613))
-            progress.keep("text", lambda: (0, 1000))
+            progress.register_saved_work("text", lambda: (2048, 9613))
+            progress.register_saved_work("text", lambda: (0, 1000))
             raise interruption
 
     monkeypatch.setattr(layers, "run", work)
@@ -299,8 +299,9 @@ def test_a_second_signal_ends_the_command_at_once(monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_an_end_by_force_leaves_no_lock_behind(tmp_path):
     code = (
-        "from pathlib import Path\nfrom analyses import signals\nfrom probes.locks import locked\nsignals.GRACE = 0.1\n"
-        f"def main():\n  with locked(Path({str(tmp_path / 'lock')!r}), 'at work'):\n    print('ready', flush=True)\n"
+        "from pathlib import Path\nfrom analyses.command_line import signals\nfrom probes.locks import file_lock\n"
+        "signals.GRACE = 0.1\n"
+        f"def main():\n  with file_lock(Path({str(tmp_path / 'lock')!r}), 'at work'):\n    print('ready', flush=True)\n"
         f"    exec({WORK['a library that swallows it']!r})\nsignals.end_by(main)"
     )
     process = program(code)

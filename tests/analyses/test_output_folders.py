@@ -14,7 +14,7 @@ from analyses.__main__ import main
 from analyses.command_line.output_folders import check_apart, output_lock
 from analyses.settings.bounds import BOUNDS, check_bounds
 from probes import Encoder, InputError
-from probes.locks import locked
+from probes.locks import file_lock
 
 ROOT = Path(__file__).parents[2]
 ANALYSES = (run, layers, attribute_module, heads)
@@ -101,8 +101,8 @@ def test_models_inside_the_result_are_refused_before_the_work(tmp_path, capsys, 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from probes.locks import locked
-with locked(Path(sys.argv[1]), "holding the file"):
+from probes.locks import file_lock
+with file_lock(Path(sys.argv[1]), "holding the file"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -116,14 +116,14 @@ def test_a_lock_belongs_to_one_process_and_its_death_releases_it(tmp_path):
         assert holder.stdout.readline() == b"held\n"
         with (
             pytest.raises(InputError, match=rf"another run \(process {holder.pid}\) is holding the file"),
-            locked(file, "holding the file"),
+            file_lock(file, "holding the file"),
         ):
             pass
     finally:
         holder.kill()
         holder.wait()
         holder.stdout.close()
-    with locked(file, "holding the file"):
+    with file_lock(file, "holding the file"):
         assert file.exists()
     assert not file.exists()
 
@@ -176,7 +176,7 @@ def test_a_lock_is_never_written_through_what_stands_under_its_name(kind, tmp_pa
         "pipe": lambda: os.mkfifo(lock),
         "folder": lock.mkdir,
     }[kind]()
-    with pytest.raises((InputError, IsADirectoryError), match=str(lock)), locked(lock, "at work"):
+    with pytest.raises((InputError, IsADirectoryError), match=str(lock)), file_lock(lock, "at work"):
         pytest.fail("it was held")
     assert (tmp_path / "own").read_text() == "precious"
     assert not (tmp_path / "new").exists()

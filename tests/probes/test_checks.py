@@ -1,105 +1,65 @@
-"""What the library takes as texts, and the one line for what it does not."""
+"""Checks of arguments: the message names the value, the valid choices and a remedy."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from probes.checks import InputError, side_of_zero
-from probes.sequences import text_list
-
-TEXTS = ["a film", "", "你 好"]
-
-
-def _dataset_column():
-    import datasets
-
-    return datasets.Dataset.from_dict({"text": TEXTS})["text"]
-
-
-def _arrow_array():
-    import pyarrow
-
-    return pyarrow.chunked_array([TEXTS])
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda: TEXTS,
-        lambda: tuple(TEXTS),
-        lambda: (text for text in TEXTS),
-        lambda: np.array(TEXTS),
-        lambda: np.array(TEXTS, dtype=object),
-        lambda: pd.Series(TEXTS, index=[7, 3, 3]),
-        lambda: pd.Series(TEXTS, dtype="string", index=["x", "y", "z"]),
-        lambda: pd.Series(TEXTS, dtype="category"),
-        lambda: pd.Index(TEXTS),
-        _dataset_column,
-        _arrow_array,
-    ],
-    ids="list tuple generator array objects series string categories index dataset arrow".split(),
+from probes.checks import (
+    InputError,
+    check_kind,
+    check_same_length,
+    check_writable,
+    choose,
+    finite_number,
+    short_repr,
+    side_of_zero,
+    whole_number,
 )
-def test_any_ordered_sequence_of_texts_becomes_a_new_list_of_strings(build):
-    texts = build()
-    strings = text_list(texts)
-    assert strings == TEXTS
-    assert strings is not texts
-    assert {type(text) for text in strings} == {str}
 
 
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        (None, "text 1 is None, not text"),
-        (float("nan"), "text 1 is nan, not text"),
-        (pd.NA, "text 1 is <NA>, not text"),
-        (pd.NaT, "text 1 is NaT, not text"),
-        (3, "text 1 is 3, not text"),
-        (np.float32(0.5), "text 1 is np.float32(0.5), not text"),
-        (b"film", "text 1 is b'film', not text; decode it first"),
-        (["a"], "text 1 is ['a'], not text"),
-        (True, "text 1 is True, not text"),
-    ],
-    ids=repr,
-)
-def test_an_entry_that_is_no_text_is_named_by_its_place(entry, words):
-    for texts in (["a", entry], ("a", entry), pd.Series(["a", entry], index=[5, 1], dtype=object)):
-        with pytest.raises(InputError) as refusal:
-            text_list(texts)
-        assert str(refusal.value) == words
+def test_an_unknown_name_is_answered_with_the_most_similar_one_and_all_of_them():
+    assert choose("pooling", "cls", {"cls": 1}) == 1
+    with pytest.raises(InputError, match=r"^unknown pooling 'meen' \(did you mean 'mean'\?\); known: cls, mean$"):
+        choose("pooling", "meen", {"cls": 1, "mean": 2})
 
 
-def test_entries_of_another_name_and_of_a_later_part_are_called_so():
-    with pytest.raises(InputError, match=r"^pair 41 is None, not text$"):
-        text_list(["a", None], "pairs", first=40)
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, 0, 11])
+def test_a_whole_number_lies_within_its_bounds(value):
+    assert whole_number(np.int32(10), "n", least=1, most=10) == 10
+    with pytest.raises(InputError, match=r"^n must be a whole number from 1 to 10, found "):
+        whole_number(value, "n", least=1, most=10)
 
 
-def test_a_value_that_is_very_long_is_shortened_in_the_message():
-    with pytest.raises(InputError) as refusal:
-        text_list([list(range(1000))])
-    assert len(str(refusal.value)) < 90
+@pytest.mark.parametrize("value", [True, float("nan"), float("inf"), -0.5, "1"])
+def test_a_finite_number_is_not_negative(value):
+    assert finite_number(np.float32(0.5), "share") == 0.5
+    with pytest.raises(InputError, match=r"^share must be a finite number of 0 or more, found "):
+        finite_number(value, "share")
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [
-        "a film",
-        b"a film",
-        None,
-        3,
-        {"text": TEXTS},
-        set(TEXTS),
-        frozenset(TEXTS),
-        pd.DataFrame({"text": TEXTS}),
-        np.array([TEXTS]),
-        np.array("a film"),
-    ],
-    ids=lambda texts: type(texts).__name__,
-)
-def test_what_is_no_list_of_texts_is_refused_in_one_line(texts):
-    with pytest.raises(InputError, match=r"^texts must be a list of texts, found ") as refusal:
-        text_list(texts)
-    assert "\n" not in str(refusal.value)
+def test_numbers_of_numpy_are_of_pythons_kinds_and_truth_values_are_no_numbers():
+    check_kind(int | None, n=np.int64(3), m=None)
+    check_kind(bool, on=np.True_)
+    with pytest.raises(InputError, match=r"^n must be a whole number or None, found True$"):
+        check_kind(int | None, n=True)
+
+
+def test_lengths_that_differ_are_named():
+    check_same_length(texts=["a"], labels=[0], groups=None)
+    with pytest.raises(InputError, match=r"^lengths differ: texts has 1, labels has 2$"):
+        check_same_length(texts=["a"], labels=[0, 1])
+
+
+def test_a_file_is_no_folder_to_write_to(tmp_path):
+    check_writable(tmp_path / "new" / "folder")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"^cannot write to .*; name another folder$"):
+        check_writable(tmp_path / "file")
+
+
+def test_invisible_characters_are_written_as_their_codes():
+    assert short_repr("\u200b") == r"'\u200b'"
+    assert short_repr("x" * 100) == repr("x" * 60 + "...")
 
 
 @pytest.mark.parametrize(

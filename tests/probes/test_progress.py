@@ -1,4 +1,4 @@
-"""What is shown of a long computation: bars, stages in a terminal, lines in a log."""
+"""Progress of a long computation: bars, stages in a terminal, lines in a log."""
 
 import io
 
@@ -12,20 +12,20 @@ class Terminal(io.StringIO):
         return True
 
 
-def analysis(shown=True):
+def analysis(visible=True):
     progress.expect_stages(3)
     with progress.stage("texts"):
         pass
-    with progress.stage("features"), progress.progress_bar(10, "features", shown=shown) as bar:
+    with progress.stage("features"), progress.progress_bar(10, "features", visible=visible) as bar:
         for _ in range(10):
             bar.update()
-    with progress.stage("explanations"), progress.progress_bar(2, "attributions", shown=shown) as bar:
+    with progress.stage("explanations"), progress.progress_bar(2, "attributions", visible=visible) as bar:
         bar.update(2)
 
 
 def test_a_log_gets_a_line_a_stage_and_no_bar():
     stream = io.StringIO()
-    with progress.reporting(stream):
+    with progress.report_stages(stream):
         analysis()
     assert stream.getvalue().splitlines() == [
         "1 of 3, texts: 0.0 s",
@@ -34,11 +34,11 @@ def test_a_log_gets_a_line_a_stage_and_no_bar():
     ]
 
 
-def test_a_log_hears_once_a_minute_of_a_stage_that_takes_long(monkeypatch):
+def test_a_log_gets_a_line_a_minute_from_a_long_stage(monkeypatch):
     clock = iter(range(0, 10_000, 25))
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     stream = io.StringIO()
-    with progress.reporting(stream):
+    with progress.report_stages(stream):
         analysis()
     lines = [line for line in stream.getvalue().splitlines() if " after " in line]
     assert lines == [
@@ -48,10 +48,10 @@ def test_a_log_hears_once_a_minute_of_a_stage_that_takes_long(monkeypatch):
     ]
 
 
-def test_a_terminal_shows_the_stage_at_work_and_leaves_a_line_of_each(monkeypatch):
-    monkeypatch.setattr(progress, "LONG", 0.0)
+def test_a_terminal_shows_the_open_stage_and_a_line_of_every_finished_one(monkeypatch):
+    monkeypatch.setattr(progress, "BAR_DELAY", 0.0)
     stream = Terminal()
-    with progress.reporting(stream):
+    with progress.report_stages(stream):
         analysis()
     text = stream.getvalue()
     assert "\r\x1b[K2 of 3, features ..." in text
@@ -63,16 +63,16 @@ def test_a_terminal_shows_the_stage_at_work_and_leaves_a_line_of_each(monkeypatc
 
 def test_short_stages_show_no_bar_in_a_terminal():
     stream = Terminal()
-    with progress.reporting(stream):
+    with progress.report_stages(stream):
         analysis()
     assert "%" not in stream.getvalue()
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO()])
-def test_nothing_is_shown_without_a_stream_or_a_wish(stream, capsys):
-    with progress.reporting(None):
-        analysis(shown=False)
-    analysis(shown=False)
+def test_nothing_is_shown_without_a_stream_or_with_progress_off(stream, capsys):
+    with progress.report_stages(None):
+        analysis(visible=False)
+    analysis(visible=False)
     assert capsys.readouterr() == ("", "")
 
 
@@ -84,18 +84,18 @@ def test_the_library_shows_a_bar_on_stderr_where_it_is_asked_to(capsys):
     assert "of 3" not in err
 
 
-def test_a_stream_without_a_reader_stops_nothing():
+def test_an_analysis_continues_when_the_reader_closes_the_stream():
     class Closed(io.StringIO):
         def write(self, _):
             raise BrokenPipeError(32, "Broken pipe")
 
-    with progress.reporting(Closed()) as stages:
+    with progress.report_stages(Closed()) as stages:
         analysis()
-    assert stages.begun == 3
+    assert stages.n_started == 3
 
 
-def test_a_stage_that_fails_is_still_named_and_the_next_one_is_not_inside_it():
-    with progress.reporting(io.StringIO()) as stages:
+def test_a_failed_stage_keeps_its_label_until_the_next_one_starts():
+    with progress.report_stages(io.StringIO()) as stages:
         with pytest.raises(ValueError, match="why"), progress.stage("features"):
             raise ValueError("why")
         assert stages.label == "1, features"
@@ -106,27 +106,27 @@ def test_a_stage_that_fails_is_still_named_and_the_next_one_is_not_inside_it():
 
 def test_a_stage_inside_another_is_a_part_of_its_line():
     stream = io.StringIO()
-    with progress.reporting(stream) as stages, progress.stage("answers"), progress.stage("features"):
+    with progress.report_stages(stream) as stages, progress.stage("answers"), progress.stage("features"):
         assert stages.label == "1, answers, features"
     assert stream.getvalue() == "1, answers: 0.0 s\n"
 
 
-def test_what_is_kept_is_summed_by_stage_and_the_last_two_are_named():
-    with progress.reporting(None) as stages:
-        assert stages.kept() == "nothing yet"
+def test_saved_work_is_summed_by_stage_and_the_last_two_stages_are_named():
+    with progress.report_stages(None) as stages:
+        assert stages.saved_work() == "nothing yet"
         for label, counts in {"a": [(5, 5), (1, 2)], "b": [(3, 4)], "c": [(1, 9)], "d": [(0, 7)]}.items():
             with progress.stage(label):
                 for count in counts:
-                    progress.keep("text", lambda count=count: count)
+                    progress.register_saved_work("text", lambda count=count: count)
         before = "everything of the stages before; 3 of 4 texts of stage 2, b"
-        assert stages.kept() == f"{before}; 1 of 9 texts of stage 3, c"
+        assert stages.saved_work() == f"{before}; 1 of 9 texts of stage 3, c"
         stages.labels.append("3, c")
-        assert stages.kept() == f"{before}; 1 of 9 texts of this stage"
+        assert stages.saved_work() == f"{before}; 1 of 9 texts of this stage"
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"), (3780, "1 h 3 min")],
 )
-def test_durations_read_as_people_say_them(seconds, text):
-    assert progress.duration(seconds) == text
+def test_durations_are_formatted_for_a_reader(seconds, text):
+    assert progress.format_duration(seconds) == text

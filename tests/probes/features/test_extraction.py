@@ -161,7 +161,7 @@ class HalfWritten:
 @pytest.mark.parametrize(
     ("step", "finished"),
     [
-        ("probes.features.store._new_part", range(13)),
+        ("probes.atomic_write._new_part", range(13)),
         ("os.fsync", range(13)),
         ("pathlib.Path.replace", range(13)),
     ],
@@ -175,7 +175,7 @@ def test_a_run_cut_off_at_any_step_of_any_file_goes_on_to_the_same_bytes(
     def counted(*args, fatal, **named):
         calls.append(0)
         if len(calls) == fatal:
-            if step == "probes.features.store._new_part":
+            if step == "probes.atomic_write._new_part":
                 file, part = real(*args)
                 return HalfWritten(file, error), part
             raise error("cut off")

@@ -15,7 +15,7 @@ from probes import Encoder, InputError
 from probes.data.datasets import TextDataset, make_splits
 from probes.heads.fine_tuning import FineTuned, LabelledTexts, check_trainable, fine_tune, load_head, writing_to
 from probes.heads.heads import log_prob
-from probes.locks import locked
+from probes.locks import file_lock
 from tests.conftest import build_model
 from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 
@@ -337,7 +337,7 @@ def test_a_folder_in_which_another_process_fine_tunes_is_refused(tmp_path):
     tune(tmp_path)
     (tmp_path / "finetuned.json").unlink()
     with (
-        locked(tmp_path / ".lock", "fine-tuning here"),
+        file_lock(tmp_path / ".lock", "fine-tuning here"),
         pytest.raises(InputError, match=r"another run .* is fine-tuning in"),
     ):
         tune(tmp_path)

@@ -11,7 +11,7 @@ from probes import InputError, LogisticProbe
 from probes.features.extraction import pool_texts
 from probes.mechanism import leace as leace_module
 from probes.mechanism.leace import Erasure, erasures, leace, random_erasure
-from probes.parallel import side_by_side
+from probes.parallel import parallel_map
 from probes.probing.logistic import standardisation
 
 pytest.importorskip("concept_erasure", reason="the extra erasure is not installed")
@@ -41,7 +41,7 @@ def refitted(features, labels):
     """A probe on standardised features: its accuracy on them, and its largest weight."""
     mean, scale = standardisation(features)
     z = (features - mean) / scale
-    with side_by_side(1) as run:
+    with parallel_map(1) as run:
         (probe,) = run(lambda y: LogisticProbe().fit(z, y, n_classes=y.max() + 1), [labels])
     return (probe.predict(z) == labels).mean(), abs(probe.weight).max()
 

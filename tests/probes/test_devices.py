@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from probes.controls.control_tasks import ControlTask
 from probes.probing.sites import Examples, Read
-from probes.precision import WITHOUT_FLOAT64
+from probes.devices import WITHOUT_FLOAT64
 from probes.controls.studies import usual_studies
 from probes.probing.sweep import sweep_probes
 from probes.probing.untrained import untrained_floors
@@ -84,7 +84,7 @@ from probes.attribution_checks.faithfulness import curves, faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.mechanism.interventions import erasing, intervened_log_probs, mean_ablation, mean_states
 from probes.heads.parameter_change import movement
-from probes.precision import WITHOUT_FLOAT64
+from probes.devices import WITHOUT_FLOAT64
 from probes.mechanism.token_shares import direct_scores
 from tests.conftest import HIDDEN, LAYERS, build_model
 
