@@ -123,7 +123,7 @@ def numbers(encoder, other):
     return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
 
 
-from tests import pretend  # not before: random states, which it has not, are asked of devices when models are built
+from tests.support import pretend  # not before: random states, which it has not, are asked of devices when models are built
 
 here = numbers(*encoders)
 torch.__future__.set_overwrite_module_params_on_conversion(True)
