@@ -117,7 +117,7 @@ def _predictions(job: Job) -> pd.DataFrame:
     for task, found in job.sweep.tasks.items():
         said, names = found.predictions[found.best], np.array(found.class_names, dtype=object)
         about = {"task": task, "pooling": found.best.pooling, "layer": found.best.layer}
-        rows = {"text_id": np.arange(len(found.labels)), "text": job.splits.test.texts}
+        rows = {"text_id": np.arange(len(found.labels)), "text": job.splits.test.texts.first}
         told = {"label": names[found.labels], "predicted": names[said.predicted]}
         sure = np.exp(said.log_prob[np.arange(len(found.labels)), said.predicted]).round(5)
         right = {"probability": sure, "right": said.predicted == found.labels}

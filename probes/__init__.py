@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from probes.checks import InputError
     from probes.data.controlled import controlled_sentences
     from probes.data.datasets import TextDataset, make_splits
+    from probes.data.texts import Texts
     from probes.encoder.encoder import Encoder
     from probes.encoder.pooling import LayerStates
     from probes.features.extraction import extract_features
@@ -33,6 +34,7 @@ _HOMES = {
     "probing.selection": ("load_probes",),
     "data.controlled": ("controlled_sentences",),
     "data.datasets": ("TextDataset", "make_splits"),
+    "data.texts": ("Texts",),
     "encoder.encoder": ("Encoder",),
     "features.extraction": ("extract_features",),
     "heads.fine_tuning": ("FineTuned", "LabelledTexts", "fine_tune", "load_head"),
@@ -71,6 +73,7 @@ __all__ = [
     "StoreMismatch",
     "Sweep",
     "TextDataset",
+    "Texts",
     "TrainingSettings",
     "attribute",
     "controlled_sentences",

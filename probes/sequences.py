@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, first_line, short_repr
+from probes.checks import InputError, first_line, short_repr
 
 T = TypeVar("T")
 
@@ -77,13 +77,12 @@ def plain_item(item: Any) -> Any:
     return item
 
 
-def text_list(texts: Iterable[object], name: str = "texts", *, first: int = 0) -> list[str]:
+def text_list(texts: Iterable[object], name: str = "texts") -> list[str]:
     """Convert a sequence of texts to a new list of `str`.
 
     Args:
         texts: Any sequence that `raw_items` takes.
         name: Name of the argument in messages, a plural.
-        first: Number of the first text in messages, where these texts are a part of a longer list.
 
     Raises:
         InputError: It is a single text, has no order or several columns, or an entry is not a text.
@@ -94,22 +93,17 @@ def text_list(texts: Iterable[object], name: str = "texts", *, first: int = 0) -
             continue
         if not isinstance(text, str):
             singular = name.removesuffix("s")
-            advice = "; decode it first" if isinstance(text, bytes) else ""
-            raise InputError(f"{singular} {first + row} is {short_repr(text)}, not text{advice}")
+            raise InputError(f"{singular} {row} is {short_repr(text)}, not text{_advice(text)}")
         strings[row] = str(text)  # a subclass of str
     return strings
 
 
-def text_lists(texts: Iterable[object], pairs: Iterable[object] | None) -> tuple[list[str], list[str] | None]:
-    """Convert texts and their second texts to two lists of one length.
-
-    Raises:
-        InputError: One is no list of texts, or their lengths differ.
-    """
-    first = text_list(texts)
-    second = None if pairs is None else text_list(pairs, "pairs")
-    check_same_length(texts=first, pairs=second)
-    return first, second
+def _advice(entry: object) -> str:
+    """Return the end of the message on an entry that is not text: what to do."""
+    if isinstance(entry, bytes):
+        return "; decode it first"
+    is_pair = isinstance(entry, list | tuple) and len(entry) == 2 and all(isinstance(side, str) for side in entry)
+    return "; give pairs as Texts(first, second)" if is_pair else ""
 
 
 def names_list(names: Iterable[str] | str, name: str) -> list[str]:

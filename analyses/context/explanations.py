@@ -98,10 +98,9 @@ class Explaining:
 
         test, found = self.job.splits.test, {}
         for task, rows in self.rows.items():
-            texts = [test.texts[row] for row in rows]
-            pairs = None if test.pairs is None else [test.pairs[row] for row in rows]
+            texts = test.texts.take(rows)
             of_heads = [
-                leans(head, texts, pairs, prior=self.shares(task), seed=self.job.output.seed)
+                leans(head, texts, prior=self.shares(task), seed=self.job.output.seed)
                 for head in (self.heads[task] if texts else ())
             ]
             names = of_heads[0] if of_heads else ()
@@ -113,7 +112,7 @@ class Explaining:
         """Label column -> the baseline explained with; `auto` is chosen for the first of its heads."""
         from probes.attribution.baseline_bias import resolved_baseline
 
-        paired = self.job.splits.test.pairs is not None
+        paired = self.job.splits.test.texts.paired
         return {
             task: resolved_baseline(heads[0], self.settings.baseline, prior=self.shares(task), paired=paired)
             for task, heads in self.heads.items()
@@ -248,7 +247,7 @@ class Explaining:
 
         rng, point = np.random.default_rng(self.job.output.seed), self.best(task)
         train, test = (
-            [split.texts[row] for row in np.sort(rng.permutation(len(split))[:most])]
+            split.texts.take(np.sort(rng.permutation(len(split))[:most])).first
             for split, most in ((self.job.splits.train, AUDIT_TRAINING), (self.job.splits.test, AUDITED))
         )
         self.audits[task] = audit(
@@ -281,8 +280,7 @@ class Explaining:
         asked: dict[str, Any] = {"method": settings.method, "baseline": self.baseline[task]} | changes
         found = attribute(
             head,
-            [test.texts[row] for row in rows],
-            [test.pairs[row] for row in rows] if test.pairs is not None else None,
+            test.texts.take(rows),
             targets=targets,
             against=against,
             unit=settings.unit,

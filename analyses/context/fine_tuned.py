@@ -19,6 +19,7 @@ from probes.checks import InputError
 from probes.progress import stage
 
 if TYPE_CHECKING:
+    from probes.data.texts import Texts
     from probes.encoder.encoder import Encoder
     from probes.heads.fine_tuning import FineTuned
     from probes.heads.heads import Head
@@ -158,7 +159,7 @@ class Students:
 
         test, found = self.job.splits.test, {}
         for student in self.every:
-            encoded = student.head.encoder.encode(test.texts, test.pairs)
+            encoded = student.head.encoder.encode(test.texts)
             found[student.name, student.seed] = log_prob(student.head, encoded, progress=not self.job.output.quiet)
         return found
 
@@ -230,16 +231,10 @@ class Students:
         rng = np.random.default_rng(self.job.output.seed)
         return np.sort(rng.permutation(len(self.job.splits.test))[: self.amounts.measured])
 
-    @property
-    def texts(self) -> list[str]:
+    @cached_property
+    def texts(self) -> Texts:
         """The texts of these rows."""
-        return [self.job.splits.test.texts[row] for row in self.rows]
-
-    @property
-    def pairs(self) -> list[str] | None:
-        """Their second texts."""
-        pairs = self.job.splits.test.pairs
-        return None if pairs is None else [pairs[row] for row in self.rows]
+        return self.job.splits.test.texts.take(self.rows)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -267,15 +262,13 @@ class Students:
 
     def subject(self, name: str) -> Subject:
         """A fine-tuned head, as what is taken out of its states is measured."""
-        train = self.job.splits.train
         return Subject(
             name=name,
             head=self.first[name].head,
             read=self.reads[name],
             texts=self.texts,
-            pairs=self.pairs,
             labels=self.labels,
-            train=(train.texts, train.pairs),
+            train=self.job.splits.train.texts,
             layers=self.job.layers,
             seed=self.job.output.seed,
             progress=not self.job.output.quiet,
@@ -288,7 +281,7 @@ class Students:
 
         train = self.job.splits.train.labels(self.task)
         prior = (np.bincount(train, minlength=len(self.class_names)) / len(train)).tolist()
-        return choose_baseline(list(self.heads.values()), prior=prior, paired=self.pairs is not None)
+        return choose_baseline(list(self.heads.values()), prior=prior, paired=self.texts.paired)
 
     @cached_property
     def explained(self) -> Mapping[str, Sequence[Attribution]]:
@@ -313,7 +306,6 @@ class Students:
         found = attribute(
             self.heads[name],
             self.texts[:n],
-            None if self.pairs is None else self.pairs[:n],
             targets=targets,
             states_layer=states_layer,
             baseline=self.baseline,

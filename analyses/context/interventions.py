@@ -19,6 +19,7 @@ from probes.results.result import Claim
 if TYPE_CHECKING:
     import pandas as pd
 
+    from probes.data.texts import Texts
     from probes.heads.heads import Head
     from probes.probing.sites import Point, Read
     from probes.probing.sweep_result import TaskSweep
@@ -38,12 +39,11 @@ class Subject:
     name: str
     head: Head
     read: Read
-    texts: Sequence[str]
-    pairs: Sequence[str] | None
+    texts: Texts
     labels: NDArray[np.int64]
     """(texts,) class ids of what the head was trained for."""
-    train: tuple[Sequence[str], Sequence[str] | None]
-    """Texts and pairs of the training split."""
+    train: Texts
+    """Texts of the training split."""
     layers: Sequence[int]
     seed: int
     progress: bool
@@ -53,15 +53,14 @@ def ablation(subject: Subject) -> Rows:
     """What a head loses where [CLS], or every token of the text itself, has its dataset mean in a layer."""
     from probes.mechanism.interventions import intervened_log_probs, mean_ablation, mean_states
 
-    texts, pairs = (None if side is None else side[:STATES] for side in subject.train)
-    means = mean_states(subject.head.encoder, texts or [], pairs)
+    means = mean_states(subject.head.encoder, subject.train[:STATES])
     centres = {"[CLS]": ("cls", means.cls), "content": ("content", means.content)}
     places, edits = [], []
     for what, (pooling, centre) in centres.items():
         if centre is not None:
             places += [(what, layer) for layer in subject.layers]
             edits += [(layer, mean_ablation(centre[layer], pooling)) for layer in subject.layers]
-    said = intervened_log_probs(subject.head, subject.texts, subject.pairs, edits=edits, progress=subject.progress)
+    said = intervened_log_probs(subject.head, subject.texts, edits=edits, progress=subject.progress)
     right = (said.argmax(axis=2) == subject.labels).astype(float)
     bits = said[:, np.arange(len(subject.labels)), subject.labels] / math.log(2)
     for i, (what, layer) in enumerate(places, start=1):
@@ -80,10 +79,9 @@ def erasure(subject: Subject, found: Mapping[str, TaskSweep]) -> Rows:
     from probes.mechanism.interventions import sample_states, used
     from probes.mechanism.leace import erasures
 
-    texts, pairs = (None if side is None else side[:STATES] for side in subject.train)
     encoder, layers = subject.head.encoder, subject.layers
     poolings = [name for name in ERASED if name in subject.read.train.features]
-    tokens = sample_states(encoder, texts or [], pairs, pooling="mean", layers=layers, seed=subject.seed)
+    tokens = sample_states(encoder, subject.train[:STATES], pooling="mean", layers=layers, seed=subject.seed)
     for label, own in found.items():
         places = {}
         for point in own.selections:
@@ -98,7 +96,6 @@ def erasure(subject: Subject, found: Mapping[str, TaskSweep]) -> Rows:
         losses = used(
             subject.head,
             subject.texts,
-            subject.pairs,
             labels=subject.labels,
             places=places,
             seed=subject.seed,

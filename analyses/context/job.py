@@ -154,7 +154,6 @@ class Job:
                 stores[dataset] = extract_features(
                     encoder,
                     dataset.texts,
-                    dataset.pairs,
                     poolings=poolings,
                     layers=self.layers,
                     cache=self.encoder_settings.cache,
@@ -184,13 +183,10 @@ class Job:
     def _examples(self, name: str, split: Split, store: FeatureStore, poolings: Sequence[str]) -> Examples:
         from probes.probing.sites import Examples
 
-        texts = (
-            split.texts if split.pairs is None else [f"{a} {b}" for a, b in zip(split.texts, split.pairs, strict=True)]
-        )
         return Examples(
             features={pooling: store.layers(pooling, split.rows) for pooling in poolings},
             labels={task: split.labels(task) for task in self.splits.class_names},
-            texts=texts,
+            texts=split.texts,
             units=split.units if name == "train" and self.splits.validation is None else None,
         )
 
@@ -278,7 +274,7 @@ class Job:
                     notes.append(f"The model's own head is not scored on {task}: {error}.")
                     continue
                 test = self.splits.test
-                heads[task] = head.log_prob(test.texts, test.pairs, progress=not self.output.quiet)
+                heads[task] = head.log_prob(test.texts, progress=not self.output.quiet)
         return heads, notes
 
     @property
@@ -297,7 +293,7 @@ class Job:
         for name, split in self.splits.items():
             dataset = split.dataset
             if dataset not in counts:
-                counts[dataset] = token_counts(self.encoder, self.stores[name], dataset.texts, dataset.pairs)
+                counts[dataset] = token_counts(self.encoder, self.stores[name], dataset.texts)
             total, unknown = counts[dataset][split.rows].sum(axis=0).tolist()
             if unknown > NOTABLE_UNKNOWN * total:
                 unread[name] = unknown, total
@@ -314,10 +310,10 @@ class Job:
                 f"{100 * n / total:.1f} % of the tokens of the {name} texts ({n:,} of {total:,}) are unknown to the "
                 f"tokenizer; the encoder reads {tokenizer.unk_token or 'the unknown token'} in their place."
             )
-        sides = [(split.texts, *([] if split.pairs is None else [split.pairs])) for _, split in self.splits.items()]
-        if n := sum(count_literals(tokenizer, texts) for texts in sides):
+        splits = [split for _, split in self.splits.items()]
+        if n := sum(count_literals(tokenizer, split.texts) for split in splits):
             notes.append(
-                f"{n:,} of {sum(len(texts[0]) for texts in sides):,} texts hold the name of a special token that the "
+                f"{n:,} of {sum(map(len, splits)):,} texts hold the name of a special token that the "
                 f"tokenizer places itself, such as {tokenizer.sep_token or tokenizer.pad_token}; it is read as "
                 "ordinary text there, where transformers by itself would read that token."
             )
@@ -346,15 +342,13 @@ class Job:
 
     def provenance(self) -> Provenance:
         """What the numbers came from; the door adds the command line and the times."""
-        from probes.features.store import texts_fingerprint
-
         data = {}
         for name, split in self.splits.items():
             counts = {
                 task: dict(zip(classes, np.bincount(split.labels(task), minlength=len(classes)).tolist(), strict=True))
                 for task, classes in self.splits.class_names.items()
             }
-            fingerprint = texts_fingerprint(split.texts, split.pairs)
+            fingerprint = split.texts.fingerprint()
             data[name] = {"source": split.dataset.source, "rows": len(split), "texts": fingerprint, "classes": counts}
             if split.groups is not None:
                 data[name]["groups"] = len(set(split.groups))

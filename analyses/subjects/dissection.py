@@ -125,7 +125,6 @@ def _gradient_shares(students: Students) -> Rows:
         found = gradient_shares(
             student.head,
             students.texts,
-            students.pairs,
             labels=students.labels,
             progress=not students.job.output.quiet,
         )
@@ -138,10 +137,9 @@ def _embedding_rows(students: Students) -> Rows:
 
     train = students.job.splits.train
     rows = np.sort(np.random.default_rng(students.job.output.seed).permutation(len(train))[: len(students.rows)])
-    texts = [train.texts[row] for row in rows]
-    pairs = None if train.pairs is None else [train.pairs[row] for row in rows]
+    texts = train.texts.take(rows)
     for head, student in students.first.items():
-        found = embedding_gradients(student.head, texts, pairs, labels=train.labels(students.task)[rows])
+        found = embedding_gradients(student.head, texts, labels=train.labels(students.task)[rows])
         special = found.of_kind("[CLS]") | found.of_kind("[SEP]") | found.of_kind("other special")
         each: list[tuple[str, int]] = []
         for kind in ("[CLS]", "[SEP]"):
@@ -206,7 +204,7 @@ def _contributions(students: Students) -> Rows:
     from probes.mechanism.attention_contributions import contributions
 
     for model, encoder in students.encoders.items():
-        found = contributions(encoder, students.texts, students.pairs, progress=not students.job.output.quiet)
+        found = contributions(encoder, students.texts, progress=not students.job.output.quiet)
         yield from _shares({"model": model}, found, students)
 
 

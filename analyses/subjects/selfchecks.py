@@ -162,8 +162,7 @@ def _randomised(explaining: Explaining, case: Case) -> Rows:
     for method, own in case.by_method.items():
         found = randomised(
             case.head,
-            [test.texts[row] for row in rows],
-            None if test.pairs is None else [test.pairs[row] for row in rows],
+            test.texts.take(rows),
             targets=[a.target for a in own[:RANDOMISED]],
             against=settings.against,
             unit=settings.unit,
@@ -239,10 +238,10 @@ def _states(explaining: Explaining, task: str) -> Rows:
         found: dict[tuple[str, int | None, int], list[Any]] = {}
         if case.head.kind == "probe" and pooling not in (None, "pooler"):
             probes = list(explaining.layers(task))
-            texts = [test.texts[row] for row in case.rows]
-            pairs = None if test.pairs is None else [test.pairs[row] for row in case.rows]
             classes = {name: i for i, name in enumerate(case.head.class_names)}
-            scores = direct_scores(probes, texts, pairs, targets=[classes[name] for name in _targets(case)])
+            scores = direct_scores(
+                probes, test.texts.take(case.rows), targets=[classes[name] for name in _targets(case)]
+            )
             for a, own in zip(case.attributions, scores, strict=True):
                 kind = kinds(a.tokens, a.offsets, **names)
                 for probe, row in zip(probes, own, strict=True):
@@ -317,10 +316,9 @@ def _erasure(explaining: Explaining, case: Case) -> Rows:
         name="model",
         head=case.head,
         read=job.examples(),
-        texts=[test.texts[row] for row in rows],
-        pairs=None if test.pairs is None else [test.pairs[row] for row in rows],
+        texts=test.texts.take(rows),
         labels=test.labels(case.task)[rows],
-        train=(train.texts, train.pairs),
+        train=train.texts,
         layers=job.layers,
         seed=job.output.seed,
         progress=not job.output.quiet,

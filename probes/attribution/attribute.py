@@ -23,6 +23,7 @@ from probes.attribution.integrated_gradients import FIRST_STEPS, padded
 from probes.attribution.methods import METHODS, Bucket, Explained, Scored
 from probes.attribution.words import group_words
 from probes.checks import MOST_SEED, MOST_STEPS, InputError, choose, finite_number, whole_number
+from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
@@ -32,7 +33,7 @@ from probes.heads.heads import Head, check_head, class_id, named_class_ids
 from probes.probing.logistic import log_softmax
 from probes.progress import progress_bar
 from probes.results.result import Attribution
-from probes.sequences import text_list, text_lists
+from probes.sequences import text_list
 
 MAX_STEPS = 256
 TOLERANCE = 0.01
@@ -48,8 +49,7 @@ UNITS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 def attribute(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     targets: Iterable[str | int] | str | int | None = None,
     against: str | int | None = None,
@@ -68,8 +68,7 @@ def attribute(
 
     Args:
         head: `ProbeHead` or `ModelHead`. Its encoder should compute in float32.
-        texts: (texts,) a list, tuple, array, pandas or datasets column, or generator.
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) a list, tuple, array, pandas or datasets column, or generator; or `Texts`, which can hold pairs.
         targets: (texts,) names or ids of the classes explained, or one for all; when None the predicted ones, or with
             `against` the likeliest others.
         against: Class whose output is subtracted: what speaks for the target rather than for it.
@@ -100,7 +99,7 @@ def attribute(
     Source: Sundararajan, Taly & Yan (2017), Axiomatic Attribution for Deep Networks, arXiv:1703.01365.
     """
     check_head(head)
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     choose("attribution method", method, METHODS), choose("unit", unit, UNITS)
     encoder, names = head.encoder, head.class_names
     target_ids = None if targets is None else named_class_ids(targets, names, len(texts), "targets")
@@ -123,11 +122,10 @@ def attribute(
         return []
     if METHODS[method].baseline is not None:  # it starts from nothing, whatever is named
         baseline = baseline_names(encoder)[0] if baseline == AUTO else baseline
-    baseline = resolved_baseline(head, baseline, prior=prior, paired=pairs is not None)
-    encoded = encoder.encode(texts, pairs)
+    baseline = resolved_baseline(head, baseline, prior=prior, paired=texts.paired)
+    encoded = encoder.encode(texts)
     asked = _Asked(
         texts=texts,
-        pairs=pairs,
         encoded=encoded,
         targets=target_ids,
         against=against_id,
@@ -161,8 +159,7 @@ def attribute(
 class _Asked:
     """What `attribute` was asked for, classes by their ids."""
 
-    texts: Sequence[str]
-    pairs: Sequence[str] | None
+    texts: Texts
     encoded: Encoded
     targets: Sequence[int] | None
     against: int | None
@@ -206,8 +203,9 @@ def _explain(head: Head, asked: _Asked, rows: Sequence[int]) -> list[Attribution
         said = logits.reshape(len(rows), -1, logits.shape[1])
         for row, own in zip(rows, said.isfinite().flatten(1).all(dim=1).tolist(), strict=True):
             if not own:
+                text = asked.texts.first[row]
                 raise InputError(
-                    f"text {row} ({asked.texts[row]!r}): the head's logits of it or of its baseline are not finite; "
+                    f"text {row} ({text!r}): the head's logits of it or of its baseline are not finite; "
                     "look at the weights of the model and the probe"
                 )
         chosen = [asked.target(row, own[0]) for row, own in zip(rows, said, strict=True)]
@@ -253,14 +251,14 @@ def _attribution(
     scorer, encoded, (scores, n_steps) = METHODS[asked.method], asked.encoded, scored
     delta = float(scores.sum() - task.change) if scorer.complete else None
     tokens = tuple(head.encoder.tokenizer.convert_ids_to_tokens(encoded.ids[row]))
-    sides = (asked.texts[row],) if asked.pairs is None else (asked.texts[row], asked.pairs[row])
+    sides = [side[row] for side in asked.texts.sides]
     offsets = encoded.offsets(row)
     words, word_offsets, member = group_words(sides, offsets, tokens, truncated=bool(encoded.truncated[row]))
     chances = np.exp(log_softmax(logits))
     begun = scorer.baseline or asked.baseline
     return Attribution(
-        text=asked.texts[row],
-        pair=None if asked.pairs is None else asked.pairs[row],
+        text=asked.texts.first[row],
+        pair=None if asked.texts.second is None else asked.texts.second[row],
         tokens=tokens,
         scores=scores,
         offsets=offsets,

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from probes.attribution.baselines import AUTO, Pool, baseline_name, baseline_names, starts
 from probes.checks import InputError, check_same_length
+from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
 from probes.heads.heads import Head
 from probes.probing.logistic import log_softmax
-from probes.sequences import text_lists
 
 UNINFORMED = 0.25
 """How far, in total variation, a baseline's own prediction may lie from one made without a text."""
@@ -92,14 +92,15 @@ def baseline_distances(
     """Baseline -> the mean distance that `choose_baseline` goes by."""
     if not heads:
         raise InputError("there is no head to choose a baseline for")
-    texts = [" ".join(["a"] * n) for n in LENGTHS]
+    fillers = [" ".join(["a"] * n) for n in LENGTHS]
+    texts = Texts(fillers, fillers if paired else None)
     names = [name for name in baseline_names(heads[0].encoder) if name != "sampled"]
     names = [name for name in names if all(name in baseline_names(head.encoder) for head in heads)]
     means = []
     for head in heads:
         known = prior if prior is not None else getattr(head, "prior", None)
         shares = [1 / len(head.class_names)] * len(head.class_names) if known is None else known
-        found = leans(head, texts, texts if paired else None, prior=shares, baselines=names)
+        found = leans(head, texts, prior=shares, baselines=names)
         means.append([float(found[name].mean()) for name in names])
     return dict(zip(names, np.mean(means, axis=0).tolist(), strict=True))
 
@@ -116,8 +117,7 @@ def resolved_baseline(head: Head, name: str, *, prior: Sequence[float] | None = 
 
 def leans(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     prior: Sequence[float],
     baselines: Sequence[str] | None = None,
@@ -129,15 +129,14 @@ def leans(
 
     Args:
         head: That will be explained.
-        texts: (texts,)
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
         prior: (classes,) shares of the training labels.
         baselines: Names to look at; all that the encoder can have when None.
         seed: Of what `sampled` draws.
     """
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     encoder, names = head.encoder, baseline_names(head.encoder) if baselines is None else baselines
-    encoded = encoder.encode(texts, pairs)
+    encoded = encoder.encode(texts)
     pool = Pool.of(encoded)
     able = [name for name in names if name != "sampled" or len(pool.ids)]
 

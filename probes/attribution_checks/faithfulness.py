@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from probes.attribution.baselines import has_token, lack_of, table_size
 from probes.checks import MOST_SEED, InputError, choose, whole_number
+from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head, log_prob
@@ -249,12 +250,12 @@ def encode_again(encoder: Encoder, attributions: Sequence[Attribution]) -> Encod
     Raises:
         InputError: Only some have a second text, or a text has other tokens with this encoder.
     """
-    pairs = [a.pair for a in attributions if a.pair is not None]
-    if pairs and len(pairs) < len(attributions):
+    second = [a.pair for a in attributions if a.pair is not None]
+    if second and len(second) < len(attributions):
         raise InputError(
-            f"{len(pairs)} of {len(attributions)} attributions have a second text; pass these by themselves"
+            f"{len(second)} of {len(attributions)} attributions have a second text; pass these by themselves"
         )
-    encoded = encoder.encode([a.text for a in attributions], pairs or None)
+    encoded = encoder.encode(Texts([a.text for a in attributions], second or None))
     for i, (a, ids) in enumerate(zip(attributions, encoded.ids, strict=True)):
         if tuple(encoder.tokenizer.convert_ids_to_tokens(ids)) != a.tokens:
             raise InputError(

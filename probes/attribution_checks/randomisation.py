@@ -21,11 +21,12 @@ from probes.attribution.baseline_bias import resolved_baseline
 from probes.attribution_checks.agreement import spearman
 from probes.checkpoints.checkpoints import build_untrained
 from probes.checks import MOST_SEED, whole_number
+from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.heads.heads import Head, check_head
 from probes.progress import progress_bar
 from probes.results.result import Attribution
-from probes.sequences import text_list, text_lists
+from probes.sequences import text_list
 
 INTACT = "intact"
 
@@ -47,8 +48,7 @@ class Randomised:
 
 def randomised(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     targets: Iterable[str | int] | str | int | None = None,
     against: str | int | None = None,
@@ -76,8 +76,7 @@ def randomised(
 
     Args:
         head: `ProbeHead` or `ModelHead`.
-        texts: (texts,)
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
         targets: Classes that are explained at every level, as in `attribute`; when None those that it chooses for the
             intact encoder.
         against: As in `attribute`, as are the next six.
@@ -97,10 +96,10 @@ def randomised(
     """
 
     check_head(head)
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     references = None if references is None else text_list(references, "references")
     seed = whole_number(seed, "seed", most=MOST_SEED)
-    baseline = resolved_baseline(head, baseline, prior=prior, paired=pairs is not None)
+    baseline = resolved_baseline(head, baseline, prior=prior, paired=texts.paired)
 
     def explained(encoder: Encoder, targets: Iterable[str | int] | str | int | None) -> list[Attribution]:
         own = copy.copy(head)
@@ -108,7 +107,6 @@ def randomised(
         return attribute(
             own,
             texts,
-            pairs,
             targets=targets,
             against=against,
             unit=unit,

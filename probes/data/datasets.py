@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -28,6 +28,7 @@ from probes.data.split_notes import (
     share_notes,
     too_few,
 )
+from probes.data.texts import Texts, row_numbers
 from probes.sequences import check_labels, class_ids, item_list, names_list, text_list
 
 SPLITS = ("train", "validation", "test")
@@ -41,8 +42,7 @@ class TextDataset:
 
     source: str
     """Where the texts came from, for provenance."""
-    texts: tuple[str, ...]
-    pairs: tuple[str, ...] | None
+    texts: Texts
     labels: Mapping[str, NDArray[np.int64]]
     """Label column -> (texts,) class ids."""
     class_names: Mapping[str, tuple[str, ...]]
@@ -61,8 +61,7 @@ class TextDataset:
         check_kind(Mapping, labels=self.labels, class_names=self.class_names, rationales=self.rationales)
         for task in self.rationales:
             choose("label column", task, self.labels)
-        owned: dict[str, object] = {"texts": tuple(text_list(self.texts))}
-        owned["pairs"] = None if self.pairs is None else tuple(text_list(self.pairs, "pairs"))
+        owned: dict[str, object] = {"texts": Texts.of(self.texts)}
         owned["groups"] = None if self.groups is None else text_names(self.groups, "group")
         owned["input_types"] = None if self.input_types is None else text_names(self.input_types, "input type")
         owned["labels"] = {task: class_ids(ids, name=f"labels of {task!r}") for task, ids in self.labels.items()}
@@ -72,7 +71,7 @@ class TextDataset:
         for task, spans in self.rationales.items():
             columns[f"rationales of {task!r}"] = item_list(spans, f"rationales of {task!r}", "spans")
         along = {"groups": self.groups, "input_types": self.input_types}
-        check_same_length(texts=self.texts, pairs=self.pairs, **along, **columns)
+        check_same_length(texts=self.texts, **along, **columns)
         for task, ids in self.labels.items():
             names = choose("label column with class names", task, self.class_names)
             check_labels(ids, len(text_list(names, f"class_names of {task!r}")), name=f"labels of {task!r}")
@@ -84,10 +83,9 @@ class TextDataset:
     @classmethod
     def of(
         cls,
-        texts: Sequence[str],
+        texts: Texts | Iterable[str],
         labels: Mapping[str, Sequence[object]] | Sequence[object],
         *,
-        pairs: Sequence[str] | None = None,
         class_names: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
         rationales: Mapping[str, Sequence[Spans]] | Sequence[Spans] | None = None,
         groups: Sequence[object] | None = None,
@@ -97,10 +95,9 @@ class TextDataset:
         """A dataset from lists, or from arrays, Series, tensors, columns of `datasets` or generators.
 
         Args:
-            texts: (texts,)
+            texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
             labels: Label column -> (texts,) labels; one column alone is called `label`. A class is named by its label
                 as text, whole numbers without a fraction.
-            pairs: (texts,) second texts, or None.
             class_names: Label column -> names by class id; those that occur, sorted, when None.
             rationales: Label column -> per text, first and last + 1 character of what decides it; empty where unknown.
             groups: (texts,) what must not stand on two sides of a split, of any kind; a group is named as text.
@@ -121,15 +118,14 @@ class TextDataset:
         spans = {} if rationales is None else by_column(rationales)
         for task in spans:
             choose("label column", task, columns)
-        strings = tuple(text_list(texts))
+        texts = Texts.of(texts)
         return cls(
             source=source,
-            texts=strings,
-            pairs=None if pairs is None else tuple(text_list(pairs, "pairs")),
+            texts=texts,
             labels={task: np.array(ids, dtype=np.int64) for task, (ids, _) in coded.items()},
             class_names={task: ordered for task, (_, ordered) in coded.items()},
             rationales={
-                task: all_spans(item_list(each, f"rationales of {task!r}"), strings, task)
+                task: all_spans(item_list(each, f"rationales of {task!r}"), texts.first, task)
                 for task, each in spans.items()
             },
             groups=None if groups is None else text_names(groups, "group"),
@@ -138,8 +134,7 @@ class TextDataset:
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Self:
         """These rows, in this order."""
-        rows = class_ids(rows, name="rows")
-        check_labels(rows, len(self.texts), name="rows")
+        rows = row_numbers(rows, len(self.texts))
         numbers = rows.tolist()
 
         def some(column: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -147,8 +142,7 @@ class TextDataset:
 
         return dataclasses.replace(
             self,
-            texts=some(self.texts),
-            pairs=None if self.pairs is None else some(self.pairs),
+            texts=self.texts.take(rows),
             labels={task: ids[rows] for task, ids in self.labels.items()},
             rationales={task: some(spans) for task, spans in self.rationales.items()},
             groups=None if self.groups is None else some(self.groups),
@@ -172,7 +166,7 @@ class TextDataset:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some rows of a dataset. Its texts are put together once, at the first reading."""
+    """Some rows of a dataset. Their texts are put together once, when they are first read."""
 
     dataset: TextDataset
     rows: NDArray[np.int64]
@@ -182,29 +176,19 @@ class Split:
         return len(self.rows)
 
     @cached_property
-    def texts(self) -> tuple[str, ...]:
+    def texts(self) -> Texts:
         """The texts of these rows."""
-        return tuple(self.dataset.texts[row] for row in self.rows)
-
-    @cached_property
-    def pairs(self) -> tuple[str, ...] | None:
-        """The second texts of these rows."""
-        return None if self.dataset.pairs is None else tuple(self.dataset.pairs[row] for row in self.rows)
+        return self.dataset.texts.take(self.rows)
 
     @cached_property
     def groups(self) -> tuple[str, ...] | None:
         """The groups of these rows."""
         return None if self.dataset.groups is None else tuple(self.dataset.groups[row] for row in self.rows)
 
-    @property
-    def keys(self) -> list[tuple[str, str]]:
-        """Each text with its second text, or with nothing: what makes it another's duplicate."""
-        return list(zip(self.texts, self.pairs or [""] * len(self), strict=True))
-
     @cached_property
     def units(self) -> NDArray[np.int64]:
         """(rows,) ids from 0; rows that share a text with its pair, or a group, have one: folds keep them together."""
-        return units_of(self.texts, self.pairs, self.groups)
+        return units_of(self.texts, self.groups)
 
     @cached_property
     def input_types(self) -> tuple[str, ...]:
@@ -213,7 +197,7 @@ class Split:
         Source: Hewitt & Liang (2019), control tasks, arXiv:1909.03368.
         """
         given = self.dataset.input_types
-        return tuple(first_word(self.dataset.texts[row]) if given is None else given[row] for row in self.rows)
+        return tuple(map(first_word, self.texts.first)) if given is None else tuple(given[row] for row in self.rows)
 
     def labels(self, task: str) -> NDArray[np.int64]:
         """Class ids of these rows in one label column."""
@@ -238,7 +222,7 @@ class Splits:
     @property
     def leakage(self) -> Repeats:
         """Test texts that also stand in train."""
-        return repeats(self.test.keys, self.train.keys)
+        return repeats(self.test.texts.keys, self.train.texts.keys)
 
     def items(self) -> Iterator[tuple[str, Split]]:
         """Split name and split."""
@@ -317,8 +301,8 @@ def _value_notes(datasets: Collection[TextDataset]) -> Iterator[str]:
     def everywhere(column: str) -> list[str]:
         return [value for dataset in datasets for value in getattr(dataset, column) or ()]
 
-    yield from note_missing_texts(everywhere("texts"), "texts")
-    yield from note_missing_texts(everywhere("pairs"), "second texts")
+    for side, name in (("first", "texts"), ("second", "second texts")):
+        yield from note_missing_texts([text for d in datasets for text in getattr(d.texts, side) or ()], name)
     yield from note_values(everywhere("groups"), "groups")
     yield from note_values(everywhere("input_types"), "input types")
 
@@ -331,8 +315,8 @@ def _same_classes(given: Mapping[str, TextDataset]) -> dict[str, TextDataset]:
         if set(dataset.labels) != set(train.labels):
             columns = f"{', '.join(train.labels)} and {', '.join(dataset.labels)}"
             raise InputError(f"train and {name} have different label columns: {columns}")
-        if (dataset.pairs is None) != (train.pairs is None):
-            one, other = (name, "train") if dataset.pairs is not None else ("train", name)
+        if dataset.texts.paired != train.texts.paired:
+            one, other = (name, "train") if dataset.texts.paired else ("train", name)
             raise InputError(f"{one} has second texts and {other} has none")
         if not dataset.texts:
             raise InputError(f"{name} has no texts")
@@ -348,7 +332,7 @@ def _notes(splits: Mapping[str, Split], held: Mapping[str, float]) -> Iterator[s
     yield from share_notes(lengths, held, len(train.texts), grouped=train.groups is not None)
     earlier: list[Split] = []
     for name, split in splits.items():
-        found = repeats(split.keys, (key for before in earlier for key in before.keys))
+        found = repeats(split.texts.keys, (key for before in earlier for key in before.texts.keys))
         yield from repeat_notes(name, len(split), found)
         seen = {group for before in earlier for group in before.groups or ()}
         if again := sum(group in seen for group in split.groups or ()):
@@ -368,7 +352,7 @@ def _hold_out(
     dataset: TextDataset, shares: Mapping[str, float], tasks: Sequence[str], seed: int
 ) -> dict[str, NDArray[np.int64]]:
     """Split name -> rows, `train` included: shares of each class, units whole, every class kept in train."""
-    unit = units_of(dataset.texts, dataset.pairs, dataset.groups)
+    unit = units_of(dataset.texts, dataset.groups)
     labels = [dataset.labels[task] for task in tasks]
     rng, grouped = np.random.default_rng(seed), dataset.groups is not None
     side = hold_out(unit, labels, list(shares.values()), rng, grouped=grouped)

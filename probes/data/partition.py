@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.data.texts import Texts
+
 TRIES = 16
 """Dealings of whole groups of which the best is kept, where there are few groups."""
 FEW = 1000
@@ -18,13 +20,13 @@ MOVES = 100
 """Groups that change sides after a dealing, at most."""
 
 
-def units_of(texts: Sequence[str], pairs: Sequence[str] | None, groups: Sequence[str] | None) -> NDArray[np.int64]:
+def units_of(texts: Texts, groups: Sequence[str] | None) -> NDArray[np.int64]:
     """(rows,) ids from 0 in order of appearance: rows of one id share a text with its pair, or a group.
 
     Sharing carries over: two groups with one text in common are one unit.
     """
     ids: dict[object, int] = {}
-    unit = [ids.setdefault(key, len(ids)) for key in zip(texts, pairs or [""] * len(texts), strict=True)]
+    unit = [ids.setdefault(key, len(ids)) for key in texts.keys]
     if groups is not None:
         above = list(range(len(ids)))
 

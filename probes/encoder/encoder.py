@@ -22,6 +22,7 @@ from probes.checkpoints.checkpoints import build_untrained, check_readable, load
 from probes.checkpoints.fingerprints import model_fingerprint, tokenizer_fingerprint
 from probes.checkpoints.limits import length_read, limit, no_limit_note, sizes, with_limit_as_number
 from probes.checks import InputError, check_kind, choose, instance, unknown
+from probes.data.texts import Texts
 from probes.devices import usable_device
 from probes.encoder.hooks import LayerHooks, Overwrite, check_read, overwritten_layers
 from probes.encoder.onednn import packed
@@ -205,14 +206,18 @@ class Encoder:
             if not isinstance(layer, int) or layer not in range(self.n_layers + 1):
                 raise InputError(unknown("layer", layer, range(self.n_layers + 1)))
 
-    def encode(self, texts: Iterable[str], pairs: Iterable[str] | None = None, *, first: int = 0) -> Encoded:
-        """Tokenise any ordered iterable of texts; of special tokens in them see `probes.encoder.special_tokens`.
+    def encode(self, texts: Texts | Iterable[str], *, first: int = 0) -> Encoded:
+        """Tokenise texts; of special tokens in them see `probes.encoder.special_tokens`.
+
+        Args:
+            texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+            first: Number of the first text in messages, where the texts are part of a longer list.
 
         Raises:
             InputError: An entry is not text, is not valid Unicode (a lone surrogate), or has no tokens at all.
         """
         tokenizer, length = self._text_tokenizer, self.max_length
-        return encode(tokenizer, texts, pairs, max_length=length, types=self._uses_types, first=first)
+        return encode(tokenizer, texts, max_length=length, types=self._uses_types, first=first)
 
     def token_counts(self, encoded: Encoded) -> NDArray[np.int64]:
         """(texts, 2) tokens of each text without the special ones, and those of them that are unknown ([UNK])."""

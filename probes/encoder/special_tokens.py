@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from probes.checks import InputError
+from probes.data.texts import Texts
 
 NAMED_TOKENS = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 """Roles that a tokenizer gives to tokens which it, or the training of its model, places."""
@@ -74,13 +74,13 @@ def text_tokenizer(tokenizer: Any) -> Any:
     return reader
 
 
-def count_literals(tokenizer: Any, sides: Sequence[Sequence[str]]) -> int:
+def count_literals(tokenizer: Any, texts: Texts) -> int:
     """How many texts hold the name of a token that the tokenizer places itself, in any of their sides."""
     names = _split_names(tokenizer)
     if not names:
         return 0
     search = re.compile("|".join(map(re.escape, names))).search
-    return sum(any(search(text) for text in texts) for texts in zip(*sides, strict=True))
+    return sum(any(search(text) for text in sides) for sides in zip(*texts.sides, strict=True))
 
 
 def unknown_ids(tokenizer: Any) -> tuple[int, ...]:

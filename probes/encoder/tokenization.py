@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_same_length, instance, short_repr
+from probes.checks import InputError, instance, short_repr
+from probes.data.texts import Texts
 from probes.encoder.special_tokens import NAMED_TOKENS, placed_ids
-from probes.sequences import class_ids, text_list
+from probes.sequences import class_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,8 +186,7 @@ def ordinary_tokens(tokenizer: Any, rows: int, n: int = 16) -> NDArray[np.int64]
 
 def encode(
     tokenizer: Any,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None,
+    texts: Texts | Iterable[str],
     *,
     max_length: int,
     types: bool,
@@ -196,25 +196,20 @@ def encode(
 
     Args:
         tokenizer: From `probes.encoder.special_tokens.text_tokenizer`.
-        texts: (texts,) any ordered iterable of `str`.
-        pairs: (texts,) second texts, or None.
+        texts: `Texts`, or any other ordered iterable of `str`.
         max_length: Tokens kept, special ones included.
         types: Ask for token types; a tokenizer made in code leaves them out otherwise, and pairs lose their sides.
-
         first: Number of the first text in messages: these may be part of a longer list.
 
     Raises:
-        InputError: Lengths differ, or an entry is not text, not valid Unicode (a lone surrogate), or has no tokens.
+        InputError: An entry is not text, not valid Unicode (a lone surrogate), or has no tokens.
     """
-    texts = text_list(texts, first=first)
-    pairs = None if pairs is None else text_list(pairs, "pairs", first=first)
-    check_same_length(texts=texts, pairs=pairs)
+    texts = Texts.of(texts)
     if not texts:
         return Encoded((), (), (), np.empty(0, dtype=bool), ())
     try:
         encoded = tokenizer(
-            texts,
-            pairs,
+            *map(list, texts.sides),
             truncation=True,
             max_length=max_length,
             padding=False,
@@ -225,14 +220,16 @@ def encode(
             verbose=False,
         )
     except TypeError as error:
-        for row, sides in enumerate(zip(texts, pairs or texts, strict=True)):
+        for row, sides in enumerate(zip(*texts.sides, strict=True)):
             if any("\ud800" <= character <= "\udfff" for side in sides for character in side):
                 raise InputError(f"text {first + row} holds a lone surrogate; it is not valid Unicode") from error
         raise
     ids = tuple(np.asarray(row, dtype=np.int64) for row in encoded["input_ids"])
     for row, tokens in enumerate(ids):
         if not len(tokens):
-            raise InputError(f"text {first + row} ({texts[row]!r}) has no tokens; this tokenizer adds none of its own")
+            raise InputError(
+                f"text {first + row} ({texts.first[row]!r}) has no tokens; this tokenizer adds none of its own"
+            )
     return Encoded(
         ids=ids,
         types=tuple(np.asarray(record.type_ids, dtype=np.int64) for record in encoded.encodings),

@@ -18,13 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from probes.checks import InputError, TextError, as_path, check_kind, instance, short_repr
+from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, pooling_identity
 from probes.encoder.replicas import Run, runners
 from probes.encoder.tokenization import Batch, Encoded, joined
-from probes.features.store import FIRST_ROWS, FeatureStore, Manifest, texts_fingerprint
+from probes.features.store import FIRST_ROWS, FeatureStore, Manifest
 from probes.progress import progress_bar, register_saved_work
-from probes.sequences import item_list, layer_list, names_list, text_lists
+from probes.sequences import item_list, layer_list, names_list
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
 BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
@@ -46,8 +47,7 @@ class Work:
     """What one shard of a store still lacks."""
 
     shard: int
-    texts: Sequence[str]
-    pairs: Sequence[str] | None
+    texts: Texts
     poolings: tuple[str, ...]
 
 
@@ -59,8 +59,7 @@ Engine = Callable[[Encoder, FeatureStore, Iterable[Work], Tell], None]
 
 def extract_features(
     encoder: Encoder,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     poolings: Sequence[str] | str | None = None,
     layers: Sequence[int] | int | None = None,
@@ -77,8 +76,7 @@ def extract_features(
 
     Args:
         encoder: Computes in its own dtype; vectors are pooled in float32.
-        texts: (examples,) a list, column, array or other ordered iterable of texts.
-        pairs: (examples,) second texts, or None.
+        texts: (examples,) a list, column, array or other ordered iterable of texts, or `Texts`, which can hold pairs.
         poolings: Names from `probes.encoder.pooling.POOLINGS`; the encoder's `usual_poolings` when None. Vectors of a
             function that is not ours are kept under what it computes, so that those of a changed one are made anew.
         layers: In [0, n_layers]; all when None.
@@ -96,7 +94,7 @@ def extract_features(
         A store whose `read(pooling, layer)` is (examples, hidden) in float32, in the order of `texts`.
 
     Raises:
-        InputError: Lengths differ, an entry is not text, there is no text or layer, a pooling or layer does not exist,
+        InputError: An entry is not text, there is no text or layer, a pooling or layer does not exist,
             a size is below 1, there is no such part, a vector is not finite, or a text does not fit in memory even by
             itself.
         StoreMismatch: `store` was made from something else.
@@ -104,7 +102,7 @@ def extract_features(
         KeyboardInterrupt: The user has stopped it; its message says of how many texts the features are kept.
     """
     instance(encoder, Encoder, "encoder")
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     if not texts:
         raise InputError("there are no texts to extract features of")
     poolings = tuple([] if poolings is None else names_list(poolings, "poolings")) or encoder.usual_poolings
@@ -117,7 +115,7 @@ def extract_features(
     manifest = Manifest(
         model=encoder.fingerprint(poolings),
         tokenizer=encoder.tokenizer_fingerprint(),
-        texts=texts_fingerprint(texts, pairs),
+        texts=texts.fingerprint(),
         rows=len(texts),
         layers=layers,
         hidden=encoder.hidden,
@@ -142,7 +140,7 @@ def extract_features(
         for shard, rows in features.shards():
             lacking = tuple(pooling for pooling in poolings if not features.has(pooling, shard))
             if lacking and shard % parts == index - 1:
-                yield Work(shard, texts[rows], None if pairs is None else pairs[rows], lacking)
+                yield Work(shard, texts[rows], lacking)
             else:
                 bar.update(rows.stop - rows.start)
 
@@ -190,8 +188,7 @@ def fill_shards(
             if stopped.is_set():
                 return None
             rows = slice(start, start + TOKENISED)
-            pairs = None if todo.pairs is None else todo.pairs[rows]
-            part = encoder.encode(todo.texts[rows], pairs, first=first(todo) + start)
+            part = encoder.encode(todo.texts[rows], first=first(todo) + start)
             # The tokenizer's own records are larger than all that is needed here.
             parts.append(dataclasses.replace(part, encodings=()))
         return joined(parts)
@@ -219,7 +216,7 @@ def fill_shards(
             current, todo = todo, next(pieces, None)
             tokenised = before.submit(tokenise, todo)
             if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
-                raise TextError(first(current) + bare[0], f"({short_repr(current.texts[bare[0]])}) {NO_CONTENT}")
+                raise TextError(first(current) + bare[0], f"({short_repr(current.texts.first[bare[0]])}) {NO_CONTENT}")
             shape = len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden
             buffers.reverse()
             if buffers[0].size < math.prod(shape):
@@ -232,9 +229,7 @@ def fill_shards(
     room.warn(encoder)
 
 
-def token_counts(
-    encoder: Encoder, store: FeatureStore, texts: Sequence[str], pairs: Sequence[str] | None = None
-) -> NDArray[np.int64]:
+def token_counts(encoder: Encoder, store: FeatureStore, texts: Texts) -> NDArray[np.int64]:
     """(examples, 2) tokens of each text, special ones not counted, and those of them that are unknown ([UNK]).
 
     They were counted when the features were extracted; a shard of an earlier version, without counts, is tokenised
@@ -244,8 +239,7 @@ def token_counts(
     for shard, rows in store.shards():
         shard_counts = store.tokens(shard)
         if shard_counts is None:
-            sides = texts[rows], None if pairs is None else pairs[rows]
-            shard_counts = encoder.token_counts(encoder.encode(*sides, first=rows.start))
+            shard_counts = encoder.token_counts(encoder.encode(texts[rows], first=rows.start))
             store.write_tokens(shard, shard_counts)
         counts.append(shard_counts)
     return np.concatenate(counts)

@@ -318,17 +318,6 @@ class StoredLayers:
         return self.store.manifest.layers
 
 
-def texts_fingerprint(texts: Sequence[str], pairs: Sequence[str] | None = None) -> str:
-    """SHA-256 over the texts, and pairs, in order."""
-    digest = hashlib.sha256()
-    for side in (texts, pairs or ()):
-        digest.update(f"{len(side)}\n".encode())
-        for text in side:
-            content = text.encode("utf-8", "surrogatepass")
-            digest.update(len(content).to_bytes(8, "little") + content)
-    return digest.hexdigest()
-
-
 def _said_digest(said: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

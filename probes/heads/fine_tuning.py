@@ -37,9 +37,9 @@ from probes.checks import (
     whole_number,
 )
 from probes.data.datasets import Split
+from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
-from probes.features.store import texts_fingerprint
 from probes.heads.fine_tuned_folder import DONE, FORMAT, read_json
 from probes.heads.fine_tuned_folder import FineTuned as FineTuned
 from probes.heads.heads import Head, ModelHead, ProbeHead
@@ -59,28 +59,26 @@ CHECKPOINTS, LOCK = "checkpoints", ".lock"
 class LabelledTexts:
     """Texts with one class id each."""
 
-    texts: tuple[str, ...]
+    texts: Texts
     labels: NDArray[np.int64]
     """(texts,)"""
-    pairs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "texts", tuple(text_list(self.texts)))
-        object.__setattr__(self, "pairs", None if self.pairs is None else tuple(text_list(self.pairs, "pairs")))
+        object.__setattr__(self, "texts", Texts.of(self.texts))
         object.__setattr__(self, "labels", class_ids(self.labels, name="labels"))
-        check_same_length(texts=self.texts, labels=self.labels, pairs=self.pairs)
+        check_same_length(texts=self.texts, labels=self.labels)
 
     @classmethod
     def of(cls, split: Split, task: str) -> Self:
         """The texts of a split, with one of its label columns."""
         instance(split, Split, "split")
         choose("label column", task, split.dataset.labels)
-        return cls(split.texts, split.labels(task), split.pairs)
+        return cls(split.texts, split.labels(task))
 
     def fingerprint(self) -> str:
-        """SHA-256 over the texts, pairs and labels, in order."""
+        """SHA-256 over the texts and labels, in order."""
         labels = np.ascontiguousarray(self.labels, dtype="<i8").tobytes()
-        return hashlib.sha256(texts_fingerprint(self.texts, self.pairs).encode() + labels).hexdigest()
+        return hashlib.sha256(self.texts.fingerprint().encode() + labels).hexdigest()
 
 
 def fine_tune(
@@ -138,7 +136,7 @@ def fine_tune(
         raise InputError(f"a head needs two classes or more, each with its own name, found {list(class_names)!r}")
     for name, side in (("train", train), ("validation", validation)):
         instance(side, LabelledTexts, name)
-        if not len(side.texts):
+        if not side.texts:
             raise InputError(f"there are no {'training' if name == 'train' else name} texts")
         check_labels(side.labels, len(class_names))
     choose("head", head, POOLINGS)
@@ -291,7 +289,7 @@ class _Student:
 
     def side(self, data: LabelledTexts) -> Side:
         """Texts as it takes them."""
-        encoded, labels = self.encoder.encode(data.texts, data.pairs), data.labels.astype(np.int64)
+        encoded, labels = self.encoder.encode(data.texts), data.labels.astype(np.int64)
 
         def inputs(rows: Sequence[int]) -> dict[str, Tensor]:
             batch = self.encoder.batch(encoded, rows)

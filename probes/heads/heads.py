@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_kind, check_same_length, choose, instance, whole_number
+from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.hooks import Overwrite
 from probes.encoder.pooling import POOLINGS
@@ -24,7 +25,7 @@ from probes.heads.head_classes import head_order, renamed_classes
 from probes.probing.logistic import FittedProbe, log_softmax
 from probes.progress import progress_bar
 from probes.results.notebook import head_line
-from probes.sequences import check_labels, text_list, text_lists
+from probes.sequences import check_labels, text_list
 
 
 class Head(Protocol):
@@ -71,29 +72,23 @@ class _Predictions:
     def __repr__(self: Head) -> str:
         return head_line(type(self).__name__, self.encoder.name, self.class_names, self.pooling, self.layer)
 
-    def log_prob(
-        self: Head, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
-    ) -> NDArray[np.float64]:
+    def log_prob(self: Head, texts: Texts | Iterable[str], *, progress: bool = False) -> NDArray[np.float64]:
         """(texts, classes) log probabilities, classes in the order of `class_names`.
 
         Args:
-            texts: (texts,) a list, tuple, array, pandas or datasets column, or generator.
-            pairs: (texts,) second texts, or None.
+            texts: (texts,) a list, tuple, array, pandas or datasets column, or generator; or `Texts`, which can hold
+                pairs.
             progress: Show a bar on stderr.
         """
-        return _of_texts(self, texts, pairs, progress=progress)
+        return _of_texts(self, texts, progress=progress)
 
-    def predict_proba(
-        self: Head, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
-    ) -> NDArray[np.float64]:
+    def predict_proba(self: Head, texts: Texts | Iterable[str], *, progress: bool = False) -> NDArray[np.float64]:
         """(texts, classes) probabilities, classes in the order of `class_names`; they sum to 1 for each text."""
-        return np.exp(_of_texts(self, texts, pairs, progress=progress))
+        return np.exp(_of_texts(self, texts, progress=progress))
 
-    def predict(
-        self: Head, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
-    ) -> list[str]:
+    def predict(self: Head, texts: Texts | Iterable[str], *, progress: bool = False) -> list[str]:
         """(texts,) name of the likeliest class of each text; of equally likely ones the first."""
-        likeliest = _of_texts(self, texts, pairs, progress=progress).argmax(axis=1)
+        likeliest = _of_texts(self, texts, progress=progress).argmax(axis=1)
         return [self.class_names[i] for i in likeliest.tolist()]
 
 
@@ -322,12 +317,12 @@ def label_ids(labels: object, class_names: Sequence[str], n: int) -> NDArray[np.
     return np.array(named_class_ids(entries, class_names, n), dtype=np.int64)
 
 
-def _of_texts(head: Head, texts: Iterable[str], pairs: Iterable[str] | None, *, progress: bool) -> NDArray[np.float64]:
+def _of_texts(head: Head, texts: Texts | Iterable[str], *, progress: bool) -> NDArray[np.float64]:
     check_head(head)
-    sides = text_lists(texts, pairs)
-    if not sides[0]:
+    texts = Texts.of(texts)
+    if not texts:
         return np.empty((0, len(head.class_names)))
-    return log_prob(head, head.encoder.encode(*sides), progress=progress)
+    return log_prob(head, head.encoder.encode(texts), progress=progress)
 
 
 def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import numpy as np
 from probes.checks import MOST_SEED, InputError, as_path, check_kind, short_repr, whole_number
 from probes.data.class_names import note_numbers
 from probes.data.datasets import Splits, TextDataset, make_splits
+from probes.data.texts import Texts
 from probes.loading.rows import (
     Columns,
     Rows,
@@ -157,9 +158,8 @@ def _check_names(wanted: Columns) -> None:
 
 def _dataset(rows: Rows, names: Mapping[str, Sequence[str]], source: Source) -> TextDataset:
     made = TextDataset.of(
-        rows.texts,
+        Texts(rows.texts, rows.pairs),
         rows.labels,
-        pairs=rows.pairs,
         class_names=names,
         rationales=None if rows.rationales is None else dict.fromkeys(names, rows.rationales),
         groups=rows.groups,

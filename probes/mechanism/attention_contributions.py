@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from probes.checks import InputError, instance
+from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
@@ -27,15 +28,12 @@ from probes.encoder.tokenization import Batch
 from probes.features.extraction import batches, token_budget
 from probes.mechanism.token_shares import TokenShares, kinds_of
 from probes.progress import progress_bar
-from probes.sequences import text_lists
 
 TOLERANCE = 1e-3
 """Share of the summed norms by which the vectors' sum may miss what the model itself computed."""
 
 
-def contributions(
-    encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | None = None, *, progress: bool = False
-) -> TokenShares:
+def contributions(encoder: Encoder, texts: Texts | Iterable[str], *, progress: bool = False) -> TokenShares:
     """Norm of the vector that each token's state adds to [CLS] in the attention of each block.
 
     It is the sum over heads of the attention weight from [CLS] to the token times the token's value vector, put through
@@ -45,8 +43,7 @@ def contributions(
 
     Args:
         encoder: Computes in float32 here, whatever its dtype.
-        texts: (texts,)
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
         progress: Show a bar on stderr.
 
     Returns:
@@ -56,12 +53,12 @@ def contributions(
         InputError: The tokenizer adds no [CLS], or the attention of this family is not of the plain kind.
     """
     instance(encoder, Encoder, "encoder")
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     encoder = encoder.with_dtype("float32")
     if "cls" not in encoder.poolings:
         raise InputError(f"{encoder.name} adds no [CLS] token, so nothing is carried into one")
     _layouts(encoder)
-    encoded = encoder.encode(texts, pairs)
+    encoded = encoder.encode(texts)
     sizes = [np.empty(0)] * len(texts)
 
     @torch.inference_mode()

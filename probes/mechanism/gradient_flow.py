@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
@@ -25,7 +26,6 @@ from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, label_ids
 from probes.mechanism.token_shares import KINDS, TokenShares, kinds_of
 from probes.progress import progress_bar
-from probes.sequences import text_lists
 from probes.statistics.intervals import N_FOLDS
 
 R = TypeVar("R")
@@ -62,8 +62,7 @@ class RowGradients:
 
 def gradient_shares(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
@@ -76,8 +75,7 @@ def gradient_shares(
 
     Args:
         head: `ProbeHead` or `ModelHead`; its encoder computes in float32 here.
-        texts: (texts,)
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
         labels: (texts,) ids or names of the head's classes.
         progress: Show a bar on stderr.
 
@@ -88,7 +86,7 @@ def gradient_shares(
     Raises:
         InputError: Lengths differ, or a label is none of the head's classes.
     """
-    encoded, labels = _checked(head, texts, pairs, labels)
+    encoded, labels = _checked(head, texts, labels)
     layers = tuple(range((head.encoder.n_layers if head.layer is None else head.layer) + 1))
     sizes = [np.empty(0)] * len(labels)
 
@@ -111,8 +109,7 @@ def gradient_shares(
 
 def embedding_gradients(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
@@ -123,16 +120,15 @@ def embedding_gradients(
     float32 vector for each row that occurs, and for each twentieth of the texts in which it does.
 
     Args:
-        head: As for `gradient_shares`, as are the next four.
-        texts: (texts,)
-        pairs: (texts,) second texts, or None.
+        head: As for `gradient_shares`, as are the next three.
+        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
         labels: (texts,) ids or names of the head's classes.
         progress: Show a bar on stderr.
 
     Raises:
         InputError: As from `gradient_shares`.
     """
-    encoded, labels = _checked(head, texts, pairs, labels)
+    encoded, labels = _checked(head, texts, labels)
     every = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
     ids, first, counts = np.unique(every, return_index=True, return_counts=True)
 
@@ -187,13 +183,11 @@ def embedding_gradients(
     )
 
 
-def _checked(
-    head: Head, texts: Iterable[str], pairs: Iterable[str] | None, labels: object
-) -> tuple[Encoded, NDArray[np.int64]]:
-    """The texts, and their class ids."""
+def _checked(head: Head, texts: Texts | Iterable[str], labels: object) -> tuple[Encoded, NDArray[np.int64]]:
+    """Return the tokenised texts, and their class ids."""
     check_head(head)
-    texts, pairs = text_lists(texts, pairs)
-    return head.encoder.encode(texts, pairs), label_ids(labels, head.class_names, len(texts))
+    texts = Texts.of(texts)
+    return head.encoder.encode(texts), label_ids(labels, head.class_names, len(texts))
 
 
 def _over_batches(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, choose, instance, whole_number
+from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import LayerStates
@@ -25,7 +26,6 @@ from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, label_ids, log_probs
 from probes.mechanism.leace import Erasure, Erasures, erased
 from probes.probing.sites import Point
-from probes.sequences import text_lists
 from probes.statistics.intervals import mean_intervals
 
 if TYPE_CHECKING:
@@ -39,22 +39,20 @@ TOKENS = 2000
 
 def intervened_log_prob(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     layer: int,
     edit: Edit,
     progress: bool = False,
 ) -> NDArray[np.float64]:
     """(texts, classes) log probabilities of a head where `edit` changes the states of a layer; see the plural."""
-    _, edited = intervened_log_probs(head, texts, pairs, edits=[(layer, edit)], progress=progress)
+    _, edited = intervened_log_probs(head, texts, edits=[(layer, edit)], progress=progress)
     return np.asarray(edited)
 
 
 def intervened_log_probs(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     edits: Sequence[tuple[int, Edit]],
     progress: bool = False,
@@ -66,8 +64,7 @@ def intervened_log_probs(
 
     Args:
         head: Any; a probe's encoder runs up to its layer.
-        texts: (texts,)
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
         edits: Layer, and what is done there.
         progress: Show a bar on stderr.
 
@@ -78,7 +75,7 @@ def intervened_log_probs(
         InputError: There are no texts, or a layer does not exist or lies above the one that the head reads.
     """
     check_head(head)
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     if not texts:
         raise InputError("there are no texts to intervene on")
     head = copy.copy(head)
@@ -101,7 +98,7 @@ def intervened_log_probs(
             return passes(own, batch)
         return [torch.cat(each) for each in zip(*(passes(own, batch.row(i)) for i in range(len(batch))), strict=True)]
 
-    return log_probs(head, head.encoder.encode(texts, pairs), say, 1 + len(edits), progress=progress)
+    return log_probs(head, head.encoder.encode(texts), say, 1 + len(edits), progress=progress)
 
 
 def _on(batch: Batch, edit: Edit) -> Callable[[Tensor], Tensor]:
@@ -187,10 +184,10 @@ class MeanStates:
     """(layers, hidden) of all tokens but special ones, each token counted once; nan where there is none."""
 
 
-def mean_states(encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | None = None) -> MeanStates:
+def mean_states(encoder: Encoder, texts: Texts | Iterable[str]) -> MeanStates:
     """Mean [CLS] and content states of every layer, by one forward pass a text that keeps no states."""
     instance(encoder, Encoder, "encoder")
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     layers = range(encoder.n_layers + 1)
 
     def add(states: dict[int, LayerStates]) -> NDArray[np.float64]:
@@ -205,9 +202,9 @@ def mean_states(encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | N
                 out[layer, i, -1] = int(positions.sum())
         return out
 
-    if not len(texts):
+    if not texts:
         raise InputError("there are no texts to take the mean states of")
-    total = np.sum(_each_batch(encoder, texts, pairs, layers, add), axis=0)
+    total = np.sum(_each_batch(encoder, texts, layers, add), axis=0)
     with np.errstate(invalid="ignore"):
         means = total[..., :-1] / total[..., -1:]
     return MeanStates(means[:, 1] if means.shape[1] > 1 else None, means[:, 0])
@@ -215,8 +212,7 @@ def mean_states(encoder: Encoder, texts: Iterable[str], pairs: Iterable[str] | N
 
 def sample_states(
     encoder: Encoder,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     pooling: str,
     layers: Sequence[int],
@@ -229,36 +225,32 @@ def sample_states(
     """
     instance(encoder, Encoder, "encoder")
     reads = choose("pooling", pooling, POSITIONS)
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     n, seed = whole_number(n, "n", least=1), whole_number(seed, "seed")
     if not texts:
         raise InputError("there are no texts to take states of")
     order = np.random.default_rng(seed).permutation(len(texts))[:n]
     if pooling not in ("cls", "last"):
-        lengths = encoder.encode(
-            [texts[i] for i in order], None if pairs is None else [pairs[i] for i in order]
-        ).lengths
+        lengths = encoder.encode(texts.take(order)).lengths
         order = order[: int(np.searchsorted(np.cumsum(lengths), n)) + 1]
 
     def take(states: dict[int, LayerStates]) -> NDArray[np.float32]:
         where = reads(states[layers[0]])
         return torch.stack([states[layer].hidden[where].float() for layer in layers]).cpu().numpy()
 
-    some = None if pairs is None else [pairs[i] for i in order]
-    parts = _each_batch(encoder, [texts[i] for i in order], some, layers, take)
+    parts = _each_batch(encoder, texts.take(order), layers, take)
     return dict(zip(layers, np.concatenate(parts, axis=1)[:, :n], strict=True))
 
 
 def _each_batch(
     encoder: Encoder,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None,
+    texts: Texts,
     layers: Sequence[int],
     work: Callable[[dict[int, LayerStates]], NDArray[Any]],
 ) -> list[NDArray[Any]]:
     """What `work` makes of every batch of like length, in float32 and side by side, longest texts first."""
     encoder = encoder.with_dtype("float32")
-    encoded, budget = encoder.encode(texts, pairs), token_budget(encoder)
+    encoded, budget = encoder.encode(texts), token_budget(encoder)
 
     @torch.inference_mode()
     def one(rows: NDArray[np.int64], runner: Encoder) -> NDArray[Any]:
@@ -297,8 +289,7 @@ class Used:
 
 def used(
     head: Head,
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     places: Mapping[Point, Erasures],
@@ -313,8 +304,7 @@ def used(
 
     Args:
         head: Whose decisions are looked at.
-        texts: (texts,) that no erasure was fitted on.
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) texts that no erasure was fitted on, as a list or column, or as `Texts`, which can hold pairs.
         labels: (texts,) ids or names of the head's own classes.
         places: Layer and pooling -> the erasures of one label there, the head's or another.
         n_texts: Take so many of them, drawn by `seed`; all when None.
@@ -326,7 +316,7 @@ def used(
             layer lies above the one that the head reads.
     """
     check_head(head)
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     labels = label_ids(labels, head.class_names, len(texts))
     n_texts = None if n_texts is None else whole_number(n_texts, "n_texts", least=1)
     seed = whole_number(seed, "seed")
@@ -340,8 +330,7 @@ def used(
             if each.rank:
                 moved.append([])
                 edits.append((point.layer, _measured(erasing(each, point.pooling), point.pooling, moved[-1])))
-    own_texts, own_pairs = (None if side is None else [side[int(row)] for row in rows] for side in (texts, pairs))
-    said = intervened_log_probs(head, own_texts or [], own_pairs, edits=edits, progress=progress)
+    said = intervened_log_probs(head, texts.take(rows), edits=edits, progress=progress)
     truth = labels[rows]
     right = (said.argmax(axis=2) == truth).astype(np.int64)
     bits = said[:, np.arange(len(rows)), truth] / math.log(2)

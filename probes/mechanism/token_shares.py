@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from probes.checks import InputError
+from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
 from probes.encoder.replicas import runners
@@ -22,7 +23,7 @@ from probes.encoder.tokenization import Encoded
 from probes.features.extraction import batches, token_budget
 from probes.heads.heads import ProbeHead, named_class_ids
 from probes.results.result import Attribution
-from probes.sequences import instances, text_lists
+from probes.sequences import instances
 
 ROUNDING = 1e-4
 """Share of the summands' sizes by which a weighted sum in float32 may be off."""
@@ -62,8 +63,7 @@ class TokenShares:
 
 def direct_scores(
     heads: Iterable[ProbeHead],
-    texts: Iterable[str],
-    pairs: Iterable[str] | None = None,
+    texts: Texts | Iterable[str],
     *,
     targets: Iterable[str | int] | str | int,
 ) -> list[NDArray[np.float64]]:
@@ -74,8 +74,7 @@ def direct_scores(
 
     Args:
         heads: Probes on one encoder.
-        texts: (texts,)
-        pairs: (texts,) second texts, or None.
+        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
         targets: (texts,) ids or names of the classes, or one for all.
 
     Returns:
@@ -88,7 +87,7 @@ def direct_scores(
     heads = instances(heads, ProbeHead, "heads")
     if not heads:
         raise InputError("there is no probe to explain")
-    texts, pairs = text_lists(texts, pairs)
+    texts = Texts.of(texts)
     encoder, layers = heads[0].encoder, sorted({head.layer for head in heads})
     for head in heads:
         if head.encoder is not encoder:
@@ -98,7 +97,7 @@ def direct_scores(
         if head.class_names != heads[0].class_names:
             raise InputError("the probes have different classes; explain them one by one")
     ids = named_class_ids(targets, heads[0].class_names, len(texts), "targets")
-    encoded, found = encoder.encode(texts, pairs), [np.empty(0)] * len(texts)
+    encoded, found = encoder.encode(texts), [np.empty(0)] * len(texts)
     weights = [head.weight for head in heads]
 
     @torch.inference_mode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length, choose, unknown
 from probes.data.labels import sort_names
+from probes.data.texts import Texts
 from probes.probing.selection import Fitter, Selection
-from probes.sequences import check_labels, class_ids, finite_features, item_list, plain_array, text_list
+from probes.sequences import check_labels, class_ids, finite_features, item_list, plain_array
 
 
 class LayerFeatures(Protocol):
@@ -31,8 +32,8 @@ class Examples:
     """Pooling -> layer -> (examples, hidden)."""
     labels: Mapping[str, NDArray[np.integer[Any]]]
     """Label column -> (examples,) class ids."""
-    texts: Sequence[str] | None = None
-    """(examples,) for the bag-of-words floor, which is left out without them."""
+    texts: Texts | Iterable[str] | None = None
+    """(examples,) texts for the bag-of-words floor, which is left out without them."""
     units: NDArray[np.integer[Any]] | None = None
     """(examples,) ids of what folds must keep together, such as duplicates and groups."""
 
@@ -96,7 +97,7 @@ Study = Callable[[Place], Any]
 def ready(
     splits: Mapping[str, Examples], class_names: Mapping[str, Sequence[str]] | None
 ) -> tuple[dict[str, Examples], dict[str, tuple[str, ...]]]:
-    """Splits whose labels are arrays of class ids and whose texts are tuples, and the names by class id.
+    """Splits whose labels are arrays of class ids and whose texts are `Texts`, and the names by class id.
 
     Args:
         splits: Split name -> what the caller has; labels are class ids, or names, in any list, column or tensor.
@@ -136,7 +137,7 @@ def ready(
             ids[split_name][task] = column
     whole = {}
     for name, split in splits.items():
-        texts = None if split.texts is None else tuple(text_list(split.texts, f"{name} texts"))
+        texts = None if split.texts is None else Texts.of(split.texts, f"{name} texts")
         units = None if split.units is None else class_ids(split.units, name=f"{name} units")
         check_same_length(texts=texts, units=units, **ids[name])
         whole[name] = replace(split, labels=ids[name], texts=texts, units=units)

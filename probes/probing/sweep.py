@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown, whole_number
+from probes.data.texts import Texts
 from probes.devices import usable_device
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.selection import (
@@ -231,7 +232,10 @@ def _words(
     splits: Mapping[str, Examples], task: str, folds: Folds | None, order: NDArray[np.int64], n_classes: int
 ) -> tuple[NDArray[np.float64], int | None]:
     """The bag of words' log probabilities on test, and how many words it was left, where some were left out."""
-    read = {name: (split.texts or (), split.labels[task]) for name, split in splits.items()}
+    read: dict[str, tuple[tuple[str, ...], NDArray[np.integer[Any]]]] = {}
+    for name, split in splits.items():
+        strings = () if split.texts is None else Texts.of(split.texts).joined
+        read[name] = strings, split.labels[task]
     texts, labels = read["train"]
     train = [texts[row] for row in order], labels[order]
     return bag_of_words(train, folds or read["validation"], read["test"][0], n_classes=n_classes)

@@ -54,7 +54,7 @@ def report(*, limit: int | None, repeats: int) -> None:
 def _plain(train: LabelledTexts, dtype: str) -> float:
     """Seconds of an epoch as a notebook would run it."""
     encoder = Encoder.load("packaged", device="cpu")
-    encoded = encoder.tokenizer(list(train.texts), truncation=True, max_length=MAX_LENGTH)
+    encoded = encoder.tokenizer(list(train.texts.first), truncation=True, max_length=MAX_LENGTH)
     rows = [
         {"labels": int(label), **{name: encoded[name][i] for name in encoded}} for i, label in enumerate(train.labels)
     ]

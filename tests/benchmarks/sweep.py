@@ -120,7 +120,7 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     studies = usual_studies({"label": control}, seed=0)
     timed("information, control, depth", lambda: sweep_probes(*plain, studies=studies))
     seconds["information, control, depth"] -= seconds["plain sweep"]
-    both = [(split.texts, split.labels("label")) for _, split in splits.items()]
+    both = [(split.texts.first, split.labels("label")) for _, split in splits.items()]
     timed("bag of words", lambda: bag_of_words(both[0], both[1], both[2][0], n_classes=2))
     timed("untrained", lambda: untrained_floors([Read(*untrained)] * 3, n_classes=classes, layers=range(7)))
     best = whole.tasks["label"].best

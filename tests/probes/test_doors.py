@@ -13,6 +13,7 @@ from probes.attribution_checks.faithfulness import curves, faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.plausibility import rationale_agreement
+from probes.data.texts import Texts
 from probes.mechanism.attention_contributions import contributions
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.interventions import intervened_log_prob, mean_states, sample_states
@@ -57,50 +58,45 @@ def scores_of(found):
 
 
 WITH_TEXTS = {
-    "attribute": lambda texts, pairs, labels: scores_of(
-        attribute(probe_head(), texts, pairs, targets=labels, method="input_x_gradient", references=list(TEXTS))
+    "attribute": lambda texts, labels: scores_of(
+        attribute(probe_head(), texts, targets=labels, method="input_x_gradient", references=list(TEXTS))
     ),
-    "predict_proba": lambda texts, pairs, _labels: model_head().predict_proba(texts, pairs),
-    "gradient_shares": lambda texts, pairs, labels: gradient_shares(
-        probe_head(), texts, pairs, labels=labels
-    ).mean.round(5),
-    "embedding_gradients": lambda texts, pairs, labels: embedding_gradients(
-        probe_head(), texts, pairs, labels=labels
-    ).norms.round(5),
-    "contributions": lambda texts, pairs, _labels: contributions(probe_head().encoder, texts, pairs).mean.round(5),
-    "intervened_log_prob": lambda texts, pairs, _labels: intervened_log_prob(
-        probe_head(), texts, pairs, layer=1, edit=lambda states: states.hidden * 2
+    "predict_proba": lambda texts, _labels: model_head().predict_proba(texts),
+    "gradient_shares": lambda texts, labels: gradient_shares(probe_head(), texts, labels=labels).mean.round(5),
+    "embedding_gradients": lambda texts, labels: embedding_gradients(probe_head(), texts, labels=labels).norms.round(5),
+    "contributions": lambda texts, _labels: contributions(probe_head().encoder, texts).mean.round(5),
+    "intervened_log_prob": lambda texts, _labels: intervened_log_prob(
+        probe_head(), texts, layer=1, edit=lambda states: states.hidden * 2
     ).round(5),
-    "mean_states": lambda texts, pairs, _labels: mean_states(probe_head().encoder, texts, pairs).content.round(5),
-    "sample_states": lambda texts, pairs, _labels: sample_states(
-        probe_head().encoder, texts, pairs, pooling="cls", layers=[1]
-    )[1].round(5),
-    "direct_scores": lambda texts, pairs, labels: [
-        own.round(5).tolist() for own in direct_scores([probe_head()], texts, pairs, targets=labels)
+    "mean_states": lambda texts, _labels: mean_states(probe_head().encoder, texts).content.round(5),
+    "sample_states": lambda texts, _labels: sample_states(probe_head().encoder, texts, pooling="cls", layers=[1])[
+        1
+    ].round(5),
+    "direct_scores": lambda texts, labels: [
+        own.round(5).tolist() for own in direct_scores([probe_head()], texts, targets=labels)
     ],
-    "randomised": lambda texts, pairs, labels: randomised(
-        probe_head(), texts, pairs, targets=labels, method="input_x_gradient"
+    "randomised": lambda texts, labels: randomised(
+        probe_head(), texts, targets=labels, method="input_x_gradient"
     ).correlation.round(4),
 }
-"""Function -> what it makes of texts, pairs and labels."""
 
 
 @functools.cache
 def of_lists(name):
-    return WITH_TEXTS[name](TEXTS, PAIRS, LABELS)
+    return WITH_TEXTS[name](Texts(TEXTS, PAIRS), LABELS)
 
 
 @pytest.mark.parametrize("kind", SEQUENCES)
 @pytest.mark.parametrize("name", WITH_TEXTS)
 def test_any_sequence_gives_what_a_list_gives(name, kind):
     made = SEQUENCES[kind]
-    np.testing.assert_equal(WITH_TEXTS[name](made(TEXTS), made(PAIRS), made(LABELS)), of_lists(name))
+    np.testing.assert_equal(WITH_TEXTS[name](Texts(made(TEXTS), made(PAIRS)), made(LABELS)), of_lists(name))
 
 
 @pytest.mark.parametrize("labels", [[NAMES[i] for i in LABELS], torch.tensor(LABELS), np.array(LABELS, np.int8)])
 @pytest.mark.parametrize("name", ["attribute", "gradient_shares", "direct_scores"])
 def test_classes_go_by_name_or_by_id(name, labels):
-    np.testing.assert_equal(WITH_TEXTS[name](TEXTS, PAIRS, labels), of_lists(name))
+    np.testing.assert_equal(WITH_TEXTS[name](Texts(TEXTS, PAIRS), labels), of_lists(name))
 
 
 @pytest.mark.parametrize("target", [1, np.int64(1), "positive", [1, 1, 1]])
@@ -133,9 +129,9 @@ def checked(check, **options):
 REFUSED = {
     "one text": (lambda: attribute(probe_head(), "good film"), "texts must be a list of texts, found a single one"),
     "None among texts": (lambda: attribute(probe_head(), ["good", None]), "text 1 is None, not text"),
-    "a nan among pairs": (lambda: attribute(probe_head(), TEXTS, ["a", float("nan"), "b"]), "pair 1 is nan, not text"),
+    "a nan among pairs": (lambda: Texts(TEXTS, ["a", float("nan"), "b"]), "second text 1 is nan, not text"),
     "two columns": (lambda: attribute(probe_head(), pd.DataFrame({"a": TEXTS})), "name one column of it"),
-    "too few pairs": (lambda: attribute(probe_head(), TEXTS, PAIRS[:2]), "texts has 3, pairs has 2"),
+    "too few pairs": (lambda: Texts(TEXTS, PAIRS[:2]), "texts has 3, second texts has 2"),
     "too few targets": (explained(targets=["positive"]), "lengths differ: texts has 3, targets has 1"),
     "an unknown class": (explained(targets="negativ"), "unknown class 'negativ' (did you mean 'negative'?)"),
     "an id that is none": (explained(targets=2), "class ids of this head lie in [0, 2), found 2"),
@@ -228,12 +224,14 @@ def test_what_cannot_be_meant_is_refused_in_one_line(name):
 @pytest.mark.parametrize("head", [probe_head, model_head])
 def test_a_head_says_what_it_predicts_of_any_texts(head):
     own, sizes = head(), (len(TEXTS), 2)
-    log_prob, chances = own.log_prob(TEXTS, PAIRS), own.predict_proba(pd.Series(TEXTS), tuple(PAIRS))
+    log_prob, chances = own.log_prob(Texts(TEXTS, PAIRS)), own.predict_proba(Texts(pd.Series(TEXTS), tuple(PAIRS)))
     assert (chances.shape, chances.dtype) == (sizes, np.float64)
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-12)
     np.testing.assert_array_equal(chances, np.exp(log_prob))
-    assert own.predict(iter(TEXTS), PAIRS) == [NAMES[i] for i in chances.argmax(axis=1)]
-    assert [a.predicted for a in attribute(own, TEXTS, PAIRS, method="random")] == own.predict(TEXTS, PAIRS)
+    assert own.predict(Texts(iter(TEXTS), PAIRS)) == [NAMES[i] for i in chances.argmax(axis=1)]
+    assert [a.predicted for a in attribute(own, Texts(TEXTS, PAIRS), method="random")] == own.predict(
+        Texts(TEXTS, PAIRS)
+    )
     assert own.predict([]) == []
     assert own.predict_proba([]).shape == (0, 2)
 

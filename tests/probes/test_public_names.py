@@ -30,6 +30,7 @@ from probes import (
     Source,
     Sweep,
     TextDataset,
+    Texts,
     TrainingSettings,
     attribute,
     controlled_sentences,
@@ -109,10 +110,10 @@ def doors(tmp_path_factory):
     encoded = encoder.encode(TEXTS)
     batch = encoder.batch(encoded, range(2))
     sweep = Sweep({}, "model", 0)
-    named = {"texts": TEXTS, "pairs": None}
+    named = {"texts": TEXTS}
     explained = {"head": head, "texts": TEXTS[:1], "method": "random", "baseline": "pad"}
     explained |= {"targets": "negative", "seed": 0}
-    options = {"pairs": None, "references": None, "progress": False, "against": None, "unit": "logit"}
+    options = {"references": None, "progress": False, "against": None, "unit": "logit"}
     options |= {"states_layer": None, "tolerance": 0.05, "max_steps": 16}
     passed = {"batch": batch, "embeddings": None, "overwrite": None}
     switches = {"drop_rare": False, "fold": False, "seed": 0}
@@ -198,6 +199,9 @@ def doors(tmp_path_factory):
             **named,
         ),
         "TextDataset.take": Door(dataset.take, rows=np.array([0, 1])),
+        "Texts": Door(Texts, first=TEXTS, second=TEXTS),
+        "Texts.of": Door(Texts.of, name="texts", **named),
+        "Texts.take": Door(dataset.texts.take, rows=np.array([0, 1])),
         "TrainingSettings": Door(TrainingSettings, **fields_of(TrainingSettings())),
         "attribute": Door(attribute, **options, **explained),
         "controlled_sentences": Door(controlled_sentences, split="validation", seed=0),
@@ -312,7 +316,7 @@ METHODS = (
     "Encoder.check_poolings Encoder.with_dtype Encoder.untrained FeatureStore.create FeatureStore.open "
     "FeatureStore.read FeatureStore.layers FeatureStore.has FeatureStore.missing FineTuned.load FittedProbe.predict "
     "LabelledTexts.of LogisticProbe.fit LogisticProbe.on ModelHead.predict ProbeHead.logits TextDataset.of "
-    "TextDataset.take"
+    "TextDataset.take Texts.of Texts.take"
 ).split()
 NAMED_OTHERWISE = {
     ("Attribution.from_json", "values"): "scores",
@@ -321,6 +325,8 @@ NAMED_OTHERWISE = {
     ("FeatureStore.create", "folder"): "store",
     ("FeatureStore.open", "folder"): "store",
     ("LabelledTexts.of", "task"): "label column",
+    ("Texts", "first"): "texts",
+    ("Texts", "second"): "second texts",
     ("attribute", "against"): "class",
 }
 """Door and argument -> what messages call it, where that is not its name."""
@@ -371,7 +377,6 @@ def test_a_door_names_all_arguments(doors):
         "randomised": {
             "prior",
             "baseline",
-            "pairs",
             "references",
             "progress",
             "against",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from probes import InputError
-from probes.sequences import check_penalties, class_ids, feature_array, layer_list, names_list, text_list, text_lists
+from probes.sequences import check_penalties, class_ids, feature_array, layer_list, names_list, text_list
 
 TEXTS = ["a film", "", "你 好"]
 
@@ -69,9 +69,9 @@ def test_an_entry_that_is_no_text_is_named_by_its_number(entry, words):
         assert str(refusal.value) == words
 
 
-def test_messages_use_the_name_of_the_argument_and_count_from_its_first_text():
-    with pytest.raises(InputError, match=r"^pair 41 is None, not text$"):
-        text_list(["a", None], "pairs", first=40)
+def test_entries_of_another_name_are_called_so():
+    with pytest.raises(InputError, match=r"^second text 1 is None, not text$"):
+        text_list(["a", None], "second texts")
 
 
 def test_a_value_that_is_very_long_is_shortened_in_the_message():
@@ -106,12 +106,6 @@ def test_a_single_name_or_layer_becomes_a_list_of_one():
     assert names_list("mean", "poolings") == ["mean"]
     assert layer_list(3) == [3]
     assert layer_list(np.arange(2)) == [0, 1]
-
-
-def test_texts_and_second_texts_have_one_length():
-    assert text_lists(["a"], None) == (["a"], None)
-    with pytest.raises(InputError, match="lengths differ: texts has 1, pairs has 2"):
-        text_lists(["a"], ["b", "c"])
 
 
 def test_whole_numbers_become_features_and_words_do_not():

@@ -7,6 +7,7 @@ import torch
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution.baselines import BASELINES
 from probes.attribution.integrated_gradients import nested_points, quadrature_weights
+from probes.data.texts import Texts
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
@@ -263,7 +264,7 @@ def test_a_baseline_that_needs_a_missing_token_is_refused_and_auto_is_one_that_d
 
 
 def test_pairs_are_explained_on_both_sides(bert):
-    (found,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), ["good film"], ["bad plot ."])
+    (found,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), Texts(["good film"], ["bad plot ."]))
     assert found.words == ("[CLS]", "good", "film", "[SEP]", "bad", "plot", ".", "[SEP]")
     assert found.word_offsets[:, 0].tolist() == [-1, 0, 0, -1, 1, 1, 1, -1]
 

@@ -16,6 +16,7 @@ from probes.attribution.baseline_bias import (
     uninformed,
 )
 from probes.attribution.baselines import baseline_names
+from probes.data.texts import Texts
 from tests.conftest import HIDDEN, build_model
 
 EVEN = {n: [1 / n] * n for n in (2, 3, 47)}
@@ -131,17 +132,17 @@ def probe_head(encoder=None, *, seed=0, layer=2, prior=None, n=2, scale=1.0):
 def test_auto_is_the_baseline_of_the_lowest_mean_distance_over_lengths(seed, paired):
     head, prior = probe_head(seed=seed), [0.7, 0.3]
     texts = [" ".join(["film"] * n) for n in LENGTHS]  # a baseline keeps nothing of them but their lengths
-    pairs = texts if paired else None
+    texts = Texts(texts, texts if paired else None)
     wanted = {}
     for name in ("pad", "mask", "zero", "mean"):
-        begun = attribute(head, texts, pairs, baseline=name, method="occlusion")
+        begun = attribute(head, texts, baseline=name, method="occlusion")
         wanted[name] = np.mean([lean(list(a.baseline_probabilities.values()), prior) for a in begun])
     found = baseline_distances([head], prior=prior, paired=paired)
     assert list(found) == list(wanted)
     np.testing.assert_allclose(list(found.values()), list(wanted.values()), atol=1e-5)
     chosen = choose_baseline([head], prior=prior, paired=paired)
     assert chosen == min(wanted, key=wanted.get)
-    (a,) = attribute(head, ["a dull plot"], ["bad"] if paired else None, prior=prior, method="occlusion")
+    (a,) = attribute(head, Texts(["a dull plot"], ["bad"] if paired else None), prior=prior, method="occlusion")
     assert a.baseline == chosen
 
 

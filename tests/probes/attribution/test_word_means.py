@@ -10,6 +10,7 @@ from scipy import stats
 
 from probes import FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution.word_means import folded, word_means
+from probes.data.texts import Texts
 from tests.conftest import HIDDEN
 from tests.probes.results.test_result import ATTRIBUTION
 
@@ -143,7 +144,7 @@ def test_attributions_of_texts_and_pairs_give_their_own_words(bert):
     fitted = FittedProbe(rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, np.float32))
     head = ProbeHead(bert, fitted, layer=2, pooling="mean")
     texts, pairs = ["The film was good .", "good good [SEP]", ""], ["bad FILM", "", "awfuls"]
-    explained = attribute(head, texts, pairs, targets="1", method="occlusion")
+    explained = attribute(head, Texts(texts, pairs), targets="1", method="occlusion")
     found = word_means(explained).set_index("word")
     counts = {"the": 1, "film": 2, "was": 1, "good": 3, ".": 1, "bad": 1, "[": 1, "sep": 1, "]": 1, "awfuls": 1}
     assert found["n"].to_dict() == counts

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from probes import Encoder, FittedProbe, ProbeHead, attribute
 from probes.attribution.words import group_words, word_spans
+from probes.data.texts import Texts
 from probes.encoder.tokenization import encode
 from tests.conftest import HIDDEN, build_model, build_tokenizer
 
@@ -112,7 +113,7 @@ TOKENIZERS = {"word_piece": build_tokenizer(), "byte_level": byte_level(), "sent
 def grouped(kind, texts, pairs=None, max_length=400):
     """Sides, (seq, 3) offsets, words, (words, 3) offsets and (seq,) member of the one text, or pair, given."""
     tokenizer = TOKENIZERS[kind]
-    encoded = encode(tokenizer, texts, pairs, max_length=max_length, types=False)
+    encoded = encode(tokenizer, Texts(texts, pairs), max_length=max_length, types=False)
     offsets, tokens = encoded.offsets(0), tokenizer.convert_ids_to_tokens(encoded.ids[0])
     sides = (texts[0],) if pairs is None else (texts[0], pairs[0])
     return sides, offsets, *group_words(sides, offsets, tokens, truncated=bool(encoded.truncated[0]))
@@ -231,7 +232,7 @@ def test_a_real_encoders_words_are_those_of_the_text_and_sum_their_tokens(packag
     pairs = texts[1:] + texts[:1]
     head = real_head(packaged)
     alone = attribute(head, texts, method="gradient_norm")
-    both = attribute(head, texts, pairs, method="gradient_norm")
+    both = attribute(head, Texts(texts, pairs), method="gradient_norm")
     for text, pair, a, b in zip(texts, pairs, alone, both, strict=True):
         assert list(a.words) == ["[CLS]", *REAL[text], "[SEP]"]
         assert list(b.words) == ["[CLS]", *REAL[text], "[SEP]", *REAL[pair], "[SEP]"]
@@ -271,7 +272,7 @@ def seen(texts, pairs=None, *, max_length, cut="right"):
     encoder.tokenizer.truncation_side = cut
     probe = FittedProbe(np.ones((2, HIDDEN), dtype=np.float32), np.zeros(2, dtype=np.float32))
     head = ProbeHead(encoder, probe, layer=1, pooling="mean")
-    return attribute(head, texts, pairs, method="gradient_norm")
+    return attribute(head, Texts(texts, pairs), method="gradient_norm")
 
 
 def test_a_word_that_was_read_in_part_is_cut_to_that_part():

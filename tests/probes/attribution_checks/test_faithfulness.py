@@ -20,6 +20,7 @@ from probes.attribution_checks.faithfulness import (
     skips_padding,
     usual_replacement,
 )
+from probes.data.texts import Texts
 from tests.conftest import HIDDEN, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
@@ -92,7 +93,7 @@ def test_faithfulness_is_that_of_a_plain_loop(bert, bert_classifier, kind, pairs
     head = ModelHead(bert_classifier) if kind == "model" else ProbeHead(bert, probe(3), layer=2, pooling="mean")
     fractions = [(1, 100), (1, 2), (1, 1)]
     shares = [share / whole for share, whole in fractions]
-    attributions = attribute(head, TEXTS, pairs, targets=head.class_names[0], method="input_x_gradient")
+    attributions = attribute(head, Texts(TEXTS, pairs), targets=head.class_names[0], method="input_x_gradient")
     assert any(a.predicted != a.target for a in attributions)
     for a, found in zip(
         attributions, faithfulness(head, attributions, fractions=shares, replacement=replacement), strict=True
@@ -238,7 +239,7 @@ def test_what_does_not_fit_is_refused(bert):
     with pytest.raises(InputError, match="text 0 has other tokens than when it was explained"):
         faithfulness(head, [replace(attributions[0], text="the film was not bad .")])
     with pytest.raises(InputError, match="1 of 5 attributions have a second text"):
-        faithfulness(head, [*attributions, *attribute(head, TEXTS[:1], PAIRS[:1])])
+        faithfulness(head, [*attributions, *attribute(head, Texts(TEXTS[:1], PAIRS[:1]))])
     decoder = Encoder(*build_model("gpt2"))
     head = ProbeHead(decoder, probe(), layer=1, pooling="last")
     attributions = attribute(head, TEXTS[:2])

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution.baselines import BASELINES
 from probes.attribution_checks.infidelity import SAMPLES, infidelity, subsets
+from probes.data.texts import Texts
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
@@ -71,7 +72,7 @@ def test_infidelity_is_that_of_a_plain_loop_over_ids(bert, bert_classifier, kind
     head = ModelHead(bert_classifier) if kind == "model" else ProbeHead(bert, probe(3), layer=2, pooling="mean")
     encoder, names = head.encoder, head.class_names
     found = attribute(
-        head, TEXTS, pairs, targets=names[0], against=against and names[against], unit=unit, baseline="mask"
+        head, Texts(TEXTS, pairs), targets=names[0], against=against and names[against], unit=unit, baseline="mask"
     )
 
     def says(rows, types):

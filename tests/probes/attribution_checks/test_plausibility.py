@@ -8,6 +8,7 @@ from sklearn import metrics as sk
 
 from probes import FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution_checks.plausibility import rationale_agreement
+from probes.data.texts import Texts
 from tests.conftest import HIDDEN
 
 TEXT = "the film was not badly dull ."
@@ -19,7 +20,7 @@ def explained(encoder, texts, pairs=None, scores=None):
     """Attributions; with the given scores of their tokens that are not special."""
     rng = np.random.default_rng(0)
     probe = FittedProbe(rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, dtype=np.float32))
-    found = attribute(ProbeHead(encoder, probe, layer=1, pooling="mean"), texts, pairs, method="occlusion")
+    found = attribute(ProbeHead(encoder, probe, layer=1, pooling="mean"), Texts(texts, pairs), method="occlusion")
     if scores is None:
         return found
     whole = []

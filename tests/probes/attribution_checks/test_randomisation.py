@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 from probes import Encoder, FittedProbe, InputError, LogisticProbe, ModelHead, ProbeHead, attribute
 from probes.attribution_checks.randomisation import _steps, randomised
 from probes.data.controlled import controlled_sentences
+from probes.data.texts import Texts
 from probes.features.extraction import pool_texts
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
 
@@ -138,7 +139,8 @@ def test_the_class_explained_stays_that_of_the_intact_head(bert, monkeypatch):
         return explained
 
     monkeypatch.setattr(module, "attribute", recorded)
-    found = randomised(head, TEXTS, TEXTS[::-1], against="1", unit="probability", baseline="zero", method="occlusion")
+    texts = Texts(TEXTS, TEXTS[::-1])
+    found = randomised(head, texts, against="1", unit="probability", baseline="zero", method="occlusion")
     assert len(targets) == len(found.levels) == 4
     assert all(each == targets[0] for each in targets)
     np.testing.assert_array_equal(found.n_tokens, [18, 1, 1, 18])

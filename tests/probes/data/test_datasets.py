@@ -15,6 +15,7 @@ from probes.data.datasets import Split
 from probes.data.first_words import first_word
 from probes.data.labels import sort_names
 from probes.data.spans import as_spans
+from probes.data.texts import Texts
 from probes.loading.read_splits import split_names
 
 ROWS = [(f"text number {i}", ["no", "yes"][i % 2]) for i in range(40)]
@@ -40,7 +41,7 @@ def dataset(labels, texts=None, classes=None):
     labels = np.asarray(labels)
     names = classes or tuple(str(i) for i in range(labels.max() + 1))
     texts = tuple(texts or (f"text {i}" for i in range(len(labels))))
-    return TextDataset("memory", texts, None, {"label": labels}, {"label": names})
+    return TextDataset("memory", texts, {"label": labels}, {"label": names})
 
 
 def write(path, rows=ROWS, columns=("text", "label")):
@@ -64,7 +65,7 @@ def write(path, rows=ROWS, columns=("text", "label")):
 def test_every_format_gives_the_same_texts_and_labels(tmp_path, name):
     source = write(tmp_path / name)
     splits = read_splits(source, source, source, labels=["label"])
-    assert splits.train.texts == tuple(text for text, _ in ROWS)
+    assert splits.train.texts.first == tuple(text for text, _ in ROWS)
     assert splits.class_names == {"label": ("no", "yes")}
     np.testing.assert_array_equal(splits.test.labels("label"), [i % 2 for i in range(40)])
 
@@ -74,13 +75,13 @@ def test_texts_that_look_like_something_else_stay_as_they_are(tmp_path, name):
     texts = [t for t in TRICKY if not (name == "t.tsv" and "\t" in t)]
     source = write(tmp_path / name, [(t, ["NA", "null"][i % 2]) for i, t in enumerate(texts)])
     splits = read_splits(source, source, source, labels=["label"])
-    assert list(splits.train.texts) == texts
+    assert list(splits.train.texts.first) == texts
     assert splits.class_names["label"] == ("NA", "null")
 
 
 def test_an_unbalanced_quote_in_a_tsv_swallows_no_row(tmp_path):
     source = write(tmp_path / "t.tsv", [('"so he said', "a"), ("next", "b"), ("third", "a"), ("last", "b")])
-    assert read_splits(source, source, source, labels=["label"]).train.texts[0] == '"so he said'
+    assert read_splits(source, source, source, labels=["label"]).train.texts.first[0] == '"so he said'
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_pairs_and_several_label_columns_are_read(tmp_path):
     rows = [(f"a{i}", f"b{i}", i % 2, i % 3) for i in range(12)]
     source = write(tmp_path / "t.csv", rows, ("first", "second", "x", "y"))
     train = read_splits(source, source, source, labels=["x", "y"], text="first", pair="second").train
-    assert train.pairs == tuple(f"b{i}" for i in range(12))
+    assert train.texts.second == tuple(f"b{i}" for i in range(12))
     assert train.labels("y").tolist() == [i % 3 for i in range(12)]
 
 
@@ -123,7 +124,7 @@ def test_a_file_changed_in_place_is_read_anew(tmp_path):
     read_splits(source, source, source, labels=["label"])
     write(path, [("AAA", "x"), ("BBB", "y"), ("CCC", "x"), ("DDD", "y")])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert read_splits(source, source, source, labels=["label"]).train.texts[0] == "AAA"
+    assert read_splits(source, source, source, labels=["label"]).train.texts.first[0] == "AAA"
 
 
 BAD = {
@@ -202,16 +203,16 @@ def test_a_limit_leaves_every_class_enough_texts_to_split(tmp_path):
     counts = np.bincount(dataset.labels["label"])
     assert counts.min() == 3
     assert dataset.class_names["label"][counts.argmax()] == "common"
-    numbers = [int(text.split()[1]) for text in dataset.texts]
+    numbers = [int(text.split()[1]) for text in dataset.texts.first]
     assert numbers == sorted(numbers)
     assert len(set(numbers)) == 120
 
 
 def test_a_dataset_from_plain_lists_names_its_classes_in_order():
-    dataset = TextDataset.of(["a", "b", "c"], {"n": [10, 9, 10], "s": ["x", "y", "x"]}, pairs=["d", "e", "f"])
+    dataset = TextDataset.of(Texts(["a", "b", "c"], ["d", "e", "f"]), {"n": [10, 9, 10], "s": ["x", "y", "x"]})
     assert dataset.class_names == {"n": ("9", "10"), "s": ("x", "y")}
     assert dataset.labels["n"].tolist() == [1, 0, 1]
-    assert (dataset.texts, dataset.pairs) == (("a", "b", "c"), ("d", "e", "f"))
+    assert dataset.texts == Texts(["a", "b", "c"], ["d", "e", "f"])
     given = TextDataset.of(["a"], {"s": ["y"]}, class_names={"s": ("x", "y")})
     assert given.labels["s"].tolist() == [1]
     with pytest.raises(InputError, match="unknown class of 's' 'z'; known: x, y"):
@@ -223,7 +224,8 @@ def test_a_dataset_from_plain_lists_names_its_classes_in_order():
 def test_limit_draws_the_same_rows_for_the_same_seed(tmp_path):
     source = write(tmp_path / "t.csv")
     draws = [
-        read_splits(source, source, source, labels=["label"], limit=10, seed=seed).train.texts for seed in (0, 0, 1)
+        read_splits(source, source, source, labels=["label"], limit=10, seed=seed).train.texts.first
+        for seed in (0, 0, 1)
     ]
     assert draws[0] == draws[1] != draws[2]
     assert len(draws[0]) == 10
@@ -358,7 +360,7 @@ def test_no_group_and_no_text_stands_on_two_sides_of_a_split_of_ours(seed, group
     assert sorted(np.concatenate([part.rows for part in parts])) == list(range(120))
     for one, other in itertools.combinations(parts, 2):
         assert not set(one.groups) & set(other.groups)
-        assert not set(one.texts) & set(other.texts)
+        assert not set(one.texts.first) & set(other.texts.first)
     assert set(splits.train.labels("label")) == {0, 1}
 
 
@@ -377,7 +379,7 @@ def test_a_group_too_large_to_hold_out_is_a_note_where_little_is_left():
 
 def test_without_their_column_groups_do_stand_on_two_sides():
     made = grouped()
-    splits = make_splits(TextDataset.of(made.texts, {"label": made.labels["label"]}))
+    splits = make_splits(TextDataset.of(made.texts.first, {"label": made.labels["label"]}))
     sides = [{made.groups[row] for row in split.rows} for _, split in splits.items()]
     assert sides[0] & sides[2]
 
@@ -430,9 +432,9 @@ class Counted(tuple):
         return super().__getitem__(row)
 
 
-@pytest.mark.parametrize("name", ["texts", "pairs", "groups", "input_types"])
+@pytest.mark.parametrize("name", ["groups", "input_types"])
 def test_what_stands_in_a_split_is_put_together_once_however_often_it_is_read(name):
-    beside = {"pairs": list("uvwxyz"), "groups": list("ggghhh"), "input_types": list("stusst")}
+    beside = {"groups": list("ggghhh"), "input_types": list("stusst")}
     made = TextDataset.of(list("abcdef"), {"label": [0, 1] * 3}, **beside)
     split = Split(made, np.array([0, 2, 3, 5]))
     Counted.taken = 0
@@ -442,13 +444,20 @@ def test_what_stands_in_a_split_is_put_together_once_however_often_it_is_read(na
     assert Counted.taken == 8
 
 
+def test_texts_of_a_split_are_one_value_however_often_they_are_read():
+    made = TextDataset.of(Texts(list("abcdef"), list("uvwxyz")), {"label": [0, 1] * 3})
+    split = Split(made, np.array([0, 2, 3, 5]))
+    assert split.texts is split.texts
+    assert split.texts == Texts(list("acdf"), list("uwxz"))
+
+
 def test_units_of_a_split_keep_texts_pairs_and_groups_together():
     texts, pairs = ["a", "b", "a", "c"], ["x", "x", "y", "x"]
     labels = {"label": [0, 1, 0, 1]}
     rows = np.array([0, 2, 3])
     assert Split(TextDataset.of(texts, labels), rows).units.tolist() == [0, 0, 1]
-    assert Split(TextDataset.of(texts, labels, pairs=pairs), rows).units.tolist() == [0, 1, 2]
-    both = TextDataset.of(texts, labels, pairs=pairs, groups=[1, 2, 3, 1])
+    assert Split(TextDataset.of(Texts(texts, pairs), labels), rows).units.tolist() == [0, 1, 2]
+    both = TextDataset.of(Texts(texts, pairs), labels, groups=[1, 2, 3, 1])
     assert Split(both, rows).units.tolist() == [0, 1, 0]
     assert Split(both, rows).groups == ("1", "3", "1")
     with pytest.raises(InputError, match=r"lengths differ: .*groups has 1"):
@@ -516,7 +525,7 @@ def test_a_missing_group_or_input_type_is_refused_or_left_out(tmp_path, option, 
     with pytest.raises(InputError, match=f"1 of 40 rows .* in row 6 the {what} in column 'along' is missing"):
         read_splits(source, labels=["label"], **{option: "along"})
     splits = read_splits(source, labels=["label"], drop_invalid=True, **{option: "along"})
-    assert len(splits.train.dataset.texts) == 39
+    assert len(splits.train.dataset.texts.first) == 39
     assert splits.notes[0] == f"1 row of {source} has no text or no label or no {what} and was left out."
     with pytest.raises(InputError, match=r"unknown column 'alogn' \(did you mean 'along'\?\)"):
         read_splits(source, labels=["label"], **{option: "alogn"})
@@ -646,7 +655,7 @@ def test_a_limit_spares_the_values_of_lists(tmp_path):
     cells = [["common"] * (i % 2) + ["rare"] * (i in (50, 150, 250)) for i in range(400)]
     splits = read_splits(write_lists(tmp_path / "t.parquet", cells), labels=["tags"], limit=20)
     assert splits.train.dataset.labels["tags: rare"].sum() == 3
-    assert len(splits.train.dataset.texts) == 20
+    assert len(splits.train.dataset.texts.first) == 20
 
 
 BAD_LISTS = {
@@ -755,7 +764,7 @@ def test_spans_stay_with_their_texts_under_limits_splits_duplicates_and_rows_lef
     splits = read_splits(source, labels=["label"], rationales="why", limit=90, drop_invalid=True, seed=3)
     assert sum(len(split) for _, split in splits.items()) == 90
     for _, split in splits.items():
-        for row, text in zip(split.rows, split.texts, strict=True):
+        for row, text in zip(split.rows, split.texts.first, strict=True):
             assert split.dataset.rationales["label"][row] == ((0, text.count("x")),)
 
 
@@ -789,7 +798,7 @@ def test_spans_count_the_characters_of_the_first_text(tmp_path):
     rows = [(*row[:3], f"0-1;{row[3] - 3}-{row[3]}") for row in rows]
     source = write(tmp_path / "t.csv", rows, ("text", "pair", "label", "why"))
     found = read_splits(source, labels=["label"], pair="pair", rationales="why").train.dataset
-    for text, spans in zip(found.texts, found.rationales["label"], strict=True):
+    for text, spans in zip(found.texts.first, found.rationales["label"], strict=True):
         assert [text[a:b] for a, b in spans] in (["\U0001f44d", "\u0301t\u00e9"], ["س", "نیا"])
     beyond = [(*row[:3], "0-20") for row in rows]  # in the second text, not in the first
     with pytest.raises(InputError, match="where 0-20 is empty or not in the text of 11 characters"):
@@ -858,7 +867,7 @@ def test_invalid_spans_are_refused_or_left_out(tmp_path, case):
     assert "--drop-invalid" in said
     assert len(said) - len(str(source)) < 300
     splits = read_splits(source, labels=["label"], rationales="why", drop_invalid=True)
-    assert ROWS[5][0] not in splits.train.dataset.texts
+    assert ROWS[5][0] not in splits.train.dataset.texts.first
     assert len(splits.test.dataset.rationales["label"]) == 39
     assert splits.notes[0] == (f"1 row of {source} has no text or no label or invalid spans and was left out.")
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from probes import InputError, LabelledTexts, TextDataset, make_splits
 from probes.data.labels import class_name, note_alike
+from probes.data.texts import Texts
 
 TEXTS = ["first", "second", "third", "fourth"]
 NAN = float("nan")
@@ -45,17 +46,16 @@ SEQUENCES = {
 def test_every_kind_of_sequence_says_what_the_list_says(kind):
     make = SEQUENCES[kind]
     made = TextDataset.of(
-        make(TEXTS),
+        Texts(make(TEXTS), make(TEXTS[::-1])),
         {"number": make([10, 9, 10, 9]), "name": make(["x", "y", "y", "x"])},
-        pairs=make(TEXTS[::-1]),
         groups=make([1, 1, 2, 3]),
         input_types=make(["a", "b", "a", "b"]),
     )
-    assert (made.texts, made.pairs) == (tuple(TEXTS), tuple(TEXTS[::-1]))
+    assert made.texts == Texts(TEXTS, TEXTS[::-1])
     assert {task: ids.tolist() for task, ids in made.labels.items()} == {"number": [1, 0, 1, 0], "name": [0, 1, 1, 0]}
     assert made.class_names == {"number": ("9", "10"), "name": ("x", "y")}
     assert (made.groups, made.input_types) == (("1", "1", "2", "3"), ("a", "b", "a", "b"))
-    assert all(type(text) is str for text in made.texts)
+    assert all(type(text) is str for text in made.texts.first)
 
 
 @pytest.mark.parametrize("kind", SEQUENCES)
@@ -147,19 +147,18 @@ def test_what_is_not_text_is_named_by_its_row(value, said):
     for make in (
         lambda texts: TextDataset.of(texts, ["x", "y", "x", "y"]),
         lambda texts: LabelledTexts(texts, np.array([0, 1, 0, 1])),
-        lambda texts: TextDataset("memory", texts, None, {"label": [0, 1, 0, 1]}, {"label": ("x", "y")}),
+        lambda texts: TextDataset("memory", texts, {"label": [0, 1, 0, 1]}, {"label": ("x", "y")}),
     ):
         with pytest.raises(InputError, match=f"text 2 is {said}, not text"):
             make([*TEXTS[:2], value, TEXTS[3]])
-    with pytest.raises(InputError, match=f"pair 1 is {said}, not text"):
-        TextDataset.of(TEXTS, ["x", "y", "x", "y"], pairs=[TEXTS[0], value, *TEXTS[2:]])
+    with pytest.raises(InputError, match=f"second text 1 is {said}, not text"):
+        TextDataset.of(Texts(TEXTS, [TEXTS[0], value, *TEXTS[2:]]), ["x", "y", "x", "y"])
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("texts", r"texts must be a list of texts, found a single one \('abcd'\); put it into a list"),
-        ("pairs", r"pairs must be a list of texts, found a single one \('abcd'\); put it into a list"),
         ("groups", "groups must be a list of values, found a single one \\('abcd'\\)"),
         ("input_types", "input types must be a list of values, found a single one \\('abcd'\\)"),
     ],
@@ -187,8 +186,8 @@ def test_class_names_that_stand_twice_or_are_missing_are_refused():
 
 def test_labelled_texts_may_be_of_any_kind_of_sequence():
     for kind in (list, SEQUENCES["Series with an index of its own"], SEQUENCES["generator"]):
-        made = LabelledTexts(kind(TEXTS), kind([0, 1, 1, 0]), kind(TEXTS))
-        assert (made.texts, made.pairs) == (tuple(TEXTS), tuple(TEXTS))
+        made = LabelledTexts(Texts(kind(TEXTS), kind(TEXTS)), kind([0, 1, 1, 0]))
+        assert made.texts == Texts(TEXTS, TEXTS)
         assert made.labels.tolist() == [0, 1, 1, 0]
 
 
@@ -328,7 +327,7 @@ def test_groups_and_input_types_get_the_notes_of_classes(case, column):
 def test_texts_that_are_a_word_for_a_missing_value_are_a_note(column):
     columns = {"texts": [f"text {i}" for i in range(12)], "pairs": [f"second {i}" for i in range(12)]}
     columns[column] = ["nan", "None", *columns[column][2:]]
-    made = TextDataset.of(columns["texts"], [0, 1] * 6, pairs=columns["pairs"])
+    made = TextDataset.of(Texts(*columns.values()), [0, 1] * 6)
     what = "second texts" if column == "pairs" else "texts"
     assert f"2 of 12 {what} are 'None', 'nan', as missing values are written." in make_splits(made).notes
 

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from probes.data import partition
 from probes.data.partition import FEW, deal_classes, deal_folds, deal_units, units_of
+from probes.data.texts import Texts
 
 SHARES = (0.15, 0.15)
 
@@ -134,12 +135,12 @@ def test_classes_dealt_by_themselves_keep_their_last_unit_in_train():
 
 
 def test_texts_pairs_and_groups_make_units():
-    assert units_of(["a", "b", "a"], None, None).tolist() == [0, 1, 0]
-    assert units_of(["a", "b", "a"], ["x", "x", "y"], None).tolist() == [0, 1, 2]
-    assert units_of(["a", "b", "c", "d"], None, ["g", "h", "g", "i"]).tolist() == [0, 1, 0, 2]
+    assert units_of(Texts(["a", "b", "a"]), None).tolist() == [0, 1, 0]
+    assert units_of(Texts(["a", "b", "a"], ["x", "x", "y"]), None).tolist() == [0, 1, 2]
+    assert units_of(Texts(["a", "b", "c", "d"]), ["g", "h", "g", "i"]).tolist() == [0, 1, 0, 2]
     # One text in two groups makes them one, and so the text of the third row too.
-    assert units_of(["a", "a", "c", "d"], None, ["g", "h", "h", "i"]).tolist() == [0, 0, 0, 1]
-    assert units_of([], None, []).tolist() == []
+    assert units_of(Texts(["a", "a", "c", "d"]), ["g", "h", "h", "i"]).tolist() == [0, 0, 0, 1]
+    assert units_of(Texts([]), []).tolist() == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefghij"), st.sampled_from("xy"), st.integers(0, 9)), max_size=25))
@@ -153,7 +154,7 @@ def test_units_are_what_merging_until_nothing_moves_gives(rows):
                 unit[i] = unit[j] = min(unit[i], unit[j])
                 moved = True
     texts, pairs, groups = ([row[part] for row in rows] for part in range(3))
-    found = units_of(texts, pairs, [str(group) for group in groups]).tolist()
+    found = units_of(Texts(texts, pairs), [str(group) for group in groups]).tolist()
     order = {u: i for i, u in enumerate(dict.fromkeys(unit))}
     assert found == [order[u] for u in unit]
 

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import InputError, Source, TextDataset, make_splits, read_splits
+from probes.data.texts import Texts
 
 
-def dataset(labels, prefix="text", **beside):
+def dataset(labels, second=None, *, prefix="text", **beside):
     """Texts that all differ."""
     n = len(next(iter(labels.values()))) if isinstance(labels, dict) else len(labels)
-    return TextDataset.of([f"{prefix} {i}" for i in range(n)], labels, **beside)
+    return TextDataset.of(Texts([f"{prefix} {i}" for i in range(n)], second), labels, **beside)
 
 
 COMMON = ["good", "bad"] * 30
@@ -41,7 +42,7 @@ def test_classes_with_one_text_are_left_out_on_request_and_counted():
     )
     names = splits.class_names["label"]
     for _, split in splits.items():
-        for text, label in zip(split.texts, split.labels("label"), strict=True):
+        for text, label in zip(split.texts.first, split.labels("label"), strict=True):
             assert names[label] == COMMON[int(text.split()[1])]
     (note, *_) = make_splits(dataset([*COMMON, "once"]), drop_rare=True).notes
     assert note == "1 text of 1 class of label, with too few texts to be probed, was left out: 'once'."
@@ -60,22 +61,23 @@ def test_leaving_out_for_one_label_column_may_make_a_class_of_another_rare():
 
 
 def test_what_stands_beside_the_texts_goes_with_them():
-    beside = {"pairs": [f"pair {i}" for i in range(62)], "groups": list(range(62)), "input_types": list(range(62))}
+    beside = {"groups": list(range(62)), "input_types": list(range(62))}
+    second = [f"pair {i}" for i in range(62)]
     marked = {"label": [((0, i % 4 + 1),) for i in range(62)]}
-    made = dataset([LONE[0], *COMMON, LONE[1]], rationales=marked, **beside)
+    made = dataset([LONE[0], *COMMON, LONE[1]], second, rationales=marked, **beside)
     whole = make_splits(made, drop_rare=True).train.dataset
-    assert (whole.pairs[0], whole.groups[0], whole.input_types[0]) == ("pair 1", "1", "1")
+    assert (whole.texts.second[0], whole.groups[0], whole.input_types[0]) == ("pair 1", "1", "1")
     assert whole.rationales["label"][0] == ((0, 2),)
     assert len(whole.texts) == len(whole.rationales["label"]) == 60
 
 
 def test_rare_classes_are_counted_over_all_given_splits():
-    train, test = dataset([*COMMON, "twice", "once"]), dataset(["good", "bad", "twice"], "new")
+    train, test = dataset([*COMMON, "twice", "once"]), dataset(["good", "bad", "twice"], prefix="new")
     splits = make_splits(train, test=test, drop_rare=True)
     assert splits.class_names["label"] == ("bad", "good", "twice")
     assert len(splits.test) == 3
     with pytest.raises(InputError, match="every test text is of a class that has one text"):
-        make_splits(train, test=dataset(["unseen", "other"], "new"), drop_rare=True)
+        make_splits(train, test=dataset(["unseen", "other"], prefix="new"), drop_rare=True)
     with pytest.raises(InputError, match=r"one class only \('a'\)"):
         make_splits(dataset([*"aaaa", "b"]), drop_rare=True)
 
@@ -110,8 +112,8 @@ def test_classes_with_few_texts_are_named_with_their_counts():
     assert "100 of the 100 classes" in note
     assert note.endswith("and others.")
     assert len(note) < 400
-    train, validation = dataset([*["a"] * 50, *["b"] * 6]), dataset([*["a"] * 20, "b"], "held")
-    notes = make_splits(train, validation, dataset(["a", "b"] * 10, "new")).notes
+    train, validation = dataset([*["a"] * 50, *["b"] * 6]), dataset([*["a"] * 20, "b"], prefix="held")
+    notes = make_splits(train, validation, dataset(["a", "b"] * 10, prefix="new")).notes
     assert any("'b' (6 train, 1 validation, 10 test)" in note for note in notes)
 
 
@@ -127,21 +129,21 @@ def test_repeated_texts_are_counted_exactly_and_but_for_case_and_blanks():
 
 
 def test_a_repeated_text_with_another_second_text_is_no_repeat():
-    train = TextDataset.of(["one", "two"] * 2, ["a", "b"] * 2, pairs=["x", "y", "z", "w"])
-    test = TextDataset.of(["one", "two"], ["a", "b"], pairs=["x", "other"])
+    train = TextDataset.of(Texts(["one", "two"] * 2, ["x", "y", "z", "w"]), ["a", "b"] * 2)
+    test = TextDataset.of(Texts(["one", "two"], ["x", "other"]), ["a", "b"])
     assert make_splits(train, train, test).leakage == (1, 1)
     with pytest.raises(InputError, match="train has second texts and test has none"):
         make_splits(train, train, TextDataset.of(["one", "two"], ["a", "b"]))
 
 
 def test_classes_of_given_datasets_are_matched_by_their_names():
-    train, test = dataset(["a", "b", "c"] * 20), dataset(["c", "b"] * 10, "new")
+    train, test = dataset(["a", "b", "c"] * 20), dataset(["c", "b"] * 10, prefix="new")
     assert test.class_names["label"] == ("b", "c")
     splits = make_splits(train, test=test)
     assert splits.class_names["label"] == ("a", "b", "c")
     assert [splits.class_names["label"][i] for i in splits.test.labels("label")] == ["c", "b"] * 10
     assert splits.test.dataset.class_names == splits.train.dataset.class_names
-    more = make_splits(train, test=dataset(["d", "b", "d"], "new"))
+    more = make_splits(train, test=dataset(["d", "b", "d"], prefix="new"))
     assert more.class_names["label"] == ("a", "b", "c", "d")
     assert "No train text of label has the class 'd'." in more.notes
 
@@ -149,7 +151,7 @@ def test_classes_of_given_datasets_are_matched_by_their_names():
 def test_test_texts_without_a_class_of_the_training_texts_are_refused():
     for test in (["0.0", "1.0"] * 5, ["zero"] * 4):
         with pytest.raises(InputError, match=r"no test text of label column 'label' has a class that training texts"):
-            make_splits(dataset(["0", "1"] * 20), test=dataset(test, "new"))
+            make_splits(dataset(["0", "1"] * 20), test=dataset(test, prefix="new"))
 
 
 @pytest.mark.parametrize(
@@ -220,9 +222,8 @@ def test_classes_that_a_limit_leaves_no_text_are_a_note(tmp_path):
 def test_whatever_is_given_splits_are_a_partition_of_whole_units(rows, paired, grouped, fold, stratify, seed):
     texts, pairs, groups, ids = zip(*rows, strict=True)
     made = TextDataset.of(
-        texts,
+        Texts(texts, pairs if paired else None),
         {"u": [i // 2 for i in ids], "v": [i % 2 for i in ids]},
-        pairs=pairs if paired else None,
         groups=groups if grouped else None,
     )
     try:
@@ -233,7 +234,7 @@ def test_whatever_is_given_splits_are_a_partition_of_whole_units(rows, paired, g
     assert sorted(np.concatenate([split.rows for _, split in splits.items()])) == list(range(len(whole.texts)))
     assert (splits.validation is None) == fold
     for (_, one), (_, other) in itertools.combinations(splits.items(), 2):
-        assert not set(one.keys) & set(other.keys)
+        assert not set(one.texts.keys) & set(other.texts.keys)
         assert not grouped or not set(one.groups) & set(other.groups)
     assert splits.leakage.exact == 0
     for task in whole.labels:

@@ -14,6 +14,7 @@ from torch import nn
 
 from probes import Encoder, InputError
 from probes.checkpoints.checkpoints import PACKAGED, packaged_folder
+from probes.data.texts import Texts
 from probes.encoder.pooling import POOLINGS, pooler
 from tests.conftest import FAMILIES, HIDDEN, LAYERS, WORDS, build_model, build_tokenizer
 
@@ -64,7 +65,7 @@ def plain_states(family, text, pair=None):
 
 def hidden_states(encoder, texts, layers=range(LAYERS + 1), pairs=None, **options):
     """Layer -> (batch, seq, hidden) of all the texts in one batch; and the batch."""
-    batch = encoder.batch(encoder.encode(texts, pairs), range(len(texts)))
+    batch = encoder.batch(encoder.encode(Texts(texts, pairs)), range(len(texts)))
     with torch.inference_mode():
         return {layer: s.hidden for layer, s in encoder.states(batch, layers, **options).items()}, batch
 
@@ -293,7 +294,7 @@ def test_texts_longer_than_the_encoder_reads_are_marked():
 
 def test_a_pair_longer_than_the_encoder_reads_is_marked():
     encoder = Encoder(*build_model("bert"), max_length=6)
-    encoded = encoder.encode(["the film", "the"], ["was good", "film was"])
+    encoded = encoder.encode(Texts(["the film", "the"], ["was good", "film was"]))
     assert encoded.truncated.tolist() == [True, False]
     assert encoded.lengths.tolist() == [6, 6]
 
@@ -333,7 +334,7 @@ def test_an_empty_text_without_special_tokens_is_refused():
 @pytest.mark.parametrize(("texts", "pairs"), [(["a", "\ud800 b"], None), (["a", "b"], ["a", "b\udfff"])])
 def test_a_lone_surrogate_is_refused_by_the_number_of_its_text(bert, texts, pairs):
     with pytest.raises(InputError, match="text 1 holds a lone surrogate"):
-        bert.encode(texts, pairs)
+        bert.encode(Texts(texts, pairs))
 
 
 def test_an_astral_character_is_no_lone_surrogate(bert):
@@ -341,8 +342,8 @@ def test_an_astral_character_is_no_lone_surrogate(bert):
 
 
 def test_texts_and_pairs_of_different_numbers_are_refused(bert):
-    with pytest.raises(InputError, match="texts has 2, pairs has 1"):
-        bert.encode(["a", "b"], ["c"])
+    with pytest.raises(InputError, match="texts has 2, second texts has 1"):
+        bert.encode(Texts(["a", "b"], ["c"]))
 
 
 def test_a_slow_tokenizer_is_refused():
@@ -405,7 +406,7 @@ def test_pairs_are_the_plain_models(family):
 @pytest.mark.parametrize("family", sorted(WITH_TYPES - {"xlnet"}))
 def test_the_sides_of_a_pair_have_two_token_types_and_the_model_sees_them(family):
     encoder = encoder_of(family)
-    encoded = encoder.encode(["the film"], ["was good"])
+    encoded = encoder.encode(Texts(["the film"], ["was good"]))
     assert encoded.types[0].tolist() == [0, 0, 0, 0, 1, 1, 1]
     batch = encoder.batch(encoded, [0])
     blind = {**batch.inputs, "token_type_ids": torch.zeros_like(batch.mask)}
@@ -417,7 +418,7 @@ def test_the_sides_of_a_pair_have_two_token_types_and_the_model_sees_them(family
 
 def test_xlnet_sees_the_sides_of_a_pair_by_comparing_them():
     encoder = encoder_of("xlnet")
-    encoded = encoder.encode(["the film"], ["was good"])
+    encoded = encoder.encode(Texts(["the film"], ["was good"]))
     assert encoded.types[0].tolist() == [0, 0, 0, 1, 1, 1, 2]
     batch = encoder.batch(encoded, [0])
     blind = {**batch.inputs, "token_type_ids": torch.zeros_like(batch.mask)}
@@ -980,7 +981,7 @@ def test_an_overwritten_layer_passes_gradients_on(bert):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_pass_that_starts_at_a_layer_is_the_whole_pass(family, layer):
     encoder, put = encoder_of(family), {layer: lambda hidden: hidden.flip(-1)}
-    batch = encoder.batch(encoder.encode(TEXTS, TEXTS[::-1]), range(4))
+    batch = encoder.batch(encoder.encode(Texts(TEXTS, TEXTS[::-1])), range(4))
     every = range(LAYERS + 1)
     with torch.inference_mode():
         plain, changed = encoder.states(batch, every), encoder.states(batch, every, overwrite=put)
@@ -1091,22 +1092,22 @@ def test_one_text_in_the_place_of_a_list_is_an_error_not_a_text_a_letter(bert):
     with pytest.raises(InputError, match="put it into a list"):
         bert.encode("a good film")
     with pytest.raises(InputError, match="put it into a list"):
-        bert.encode(["a"], "b")
+        bert.encode(Texts(["a"], "b"))
 
 
 @pytest.mark.parametrize("entry", [None, float("nan"), 3, b"film"], ids=repr)
 def test_an_entry_that_is_no_text_is_refused_by_its_number(bert, entry):
     with pytest.raises(InputError, match=r"^text 1 is .*, not text"):
         bert.encode(["a", entry])
-    with pytest.raises(InputError, match=r"^pair 1 is .*, not text"):
-        bert.encode(["a", "b"], ["a", entry])
+    with pytest.raises(InputError, match=r"^second text 1 is .*, not text"):
+        bert.encode(Texts(["a", "b"], ["a", entry]))
 
 
 def test_texts_of_any_sequence_are_read_in_their_order(bert):
-    expected = bert.encode(TEXTS, TEXTS[::-1])
+    expected = bert.encode(Texts(TEXTS, TEXTS[::-1]))
     series = pd.Series(TEXTS, index=range(len(TEXTS), 0, -1))
     for texts in (series, np.array(TEXTS), tuple(TEXTS), iter(TEXTS)):
-        encoded = bert.encode(texts, pd.Index(TEXTS[::-1]))
+        encoded = bert.encode(Texts(texts, pd.Index(TEXTS[::-1])))
         assert all(np.array_equal(a, b) for a, b in zip(encoded.ids, expected.ids, strict=True))
 
 

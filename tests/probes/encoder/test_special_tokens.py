@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from probes import Encoder, attribute
+from probes.data.texts import Texts
 from probes.encoder.special_tokens import count_literals, placed_tokens, text_tokenizer, typed_tokens, unknown_ids
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ModelHead
@@ -160,7 +161,7 @@ def test_unknown_tokens_are_counted_among_the_texts_own(family):
 
 
 def test_a_pairs_unknown_tokens_are_counted_on_both_sides(bert):
-    assert bert.token_counts(bert.encode(["a ж"], ["ж ж film"])).tolist() == [[5, 3]]
+    assert bert.token_counts(bert.encode(Texts(["a ж"], ["ж ж film"]))).tolist() == [[5, 3]]
 
 
 def test_a_vocabulary_without_an_unknown_token_has_no_unknown_tokens():

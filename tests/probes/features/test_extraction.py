@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import Encoder, FeatureStore, InputError, StoreMismatch, extract_features
+from probes.data.texts import Texts
 from probes.encoder.pooling import POOLINGS
 from probes.features.extraction import MemoryWarning, batches, pool_texts, token_counts
 from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
@@ -34,7 +35,7 @@ def plain_loop(encoder, texts, poolings, pairs=None):
     """Pooling -> (layers, examples, hidden), one text at a time by the plain model."""
     found = {pooling: [] for pooling in poolings}
     for text, pair in zip(texts, pairs or [None] * len(texts), strict=True):
-        batch = encoder.batch(encoder.encode([text], None if pair is None else [pair]), [0])
+        batch = encoder.batch(encoder.encode(Texts([text], None if pair is None else [pair])), [0])
         with torch.inference_mode():
             hidden = encoder.base(**batch.inputs, output_hidden_states=True).hidden_states
         for pooling in poolings:
@@ -91,7 +92,7 @@ def test_features_are_a_plain_loops(family, texts, tmp_path):
 
 def test_features_of_pairs_are_a_plain_loops_and_not_those_of_the_first_texts(bert, texts, tmp_path):
     pairs = texts[::-1]
-    store = extract_features(bert, texts, pairs, store=tmp_path)
+    store = extract_features(bert, Texts(texts, pairs), store=tmp_path)
     expected = plain_loop(bert, texts, ["mean"], pairs)["mean"]
     np.testing.assert_allclose(read(store, ["mean"])["mean"], expected, atol=1e-5)
     assert np.abs(expected - plain_loop(bert, texts, ["mean"])["mean"]).max() > 0.1
@@ -399,7 +400,6 @@ def test_weights_that_are_not_finite_are_refused_with_layer_and_text(bert, texts
     ("options", "message"),
     [
         ({"texts": []}, "there are no texts"),
-        ({"pairs": ["good"]}, "pairs"),
         ({"poolings": ["avg"]}, "unknown pooling 'avg'"),
         ({"layers": [4]}, "unknown layer 4"),
         ({"layers": []}, "no layer is asked for"),
@@ -588,7 +588,6 @@ def test_a_pooling_whose_content_cannot_be_told_is_refused_before_the_work(bert,
         ({"batch_tokens": 2.5}, "batch_tokens must be a whole number 1 or more, found 2.5"),
         ({"texts": "one text"}, "texts must be a list of texts, found a single one"),
         ({"texts": ["one", None]}, "text 1 is None, not text"),
-        ({"texts": ["one", "two"], "pairs": ["a", float("nan")]}, "pair 1 is nan, not text"),
     ],
 )
 def test_what_cannot_be_extracted_is_refused_in_one_line(bert, tmp_path, options, message):
@@ -734,8 +733,8 @@ def read_last(encoder):
 UNREAD = ["a film ж", "the ñandú ж ж", "", "awful", "ж", "good [UNK]", "bright plot"]
 
 
-def counted(encoder, texts, pairs=None):
-    return encoder.token_counts(encoder.encode(texts, pairs))
+def counted(encoder, texts):
+    return encoder.token_counts(encoder.encode(texts))
 
 
 @pytest.mark.parametrize("rows", [2, 4096])
@@ -746,12 +745,13 @@ def test_unknown_tokens_are_counted_while_features_are_extracted(bert, tmp_path,
     monkeypatch.setattr(Encoder, "encode", None)  # a second run tokenises nothing
     again = extract_features(bert, UNREAD, store=tmp_path, shard_rows=rows)
     for each in (store, again):
-        np.testing.assert_array_equal(token_counts(bert, each, UNREAD), expected)
+        np.testing.assert_array_equal(token_counts(bert, each, Texts(UNREAD)), expected)
 
 
 def test_unknown_tokens_of_pairs_are_those_of_both_sides(bert, tmp_path):
-    store = extract_features(bert, UNREAD, UNREAD[::-1], store=tmp_path)
-    np.testing.assert_array_equal(token_counts(bert, store, UNREAD, UNREAD[::-1]), counted(bert, UNREAD, UNREAD[::-1]))
+    pairs = Texts(UNREAD, UNREAD[::-1])
+    store = extract_features(bert, pairs, store=tmp_path)
+    np.testing.assert_array_equal(token_counts(bert, store, pairs), bert.token_counts(bert.encode(pairs)))
 
 
 @pytest.mark.parametrize(
@@ -761,7 +761,7 @@ def test_a_shard_whose_tokens_nobody_counted_is_counted_again(bert, tmp_path, da
     store = extract_features(bert, UNREAD, store=tmp_path, shard_rows=3)
     before = files(tmp_path)
     damage(tmp_path / "tokens-000001.json")
-    np.testing.assert_array_equal(token_counts(bert, store, UNREAD), counted(bert, UNREAD))
+    np.testing.assert_array_equal(token_counts(bert, store, Texts(UNREAD)), counted(bert, UNREAD))
     assert files(tmp_path) == before
 
 

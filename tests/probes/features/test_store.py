@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from probes import FeatureStore, InputError, StoreMismatch
-from probes.features.store import Manifest, texts_fingerprint
+from probes.features.store import Manifest
 
 MANIFEST = Manifest(
     model="m",
@@ -263,22 +263,3 @@ def test_a_write_that_fails_leaves_the_store_as_it_was(tmp_path, features, faili
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     store.write("mean", 1, features[:, 2:4], truncated=0)
     assert store.has("mean", 1)
-
-
-def test_texts_that_differ_have_other_fingerprints():
-    lists = [
-        (["a", "b"], None),
-        (["b", "a"], None),
-        (["ab"], None),
-        (["ab", ""], None),
-        (["", "ab"], None),
-        (["a"], ["b"]),
-        (["a"], None),
-        (["a"], [""]),
-        (["A"], None),
-        (["a "], None),
-        (["é"], None),
-        (["e\u0301"], None),
-    ]
-    assert len({texts_fingerprint(*sides) for sides in lists}) == len(lists)
-    assert texts_fingerprint(("a", "b")) == texts_fingerprint(["a", "b"])

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from probes import Encoder, InputError
 from probes.data.datasets import TextDataset, make_splits
+from probes.data.texts import Texts
 from probes.heads.fine_tuning import FineTuned, LabelledTexts, check_trainable, fine_tune, load_head, writing_to
 from probes.heads.heads import log_prob
 from probes.locks import file_lock
@@ -284,10 +285,12 @@ def test_a_pooler_that_begins_random_is_recorded(tmp_path):
 
 
 def test_pairs_and_truncation_reach_training(tmp_path):
-    paired = [LabelledTexts(("the film",) * len(side.texts), side.labels, side.texts) for side in labelled()]
+    paired = [
+        LabelledTexts(Texts(("the film",) * len(side.texts), side.texts.first), side.labels) for side in labelled()
+    ]
     tuned = tune(tmp_path / "pairs", data=paired, settings=SETTINGS)
     assert max(epoch.validation_accuracy for epoch in tuned.epochs) > 0.9
-    late = [LabelledTexts(tuple(f"the film {text}" for text in side.texts), side.labels) for side in labelled()]
+    late = [LabelledTexts(tuple(f"the film {text}" for text in side.texts.first), side.labels) for side in labelled()]
     cut = tune(tmp_path / "cut", data=late, settings=replace(SETTINGS, max_length=4))
     assert cut.max_length == load_head(cut.folder, device="cpu").encoder.max_length == 4
     majority = np.bincount(late[1].labels).max() / len(late[1].labels)
@@ -367,10 +370,10 @@ def test_what_cannot_be_trained_is_refused(change, message, tmp_path):
 
 
 def test_texts_of_a_split_come_with_one_label_column():
-    dataset = TextDataset.of(list("abcdefgh"), {"x": [0, 1] * 4, "y": [0, 0, 1, 1] * 2}, pairs=list("ijklmnop"))
+    dataset = TextDataset.of(Texts(list("abcdefgh"), list("ijklmnop")), {"x": [0, 1] * 4, "y": [0, 0, 1, 1] * 2})
     split = make_splits(dataset, seed=0).train
     found = LabelledTexts.of(split, "y")
-    assert (found.texts, found.pairs) == (split.texts, split.pairs)
+    assert found.texts == split.texts
     np.testing.assert_array_equal(found.labels, split.labels("y"))
     assert found.fingerprint() != LabelledTexts.of(split, "x").fingerprint()
     assert found.fingerprint() == LabelledTexts.of(split, "y").fingerprint()

@@ -84,7 +84,7 @@ def test_the_file_named_is_read_and_no_other(tmp_path, name, kind):
     right = write_table(tmp_path / f"{name}{kind}", ROWS)
     write_table(tmp_path / f"{PATTERNS[name]}{kind}", [(f"WRONG {text}", label) for text, label in ROWS])
     read = whole(right)
-    assert read.texts == tuple(text for text, _ in ROWS)
+    assert read.texts.first == tuple(text for text, _ in ROWS)
     assert read.source == str(right)
 
 
@@ -94,7 +94,7 @@ def test_the_splits_of_the_folder_named_are_read_and_no_other(tmp_path, name):
     write_table(tmp_path / PATTERNS[name] / "both", [("WRONG", "bad"), ("WRONG too", "bad")])
     assert split_names(str(right), None) == ("train", "test")
     splits = DataSettings(dataset=str(right)).read(0)
-    assert splits.test.texts == tuple(text for text, _ in ROWS)
+    assert splits.test.texts.first == tuple(text for text, _ in ROWS)
     assert splits.test.dataset.source == f"{right}/test"
 
 
@@ -241,7 +241,7 @@ def test_the_separator_is_the_one_with_which_the_header_names_the_columns(tmp_pa
     rows = [(text.replace(" ", {",": ";"}.get(separator, ", "), 1), label) for text, label in ROWS]
     content = first.format(separator) + lines(rows, separator)
     read = whole(write(tmp_path / name, content.replace("\n", "\r\n")))
-    assert read.texts == tuple(text for text, _ in rows)
+    assert read.texts.first == tuple(text for text, _ in rows)
 
 
 def test_a_space_after_each_separator_is_no_part_of_names_and_texts(tmp_path):
@@ -256,7 +256,7 @@ def test_a_separator_may_be_named(tmp_path, name):
     rows = [(text.replace(" ", "_"), label) for text, label in ROWS]
     path = write(tmp_path / "t.csv", lines(rows, separator))
     splits = DataSettings(train=path, separator=name).read(0)
-    assert splits.train.dataset.texts == tuple(text for text, _ in rows)
+    assert splits.train.dataset.texts.first == tuple(text for text, _ in rows)
 
 
 @pytest.mark.parametrize("name", ["", ";;", '"', "\n", "a", "\\", "semi"])
@@ -277,7 +277,7 @@ def test_a_byte_order_mark_names_the_encoding(tmp_path, encoding, name):
     rows = [(f"{text} marché", label) for text, label in ROWS]
     records = "".join(json.dumps({"text": t, "label": label}, ensure_ascii=False) + "\n" for t, label in rows)
     path = write(tmp_path / name, lines(rows) if name == "t.csv" else records, encoding)
-    assert whole(path).texts == tuple(text for text, _ in rows)
+    assert whole(path).texts.first == tuple(text for text, _ in rows)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl"])
@@ -289,7 +289,7 @@ def test_text_that_is_not_utf_8_is_refused_unless_its_encoding_is_named(tmp_path
     with pytest.raises(InputError, match=r"not text in UTF-8 \(byte 0xe9 in line .\); save it as UTF-8 .* --encoding"):
         whole(path)
     splits = DataSettings(train=path, encoding="cp1252").read(0)
-    assert splits.train.dataset.texts == tuple(text for text, _ in rows)
+    assert splits.train.dataset.texts.first == tuple(text for text, _ in rows)
     assert not any("UTF-8" in note for note in splits.notes)
 
 
@@ -304,7 +304,7 @@ def test_an_encoding_that_does_not_fit_is_refused_or_noted(tmp_path):
     bare = write(tmp_path / "bare.csv", lines(rows), "utf-16-le")
     with pytest.raises(InputError, match="--encoding utf-16-le"):
         whole(bare)
-    assert whole(Source(str(bare), encoding="utf-16-le")).texts == tuple(text for text, _ in rows)
+    assert whole(Source(str(bare), encoding="utf-16-le")).texts.first == tuple(text for text, _ in rows)
     for name in ("utf-99", "base64", "rot13", "\0"):
         with pytest.raises(InputError, match="unknown encoding"):
             whole(Source(str(plain), encoding=name))
@@ -346,7 +346,7 @@ def test_columns_of_one_name_are_refused_where_one_is_wanted(tmp_path):
 def test_a_column_without_a_name_is_one_like_others(tmp_path):
     rows = "".join(f"{i},{text},{label}\n" for i, (text, label) in enumerate(ROWS))
     path = write(tmp_path / "t.csv", ",text,label\n" + rows)
-    assert whole(path).texts == tuple(text for text, _ in ROWS)
+    assert whole(path).texts.first == tuple(text for text, _ in ROWS)
     with pytest.raises(InputError, match="unknown column 'x'; known: '', text, label"):
         whole(path, labels="x")
     for option in ("text", "pair", "group", "control", "rationales"):
@@ -471,7 +471,7 @@ def test_numbers_and_dates_of_json_stay_as_they_are_written(tmp_path):
     assert whole(numbers(tmp_path / "t.jsonl", dates * 3)).class_names["label"] == tuple(sorted(dates))
     rows = [{"text": f"2020-01-{i + 1:02}", "label": i % 2} for i in range(20)]
     path = write(tmp_path / "t.json", json.dumps(rows))
-    assert whole(path).texts == tuple(row["text"] for row in rows)
+    assert whole(path).texts.first == tuple(row["text"] for row in rows)
     with pytest.raises(InputError, match="so large that its last digits are lost"):
         whole(numbers(tmp_path / "t.jsonl", [1e17, 2.0] * 6))
 
@@ -545,7 +545,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_json_may_have_any_shape_that_pandas_writes(tmp_path, shape):
-    assert whole(write(tmp_path / "t.json", SHAPES[shape])).texts == tuple(text for text, _ in ROWS)
+    assert whole(write(tmp_path / "t.json", SHAPES[shape])).texts.first == tuple(text for text, _ in ROWS)
 
 
 def test_json_of_columns_that_are_no_table_is_refused(tmp_path):
@@ -556,7 +556,7 @@ def test_json_of_columns_that_are_no_table_is_refused(tmp_path):
 
 def test_rows_of_json_need_not_have_every_name(tmp_path):
     content = "".join(json.dumps(row | ({"more": 1} if i == 7 else {})) + "\n" for i, row in enumerate(RECORDS))
-    assert len(whole(write(tmp_path / "t.jsonl", content)).texts) == 20
+    assert len(whole(write(tmp_path / "t.jsonl", content)).texts.first) == 20
     with pytest.raises(
         InputError, match="19 of 20 rows cannot be used; in row 1 the label in column 'more' is missing"
     ):
@@ -628,13 +628,13 @@ def test_flags_of_text_files_are_refused_where_there_is_none(tmp_path):
         whole(Source(str(lines_), separator=","))
     semicolons = write(tmp_path / "t.csv", lines([(text, label) for text, label in ROWS], ";"))
     splits = DataSettings(train=semicolons, test=parquet, separator=";").read(0)
-    assert splits.test.texts == tuple(text for text, _ in ROWS)
+    assert splits.test.texts.first == tuple(text for text, _ in ROWS)
 
 
 def test_rows_keep_their_place_in_the_file(tmp_path):
     rows = [(text if i % 4 else "", label) for i, (text, label) in enumerate(ROWS)]
     dataset = whole(write(tmp_path / "t.csv", lines(rows)), drop_invalid=True, limit=9)
-    assert [rows[row - 1][0] for row in dataset.source_rows] == list(dataset.texts)
+    assert [rows[row - 1][0] for row in dataset.source_rows] == list(dataset.texts.first)
     assert dataset.place_of(2) == f"row {dataset.source_rows[2]} of {tmp_path / 't.csv'}"
     part = dataset.take(np.array([1, 3]))
     assert part.source_rows.tolist() == dataset.source_rows[[1, 3]].tolist()

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from probes import Encoder, InputError
+from probes.data.texts import Texts
 from probes.mechanism import attention_contributions as module
 from probes.mechanism.attention_contributions import contributions
 from tests.conftest import HIDDEN, LAYERS, build_model
@@ -55,7 +56,7 @@ def plain_contributions(encoder, row, pairs, names):
 @pytest.mark.parametrize("family", PLAIN)
 def test_contributions_into_cls_are_those_of_a_plain_loop_and_sum_to_the_attentions_output(family, pairs):
     encoder = Encoder(*build_model(family))
-    found = contributions(encoder, TEXTS, pairs)
+    found = contributions(encoder, Texts(TEXTS, pairs))
     assert found.layers == (1, 2, 3)
     layout = module._layouts(encoder)[0]
     eager = Encoder(*build_model(family))

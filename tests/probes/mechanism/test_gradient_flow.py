@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead
+from probes.data.texts import Texts
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.token_shares import KINDS, TokenShares
 from probes.statistics.intervals import N_FOLDS
@@ -90,7 +91,7 @@ def test_gradients_of_a_probe_on_a_layer_are_plain_autograds_also_of_pairs(bert,
     fitted = probe(3)
     weight, bias = torch.from_numpy(fitted.weight), torch.from_numpy(fitted.bias)
     head = ProbeHead(bert, fitted, layer=2, pooling=pooling)
-    found = gradient_shares(head, TEXTS, PAIRS, labels=LABELS)
+    found = gradient_shares(head, Texts(TEXTS, PAIRS), labels=LABELS)
     for row, sizes in enumerate(found.sizes):
         hidden = bert.model(**inputs(bert, row, PAIRS), output_hidden_states=True).hidden_states[:3]
         read = {"cls": lambda h: h[:, 0], "mean": lambda h: h.mean(dim=1), "pooler": bert.model.pooler}[pooling]
@@ -124,7 +125,7 @@ def test_at_its_layer_a_mean_head_has_as_much_at_each_token(family):
 
 
 def test_a_model_with_a_pooler_has_all_of_the_last_layers_gradient_at_cls(bert_classifier):
-    found = gradient_shares(ModelHead(bert_classifier), TEXTS, PAIRS, labels=LABELS)
+    found = gradient_shares(ModelHead(bert_classifier), Texts(TEXTS, PAIRS), labels=LABELS)
     assert (found.shares[-1, :, 0] == 1).all()
     assert (found.shares[0, :, 0] < 0.9).all()
 
@@ -237,7 +238,7 @@ def test_gradients_of_embedding_rows_are_plain_autograds_on_the_table(family):
 
 
 def test_rows_say_which_token_they_are_and_of_what_kind(bert_classifier):
-    found = embedding_gradients(ModelHead(bert_classifier), TEXTS, PAIRS, labels=LABELS)
+    found = embedding_gradients(ModelHead(bert_classifier), Texts(TEXTS, PAIRS), labels=LABELS)
     kinds = {token: KINDS[kind] for token, kind in zip(found.tokens, found.kinds, strict=True)}
     assert {"[CLS]": "[CLS]", "[SEP]": "[SEP]", ".": "punctuation", "good": "content"}.items() <= kinds.items()
     assert found.counts[found.of_kind("[CLS]")].tolist() == [5]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from probes import Encoder, FittedProbe, InputError, LayerStates, LogisticProbe, ModelHead, ProbeHead
+from probes.data.texts import Texts
 from probes.encoder.pooling import POOLINGS
 from probes.features.extraction import pool_texts
 from probes.mechanism.interventions import (
@@ -52,7 +53,7 @@ def map_of(rank=2, seed=0):
 def one_by_one(head, pairs, layer, edit):
     """(texts, classes) log probabilities, each text by itself in a whole forward pass."""
     encoder, found = head.encoder, []
-    encoded = encoder.encode(TEXTS, pairs)
+    encoded = encoder.encode(Texts(TEXTS, pairs))
     for row in range(len(TEXTS)):
         batch = encoder.batch(encoded, [row])
 
@@ -79,7 +80,7 @@ def test_an_edit_is_what_a_whole_pass_of_each_text_alone_makes_of_it(family, pai
     for head in heads(family):
         layers = range(LAYERS + 1 if head.layer is None else head.layer + 1)
         edits = [(layer, erasing(map_of(), "mean")) for layer in layers]
-        plain, *found = intervened_log_probs(head, TEXTS, pairs, edits=edits)
+        plain, *found = intervened_log_probs(head, Texts(TEXTS, pairs), edits=edits)
         np.testing.assert_allclose(plain, one_by_one(head, pairs, 0, lambda states: states.hidden), atol=1e-5)
         for (layer, edit), edited in zip(edits, found, strict=True):
             np.testing.assert_allclose(edited, one_by_one(head, pairs, layer, edit), atol=1e-5)
@@ -153,7 +154,7 @@ def test_what_does_not_reach_the_head_is_refused(bert):
 @pytest.mark.parametrize("pooling", POSITIONS)
 def test_the_positions_of_a_pooling_are_those_that_it_reads(family, pooling):
     encoder = Encoder(*build_model(family))
-    batch = encoder.batch(encoder.encode(TEXTS, PAIRS), range(4))
+    batch = encoder.batch(encoder.encode(Texts(TEXTS, PAIRS)), range(4))
     with torch.inference_mode():
         states = encoder.states(batch, [1])[1]
         if pooling not in encoder.poolings:
@@ -190,7 +191,7 @@ def test_an_erasure_of_states_is_the_erasure_of_their_pooled_vector(bert, poolin
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlnet", "gpt2"])
 def test_mean_states_are_those_of_a_plain_loop(family, pairs):
     encoder = Encoder(*build_model(family))
-    encoded = encoder.encode(TEXTS, pairs)
+    encoded = encoder.encode(Texts(TEXTS, pairs))
     first, own = [], []
     for row in range(len(TEXTS)):
         batch = encoder.batch(encoded, [row])
@@ -200,7 +201,7 @@ def test_mean_states_are_those_of_a_plain_loop(family, pairs):
         own.append(hidden[:, ~encoded.special[row]])
         if batch.cls_index is not None:
             first.append(hidden[:, int(batch.cls_index)])
-    found = mean_states(encoder, TEXTS, pairs)
+    found = mean_states(encoder, Texts(TEXTS, pairs))
     np.testing.assert_allclose(found.content, np.concatenate(own, axis=1).mean(axis=1), atol=1e-6)
     if family == "gpt2":
         assert found.cls is None
@@ -246,8 +247,10 @@ def test_a_text_without_tokens_of_its_own_has_nothing_to_ablate(bert_classifier)
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "content"])
 def test_sampled_states_are_states_of_the_texts_the_same_at_every_layer(bert, pooling):
-    whole, some = (sample_states(bert, TEXTS, PAIRS, pooling=pooling, layers=[0, 2], n=n, seed=1) for n in (1000, 3))
-    batch = bert.batch(bert.encode(TEXTS, PAIRS), range(4))
+    whole, some = (
+        sample_states(bert, Texts(TEXTS, PAIRS), pooling=pooling, layers=[0, 2], n=n, seed=1) for n in (1000, 3)
+    )
+    batch = bert.batch(bert.encode(Texts(TEXTS, PAIRS)), range(4))
     with torch.inference_mode():
         states = bert.states(batch, [0, 2])
     where = POSITIONS[pooling](states[0])

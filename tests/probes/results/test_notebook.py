@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
+from probes.data.texts import Texts
 from probes.results.notebook import AGAINST, FOR, MOST, scored_text
 from tests.conftest import FAMILIES, HIDDEN, build_model
 from tests.probes.results.test_result import ATTRIBUTION
@@ -43,7 +44,9 @@ def byte_level():
 def explained(encoder, texts=TEXTS, pairs=None, method="occlusion"):
     rng = np.random.default_rng(0)
     fitted = FittedProbe(rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, np.float32))
-    return attribute(ProbeHead(encoder, fitted, layer=1, pooling="mean"), texts, pairs, targets="1", method=method)
+    return attribute(
+        ProbeHead(encoder, fitted, layer=1, pooling="mean"), Texts(texts, pairs), targets="1", method=method
+    )
 
 
 def check_tables(found):
