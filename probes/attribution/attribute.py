@@ -7,7 +7,6 @@ embeddings; positions and special tokens are the same in the baseline, so specia
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +24,9 @@ from probes.attribution.words import group_words
 from probes.checks import MOST_SEED, MOST_STEPS, InputError, choose, finite_number, whole_number
 from probes.data.texts import Texts
 from probes.devices import on_float64_device
+from probes.encoder.batching import over_batches, token_budget
 from probes.encoder.encoder import Encoder
-from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch, Encoded
-from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, class_id, named_class_ids
 from probes.probing.logistic import log_softmax
 from probes.progress import progress_bar
@@ -139,20 +137,16 @@ def attribute(
         seeds=[int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(len(texts))],
     )
 
-    def explain(rows: NDArray[np.int64], runner: Encoder) -> list[Attribution]:
-        own = copy.copy(head)
-        own.encoder = runner
-        return _explain(own, asked, rows.tolist())
+    def explain(runner: Encoder, rows: NDArray[np.int64]) -> list[Attribution]:
+        return _explain(head.with_encoder(runner), asked, rows.tolist())
 
-    # A batch holds the first points of a bucket's paths.
-    buckets = list(batches(encoded.lengths, token_budget(encoder) // FIRST_STEPS, mixed=encoder.takes_padding))
-    made: dict[int, Attribution] = {}
-    bar = progress_bar(len(texts), "attributions", visible=progress)
-    with bar, _frozen(encoder), runners(encoder, most=len(buckets)) as run:
-        for rows, found in zip(buckets, run(explain, buckets), strict=True):
-            made.update(zip(rows.tolist(), found, strict=True))
-            bar.update(len(rows))
-    return [made[row] for row in range(len(texts))]
+    # A batch holds the first points of the paths of all its texts.
+    budget = token_budget(encoder) // FIRST_STEPS
+    attributions: dict[int, Attribution] = {}
+    with progress_bar(len(texts), "attributions", visible=progress) as bar, _frozen(encoder):
+        for rows, explained in over_batches(encoder, encoded, explain, budget=budget, gradients=True, bar=bar):
+            attributions.update(zip(rows.tolist(), explained, strict=True))
+    return [attributions[row] for row in range(len(texts))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ class have nothing left to add, and all words seem to speak for another.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -142,12 +141,11 @@ def leans(
 
     @torch.inference_mode()
     def measure(row: int, runner: Encoder) -> list[float]:
-        own = copy.copy(head)
-        own.encoder = runner
+        twin = head.with_encoder(runner)
         batch = runner.batch(encoded, [row])
         begun = [starts(name, runner, batch, pool, seed + row) for name in able]
         entries = torch.cat([each.expand(-1, *batch.special.shape[1:], -1) for each in begun])
-        logits = own.logits(batch.tile(len(entries)), entries)
+        logits = twin.logits(batch.tile(len(entries)), entries)
         if not bool(logits.isfinite().all()):
             raise InputError("the head's logits of a baseline are not finite; look at the weights of model and probe")
         chances = np.exp(log_softmax(logits.cpu().numpy()))

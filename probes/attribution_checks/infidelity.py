@@ -5,7 +5,6 @@ Faithfulness asks for the order of the scores. This asks for their size: those o
 
 from __future__ import annotations
 
-import copy
 import math
 import zlib
 from collections.abc import Iterable, Sequence
@@ -22,10 +21,10 @@ from probes.attribution.baselines import AUTO, Pool
 from probes.attribution_checks.faithfulness import encode_again
 from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.devices import on_float64_device
+from probes.encoder.batching import token_budget
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Encoded
-from probes.features.extraction import token_budget
 from probes.heads.heads import Head, check_head
 from probes.progress import progress_bar
 from probes.results.result import Attribution
@@ -106,9 +105,8 @@ def infidelity(
     encoded = encode_again(encoder, attributions)
 
     def measure(row: int, runner: Encoder) -> Infidelity:
-        own, a = copy.copy(head), attributions[row]
-        own.encoder = runner
-        return _of_one(own, a, encoded, row, named[row], from_nothing=_from_nothing(a, baseline), n=samples, seed=seed)
+        a, twin = attributions[row], head.with_encoder(runner)
+        return _of_one(twin, a, encoded, row, named[row], from_nothing=_from_nothing(a, baseline), n=samples, seed=seed)
 
     longest_first = np.argsort(-encoded.lengths, kind="stable").tolist()
     with runners(encoder) as run, progress_bar(len(attributions), "infidelity", visible=progress) as bar:

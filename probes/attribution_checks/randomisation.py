@@ -8,7 +8,6 @@ Source: Adebayo et al. (2018), Sanity Checks for Saliency Maps, arXiv:1810.03292
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -102,10 +101,8 @@ def randomised(
     baseline = resolved_baseline(head, baseline, prior=prior, paired=texts.paired)
 
     def explained(encoder: Encoder, targets: Iterable[str | int] | str | int | None) -> list[Attribution]:
-        own = copy.copy(head)
-        own.encoder = encoder
         return attribute(
-            own,
+            head.with_encoder(encoder),
             texts,
             targets=targets,
             against=against,

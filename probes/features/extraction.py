@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +18,15 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, TextError, as_path, check_kind, instance, short_repr
 from probes.data.texts import Texts
+from probes.encoder.batching import BatchLoop, batch_loop, token_budget
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, pooling_identity
-from probes.encoder.replicas import Run, runners
 from probes.encoder.tokenization import Batch, Encoded, joined
 from probes.features.store import FIRST_ROWS, FeatureStore, Manifest
 from probes.progress import progress_bar, register_saved_work
 from probes.sequences import item_list, layer_list, names_list
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
-BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
-"""Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooled."""
 SHARD_ROWS = 2048
 TOKENISED = 256
 """Texts tokenised at once: a run that is interrupted waits for no more."""
@@ -205,8 +202,7 @@ def fill_shards(
     if todo is None:
         return
     with (
-        encoder.packed(room.budget),  # first: copies of the model share what is packed
-        runners(encoder) as run,
+        _loop(encoder, room) as loop,
         ThreadPoolExecutor(1) as before,
         ThreadPoolExecutor(1) as after,
         _set_at_end(stopped),
@@ -222,7 +218,7 @@ def fill_shards(
             if buffers[0].size < math.prod(shape):
                 buffers[0] = np.empty(math.prod(shape), dtype=np.float32)
             pooled = buffers[0][: math.prod(shape)].reshape(shape)
-            _pool(run, encoder, encoded, current.poolings, manifest.layers, room, tell, pooled)
+            _pool(loop, encoded, current.poolings, manifest.layers, room, tell, pooled)
             written.result()  # one shard waits at most, so memory stays flat; and what failed ends the run
             written = after.submit(write, current, pooled, encoder.token_counts(encoded), int(encoded.truncated.sum()))
         written.result()
@@ -275,8 +271,8 @@ def pool_texts(
     """
     room = Room(batch_tokens or token_budget(encoder))
     out = np.empty((len(poolings), len(layers), len(encoded.ids), encoder.hidden), dtype=np.float32)
-    with encoder.packed(room.budget), runners(encoder) as run:
-        _pool(run, encoder, encoded, poolings, layers, room, tell, out)
+    with _loop(encoder, room) as loop:
+        _pool(loop, encoded, poolings, layers, room, tell, out)
     room.warn(encoder)
     return dict(zip(poolings, out, strict=True))
 
@@ -310,9 +306,14 @@ class Room:
             )
 
 
+def _loop(encoder: Encoder, room: Room) -> contextlib.AbstractContextManager[BatchLoop]:
+    """Open the loop over batches of the size that fits; on a CPU the last batches are small."""
+    least = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
+    return batch_loop(encoder, budget=room.budget, least=least)
+
+
 def _pool(
-    run: Run,
-    encoder: Encoder,
+    loop: BatchLoop,
     encoded: Encoded,
     poolings: Sequence[str],
     layers: Sequence[int],
@@ -322,8 +323,7 @@ def _pool(
 ) -> None:
     """Fill `out` (poolings, layers, examples, hidden); `room` learns what does not fit."""
 
-    @torch.inference_mode()
-    def pool(batch: NDArray[np.int64], runner: Encoder) -> int:
+    def pool(runner: Encoder, batch: NDArray[np.int64]) -> None:
         todo = [batch]
         while todo:  # no recursion: a function that refers to itself would keep the features until they are swept up
             rows = todo.pop()
@@ -336,17 +336,15 @@ def _pool(
                     if not _is_out_of_memory(error):
                         raise
                     if len(rows) == 1:
-                        where = f"the memory of {encoder.device}"
+                        where = f"the memory of {runner.device}"
                         raise InputError(
                             f"a text of {tokens} tokens does not fit in {where}; set a max_length"
                         ) from error
                     room.lacked(tokens)
             todo += np.array_split(rows, 2)
-        return len(batch)
 
-    least = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
-    for done in run(pool, batches(encoded.lengths, room.budget, least, mixed=encoder.takes_padding)):
-        tell(done)
+    for rows, _ in loop(encoded, pool):
+        tell(len(rows))
 
 
 def _vectors(encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Sequence[int]) -> NDArray[np.float32]:
@@ -360,35 +358,3 @@ def _is_out_of_memory(error: Exception) -> bool:
     # On a CPU PyTorch has no exception of its own for it.
     kinds = (MemoryError, torch.OutOfMemoryError)
     return isinstance(error, kinds) or "can't allocate memory" in str(error) or "not enough memory" in str(error)
-
-
-def token_budget(encoder: Encoder) -> int:
-    """Tokens of a batch that suit the encoder's device."""
-    return BATCH_TOKENS.get(encoder.device.type, BATCH_TOKENS["cpu"])
-
-
-def batches(
-    lengths: NDArray[np.integer[Any]], budget: int, least: int | None = None, *, mixed: bool = True
-) -> Iterator[NDArray[np.int64]]:
-    """Row numbers in batches of like length, longest first, at most `budget` tokens each with padding (or one text).
-
-    Longest first, so that what does not fit in memory fails at once.
-
-    Args:
-        lengths: (texts,) tokens of each.
-        budget: Tokens of a batch.
-        least: Where given, the last batches are smaller and smaller, down to so many tokens: of those that work on
-            them side by side, none waits long for the others.
-        mixed: Whether texts of several lengths can share a batch; `Encoder.takes_padding` says so.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    left, start = int(lengths.sum()), 0
-    while start < len(order):
-        longest = int(lengths[order[start]])
-        tokens = budget if least is None else min(budget, max(least, left // 4))
-        stop = start + max(1, tokens // longest)
-        if not mixed:
-            stop = min(stop, start + int((lengths[order[start:stop]] == longest).sum()))
-        yield order[start:stop]
-        left -= int(lengths[order[start:stop]].sum())
-        start = stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,12 +15,11 @@ from torch import Tensor
 
 from probes.checks import InputError, check_kind, check_same_length, choose, instance, whole_number
 from probes.data.texts import Texts
+from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.hooks import Overwrite
 from probes.encoder.pooling import POOLINGS
-from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch, Encoded
-from probes.features.extraction import batches, token_budget
 from probes.heads.head_classes import head_order, renamed_classes
 from probes.probing.logistic import FittedProbe, log_softmax
 from probes.progress import progress_bar
@@ -46,6 +45,10 @@ class Head(Protocol):
         """What it reads; None for the model's own head."""
         ...
 
+    def with_encoder(self, encoder: Encoder) -> Self:
+        """Return the same head on another encoder."""
+        ...
+
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
         """(batch, classes) logits; `embeddings` and `overwrite` as in `Encoder.states`.
 
@@ -68,6 +71,12 @@ class Head(Protocol):
 
 class _Predictions:
     """Predictions of every head; arguments are the same three times."""
+
+    def with_encoder(self, encoder: Encoder) -> Self:
+        """Return the same head on another encoder, such as a twin with the same weights or a changed copy."""
+        head = copy.copy(self)
+        head.encoder = encoder  # type: ignore[attr-defined]
+        return head
 
     def __repr__(self: Head) -> str:
         return head_line(type(self).__name__, self.encoder.name, self.class_names, self.pooling, self.layer)
@@ -348,19 +357,13 @@ def log_probs(
         passes: How many there are.
         progress: Show a bar on stderr.
     """
-    out = np.empty((passes, len(encoded.ids), len(head.class_names)), dtype=np.float32)
-    budget = token_budget(head.encoder)
+    logits = np.empty((passes, len(encoded.ids), len(head.class_names)), dtype=np.float32)
 
-    @torch.inference_mode()
-    def fill(rows: NDArray[np.int64], runner: Encoder) -> int:
-        own = copy.copy(head)
-        own.encoder = runner
-        for each, logits in zip(out, say(own, runner.batch(encoded, rows)), strict=True):
-            each[rows] = logits.cpu().numpy()
-        return len(rows)
+    def passes_of(runner: Encoder, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
+        return [output.cpu().numpy() for output in say(head.with_encoder(runner), runner.batch(encoded, rows))]
 
-    bar = progress_bar(out.shape[1], f"{head.kind} head", visible=progress)
-    with bar, head.encoder.packed(budget), runners(head.encoder) as run:
-        for done in run(fill, batches(encoded.lengths, budget, mixed=head.encoder.takes_padding)):
-            bar.update(done)
-    return log_softmax(out)
+    with progress_bar(logits.shape[1], f"{head.kind} head", visible=progress) as bar:
+        for rows, outputs in over_batches(head.encoder, encoded, passes_of, bar=bar):
+            for row_logits, output in zip(logits, outputs, strict=True):
+                row_logits[rows] = output
+    return log_softmax(logits)

@@ -22,10 +22,9 @@ from torch.nn import functional
 from probes.checks import InputError, instance
 from probes.data.texts import Texts
 from probes.devices import on_float64_device
+from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
-from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch
-from probes.features.extraction import batches, token_budget
 from probes.mechanism.token_shares import TokenShares, kinds_of
 from probes.progress import progress_bar
 
@@ -61,22 +60,18 @@ def contributions(encoder: Encoder, texts: Texts | Iterable[str], *, progress: b
     encoded = encoder.encode(texts)
     sizes = [np.empty(0)] * len(texts)
 
-    @torch.inference_mode()
-    def measure(rows: NDArray[np.int64], runner: Encoder) -> int:
+    def measure(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         batch = runner.batch(encoded, rows)
         with _watched(runner) as calls:
             runner.states(batch, [runner.n_layers])
         if len(calls) != runner.n_layers:
             raise _not_measured(runner, f"it has {len(calls)} attentions in {runner.n_layers} layers")
-        norms = torch.stack([_norms(runner, batch, call) for call in calls]).cpu().numpy()
-        for i, row in enumerate(rows.tolist()):
-            sizes[row] = norms[:, i, : len(encoded.ids[row])]
-        return len(rows)
+        return np.asarray(torch.stack([_norms(runner, batch, call) for call in calls], dim=1).cpu().numpy())
 
-    bar = progress_bar(len(texts), "contributions", visible=progress)
-    with bar, encoder.packed(token_budget(encoder)), runners(encoder) as run:
-        for done in run(measure, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
-            bar.update(done)
+    with progress_bar(len(texts), "contributions", visible=progress) as bar:
+        for rows, norms in over_batches(encoder, encoded, measure, bar=bar):
+            for row, text_norms in zip(rows.tolist(), norms, strict=True):
+                sizes[row] = text_norms[:, : len(encoded.ids[row])]
     return TokenShares(tuple(range(1, encoder.n_layers + 1)), tuple(sizes), kinds_of(encoder, encoded))
 
 

@@ -5,7 +5,6 @@ It reaches a token's state at the head's layer only if the head reads that token
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +18,9 @@ from torch.nn import functional
 
 from probes.data.texts import Texts
 from probes.devices import on_float64_device
+from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
-from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch, Encoded
-from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, label_ids
 from probes.mechanism.token_shares import KINDS, TokenShares, kinds_of
 from probes.progress import progress_bar
@@ -201,15 +199,11 @@ def _over_batches(
     """What `work` makes of each batch, with gradients, given a head of its own and the numbers of the texts."""
     encoder = head.encoder.with_dtype("float32")
 
-    @torch.enable_grad()
-    def one(rows: NDArray[np.int64], runner: Encoder) -> tuple[int, R]:
-        own = copy.copy(head)
-        own.encoder = runner
-        return len(rows), work(own, runner.batch(encoded, rows), rows)
+    def result_of(runner: Encoder, rows: NDArray[np.int64]) -> R:
+        return work(head.with_encoder(runner), runner.batch(encoded, rows), rows)
 
-    with progress_bar(len(encoded.ids), name, visible=progress) as bar, runners(encoder) as run:
-        for done, result in run(one, batches(encoded.lengths, token_budget(encoder), mixed=encoder.takes_padding)):
-            bar.update(done)
+    with progress_bar(len(encoded.ids), name, visible=progress) as bar:
+        for _, result in over_batches(encoder, encoded, result_of, gradients=True, bar=bar):
             yield result
 
 

@@ -4,7 +4,6 @@ The head loses what the changed vectors alone held: it may find the same again i
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ from torch import Tensor
 from probes.checks import InputError, choose, instance, whole_number
 from probes.data.texts import Texts
 from probes.devices import on_float64_device
+from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import LayerStates
-from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Batch
-from probes.features.extraction import batches, token_budget
 from probes.heads.heads import Head, check_head, label_ids, log_probs
 from probes.mechanism.leace import Erasure, Erasures, erased
 from probes.probing.sites import Point
@@ -78,8 +76,7 @@ def intervened_log_probs(
     texts = Texts.of(texts)
     if not texts:
         raise InputError("there are no texts to intervene on")
-    head = copy.copy(head)
-    head.encoder = head.encoder.with_dtype("float32")
+    head = head.with_encoder(head.encoder.with_dtype("float32"))
     head.encoder.check_layers([layer for layer, _ in edits])
     for layer, _ in edits:
         if head.layer is not None and layer > head.layer:
@@ -250,14 +247,12 @@ def _each_batch(
 ) -> list[NDArray[Any]]:
     """What `work` makes of every batch of like length, in float32 and side by side, longest texts first."""
     encoder = encoder.with_dtype("float32")
-    encoded, budget = encoder.encode(texts), token_budget(encoder)
+    encoded = encoder.encode(texts)
 
-    @torch.inference_mode()
-    def one(rows: NDArray[np.int64], runner: Encoder) -> NDArray[Any]:
+    def result_of(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[Any]:
         return work(runner.states(runner.batch(encoded, rows), layers))
 
-    with encoder.packed(budget), runners(encoder) as run:
-        return list(run(one, batches(encoded.lengths, budget, mixed=encoder.takes_padding)))
+    return [result for _, result in over_batches(encoder, encoded, result_of)]
 
 
 # What a head loses

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError
 from probes.data.texts import Texts
+from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
-from probes.encoder.replicas import runners
 from probes.encoder.tokenization import Encoded
-from probes.features.extraction import batches, token_budget
 from probes.heads.heads import ProbeHead, named_class_ids
 from probes.results.result import Attribution
 from probes.sequences import instances
@@ -97,11 +96,10 @@ def direct_scores(
         if head.class_names != heads[0].class_names:
             raise InputError("the probes have different classes; explain them one by one")
     ids = named_class_ids(targets, heads[0].class_names, len(texts), "targets")
-    encoded, found = encoder.encode(texts), [np.empty(0)] * len(texts)
+    encoded = encoder.encode(texts)
     weights = [head.weight for head in heads]
 
-    @torch.inference_mode()
-    def score(rows: NDArray[np.int64], runner: Encoder) -> None:
+    def score(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         batch = runner.batch(encoded, rows)
         states = runner.states(batch, layers)
         chosen = torch.tensor([ids[row] for row in rows], device=batch.mask.device)
@@ -112,14 +110,13 @@ def direct_scores(
             torch.einsum("bth,bh->bt", states[head.layer].hidden.float(), weight[chosen]) * shares[head.pooling]
             for head, weight in zip(heads, weights, strict=True)
         ]
-        scores = torch.stack(parts, dim=1).cpu().double().numpy()
-        for i, row in enumerate(rows.tolist()):
-            found[row] = scores[i, :, : len(encoded.ids[row])]
+        return np.asarray(torch.stack(parts, dim=1).cpu().double().numpy())
 
-    budget = token_budget(encoder)
-    with encoder.packed(budget), runners(encoder) as run:
-        list(run(score, batches(encoded.lengths, budget, mixed=encoder.takes_padding)))
-    return found
+    scores = [np.empty(0)] * len(texts)
+    for rows, batch_scores in over_batches(encoder, encoded, score):
+        for row, text_scores in zip(rows.tolist(), batch_scores, strict=True):
+            scores[row] = text_scores[:, : len(encoded.ids[row])]
+    return scores
 
 
 def _shares(states: LayerStates, pooling: str) -> torch.Tensor:

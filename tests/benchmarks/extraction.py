@@ -23,9 +23,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from probes.checkpoints.checkpoints import packaged_folder
+from probes.encoder.batching import batches, token_budget
 from probes.encoder.encoder import DTYPES, Encoder
 from probes.encoder.onednn import packed
-from probes.features.extraction import batches, extract_features, token_budget
+from probes.features.extraction import extract_features
 from probes.features.store import FeatureStore
 from tests.benchmarks.by_hand import DATA, SPLITS, ByHand, Texts
 

@@ -12,13 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from probes import Encoder, FeatureStore, InputError, StoreMismatch, extract_features
 from probes.data.texts import Texts
 from probes.encoder.pooling import POOLINGS
-from probes.features.extraction import MemoryWarning, batches, pool_texts, token_counts
+from probes.features.extraction import MemoryWarning, pool_texts, token_counts
 from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
 
 ROOT = Path(__file__).parents[3]
@@ -413,33 +411,6 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(bert, texts, 
     with pytest.raises(InputError, match=message):
         extract_features(bert, **asked, store=tmp_path / "store")
     assert not (tmp_path / "store").exists()
-
-
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.integers(1, 200), st.none() | st.integers(1, 50))
-def test_batches_hold_every_row_once_within_the_budget_longest_first(lengths, budget, least):
-    lengths = np.array(lengths)
-    found = list(batches(lengths, budget, least))
-    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
-    assert all(len(rows) == 1 or len(rows) * lengths[rows].max() <= budget for rows in found)
-    tops = [lengths[rows].max() for rows in found]
-    assert tops == sorted(tops, reverse=True)
-
-
-def test_batches_of_like_length_pad_less_than_the_order_of_the_texts():
-    lengths = np.random.default_rng(0).integers(3, 60, size=500)
-    ours = sum(len(rows) * lengths[rows].max() for rows in batches(lengths, 512))
-    plain = sum(len(rows) * rows.max() for rows in np.array_split(lengths, 500 // 16))
-    assert lengths.sum() <= ours < 1.1 * lengths.sum() < plain
-
-
-def test_the_last_batches_are_cut_small_so_that_none_waits_long_for_another():
-    lengths = np.full(400, 10)
-    assert [len(rows) for rows in batches(lengths, 800)] == [80] * 5
-    sizes = [len(rows) for rows in batches(lengths, 800, 100)]
-    assert sizes[0] == 80
-    assert min(sizes[:-1]) == 10
-    assert sizes == sorted(sizes, reverse=True)
-    assert all(10 * size <= max(100, sum(sizes[i:]) * 10 / 4) for i, size in enumerate(sizes))
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 2, 3, 1)])

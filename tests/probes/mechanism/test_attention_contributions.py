@@ -136,7 +136,7 @@ CALL = module._Call
 
 
 def test_threads_side_by_side_measure_the_same(bert, monkeypatch):
-    monkeypatch.setattr(module, "token_budget", lambda _encoder: 16)
+    monkeypatch.setattr("probes.encoder.batching.token_budget", lambda _encoder: 16)
     alone = contributions(bert, TEXTS)
     torch.set_num_threads(2)
     for a, b in zip(alone.sizes, contributions(bert, TEXTS).sizes, strict=True):

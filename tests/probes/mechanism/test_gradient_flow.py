@@ -206,7 +206,7 @@ def test_a_kind_of_token_holds_the_sum_of_its_tokens_and_a_text_without_sizes_ha
 
 @pytest.mark.parametrize("family", ["bert", "xlnet"])
 def test_threads_side_by_side_measure_the_same(family, monkeypatch):
-    monkeypatch.setattr("probes.mechanism.gradient_flow.token_budget", lambda _encoder: 16)
+    monkeypatch.setattr("probes.encoder.batching.token_budget", lambda _encoder: 16)
     head, found = ModelHead(Encoder(*build_model(family, HEAD))), []
     for threads in (1, 2):
         torch.set_num_threads(threads)
@@ -249,7 +249,7 @@ def test_rows_say_which_token_they_are_and_of_what_kind(bert_classifier):
 @pytest.mark.parametrize("budget", [1, 16, 10_000])
 def test_rows_add_up_whatever_the_batches(bert_classifier, monkeypatch, budget):
     whole = embedding_gradients(ModelHead(bert_classifier), TEXTS, labels=LABELS)
-    monkeypatch.setattr("probes.mechanism.gradient_flow.token_budget", lambda _encoder: budget)
+    monkeypatch.setattr("probes.encoder.batching.token_budget", lambda _encoder: budget)
     found = embedding_gradients(ModelHead(bert_classifier), TEXTS, labels=LABELS)
     np.testing.assert_allclose(found.norms, whole.norms, rtol=1e-4)
     np.testing.assert_allclose(found.sum_of_norms, whole.sum_of_norms, rtol=1e-4)
