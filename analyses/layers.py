@@ -73,11 +73,11 @@ def _report(name: str, settings: dict[str, Any], job: Job, sweep: Sweep) -> Anal
         tables={
             "metrics": floors.metrics(job),
             "selection": sweep.selection,
-            "differences": sweep.differences,
+            "differences_from_best": sweep.differences,
             "confusion": sweep.confusion,
             "predictions": _predictions(job),
             "special_tokens": special_tokens(job),
-            "cls_depth": depth,
+            "cls_spread": depth,
             **beside,
         },
         claims=(
@@ -120,7 +120,7 @@ def _predictions(job: Job) -> pd.DataFrame:
         rows = {"text_id": np.arange(len(found.labels)), "text": job.splits.test.texts.first}
         told = {"label": names[found.labels], "predicted": names[said.predicted]}
         sure = np.exp(said.log_prob[np.arange(len(found.labels)), said.predicted]).round(5)
-        right = {"probability": sure, "right": said.predicted == found.labels}
+        right = {"probability": sure, "correct": said.predicted == found.labels}
         frames.append(pd.DataFrame({**about, **rows, **told, **right}))
     return pd.concat(frames, ignore_index=True)
 
@@ -132,7 +132,7 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
     best, n = found.best, len(found.labels)
     accuracy = found.test[best]["accuracy"]
     yield Claim(
-        id="best",
+        id="best_site",
         outcome="measured",
         task=task,
         numbers={
@@ -149,10 +149,10 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
     )
     others = [d for d in found.differences() if d[0] != best]
     tied = [str(point) for point, _, lower, upper in others if side_of_zero(lower, upper) == "cannot_tell"]
-    numbers: dict[str, Any] = {"n_tied": len(tied), "n_points": len(others), "points": ", ".join(tied)}
+    numbers: dict[str, Any] = {"n_tied": len(tied), "n_sites": len(others), "sites": ", ".join(tied)}
     yield Claim("tied", "tied" if tied else "alone", task, numbers)
     if above := [str(point) for point, _, lower, upper in others if side_of_zero(lower, upper) == "above"]:
-        yield Claim("beaten", "above", task, {"points": ", ".join(above)})
+        yield Claim("better_than_best", "above", task, {"sites": ", ".join(above)})
     floors: dict[str, Point | str] = {key: key for key in found.test if isinstance(key, str)}
     embeddings = Point("mean", 0)
     if embeddings in found.selections and embeddings != best:
@@ -168,7 +168,7 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
         points = [point for point in found.selections if point.pooling == pooling]
         top = min(points, key=lambda point: found.validation[point]["log_loss"])
         poolings |= {f"{pooling}_layer": top.layer, f"{pooling}_accuracy": found.test[top]["accuracy"]}
-    yield Claim("poolings", "measured", task, poolings)
+    yield Claim("best_by_pooling", "measured", task, poolings)
     constant = Point("cls", 0)
     if constant in found.selections:
         (max_range,) = depth.loc[(depth["pooling"] == "cls") & (depth["layer"] == 0), "max_range"]
@@ -178,7 +178,7 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
             "majority": found.test["majority"]["accuracy"],
             "max_range": float(max_range),
         }
-        yield Claim("cls_layer_0", "holds" if same and max_range == 0 else "fails", task, numbers)
+        yield Claim("constant_cls", "holds" if same and max_range == 0 else "fails", task, numbers)
 
 
 def _claims(job: Job, depth: pd.DataFrame) -> Iterator[Claim]:
@@ -187,7 +187,7 @@ def _claims(job: Job, depth: pd.DataFrame) -> Iterator[Claim]:
     moved = cls[cls["max_range"] > 0]
     if 0 in job.layers and len(moved):
         numbers = {"first_layer": int(moved["layer"].iloc[0]), "last_spread": float(cls["relative_spread"].iloc[-1])}
-        yield Claim("cls_depth", "measured", numbers=numbers)
+        yield Claim("cls_spread", "measured", numbers=numbers)
     yield from job.claims()
 
 

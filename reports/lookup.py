@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000
 HEADS = {
-    "head_accuracy": "accuracy",
-    "head_difference": "difference",
-    "frozen": "accuracy",
-    "tuned_gain": "difference",
-    "cls_trained": "difference",
-    "loss_enters": "last_cls",
-    "cls_row": "ratio",
-    "fills": "last_r2",
-    "attends": "own_share_first",
-    "ablated": "largest",
-    "used": "lost",
-    "same_tokens": "correlation",
+    "fine_tuned_accuracy": "accuracy",
+    "fine_tuned_difference": "difference",
+    "frozen_probe": "accuracy",
+    "fine_tuning_gain": "difference",
+    "cls_change": "difference",
+    "gradient_shares": "last_cls",
+    "cls_embedding_gradient": "ratio",
+    "cls_predictability": "last_r2",
+    "attention_contributions": "own_share_first",
+    "ablation": "largest",
+    "erasure": "accuracy_loss",
+    "fine_tuned_head_agreement": "correlation",
 }
 """Claim about fine-tuned heads -> its main number, without which it says nothing."""
 
@@ -136,7 +136,7 @@ class View:
 
     def best(self, task: str) -> tuple[str, int] | None:
         """Pooling and layer that were chosen without the test texts; else those explained; else the only ones."""
-        claim = self.claim("best", task)
+        claim = self.claim("best_site", task)
         if claim is not None:
             return text(claim, "pooling"), int(value(claim, "layer"))
         for a in self.result.attributions:

@@ -66,7 +66,7 @@ def ablation(subject: Subject) -> Rows:
     for i, (what, layer) in enumerate(places, start=1):
         lost = _lost(right[0] - right[i], bits[0] - bits[i], subject.seed)
         accuracy = {"accuracy": float(right[i].mean()), **lost}
-        yield {"head": subject.name, "what": what, "layer": layer, **accuracy}
+        yield {"head": subject.name, "replacement": what, "layer": layer, **accuracy}
 
 
 def erasure(subject: Subject, found: Mapping[str, TaskSweep]) -> Rows:
@@ -120,7 +120,7 @@ def used_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
     """
     for (head, label), rows in table.groupby(["head", "label"], sort=False):
         own = rows[rows["eraser"] == "leace"].set_index(["pooling", "layer"])
-        pooling, layer = own["lost"].idxmax()
+        pooling, layer = own["accuracy_loss"].idxmax()
         here = rows[(rows["pooling"] == pooling) & (rows["layer"] == layer)].groupby("eraser")
         gap = here.get_group("leace - random").iloc[0]
         numbers: dict[str, Any] = {
@@ -128,14 +128,14 @@ def used_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
             "label": str(label),
             "pooling": str(pooling),
             "layer": int(layer),
-            "lost": float(own["lost"].max()),
-            "random": float(here.get_group("random")["lost"].mean()),
-            "shuffled": float(here.get_group("shuffled")["lost"].mean()),
+            "accuracy_loss": float(own["accuracy_loss"].max()),
+            "random": float(here.get_group("random")["accuracy_loss"].mean()),
+            "shuffled": float(here.get_group("shuffled")["accuracy_loss"].mean()),
             "v_information": float(gap["v_information"]),
             "n": int(gap["n"]),
         }
         outcome = side_of_zero(gap["lower"], gap["upper"])
-        yield Claim("used", outcome, task, numbers, (float(gap["lower"]), float(gap["upper"])))
+        yield Claim("erasure", outcome, task, numbers, (float(gap["lower"]), float(gap["upper"])))
 
 
 def _information(found: TaskSweep, point: Point) -> dict[str, float]:
@@ -151,6 +151,6 @@ def _lost(hits: NDArray[Any], bits: NDArray[Any], seed: int) -> dict[str, Any]:
     from probes.statistics.intervals import mean_intervals
 
     (lower, upper), (bits_lower, bits_upper) = mean_intervals(np.stack([hits, bits], axis=1).astype(float), seed=seed)
-    accuracy = {"lost": float(hits.mean()), "lower": lower, "upper": upper}
-    losses = {"lost_bits": float(bits.mean()), "bits_lower": bits_lower, "bits_upper": bits_upper}
+    accuracy = {"accuracy_loss": float(hits.mean()), "lower": lower, "upper": upper}
+    losses = {"information_loss": float(bits.mean()), "bits_lower": bits_lower, "bits_upper": bits_upper}
     return accuracy | losses | {"n": len(hits)}

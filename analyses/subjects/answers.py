@@ -40,11 +40,13 @@ def _accuracy(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
         values = own.loc[own["head"] == name, "value"]
         numbers = {"head": name, "accuracy": float(right.mean()), "lowest": float(values.min())}
         numbers |= {"highest": float(values.max()), "n_seeds": len(right), "n": right.shape[1]}
-        yield _claim(students, "head_accuracy", numbers, _interval(right.mean(axis=0), students), outcome="measured")
+        yield _claim(
+            students, "fine_tuned_accuracy", numbers, _interval(right.mean(axis=0), students), outcome="measured"
+        )
     for one, other in itertools.combinations(hits, 2):
         gap = hits[one].mean(axis=0) - hits[other].mean(axis=0)
-        numbers = {"one": one, "other": other, "difference": float(gap.mean()), "n_seeds": len(hits[one])}
-        yield _claim(students, "head_difference", numbers | {"n": len(gap)}, _interval(gap, students))
+        numbers = {"head": one, "other_head": other, "difference": float(gap.mean()), "n_seeds": len(hits[one])}
+        yield _claim(students, "fine_tuned_difference", numbers | {"n": len(gap)}, _interval(gap, students))
 
 
 def _frozen(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
@@ -54,13 +56,13 @@ def _frozen(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
     numbers: dict[str, Any] = {"pooling": best.pooling, "layer": best.layer, "accuracy": found.test[best]["accuracy"]}
     plain = table[(table["model"] == PRETRAINED) & (table["layer"] == last)].set_index("pooling")["value"]
     numbers |= {f"{key}_last": float(plain[key]) for key in ("mean", "cls") if key in plain}
-    yield _claim(students, "frozen", numbers | {"n": len(found.labels)}, found.interval(best), outcome="measured")
+    yield _claim(students, "frozen_probe", numbers | {"n": len(found.labels)}, found.interval(best), outcome="measured")
     chosen = max(students.every, key=lambda student: _validation_accuracy(students, student.name)).name
     said = [log_prob for (name, _), log_prob in students.said.items() if name == chosen]
     right = np.mean([log_prob.argmax(axis=1) == found.labels for log_prob in said], axis=0)
     gap = right - (found.predictions[best].predicted == found.labels)
     numbers = {"head": chosen, "difference": float(gap.mean()), "n": len(gap)}
-    yield _claim(students, "tuned_gain", numbers, _interval(gap, students))
+    yield _claim(students, "fine_tuning_gain", numbers, _interval(gap, students))
 
 
 def _cls_trained(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
@@ -78,7 +80,7 @@ def _cls_trained(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
         }
         alike = {key: getattr(row, key) for key in ("cka", "cka_lower", "cka_upper")}
         numbers = {"head": row.model, **values, "difference": row.difference, **alike, "n": row.n}
-        yield _claim(students, "cls_trained", numbers, (row.lower, row.upper))
+        yield _claim(students, "cls_change", numbers, (row.lower, row.upper))
 
 
 def _loss_enters(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
@@ -97,7 +99,7 @@ def _loss_enters(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
         if top - 1 in share.index:
             numbers |= {"below_cls": float(share.at[top - 1, "[CLS]"])}
             numbers |= {"below_content": float(share.at[top - 1, "content"])}
-        yield _claim(students, "loss_enters", numbers, None, outcome="measured")
+        yield _claim(students, "gradient_shares", numbers, None, outcome="measured")
 
 
 def _cls_row(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
@@ -111,7 +113,7 @@ def _cls_row(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
             }
             numbers = {"head": str(head), **ratios, "occurrences": int(own["occurrences"].iloc[0])}
             limits = float(own["times_lower"].iloc[0]), float(own["times_upper"].iloc[0])
-            yield _claim(students, "cls_row", numbers, limits, outcome="measured")
+            yield _claim(students, "cls_embedding_gradient", numbers, limits, outcome="measured")
 
 
 def _fills(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
@@ -131,7 +133,7 @@ def _fills(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
             "first_layer": int(above[0]) if len(above) else None,
         }
         limits = float(by_layer["lower"].iloc[-1]), float(by_layer["upper"].iloc[-1])
-        yield _claim(students, "fills", numbers, limits, outcome="measured")
+        yield _claim(students, "cls_predictability", numbers, limits, outcome="measured")
 
 
 def _attends(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
@@ -141,25 +143,25 @@ def _attends(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
         ends = {"own_share_first": share["[CLS]"].iloc[0], "own_share_last": share["[CLS]"].iloc[-1]}
         numbers = {"model": str(model), **{key: float(value) for key, value in ends.items()}}
         numbers |= {"content_share_last": float(share["content"].iloc[-1])}
-        yield _claim(students, "attends", numbers, None, outcome="measured")
+        yield _claim(students, "attention_contributions", numbers, None, outcome="measured")
 
 
 def _ablated(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
     """At which layers a head needs [CLS], or the text's own tokens."""
-    for (head, what), rows in table.groupby(["head", "what"], sort=False):
+    for (head, what), rows in table.groupby(["head", "replacement"], sort=False):
         lost = rows.sort_values("layer").set_index("layer")
         certain = lost.index[lost["lower"].map(is_above_zero)]
         numbers = {
             "head": str(head),
-            "what": str(what),
-            "at_zero": float(lost["lost"].get(0, np.nan)),
-            "largest": float(lost["lost"].max()),
-            "largest_layer": int(lost["lost"].idxmax()),
+            "replacement": str(what),
+            "at_zero": float(lost["accuracy_loss"].get(0, np.nan)),
+            "largest": float(lost["accuracy_loss"].max()),
+            "largest_layer": int(lost["accuracy_loss"].idxmax()),
             "first_layer": int(certain[0]) if len(certain) else None,
-            "at_last": float(lost["lost"].iloc[-1]),
+            "at_last": float(lost["accuracy_loss"].iloc[-1]),
             "n": int(lost["n"].max()),
         }
-        yield _claim(students, "ablated", numbers, None, outcome="measured")
+        yield _claim(students, "ablation", numbers, None, outcome="measured")
 
 
 def _used(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
@@ -169,11 +171,11 @@ def _used(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
 
 def _same_tokens(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
     """Whether two heads rank a text's tokens alike."""
-    for (one, other), rows in table.groupby(["one", "other"], sort=False):
+    for (one, other), rows in table.groupby(["head", "other_head"], sort=False):
         known = rows["correlation"].dropna().to_numpy()
         if len(known):
-            numbers = {"one": str(one), "other": str(other), "correlation": float(known.mean()), "n": len(known)}
-            yield _claim(students, "same_tokens", numbers, _interval(known, students))
+            numbers = {"head": str(one), "other_head": str(other), "correlation": float(known.mean()), "n": len(known)}
+            yield _claim(students, "fine_tuned_head_agreement", numbers, _interval(known, students))
 
 
 def _validation_accuracy(students: Students, name: str) -> float:
@@ -203,15 +205,15 @@ def _interval(values: Any, students: Students) -> tuple[float, float]:
 
 
 ANSWERS: tuple[tuple[str, Callable[[Students, Any], Iterator[Claim]]], ...] = (
-    ("heads_accuracy", _accuracy),
-    ("heads_curves", _frozen),
-    ("heads_changed", _cls_trained),
+    ("fine_tuned_accuracy", _accuracy),
+    ("fine_tuned_layers", _frozen),
+    ("representation_change", _cls_trained),
     ("gradient_shares", _loss_enters),
-    ("embedding_rows", _cls_row),
-    ("cls_content", _fills),
-    ("contributions", _attends),
+    ("embedding_gradients", _cls_row),
+    ("cls_predictability", _fills),
+    ("attention_contributions", _attends),
     ("ablation", _ablated),
     ("erasure", _used),
-    ("heads_agreement", _same_tokens),
+    ("fine_tuned_head_agreement", _same_tokens),
 )
 """The table that an answer needs, and what makes it."""

@@ -41,7 +41,7 @@ def tables(students: Students) -> tuple[dict[str, pd.DataFrame], list[str]]:
     found, notes = {}, []
     for name, ask in TABLES.items():
         try:
-            with stage(f"measurements: {name.removeprefix('heads_').replace('_', ' ')}"):
+            with stage(f"measurements: {name.replace('_', ' ')}"):
                 rows = list(ask(students))
         except InputError as error:
             notes.append(f"{name.replace('_', ' ')}: {error}.")
@@ -233,7 +233,7 @@ def _heads_agreement(students: Students) -> Rows:
         if [a.target for a in second] != targets:
             second = students.explain(other, targets=targets)
         for a, b in zip(first, second, strict=True):
-            yield {"one": one, "other": other, "text_id": a.text_id, "correlation": token_agreement(a, b)}
+            yield {"head": one, "other_head": other, "text_id": a.text_id, "correlation": token_agreement(a, b)}
 
 
 def _heads_faithfulness(students: Students) -> Rows:
@@ -286,19 +286,19 @@ def _hits(found: TaskSweep, key: Any) -> NDArray[np.float64]:
 
 
 TABLES: dict[str, Callable[[Students], Rows]] = {
-    "heads_accuracy": _accuracy,
-    "heads_training": _training,
-    "heads_curves": _curves,
-    "heads_changed": _changed,
+    "fine_tuned_accuracy": _accuracy,
+    "fine_tuning_epochs": _training,
+    "fine_tuned_layers": _curves,
+    "representation_change": _changed,
     "gradient_shares": _gradient_shares,
-    "embedding_rows": _embedding_rows,
-    "movement": _movement,
-    "cls_content": _cls_content,
-    "contributions": _contributions,
-    "head_states": _head_states,
+    "embedding_gradients": _embedding_rows,
+    "parameter_change": _movement,
+    "cls_predictability": _cls_content,
+    "attention_contributions": _contributions,
+    "fine_tuned_token_shares": _head_states,
     "ablation": _ablation,
     "erasure": _erasure,
-    "heads_agreement": _heads_agreement,
-    "heads_faithfulness": _heads_faithfulness,
+    "fine_tuned_head_agreement": _heads_agreement,
+    "fine_tuned_faithfulness": _heads_faithfulness,
 }
 """Table -> what fills it."""

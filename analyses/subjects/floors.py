@@ -58,12 +58,12 @@ def tables(job: Job) -> dict[str, pd.DataFrame]:
     depth, reliability = depth_tables(job.sweep)
     return {
         "information": information_table(job.sweep),
-        "sizes": sizes_table(job.sweep),
-        "control": control_table(job.sweep, job.controls[0]),
-        "planted": _planted(job),
-        "texts": texts_table(job.sweep),
-        "depth": depth,
-        "depth_reliability": reliability,
+        "learning_curve": sizes_table(job.sweep),
+        "control_tasks": control_table(job.sweep, job.controls[0]),
+        "planted_signals": _planted(job),
+        "pointwise_information": texts_table(job.sweep),
+        "prediction_depth": depth,
+        "prediction_depth_reliability": reliability,
         **_geometry(job),
     }
 
@@ -75,16 +75,21 @@ def claims(job: Job, made: Mapping[str, pd.DataFrame]) -> Iterator[Claim]:
             yield _untrained_claim(job, task, found)
         if made:
             rows = {name: frame[frame["task"] == task] for name, frame in made.items() if "task" in frame}
-            yield from _control_claims(job, task, found, rows["control"])
+            yield from _control_claims(job, task, found, rows["control_tasks"])
             yield _information_claim(task, found, rows["information"])
-            yield _detection_claim(task, found, rows["planted"], _no_room(job, task))
-            for row in rows["depth_reliability"].itertuples():
-                depths = rows["depth"].query("pooling == @row.pooling")["depth"]
+            yield _detection_claim(task, found, rows["planted_signals"], _no_room(job, task))
+            for row in rows["prediction_depth_reliability"].itertuples():
+                depths = rows["prediction_depth"].query("pooling == @row.pooling")["depth"]
                 first = float((depths == depths.min()).mean())
                 numbers = {"pooling": row.pooling, "mean_depth": row.mean_depth, "correlation": row.correlation}
-                shares = {"same": row.same_depth, "by_chance": row.by_chance, "from_first": first, "n": row.n}
+                shares = {
+                    "same_depth": row.same_depth,
+                    "by_chance": row.by_chance,
+                    "share_from_first_layer": first,
+                    "n": row.n,
+                }
                 shares |= {"n_constant": row.n_constant}
-                yield Claim("depth", "measured", task, numbers | shares)
+                yield Claim("prediction_depth", "measured", task, numbers | shares)
 
 
 def _untrained_claim(job: Job, task: str, found: TaskSweep) -> Claim:
@@ -101,7 +106,7 @@ def _untrained_claim(job: Job, task: str, found: TaskSweep) -> Claim:
 
 def _control_claims(job: Job, task: str, found: TaskSweep, rows: pd.DataFrame) -> Iterator[Claim]:
     if task not in job.controls[0]:
-        yield Claim("no_control", "absent", task, {"reason": job.controls[1][task]})
+        yield Claim("no_control_task", "absent", task, {"reason": job.controls[1][task]})
         return
     best = _at(rows, found)
     keys = ("control_accuracy", "control_majority", "accuracy", "selectivity", "share_scored")
@@ -133,7 +138,9 @@ def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame, no_signal:
     from probes.controls.planted_signals import Planted, smallest_recovered
 
     n_repeats = int(rows["repeat"].nunique())
-    planted = [Planted(float(gain), tuple(own["found"]), tuple(own["recovered"])) for gain, own in rows.groupby("gain")]
+    planted = [
+        Planted(float(gain), tuple(own["measured_gain"]), tuple(own["recovered"])) for gain, own in rows.groupby("gain")
+    ]
     least, usual = found.detectable
     numbers: dict[str, Any] = {"difference": least, "usual_difference": usual, "n": len(found.labels)}
     if no_signal is None:
@@ -141,7 +148,7 @@ def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame, no_signal:
         numbers |= {"weakest_tried": float(rows["gain"].min()), "strongest_tried": float(rows["gain"].max())}
     else:
         numbers["no_signal"] = no_signal
-    return Claim("detectable", "measured", task, numbers)
+    return Claim("minimum_detectable_difference", "measured", task, numbers)
 
 
 def _planted(job: Job) -> pd.DataFrame:
@@ -160,7 +167,7 @@ def _planted(job: Job) -> pd.DataFrame:
         for signal in plant(train, held_out, test, n_classes=k, seed=seed):
             for repeat, (gain, recovered) in enumerate(zip(signal.found, signal.recovered, strict=True)):
                 rows.append((task, best.pooling, best.layer, signal.gain, repeat, gain, recovered))
-    return pd.DataFrame(rows, columns=["task", "pooling", "layer", "gain", "repeat", "found", "recovered"])
+    return pd.DataFrame(rows, columns=["task", "pooling", "layer", "gain", "repeat", "measured_gain", "recovered"])
 
 
 def _sample(split: Examples, task: str, point: Point) -> Sample:

@@ -61,16 +61,16 @@ def requested(settings: ExplainSettings, data: DataSettings) -> Sequence[str]:
     """The checks that these settings ask for; each is a stage of the progress."""
     asked = {
         "faithfulness": settings.faithfulness,
-        "curves": settings.curves,
+        "perturbation_curves": settings.curves,
         "infidelity": settings.infidelity,
-        "baseline_choice": settings.baselines,
-        "rationales": data.rationales,
-        "randomised": settings.randomised,
-        "head_agreement": settings.head == "both",
-        "states": True,
-        "words": settings.words,
-        "explanation_depth": settings.depth,
-        "audit": settings.audit and settings.head != "model",
+        "baseline_agreement": settings.baselines,
+        "plausibility": data.rationales,
+        "parameter_randomisation": settings.randomised,
+        "explained_head_agreement": settings.head == "both",
+        "token_shares": True,
+        "word_means": settings.words,
+        "attributions_by_layer": settings.depth,
+        "planted_shortcut": settings.audit and settings.head != "model",
         "erasure": settings.erase and settings.head != "probe",
     }
     return [name for name, value in asked.items() if value and settings.attribute]
@@ -132,7 +132,7 @@ def _baseline_choice(explaining: Explaining, case: Case) -> Rows:
         for a, b in zip(case.attributions, again, strict=True):
             about = {"task": case.task, "head": case.head.kind, "method": a.method, "baseline": a.baseline}
             alike = {"correlation": token_agreement(a, b), "same_top": same_top(a, b)}
-            yield {**about, "other": other, "text_id": a.text_id, **alike}
+            yield {**about, "other_baseline": other, "text_id": a.text_id, **alike}
 
 
 def _infidelity(explaining: Explaining, case: Case) -> Rows:
@@ -174,7 +174,13 @@ def _randomised(explaining: Explaining, case: Case) -> Rows:
         )
         for depth, level in enumerate(_so_far(found.levels)):
             for row, kept, size in zip(rows.tolist(), found.correlation[depth], found.absolute[depth], strict=True):
-                about = {"task": case.task, "head": case.head.kind, "method": method, "depth": depth, "level": level}
+                about = {
+                    "task": case.task,
+                    "head": case.head.kind,
+                    "method": method,
+                    "randomised_blocks": depth,
+                    "level": level,
+                }
                 yield {**about, "text_id": row, "correlation": float(kept), "absolute_correlation": float(size)}
 
 
@@ -340,16 +346,16 @@ def _replacement(explaining: Explaining, case: Case) -> str:
 
 CHECKS: dict[str, tuple[str, Callable[[Explaining, Any], Rows]]] = {
     "faithfulness": ("case", _faithfulness),
-    "curves": ("case", _curves),
+    "perturbation_curves": ("case", _curves),
     "infidelity": ("case", _infidelity),
-    "baseline_choice": ("case", _baseline_choice),
-    "rationales": ("case", _rationales),
-    "randomised": ("case", _randomised),
-    "head_agreement": ("task", _head_agreement),
-    "states": ("task", _states),
-    "words": ("task", _words),
-    "explanation_depth": ("task", _depth),
-    "audit": ("task", _audit),
+    "baseline_agreement": ("case", _baseline_choice),
+    "plausibility": ("case", _rationales),
+    "parameter_randomisation": ("case", _randomised),
+    "explained_head_agreement": ("task", _head_agreement),
+    "token_shares": ("task", _states),
+    "word_means": ("task", _words),
+    "attributions_by_layer": ("task", _depth),
+    "planted_shortcut": ("task", _audit),
     "erasure": ("case", _erasure),
 }
 """Table -> whether it is made of each head's case or of each label column, and by what."""

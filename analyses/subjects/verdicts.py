@@ -34,14 +34,14 @@ def claims(explaining: Explaining, tables: Tables) -> Iterator[Claim]:
     yield from _deciding(explaining)
     if "faithfulness" in tables:
         yield from _faithfulness(tables["faithfulness"], seed=seed)
-    if "baseline_choice" in tables:
-        yield from _baselines(tables["baseline_choice"], seed=seed)
-    if "rationales" in tables:
-        yield from _rationales(tables["rationales"], seed=seed)
-    if "randomised" in tables:
-        yield from _randomised(tables["randomised"], seed=seed)
-    if "head_agreement" in tables:
-        yield from _heads_agree(tables["head_agreement"], seed=seed)
+    if "baseline_agreement" in tables:
+        yield from _baselines(tables["baseline_agreement"], seed=seed)
+    if "plausibility" in tables:
+        yield from _rationales(tables["plausibility"], seed=seed)
+    if "parameter_randomisation" in tables:
+        yield from _randomised(tables["parameter_randomisation"], seed=seed)
+    if "explained_head_agreement" in tables:
+        yield from _heads_agree(tables["explained_head_agreement"], seed=seed)
     if "erasure" in tables:
         for task, rows in tables["erasure"].groupby("task", sort=False):
             yield from used_claims(rows, task=str(task))
@@ -49,7 +49,7 @@ def claims(explaining: Explaining, tables: Tables) -> Iterator[Claim]:
         point, n = explaining.best(task), len(found.n_tokens)
         place: dict[str, Any] = {"pooling": point.pooling, "layer": point.layer, "words": ", ".join(found.planted)}
         learned = {"flipped": found.flipped, "accuracy": found.accuracy, "n": n}
-        yield Claim("audit", "valid" if found.valid else "not_learned", task, place | learned)
+        yield Claim("planted_shortcut", "valid" if found.valid else "not_learned", task, place | learned)
 
 
 def _convergence(attributions: Sequence[Attribution]) -> Iterator[Claim]:
@@ -83,7 +83,7 @@ def _baseline(explaining: Explaining) -> Iterator[Claim]:
             numbers |= {"nearest": nearest, "nearest_distance": leans[nearest]}
             if explaining.settings.baseline == "auto":
                 numbers["chosen_for"] = explaining.heads[case.task][0].kind
-            yield Claim("baseline", "informed" if n_informed else "uninformed", case.task, numbers)
+            yield Claim("baseline_bias", "informed" if n_informed else "uninformed", case.task, numbers)
 
 
 def _deciding(explaining: Explaining) -> Iterator[Claim]:
@@ -106,7 +106,7 @@ def _deciding(explaining: Explaining) -> Iterator[Claim]:
             lower, upper = wilson_interval(float(np.mean(hits)), len(hits))
             numbers = {"hits": float(np.mean(hits)), "n": len(hits), "random": float(np.mean(chance))}
             outcome = "above" if is_above_zero(lower - numbers["random"]) else "cannot_tell"
-            yield Claim("deciding", outcome, case.task, numbers, (lower, upper))
+            yield Claim("deciding_words", outcome, case.task, numbers, (lower, upper))
 
 
 def _faithfulness(erased: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
@@ -129,11 +129,13 @@ def _baselines(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         per_text = rows.groupby("text_id")["correlation"].mean().dropna()
         if not len(per_text):
             continue
-        by_other = rows.groupby("other")["correlation"].mean()
+        by_other = rows.groupby("other_baseline")["correlation"].mean()
         lowest = {"lowest": str(by_other.idxmin()), "lowest_correlation": float(by_other.min())}
         found = {"correlation": float(per_text.mean()), "same_top": float(rows["same_top"].mean())}
         numbers = {"head": head, "method": method, "n_baselines": 1 + len(by_other), "n": len(per_text)}
-        yield Claim("baselines", "measured", str(task), numbers | found | lowest, mean_interval(per_text, seed=seed))
+        yield Claim(
+            "baseline_agreement", "measured", str(task), numbers | found | lowest, mean_interval(per_text, seed=seed)
+        )
 
 
 def _rationales(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
@@ -143,19 +145,19 @@ def _rationales(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         names = [f"{order}{name}" for name in ("auprc", "f1", "iou") for order in ("", "random_")]
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(rows)}
         numbers |= {name: float(rows[name].mean()) for name in names}
-        yield Claim("rationales", side_of_zero(*limits), str(task), numbers, limits)
+        yield Claim("plausibility", side_of_zero(*limits), str(task), numbers, limits)
 
 
 def _randomised(found: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
     """Whether rankings, signs aside, change once all is random: where they correlate above one half, they have not."""
-    last = found[found["depth"] == found["depth"].max()]
+    last = found[found["randomised_blocks"] == found["randomised_blocks"].max()]
     for (task, head, method), rows in last.groupby(["task", "head", "method"], sort=False):
         known = rows["absolute_correlation"].dropna()
         if len(known):
             lower, upper = mean_interval(known, seed=seed)
             outcome = CHANGE_BY_SIDE[side_of_zero(lower - MOST_ALIKE, upper - MOST_ALIKE)]
             numbers = {"head": head, "method": method, "correlation": float(known.mean()), "n": len(known)}
-            yield Claim("randomised", outcome, str(task), numbers, (lower, upper))
+            yield Claim("parameter_randomisation", outcome, str(task), numbers, (lower, upper))
 
 
 def _heads_agree(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
@@ -165,7 +167,7 @@ def _heads_agree(alike: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         if len(known):
             limits = mean_interval(known, seed=seed)
             numbers = {"correlation": float(known.mean()), "n": len(known)}
-            yield Claim("heads_agree", side_of_zero(*limits), str(task), numbers, limits)
+            yield Claim("explained_head_agreement", side_of_zero(*limits), str(task), numbers, limits)
 
 
 def _overlap(word: np.ndarray[Any, Any], span: tuple[int, int]) -> bool:

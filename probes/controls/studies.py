@@ -59,7 +59,7 @@ def sizes_table(sweep: Sweep) -> pd.DataFrame:
         for size in found.sizes
         for limits in [wilson_interval(size.accuracy, len(sweep.tasks[task].labels))]
     ]
-    return _frame(rows, "task pooling layer", "examples c accuracy lower upper log_loss")
+    return _frame(rows, "task pooling layer", "train_texts c accuracy lower upper log_loss")
 
 
 def control_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def texts_table(sweep: Sweep) -> pd.DataFrame:
         saved = (own.predictions[point].log_prob[rows] - own.predictions["majority"].log_prob[rows]) / math.log(2)
         base = {"task": task, "pooling": point.pooling, "layer": point.layer, "text_id": np.arange(len(saved))}
         right = found.predicted == own.labels
-        frames.append(pd.DataFrame({**base, "probability": found.probability, "pvi": saved, "right": right}))
+        frames.append(pd.DataFrame({**base, "probability": found.probability, "pvi": saved, "correct": right}))
     return pd.concat(frames, ignore_index=True).round(5)
 
 

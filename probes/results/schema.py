@@ -27,18 +27,19 @@ POINTS = re.compile(r"(.+?) (\d{1,5})(?:, |$)", re.DOTALL)
 """One of the places that a claim lists: `mean 3, cls 4`."""
 
 _NAMES: Mapping[str, str] = {
-    "text": "task pooling probe split metric class label predicted head model method baseline other order level kind "
-    "what row token group part direction one target word role eraser reference_pooling text floor nearest lowest_name "
-    "reason no_signal words points chosen_for",
-    "layer": "layer other_layer reference_layer probe_layer first_layer best_layer largest_layer block",
-    "count": "n n_texts n_marked n_tokens n_parameters n_rows n_seeds n_points n_tied n_converged "
-    "n_constant n_informed n_baselines n_classes n_train text_id count id occurrences epoch repeat k examples seed "
+    "text": "task pooling probe split metric class label predicted head model method baseline other_baseline "
+    "other_head order level kind replacement row token group part direction target word role eraser reference_pooling "
+    "text floor nearest lowest_name reason no_signal words sites chosen_for",
+    "layer": "layer depth other_layer reference_layer probe_layer first_layer best_layer largest_layer block",
+    "count": "n n_texts n_marked n_tokens n_parameters n_rows n_seeds n_sites n_tied n_converged "
+    "n_constant n_informed n_baselines n_classes n_train text_id count id occurrences epoch repeat k "
+    "train_texts seed randomised_blocks "
     "total max_length",
     "share": "accuracy validation_accuracy macro_f1 control_accuracy control_majority share share_scored hits chance "
-    "probability majority lowest highest from_first same by_chance same_top flipped",
-    "difference": "difference lost selectivity usual_difference smallest strongest_tried correlation "
+    "probability majority lowest highest share_from_first_layer same_depth by_chance same_top flipped",
+    "difference": "difference accuracy_loss selectivity usual_difference smallest strongest_tried correlation "
     "absolute_correlation",
-    "flag": "chosen converged tied right best found recovered",
+    "flag": "chosen converged tied correct best recovered",
     "number": "before after cka cka_lower cka_upper codelength prior_codelength mean_depth distance nearest_distance "
     "last_cls last_r2 best_r2 last_spread shuffled_last untrained_last_r2 content_share_last own_share_first "
     "own_share_last per_occurrence_ratio ratio lowest_correlation max_abs_delta tolerance v_information random "
@@ -89,65 +90,67 @@ TABLES: Mapping[str, TableSchema] = {
         "model task pooling? layer? probe seed? split metric class?", "value? lower? upper? n?", {"model": "text"}
     ),
     "selection": TableSchema("task pooling layer c?", "validation_log_loss? chosen? converged?"),
-    "differences": TableSchema("task pooling layer", "value? lower? upper? tied?"),
+    "differences_from_best": TableSchema("task pooling layer", "value? lower? upper? tied?"),
     "confusion": TableSchema("task probe pooling? layer? label predicted", "count"),
     "predictions": TableSchema(
-        "task pooling layer text_id", "~text ~label ~predicted ~probability? right?", {"text": "text"}
+        "task pooling layer text_id", "~text ~label ~predicted ~probability? correct?", {"text": "text"}
     ),
     "special_tokens": TableSchema("role", "token? id? embedding_norm?"),
     "anisotropy": TableSchema("pooling layer", "anisotropy?"),
     "cka": TableSchema("pooling layer other_layer", "cka? ~floor?", {"floor": "number"}),
-    "cls_depth": TableSchema("pooling layer", "max_range? relative_spread?"),
+    "cls_spread": TableSchema("pooling layer", "max_range? relative_spread?"),
     "information": TableSchema(
         "task pooling layer",
         "v_information? lower? upper? codelength? prior_codelength? compression? prior_compression?",
     ),
-    "sizes": TableSchema("task pooling layer examples", "accuracy? lower? upper?"),
-    "control": TableSchema(
+    "learning_curve": TableSchema("task pooling layer train_texts", "accuracy? lower? upper?"),
+    "control_tasks": TableSchema(
         "task pooling layer",
         "control_accuracy? lowest? highest? control_majority? accuracy? selectivity? lower? upper? n share_scored?",
     ),
-    "depth": TableSchema("task pooling text_id", "depth", {"depth": "layer"}),
-    "depth_reliability": TableSchema("task pooling", "mean_depth? correlation? same_depth? by_chance? n ~n_constant"),
-    "texts": TableSchema("task pooling layer text_id", "probability? pvi? right?"),
+    "prediction_depth": TableSchema("task pooling text_id", "depth"),
+    "prediction_depth_reliability": TableSchema(
+        "task pooling", "mean_depth? correlation? same_depth? by_chance? n ~n_constant"
+    ),
+    "pointwise_information": TableSchema("task pooling layer text_id", "probability? pvi? correct?"),
     "faithfulness": TableSchema(
         "task head ~layer? ~pooling? ~method ~baseline? text_id order", "comprehensiveness? sufficiency? log_odds?"
     ),
-    "curves": TableSchema("task head method share", "deletion? insertion? n"),
+    "perturbation_curves": TableSchema("task head method share", "deletion? insertion? n"),
     "infidelity": TableSchema("task head method text_id", "value?"),
-    "baseline_choice": TableSchema(
-        "task head method baseline other text_id", "correlation? same_top?", {"same_top": "flag"}
+    "baseline_agreement": TableSchema(
+        "task head method baseline other_baseline text_id", "correlation? same_top?", {"same_top": "flag"}
     ),
-    "head_agreement": TableSchema("task text_id", "correlation?"),
-    "randomised": TableSchema(
-        "task head method depth level text_id", "correlation? absolute_correlation?", {"depth": "count"}
+    "explained_head_agreement": TableSchema("task text_id", "correlation?"),
+    "parameter_randomisation": TableSchema(
+        "task head method randomised_blocks level text_id", "correlation? absolute_correlation?"
     ),
-    "rationales": TableSchema(
+    "plausibility": TableSchema(
         "task head method text_id", "f1? iou? auprc? random_f1? random_iou? random_auprc? n_marked n_tokens"
     ),
-    "audit": TableSchema("task pooling layer method k", "hits? lower? upper? chance? n"),
-    "words": TableSchema("task head target word", "n n_texts mean? lower? upper?"),
-    "states": TableSchema("task head pooling? probe_layer? layer kind method", "share? n"),
-    "explanation_depth": TableSchema("task pooling layer text_id", "predicted probability? correlation?"),
-    "heads_accuracy": TableSchema("head seed? metric", "value? lower? upper? n"),
-    "heads_training": TableSchema(
+    "planted_shortcut": TableSchema("task pooling layer method k", "hits? lower? upper? chance? n"),
+    "word_means": TableSchema("task head target word", "n n_texts mean? lower? upper?"),
+    "token_shares": TableSchema("task head pooling? probe_layer? layer kind method", "share? n"),
+    "attributions_by_layer": TableSchema("task pooling layer text_id", "predicted probability? correlation?"),
+    "fine_tuned_accuracy": TableSchema("head seed? metric", "value? lower? upper? n"),
+    "fine_tuning_epochs": TableSchema(
         "head seed? epoch", "train_loss? validation_loss? validation_accuracy? best? seconds?"
     ),
-    "heads_curves": TableSchema("model seed? pooling? layer?", "value? lower? upper? n"),
-    "heads_changed": TableSchema("model pooling layer", "difference? lower? upper? cka? cka_floor?"),
+    "fine_tuned_layers": TableSchema("model seed? pooling? layer?", "value? lower? upper? n"),
+    "representation_change": TableSchema("model pooling layer", "difference? lower? upper? cka? cka_floor?"),
     "gradient_shares": TableSchema("head layer kind", _SHARES),
-    "contributions": TableSchema("model layer kind", _SHARES),
-    "head_states": TableSchema("head layer kind", "share? n"),
-    "embedding_rows": TableSchema("head row token?", "occurrences norm? per_occurrence?"),
-    "movement": TableSchema("head group block? part?", "n_parameters relative?"),
-    "cls_content": TableSchema("model direction layer", "r2? shuffled? n"),
-    "ablation": TableSchema("head what layer", "accuracy? lost? lower? upper? lost_bits?"),
+    "attention_contributions": TableSchema("model layer kind", _SHARES),
+    "fine_tuned_token_shares": TableSchema("head layer kind", "share? n"),
+    "embedding_gradients": TableSchema("head row token?", "occurrences norm? per_occurrence?"),
+    "parameter_change": TableSchema("head group block? part?", "n_parameters relative?"),
+    "cls_predictability": TableSchema("model direction layer", "r2? shuffled? n"),
+    "ablation": TableSchema("head replacement layer", "accuracy? accuracy_loss? lower? upper? information_loss?"),
     "erasure": TableSchema(
         "~task? head label eraser pooling layer repeat",
-        "v_information? v_lower? v_upper? lost? lower? upper? lost_bits?",
+        "v_information? v_lower? v_upper? accuracy_loss? lower? upper? information_loss?",
     ),
-    "heads_agreement": TableSchema("one other text_id", "correlation?"),
-    "heads_faithfulness": TableSchema("head text_id order", "comprehensiveness? sufficiency? ~log_odds?"),
+    "fine_tuned_head_agreement": TableSchema("head other_head text_id", "correlation?"),
+    "fine_tuned_faithfulness": TableSchema("head text_id order", "comprehensiveness? sufficiency? ~log_odds?"),
 }
 
 
@@ -227,18 +230,20 @@ class ClaimSchema:
 
 _EXPLAINED = "head method n"
 CLAIMS: Mapping[str, ClaimSchema] = {
-    "best": ClaimSchema(_MEASURED, "pooling layer accuracy n"),
-    "tied": ClaimSchema(("tied", "alone"), "n_points points"),
-    "beaten": ClaimSchema(("above",), "points"),
+    "best_site": ClaimSchema(_MEASURED, "pooling layer accuracy n"),
+    "tied": ClaimSchema(("tied", "alone"), "n_sites sites"),
+    "better_than_best": ClaimSchema(("above",), "sites"),
     "floor": ClaimSchema(SIDES, "floor accuracy difference"),
-    "poolings": ClaimSchema(_MEASURED),
-    "cls_layer_0": ClaimSchema(("holds", "fails"), "accuracy"),
-    "cls_depth": ClaimSchema(_MEASURED, "first_layer last_spread", about_task=False),
+    "best_by_pooling": ClaimSchema(_MEASURED),
+    "constant_cls": ClaimSchema(("holds", "fails"), "accuracy"),
+    "cls_spread": ClaimSchema(_MEASURED, "first_layer last_spread", about_task=False),
     "selectivity": ClaimSchema(SIDES, "control_accuracy control_majority accuracy selectivity"),
-    "no_control": ClaimSchema(("absent",), "reason"),
+    "no_control_task": ClaimSchema(("absent",), "reason"),
     "information": ClaimSchema(SIDES, "v_information codelength prior_codelength"),
-    "detectable": ClaimSchema(_MEASURED, "difference? usual_difference? n"),
-    "depth": ClaimSchema(_MEASURED, "pooling mean_depth? correlation? same? by_chance? from_first?"),
+    "minimum_detectable_difference": ClaimSchema(_MEASURED, "difference? usual_difference? n"),
+    "prediction_depth": ClaimSchema(
+        _MEASURED, "pooling mean_depth? correlation? same_depth? by_chance? share_from_first_layer?"
+    ),
     "random_pooler": ClaimSchema(("random",), "reason?", about_task=False),
     "no_pooler": ClaimSchema(("absent",), "reason?", about_task=False),
     "no_cls": ClaimSchema(("absent",), "reason?", about_task=False),
@@ -248,30 +253,35 @@ CLAIMS: Mapping[str, ClaimSchema] = {
     "convergence": ClaimSchema(
         ("holds", "fails"), "n n_converged tolerance smallest? max_abs_delta?", about_task=False
     ),
-    "baseline": ClaimSchema(("informed", "uninformed"), "head baseline n n_informed distance?"),
-    "deciding": ClaimSchema(SIDES, "hits n random?"),
+    "baseline_bias": ClaimSchema(("informed", "uninformed"), "head baseline n n_informed distance?"),
+    "deciding_words": ClaimSchema(SIDES, "hits n random?"),
     "faithfulness": ClaimSchema(
         SIDES, "head n comprehensiveness? random_comprehensiveness? sufficiency? random_sufficiency?"
     ),
-    "baselines": ClaimSchema(_MEASURED, f"{_EXPLAINED} n_baselines correlation? same_top? lowest lowest_correlation?"),
-    "rationales": ClaimSchema(SIDES, f"{_EXPLAINED} auprc? random_auprc? f1? random_f1? iou? random_iou?"),
-    "audit": ClaimSchema(("valid", "not_learned"), "pooling layer flipped? accuracy? n words"),
-    "randomised": ClaimSchema(("changes", "unchanged", "cannot_tell"), f"{_EXPLAINED} correlation?"),
-    "heads_agree": ClaimSchema(SIDES, "correlation? n"),
-    "head_accuracy": ClaimSchema(_MEASURED, "head accuracy? lowest? highest? n_seeds n"),
-    "head_difference": ClaimSchema(SIDES, "one other difference?"),
-    "frozen": ClaimSchema(_MEASURED, "pooling layer accuracy? n"),
-    "tuned_gain": ClaimSchema(SIDES, "head difference?"),
-    "cls_trained": ClaimSchema(SIDES, "head before? after? difference?"),
-    "loss_enters": ClaimSchema(_MEASURED, "head last_cls?"),
-    "cls_row": ClaimSchema(_MEASURED, "head ratio? per_occurrence_ratio?"),
-    "fills": ClaimSchema(_MEASURED, "model best_layer? best_r2? last_r2?"),
-    "attends": ClaimSchema(_MEASURED, "model own_share_first? own_share_last? content_share_last?"),
-    "ablated": ClaimSchema(_MEASURED, "head what at_zero? largest? largest_layer? at_last?"),
-    "used": ClaimSchema(SIDES, "head label pooling layer lost? v_information?"),
-    "same_tokens": ClaimSchema(SIDES, "one other correlation?"),
+    "baseline_agreement": ClaimSchema(
+        _MEASURED, f"{_EXPLAINED} n_baselines correlation? same_top? lowest lowest_correlation?"
+    ),
+    "plausibility": ClaimSchema(SIDES, f"{_EXPLAINED} auprc? random_auprc? f1? random_f1? iou? random_iou?"),
+    "planted_shortcut": ClaimSchema(("valid", "not_learned"), "pooling layer flipped? accuracy? n words"),
+    "parameter_randomisation": ClaimSchema(("changes", "unchanged", "cannot_tell"), f"{_EXPLAINED} correlation?"),
+    "explained_head_agreement": ClaimSchema(SIDES, "correlation? n"),
+    "fine_tuned_accuracy": ClaimSchema(_MEASURED, "head accuracy? lowest? highest? n_seeds n"),
+    "fine_tuned_difference": ClaimSchema(SIDES, "head other_head difference?"),
+    "frozen_probe": ClaimSchema(_MEASURED, "pooling layer accuracy? n"),
+    "fine_tuning_gain": ClaimSchema(SIDES, "head difference?"),
+    "cls_change": ClaimSchema(SIDES, "head before? after? difference?"),
+    "gradient_shares": ClaimSchema(_MEASURED, "head last_cls?"),
+    "cls_embedding_gradient": ClaimSchema(_MEASURED, "head ratio? per_occurrence_ratio?"),
+    "cls_predictability": ClaimSchema(_MEASURED, "model best_layer? best_r2? last_r2?"),
+    "attention_contributions": ClaimSchema(_MEASURED, "model own_share_first? own_share_last? content_share_last?"),
+    "ablation": ClaimSchema(_MEASURED, "head replacement at_zero? largest? largest_layer? at_last?"),
+    "erasure": ClaimSchema(SIDES, "head label pooling layer accuracy_loss? v_information?"),
+    "fine_tuned_head_agreement": ClaimSchema(SIDES, "head other_head correlation?"),
 }
-_OWN_KINDS: Mapping[tuple[str, str], str] = {("baselines", "lowest"): "text", ("detectable", "smallest"): "number"}
+_OWN_KINDS: Mapping[tuple[str, str], str] = {
+    ("baseline_agreement", "lowest"): "text",
+    ("minimum_detectable_difference", "smallest"): "number",
+}
 """Claim and number -> its kind, where it is another than the name has elsewhere."""
 
 
@@ -308,14 +318,14 @@ def _check_number(kind: str, name: str, value: Any, n_layers: int) -> None:
         fit = fits(float, value) and bool(_within(np.float64(value), called, n_layers))
     if not fit:
         raise misfit(f"numbers.{name}", _EXPECTED[called], value)
-    if name == "points" and not is_places(str(value)):
-        raise misfit("numbers.points", "places such as 'mean 3, cls 4'", value)
+    if name == "sites" and not is_places(str(value)):
+        raise misfit("numbers.sites", "places such as 'mean 3, cls 4'", value)
 
 
 @cache
 def _kind_of(kind: str, name: str) -> str | None:
-    """The kind of a claim's number, by its name, of `poolings` by its end; None where the page does not read it."""
-    if kind == "poolings":
+    """The kind of a claim's number, by its name or, in `best_by_pooling`, by its end; None if the page reads none."""
+    if kind == "best_by_pooling":
         return "layer" if name.endswith("_layer") else "share" if name.endswith("_accuracy") else None
     return _OWN_KINDS.get((kind, name)) or _KINDS.get(name)
 

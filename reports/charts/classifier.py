@@ -79,23 +79,23 @@ def used_map(
         axes = plain_axes(figure, left=44, right=18, top=30, bottom=78)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.axhline(0, color=MUTED, linewidth=1, zorder=1)
-        random = controls.loc[controls["eraser"] == "random", "lost"]
+        random = controls.loc[controls["eraser"] == "random", "accuracy_loss"]
         if len(random):
             axes.axhspan(random.min(), random.max(), color=MUTED, alpha=0.22, linewidth=0, zorder=0)
             axes.fill_between([], [], [], color=MUTED, alpha=0.22, linewidth=0, label="random")
         shuffled = controls[controls["eraser"] == "shuffled"]
         if len(shuffled):
             look: Any = {"color": MUTED, "markersize": 5, "markeredgewidth": 1.2, "label": "shuffled label"}
-            axes.plot(shuffled["bits"], shuffled["lost"], "x", zorder=2, **look)
+            axes.plot(shuffled["bits"], shuffled["accuracy_loss"], "x", zorder=2, **look)
         for key in keys:
             own = points[points["pooling"] == key].sort_values("layer")
-            axes.plot(own["bits"], own["lost"], color=styles[key][0], linewidth=1.2, alpha=0.5, zorder=2)
+            axes.plot(own["bits"], own["accuracy_loss"], color=styles[key][0], linewidth=1.2, alpha=0.5, zorder=2)
             axes.vlines(own["bits"], own["lower"], own["upper"], color=styles[key][0], linewidth=1.4, zorder=3)
             axes.plot([], [], styles[key][1], color=styles[key][0], markersize=8, label=pooling(key))
         seaborn.scatterplot(
             data=points.sort_values("layer"),
             x="bits",
-            y="lost",
+            y="accuracy_loss",
             hue="pooling",
             style="pooling",
             palette={key: colour for key, (colour, _) in styles.items()},
@@ -109,13 +109,13 @@ def used_map(
         )
         for row in points.sort_values("layer").itertuples():
             at: Any = {"ha": "center", "va": "center_baseline", "fontsize": 10.5, "zorder": 5}
-            axes.text(row.bits, row.lost, str(row.layer), color=SURFACE, **at)
+            axes.text(row.bits, row.accuracy_loss, str(row.layer), color=SURFACE, **at)
         told = [
-            f"{reading(f'{pooling(r.pooling)}, layer {r.layer}', r.lost, (r.lower, r.upper), 1)} points lost, "
+            f"{reading(f'{pooling(r.pooling)}, layer {r.layer}', r.accuracy_loss, (r.lower, r.upper), 1)} points lost, "
             f"{decimal(r.bits, 2)} bits read"
             for r in points.itertuples()
         ]
-        hover(axes, points["bits"], points["lost"], told, size=NUMBERED)
+        hover(axes, points["bits"], points["accuracy_loss"], told, size=NUMBERED)
         axes.margins(x=0.06)
         room = 0.08 * (reach[1] - reach[0] or 1.0)
         axes.set_ylim(reach[0] - room, reach[1] + room)

@@ -147,7 +147,7 @@ def size_curve(frame: pd.DataFrame, floor: float, label: Label) -> str:
     """Accuracy against the number of training texts, on a scale of doublings, with the majority's as a dashed line.
 
     Args:
-        frame: examples, accuracy, and the ends of its interval, lower and upper; one row a size.
+        frame: train_texts, accuracy, and the ends of its interval, lower and upper; one row a size.
         floor: Accuracy of the majority.
         label: Its text alternative.
     """
@@ -155,7 +155,7 @@ def size_curve(frame: pd.DataFrame, floor: float, label: Label) -> str:
         axes = plain_axes(figure, left=40, right=24, top=30, bottom=46)
         axes.set_xscale("log")
         seaborn.lineplot(
-            x=frame["examples"],
+            x=frame["train_texts"],
             y=100 * frame["accuracy"],
             color=STYLES["mean"][0],
             marker="s",
@@ -167,13 +167,13 @@ def size_curve(frame: pd.DataFrame, floor: float, label: Label) -> str:
         )
         axes.axhline(100 * floor, color=MUTED, linewidth=1.2, linestyle=(0, (5, 4)), zorder=1)
         limits = [100 * frame[end] for end in ("lower", "upper")]
-        axes.fill_between(frame["examples"], *limits, color=STYLES["mean"][0], alpha=0.16, linewidth=0)
+        axes.fill_between(frame["train_texts"], *limits, color=STYLES["mean"][0], alpha=0.16, linewidth=0)
         told = [
-            f"{count(r.examples)} texts: {percent(r.accuracy)} ({interval((r.lower, r.upper))})"
+            f"{count(r.train_texts)} texts: {percent(r.accuracy)} ({interval((r.lower, r.upper))})"
             for r in frame.itertuples()
         ]
-        hover(axes, frame["examples"], 100 * frame["accuracy"], told)
-        sizes = sorted(frame["examples"])
+        hover(axes, frame["train_texts"], 100 * frame["accuracy"], told)
+        sizes = sorted(frame["train_texts"])
         named = sizes[::-1][::2][::-1]
         axes.set_xticks(named, [f"{size:,}" for size in named])
         axes.set_xticks([], minor=True)

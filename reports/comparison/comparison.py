@@ -141,7 +141,7 @@ def _tuned(together: Together, task: str) -> Iterator[str]:
     """What fine-tuned heads reach, beside the probes of their own results."""
     scores = list[str]()
     for shown, view in together.views.items():
-        claims = [c for c in view.stated("head_accuracy") if c.task == task]
+        claims = [c for c in view.stated("fine_tuned_accuracy") if c.task == task]
         if claims:
             top = max(claims, key=lambda claim: value(claim, "accuracy"))
             head = wording.head(top.numbers.get("head"))
@@ -243,8 +243,8 @@ def _curves(together: Together) -> Section | None:
 
 def _curve(view: View, task: str) -> pd.DataFrame | None:
     """Test accuracy of every probe; of a result of heads, of those of the encoder before it was fine-tuned."""
-    curve, tuned = view.curve(task), view.table("heads_curves")
-    if curve is not None or tuned is None or not any(c.task == task for c in view.stated("head_accuracy")):
+    curve, tuned = view.curve(task), view.table("fine_tuned_layers")
+    if curve is not None or tuned is None or not any(c.task == task for c in view.stated("fine_tuned_accuracy")):
         return curve
     before = tuned[tuned["model"] == "pretrained"]
     return before if len(before) else None
@@ -316,8 +316,8 @@ def _heads(together: Together) -> Section | None:
     """What fine-tuned heads score, a row for each result and head."""
     rows = []
     for shown, view in together.views.items():
-        accuracies = view.table("heads_accuracy")
-        for claim in view.stated("head_accuracy"):
+        accuracies = view.table("fine_tuned_accuracy")
+        for claim in view.stated("fine_tuned_accuracy"):
             head, f1 = claim.numbers.get("head"), float("nan")
             if accuracies is not None:
                 own = accuracies[(accuracies["head"] == head) & (accuracies["metric"] == "macro_f1")]

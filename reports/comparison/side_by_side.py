@@ -166,7 +166,7 @@ def _unlike(one: View, other: View, task: str) -> str:
 def _labels(view: View, task: str) -> list[tuple[str, str]] | None:
     """Text and label of each test text, in their order; None where the result does not say."""
     table = view.table("predictions", task)
-    if table is None or not {"text_id", "text", "label", "right"} <= set(table.columns):
+    if table is None or not {"text_id", "text", "label", "correct"} <= set(table.columns):
         return None
     rows = table.drop_duplicates("text_id").sort_values("text_id")
     # What no text is read back from, as of an empty one, is the same in both.
@@ -179,10 +179,10 @@ def _right(view: View, task: str, best: Best) -> NDArray[np.float64] | str:
     if view.result.name == "heads":
         return "is a result of heads, which does not say which texts it has right"
     table = view.table("predictions", task)
-    if table is None or not {"right", "label", "text"} <= set(table.columns):
+    if table is None or not {"correct", "label", "text"} <= set(table.columns):
         return "does not say which texts it has right (tables/predictions.csv)"
     rows = table[(table["pooling"] == best.pooling) & (table["layer"] == best.layer)].sort_values("text_id")
-    right: NDArray[np.float64] = rows["right"].to_numpy(dtype=np.float64, na_value=np.nan)
+    right: NDArray[np.float64] = rows["correct"].to_numpy(dtype=np.float64, na_value=np.nan)
     whole = len(right) == best.n > 0 and list(rows["text_id"]) == list(range(best.n))
     if not whole or not abs(right.mean() - best.accuracy) <= ROUNDED:
         return "says of single texts what does not make its accuracy"

@@ -51,13 +51,13 @@ def render(result: AnalysisResult) -> str:
         origin=origin(result),
         explained="explained" in traits,
         probed="metrics" in result.tables,
-        controlled="control" in result.tables,
+        controlled="control_tasks" in result.tables,
         tables=tables,
         asked=result.name == "heads",
-        checked=tables.intersection((*TABLES, "heads_faithfulness")),
+        checked=tables.intersection((*TABLES, "fine_tuned_faithfulness")),
         methods=methods,
         others=methods - {"integrated_gradients", "direct", "random"},
-        scored_states="states" in traits,
+        scored_states="token_shares" in traits,
         terms=glossary(traits),
         choosing=View(result).choosing,
         layers=result.provenance.n_layers,
@@ -68,10 +68,16 @@ def render(result: AnalysisResult) -> str:
 
 def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
     """What a result holds: its tables, and what these amount to."""
-    ranked = tables & {"baseline_choice", "head_agreement", "heads_agreement", "randomised", "explanation_depth"}
+    ranked = tables & {
+        "baseline_agreement",
+        "explained_head_agreement",
+        "fine_tuned_head_agreement",
+        "parameter_randomisation",
+        "attributions_by_layer",
+    }
     states = any(a.states_layer is not None for a in result.attributions)
     found = {"explained": bool(result.attributions), "heads": result.name == "heads", "ranked": bool(ranked)}
-    return tables | {key for key, holds in found.items() if holds} | ({"states"} if states else set())
+    return tables | {key for key, holds in found.items() if holds} | ({"token_shares"} if states else set())
 
 
 def render_comparison(together: Together) -> str:

@@ -34,7 +34,7 @@ def answers(result: AnalysisResult, *, drawn: bool = True) -> tuple[Answer, ...]
 
 def _answer(view: View, task: str, anchor: str | None) -> Answer:
     best, curve, explained = view.best(task), view.curve(task), sum(a.task == task for a in view.result.attributions)
-    claim = view.claim("best", task)
+    claim = view.claim("best_site", task)
     row = None
     if best is not None and curve is not None:
         rows = curve[(curve["pooling"] == best[0]) & (curve["layer"] == best[1])]
@@ -92,14 +92,14 @@ def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
 def _tie_sentences(view: View, task: str) -> Iterator[str]:
     """Which other places do as well as the winner, or better."""
     if tied := view.claim("tied", task):
-        n = int(value(tied, "n_points"))
+        n = int(value(tied, "n_sites"))
         if tied.outcome == "tied":
-            names = wording.places(text(tied, "points"), random_pooler=view.random_pooler)
+            names = wording.places(text(tied, "sites"), random_pooler=view.random_pooler)
             yield f"Tied with it, not told apart where all places are compared at once: {names}."
-        elif n and view.claim("beaten", task) is None:
+        elif n and view.claim("better_than_best", task) is None:
             yield f"The other {count(n)} places are worse, by more than chance in the test texts explains."
-    if beaten := view.claim("beaten", task):
-        names = wording.places(text(beaten, "points"), random_pooler=view.random_pooler)
+    if beaten := view.claim("better_than_best", task):
+        names = wording.places(text(beaten, "sites"), random_pooler=view.random_pooler)
         chooser = f"{view.chooser[:1].upper()}{view.chooser[1:]}"
         yield f"On test, better than this choice: {names}. {chooser} chose otherwise, and the choice is not revised."
 
@@ -109,7 +109,7 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
     for claim in view.claims("floor", task):  # a point of a curve, whose height is a floor
         if text(claim, "floor") == "layer_0_mean":
             floors[SHORT_FLOORS["layer_0_mean"]] = value(claim, "accuracy")
-    best = view.best(task) if view.claim("best", task) else None
+    best = view.best(task) if view.claim("best_site", task) else None
     found = view.beside(task, best[0]) if best else {}
     beside = {SHORT_FLOORS.get(floor, floor): scores for floor, scores in found.items()}
     lines = [
@@ -135,10 +135,10 @@ def cares(result: AnalysisResult) -> tuple[str, ...]:
     view = View(result)
     found = list(caveats.cares(view))
     for task in view.tasks:
-        if (beaten := view.claim("beaten", task)) is not None:
-            points = wording.places(text(beaten, "points"), random_pooler=view.random_pooler)
+        if (beaten := view.claim("better_than_best", task)) is not None:
+            points = wording.places(text(beaten, "sites"), random_pooler=view.random_pooler)
             found.append(view.about(task, f"{points} did better on test than the place that {view.chooser} chose."))
-        if (start := view.claim("cls_layer_0", task)) is not None and start.outcome == "fails":
+        if (start := view.claim("constant_cls", task)) is not None and start.outcome == "fails":
             found.append(
                 f"{name(task)}: the check on [CLS] at layer 0 fails. It should be the same vector for every text, its "
                 f"probe at the majority rate; it is at {percent(value(start, 'accuracy'))}. Distrust the numbers."

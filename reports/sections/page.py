@@ -45,7 +45,7 @@ def _layers(view: View) -> Section | None:
             continue
         if len(curve) == 1 and best is not None:
             verdict.append(view.about(task, f"One probe was fitted, on {wording.place(*best)}."))
-        elif found := view.claim("poolings", task):
+        elif found := view.claim("best_by_pooling", task):
             keys = [key.removesuffix("_layer") for key in found.numbers if key.endswith("_layer")]
             ranked = sorted(keys, key=lambda key: -value(found, f"{key}_accuracy"))
             tops = (
@@ -56,7 +56,7 @@ def _layers(view: View) -> Section | None:
             own.append(f"{name(task)}: {listing(tops)}." if len(view.tasks) > 1 else f"{listing(tops)}.")
         drawings = []
         if len(curve) > 1:
-            table = view.table("differences", task)
+            table = view.table("differences_from_best", task)
             ties = None if table is None else table[table["tied"].fillna(False).astype(bool)]
             tied = [] if ties is None else list(zip(ties["pooling"], ties["layer"].astype(int), strict=True))
             svg = probing.layer_heat_map(
@@ -66,7 +66,7 @@ def _layers(view: View) -> Section | None:
                     f"Test accuracy by layer and vector for {name(task)}",
                     "All numbers follow in the table.",
                 ),
-                best=best if view.claim("best", task) else None,
+                best=best if view.claim("best_site", task) else None,
                 tied=[point for point in tied if point != best],
                 random_pooler=view.random_pooler,
             )
@@ -110,7 +110,7 @@ def _by_metric(view: View, task: str) -> tuple[Table, ...]:
             )
         )
     heading = ("on test", "probe", "95 % interval", *(wording.SHORT_FLOORS.get(floor, name(floor)) for floor in named))
-    caption = "The chosen probe by every metric." if view.claim("best", task) else "The probe by every metric."
+    caption = "The chosen probe by every metric." if view.claim("best_site", task) else "The probe by every metric."
     shape = columns(*heading, numeric=heading[1:])
     # Beside those of other label columns there is no room for it.
     folded = len(view.tasks) > 1
@@ -125,7 +125,7 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
         scores = view.scores(task, metric, split)
         rows = () if scores is None else scores[scores["layer"].notna()].itertuples()
         found[key] = {(row.pooling, int(row.layer)): float(row.value) for row in rows}
-    gaps, chosen = view.table("differences", task), view.table("selection", task)
+    gaps, chosen = view.table("differences_from_best", task), view.table("selection", task)
     rows = () if gaps is None else gaps.itertuples()
     gap = {(r.pooling, int(r.layer)): f"{wording.points(r.value)} ({interval((r.lower, r.upper))})" for r in rows}
     rows = () if chosen is None else chosen[chosen["chosen"].fillna(False).astype(bool)].itertuples()
@@ -291,25 +291,25 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
 
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
     "questions": (questions.questions, ()),
-    "layers": (_layers, ("metrics", "selection", "differences")),
+    "layers": (_layers, ("metrics", "selection", "differences_from_best")),
     "used": (erasure.used, ("erasure",)),
-    "tuned": (fine_tuning.before_and_after, ("heads_curves", "heads_changed")),
-    "entry": (gradient_flow.entry, ("gradient_shares", "embedding_rows")),
-    "moved": (fine_tuning.moved, ("movement",)),
-    "fills": (gradient_flow.fills, ("cls_content", "contributions", "head_states")),
+    "tuned": (fine_tuning.before_and_after, ("fine_tuned_layers", "representation_change")),
+    "entry": (gradient_flow.entry, ("gradient_shares", "embedding_gradients")),
+    "moved": (fine_tuning.moved, ("parameter_change",)),
+    "fills": (gradient_flow.fills, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
     "without": (erasure.without, ("ablation",)),
-    "same": (head_agreement.same, ("heads_agreement", "heads_faithfulness")),
-    "training": (fine_tuning.training, ("heads_training", "heads_accuracy")),
-    "floors": (_floors, ("planted",)),
-    "control": (evidence.control, ("control",)),
+    "same": (head_agreement.same, ("fine_tuned_head_agreement", "fine_tuned_faithfulness")),
+    "training": (fine_tuning.training, ("fine_tuning_epochs", "fine_tuned_accuracy")),
+    "floors": (_floors, ("planted_signals",)),
+    "control": (evidence.control, ("control_tasks",)),
     "information": (evidence.information, ("information",)),
-    "sizes": (evidence.sizes, ("sizes",)),
-    "depth": (evidence.depth, ("depth", "depth_reliability", "texts")),
+    "sizes": (evidence.sizes, ("learning_curve",)),
+    "depth": (evidence.depth, ("prediction_depth", "prediction_depth_reliability", "pointwise_information")),
     "classes": (_classes, ("confusion", "predictions")),
-    "explained": (texts.texts, ("head_agreement", "explanation_depth")),
-    "words": (word_means.words, ("words",)),
-    "states": (word_means.states, ("states",)),
+    "explained": (texts.texts, ("explained_head_agreement", "attributions_by_layer")),
+    "words": (word_means.words, ("word_means",)),
+    "states": (word_means.states, ("token_shares",)),
     "trust": (attribution_checks.trust, attribution_checks.TABLES),
-    "encoder": (geometry.encoder, ("cls_depth", "special_tokens", "anisotropy", "cka")),
+    "encoder": (geometry.encoder, ("cls_spread", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

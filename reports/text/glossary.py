@@ -112,7 +112,7 @@ TERMS = (
         "Comprehensiveness",
         "Probability that a class loses without the tokens ranked first; high where they were needed.",
         ("comprehensiveness",),
-        needs="faithfulness heads_faithfulness",
+        needs="faithfulness fine_tuned_faithfulness",
     ),
     Term(
         "Control task",
@@ -225,7 +225,7 @@ TERMS = (
             "planted shortcut",
             "planted",
         ),
-        needs="audit",
+        needs="planted_shortcut",
     ),
     Term(
         "Pooler",
@@ -248,7 +248,7 @@ TERMS = (
             "should differ."
         ),
         ("randomised",),
-        needs="randomised",
+        needs="parameter_randomisation",
     ),
     Term(
         "Rationale",
@@ -257,13 +257,13 @@ TERMS = (
             "rationale",
             "rationales",
         ),
-        needs="rationales",
+        needs="plausibility",
     ),
     Term(
         "R²",
         "Share of what varies between texts that is foretold on held-out texts: 1 all of it, 0 or less nothing.",
         ("R²",),
-        needs="cls_content",
+        needs="cls_predictability",
     ),
     Term(
         "Rank correlation",
@@ -276,7 +276,7 @@ TERMS = (
         "Sufficiency",
         "Probability that a class loses with nothing but the tokens ranked first; low where they were enough.",
         ("sufficiency",),
-        needs="faithfulness heads_faithfulness",
+        needs="faithfulness fine_tuned_faithfulness",
     ),
     Term("Task", "One label column of the data: a question asked of every text."),
     Term("Tied", "Not told apart from the chosen place by these test texts.", ("tied",)),
@@ -287,7 +287,7 @@ TERMS = (
             "token states",
             "token state",
         ),
-        needs="states",
+        needs="token_shares",
     ),
     Term(
         "Untrained encoder",

@@ -165,7 +165,7 @@ def model(key: object) -> str:
 
 
 def title(text: str) -> str:
-    """A table's or column's name as a heading: `cls_depth` is `Cls depth`."""
+    """A table's or column's name as a heading: `cls_spread` is `Cls spread`."""
     spaced = name(text).replace("_", " ")
     return spaced[:1].upper() + spaced[1:]
 

@@ -49,7 +49,7 @@ def own(a):
 
 
 def test_every_check_asked_for_leaves_its_table(result):
-    asked = set(CHECKS) - {"rationales", "audit"}  # no spans, and another flag
+    asked = set(CHECKS) - {"plausibility", "planted_shortcut"}  # no spans, and another flag
     assert asked <= set(result.tables)
 
 
@@ -68,7 +68,7 @@ def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(pl
 
 
 def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(result):
-    table, claims = result.tables["erasure"], [c for c in result.claims if c.id == "used"]
+    table, claims = result.tables["erasure"], [c for c in result.claims if c.id == "erasure"]
     assert set(table["head"]) == {"model"}
     assert set(zip(table["pooling"], table["layer"], strict=True)) == {
         (pooling, layer) for pooling in ("cls", "mean") for layer in range(4)
@@ -76,7 +76,7 @@ def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(resul
     assert (table["n"] == 12).all()
     (claim,) = claims
     own = table[table["eraser"] == "leace"]
-    assert claim.numbers["lost"] == pytest.approx(own["lost"].max())
+    assert claim.numbers["accuracy_loss"] == pytest.approx(own["accuracy_loss"].max())
 
 
 def test_both_heads_explain_the_same_texts_from_the_same_baseline(result):
@@ -91,7 +91,7 @@ def test_heads_are_compared_for_the_same_class(explaining):
     probe, model = explaining.cases
     targets = [a.target for a in probe.attributions]
     again = explaining.explain("label", model.head, model.rows, targets=targets)
-    rows = list(CHECKS["head_agreement"][1](explaining, "label"))
+    rows = list(CHECKS["explained_head_agreement"][1](explaining, "label"))
     wanted = [spearmanr(own(a), own(b)).statistic for a, b in zip(probe.attributions, again, strict=True)]
     assert [row["correlation"] for row in rows] == pytest.approx(wanted, nan_ok=True)
 
@@ -103,7 +103,7 @@ def test_depth_explains_the_class_of_the_chosen_layer_at_every_layer(result):
     for a in deep:
         by_text.setdefault(a.text_id, set()).add(a.target)
     assert all(len(targets) == 1 for targets in by_text.values())
-    table = result.tables["explanation_depth"]
+    table = result.tables["attributions_by_layer"]
     at_chosen = table[table["layer"] == deep[0].layer]["correlation"].dropna()
     assert len(at_chosen)
     np.testing.assert_allclose(at_chosen, 1)
@@ -111,7 +111,7 @@ def test_depth_explains_the_class_of_the_chosen_layer_at_every_layer(result):
 
 
 def test_a_cls_probe_reads_nothing_but_cls_at_its_own_layer_and_content_alone_at_the_input(explaining):
-    table = pd.DataFrame(CHECKS["states"][1](explaining, "label"))
+    table = pd.DataFrame(CHECKS["token_shares"][1](explaining, "label"))
     rows = table[(table["head"] == "model") & (table["method"] == "integrated_gradients")]
     share = rows.pivot_table(index="layer", columns="kind", values="share")
     assert share.loc[0, ["[CLS]", "[SEP]"]].sum() == 0
@@ -121,7 +121,7 @@ def test_a_cls_probe_reads_nothing_but_cls_at_its_own_layer_and_content_alone_at
 
 
 def test_direct_shares_are_those_of_the_closed_form(explaining):
-    table = pd.DataFrame(CHECKS["states"][1](explaining, "label"))
+    table = pd.DataFrame(CHECKS["token_shares"][1](explaining, "label"))
     direct = table[table["method"] == "direct"]
     assert set(direct["layer"]) == {0, 1, 2, 3}
     assert (direct["layer"] == direct["probe_layer"]).all()
@@ -151,8 +151,8 @@ def test_the_baseline_that_says_least_is_explained_from_unless_one_is_named(expl
 
 def test_a_baselines_choice_is_measured_by_explaining_again(explaining):
     case = explaining.cases[0]
-    rows = list(CHECKS["baseline_choice"][1](explaining, case))
-    assert {row["other"] for row in rows} == {"zero"}
+    rows = list(CHECKS["baseline_agreement"][1](explaining, case))
+    assert {row["other_baseline"] for row in rows} == {"zero"}
     again = explaining.explain(
         "label", case.head, case.rows, baseline="zero", targets=[a.target for a in case.attributions]
     )
@@ -162,7 +162,7 @@ def test_a_baselines_choice_is_measured_by_explaining_again(explaining):
 
 
 def test_mean_curves_begin_at_the_whole_text_and_end_without_its_tokens(explaining, result):
-    table = result.tables["curves"]
+    table = result.tables["perturbation_curves"]
     assert set(table["method"]) == {"integrated_gradients", "occlusion", "gradient_norm", "random"}
     assert table["share"].unique().tolist() == pytest.approx(SHARES.tolist())
     case = explaining.cases[0]
@@ -198,12 +198,12 @@ def test_texts_for_the_whole_dataset_are_drawn_at_random_and_explained_once(expl
 
 
 def test_randomised_rankings_start_alike_and_end_otherwise(result):
-    table = result.tables["randomised"]
-    first = table[table["depth"] == 0]["correlation"].dropna()
+    table = result.tables["parameter_randomisation"]
+    first = table[table["randomised_blocks"] == 0]["correlation"].dropna()
     assert len(first)
     np.testing.assert_allclose(first, 1)
-    last = table[table["depth"] == table["depth"].max()]
-    for claim in (c for c in result.claims if c.id == "randomised"):
+    last = table[table["randomised_blocks"] == table["randomised_blocks"].max()]
+    for claim in (c for c in result.claims if c.id == "parameter_randomisation"):
         rows = last[(last["head"] == claim.numbers["head"]) & (last["method"] == claim.numbers["method"])]
         assert claim.numbers["correlation"] == pytest.approx(rows["absolute_correlation"].mean())
     levels = list(dict.fromkeys(table[table["head"] == "model"]["level"]))
@@ -218,7 +218,7 @@ def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
 
 
 def test_words_over_all_texts_average_those_of_the_texts_drawn(explaining):
-    table = pd.DataFrame(CHECKS["words"][1](explaining, "label"))
+    table = pd.DataFrame(CHECKS["word_means"][1](explaining, "label"))
     for head in ("probe", "model"):
         own = [a for a in explaining.sampled if a.head == head]
         for target, rows in table[table["head"] == head].groupby("target"):
@@ -259,7 +259,7 @@ def test_the_probe_named_is_the_one_explained_at_every_layer_too(place):  # noqa
     found = AnalysisResult.load(place / "named")
     assert [(a.pooling, a.layer) for a in found.attributions[:2]] == [("cls", 1)] * 2
     assert {a.layer for a in found.attributions} == {0, 1, 2, 3}
-    assert "words" not in found.tables
+    assert "word_means" not in found.tables
 
 
 def test_a_contrast_of_probabilities_is_explained_as_such(place):  # noqa: F811
@@ -275,7 +275,7 @@ def test_a_shortcut_that_was_planted_is_reported_with_its_floor(place):  # noqa:
     arguments = ("attribute", *files(place), "--layer", "1", "--pooling", "mean", "--attribute", "2", "--audit")
     assert call(place, *arguments, "--words", "0", out="audit") == 0
     found = AnalysisResult.load(place / "audit")
-    table, (claim,) = found.tables["audit"], [c for c in found.claims if c.id == "audit"]
+    table, (claim,) = found.tables["planted_shortcut"], [c for c in found.claims if c.id == "planted_shortcut"]
     assert claim.outcome == ("valid" if claim.numbers["flipped"] >= 0.95 else "not_learned")
     assert table["k"].tolist() == [1, 3, 5]
     assert table["chance"].is_monotonic_increasing

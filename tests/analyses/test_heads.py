@@ -46,16 +46,31 @@ def result(place):
 
 
 def test_every_question_has_its_table_and_its_claim(result):
-    tables = "accuracy training curves changed agreement faithfulness".split()
-    named = {f"heads_{name}" for name in tables} | {"gradient_shares", "embedding_rows", "movement", "cls_content"}
-    named |= {"contributions", "head_states", "ablation", "erasure", "special_tokens"}
+    tables = "accuracy layers token_shares head_agreement faithfulness".split()
+    named = {f"fine_tuned_{name}" for name in tables} | {
+        "gradient_shares",
+        "embedding_gradients",
+        "parameter_change",
+        "cls_predictability",
+    }
+    named |= {
+        "attention_contributions",
+        "fine_tuning_epochs",
+        "representation_change",
+        "ablation",
+        "erasure",
+        "special_tokens",
+    }
     assert named <= set(result.tables)
     answered = {claim.id for claim in result.claims}
-    asked = "head_accuracy head_difference frozen tuned_gain cls_trained loss_enters cls_row fills attends ablated used"
-    assert {*asked.split(), "same_tokens"} <= answered
-    for claim in (claim for claim in result.claims if claim.id == "same_tokens"):
+    asked = (
+        "fine_tuned_accuracy fine_tuned_difference frozen_probe fine_tuning_gain cls_change gradient_shares erasure "
+    )
+    asked += "cls_embedding_gradient cls_predictability attention_contributions ablation"
+    assert {*asked.split(), "fine_tuned_head_agreement"} <= answered
+    for claim in (claim for claim in result.claims if claim.id == "fine_tuned_head_agreement"):
         assert claim.outcome == side_of_zero(*claim.interval)
-    for claim in (claim for claim in result.claims if claim.id == "cls_row"):
+    for claim in (claim for claim in result.claims if claim.id == "cls_embedding_gradient"):
         assert 0 < claim.interval[0] < claim.numbers["ratio"] < claim.interval[1]
 
 
@@ -80,13 +95,13 @@ def test_a_mean_heads_gradient_is_one_part_in_n_on_every_token(place, result):
 
 
 def test_nothing_is_lost_without_cls_at_the_embeddings_and_a_cls_head_is_constant_without_it_at_the_end(place, result):
-    lost = result.tables["ablation"].set_index(["head", "what", "layer"])
+    lost = result.tables["ablation"].set_index(["head", "replacement", "layer"])
     for head in HEADS:
-        assert lost.at[(head, "[CLS]", 0), "lost"] == 0
-        assert lost.at[(head, "[CLS]", 0), "lost_bits"] == pytest.approx(0, abs=1e-6)
+        assert lost.at[(head, "[CLS]", 0), "accuracy_loss"] == 0
+        assert lost.at[(head, "[CLS]", 0), "information_loss"] == pytest.approx(0, abs=1e-6)
     for head in ("cls", "pooler"):
-        assert lost.at[(head, "content", LAST), "lost"] == 0
-        assert lost.at[(head, "content", LAST), "lost_bits"] == pytest.approx(0, abs=1e-6)
+        assert lost.at[(head, "content", LAST), "accuracy_loss"] == 0
+        assert lost.at[(head, "content", LAST), "information_loss"] == pytest.approx(0, abs=1e-6)
     labels = pd.read_csv(place / "test.csv")["label"].to_numpy()
     kept = np.sort(np.random.default_rng(0).permutation(len(labels))[:16])
     constant = {float((labels[kept] == name).mean()) for name in ("negative", "positive")}
@@ -95,7 +110,9 @@ def test_nothing_is_lost_without_cls_at_the_embeddings_and_a_cls_head_is_constan
 
 
 def test_at_the_input_cls_holds_nothing_of_a_decision_and_at_the_end_all_that_a_cls_head_reads(result):
-    share = result.tables["head_states"].pivot_table(index=["head", "layer"], columns="kind", values="share")
+    share = result.tables["fine_tuned_token_shares"].pivot_table(
+        index=["head", "layer"], columns="kind", values="share"
+    )
     for head in HEADS:
         assert share.loc[(head, 0), ["[CLS]", "[SEP]"]].sum() == 0
     for head in ("cls", "pooler"):
@@ -108,7 +125,7 @@ def test_a_label_can_be_neither_read_nor_erased_where_every_text_has_one_vector(
     first = table[(table["pooling"] == "cls") & (table["layer"] == 0)]
     assert set(first["label"]) == {"label", "length"}
     assert set(first["eraser"]) == {"leace", "random", "shuffled", "leace - random"}
-    assert (first["lost"] == 0).all()
+    assert (first["accuracy_loss"] == 0).all()
     assert first["v_information"].max() <= 1e-3
 
 
@@ -116,7 +133,7 @@ def test_accuracy_is_that_of_the_saved_models(place, result):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     test = pd.read_csv(place / "test.csv")
-    table = result.tables["heads_accuracy"].query("metric == 'accuracy'")
+    table = result.tables["fine_tuned_accuracy"].query("metric == 'accuracy'")
     for seed in (0, 1):
         folder = place / "out-models" / f"pooler-{seed}"
         model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
@@ -126,7 +143,7 @@ def test_accuracy_is_that_of_the_saved_models(place, result):
         said = [model.config.id2label[i] for i in logits.argmax(dim=1).tolist()]
         own = table.query("head == 'pooler' and seed == @seed")["value"].item()
         assert own == pytest.approx(np.mean(np.array(said) == test["label"]))
-    claim = next(c for c in result.claims if c.id == "head_accuracy" and c.numbers["head"] == "pooler")
+    claim = next(c for c in result.claims if c.id == "fine_tuned_accuracy" and c.numbers["head"] == "pooler")
     assert claim.numbers["accuracy"] == pytest.approx(table.query("head == 'pooler'")["value"].mean())
 
 
@@ -169,9 +186,11 @@ def test_what_is_fine_tuned_is_not_trained_again(place, result, monkeypatch):
     words = ("--seeds", "1", "--heads", "mean", "--models", str(place / "out-models"), "--explained", "0")
     assert call(place, *words, out="again") == 0
     again = AnalysisResult.load(place / "again")
-    own, before = (found.tables["heads_accuracy"].query("head == 'mean' and seed == 0") for found in (again, result))
+    own, before = (
+        found.tables["fine_tuned_accuracy"].query("head == 'mean' and seed == 0") for found in (again, result)
+    )
     pd.testing.assert_frame_equal(own.reset_index(drop=True), before.reset_index(drop=True))
-    assert "heads_agreement" not in again.tables
+    assert "fine_tuned_head_agreement" not in again.tables
 
 
 def test_a_note_names_the_heads_that_the_baseline_was_chosen_for(result):
@@ -200,22 +219,22 @@ def test_a_checkpoint_is_compared_with_its_base(place, result):
     words = ("--checkpoint", str(copy), "--base", str(place / "bert"))
     assert call(place, *words, "--explained", "0", out="checkpoint") == 0
     found = AnalysisResult.load(place / "checkpoint")
-    own = found.tables["heads_accuracy"].query("metric == 'accuracy'")
-    before = result.tables["heads_accuracy"].query("metric == 'accuracy' and head == 'pooler' and seed == 0")
+    own = found.tables["fine_tuned_accuracy"].query("metric == 'accuracy'")
+    before = result.tables["fine_tuned_accuracy"].query("metric == 'accuracy' and head == 'pooler' and seed == 0")
     assert own["head"].tolist() == ["checkpoint"]
     assert own["value"].item() == pytest.approx(before["value"].item())
     assert any(note.startswith(f"Of the checkpoint {copy}: The names of the weights") for note in found.notes)
     weights = {name: own["weights"] for name, own in found.provenance.models.items()}
     assert weights["checkpoint"] == result.provenance.models["pooler-0"]["weights"]
-    moved = found.tables["movement"].query("group == 'whole encoder'")["relative"].item()
+    moved = found.tables["parameter_change"].query("group == 'whole encoder'")["relative"].item()
     assert moved > 0
-    assert "heads_training" not in found.tables
+    assert "fine_tuning_epochs" not in found.tables
 
 
 def test_a_frozen_encoder_does_not_move(place):
     words = ("--freeze", "--heads", "cls", "--seeds", "1", "--explained", "0", "--measured", "4")
     assert call(place, *words, out="frozen") == 0
-    moved = AnalysisResult.load(place / "frozen").tables["movement"]
+    moved = AnalysisResult.load(place / "frozen").tables["parameter_change"]
     assert len(moved) > 5
     assert (moved["relative"] == 0).all()
 

@@ -93,7 +93,7 @@ def test_a_prediction_that_no_text_can_change_is_said_to_need_no_explanation(pla
     result = explain(place, "--layer", layer, "--pooling", pooling, "--attribute", "3", model=model)
     note = f"no word of a text changes what the probe on {pooling} at layer {layer} predicts, and all scores are 0."
     assert any(note in each for each in result.notes)
-    assert "states" not in result.tables
+    assert "token_shares" not in result.tables
     assert all(abs(a.scores).max() < 1e-6 for a in result.attributions)
 
 
@@ -114,7 +114,7 @@ def test_a_decoder_without_padding_and_mask_is_explained_with_texts_of_one_token
     assert len(one_token) == 3
     measured = table.groupby("text_id")["comprehensiveness"].count()
     assert set(measured[measured == 0].index) == one_token
-    states = result.tables["states"].query("head == 'model'")
+    states = result.tables["token_shares"].query("head == 'model'")
     assert set(states["layer"]) == {0, 1, 2, 3}
 
 
@@ -149,7 +149,7 @@ def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
     monkeypatch.setattr(planted_shortcut, "rare_words", of_texts)
     result = explain(place, *SITE, "--attribute", "2", "--audit")
     assert [note for note in result.notes if "The check 'audit' of 'label' could not be made" in note]
-    assert "audit" not in {claim.id for claim in result.claims}
+    assert "planted_shortcut" not in {claim.id for claim in result.claims}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ class TestOneBaseline:
             assert a.baseline == b.baseline == alone.baseline
             np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
             np.testing.assert_allclose(a.scores, alone.scores, atol=1e-4)
-        (claim, *_) = [claim for claim in result.claims if claim.id == "baseline"]
+        (claim, *_) = [claim for claim in result.claims if claim.id == "baseline_bias"]
         assert claim.numbers["chosen_for"] == "probe"
         said = [note for note in result.notes if "which was chosen for the probe" in note]
         assert len(said) == (head == "both")

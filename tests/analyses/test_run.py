@@ -60,21 +60,29 @@ def result(place):
 
 def test_run_leaves_tables_attributions_probes_and_one_page(place, result):
     names = {path.relative_to(place / "out").as_posix() for path in (place / "out").rglob("*") if path.is_file()}
-    tables = "metrics selection differences confusion special_tokens cls_depth anisotropy cka".split()
+    tables = "metrics selection differences_from_best confusion special_tokens cls_spread anisotropy cka".split()
     tables += ["predictions"]
-    tables += "information sizes control planted texts depth depth_reliability faithfulness states words".split()
+    tables += "information learning_curve control_tasks planted_signals pointwise_information".split()
+    tables += "prediction_depth prediction_depth_reliability faithfulness token_shares word_means".split()
     wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
     assert names == wanted | {f"tables/{table}.csv" for table in tables}
     assert len(result.attributions) == 6
-    assert {claim.id for claim in result.claims} >= {"best", "tied", "floor", "poolings", "cls_layer_0", "convergence"}
+    assert {claim.id for claim in result.claims} >= {
+        "best_site",
+        "tied",
+        "floor",
+        "best_by_pooling",
+        "constant_cls",
+        "convergence",
+    }
 
 
 def test_what_is_predicted_of_each_text_makes_the_score_and_the_confusions_of_the_best_place(result):
     said = result.tables["predictions"]
-    (best,) = (claim for claim in result.claims if claim.id == "best")
+    (best,) = (claim for claim in result.claims if claim.id == "best_site")
     assert list(said["text_id"]) == list(range(best.numbers["n"]))
-    assert (said["right"] == (said["label"] == said["predicted"])).all()
-    assert said["right"].mean() == pytest.approx(best.numbers["accuracy"])
+    assert (said["correct"] == (said["label"] == said["predicted"])).all()
+    assert said["correct"].mean() == pytest.approx(best.numbers["accuracy"])
     assert said["probability"].between(0.5, 1).all()
     counts = result.tables["confusion"].query("probe == 'logistic'")
     pairs = said.groupby(["label", "predicted"]).size()
@@ -104,7 +112,7 @@ def test_repeated_texts_rare_classes_and_splits_that_are_not_alike_are_told(plac
     assert (claim.outcome, claim.task) == ("measured", None)
     assert claim.numbers == {"n": 5, "total": 45, "share": 5 / 45, "split": "test"}
     assert unlike.notes[0] == "1 text of 1 class of label, with too few texts to be probed, was left out: 'mixed'."
-    (best,) = (claim for claim in unlike.claims if claim.id == "best")
+    (best,) = (claim for claim in unlike.claims if claim.id == "best_site")
     assert best.numbers["validation_accuracy"] > best.numbers["accuracy"] + 0.3
     (note,) = (note for note in unlike.notes if "sampling error" in note)
     assert f"test accuracy {100 * best.numbers['accuracy']:.1f} % (45 texts)" in note
@@ -137,9 +145,9 @@ def test_where_no_signal_can_be_planted_the_rest_is_measured_and_the_page_says_w
     named += ["--validation", str(place / "train-rare.csv")]
     assert call(place, "layers", *named, "--layers", "1", "--poolings", "mean", "--untrained", "0", out="rare") == 0
     found = AnalysisResult.load(place / "rare")
-    (claim,) = (claim for claim in found.claims if claim.id == "detectable")
+    (claim,) = (claim for claim in found.claims if claim.id == "minimum_detectable_difference")
     assert claim.numbers["no_signal"].startswith("the most frequent class has 99.3% of the training texts")
-    assert not len(found.tables["planted"])
+    assert not len(found.tables["planted_signals"])
     page = (place / "rare" / "report.html").read_text()
     assert "No signal of known strength could be planted, to see which would be found: the most frequent class" in page
     assert "cannot be seen" not in page  # with one place there is no other to differ from
@@ -169,9 +177,9 @@ def test_floors_and_controls_stand_beside_every_probe(result):
         assert set(zip(rows["pooling"], rows["layer"], strict=True)) == places
         assert set(rows["seed"]) == set(range(seeds))
     claims = {claim.id: claim for claim in result.claims}
-    assert {"selectivity", "information", "detectable", "depth"} <= set(claims)
+    assert {"selectivity", "information", "minimum_detectable_difference", "prediction_depth"} <= set(claims)
     assert {c.numbers["floor"] for c in result.claims if c.id == "floor"} >= {"majority", "bag_of_words", "untrained"}
-    control = result.tables["control"].set_index(["pooling", "layer"])
+    control = result.tables["control_tasks"].set_index(["pooling", "layer"])
     drawn = test[test["probe"] == "control"].groupby(["pooling", "layer"])["value"].mean()
     np.testing.assert_allclose(control["control_accuracy"], drawn[control.index])
     np.testing.assert_allclose(control["selectivity"], control["accuracy"] - control["control_accuracy"])
@@ -179,12 +187,12 @@ def test_floors_and_controls_stand_beside_every_probe(result):
 
 
 def test_the_bits_of_each_text_average_to_the_v_information_of_the_place(result):
-    texts = result.tables["texts"].groupby(["pooling", "layer"])
+    texts = result.tables["pointwise_information"].groupby(["pooling", "layer"])
     places = result.tables["information"].set_index(["pooling", "layer"])
     np.testing.assert_allclose(texts["pvi"].mean()[places.index], places["v_information"], atol=1e-5)
     accuracy = result.tables["metrics"].query("probe == 'logistic' and split == 'test' and metric == 'accuracy'")
     accuracy = accuracy.set_index(["pooling", "layer"])["value"]
-    np.testing.assert_allclose(texts["right"].mean()[accuracy.index], accuracy.astype(float))
+    np.testing.assert_allclose(texts["correct"].mean()[accuracy.index], accuracy.astype(float))
 
 
 def test_every_pair_of_layers_stands_beside_what_unrelated_vectors_would_reach(result):
@@ -203,7 +211,7 @@ def test_every_pair_of_layers_stands_beside_what_unrelated_vectors_would_reach(r
 def test_floors_and_controls_can_be_left_out(place):
     assert call(place, "layers", *files(place), "--no-controls", "--untrained", "0", out="bare") == 0
     bare = AnalysisResult.load(place / "bare")
-    assert not {"control", "information", "texts"} & set(bare.tables)
+    assert not {"control_tasks", "information", "pointwise_information"} & set(bare.tables)
     assert not {"untrained", "control"} & set(bare.tables["metrics"]["probe"])
 
 
@@ -213,9 +221,9 @@ def test_a_type_that_most_texts_share_is_told_as_no_valid_control(place, tmp_pat
         table.assign(text="what " + table["text"]).to_csv(tmp_path / f"{name}.csv", index=False)
     assert call(place, "layers", *files(tmp_path), "--untrained", "0", out="whats") == 0
     found = AnalysisResult.load(place / "whats")
-    (claim,) = (c for c in found.claims if c.id == "no_control")
+    (claim,) = (c for c in found.claims if c.id == "no_control_task")
     assert "the type 'what' has 100% of the training texts" in claim.numbers["reason"]
-    assert not len(found.tables["control"])
+    assert not len(found.tables["control_tasks"])
     html = (place / "whats" / "report.html").read_text(encoding="utf-8")
     assert re.search(r"No valid (<a [^>]*>)?control task", html)
 
@@ -241,9 +249,9 @@ def test_the_saved_probe_gives_the_tables_accuracy(place, result):
 
 
 def test_cls_at_layer_0_is_one_vector_and_stands_at_the_majority(result):
-    (claim,) = (c for c in result.claims if c.id == "cls_layer_0")
+    (claim,) = (c for c in result.claims if c.id == "constant_cls")
     assert (claim.outcome, claim.numbers["max_range"]) == ("holds", 0.0)
-    depth = result.tables["cls_depth"].query("pooling == 'cls'").set_index("layer")["max_range"]
+    depth = result.tables["cls_spread"].query("pooling == 'cls'").set_index("layer")["max_range"]
     assert depth[0] == 0
     assert (depth[1:] > 0).all()
 
@@ -402,7 +410,7 @@ def test_spans_that_somebody_marked_are_compared_with_the_words_that_count_most(
     words = [*files(place), "--test", str(tmp_path / "test.csv"), "--rationales", "why", "--attribute", "10"]
     assert call(place, "attribute", *words, "--no-faithfulness", out="marked") == 0
     found = AnalysisResult.load(place / "marked")
-    (claim,) = (c for c in found.claims if c.id == "deciding")
+    (claim,) = (c for c in found.claims if c.id == "deciding_words")
     explained = [a for a in found.attributions if a.text_id % 2]
     assert 0 < len(explained) < len(found.attributions) == 10
     first = [a.word_scores.argmax() == 1 for a in explained]  # after [CLS]
@@ -606,7 +614,7 @@ def test_real_texts_are_read_above_their_floors_and_the_first_cls_at_the_majorit
     found = AnalysisResult.load(tmp_path / "out")
     claims = {claim.id: claim for claim in found.claims if claim.id != "floor"}
     majority = next(c for c in found.claims if c.id == "floor" and c.numbers["floor"] == "majority")
-    best, start = claims["best"], claims["cls_layer_0"]
+    best, start = claims["best_site"], claims["constant_cls"]
     assert (best.numbers["n_classes"], best.numbers["layer"]) == (n_classes, 4)
     assert best.interval[0] > majority.numbers["accuracy"] + 0.1
     assert (start.outcome, start.numbers["max_range"]) == ("holds", 0)
@@ -648,7 +656,7 @@ def test_folds_of_the_training_texts_choose_where_asked(place):
     chosen = found.tables["selection"].query("chosen")
     assert len(chosen) == len(found.tables["selection"][["pooling", "layer"]].drop_duplicates())
     assert {"untrained", "control"} <= set(found.tables["metrics"]["probe"])
-    assert len(found.tables["planted"])
+    assert len(found.tables["planted_signals"])
 
 
 @pytest.mark.parametrize(

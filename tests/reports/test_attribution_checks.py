@@ -34,11 +34,11 @@ QUESTIONS = (
 )
 TABLE_OF = {
     "infidelity": QUESTIONS[4],
-    "curves": QUESTIONS[5],
-    "baseline_choice": QUESTIONS[3],
-    "rationales": QUESTIONS[6],
-    "audit": QUESTIONS[7],
-    "randomised": QUESTIONS[8],
+    "perturbation_curves": QUESTIONS[5],
+    "baseline_agreement": QUESTIONS[3],
+    "plausibility": QUESTIONS[6],
+    "planted_shortcut": QUESTIONS[7],
+    "parameter_randomisation": QUESTIONS[8],
     "faithfulness": QUESTIONS[2],
 }
 
@@ -103,7 +103,7 @@ def test_a_result_without_checks_has_only_the_one_that_needs_none():
 def test_a_check_without_claims_and_rows_is_left_out(key, is_empty):
     made = checked()
     assert part_of(made, TABLE_OF[key]) is not None
-    bare = without(made, claims=(key, "baselines" if key == "baseline_choice" else key), tables=(key,))
+    bare = without(made, claims=(key,), tables=(key,))
     if is_empty:
         bare = dataclasses.replace(bare, tables={**bare.tables, key: made.tables[key].iloc[:0]})
     assert part_of(bare, TABLE_OF[key]) is None
@@ -122,32 +122,34 @@ def test_a_saved_result_gives_the_same_page_as_the_one_in_memory(tmp_path, page)
         ("faithfulness", "below", QUESTIONS[2], "No. Over 24 texts"),
         ("faithfulness", "cannot_tell", QUESTIONS[2], "Cannot tell. Over 24 texts"),
         (
-            "baseline",
+            "baseline_bias",
             "uninformed",
             QUESTIONS[1],
             "No. With padding in the place of a text's tokens the probe says what",
         ),
         (
-            "baseline",
+            "baseline_bias",
             "informed",
             QUESTIONS[1],
             "Yes. With padding in the place of a text's tokens the probe still leans",
         ),
-        ("rationales", "above", QUESTIONS[6], "Yes. In 22 texts with words that somebody marked as the reason"),
-        ("rationales", "below", QUESTIONS[6], "No. In 22 texts"),
-        ("rationales", "cannot_tell", QUESTIONS[6], "Cannot tell. In 22 texts"),
-        ("audit", "valid", QUESTIONS[7], "Yes. A rare word for each class (quartz, velvet)"),
-        ("audit", "not_learned", QUESTIONS[7], "Shortcut not learned."),
-        ("randomised", "changes", QUESTIONS[8], "Yes. With every weight random"),
-        ("randomised", "unchanged", QUESTIONS[8], "No. Even with every weight random"),
-        ("randomised", "cannot_tell", QUESTIONS[8], "Cannot tell. With every weight random"),
+        ("plausibility", "above", QUESTIONS[6], "Yes. In 22 texts with words that somebody marked as the reason"),
+        ("plausibility", "below", QUESTIONS[6], "No. In 22 texts"),
+        ("plausibility", "cannot_tell", QUESTIONS[6], "Cannot tell. In 22 texts"),
+        ("planted_shortcut", "valid", QUESTIONS[7], "Yes. A rare word for each class (quartz, velvet)"),
+        ("planted_shortcut", "not_learned", QUESTIONS[7], "Shortcut not learned."),
+        ("parameter_randomisation", "changes", QUESTIONS[8], "Yes. With every weight random"),
+        ("parameter_randomisation", "unchanged", QUESTIONS[8], "No. Even with every weight random"),
+        ("parameter_randomisation", "cannot_tell", QUESTIONS[8], "Cannot tell. With every weight random"),
     ],
 )
 def test_an_outcome_answers_its_question(kind, outcome, heading, opening):
     assert part_of(checked(**{kind: outcome}), heading).sentences[0].startswith(opening)
 
 
-@pytest.mark.parametrize(("kind", "outcome"), [each for each in STANDING if each[0] in ("faithfulness", "randomised")])
+@pytest.mark.parametrize(
+    ("kind", "outcome"), [each for each in STANDING if each[0] in ("faithfulness", "parameter_randomisation")]
+)
 def test_the_verdict_counts_each_outcome_on_its_side(kind, outcome):
     trust = section_of(bare(checked(**{kind: outcome})), "trust")
     side, said = STANDING[kind, outcome]
@@ -181,7 +183,7 @@ def test_the_other_methods_are_told_by_their_outcomes():
 
 def test_an_informed_baseline_is_a_care_of_the_first_screen():
     assert not any("leans" in care for care in warnings(checked()))
-    cares = warnings(checked(baseline="informed", heads=("probe",)))
+    cares = warnings(checked(baseline_bias="informed", heads=("probe",)))
     assert [care for care in cares if "leans" in care] == [
         "With padding in the place of a text's tokens the probe still leans to a class in 15 of 24 texts (mean "
         "distance 0.08, where 0 is none and 1 the most). Scores count from there: they leave out what the baseline "
@@ -235,7 +237,9 @@ def test_a_single_methods_infidelity_means_little():
 
 
 def test_a_shortcut_that_was_not_learned_shows_no_ranks():
-    valid, not_learned = (part_of(checked(audit=outcome), QUESTIONS[7]) for outcome in ("valid", "not_learned"))
+    valid, not_learned = (
+        part_of(checked(planted_shortcut=outcome), QUESTIONS[7]) for outcome in ("valid", "not_learned")
+    )
     assert valid.drawings
     assert valid.tables
     assert "in 95.0 % (95 % interval 87.0 to 99.0) of the texts; chance would in 9.0 %" in valid.sentences[0].replace(
@@ -247,7 +251,7 @@ def test_a_shortcut_that_was_not_learned_shows_no_ranks():
     assert "only 62.0 % of its decisions on 80 texts follow the word" in said.replace("\u00a0", " ")
     assert "where a method ranks it means nothing: no ranks are shown" in said
     assert "95.0" not in said.replace("\u00a0", " ")
-    trust = section_of(bare(checked(audit="not_learned")), "trust")
+    trust = section_of(bare(checked(planted_shortcut="not_learned")), "trust")
     assert "none was learned" in trust.verdict[-1]
 
 
@@ -299,8 +303,8 @@ def test_words_are_drawn_from_the_firmest_on_both_sides(page):
 
 def test_words_without_firm_ground_are_not_told():
     made = checked(heads=("probe",))
-    shaky = made.tables["words"].assign(n_texts=1, lower=float("nan"), upper=float("nan"))
-    section = section_of(dataclasses.replace(made, tables={"words": shaky}), "words")
+    shaky = made.tables["word_means"].assign(n_texts=1, lower=float("nan"), upper=float("nan"))
+    section = section_of(dataclasses.replace(made, tables={"word_means": shaky}), "words")
     assert section.verdict[1:] == ("For negative and positive no word is in texts enough to tell.",)
     assert section.parts[0].drawings == ()
     assert section.parts[0].tables[0].rows
@@ -383,7 +387,7 @@ def test_states_of_another_layer_are_no_other_layer_of_the_words():
 
 
 def test_the_two_heads_of_a_text_are_told_by_their_correlation(page):
-    correlation = checked().tables["head_agreement"]["correlation"].iloc[0]
+    correlation = checked().tables["explained_head_agreement"]["correlation"].iloc[0]
     words = words_of(page, "explained")
     assert f"Rank correlation of the two heads' scores: {correlation:.2f}." in words
     assert "rest on like tokens: rank correlation 0.58 on average (95 % interval 0.47 to 0.69, 24 texts)" in words
@@ -394,7 +398,7 @@ def test_the_two_heads_of_a_text_are_told_by_their_correlation(page):
     [("above", "rest on like tokens"), ("below", "rest on different tokens"), ("cannot_tell", "Cannot tell whether")],
 )
 def test_whether_the_heads_agree_is_told_by_its_outcome(outcome, said):
-    assert said in section_of(checked(heads_agree=outcome), "explained").verdict[1]
+    assert said in section_of(checked(explained_head_agreement=outcome), "explained").verdict[1]
 
 
 def test_the_same_text_is_followed_through_the_layers():
@@ -403,7 +407,7 @@ def test_the_same_text_is_followed_through_the_layers():
     (card,) = cards(first, 1.0, random_pooler=False)
     (entry,) = card.entries
     assert [a.layer for a in entry.views] == [CHOSEN, *(layer for layer in range(7) if layer != CHOSEN)]
-    kept = {key: table for key, table in made.tables.items() if key == "explanation_depth"}
+    kept = {key: table for key, table in made.tables.items() if key == "attributions_by_layer"}
     html = render_report(dataclasses.replace(made, tables=kept))
     assert html.count("Predicted by each layer&#39;s probe on the mean vector: ") == len(made.attributions) / 7
     words = words_of(html, "explained")
@@ -569,7 +573,13 @@ def test_a_mean_of_one_text_has_no_interval_and_missing_ones_do_not_count():
 
 
 def test_a_claim_of_an_unknown_outcome_is_told_still():
-    odd = Claim("randomised", "odd", "sentiment", {"head": "probe", "method": "new", "correlation": 0.5, "n": 3}, None)
+    odd = Claim(
+        "parameter_randomisation",
+        "odd",
+        "sentiment",
+        {"head": "probe", "method": "new", "correlation": 0.5, "n": 3},
+        None,
+    )
     made = dataclasses.replace(bare(result()), claims=(odd,), attributions=())
     (said,) = part_of(made, QUESTIONS[8]).sentences
     assert said.startswith("Odd. With every weight random, the ranking by new for the probe correlates 0.50")

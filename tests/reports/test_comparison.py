@@ -138,7 +138,7 @@ def test_answers_that_do_not_make_the_accuracy_are_not_paired(three, damage):
     texts = three[1].tables["predictions"].sort_values(["pooling", "text_id"])
     mean = texts["pooling"] == "mean"
     if damage == "accuracy":
-        texts.loc[mean, "right"] = np.roll(~texts.loc[mean, "right"].to_numpy(), 1)
+        texts.loc[mean, "correct"] = np.roll(~texts.loc[mean, "correct"].to_numpy(), 1)
     elif damage == "missing row":
         texts = texts[~(mean & (texts["text_id"] == 3))]
     else:
@@ -227,7 +227,7 @@ def test_the_curves_of_a_result_of_heads_are_those_before_fine_tuning():
     made = tuned(model="tuned")
     html = compare_reports([made, judged(right(0.8), model="probed")])
     curve = re.search(r"<svg[^>]*curves-1-\d-title[^>]*>.*?, mean</title>.*?</svg>", html, flags=re.S)[0]
-    before = made.tables["heads_curves"].query("model == 'pretrained' and pooling == 'mean'")
+    before = made.tables["fine_tuned_layers"].query("model == 'pretrained' and pooling == 'mean'")
     told = ", ".join(f"layer {row.layer} {100 * row.value:.1f} %" for row in before.itertuples())
     assert f"tuned: {told}" in curve.replace("\u00a0", " ")
 

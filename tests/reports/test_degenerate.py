@@ -76,7 +76,9 @@ def test_a_result_without_explanations_or_claims_is_drawn(small, tmp_path, base,
 def test_one_layer_of_one_pooling_whose_vectors_are_constant_is_drawn(tmp_path):
     made = result(tasks=ONE, poolings=("cls",))
     claims = [
-        claim for claim in made.claims if claim.id not in ("tied", "poolings", "cls_depth", "floor", "convergence")
+        claim
+        for claim in made.claims
+        if claim.id not in ("tied", "best_by_pooling", "cls_spread", "floor", "convergence")
     ]
     tables = {}
     for name, table in made.tables.items():
@@ -84,9 +86,9 @@ def test_one_layer_of_one_pooling_whose_vectors_are_constant_is_drawn(tmp_path):
         rows = rows[rows["other_layer"] == 0] if "other_layer" in rows else rows
         tables[name] = rows[rows["pooling"].isin(["cls"]) | rows["pooling"].isna()] if "pooling" in rows else rows
     best = Claim(
-        "best", "measured", "sentiment", {"pooling": "cls", "layer": 0, "accuracy": 0.5, "n": 896}, (0.47, 0.53)
+        "best_site", "measured", "sentiment", {"pooling": "cls", "layer": 0, "accuracy": 0.5, "n": 896}, (0.47, 0.53)
     )
-    claims = [best if claim.id == "best" else claim for claim in claims]
+    claims = [best if claim.id == "best_site" else claim for claim in claims]
     page = drawn(dataclasses.replace(made, tables=tables, claims=tuple(claims), attributions=()), tmp_path)
     assert "One probe was fitted, on the [CLS] vector of layer\u00a00." in page or "vector of layer 0." in page
 
@@ -129,7 +131,7 @@ def test_a_page_of_many_classes_has_a_bounded_size(tmp_path, n_classes):
         [("sentiment", "probe", name, f"w{j}", 3, 3, 0.5, 0.1, 0.9) for name in names for j in range(3)],
         columns="task head target word n n_texts mean lower upper".split(),
     )
-    tables = {"metrics": metrics, "confusion": confusion, "words": words}
+    tables = {"metrics": metrics, "confusion": confusion, "word_means": words}
     page = drawn(dataclasses.replace(made, tables=tables, attributions=()), tmp_path)
     assert len(page) < 700_000
     if n_classes > 100:

@@ -53,7 +53,7 @@ def section(found, anchor):
     ],
 )
 def test_what_could_not_have_been_seen_is_said(numbers, sentences):
-    view = View(made(Claim("detectable", "measured", TASK, {**numbers, "n": 1821})))
+    view = View(made(Claim("minimum_detectable_difference", "measured", TASK, {**numbers, "n": 1821})))
     assert list(evidence.limits(view, TASK)) == sentences
 
 
@@ -107,8 +107,8 @@ def test_a_control_is_shown_beside_its_own_majority_and_the_types_are_named():
 )
 def test_accuracy_by_training_size_is_told_as_it_is(accuracies, sentence):
     rows = [(TASK, "mean", 4, 100 * 2**i, 0.01, p, p - 0.03, p + 0.03, 0.5) for i, p in enumerate(accuracies)]
-    table = pd.DataFrame(rows, columns="task pooling layer examples c accuracy lower upper log_loss".split())
-    assert section(made(sizes=table), "sizes").verdict[0].replace("\u00a0", " ") == sentence
+    table = pd.DataFrame(rows, columns="task pooling layer train_texts c accuracy lower upper log_loss".split())
+    assert section(made(learning_curve=table), "sizes").verdict[0].replace("\u00a0", " ") == sentence
 
 
 def test_a_class_that_no_test_text_has_is_not_the_worst_read():

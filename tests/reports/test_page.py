@@ -162,7 +162,7 @@ def test_the_verdict_names_place_score_interval_floors_and_ties(page):
 )
 def test_a_difference_reads_in_its_own_direction(outcome, difference, bounds, sentence):
     floor = Claim("floor", outcome, "t", {"floor": "model_head", "accuracy": 0.8, "difference": difference}, bounds)
-    best = Claim("best", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
+    best = Claim("best_site", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
     made = dataclasses.replace(result(), tables={}, attributions=(), claims=(best, floor))
     assert sentence in Page(render_report(made)).words
 
@@ -170,9 +170,9 @@ def test_a_difference_reads_in_its_own_direction(outcome, difference, bounds, se
 def test_warnings_stand_before_the_sections():
     made = result(notes=("12 rows have no text.",), converged=False)
     cut = Claim("truncated", "measured", numbers={"n": 3, "total": 2688, "max_length": 512})
-    beaten = Claim("beaten", "above", "sentiment", {"points": "cls 5"})
-    wrong = Claim("cls_layer_0", "fails", "topic", {"accuracy": 0.6, "majority": 0.5, "max_range": 0.1})
-    claims = [claim for claim in made.claims if (claim.id, claim.task) != ("cls_layer_0", "topic")]
+    beaten = Claim("better_than_best", "above", "sentiment", {"sites": "cls 5"})
+    wrong = Claim("constant_cls", "fails", "topic", {"accuracy": 0.6, "majority": 0.5, "max_range": 0.1})
+    claims = [claim for claim in made.claims if (claim.id, claim.task) != ("constant_cls", "topic")]
     made = dataclasses.replace(made, claims=(*claims, cut, beaten, wrong))
     words = Page(render_report(made)).words
     cares = words[words.index("Before you use") : words.index("Layers and vectors At")]
@@ -192,7 +192,7 @@ def test_warnings_stand_before_the_sections():
 def test_explanations_are_told_with_their_tolerance_and_what_chance_would_find(outcome, ending):
     numbers = {"hits": 0.44, "n": 50, "random": 0.169}
     found = result()
-    hit = Claim("deciding", outcome, "sentiment", numbers, (0.312, 0.577))
+    hit = Claim("deciding_words", outcome, "sentiment", numbers, (0.312, 0.577))
     words = Page(render_report(dataclasses.replace(found, claims=(*found.claims, hit)))).words.replace("\u00a0", " ")
     assert "within 1.0 % of it (or 0.005 logit where that is more); the largest error is 0.020 logit" in words
     told = words[words.index("sentiment: in 44.0 % (95 % interval 31.2 to 57.7) of the 50 texts explained") :]
@@ -220,7 +220,7 @@ def test_the_badge_parts_what_is_below_from_what_cannot_be_told():
         Claim("floor", outcome, "t", {"floor": floor, **numbers}, (-0.2, 0.0))
         for floor, outcome in (("bag_of_words", "below"), ("majority", "cannot_tell"))
     ]
-    best = Claim("best", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
+    best = Claim("best_site", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
     made = dataclasses.replace(result(), tables={}, attributions=(), claims=(best, *floors))
     assert "below a bag of words, not above always answering the most frequent class" in Page(render_report(made)).words
 
@@ -297,7 +297,7 @@ def test_a_table_that_no_section_draws_gets_its_own():
 
 
 def test_any_table_may_be_absent():
-    for drop in itertools.combinations(("metrics", "confusion", "cls_depth", "differences"), 2):
+    for drop in itertools.combinations(("metrics", "confusion", "cls_spread", "differences_from_best"), 2):
         made = result()
         made = dataclasses.replace(made, tables={k: v for k, v in made.tables.items() if k not in drop})
         assert "Provenance" in render_report(made)
@@ -386,7 +386,7 @@ def test_the_only_probe_has_no_difference_from_the_chosen_one():
     only = {
         key: frame[np.logical_and.reduce([frame[name].isna() | (frame[name] == value) for name, value in here.items()])]
         for key, frame in made.tables.items()
-        if key in ("metrics", "selection", "differences", "cls_depth")
+        if key in ("metrics", "selection", "differences_from_best", "cls_spread")
     }
     html, words = of_the_layers(dataclasses.replace(made, tables={**made.tables, **only}))
     assert "One probe was fitted, on the mean vector of layer 4." in words
@@ -402,7 +402,9 @@ def without_validation(made):
 
 def test_folds_are_called_so_wherever_they_took_the_place_of_validation_texts():
     made = result()
-    made = dataclasses.replace(made, claims=(*made.claims, Claim("beaten", "above", "sentiment", {"points": "cls 5"})))
+    made = dataclasses.replace(
+        made, claims=(*made.claims, Claim("better_than_best", "above", "sentiment", {"sites": "cls 5"}))
+    )
     plain, folded = (Page(render_report(each)).words for each in (made, without_validation(made)))
     assert "by log loss on validation, the probe is right on test:" in plain
     assert "folds" not in plain

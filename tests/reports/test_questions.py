@@ -84,7 +84,7 @@ def test_the_page_opens_with_its_question_the_score_and_the_answers(page, made):
 )
 def test_fine_tuning_stands_above_below_or_beside_the_best_frozen_probe(outcome, bounds, expected):
     gain = -0.053 if outcome == "below" else 0.053
-    (block,) = answers(tuned(tuned_gain=(outcome, gain, bounds)))
+    (block,) = answers(tuned(fine_tuning_gain=(outcome, gain, bounds)))
     assert any(each.replace("\u00a0", " ").startswith(expected) for each in block.sentences)
     badge = {"above": "above the", "below": "below the", "cannot_tell": "not told apart from the"}[outcome]
     assert block.standing == f"{badge} best frozen probe"
@@ -127,7 +127,7 @@ def test_pooled_output_or_hidden_state(outcome, gap, bounds, expected):
 )
 def test_whether_cls_is_trained_because_the_loss_enters_there(pooler, mean, expected):
     some = (pooler, 0.1, (0.08, 0.12))
-    made = tuned(cls_trained=some, cls_trained_in_mean=(mean, 0.05, (0.03, 0.07)))
+    made = tuned(cls_change=some, cls_change_in_mean=(mean, 0.05, (0.03, 0.07)))
     assert said(made, TRAINED)[0].startswith(expected)
 
 
@@ -205,7 +205,7 @@ def test_heads_of_which_one_is_better_and_one_cannot_be_told_make_no_one_answer(
     ],
 )
 def test_whether_what_is_encoded_is_used(outcome, excess, bounds, first, second):
-    told = said(tuned(used=(outcome, excess, bounds)), USED)
+    told = said(tuned(erasure=(outcome, excess, bounds)), USED)
     assert told[0].startswith(first)
     assert told[1].startswith(second)
     assert "from the pooler head ([CLS] of layer 6, 0.61 bits read; " in told[1]
@@ -216,7 +216,7 @@ def test_whether_what_is_encoded_is_used(outcome, excess, bounds, first, second)
 
 def test_a_head_that_uses_the_label_is_told_from_one_of_which_that_cannot_be_told(made):
     claims = tuple(
-        dataclasses.replace(c, outcome="cannot_tell") if c.id == "used" and c.numbers["head"] == "mean" else c
+        dataclasses.replace(c, outcome="cannot_tell") if c.id == "erasure" and c.numbers["head"] == "mean" else c
         for c in made.claims
     )
     assert said(dataclasses.replace(made, claims=claims), USED)[0] == (
@@ -228,7 +228,7 @@ def test_from_which_layer_on_cls_is_needed(made):
     (told,) = (each for each in said(made, USED) if each.startswith("With [CLS] replaced"))
     assert "the pooler head from layer 2 on (at most 39.0 points, 37.8 to 40.2, at layer 6)" in told
     claims = tuple(
-        dataclasses.replace(c, numbers={**c.numbers, "first_layer": None}) if c.id == "ablated" else c
+        dataclasses.replace(c, numbers={**c.numbers, "first_layer": None}) if c.id == "ablation" else c
         for c in made.claims
     )
     (told,) = (each for each in said(dataclasses.replace(made, claims=claims), USED) if each.startswith("With [CLS]"))
@@ -249,7 +249,7 @@ def test_from_which_layer_on_cls_is_needed(made):
     ],
 )
 def test_whether_the_heads_look_at_the_same_tokens(outcome, bounds, first, second):
-    told = said(tuned(same_tokens=(outcome, 0.62, bounds)), SAME)
+    told = said(tuned(fine_tuned_head_agreement=(outcome, 0.62, bounds)), SAME)
     assert told[0].startswith(first)
     assert told[1].startswith(second)
     assert "pooler and [CLS] 0.62 (" in told[1]
@@ -261,10 +261,10 @@ def test_whether_the_heads_look_at_the_same_tokens(outcome, bounds, first, secon
     [(1, "more is lost"), (0, "Cannot tell whether more is lost"), (-1, "less is lost")],
 )
 def test_faithfulness_is_told_beside_random_orders(made, factor, expected):
-    found = made.tables["heads_faithfulness"].copy()
+    found = made.tables["fine_tuned_faithfulness"].copy()
     real, noise = found["order"] == "attribution", np.random.default_rng(0).normal(0, 0.05, len(found))
     found["comprehensiveness"] = 0.2 * factor * real + noise
-    changed = dataclasses.replace(made, tables={**made.tables, "heads_faithfulness": found})
+    changed = dataclasses.replace(made, tables={**made.tables, "fine_tuned_faithfulness": found})
     assert expected in said(changed, SAME)[-1]
 
 
@@ -275,7 +275,7 @@ def test_no_clusters_in_a_plot_are_explained_by_what_a_line_finds(made):
     assert third.endswith("0.31 with the pooler head, 0.31 with the [CLS] head and 0.31 with the mean head.")
     assert "its probe is right on 49.9 %, as the majority is." in fourth
     flat = ("cannot_tell", 0.002, (-0.01, 0.014))
-    told = said(tuned(cls_trained=flat, cls_trained_in_mean=flat), CLUSTERS)
+    told = said(tuned(cls_change=flat, cls_change_in_mean=flat), CLUSTERS)
     assert told[0].startswith("As these numbers lead one to expect")
     assert told[1].startswith("Cannot tell whether fine-tuning changed")
 
@@ -288,7 +288,8 @@ def test_how_cls_fills_is_told_beside_an_untrained_encoder(made):
     assert "its own state makes 62.0 % (61.0 to 63.0) in the first block and 31.0 % (30.0 to 32.0) in the last" in told
     fuller = {"untrained_last_r2": 0.9, "first_layer": None}
     claims = tuple(
-        dataclasses.replace(c, numbers={**c.numbers, **fuller}) if c.id == "fills" else c for c in made.claims
+        dataclasses.replace(c, numbers={**c.numbers, **fuller}) if c.id == "cls_predictability" else c
+        for c in made.claims
     )
     told = " ".join(said(dataclasses.replace(made, claims=claims), HOLDS))
     assert "At no layer more than half of what varies in [CLS] can be foretold" in told
@@ -319,15 +320,15 @@ def test_a_given_classifier_is_asked_where_it_reads():
     assert "The last hidden state of [CLS], and no other token's: there 100.0 % of the loss gradient enters." in words
     assert "Cannot tell of this classifier: none on the mean stands beside it." in words
     claims = tuple(
-        dataclasses.replace(c, numbers={**c.numbers, "last_cls": 0.2}) if c.id == "loss_enters" else c
+        dataclasses.replace(c, numbers={**c.numbers, "last_cls": 0.2}) if c.id == "gradient_shares" else c
         for c in made.claims
     )
     assert said(dataclasses.replace(made, claims=claims), READS)[0].startswith("Not the last [CLS] alone: there 20.0 %")
 
 
 def test_an_encoder_that_was_frozen_is_not_called_fine_tuned(made):
-    still = made.tables["movement"].assign(change=0.0, relative=0.0)
-    words = Page(render_report(dataclasses.replace(made, tables={"movement": still}, attributions=()))).words
+    still = made.tables["parameter_change"].assign(change=0.0, relative=0.0)
+    words = Page(render_report(dataclasses.replace(made, tables={"parameter_change": still}, attributions=()))).words
     assert "On one encoder, left as it is, classifiers were trained that read the pooler, [CLS] and the mean." in words
     assert "no parameter of it moved" in words
 
@@ -368,9 +369,19 @@ def test_numbers_that_are_missing_leave_no_nan_in_the_words(made):
         )
         for c in made.claims
         if c.id
-        in ("cls_trained", "used", "frozen", "fills", "attends", "loss_enters", "cls_row", "ablated", "same_tokens")
+        in (
+            "cls_change",
+            "erasure",
+            "frozen_probe",
+            "cls_predictability",
+            "attention_contributions",
+            "gradient_shares",
+            "cls_embedding_gradient",
+            "ablation",
+            "fine_tuned_head_agreement",
+        )
     )
-    scores = tuple(c for c in made.claims if c.id == "head_accuracy")
+    scores = tuple(c for c in made.claims if c.id == "fine_tuned_accuracy")
     bare = dataclasses.replace(made, claims=(*scores, *claims), tables={})
     words = Page(render_report(dataclasses.replace(bare, attributions=()))).words
     assert not {"nan", "None"} & set(re.split(r"\W+", words))
@@ -381,7 +392,7 @@ def test_every_answer_links_to_a_section_that_is_there(page, made):
     links = re.findall(r'The numbers: <a href="#([^"]+)">', page)
     assert len(links) == len(QUESTIONS)
     assert set(links) <= ids
-    few = render_report(without(made, tables=set(COLUMNS) - {"heads_curves", "gradient_shares"}))
+    few = render_report(without(made, tables=set(COLUMNS) - {"fine_tuned_layers", "gradient_shares"}))
     assert re.findall(r'The numbers: <a href="#([^"]+)">', few) == ["entry", "tuned", "tuned"]
 
 
@@ -412,9 +423,16 @@ def test_the_map_stands_first_and_names_every_place_and_its_controls(page):
 
 def test_the_map_has_a_point_for_each_place_where_it_belongs():
     points = pd.DataFrame(
-        {"pooling": ["cls", "cls"], "layer": [0, 1], "bits": [0.0, 0.5], "lost": [0.0, 40.0], "lower": -1, "upper": 41}
+        {
+            "pooling": ["cls", "cls"],
+            "layer": [0, 1],
+            "bits": [0.0, 0.5],
+            "accuracy_loss": [0.0, 40.0],
+            "lower": -1,
+            "upper": 41,
+        }
     )
-    none = pd.DataFrame({"eraser": [], "bits": [], "lost": []})
+    none = pd.DataFrame({"eraser": [], "bits": [], "accuracy_loss": []})
     svg = classifier.used_map(points, none, Label("m", "t", "d"), shown="lost", reach=(0.0, 40.0))
     numbers = {text: (float(x), float(y)) for x, y, text in _placed(svg) if text in "01"}
     assert numbers["1"][0] > numbers["0"][0]

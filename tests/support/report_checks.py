@@ -24,11 +24,11 @@ LEVELS = ("intact", "block 6", "blocks 5 to 6", "blocks 4 to 6", "blocks 3 to 6"
 CHOSEN = 4
 OUTCOMES = {
     "faithfulness": "above",
-    "baseline": "uninformed",
-    "rationales": "above",
-    "audit": "valid",
-    "randomised": "changes",
-    "heads_agree": "above",
+    "baseline_bias": "uninformed",
+    "plausibility": "above",
+    "planted_shortcut": "valid",
+    "parameter_randomisation": "changes",
+    "explained_head_agreement": "above",
 }
 
 
@@ -89,7 +89,7 @@ def claims(task: str, heads: tuple[str, ...], methods: tuple[str, ...], so: dict
     shortcut = {
         "pooling": "mean",
         "layer": CHOSEN,
-        "flipped": 0.98 if so["audit"] == "valid" else 0.62,
+        "flipped": 0.98 if so["planted_shortcut"] == "valid" else 0.62,
         "accuracy": 0.99,
         "n": 80,
         "n_train": 400,
@@ -98,16 +98,35 @@ def claims(task: str, heads: tuple[str, ...], methods: tuple[str, ...], so: dict
         Claim("faithfulness", so["faithfulness"], task, {"head": head, "method": method, **erased}, (0.137, 0.252))
         for head, method in itertools.product(heads, methods)
     ]
-    told = {"baseline": "pad", "n": 24, "n_informed": 2 if so["baseline"] == "uninformed" else 15, "distance": 0.08}
-    found += [Claim("baseline", so["baseline"], task, {"head": head, **told}) for head in heads]
+    told = {
+        "baseline": "pad",
+        "n": 24,
+        "n_informed": 2 if so["baseline_bias"] == "uninformed" else 15,
+        "distance": 0.08,
+    }
+    found += [Claim("baseline_bias", so["baseline_bias"], task, {"head": head, **told}) for head in heads]
     found += [
-        Claim("baselines", "measured", task, {**who, **starts, "n": 24}, (0.63, 0.78)),
-        Claim("rationales", so["rationales"], task, {**who, **marks}, (0.18, 0.34)),
-        Claim("audit", so["audit"], task, {**shortcut, "words": "quartz, velvet"}),
-        Claim("randomised", so["randomised"], task, {**who, "correlation": 0.14, "n": 24}, (0.05, 0.22)),
+        Claim("baseline_agreement", "measured", task, {**who, **starts, "n": 24}, (0.63, 0.78)),
+        Claim("plausibility", so["plausibility"], task, {**who, **marks}, (0.18, 0.34)),
+        Claim("planted_shortcut", so["planted_shortcut"], task, {**shortcut, "words": "quartz, velvet"}),
+        Claim(
+            "parameter_randomisation",
+            so["parameter_randomisation"],
+            task,
+            {**who, "correlation": 0.14, "n": 24},
+            (0.05, 0.22),
+        ),
     ]
     if len(heads) > 1:
-        found.append(Claim("heads_agree", so["heads_agree"], task, {"correlation": 0.58, "n": 24}, (0.47, 0.69)))
+        found.append(
+            Claim(
+                "explained_head_agreement",
+                so["explained_head_agreement"],
+                task,
+                {"correlation": 0.58, "n": 24},
+                (0.47, 0.69),
+            )
+        )
     return found
 
 
@@ -189,16 +208,16 @@ def tables(
     agree = [(task, text, float(np.clip(rng.normal(0.58, 0.2), -1, 1))) for text in range(n)] if len(heads) > 1 else []
     columns = {
         "faithfulness": "task head layer pooling method baseline text_id order comprehensiveness sufficiency log_odds",
-        "curves": "task head method share deletion insertion n",
+        "perturbation_curves": "task head method share deletion insertion n",
         "infidelity": "task head method text_id value",
-        "baseline_choice": "task head method baseline other text_id correlation same_top",
-        "head_agreement": "task text_id correlation",
-        "randomised": "task head method depth level text_id correlation absolute_correlation",
-        "rationales": "task head method text_id f1 iou auprc random_f1 random_iou random_auprc n_marked n_tokens",
-        "audit": "task pooling layer method k hits lower upper chance n",
-        "words": "task head target word n n_texts mean lower upper",
-        "states": "task head pooling probe_layer layer kind share n method",
-        "explanation_depth": "task pooling layer text_id predicted probability correlation",
+        "baseline_agreement": "task head method baseline other_baseline text_id correlation same_top",
+        "explained_head_agreement": "task text_id correlation",
+        "parameter_randomisation": "task head method randomised_blocks level text_id correlation absolute_correlation",
+        "plausibility": "task head method text_id f1 iou auprc random_f1 random_iou random_auprc n_marked n_tokens",
+        "planted_shortcut": "task pooling layer method k hits lower upper chance n",
+        "word_means": "task head target word n n_texts mean lower upper",
+        "token_shares": "task head pooling probe_layer layer kind share n method",
+        "attributions_by_layer": "task pooling layer text_id predicted probability correlation",
     }
     rows = (erased, fell, missed, starts, agree, depths, marks, hits, seen, sits, deep)
     return {

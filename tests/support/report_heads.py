@@ -23,11 +23,11 @@ OUTCOMES = {
     "pooler cls": ("cannot_tell", -0.006, (-0.018, 0.007)),
     "pooler mean": ("cannot_tell", -0.008, (-0.021, 0.005)),
     "cls mean": ("cannot_tell", -0.002, (-0.014, 0.01)),
-    "tuned_gain": ("above", 0.053, (0.038, 0.068)),
-    "cls_trained": ("above", 0.115, (0.097, 0.133)),
-    "cls_trained mean": ("above", 0.081, (0.062, 0.099)),
-    "used": ("above", 0.382, (0.355, 0.409)),
-    "same_tokens": ("above", 0.62, (0.51, 0.71)),
+    "fine_tuning_gain": ("above", 0.053, (0.038, 0.068)),
+    "cls_change": ("above", 0.115, (0.097, 0.133)),
+    "cls_change mean": ("above", 0.081, (0.062, 0.099)),
+    "erasure": ("above", 0.382, (0.355, 0.409)),
+    "fine_tuned_head_agreement": ("above", 0.62, (0.51, 0.71)),
 }
 
 
@@ -41,7 +41,7 @@ def tuned(
     explained: bool = True,
     **outcomes: tuple[str, float, tuple[float, float]],
 ) -> AnalysisResult:
-    """The whole result; `outcomes` by claim, as in `used=(outcome, number, interval)`, a blank written as `_in_`."""
+    """The whole result; `outcomes` by claim, as in `erasure=(outcome, number, interval)`, a blank written as `_in_`."""
     so = OUTCOMES | {key.replace("_in_", " "): found for key, found in outcomes.items()}
     return AnalysisResult(
         name="heads",
@@ -57,7 +57,7 @@ def with_erasure() -> AnalysisResult:
     """A result of `run --head model` whose own classifier was read after the label was erased."""
     made = result(tasks={"sentiment": ("negative", "positive")})
     frame = pd.DataFrame(_erased(("model",), "sentiment"), columns=COLUMNS["erasure"].split())
-    claim = _used("model", "sentiment", OUTCOMES["used"])
+    claim = _used("model", "sentiment", OUTCOMES["erasure"])
     return dataclasses.replace(made, tables={**made.tables, "erasure": frame}, claims=(*made.claims, claim))
 
 
@@ -67,55 +67,55 @@ def claims(heads: tuple[str, ...], task: str, so: dict[str, tuple[str, float, tu
         score = SCORES[head]
         spread = {"lowest": score - 0.006, "highest": score + 0.004, "n_seeds": SEEDS, "n": N}
         numbers = {"head": head, "accuracy": score, **spread}
-        found.append(Claim("head_accuracy", "measured", task, numbers, (score - 0.014, score + 0.014)))
-        outcome, gain, bounds = so.get(f"cls_trained {head}", so["cls_trained"])
+        found.append(Claim("fine_tuned_accuracy", "measured", task, numbers, (score - 0.014, score + 0.014)))
+        outcome, gain, bounds = so.get(f"cls_change {head}", so["cls_change"])
         moved = {"head": head, "before": 0.772, "after": 0.772 + gain, "difference": gain, "cka": 0.31}
-        found.append(Claim("cls_trained", outcome, task, moved, bounds))
+        found.append(Claim("cls_change", outcome, task, moved, bounds))
         spreads = head == "mean"
         enters = {"last_cls": 0.05 if spreads else 1.0, "last_largest_other": 0.11 if spreads else 0.0}
         enters |= {"below_cls": 0.09 if spreads else 0.46, "below_content": 0.66 if spreads else 0.4}
         enters |= {"first_content": 0.74, "first_cls": 0.08}
-        found.append(Claim("loss_enters", "measured", task, {"head": head, **enters}))
+        found.append(Claim("gradient_shares", "measured", task, {"head": head, **enters}))
         row = {"ratio": 212.0, "per_occurrence_ratio": 0.8, "occurrences": 6920}
-        found.append(Claim("cls_row", "measured", task, {"head": head, **row}))
+        found.append(Claim("cls_embedding_gradient", "measured", task, {"head": head, **row}))
         for what in ("[CLS]", "content"):
             lost = _ablation(head, what)
             first = next((i for i, each in enumerate(lost) if each > 0.012), None)
             ends = {"at_zero": lost[0], "largest": max(lost), "largest_layer": int(np.argmax(lost))}
-            numbers = {"head": head, "what": what, **ends, "first_layer": first, "at_last": lost[-1]}
-            found.append(Claim("ablated", "measured", task, numbers))
-        found.append(_used(head, task, so["used"]))
+            numbers = {"head": head, "replacement": what, **ends, "first_layer": first, "at_last": lost[-1]}
+            found.append(Claim("ablation", "measured", task, numbers))
+        found.append(_used(head, task, so["erasure"]))
     for one, other in itertools.combinations(heads, 2):
         outcome, gap, bounds = so[f"{one} {other}"]
-        numbers = {"one": one, "other": other, "difference": gap, "n_seeds": SEEDS, "n": N}
-        found.append(Claim("head_difference", outcome, task, numbers, bounds))
+        numbers = {"head": one, "other_head": other, "difference": gap, "n_seeds": SEEDS, "n": N}
+        found.append(Claim("fine_tuned_difference", outcome, task, numbers, bounds))
     for one, other in itertools.combinations((*heads, "probe"), 2):
-        outcome, alike, bounds = so["same_tokens"]
-        numbers = {"one": one, "other": other, "correlation": alike - 0.2 * (other == "probe"), "n": 24}
-        found.append(Claim("same_tokens", outcome, task, numbers, bounds))
+        outcome, alike, bounds = so["fine_tuned_head_agreement"]
+        numbers = {"head": one, "other_head": other, "correlation": alike - 0.2 * (other == "probe"), "n": 24}
+        found.append(Claim("fine_tuned_head_agreement", outcome, task, numbers, bounds))
     best = max(heads, key=SCORES.__getitem__)
-    outcome, gain, bounds = so["tuned_gain"]
+    outcome, gain, bounds = so["fine_tuning_gain"]
     frozen = {"pooling": "mean", "layer": 4, "accuracy": 0.834, "mean_last": 0.816, "cls_last": 0.772, "n": N}
     found += [
-        Claim("frozen", "measured", task, frozen, (0.816, 0.851)),
-        Claim("tuned_gain", outcome, task, {"head": best, "difference": gain}, bounds),
+        Claim("frozen_probe", "measured", task, frozen, (0.816, 0.851)),
+        Claim("fine_tuning_gain", outcome, task, {"head": best, "difference": gain}, bounds),
     ]
     for name in ("pretrained", *heads):
         r2 = _fills(name)
         fills = {"best_layer": int(np.nanargmax(r2)), "best_r2": float(np.nanmax(r2)), "last_r2": r2[-1]}
         fills |= {"untrained_last_r2": 0.64, "shuffled_last": -0.01}
         fills |= {"first_layer": next((i for i, each in enumerate(r2) if each > 0.5), None)}
-        found.append(Claim("fills", "measured", task, {"model": name, **fills}))
+        found.append(Claim("cls_predictability", "measured", task, {"model": name, **fills}))
         own = {"own_share_first": 0.62, "own_share_last": 0.31, "content_share_last": 0.38}
-        found.append(Claim("attends", "measured", task, {"model": name, **own}))
+        found.append(Claim("attention_contributions", "measured", task, {"model": name, **own}))
     return found
 
 
 def _used(head: str, label: str, so: tuple[str, float, tuple[float, float]]) -> Claim:
     outcome, excess, bounds = so
     numbers = {"head": head, "label": label, "pooling": "mean" if head == "mean" else "cls", "layer": LAST, "n": N}
-    numbers |= {"lost": excess + 0.004, "random": 0.004, "shuffled": 0.001, "v_information": 0.61}
-    return Claim("used", outcome, label, numbers, bounds)
+    numbers |= {"accuracy_loss": excess + 0.004, "random": 0.004, "shuffled": 0.001, "v_information": 0.61}
+    return Claim("erasure", outcome, label, numbers, bounds)
 
 
 FACTOR = {"pooler": 1.0, "cls": 0.93, "mean": 0.71, "checkpoint": 1.0}
@@ -160,21 +160,21 @@ def _erased(heads: tuple[str, ...], label: str) -> list[tuple[object, ...]]:
 
 
 COLUMNS = {
-    "heads_accuracy": "head seed metric value lower upper n",
-    "heads_training": "head seed epoch train_loss validation_loss validation_accuracy best seconds",
-    "heads_curves": "model seed pooling layer value lower upper n",
-    "heads_changed": "model pooling layer difference lower upper cka cka_floor n",
+    "fine_tuned_accuracy": "head seed metric value lower upper n",
+    "fine_tuning_epochs": "head seed epoch train_loss validation_loss validation_accuracy best seconds",
+    "fine_tuned_layers": "model seed pooling layer value lower upper n",
+    "representation_change": "model pooling layer difference lower upper cka cka_floor n",
     "gradient_shares": "head layer kind share lower upper n",
-    "embedding_rows": "head row token occurrences norm per_occurrence n_rows",
-    "movement": "head group block part n_parameters change weight relative",
-    "cls_content": "model direction layer r2 shuffled n",
-    "contributions": "model layer kind share lower upper n",
-    "head_states": "head layer kind share n",
-    "ablation": "head what layer accuracy lost lower upper lost_bits n",
-    "erasure": "head label eraser pooling layer v_information v_lower v_upper lost lower upper lost_bits bits_lower "
-    "bits_upper repeat n",
-    "heads_agreement": "one other text_id correlation",
-    "heads_faithfulness": "head text_id order comprehensiveness sufficiency log_odds",
+    "embedding_gradients": "head row token occurrences norm per_occurrence n_rows",
+    "parameter_change": "head group block part n_parameters change weight relative",
+    "cls_predictability": "model direction layer r2 shuffled n",
+    "attention_contributions": "model layer kind share lower upper n",
+    "fine_tuned_token_shares": "head layer kind share n",
+    "ablation": "head replacement layer accuracy accuracy_loss lower upper information_loss n",
+    "erasure": "head label eraser pooling layer v_information v_lower v_upper accuracy_loss lower upper "
+    "information_loss bits_lower bits_upper repeat n",
+    "fine_tuned_head_agreement": "head other_head text_id correlation",
+    "fine_tuned_faithfulness": "head text_id order comprehensiveness sufficiency log_odds",
 }
 
 
@@ -184,11 +184,11 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
     for head, seed in itertools.product(heads, range(SEEDS)):
         score = SCORES[head] + (-0.006, 0.002, 0.004)[seed]
         for metric, value in (("accuracy", score), ("macro_f1", score - 0.001), ("log_loss", 0.29)):
-            rows["heads_accuracy"].append((head, seed, metric, value, value - 0.014, value + 0.014, N))
+            rows["fine_tuned_accuracy"].append((head, seed, metric, value, value - 0.014, value + 0.014, N))
         for epoch in (1, 2, 3):
             losses = (0.45 / epoch**0.9 + rng.normal(0, 0.01), 0.31 + 0.03 * (epoch - 2) ** 2 + rng.normal(0, 0.008))
             right = score - 0.012 * (epoch == 1) + rng.normal(0, 0.002)
-            rows["heads_training"].append((head, seed, epoch, *losses, right, epoch == 2, 74.2))
+            rows["fine_tuning_epochs"].append((head, seed, epoch, *losses, right, epoch == 2, 74.2))
     for model, pooling, layer in itertools.product(("pretrained", "untrained", *heads), FROZEN, layers):
         base = FROZEN[pooling][layer]
         if model == "untrained":
@@ -197,18 +197,18 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
         gain *= FACTOR.get(model, 0.0)
         for seed in [None] if model in ("pretrained", "untrained") else range(SEEDS):
             value = base + gain + (0 if seed is None else rng.normal(0, 0.003))
-            rows["heads_curves"].append((model, seed, pooling, layer, value, value - 0.018, value + 0.018, N))
+            rows["fine_tuned_layers"].append((model, seed, pooling, layer, value, value - 0.018, value + 0.018, N))
         if model in heads:
             alike = 1 - 0.7 * FACTOR[model] * (layer / LAST) ** 2
             limits = (gain - 0.017, gain + 0.017)
-            rows["heads_changed"].append((model, pooling, layer, gain, *limits, alike, 0.02, N))
+            rows["representation_change"].append((model, pooling, layer, gain, *limits, alike, 0.02, N))
     for floor, value in (("majority", 0.4992), ("bag_of_words", 0.802)):
-        rows["heads_curves"].append((floor, None, None, None, value, value - 0.02, value + 0.02, N))
+        rows["fine_tuned_layers"].append((floor, None, None, None, value, value - 0.02, value + 0.02, N))
     for head, layer in itertools.product(heads, layers):
         for kind, share in zip(KINDS, _shares(layer, head), strict=True):
             wide = 0.01 * (layer < LAST or head == "mean") * (share > 0)
             rows["gradient_shares"].append((head, layer, kind, share, share - wide, share + wide, 512))
-            rows["head_states"].append((head, layer, kind, share, 24))
+            rows["fine_tuned_token_shares"].append((head, layer, kind, share, 24))
         for what in ("[CLS]", "content"):
             lost = _ablation(head, what)[layer]
             limits = (lost - 0.012, lost + 0.012)
@@ -220,7 +220,7 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
             ("median of the other rows", "", 3, 0.01),
         )
         named += (("90th percentile of the other rows", "", 21, 0.08), ("largest other row", "bad", 310, 1.1))
-        rows["embedding_rows"] += [(head, row, tok, n, norm, norm / n, 30522) for row, tok, n, norm in named]
+        rows["embedding_gradients"] += [(head, row, tok, n, norm, norm / n, 30522) for row, tok, n, norm in named]
         groups = [("whole encoder", None, None, 0.021), ("input embeddings", None, None, 0.009)]
         groups += [("input embeddings", None, "[CLS]", 0.019), ("input embeddings", None, "[SEP]", 0.017)]
         groups += [("input embeddings", None, "other rows", 0.009)]
@@ -229,29 +229,31 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
             groups += [("block", block, part, 0.02 + 0.001 * block) for part in ("query", "key", "value", "norms")]
         groups += [("position embeddings", None, None, 0.012)]
         groups += [("pooler", None, None, 0.044)] if head == "pooler" else []
-        rows["movement"] += [
+        rows["parameter_change"] += [
             (head, *where, 1000, 100 * moved * FACTOR[head], 100.0, moved * FACTOR[head]) for *where, moved in groups
         ]
     for model, layer in itertools.product(("pretrained", "untrained", *heads), layers):
         forth, back = _fills(model)[layer], 0.2 + 0.04 * layer if layer else 0.0
-        rows["cls_content"].append((model, "cls from content", layer, forth, -0.01 if layer else float("nan"), N))
-        rows["cls_content"].append((model, "content from cls", layer, back, -0.02, N))
+        rows["cls_predictability"].append(
+            (model, "cls from content", layer, forth, -0.01 if layer else float("nan"), N)
+        )
+        rows["cls_predictability"].append((model, "content from cls", layer, back, -0.02, N))
         if layer and model != "untrained":
             own = 0.62 - 0.31 * (layer - 1) / (LAST - 1)
             held = (own, 0.3 * (1 - own), 0.0, 0.15 * (1 - own), 0.55 * (1 - own))
             for kind, share in zip(KINDS, held, strict=True):
-                rows["contributions"].append((model, layer, kind, share, share - 0.01, share + 0.01, 512))
+                rows["attention_contributions"].append((model, layer, kind, share, share - 0.01, share + 0.01, 512))
     rows["erasure"] = _erased(heads, task)
     for one, other in itertools.combinations((*heads, "probe"), 2):
         level = 0.42 if other == "probe" else 0.62
-        rows["heads_agreement"] += [
+        rows["fine_tuned_head_agreement"] += [
             (one, other, text, float(np.clip(rng.normal(level, 0.2), -1, 1))) for text in range(24)
         ]
     for head, text in itertools.product((*heads, "probe"), range(24)):
         for order in ("attribution", *(f"random {i}" for i in range(3))):
             lost, kept = (0.34, 0.02) if order == "attribution" else (0.11, 0.33)
             noise = rng.normal(0, 0.08, 2)
-            rows["heads_faithfulness"].append((head, text, order, lost + noise[0], kept + noise[1], -3 * lost))
+            rows["fine_tuned_faithfulness"].append((head, text, order, lost + noise[0], kept + noise[1], -3 * lost))
     frames = {key: pd.DataFrame(own, columns=COLUMNS[key].split()) for key, own in rows.items()}
     frames["special_tokens"] = pd.DataFrame(
         [("cls", "[CLS]", 101, 1.55), ("sep", "[SEP]", 102, 1.06)], columns="role token id embedding_norm".split()

@@ -24,7 +24,7 @@ def result(
 ) -> AnalysisResult:
     tasks = tasks or {"sentiment": ("negative", "positive"), "topic": ("arts", "sport", "war")}
     claims = [claim for task in tasks for claim in _task_claims(task, tasks[task], poolings)]
-    claims.append(Claim("cls_depth", "measured", numbers={"first_layer": 1, "last_spread": 0.66}))
+    claims.append(Claim("cls_spread", "measured", numbers={"first_layer": 1, "last_spread": 0.66}))
     if random_pooler:
         claims.append(Claim("random_pooler", "random", numbers={"reason": "its bias is exactly zero"}))
     explained = tuple(
@@ -129,8 +129,8 @@ def _task_claims(task: str, classes: tuple[str, ...], poolings: tuple[str, ...])
     numbers = {"pooling": "mean", "layer": 4, "c": 0.01, "accuracy": best, "validation_accuracy": 0.8, "macro_f1": 0.77}
     floors = {"majority": (0.5, "above"), "bag_of_words": (0.77, "cannot_tell"), "layer_0_mean": (0.62, "above")}
     return [
-        Claim("best", "measured", task, numbers | {"n": N, "n_classes": len(classes)}, (0.75, 0.81)),
-        Claim("tied", "tied", task, {"n_tied": 3, "n_points": 20, "points": "mean 3, mean 5, cls 4"}),
+        Claim("best_site", "measured", task, numbers | {"n": N, "n_classes": len(classes)}, (0.75, 0.81)),
+        Claim("tied", "tied", task, {"n_tied": 3, "n_sites": 20, "sites": "mean 3, mean 5, cls 4"}),
         *(
             Claim(
                 "floor", outcome, task, {"floor": floor, "accuracy": score, "difference": best - score}, (-0.01, 0.31)
@@ -138,12 +138,12 @@ def _task_claims(task: str, classes: tuple[str, ...], poolings: tuple[str, ...])
             for floor, (score, outcome) in floors.items()
         ),
         Claim(
-            "poolings",
+            "best_by_pooling",
             "measured",
             task,
             {f"{p}_layer": 4 for p in poolings} | {f"{p}_accuracy": accuracy(p, 4) for p in poolings},
         ),
-        Claim("cls_layer_0", "holds", task, {"accuracy": 0.5, "majority": 0.5, "max_range": 0.0}),
+        Claim("constant_cls", "holds", task, {"accuracy": 0.5, "majority": 0.5, "max_range": 0.0}),
     ]
 
 
@@ -189,7 +189,7 @@ def _tables(model: str, tasks: dict[str, tuple[str, ...]], poolings: tuple[str, 
         "selection": pd.DataFrame(
             selection, columns="task pooling layer c validation_log_loss chosen converged".split()
         ),
-        "differences": pd.DataFrame(
+        "differences_from_best": pd.DataFrame(
             differences, columns="task pooling layer reference_pooling reference_layer value lower upper tied".split()
         ),
         "confusion": pd.DataFrame(confusion, columns="task probe pooling layer label predicted count".split()),
@@ -198,7 +198,7 @@ def _tables(model: str, tasks: dict[str, tuple[str, ...]], poolings: tuple[str, 
         ),
         "anisotropy": pd.DataFrame(cosines, columns="pooling layer anisotropy".split()),
         "cka": pd.DataFrame(alike, columns="pooling layer other_layer cka floor".split()),
-        "cls_depth": pd.DataFrame(depth, columns="pooling layer max_range relative_spread".split()),
+        "cls_spread": pd.DataFrame(depth, columns="pooling layer max_range relative_spread".split()),
     }
     frames["metrics"] = frames["metrics"].astype({"layer": "Int64", "lower": float, "upper": float})
     return frames

@@ -23,14 +23,14 @@ def judged(hits: np.ndarray, *, task: str = "sentiment", **made) -> AnalysisResu
     found = result(tasks={task: ("negative", "positive")}, **made)
     claims = [
         dataclasses.replace(c, numbers={**c.numbers, "accuracy": float(hits.mean()), "n": len(hits)})
-        if c.id == "best"
+        if c.id == "best_site"
         else c
         for c in found.claims
     ]
     ids = np.arange(len(hits))
     said = {"text": [f"text {i}" for i in ids], "label": np.array(["negative", "positive"], dtype=object)[ids % 2]}
     frames = [
-        pd.DataFrame({"task": task, "pooling": pooling, "layer": layer, "text_id": ids, **said, "right": own})
+        pd.DataFrame({"task": task, "pooling": pooling, "layer": layer, "text_id": ids, **said, "correct": own})
         for pooling, layer, own in ((*BEST, hits), ("cls", 4, ~hits))
     ]
     # Rows come as they were written; what tells them apart is their number.

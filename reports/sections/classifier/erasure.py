@@ -70,7 +70,7 @@ def used(view: View) -> Section | None:
 
 def short(view: View) -> Iterator[str]:
     """Whether the label is used, in one sentence, from the outcomes of all heads."""
-    claims = view.stated("used")
+    claims = view.stated("erasure")
     outcomes = {c.outcome for c in claims}
     if outcomes == {"above"}:
         yield "Yes: erased where that costs most, it is missed more than what is erased at random."
@@ -100,7 +100,7 @@ def _labels(claims: list[Claim]) -> list[object]:
 
 def erased(view: View) -> Iterator[str]:
     """What erasing costs each head where it costs most, a sentence for each outcome and label."""
-    claims = view.stated("used")
+    claims = view.stated("erasure")
     for label in _labels(claims):
         own = [c for c in claims if c.numbers.get("label") == label]
         what = name(label) if len(_labels(claims)) > 1 else "the label"
@@ -125,7 +125,7 @@ _OUTCOMES = {
 def _cost(claim: Claim) -> str:
     """`38.6 points from the [CLS] head ([CLS] of layer 6, 0.61 bits read; 35.5 to 40.9 more than random subspaces)`."""
     return (
-        f"{points(value(claim, 'lost')).lstrip('+')} points from {wording.head(claim.numbers.get('head'))} "
+        f"{points(value(claim, 'accuracy_loss')).lstrip('+')} points from {wording.head(claim.numbers.get('head'))} "
         f"({_at(claim)}, {decimal(value(claim, 'v_information'), 2)} bits read; {interval(claim.interval)} more than "
         "random subspaces)"
     )
@@ -160,7 +160,7 @@ def idle(found: pd.DataFrame) -> Iterator[str]:
 
 def _read_places(own: pd.DataFrame) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Places where a probe reads the label, and those of them where erasing it is not told from random subspaces."""
-    random = own[own["eraser"] == "random"].groupby(["pooling", "layer"])["lost"].max()
+    random = own[own["eraser"] == "random"].groupby(["pooling", "layer"])["accuracy_loss"].max()
     places, idle = list[tuple[str, int]](), list[tuple[str, int]]()
     for row in own[own["eraser"] == "leace"].itertuples():
         if row.v_lower > SMALLEST_EFFECT:
@@ -172,18 +172,23 @@ def _read_places(own: pd.DataFrame) -> tuple[list[tuple[str, int]], list[tuple[s
 
 def _reach(rows: pd.DataFrame) -> tuple[float, float]:
     """Lowest and highest loss with its interval, in points."""
-    return 100 * float(rows[["lost", "lower"]].min().min()), 100 * float(rows[["lost", "upper"]].max().max())
+    return 100 * float(rows[["accuracy_loss", "lower"]].min().min()), 100 * float(
+        rows[["accuracy_loss", "upper"]].max().max()
+    )
 
 
 def _map(head: str, erased_label: str, own: pd.DataFrame, anchor: str, reach: tuple[float, float]) -> Iterator[Drawing]:
     """One head's map, where more than one place was erased."""
-    frame = own.assign(bits=own["v_information"], **{key: 100 * own[key] for key in ("lost", "lower", "upper")})
-    frame = frame[frame["bits"].notna() & frame["lost"].notna()]
+    frame = own.assign(
+        bits=own["v_information"], **{key: 100 * own[key] for key in ("accuracy_loss", "lower", "upper")}
+    )
+    frame = frame[frame["bits"].notna() & frame["accuracy_loss"].notna()]
     leace, controls = frame[frame["eraser"] == "leace"], frame[frame["eraser"] != "leace"]
     if len(leace) < 2:
         return
     told = [
-        f"{wording.pooling(r.pooling)} layer {r.layer}: {decimal(r.bits, 2)} bits read, {r.lost:.1f} points lost"
+        f"{wording.pooling(r.pooling)} layer {r.layer}: {decimal(r.bits, 2)} bits read, "
+        f"{r.accuracy_loss:.1f} points lost"
         for r in leace.itertuples()
     ]
     who = wording.head(head)
@@ -197,7 +202,7 @@ def _map(head: str, erased_label: str, own: pd.DataFrame, anchor: str, reach: tu
 
 def _places(head: str, own: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """A row for each place."""
-    beside = {key: rows.groupby(["pooling", "layer"])["lost"] for key, rows in own.groupby("eraser")}
+    beside = {key: rows.groupby(["pooling", "layer"])["accuracy_loss"] for key, rows in own.groupby("eraser")}
     ends = beside["random"].agg(["min", "max"]) if "random" in beside else None
     means = beside["shuffled"].mean() if "shuffled" in beside else {}
     for r in own[own["eraser"] == "leace"].itertuples():
@@ -209,11 +214,11 @@ def _places(head: str, own: pd.DataFrame) -> Iterator[tuple[str, ...]]:
             str(r.layer),
             decimal(r.v_information),
             between((r.v_lower, r.v_upper), 3),
-            points(r.lost),
+            points(r.accuracy_loss),
             interval((r.lower, r.upper)),
             interval(drawn),
             points(means.get(place)),
-            decimal(r.lost_bits),
+            decimal(r.information_loss),
         )
 
 
@@ -224,12 +229,12 @@ def without(view: View) -> Section | None:
         return None
     drawings, tables = list[Drawing](), list[Table]()
     if found is not None:
-        frame = found.rename(columns={"head": "series", "layer": "x", "lost": "value"})
+        frame = found.rename(columns={"head": "series", "layer": "x", "accuracy_loss": "value"})
         for key in ("value", "lower", "upper"):
             frame[key] = 100 * frame[key]
         reach = float(frame["lower"].min()), float(frame["upper"].max())
         measured = frame[frame["value"].notna()]
-        for i, (what, own) in enumerate(measured.groupby("what", sort=False), start=1):
+        for i, (what, own) in enumerate(measured.groupby("replacement", sort=False), start=1):
             styles = classifier.of_heads(list(dict.fromkeys(own["series"])))
             if own["x"].nunique() < 2:
                 continue
@@ -242,12 +247,12 @@ def without(view: View) -> Section | None:
         rows = tuple(
             (
                 sentence(wording.short_head(r.head)),
-                name(r.what),
+                name(r.replacement),
                 str(r.layer),
                 percent(r.accuracy),
-                points(r.lost),
+                points(r.accuracy_loss),
                 interval((r.lower, r.upper)),
-                decimal(r.lost_bits),
+                decimal(r.information_loss),
             )
             for r in found.itertuples()
         )
@@ -268,7 +273,7 @@ def without(view: View) -> Section | None:
 def replaced(view: View) -> Iterator[str]:
     """From which layer on each head needs [CLS]; what it loses with the content tokens, at both ends."""
     told = list[str]()
-    for claim in view.stated("ablated", what="[CLS]"):
+    for claim in view.stated("ablation", replacement="[CLS]"):
         head, first, layer = (claim.numbers.get(key) for key in ("head", "first_layer", "largest_layer"))
         since = "at no layer that these texts tell" if first is None else f"from layer {name(first)} on"
         most = f"at most {_lost(view, claim, 'largest', layer, ', ')}, at layer {name(layer)}"
@@ -276,7 +281,7 @@ def replaced(view: View) -> Iterator[str]:
     if told:
         yield f"With [CLS] replaced by its mean over the texts, accuracy falls for {listing(told)}."
     told, last = [], view.result.provenance.n_layers
-    for claim in view.stated("ablated", what="content"):
+    for claim in view.stated("ablation", replacement="content"):
         ends = (_lost(view, claim, key, layer, " (") for key, layer in (("at_zero", 0), ("at_last", last)))
         told.append(f"{wording.head(claim.numbers.get('head'))} {' at layer 0 and '.join(ends)} at the last")
     if told:
@@ -285,7 +290,7 @@ def replaced(view: View) -> Iterator[str]:
 
 def _lost(view: View, claim: Claim, key: str, layer: object, opening: str) -> str:
     """`by 39.0 points (37.8 to 40.2)`, where the table has the interval."""
-    where = {"head": claim.numbers.get("head"), "what": claim.numbers.get("what"), "layer": layer}
+    where = {"head": claim.numbers.get("head"), "replacement": claim.numbers.get("replacement"), "layer": layer}
     bounds = view.limits("ablation", **where)
     between = "" if bounds is None else f"{opening}{interval(bounds)}{')' * opening.endswith('(')}"
     return f"{points(value(claim, key)).lstrip('+')} points{between}"

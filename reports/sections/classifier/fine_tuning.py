@@ -43,7 +43,7 @@ def gained(view: View) -> Iterator[str]:
     """How much more a probe reads from the last [CLS] after fine-tuning, by head."""
     sides = {"above": "more", "below": "less"}
     for outcome in (*sides, "cannot_tell"):
-        claims = [c for c in view.stated("cls_trained") if c.outcome == outcome]
+        claims = [c for c in view.stated("cls_change") if c.outcome == outcome]
         told = listing(
             f"{percent(value(c, 'after'))} with {wording.head(c.numbers.get('head'))} "
             f"({points(value(c, 'difference'))} points; {interval(c.interval)})"
@@ -64,7 +64,7 @@ def gained(view: View) -> Iterator[str]:
 
 def _curves(view: View) -> Part | None:
     """A figure a pooling: every encoder's curve, and the floors."""
-    found = view.table("heads_curves")
+    found = view.table("fine_tuned_layers")
     if found is None:
         return None
     floors = {
@@ -116,7 +116,7 @@ def _curves(view: View) -> Part | None:
 
 def _changed(view: View) -> Part | None:
     """Accuracy gained and CKA to the pretrained layer."""
-    found = view.table("heads_changed")
+    found = view.table("representation_change")
     if found is None:
         return None
     drawings = list[Drawing]()
@@ -161,7 +161,7 @@ def _changed(view: View) -> Part | None:
 
 def moved(view: View) -> Section | None:
     """How far each group of parameters moved, relative to its length."""
-    found = view.table("movement")
+    found = view.table("parameter_change")
     if found is None:
         return None
     whole = found[found["part"].isna()]
@@ -227,7 +227,7 @@ def _groups(found: pd.DataFrame, caption: str, *, folded: bool) -> Table:
 
 def training(view: View) -> Section | None:
     """Loss and accuracy by epoch and seed."""
-    found, scores = view.table("heads_training"), _scores(view)
+    found, scores = view.table("fine_tuning_epochs"), _scores(view)
     drawings, tables = ((), ()) if found is None else _epochs(found)
     tables = tables if scores is None else (scores, *tables)
     if not tables:
@@ -275,7 +275,7 @@ def _epochs(found: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]
 
 def _scores(view: View) -> Table | None:
     """Test scores, a row a head and seed."""
-    found = view.table("heads_accuracy")
+    found = view.table("fine_tuned_accuracy")
     if found is None:
         return None
     cells = dict[tuple[str, Any], dict[str, str]]()

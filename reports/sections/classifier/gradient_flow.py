@@ -17,7 +17,7 @@ from reports.text.wording import between, count, decimal, interval, listing, nam
 
 def entry(view: View) -> Section | None:
     """Where the loss enters: the share of its gradient at each kind of token, by layer."""
-    found, rows = view.table("gradient_shares"), view.table("embedding_rows")
+    found, rows = view.table("gradient_shares"), view.table("embedding_gradients")
     drawings, tables = list[Drawing](), list[Table]()
     for i, (head, own) in enumerate(by_head(found), start=1):
         title = f"Share of the loss gradient by kind of token and layer, {wording.head(head)}"
@@ -40,7 +40,7 @@ def entry(view: View) -> Section | None:
 
 def entering(view: View) -> Iterator[str]:
     """Which share enters at [CLS] at the last layer, and where it has gone below."""
-    claims, last = view.stated("loss_enters"), view.result.provenance.n_layers
+    claims, last = view.stated("gradient_shares"), view.result.provenance.n_layers
     if not claims:
         return
     tops = list[str]()
@@ -124,11 +124,11 @@ def fills(view: View) -> Section | None:
 
 def filling(view: View) -> Iterator[str]:
     """How far the content foretells [CLS], before and after, and beside what an untrained encoder does."""
-    claims = view.stated("fills")
+    claims = view.stated("cls_predictability")
     before = next((c for c in claims if c.numbers.get("model") == "pretrained"), None)
     if before is not None:
         first, least = before.numbers.get("first_layer"), "more than half of what varies in [CLS]"
-        n = view.table("cls_content")
+        n = view.table("cls_predictability")
         over = "" if n is None else f", on {count(n['n'].max())} texts"
         starts = f"From layer {first} on" if first is not None else "At no layer"
         yield (
@@ -158,13 +158,13 @@ def _r2(view: View, claim: Claim, key: str, *, model: object = None, layer: obje
         "model": model or claim.numbers.get("model"),
         "layer": view.result.provenance.n_layers if layer is None else layer,
     }
-    ends = between(view.limits("cls_content", direction="cls from content", **at))
+    ends = between(view.limits("cls_predictability", direction="cls from content", **at))
     return decimal(value(claim, key), 2) + ("" if ends == wording.MISSING else f" ({ends})")
 
 
 def attending(view: View) -> Iterator[str]:
     """What attention adds to [CLS] from itself and from content, in the first and the last block."""
-    for claim in view.stated("attends", model="pretrained"):
+    for claim in view.stated("attention_contributions", model="pretrained"):
         last = view.result.provenance.n_layers
         own = [
             f"{percent(value(claim, key))}{_bounds(view, layer, '[CLS]')}"
@@ -178,7 +178,7 @@ def attending(view: View) -> Iterator[str]:
 
 
 def _bounds(view: View, layer: int, kind: str) -> str:
-    bounds = view.limits("contributions", model="pretrained", layer=layer, kind=kind)
+    bounds = view.limits("attention_contributions", model="pretrained", layer=layer, kind=kind)
     return "" if bounds is None else f" ({interval(bounds)})"
 
 
@@ -191,7 +191,7 @@ _WAYS = {
 
 def _foretold(view: View) -> Part | None:
     """R2 in both directions, by layer."""
-    found = view.table("cls_content")
+    found = view.table("cls_predictability")
     if found is None:
         return None
     drawings = list[Drawing]()
@@ -234,7 +234,7 @@ def _foretold(view: View) -> Part | None:
 
 def _added(view: View) -> Part | None:
     """What attention adds to [CLS], by kind of token and block."""
-    found, drawings = view.table("contributions"), list[Drawing]()
+    found, drawings = view.table("attention_contributions"), list[Drawing]()
     if found is None:
         return None
     for i, (key, own) in enumerate(found.groupby("model", sort=False), start=1):
@@ -251,7 +251,7 @@ def _added(view: View) -> Part | None:
 
 def _sits(view: View) -> Part | None:
     """Over which kinds of token a head's decision sits, by layer."""
-    found, drawings = view.table("head_states"), list[Drawing]()
+    found, drawings = view.table("fine_tuned_token_shares"), list[Drawing]()
     if found is None:
         return None
     for i, (head, own) in enumerate(by_head(found), start=1):

@@ -36,9 +36,9 @@ def alike(view: View) -> Iterator[str]:
         "cannot_tell": "Cannot tell whether they rank a text's tokens alike",
     }
     for outcome, start in starts.items():
-        claims = [c for c in view.stated("same_tokens") if c.outcome == outcome]
+        claims = [c for c in view.stated("fine_tuned_head_agreement") if c.outcome == outcome]
         told = (
-            f"{_pair(c.numbers.get('one'), c.numbers.get('other'))} {decimal(value(c, 'correlation'), 2)} "
+            f"{_pair(c.numbers.get('head'), c.numbers.get('other_head'))} {decimal(value(c, 'correlation'), 2)} "
             f"({between(c.interval)})"
             for c in claims
         )
@@ -54,12 +54,12 @@ def _pair(one: object, other: object) -> str:
 
 def _pairs(view: View) -> Part | None:
     """A dot for each pair; all pairs as a matrix."""
-    found = view.table("heads_agreement")
-    if found is None or not {"one", "other"} <= set(found.columns):
+    found = view.table("fine_tuned_head_agreement")
+    if found is None or not {"head", "other_head"} <= set(found.columns):
         return None
     means = {
         (str(one), str(other)): Mean.of(own["correlation"])
-        for (one, other), own in found.groupby(["one", "other"], sort=False)
+        for (one, other), own in found.groupby(["head", "other_head"], sort=False)
     }
     frame = pd.DataFrame(
         {
@@ -90,7 +90,7 @@ def _pairs(view: View) -> Part | None:
 
 def _gaps(view: View) -> Iterator[tuple[str, Mean, Mean, Mean, Mean, Mean]]:
     """Head -> comprehensiveness, that of random orders, their difference; sufficiency, that of random orders."""
-    for head, own in by_head(view.table("heads_faithfulness")):
+    for head, own in by_head(view.table("fine_tuned_faithfulness")):
         real = own[own["order"] == "attribution"].set_index("text_id")
         random = own[own["order"] != "attribution"].groupby("text_id")[["comprehensiveness", "sufficiency"]].mean()
         random = random.reindex(real.index)

@@ -32,10 +32,10 @@ AGAIN = "a head may read the label again from other tokens"
 
 def answer(view: View) -> Answer | None:
     """The first screen: how often the best head is right, and where it stands; None where no head was fine-tuned."""
-    scored = view.stated("head_accuracy")
+    scored = view.stated("fine_tuned_accuracy")
     if not scored:
         return None
-    gain = next(iter(view.stated("tuned_gain")), None)
+    gain = next(iter(view.stated("fine_tuning_gain")), None)
     chosen = [c for c in scored if gain is not None and c.numbers.get("head") == gain.numbers.get("head")]
     best = (chosen or sorted(scored, key=lambda c: -value(c, "accuracy")))[0]
     head, task = best.numbers.get("head"), best.task
@@ -61,8 +61,8 @@ def lead(view: View) -> str:
     """What was done, under the page's question; empty where no head was fine-tuned."""
     if view.result.name != "heads":
         return ""
-    heads = [c.numbers.get("head") for c in view.stated("head_accuracy")]
-    moved, reads = view.table("movement"), [f"{wording.READS[key]}" for key in READERS if key in heads]
+    heads = [c.numbers.get("head") for c in view.stated("fine_tuned_accuracy")]
+    moved, reads = view.table("parameter_change"), [f"{wording.READS[key]}" for key in READERS if key in heads]
     frozen = moved is not None and not moved["relative"].fillna(0).any()
     if not reads:
         start = "A classifier that was fine-tuned before is set beside the encoder it began as."
@@ -84,7 +84,7 @@ def questions(view: View) -> Section | None:
     for asked, (build, see) in QUESTIONS.items():
         if said := tuple(build(view)):
             parts.append(Part(asked, said, see=see))
-    if not view.stated("head_accuracy") or not parts:
+    if not view.stated("fine_tuned_accuracy") or not parts:
         return None
     notes = (
         "Made by rules from the numbers of this page; where an interval holds 0 the answer is “cannot tell”. Another "
@@ -107,9 +107,9 @@ def _score(claim: Claim) -> str:
 
 def _gap(view: View, one: str, other: str) -> tuple[str, float, tuple[float, float] | None] | None:
     """Outcome, one minus the other, and its interval, whichever way round the claim was made."""
-    if found := view.stated("head_difference", one=one, other=other):
+    if found := view.stated("fine_tuned_difference", head=one, other_head=other):
         return found[0].outcome, value(found[0], "difference"), found[0].interval
-    if found := view.stated("head_difference", one=other, other=one):
+    if found := view.stated("fine_tuned_difference", head=other, other_head=one):
         bounds = found[0].interval
         turned = {"above": "below", "below": "above"}.get(found[0].outcome, found[0].outcome)
         return turned, -value(found[0], "difference"), None if bounds is None else (-bounds[1], -bounds[0])
@@ -132,11 +132,11 @@ def _told(view: View, one: str, other: str) -> str:
 
 def _together(view: View) -> str:
     """Whether the heads differ, in one sentence."""
-    claims = view.stated("head_difference")
-    told = [_told(view, str(c.numbers.get("one")), str(c.numbers.get("other"))) for c in claims]
+    claims = view.stated("fine_tuned_difference")
+    told = [_told(view, str(c.numbers.get("head")), str(c.numbers.get("other_head"))) for c in claims]
     if len(claims) > 1 and all(c.outcome == "cannot_tell" for c in claims):
         gaps = listing(
-            f"{wording.pooling(str(c.numbers.get('one')))} minus {wording.pooling(str(c.numbers.get('other')))} "
+            f"{wording.pooling(str(c.numbers.get('head')))} minus {wording.pooling(str(c.numbers.get('other_head')))} "
             f"{points(value(c, 'difference'))} ({interval(c.interval)})"
             for c in claims
         )
@@ -146,7 +146,7 @@ def _together(view: View) -> str:
 
 def _frozen_gap(view: View, gain: Claim | None) -> str:
     """How far fine-tuning carried it above the best probe of the pretrained encoder."""
-    frozen = next(iter(view.stated("frozen")), None)
+    frozen = next(iter(view.stated("frozen_probe")), None)
     if gain is None:
         return ""
     where = ""
@@ -170,9 +170,9 @@ def _frozen_gap(view: View, gain: Claim | None) -> str:
 
 def _reads(view: View) -> Iterator[str]:
     """What does the classifier read?"""
-    scores = {str(c.numbers.get("head")): c for c in view.stated("head_accuracy")}
+    scores = {str(c.numbers.get("head")): c for c in view.stated("fine_tuned_accuracy")}
     if "checkpoint" in scores:
-        enters = next(iter(view.stated("loss_enters", head="checkpoint")), None)
+        enters = next(iter(view.stated("gradient_shares", head="checkpoint")), None)
         if enters is not None:
             alone = value(enters, "last_cls") >= WHOLE
             start = "The last hidden state of [CLS], and no other token's" if alone else "Not the last [CLS] alone"
@@ -211,7 +211,7 @@ def _holds(view: View) -> Iterator[str]:
 
 def _trained(view: View) -> Iterator[str]:
     """Is [CLS] trained because the loss enters through it?"""
-    gained = {str(c.numbers.get("head")): c for c in view.stated("cls_trained")}
+    gained = {str(c.numbers.get("head")): c for c in view.stated("cls_change")}
     if gained:
         yield _because({head: claim.outcome for head, claim in gained.items()})
         told = listing(
@@ -220,7 +220,7 @@ def _trained(view: View) -> Iterator[str]:
         )
         yield f"What a probe reads from the last [CLS] changes by fine-tuning: {told}."
     yield from gradient_flow.entering(view)
-    if rows := view.stated("cls_row"):
+    if rows := view.stated("cls_embedding_gradient"):
         more = listing(dict.fromkeys(f"{decimal(value(c, 'ratio'), 1)}{_brackets(c.interval, 1)}" for c in rows))
         each = listing(dict.fromkeys(decimal(value(c, "per_occurrence_ratio"), 1) for c in rows))
         yield (
@@ -260,9 +260,9 @@ def _mean(view: View) -> Iterator[str]:
         start = starts.get(outcomes.pop() if len(outcomes) == 1 else "", "It depends on what it is set beside.")
         yield start
         yield f"{'. '.join(sentence(_told(view, 'mean', one)) for one in gaps)}."
-    elif view.stated("head_accuracy") and view.stated("frozen"):
+    elif view.stated("fine_tuned_accuracy") and view.stated("frozen_probe"):
         yield "Cannot tell of this classifier: none on the mean stands beside it."
-    if (frozen := next(iter(view.stated("frozen")), None)) is not None:
+    if (frozen := next(iter(view.stated("frozen_probe")), None)) is not None:
         at = place(str(frozen.numbers.get("pooling")), name(frozen.numbers.get("layer")))
         yield (
             "Before fine-tuning the mean is a strong baseline (Mosbach et al. 2020): a probe on the pretrained last "
@@ -274,13 +274,15 @@ def _mean(view: View) -> Iterator[str]:
 
 def _last(view: View, frozen: Claim, pooling: str) -> str:
     """How often a probe on the pretrained last layer is right, with its interval."""
-    bounds = view.limits("heads_curves", model="pretrained", pooling=pooling, layer=view.result.provenance.n_layers)
+    bounds = view.limits(
+        "fine_tuned_layers", model="pretrained", pooling=pooling, layer=view.result.provenance.n_layers
+    )
     return percent(value(frozen, f"{pooling}_last")) + ("" if bounds is None else f" ({interval(bounds)})")
 
 
 def _use(view: View) -> Iterator[str]:
     """Is what is encoded also used?"""
-    found, claims = view.table("erasure"), view.stated("used")
+    found, claims = view.table("erasure"), view.stated("erasure")
     yield from erasure.short(view)
     yield from erasure.erased(view)
     if found is not None:
@@ -292,7 +294,7 @@ def _use(view: View) -> Iterator[str]:
 
 def _tokens(view: View) -> Iterator[str]:
     """Do the heads look at the same tokens?"""
-    claims = view.stated("same_tokens")
+    claims = view.stated("fine_tuned_head_agreement")
     if claims:
         start = "To a degree" if any(c.outcome == "above" for c in claims) else "Cannot tell that they do"
         top = max(claims, key=lambda c: value(c, "correlation"))
@@ -304,7 +306,7 @@ def _tokens(view: View) -> Iterator[str]:
 
 def _clusters(view: View) -> Iterator[str]:
     """I plotted [CLS] after fine-tuning and saw no clusters."""
-    claims = view.stated("cls_trained")
+    claims = view.stated("cls_change")
     if not claims:
         return
     if any(c.outcome == "above" for c in claims):
@@ -333,7 +335,7 @@ def _brackets(bounds: Sequence[float] | None, digits: int = 2) -> str:
 
 
 def _majority(view: View) -> str:
-    curves = view.table("heads_curves")
+    curves = view.table("fine_tuned_layers")
     rows = None if curves is None else curves[curves["model"] == "majority"]
     if rows is None or not len(rows):
         return ""

@@ -17,23 +17,23 @@ SPEAKS = {"for": "Speaks for them:", "against": "Speaks against them:", "open": 
 STANDING: Mapping[tuple[str, str], tuple[str, str]] = {
     ("convergence", "holds"): ("for", "their scores add up"),
     ("convergence", "fails"): ("against", "some scores do not add up"),
-    ("baseline", "uninformed"): ("for", "the baseline leans to no class"),
-    ("baseline", "informed"): ("against", "the baseline itself leans to a class"),
+    ("baseline_bias", "uninformed"): ("for", "the baseline leans to no class"),
+    ("baseline_bias", "informed"): ("against", "the baseline itself leans to a class"),
     ("faithfulness", "above"): ("for", "the tokens ranked first matter more than random ones"),
     ("faithfulness", "below"): ("against", "the tokens ranked first matter less than random ones"),
     ("faithfulness", "cannot_tell"): ("open", "whether the tokens ranked first matter more than random ones"),
-    ("rationales", "above"): ("for", "marked reasons are found"),
-    ("rationales", "below"): ("against", "marked reasons are ranked behind"),
-    ("rationales", "cannot_tell"): ("open", "whether marked reasons are found"),
-    ("deciding", "above"): ("for", "words known to decide are found"),
-    ("deciding", "cannot_tell"): ("open", "whether words known to decide are found"),
-    ("audit", "above"): ("for", "a planted shortcut is found"),
-    ("audit", "below"): ("against", "a planted shortcut is not found"),
-    ("audit", "cannot_tell"): ("open", "whether a planted shortcut is found"),
-    ("audit", "not_learned"): ("open", "whether a planted shortcut would be found, as none was learned"),
-    ("randomised", "changes"): ("for", "they change with the encoder's weights"),
-    ("randomised", "unchanged"): ("against", "they stay when the encoder's weights are random"),
-    ("randomised", "cannot_tell"): ("open", "whether they change with the encoder's weights"),
+    ("plausibility", "above"): ("for", "marked reasons are found"),
+    ("plausibility", "below"): ("against", "marked reasons are ranked behind"),
+    ("plausibility", "cannot_tell"): ("open", "whether marked reasons are found"),
+    ("deciding_words", "above"): ("for", "words known to decide are found"),
+    ("deciding_words", "cannot_tell"): ("open", "whether words known to decide are found"),
+    ("planted_shortcut", "above"): ("for", "a planted shortcut is found"),
+    ("planted_shortcut", "below"): ("against", "a planted shortcut is not found"),
+    ("planted_shortcut", "cannot_tell"): ("open", "whether a planted shortcut is found"),
+    ("planted_shortcut", "not_learned"): ("open", "whether a planted shortcut would be found, as none was learned"),
+    ("parameter_randomisation", "changes"): ("for", "they change with the encoder's weights"),
+    ("parameter_randomisation", "unchanged"): ("against", "they stay when the encoder's weights are random"),
+    ("parameter_randomisation", "cannot_tell"): ("open", "whether they change with the encoder's weights"),
 }
 """Claim and outcome -> on which side it counts, and in which words."""
 
@@ -59,7 +59,11 @@ def _summary(view: View, task: str) -> Iterator[str]:
         for claim in (*view.claims(kind), *view.claims(kind, task)):
             if kind == "convergence" and not summed(view):
                 continue
-            outcome = (known_causes.found_shortcut(view, task) or "not_learned") if kind == "audit" else claim.outcome
+            outcome = (
+                (known_causes.found_shortcut(view, task) or "not_learned")
+                if kind == "planted_shortcut"
+                else claim.outcome
+            )
             # The first of a head's is of the method that was explained with.
             outcomes.setdefault(str(claim.numbers.get("head")), outcome)
         for head, outcome in outcomes.items() if len(set(outcomes.values())) > 1 else list(outcomes.items())[:1]:
@@ -116,7 +120,7 @@ def _sums(view: View) -> Part | None:
 
 def _neutral(view: View) -> Part | None:
     """Does the baseline say nothing?"""
-    found = [view.about(task, leaning(claim)) for task in view.tasks for claim in view.claims("baseline", task)]
+    found = [view.about(task, leaning(claim)) for task in view.tasks for claim in view.claims("baseline_bias", task)]
     return Part("Does the baseline lean to a class?", tuple(found)) if found else None
 
 
@@ -144,7 +148,7 @@ def _starts(view: View) -> Part | None:
     """How much hangs on the baseline?"""
     sentences, rows = list[str](), list[tuple[str, ...]]()
     for task in view.tasks:
-        for claim in view.claims("baselines", task):
+        for claim in view.claims("baseline_agreement", task):
             said = (
                 f"Started from other baselines ({count(value(claim, 'n_baselines'))} in all), "
                 f"{wording.method(claim.numbers.get('method'))} for {wording.head(claim.numbers.get('head'))} ranks a "
@@ -154,8 +158,8 @@ def _starts(view: View) -> Part | None:
                 f"{wording.baseline(claim.numbers.get('lowest'))}: {decimal(value(claim, 'lowest_correlation'), 2)}."
             )
             sentences.append(view.about(task, said))
-        for head, own in by_head(view.table("baseline_choice", task)):
-            for (method, start, other), part in own.groupby(["method", "baseline", "other"], sort=False):
+        for head, own in by_head(view.table("baseline_agreement", task)):
+            for (method, start, other), part in own.groupby(["method", "baseline", "other_baseline"], sort=False):
                 mean, same = Mean.of(part["correlation"]), Mean.of(part["same_top"].astype(float))
                 cells = (decimal(mean.value, 2), between(mean.bounds), percent(same.value), count(mean.n))
                 named = (wording.method(method), wording.baseline(start), wording.baseline(other))
@@ -181,22 +185,30 @@ def _starts(view: View) -> Part | None:
 def cares(view: View) -> Iterator[str]:
     """What a reader must know before using a score."""
     for task in view.tasks:
-        for claim in view.claims("baseline", task):
+        for claim in view.claims("baseline_bias", task):
             if claim.outcome == "informed":
                 said = sentence(leaning(claim).removeprefix("Yes. "))
                 yield view.about(task, said)
 
 
 CHECKS: Mapping[str, Callable[[View], Part | None]] = {
-    "sums": _sums,
-    "baseline": _neutral,
+    "convergence": _sums,
+    "baseline_bias": _neutral,
     "faithfulness": faithfulness.faithful,
-    "baselines": _starts,
+    "baseline_agreement": _starts,
     "infidelity": faithfulness.infidelity,
-    "curves": faithfulness.curves,
-    "rationales": known_causes.marked,
-    "audit": known_causes.planted,
-    "randomised": known_causes.randomised,
+    "perturbation_curves": faithfulness.curves,
+    "plausibility": known_causes.marked,
+    "planted_shortcut": known_causes.planted,
+    "parameter_randomisation": known_causes.randomised,
 }
 """Check -> what makes its part of the section, in this order."""
-TABLES = ("faithfulness", "baseline_choice", "infidelity", "curves", "rationales", "audit", "randomised")
+TABLES = (
+    "faithfulness",
+    "baseline_agreement",
+    "infidelity",
+    "perturbation_curves",
+    "plausibility",
+    "planted_shortcut",
+    "parameter_randomisation",
+)

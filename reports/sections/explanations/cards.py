@@ -43,7 +43,7 @@ class Beside:
     @classmethod
     def of(cls, view: View) -> Beside:
         """From the tables of a result, where there are any."""
-        heads, depths = (view.table(key) for key in ("head_agreement", "depth"))
+        heads, depths = (view.table(key) for key in ("explained_head_agreement", "prediction_depth"))
         if heads is not None and "task" not in heads:
             heads = None  # of several heads, pair by pair: no one number a text
         return cls(

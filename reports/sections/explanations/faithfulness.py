@@ -139,7 +139,7 @@ def curves(view: View) -> Part | None:
     """Does the decision fall, and come back, sooner than by chance?"""
     sentences, drawings, rows = list[str](), list[Drawing](), list[tuple[str, ...]]()
     for task in view.tasks:
-        for head, own in by_head(view.table("curves", task)):
+        for head, own in by_head(view.table("perturbation_curves", task)):
             own = own.dropna(subset=["deletion", "insertion"])
             if own.empty:
                 continue
@@ -175,7 +175,7 @@ def curves(view: View) -> Part | None:
         return None
     heading = (*view.place_names, "method", "mean while taken out", "mean while put back", "texts")
     table = Table(
-        "Mean probability of the explained class along each curve; every point: tables/curves.csv.",
+        "Mean probability of the explained class along each curve; every point: tables/perturbation_curves.csv.",
         rows=tuple(rows),
         folded=True,
         **columns(*heading, numeric=heading[-3:]),

@@ -32,9 +32,9 @@ def marked(view: View) -> Part | None:
     """Does it find the marked reasons?"""
     sentences, rows, deciding = list[str](), list[tuple[str, ...]](), False
     for task in view.tasks:
-        for claim in view.claims("rationales", task):
+        for claim in view.claims("plausibility", task):
             sentences.append(view.about(task, _marked(claim)))
-        if hit := view.claim("deciding", task):
+        if hit := view.claim("deciding_words", task):
             deciding = True
             data = view.result.settings.get("data") or {}
             reason = "that somebody marked as the reason" if data.get("rationales") else "known to decide the label"
@@ -46,7 +46,7 @@ def marked(view: View) -> Part | None:
             )
             end = ". The two cannot be told apart." if hit.outcome == "cannot_tell" else "."
             sentences.append(view.about(task, said + end))
-        for head, own in by_head(view.table("rationales", task)):
+        for head, own in by_head(view.table("plausibility", task)):
             for method, part in own.groupby("method", sort=False):
                 cells = []
                 for key in ("auprc", "f1", "iou"):
@@ -90,7 +90,7 @@ def planted(view: View) -> Part | None:
     """Does it find a planted shortcut?"""
     sentences, drawings, rows = list[str](), list[Drawing](), list[tuple[str, ...]]()
     for task in view.tasks:
-        claim, found = view.claim("audit", task), view.table("audit", task)
+        claim, found = view.claim("planted_shortcut", task), view.table("planted_shortcut", task)
         if claim is None:
             continue
         follows, n = percent(value(claim, "flipped")), plural(int(value(claim, "n")), "text")
@@ -143,7 +143,7 @@ def planted(view: View) -> Part | None:
 
 def found_shortcut(view: View, task: str) -> str | None:
     """Whether the method explained with ranks a planted word first beyond chance; None where none was learned."""
-    claim, found = view.claim("audit", task), view.table("audit", task)
+    claim, found = view.claim("planted_shortcut", task), view.table("planted_shortcut", task)
     if claim is None or found is None or claim.outcome != "valid":
         return None
     return hit(found[found["k"] == found["k"].min()].iloc[0])
@@ -177,9 +177,9 @@ def randomised(view: View) -> Part | None:
     """Does it change when the weights are randomised?"""
     sentences, drawings, rows = list[str](), list[Drawing](), list[tuple[str, ...]]()
     for task in view.tasks:
-        for claim in view.claims("randomised", task):
+        for claim in view.claims("parameter_randomisation", task):
             sentences.append(view.about(task, _randomised(claim)))
-        for head, own in by_head(view.table("randomised", task)):
+        for head, own in by_head(view.table("parameter_randomisation", task)):
             drawn, lines = _by_depth(own, f"randomised-{len(drawings) + 1}", view.whose(task, head))
             drawings.append(drawn)
             rows += [view.place(task, head) + line for line in lines]
@@ -231,7 +231,7 @@ def _by_depth(frame: pd.DataFrame, anchor: str, who: str) -> tuple[Drawing, list
 
     points: list[dict[str, Any]] = []
     lines = list[tuple[str, ...]]()
-    for (method, depth, level), rows in frame.groupby(["method", "depth", "level"], sort=False):
+    for (method, depth, level), rows in frame.groupby(["method", "randomised_blocks", "level"], sort=False):
         mean, signed = Mean.of(rows["absolute_correlation"]), Mean.of(rows["correlation"])
         lower, upper = mean.bounds
         points.append({"method": method, "x": float(depth), "level": level, "value": mean.value, "lower": lower})

@@ -84,7 +84,7 @@ def _output(attributions: Sequence[Attribution]) -> str:
 
 def _agreed(view: View, task: str) -> str:
     """Whether probe and model head rank the tokens alike."""
-    claim = view.claim("heads_agree", task)
+    claim = view.claim("explained_head_agreement", task)
     if claim is None:
         return ""
     numbers = (
@@ -124,7 +124,7 @@ def _chosen(view: View, task: str) -> int | None:
 
 def _means(view: View, task: str) -> dict[int, tuple[Mean, float]]:
     """Layer -> mean rank correlation with the chosen one, and how often the same class is predicted there."""
-    found = view.table("explanation_depth", task)
+    found = view.table("attributions_by_layer", task)
     if found is None:
         return {}
     here = found[found["layer"] == _chosen(view, task)].set_index("text_id")["predicted"]
@@ -139,7 +139,7 @@ def _means(view: View, task: str) -> dict[int, tuple[Mean, float]]:
 
 def _by_layer(view: View, task: str) -> tuple[Table, ...]:
     """All texts through the layers, a row a layer."""
-    found = view.table("explanation_depth", task)
+    found = view.table("attributions_by_layer", task)
     if found is None:
         return ()
     rows = tuple(
@@ -154,6 +154,8 @@ def _by_layer(view: View, task: str) -> tuple[Table, ...]:
         for layer, (mean, same) in _means(view, task).items()
     )
     heading = ("layer", "rank correlation", "95 % interval", "same class", "its mean probability", "texts")
-    caption = "Means over the explained texts, beside the layer explained; every text: tables/explanation_depth.csv."
+    caption = (
+        "Means over the explained texts, beside the layer explained; every text: tables/attributions_by_layer.csv."
+    )
     shape = columns(*heading, numeric=heading[1:])
     return (Table(caption, rows=rows, folded=True, summary="Through the layers", **shape),)

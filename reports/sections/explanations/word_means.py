@@ -34,7 +34,7 @@ def words(view: View) -> Section | None:
     """Which words count over all texts."""
     verdict, parts = list[str](), list[Part]()
     for task in view.tasks:
-        heads = by_head(view.table("words", task))
+        heads = by_head(view.table("word_means", task))
         for head, found in heads:
             several = len(heads) > 1
             who = view.whose(task, head)
@@ -46,8 +46,8 @@ def words(view: View) -> Section | None:
             rows = (row for target in shown for row in _rows(str(target), found[found["target"] == target]))
             heading = ("class", "word", "mean score", "95 % interval", "texts", "times", "")
             caption = (
-                f"The {MOST_WORDS} strongest words of each class; every word: tables/words.csv. A word of one text has "
-                "no interval."
+                f"The {MOST_WORDS} strongest words of each class; every word: tables/word_means.csv. A word of one "
+                "text has no interval."
             )
             if len(targets) > len(shown):
                 caption += f" The first {count(len(shown))} of {count(len(targets))} classes."
@@ -145,7 +145,7 @@ def states(view: View) -> Section | None:
     verdict, parts, integrated, exact = list[str](), list[Part](), False, False
     for task in view.tasks:
         drawings, rows = list[Drawing](), list[tuple[str, ...]]()
-        for head, own in by_head(view.table("states", task)):
+        for head, own in by_head(view.table("token_shares", task)):
             panels = list(_panels(view, head, own))
             for follows, called, panel in panels:
                 integrated, exact = integrated or follows, exact or not follows

@@ -36,8 +36,8 @@ class Best:
     @classmethod
     def of(cls, view: View, task: str) -> Best | None:
         """What was chosen without the test texts; of `heads`, the best frozen probe; None without scores."""
-        best, claim = view.best(task), view.claim("best", task)
-        frozen = next((c for c in view.stated("frozen") if c.task == task), None)
+        best, claim = view.best(task), view.claim("best_site", task)
+        frozen = next((c for c in view.stated("frozen_probe") if c.task == task), None)
         if claim is None and frozen is not None:
             claim, best = frozen, (text(frozen, "pooling"), int(value(frozen, "layer")))
         if best is None:
@@ -63,7 +63,7 @@ class Best:
             n=int(n) if n == n else 0,
             macro_f1=_macro_f1(view, task, best),
             floors=floors,
-            selectivity=_there(view, "control", task, best, "selectivity"),
+            selectivity=_there(view, "control_tasks", task, best, "selectivity"),
             codelength=_there(view, "information", task, best, "codelength"),
         )
 
@@ -94,7 +94,7 @@ def cells(found: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, .
 def _macro_f1(view: View, task: str, best: tuple[str, int]) -> float:
     scores = view.scores(task, "macro_f1")
     if scores is None:
-        claim = view.claim("best", task)
+        claim = view.claim("best_site", task)
         return math.nan if claim is None else value(claim, "macro_f1")
     rows = scores[
         (scores["probe"] == "logistic") & (scores["pooling"] == best[0]) & (scores["layer"] == best[1]).fillna(False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def limits(view: View, task: str) -> Iterator[str]:
     """What these test texts could not have shown."""
-    found = view.claim("detectable", task)
+    found = view.claim("minimum_detectable_difference", task)
     if found is None:
         return
     n, least, usual = count(value(found, "n")), value(found, "difference"), value(found, "usual_difference")
@@ -51,7 +51,7 @@ def control(view: View) -> Section | None:
     kind = f"what column {name(str(column), 40)} says" if column else "the text's first word"
     exposed = "that type" if column else "a text's first word"
     for i, task in enumerate(view.tasks, start=1):
-        if absent := view.claim("no_control", task):
+        if absent := view.claim("no_control_task", task):
             reason = name(str(absent.numbers.get("reason", "")), 300)
             verdict.append(view.about(task, f"No valid control task: {reason}."))
         if found := view.claim("selectivity", task):
@@ -68,7 +68,7 @@ def control(view: View) -> Section | None:
                     + (", not told apart from none." if found.outcome == "cannot_tell" else "."),
                 )
             )
-        rows = view.table("control", task)
+        rows = view.table("control_tasks", task)
         if rows is None:
             continue
         curve = rows.assign(value=100 * rows["selectivity"], lower=100 * rows["lower"], upper=100 * rows["upper"])
@@ -116,7 +116,7 @@ def control(view: View) -> Section | None:
 
 def _scored(view: View, task: str) -> str:
     """How many texts a control task scores, in brackets."""
-    rows = view.table("control", task)
+    rows = view.table("control_tasks", task)
     return "" if rows is None else f" ({count(rows['n'].iloc[0])})"
 
 
@@ -168,11 +168,11 @@ def sizes(view: View) -> Section | None:
     """How many training texts does it take?"""
     verdict, parts = [], []
     for i, task in enumerate(view.tasks, start=1):
-        rows, best = view.table("sizes", task), view.best(task)
+        rows, best = view.table("learning_curve", task), view.best(task)
         if rows is None or best is None:
             continue
         own = rows[(rows["pooling"] == best[0]) & (rows["layer"] == best[1]) & rows["accuracy"].notna()]
-        own = own.sort_values("examples")
+        own = own.sort_values("train_texts")
         if len(own) < 2:
             continue
         last = own.iloc[-1]
@@ -180,15 +180,16 @@ def sizes(view: View) -> Section | None:
         verdict.append(
             view.about(
                 task,
-                f"Trained on {count(near['examples'])} texts the best place is right on {percent(near['accuracy'])}, "
-                f"on all {count(last['examples'])} on {percent(last['accuracy'])}."
-                if near["examples"] < last["examples"]
-                else f"Trained on all {count(last['examples'])} texts the best place is right on "
-                f"{percent(last['accuracy'])}, on {count(own.iloc[-2]['examples'])} of them on "
+                f"Trained on {count(near['train_texts'])} texts the best place is right on "
+                f"{percent(near['accuracy'])}, "
+                f"on all {count(last['train_texts'])} on {percent(last['accuracy'])}."
+                if near["train_texts"] < last["train_texts"]
+                else f"Trained on all {count(last['train_texts'])} texts the best place is right on "
+                f"{percent(last['accuracy'])}, on {count(own.iloc[-2]['train_texts'])} of them on "
                 f"{percent(own.iloc[-2]['accuracy'])}: it may not have levelled off.",
             )
         )
-        words = "; ".join(f"{count(r.examples)} texts {percent(r.accuracy)}" for r in own.itertuples())
+        words = "; ".join(f"{count(r.train_texts)} texts {percent(r.accuracy)}" for r in own.itertuples())
         label = Label(f"sizes-{i}", f"Test accuracy by number of training texts for {name(task)}", f"{words}.")
         floor = view.floors(task).get("majority", 0.0)
         where = wording.place(*best, random_pooler=view.random_pooler).capitalize()
@@ -196,7 +197,7 @@ def sizes(view: View) -> Section | None:
         parts.append(Part(view.heading(task), drawings=(Drawing(probing.size_curve(own, floor, label), caption),)))
     notes = (
         "The smaller training sets are parts of the larger ones, drawn once: the left end of the curve is noisy.",
-        "All places: tables/sizes.csv.",
+        "All places: tables/learning_curve.csv.",
     )
     return Section("How many texts does it take?", "sizes", tuple(verdict), tuple(parts), notes) if parts else None
 
@@ -205,12 +206,12 @@ def depth(view: View) -> Section | None:
     """From which layer on is a text's prediction settled?"""
     verdict, parts, constant = [], [], dict[str, int]()
     for task in view.tasks:
-        claims, texts = view.claims("depth", task), view.table("depth", task)
+        claims, texts = view.claims("prediction_depth", task), view.table("prediction_depth", task)
         for claim in claims:
             vector = wording.pooling(text(claim, "pooling"), random_pooler=view.random_pooler)
             constant[vector] = int(value(claim, "n_constant")) if "n_constant" in claim.numbers else 0
         said = (
-            f"{percent(value(c, 'from_first'))} in "
+            f"{percent(value(c, 'share_from_first_layer'))} in "
             f"{wording.pooling(text(c, 'pooling'), random_pooler=view.random_pooler)}"
             for c in claims
         )
@@ -224,7 +225,7 @@ def depth(view: View) -> Section | None:
                 wording.pooling(text(c, "pooling"), random_pooler=view.random_pooler),
                 decimal(value(c, "mean_depth"), 2),
                 decimal(value(c, "correlation"), 2),
-                percent(value(c, "same")),
+                percent(value(c, "same_depth")),
                 percent(value(c, "by_chance")),
             )
             for c in claims
@@ -236,7 +237,8 @@ def depth(view: View) -> Section | None:
         "an adaptation of Baldock et al. (2021), who ask nearest neighbours inside a trained classifier.",
         "The noise floor: probes refitted on resampled training texts. Where two refits hardly agree, depth tells "
         "little of a text.",
-        "Every text: tables/depth.csv; its label's probability at every place, and the bits saved: tables/texts.csv.",
+        "Every text: tables/prediction_depth.csv; its label's probability at every place, and the bits saved: "
+        "tables/pointwise_information.csv.",
     )
     if left_out := [f"{plural(n, 'layer')} of {vector}" for vector, n in constant.items() if n]:
         notes += (

@@ -24,13 +24,13 @@ CONSTANT = 1 - 1e-9
 def encoder(view: View) -> Section | None:
     """[CLS] through depth; how far apart texts lie; which layers are alike."""
     verdict = []
-    if moved := view.claim("cls_depth"):
+    if moved := view.claim("cls_spread"):
         verdict.append(
             "[CLS] enters the encoder as the same vector for every text: all it later says of one was brought by "
             f"attention. It differs between texts from layer {int(value(moved, 'first_layer'))} on; at the last "
             f"layer measured, the vectors spread by {decimal(value(moved, 'last_spread'), 2)} of their mean's length."
         )
-    starts = [(task, found) for task in view.tasks if (found := view.claim("cls_layer_0", task)) is not None]
+    starts = [(task, found) for task in view.tasks if (found := view.claim("constant_cls", task)) is not None]
     if starts and all(found.outcome == "holds" for _, found in starts):
         verdict.append(
             "Check passed: at layer 0 the [CLS] vector is constant, and its probe gives one answer to every text."
@@ -41,7 +41,7 @@ def encoder(view: View) -> Section | None:
 
 def _apart(view: View) -> Part | None:
     """How far texts lie apart, and whether they point one way; the special tokens they all share."""
-    depth, cosines, tokens = (view.table(key) for key in ("cls_depth", "anisotropy", "special_tokens"))
+    depth, cosines, tokens = (view.table(key) for key in ("cls_spread", "anisotropy", "special_tokens"))
     drawings: list[Drawing] = []
     tables: list[Table] = []
     if depth is not None and depth["layer"].nunique() > 1:

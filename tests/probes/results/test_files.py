@@ -207,7 +207,7 @@ def test_what_a_run_writes_lies_outside_its_result(tmp_path, monkeypatch, other,
 
 
 def test_what_cannot_be_read_back_is_kept_and_an_earlier_result_stays(folder):
-    broken = dataclasses.replace(PLAIN, claims=(Claim("best", "measured", "a"),))
+    broken = dataclasses.replace(PLAIN, claims=(Claim("best_site", "measured", "a"),))
     with pytest.raises(InputError, match=r"cannot be read back, and stands in .*numbers lack 'pooling'") as error:
         broken.save(folder)
     (kept,) = (path for path in folder.parent.iterdir() if path != folder)

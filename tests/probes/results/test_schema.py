@@ -91,40 +91,40 @@ def test_a_claim_has_an_outcome_of_its_kind_and_its_numbers(kind):
         ({"accuracy": True}, "numbers.accuracy must be a share"),
         ({"n": None}, "numbers lack 'n'"),
         ({"n": -1}, "numbers.n must be a whole number from 0 on"),
-        ({"points": "mean x"}, "numbers.points must be places"),
+        ({"sites": "mean x"}, "numbers.sites must be places"),
     ],
 )
 def test_a_claims_numbers_lie_in_their_ranges(numbers, message):
     whole = {"pooling": "mean", "layer": 4, "accuracy": 0.5, "n": 10}
-    check_claim("best", "measured", "a", whole, 6)
+    check_claim("best_site", "measured", "a", whole, 6)
     with pytest.raises(MisfitError, match=message):
-        check_claim("best", "measured", "a", {**whole, **numbers}, 6)
+        check_claim("best_site", "measured", "a", {**whole, **numbers}, 6)
 
 
 @pytest.mark.parametrize(
-    ("task", "numbers"), [("\ud800", {}), ("a", {"points": "mean 3, \udfff 4"}), ("a", {"new": "\ud800"})]
+    ("task", "numbers"), [("\ud800", {}), ("a", {"sites": "mean 3, \udfff 4"}), ("a", {"new": "\ud800"})]
 )
 def test_what_a_claim_names_is_of_whole_characters_as_tables_are(task, numbers):
     with pytest.raises(MisfitError, match="must be text of whole characters"):
-        check_claim("tied", "tied", task, {"n_points": 3, "points": "cls 4", **numbers}, 6)
+        check_claim("tied", "tied", task, {"n_sites": 3, "sites": "cls 4", **numbers}, 6)
 
 
 def test_what_a_later_version_adds_to_a_claim_is_read_as_it_is():
     whole = {"pooling": "mean", "layer": 4, "accuracy": 0.5, "n": 10}
-    check_claim("best", "measured", "a", {**whole, "surprise": "text"}, 6)
+    check_claim("best_site", "measured", "a", {**whole, "surprise": "text"}, 6)
     check_claim("surprise", "maybe", None, {}, 6)
 
 
 def test_every_number_that_the_page_reads_is_held_to_its_kind():
     kinds = "value|text"
-    sources = "".join(path.read_text() for path in sorted((ROOT / "reports").glob("*.py")))
+    sources = "".join(path.read_text() for path in sorted((ROOT / "reports").rglob("*.py")))
     names = set(re.findall(rf"\b(?:{kinds})\(\w+, [\"'](\w+)[\"']\)", sources)) | set(HEADS.values())
     assert len(names) > 40
     assert names <= set(_KINDS)
 
 
 def test_a_poolings_name_in_a_list_of_places_may_hold_anything():
-    check_claim("tied", "tied", "a", {"n_points": 3, "points": "my, own pooling 3, cls 4"}, 6)
+    check_claim("tied", "tied", "a", {"n_sites": 3, "sites": "my, own pooling 3, cls 4"}, 6)
 
 
 SAID = ATTRIBUTION.to_json()
