@@ -18,7 +18,7 @@ from torch import nn
 from probes.attribution.attribute import MAX_STEPS, TOLERANCE, attribute
 from probes.attribution.baseline_bias import resolved_baseline
 from probes.attribution_checks.agreement import spearman
-from probes.checkpoints.checkpoints import build_untrained
+from probes.checkpoints.random_weights import build_untrained
 from probes.checks import MOST_SEED, whole_number
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder

@@ -1,1 +1,1 @@
-"""Folders and hub names of models: what they hold, and whether it fits together."""
+"""Model checkpoints: what a folder or hub model holds, whether it can be read, and how it is loaded or built anew."""

@@ -8,21 +8,24 @@ from typing import Any
 
 import torch
 
-LABELS = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
-"""Settings of a model that change nothing it computes."""
+NON_COMPUTING_SETTINGS = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
+"""Settings of a model that do not change what it computes."""
 
 
 def model_fingerprint(model: Any, *, without: str | None = None) -> str:
-    """SHA-256 over a model's settings, and the name, shape, type and bytes of every parameter and buffer.
+    """Compute the SHA-256 of a model's settings and of the name, shape, type and bytes of every parameter and buffer.
 
     Args:
         model: A transformers model.
-        without: Name of a module that is left out.
+        without: Name of a module to leave out.
     """
-    # Equal weights compute something else with another number of heads, activation or mask.
-    settings = model.config.to_dict().items()
-    computing = {name: value for name, value in settings if name not in LABELS and not name.startswith("_")}
-    digest = hashlib.sha256(json.dumps(computing, sort_keys=True, default=str).encode())
+    # Settings: equal weights compute other states with another number of heads, activation or mask.
+    settings = {}
+    for name, value in model.config.to_dict().items():
+        if name not in NON_COMPUTING_SETTINGS and not name.startswith("_"):
+            settings[name] = value
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    # Parameters and buffers, in the order of their names.
     for name, tensor in sorted(model.state_dict().items()):
         if without is not None and name.partition(".")[0] == without:
             continue
@@ -33,7 +36,13 @@ def model_fingerprint(model: Any, *, without: str | None = None) -> str:
 
 
 def tokenizer_fingerprint(tokenizer: Any, *, max_length: int, token_types: bool) -> str:
-    """SHA-256 over a tokenizer's rules, the length it truncates to, and whether it gives token types."""
+    """Compute the SHA-256 of a tokenizer's rules and of what else decides the token ids of a text.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        max_length: Number of tokens to which texts are truncated.
+        token_types: Whether the model is given token type ids.
+    """
     rules = json.loads(tokenizer.backend_tokenizer.to_str())
     for transient in ("truncation", "padding"):
         rules.pop(transient, None)

@@ -1,4 +1,4 @@
-"""How large a model is, and how many tokens of a text it reads."""
+"""Sizes of a model, and the number of tokens of a text that it reads."""
 
 from __future__ import annotations
 
@@ -9,108 +9,120 @@ from torch import nn
 
 from probes.checks import InputError, short_repr
 
-UNLIMITED = 512
-"""Tokens read of a text where neither model nor tokenizer states a limit: what most such models were trained on."""
-MOST = 1_000_000
-"""A limit beyond it is none: tokenizers state 1e30 where they know of no limit."""
-LEAST = 3
-"""Tokens: [CLS], one of the text, [SEP]."""
-STATED = ("max_position_embeddings", "seq_length", "max_seq_len", "max_sequence_length")
-"""Names under which families' settings state a limit."""
+DEFAULT_LENGTH = 512
+"""Tokens read of a text where neither model nor tokenizer states a limit: the length most such models train with."""
+MAX_LENGTH = 1_000_000
+"""Largest number that counts as a limit: tokenizers state 1e30 for no limit."""
+MIN_LENGTH = 3
+"""Tokens of the shortest text: [CLS], one token, [SEP]."""
+LIMIT_SETTINGS = ("max_position_embeddings", "seq_length", "max_seq_len", "max_sequence_length")
+"""Settings in which families state a limit."""
+POSITION_TABLES = ("position_embeddings", "wpe", "embed_positions")
+"""Names of the modules that hold learnt position embeddings."""
 
 
-def limit(tokenizer: Any, base: nn.Module, config: Any) -> int | None:
-    """The most tokens that model and tokenizer can read; None where neither states a limit.
+def token_limit(tokenizer: Any, base: nn.Module, config: Any) -> int | None:
+    """Return the largest number of tokens that model and tokenizer can read; None where neither states a limit.
 
-    A number written as text counts. Families and tokenizers state -1, 0 or 1e30 for no limit.
+    Families and tokenizers state -1, 0 or 1e30 for no limit; a number written as text counts.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        base: The bare encoder.
+        config: Its settings.
     """
-    stated = [getattr(tokenizer, "model_max_length", None), *(getattr(config, name, None) for name in STATED)]
-    limits = [length for length in map(stated_length, stated) if length is not None]
-    limits += [rows for name, module in base.named_modules() if (rows := _positions(name, module)) is not None]
-    return min(limits, default=None)
+    statements = [getattr(tokenizer, "model_max_length", None)]
+    statements += [getattr(config, name, None) for name in LIMIT_SETTINGS]
+    limits = [parse_length(statement) for statement in statements]
+    limits += [_n_positions(name, module) for name, module in base.named_modules()]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
-def with_limit_as_number(tokenizer: Any) -> Any:
-    """The tokenizer, or a copy where its limit is stated as something that it could not compare a length with."""
-    stated = tokenizer.model_max_length
-    if isinstance(stated, int | float) and not isinstance(stated, bool):
+def with_numeric_limit(tokenizer: Any) -> Any:
+    """Return the tokenizer, or a copy with a number as its limit where the limit is of another type."""
+    limit = tokenizer.model_max_length
+    if isinstance(limit, int | float) and not isinstance(limit, bool):
         return tokenizer
-    changed = copy.copy(tokenizer)
-    changed.model_max_length = stated_length(stated) or int(1e30)
-    return changed
+    corrected = copy.copy(tokenizer)
+    corrected.model_max_length = parse_length(limit) or int(1e30)
+    return corrected
 
 
 def no_limit_note(name: str) -> str:
-    """The sentence for a model without a limit that is read to `UNLIMITED` tokens."""
+    """Return the note on a model without a limit, of whose texts `DEFAULT_LENGTH` tokens are read."""
     return (
-        f"Neither {name} nor its tokenizer states how long a text may be; {UNLIMITED} tokens are read of each. Another "
-        "number can be asked for with --max-length (max_length)."
+        f"Neither {name} nor its tokenizer states how long a text may be; {DEFAULT_LENGTH} tokens are read of each. "
+        "Another number can be asked for with --max-length (max_length)."
     )
 
 
-def sizes(model: Any) -> tuple[int, int]:
-    """Blocks of a model, and dimensions of its states.
+def model_sizes(model: Any) -> tuple[int, int]:
+    """Return the number of blocks of a model and the dimension of its hidden states.
 
     Raises:
-        InputError: Its settings state neither, or none above 0.
+        InputError: Its settings lack one of them, or state one below 1.
     """
-    stated = []
-    for size in ("num_hidden_layers", "hidden_size"):
-        number = getattr(model.config, size, None)
-        if not isinstance(number, int):
-            raise InputError(f"{type(model).__name__} states no {size}; this family is not supported")
-        if number < 1:
-            raise InputError(f"{type(model).__name__} states {size} {number}; layerprobe reads models of 1 or more")
-        stated.append(number)
-    n_layers, hidden = stated
-    return n_layers, hidden
+    return _stated_size(model, "num_hidden_layers"), _stated_size(model, "hidden_size")
 
 
-def length_read(name: str, most: int | None, asked: int | None, usual: int | None = None) -> int:
-    """Tokens read of a text.
+def _stated_size(model: Any, setting: str) -> int:
+    size = getattr(model.config, setting, None)
+    if not isinstance(size, int):
+        raise InputError(f"{type(model).__name__} states no {setting}; this family is not supported")
+    if size < 1:
+        raise InputError(f"{type(model).__name__} states {setting} {size}; layerprobe reads models of 1 or more")
+    return size
+
+
+def resolve_max_length(name: str, limit: int | None, max_length: int | None, default: int | None = None) -> int:
+    """Return the number of tokens to read of a text.
 
     Args:
-        name: How messages call the model.
-        most: From `limit`.
-        asked: Length that the user asks for; None for the usual one.
-        usual: Length that the checkpoint states as usual; the most it can read when None.
+        name: Name of the model in messages.
+        limit: Largest number that the model can read, from `token_limit`.
+        max_length: Number that the user names; the default when None.
+        default: Number that the checkpoint states; the limit when None.
 
     Raises:
-        InputError: The length asked for is no whole number, or one that the model cannot read; or the model, or the
-            checkpoint by itself, reads less than a text's special tokens and one more.
+        InputError: The number is not whole, or the model cannot read so many; or the limit or the default leaves no
+            token of a text beside its special tokens.
     """
-    if most is not None and most < LEAST:
-        raise InputError(f"{name} states a limit of {most} tokens; a text takes {LEAST} or more, mend its settings")
-    if asked is None and usual is not None and usual < LEAST:
+    if limit is not None and limit < MIN_LENGTH:
         raise InputError(
-            f"{name} states a length of {usual}, and a text takes {LEAST} tokens or more; name a number with "
+            f"{name} states a limit of {limit} tokens; a text takes {MIN_LENGTH} or more, mend its settings"
+        )
+    if max_length is None and default is not None and default < MIN_LENGTH:
+        raise InputError(
+            f"{name} states a length of {default}, and a text takes {MIN_LENGTH} tokens or more; name a number with "
             "--max-length (max_length)"
         )
-    if asked is None:
-        return min(usual or most or UNLIMITED, most or MOST)
-    bound = most or MOST
-    if not isinstance(asked, int) or isinstance(asked, bool) or not LEAST <= asked <= bound:
-        raise InputError(f"max_length must lie in [{LEAST}, {bound}] for {name}, found {short_repr(asked)}")
-    return asked
+    bound = limit or MAX_LENGTH
+    if max_length is None:
+        return min(default or limit or DEFAULT_LENGTH, bound)
+    is_whole = isinstance(max_length, int) and not isinstance(max_length, bool)
+    if not is_whole or not MIN_LENGTH <= max_length <= bound:
+        raise InputError(f"max_length must lie in [{MIN_LENGTH}, {bound}] for {name}, found {short_repr(max_length)}")
+    return max_length
 
 
-def stated_length(stated: object) -> int | None:
-    """A limit that is stated as a number, or as one in quotes; None where it says that there is none."""
-    if isinstance(stated, str):
+def parse_length(statement: object) -> int | None:
+    """Return a length that is stated as a number or as text; None where the statement means no limit."""
+    if isinstance(statement, str):
         try:
-            stated = float(stated)
+            statement = float(statement)
         except ValueError:
             return None
-    if isinstance(stated, bool) or not isinstance(stated, int | float) or not 1 <= stated <= MOST:
+    if isinstance(statement, bool) or not isinstance(statement, int | float):
         return None
-    return int(stated)
+    return int(statement) if 1 <= statement <= MAX_LENGTH else None
 
 
-def _positions(name: str, module: nn.Module) -> int | None:
-    """Positions of a table of learnt ones; None for every other module."""
+def _n_positions(name: str, module: nn.Module) -> int | None:
+    """Return the number of positions in a table of learnt position embeddings; None for every other module."""
     weight = getattr(module, "weight", None)
-    if name.rpartition(".")[2] not in ("position_embeddings", "wpe", "embed_positions") or weight is None:
+    if name.rpartition(".")[2] not in POSITION_TABLES or weight is None:
         return None
-    # RoBERTa and its kin count positions from padding_idx + 1, OPT from an offset.
-    padding, offset = getattr(module, "padding_idx", None), getattr(module, "offset", 0)
-    return int(weight.shape[0]) - (offset if padding is None else padding + 1)
+    # RoBERTa and its relatives count positions from padding_idx + 1, OPT from an offset.
+    padding_index = getattr(module, "padding_idx", None)
+    first = getattr(module, "offset", 0) if padding_index is None else padding_index + 1
+    return int(weight.shape[0]) - first

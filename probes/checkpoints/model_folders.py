@@ -1,4 +1,4 @@
-"""Contents of a model's folder: files that are missing, and the additions of sentence-transformers."""
+"""Contents of a model's folder: missing files, and the settings of sentence-transformers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probes.checkpoints.limits import stated_length
+from probes.checkpoints.limits import parse_length
 from probes.checks import InputError
 
 ADAPTER = "adapter_config.json"
@@ -16,7 +16,7 @@ ST_SETTINGS = tuple(
     f"sentence_{family}_config.json" for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlnet")
 )
 """Names under which sentence-transformers keeps the settings of its first module, the transformers model."""
-FOREIGN = {
+OTHER_LIBRARIES = {
     "*.gguf": "GGUF",
     "*.onnx": "ONNX",
     "onnx/*.onnx": "ONNX",
@@ -25,12 +25,17 @@ FOREIGN = {
     "flax_model.msgpack": "Flax",
     "openvino_model.xml": "OpenVINO",
 }
-"""Files of weights that PyTorch does not read -> whose they are."""
-PICKLED = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+"""Files of weights that PyTorch does not read -> the library that does."""
+PICKLED_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def check_folder(name: str, folder: Path, *, allow_pickle: bool) -> None:
-    """Raise where a folder holds no model that can be read, with what it holds in its place; `name` as it was given.
+    """Raise unless a folder holds a model that can be read; the message names what it holds instead.
+
+    Args:
+        name: Name of the model in the message.
+        folder: The folder.
+        allow_pickle: Whether pickled weights can be read.
 
     Raises:
         InputError: The folder is a file or empty, holds an adapter, a dataset, other models, weights of another
@@ -42,6 +47,7 @@ def check_folder(name: str, folder: Path, *, allow_pickle: bool) -> None:
 
 
 def _problem(folder: Path, *, allow_pickle: bool) -> str | None:
+    """Return why a folder holds no model that can be read; None where it holds one."""
     if not folder.is_dir():
         return f"it is a file; name the folder that holds it, {str(folder.parent)!r}"
     try:
@@ -49,7 +55,7 @@ def _problem(folder: Path, *, allow_pickle: bool) -> str | None:
     except OSError as error:
         return f"the folder cannot be read ({error.strerror or error})"
     for file in sorted(names):
-        if file.endswith((".safetensors", ".json")) and _is_pointer(folder / file):
+        if file.endswith((".safetensors", ".json")) and _is_lfs_pointer(folder / file):
             return f"{file} is a pointer of Git LFS and not the file itself; run git lfs pull"
     if not names:
         return "the folder is empty; name one with a config.json, weights and a tokenizer"
@@ -57,17 +63,23 @@ def _problem(folder: Path, *, allow_pickle: bool) -> str | None:
         return adapter_problem(_read_json(folder / ADAPTER), alone="config.json" not in names)
     if "config.json" not in names:
         return _without_settings(folder, names)
-    if any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names):
-        return None
-    return _without_safetensors(folder, allow_pickle=allow_pickle)
+    has_safetensors = any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names)
+    return None if has_safetensors else _without_safetensors(folder, allow_pickle=allow_pickle)
 
 
 def adapter_problem(settings: object, *, alone: bool) -> str:
-    """The sentence for an adapter, given the content of its settings file, alone or beside a full model."""
+    """Return why an adapter cannot be read.
+
+    Args:
+        settings: Content of the adapter's settings file.
+        alone: Whether there is no full model in the same folder.
+    """
     base = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
     if alone:
-        of = f" of {base!r}" if base else ""
-        return f"it holds an adapter{of} and no model; merge it into its base (merge_and_unload of PEFT) and save that"
+        origin = f" of {base!r}" if base else ""
+        return (
+            f"it holds an adapter{origin} and no model; merge it into its base (merge_and_unload of PEFT) and save that"
+        )
     return (
         f"it holds an adapter ({ADAPTER}) beside a full model, and only one of the two can be meant; merge the adapter "
         f"into its base (merge_and_unload of PEFT), or take {ADAPTER} out of the folder"
@@ -75,29 +87,31 @@ def adapter_problem(settings: object, *, alone: bool) -> str:
 
 
 def _without_settings(folder: Path, names: set[str]) -> str:
+    """Return why a folder without a config.json holds no model, from the names of its files."""
     for file in ("dataset_info.json", "dataset_dict.json"):
         if file in names:
             return f"it holds a dataset ({file}); name it with --dataset, and a model here"
     if "model_index.json" in names:
         return "it holds a pipeline that makes images (model_index.json); name a text encoder"
-    inner = [path.parent.name for path in folder.glob("*/config.json")]
-    steps = sorted(
-        (name for name in inner if name.startswith("checkpoint-") and name[11:].isdecimal()),
-        key=lambda name: int(name[11:]),
-    )
-    if steps:
-        return f"it holds no model itself; name {steps[-1]} within: {str(folder / steps[-1])!r}"
-    if inner:
-        shown = ", ".join(repr(name) for name in sorted(inner)[:5])
-        return f"it holds no model itself, but folders with one: {shown}; name one of them"
-    foreign = _foreign(folder)
-    if foreign is not None:
-        return foreign
-    return "it has no config.json; a model's folder holds config.json, weights and a tokenizer"
+    subfolders = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    training_steps = {}
+    for name in subfolders:
+        step = name.removeprefix("checkpoint-")
+        if step != name and step.isdecimal():
+            training_steps[int(step)] = name
+    if training_steps:
+        last = training_steps[max(training_steps)]
+        return f"it holds no model itself; name {last} within: {str(folder / last)!r}"
+    if subfolders:
+        examples = ", ".join(map(repr, subfolders[:5]))
+        return f"it holds no model itself, but folders with one: {examples}; name one of them"
+    problem = _weights_of_another_library(folder)
+    return problem or "it has no config.json; a model's folder holds config.json, weights and a tokenizer"
 
 
 def _without_safetensors(folder: Path, *, allow_pickle: bool) -> str | None:
-    pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
+    """Return why a folder without safetensors files cannot be read; None where its pickled weights can."""
+    pickled = sorted(path.name for pattern in PICKLED_WEIGHTS for path in folder.glob(pattern))
     if pickled and allow_pickle:
         return None
     if pickled:
@@ -105,11 +119,11 @@ def _without_safetensors(folder: Path, *, allow_pickle: bool) -> str | None:
             f"no file of safetensors, and its weights are pickled ({pickled[0]}), which can run code; "
             "add --allow-pickle (allow_pickle=True) if you trust whoever made them"
         )
-    return _foreign(folder) or "it has a config.json and no weights (model.safetensors)"
+    return _weights_of_another_library(folder) or "it has a config.json and no weights (model.safetensors)"
 
 
-def _foreign(folder: Path) -> str | None:
-    for pattern, library in FOREIGN.items():
+def _weights_of_another_library(folder: Path) -> str | None:
+    for pattern, library in OTHER_LIBRARIES.items():
         files = sorted(folder.glob(pattern))
         if files:
             return (
@@ -119,12 +133,12 @@ def _foreign(folder: Path) -> str | None:
     return None
 
 
-def _is_pointer(path: Path) -> bool:
+def _is_lfs_pointer(path: Path) -> bool:
     return path.is_file() and path.stat().st_size < 1024 and path.read_bytes().startswith(b"version https://git-lfs")
 
 
 def _read_json(path: Path) -> object:
-    """The content of a JSON file; None where it is none."""
+    """Return the content of a JSON file; None where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -136,28 +150,30 @@ def _read_json(path: Path) -> object:
 
 @dataclass(frozen=True)
 class SentenceTransformer:
-    """Additions of a sentence-transformers folder to the transformers model in it."""
+    """Settings of a sentence-transformers model beyond those of the transformers model in its folder."""
 
     subfolder: str = ""
-    """Where it keeps the model: in itself, or, of old, in a folder within."""
+    """Folder of the transformers model within the folder; empty where it is the folder itself."""
     max_seq_length: int | None = None
-    """Tokens that it reads of a text; None where it leaves that to the model."""
+    """Tokens that it reads of a text; None where it does not state a number."""
     notes: tuple[str, ...] = ()
-    """Steps on a text or its vector that are left out here."""
+    """Notes on steps on a text or its vector that layerprobe leaves out."""
 
 
 def sentence_transformer(name: str, read_json: Callable[[str], object]) -> SentenceTransformer | None:
-    """Settings in the folder of a sentence-transformers model; None for any other folder.
+    """Read the settings of a sentence-transformers model; None for any other folder.
 
     Args:
-        name: How messages call the model.
-        read_json: The content of a file by its path in the folder; None where there is no such file.
+        name: Name of the model in messages.
+        read_json: Returns the content of a file by its path in the folder; None where there is no such file.
 
     Raises:
-        InputError: Its first module is no transformers model.
+        InputError: Its first module is not a transformers model.
     """
     modules = read_json("modules.json")
-    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules) or not modules:
+    if not isinstance(modules, list) or not modules:
+        return None
+    if not all(isinstance(module, dict) for module in modules):
         return None
     kinds = [_kind(module) for module in modules]
     if kinds[0] != "Transformer":
@@ -175,27 +191,29 @@ def sentence_transformer(name: str, read_json: Callable[[str], object]) -> Sente
             break
     return SentenceTransformer(
         subfolder=subfolder,
-        max_seq_length=stated_length(settings.get("max_seq_length")),
+        max_seq_length=parse_length(settings.get("max_seq_length")),
         notes=tuple(_notes(kinds, settings, read_json("config_sentence_transformers.json"))),
     )
 
 
 def _kind(module: dict[str, Any]) -> str:
+    """Return the class name of a module: `Transformer`, `Pooling`, ..."""
     return str(module.get("type", "")).rpartition(".")[2]
 
 
-def _notes(kinds: Sequence[str], settings: dict[str, Any], model: object) -> list[str]:
+def _notes(kinds: Sequence[str], settings: dict[str, Any], model_settings: object) -> list[str]:
+    """Return a note for every step of the model that layerprobe leaves out."""
     notes = []
     pooling = kinds.index("Pooling") if "Pooling" in kinds else 0
-    later = kinds[pooling + 1 :]
-    if later:
+    later_modules = kinds[pooling + 1 :]
+    if later_modules:
         notes.append(
-            f"As a sentence-transformers model it ends with {' and '.join(later)} after its pooling, which is left "
-            "out here: vectors are those that go in there."
+            f"As a sentence-transformers model it ends with {' and '.join(later_modules)} after its pooling, which "
+            "is left out here: vectors are those that go in there."
         )
     if settings.get("do_lower_case"):
         notes.append("As a sentence-transformers model it puts texts in lower case first, which is left out here.")
-    prompt = model.get("default_prompt_name") if isinstance(model, dict) else None
+    prompt = model_settings.get("default_prompt_name") if isinstance(model_settings, dict) else None
     if prompt:
         notes.append(
             f"As a sentence-transformers model it puts the prompt {prompt!r} before each text, which is left out here."

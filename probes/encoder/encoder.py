@@ -18,9 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probes.checkpoints.batch_independence import takes_padding
-from probes.checkpoints.checkpoints import build_untrained, check_readable, load_checkpoint
+from probes.checkpoints.checkpoints import check_readable, load_checkpoint
 from probes.checkpoints.fingerprints import model_fingerprint, tokenizer_fingerprint
-from probes.checkpoints.limits import length_read, limit, no_limit_note, sizes, with_limit_as_number
+from probes.checkpoints.limits import (
+    model_sizes,
+    no_limit_note,
+    resolve_max_length,
+    token_limit,
+    with_numeric_limit,
+)
+from probes.checkpoints.random_weights import build_untrained
 from probes.checks import InputError, check_kind, choose, instance, unknown
 from probes.data.texts import Texts
 from probes.devices import usable_device
@@ -57,7 +64,7 @@ class Encoder:
         revision: Hub revision, for provenance.
         random_pooler: True when the pooler's weights were made up at load.
         usual_length: Tokens read of a text when nothing else is asked for, as the checkpoint states them; the model's
-            limit when None, and `probes.checkpoints.limits.UNLIMITED` where there is no limit.
+            limit when None, and `probes.checkpoints.limits.DEFAULT_LENGTH` where there is no limit.
         notes: Sentences on how the model was loaded.
 
     Raises:
@@ -84,7 +91,7 @@ class Encoder:
         check_kind(str | None, name=name, revision=revision)
         check_kind(bool, random_pooler=random_pooler)
         self.model: Any = model if device is None else model.to(usable_device(device))
-        self.tokenizer = tokenizer = with_limit_as_number(tokenizer)
+        self.tokenizer = tokenizer = with_numeric_limit(tokenizer)
         self._text_tokenizer = text_tokenizer(tokenizer)
         self._unknown_ids = unknown_ids(tokenizer)
         self.dtype = dtype
@@ -94,10 +101,10 @@ class Encoder:
         self.config: Any = model.config
         self.name = name or self.config.name_or_path or type(model).__name__
         self.revision = revision
-        self.n_layers, self.hidden = sizes(model)
+        self.n_layers, self.hidden = model_sizes(model)
         self._hooks = LayerHooks(self.base, self.n_layers)
-        most = limit(tokenizer, self.base, self.config)
-        self.max_length = length_read(self.name, most, max_length, usual_length)
+        most = token_limit(tokenizer, self.base, self.config)
+        self.max_length = resolve_max_length(self.name, most, max_length, usual_length)
         is_unlimited = not (most or max_length or usual_length)
         self.notes = (*text_list(notes, "notes"), *[no_limit_note(self.name)] * is_unlimited)
         """Complete sentences on how the model was loaded, for the reader of a result."""

@@ -24,7 +24,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from probes.atomic_write import write_atomically
-from probes.checkpoints.checkpoints import build_classifier, quiet
+from probes.checkpoints.quiet import quiet
+from probes.checkpoints.random_weights import build_classifier
 from probes.checks import (
     MOST_SEED,
     InputError,

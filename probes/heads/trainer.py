@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from probes.atomic_write import write_atomically
-from probes.checkpoints.checkpoints import quiet
+from probes.checkpoints.quiet import quiet
 from probes.checks import InputError, check_kind, choose, finite_number, whole_number
 from probes.encoder.encoder import DTYPES
 from probes.encoder.onednn import multiplies_bfloat16

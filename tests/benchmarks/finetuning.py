@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, Trainer, TrainingArguments
 
-from probes.checkpoints.checkpoints import packaged_folder, quiet
+from probes.checkpoints.checkpoints import packaged_folder
+from probes.checkpoints.quiet import quiet
 from probes.encoder.encoder import Encoder
 from probes.heads.fine_tuning import LabelledTexts, fine_tune, load_head
 from probes.heads.heads import log_prob

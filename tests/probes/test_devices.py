@@ -123,7 +123,8 @@ def numbers(encoder, other):
     return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
 
 
-from tests.support import pretend  # not before: random states, which it has not, are asked of devices when models are built
+# After the models: to build one, PyTorch reads the random state of every device, and this one has none.
+from tests.support import pretend
 
 here = numbers(*encoders)
 torch.__future__.set_overwrite_module_params_on_conversion(True)
