@@ -1,4 +1,4 @@
-"""How the fields of a delimited file are told apart, and which way of quoting its quotes and backslashes show."""
+"""Dialects of delimited files: separators of fields, and the ways of quoting that quotes and backslashes reveal."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from dataclasses import dataclass
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
+ESCAPE = re.compile(r"\\(.|\n|\Z)")
+"""A backslash and the character after it."""
+TAB_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\r\n]*))(\t|\r\n|\n|\r|\Z)')
+"""A field of a tab-separated file: its quoted content or its plain content, and what ends it."""
+
+Placeholders = dict[str, str]
+"""Character -> a character that stands for it while the rows are parsed."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How fields are told apart."""
+    """Rules by which a delimited file is divided into fields."""
 
     separator: str
     quoting: str = "doubled"
     """`doubled` where a quote inside a quoted field is written twice, `escaped` where it follows a backslash, `none`
-    where quotes are characters like others."""
-    spaced: bool = False
+    where quotes are ordinary characters."""
+    has_spaces: bool = False
     """Whether a space follows each separator."""
     carriage_return: str = "\r"
-    """Stands in the text for a carriage return that ends no line."""
+    """Character that stands in the text for a carriage return within a field."""
 
     @property
     def escapable(self) -> set[str]:
@@ -30,94 +37,122 @@ class Dialect:
         return {'"', "\\", self.separator, self.carriage_return, "\r", "\n"}
 
     def reader(self, text: str, *, strict: bool = True) -> Any:
-        """A `csv.reader` of the rows; a blank line is an empty row."""
+        """Open a `csv.reader` of the rows; a blank line is an empty row."""
         return csv.reader(
             io.StringIO(text, newline=""),
             delimiter=self.separator,
             quoting=csv.QUOTE_NONE if self.quoting == "none" else csv.QUOTE_MINIMAL,
-            skipinitialspace=self.spaced,
+            skipinitialspace=self.has_spaces,
             strict=strict,
         )
 
 
 def escapes_quotes(text: str, dialect: Dialect) -> bool:
-    """Whether backslashes escape: they precede some quotes and nothing that needs none, and all other quotes stand at
-    the ends of fields."""
-    escapes = set(re.findall(r"\\(.|\n|\Z)", text))
+    """Return whether backslashes escape quotes.
+
+    They do where they precede some quotes and no character that needs no escape, and all other quotes are at the ends
+    of fields.
+    """
+    escapes = set(ESCAPE.findall(text))
     if '"' not in escapes or not escapes <= dialect.escapable:
         return False
-    bare = re.sub(r"\\(?:.|\n)", "", text)
-    end = f"[{re.escape(dialect.separator)}\r\n]"
-    inside = re.search(rf'(?<!{end})"(?!{end}|\Z)', bare[1:])
-    return inside is None
+    without_escapes = re.sub(r"\\(?:.|\n)", "", text)
+    field_end = f"[{re.escape(dialect.separator)}\r\n]"
+    inner_quote = re.search(rf'(?<!{field_end})"(?!{field_end}|\Z)', without_escapes[1:])
+    return inner_quote is None
 
 
-def without_escapes(text: str, dialect: Dialect) -> tuple[str, dict[str, str]]:
-    """The text with a stand-in for each character that follows a backslash, and character -> stand-in.
+def replace_escapes(text: str, dialect: Dialect) -> tuple[str, Placeholders]:
+    """Replace each backslash and the character that it escapes by a placeholder.
 
-    Where some backslashes escape nothing, their program escaped quotes only, and all others are kept as they are.
+    Where some backslashes precede other characters, the program that wrote the file escaped quotes only, and all other
+    backslashes remain.
+
+    Returns:
+        The text, and the placeholders.
     """
     escaped = dialect.escapable
-    if not set(re.findall(r"\\(.|\n|\Z)", text)) <= escaped:
+    if not set(ESCAPE.findall(text)) <= escaped:
         escaped = {'"'}
-    stand_ins = _stand_ins("".join(sorted(escaped)), text)
-    following = "".join(map(re.escape, escaped))
-    return re.sub(rf"\\([{following}])", lambda match: stand_ins[match[1]], text), stand_ins
+    placeholders = _placeholders("".join(sorted(escaped)), text)
+    pattern = "".join(map(re.escape, escaped))
+    return re.sub(rf"\\([{pattern}])", lambda match: placeholders[match[1]], text), placeholders
 
 
 def quotes_by_rule(text: str) -> bool:
-    """Whether the quotes of a tab-separated file are those of a program that quotes, not characters of the texts.
+    """Return whether the quotes of a tab-separated file enclose fields, and are not characters of the texts.
 
-    In each column either all fields are quoted but for numbers, or those are that need it: they hold a quote, a tab or
-    a line end or, as Excel does it, a comma. No field holds a quote without being quoted.
+    In each column either all fields are quoted but for numbers, or the fields that need it: they hold a quote, a tab or
+    a line end or, as Excel writes them, a comma. No field holds a quote without being quoted.
     """
-    quoted: list[list[str]] = []
-    plain: list[list[str]] = []
-    column = row = 0
-    for match in re.finditer(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\r\n]*))(\t|\r\n|\n|\r|\Z)', text):
-        if column == len(quoted):
-            quoted.append([])
-            plain.append([])
-        if match[1] is not None:
-            quoted[column].append(match[1])
-        elif '"' in match[2]:
+    columns = _quoted_and_plain_fields(text)
+    if columns is None:
+        return False
+    for quoted, plain in columns:
+        has_plain_commas = any("," in field for field in plain)
+        special = '"\t\r\n' if has_plain_commas else '"\t\r\n,'
+        is_needed = all(not field or any(character in field for character in special) for field in quoted)
+        if quoted and not is_needed and not all(map(NUMBER.fullmatch, plain)):
             return False
-        elif match[2] and row:
-            plain[column].append(match[2])
-        row += match[3] != "\t"
-        column = column + 1 if match[3] == "\t" else 0
-    for inside, outside in zip(quoted, plain, strict=True):
-        special = '"\t\r\n' if any("," in value for value in outside) else '"\t\r\n,'
-        by_need = all(not value or any(character in value for character in special) for value in inside)
-        if inside and not by_need and not all(map(NUMBER.fullmatch, outside)):
-            return False
-    return any(quoted)
+    return any(quoted for quoted, _ in columns)
 
 
-def without_lone_returns(text: str) -> tuple[str, dict[str, str]]:
-    """The text with a stand-in for carriage returns that end no line, and character -> stand-in.
+def _quoted_and_plain_fields(text: str) -> list[tuple[list[str], list[str]]] | None:
+    """Divide a tab-separated file into the quoted and the plain fields of each column, plain names left out.
 
-    The reader of the standard library takes each of them for the end of a row.
+    Returns:
+        Both lists of each column; None where a plain field holds a quote.
+    """
+    columns: list[tuple[list[str], list[str]]] = []
+    column = 0
+    row = 0
+    for match in TAB_FIELD.finditer(text):
+        quoted_field, plain_field, end = match.groups()
+        if column == len(columns):
+            columns.append(([], []))
+        if quoted_field is not None:
+            columns[column][0].append(quoted_field)
+        elif '"' in plain_field:
+            return None
+        elif plain_field and row:
+            columns[column][1].append(plain_field)
+        if end == "\t":
+            column += 1
+        else:
+            column = 0
+            row += 1
+    return columns
+
+
+def replace_inner_returns(text: str) -> tuple[str, Placeholders]:
+    """Replace carriage returns that end no line by a placeholder.
+
+    The standard library's reader would end a row at each of them.
+
+    Returns:
+        The text, and the placeholder.
     """
     if "\r" not in text or "\n" not in text:
         return text, {}
-    by_both = text[text.index("\n") - 1] == "\r" or 2 * text.count("\r\n") > text.count("\n")
-    pattern = "\r(?!\n)" if by_both else "\r"
+    first_line_has_both = text[text.index("\n") - 1] == "\r"
+    most_lines_have_both = 2 * text.count("\r\n") > text.count("\n")
+    pattern = "\r(?!\n)" if first_line_has_both or most_lines_have_both else "\r"
     if not re.search(pattern, text):
         return text, {}
-    stand_ins = _stand_ins("\r", text)
-    return re.sub(pattern, stand_ins["\r"], text), stand_ins
+    placeholders = _placeholders("\r", text)
+    return re.sub(pattern, placeholders["\r"], text), placeholders
 
 
-def _stand_ins(characters: str, text: str) -> dict[str, str]:
-    """For each character one of the private use area that does not occur in a text."""
-    unused = (character for character in map(chr, range(0xE000, 0xF8FF)) if character not in text)
+def _placeholders(characters: str, text: str) -> Placeholders:
+    """Choose a character of the private use area that the text lacks for each of these characters."""
+    private_use = map(chr, range(0xE000, 0xF8FF))
+    unused = (character for character in private_use if character not in text)
     return dict(zip(characters, unused, strict=False))
 
 
-def restore(values: list[str | None], stand_ins: dict[str, str]) -> list[str | None]:
-    """The values with the characters that their stand-ins stand for."""
-    if not stand_ins:
+def restore(values: list[str | None], placeholders: Placeholders) -> list[str | None]:
+    """Replace placeholders in values by the characters that they stand for."""
+    if not placeholders:
         return values
-    characters = str.maketrans({stand_in: character for character, stand_in in stand_ins.items()})
+    characters = str.maketrans({placeholder: character for character, placeholder in placeholders.items()})
     return [value and value.translate(characters) for value in values]

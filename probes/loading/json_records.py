@@ -8,16 +8,16 @@ from typing import Any
 
 from probes.checks import InputError
 
-KINDS = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+KIND_NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
 
 
-class _MoreThanOneError(InputError):
-    """One value is over, and more follows: JSON lines, or a fault."""
+class _ExtraDataError(InputError):
+    """An error about text after a JSON value: the file holds JSON lines, or a fault."""
 
 
-def kind_of(value: object) -> str:
-    """The name of a value in a message."""
-    return "nothing" if value is None else KINDS.get(type(value), type(value).__name__)
+def kind_name(value: object) -> str:
+    """Return the kind of a value for a message: `a list`, `a number`, ..."""
+    return "nothing" if value is None else KIND_NAMES.get(type(value), type(value).__name__)
 
 
 def read_records(
@@ -26,90 +26,103 @@ def read_records(
     """Read columns of a file that holds an object a line, a list of objects, or one object of columns.
 
     Args:
-        text: The file.
-        source: The file's name in messages.
-        columns: Those to read, where they exist.
-        lines: Whether a single object is a row; else it is a table, column by column.
+        text: Content of the file.
+        source: Name of the file in messages.
+        columns: Columns to read, where they exist.
+        lines: Whether a single object is a row; otherwise it is a table, column by column.
 
     Returns:
-        The names of all columns; and the values of those to read, None where a row lacks one.
+        The names of all columns; and column -> values, None where a row lacks one.
 
     Raises:
-        InputError: It is not JSON, a row is not an object, or a name stands twice in one.
+        InputError: It is not JSON, a row is not an object, or a name occurs twice in an object.
     """
     names: dict[str, None] = {}
     values: dict[str, list[Any]] = {column: [] for column in columns}
     for record in _records(text, source, lines):
-        names |= dict.fromkeys(record)
+        names.update(dict.fromkeys(record))
         for column, cells in values.items():
             cells.append(record.get(column))
-    return tuple(names), {column: cells for column, cells in values.items() if column in names}
+    existing = {column: cells for column, cells in values.items() if column in names}
+    return tuple(names), existing
 
 
 def _records(text: str, source: object, lines: bool) -> Iterator[Mapping[str, Any]]:
-    if not (lines and text.lstrip().startswith("{")):
+    is_object_per_line = lines and text.lstrip().startswith("{")
+    if not is_object_per_line:
         try:
-            whole = _parse(text, str(source))
-        except _MoreThanOneError:
+            document = _parse(text, str(source))
+        except _ExtraDataError:
             pass
         else:
-            if not isinstance(whole, list | dict):
-                raise InputError(f"{source} holds {kind_of(whole)}, not objects with named values")
-            yield from _rows_of_list(whole, source) if isinstance(whole, list) else _rows_of_columns(whole, source)
+            yield from _rows_of_document(document, source)
             return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            value = _parse(line, f"{source}, line {number}")
-            if not isinstance(value, dict):
-                raise InputError(f"{source}: line {number} holds {kind_of(value)}, not an object with named values")
-            yield value
+            record = _parse(line, f"{source}, line {number}")
+            if not isinstance(record, dict):
+                raise InputError(f"{source}: line {number} holds {kind_name(record)}, not an object with named values")
+            yield record
+
+
+def _rows_of_document(document: Any, source: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(document, list):
+        return _rows_of_list(document, source)
+    if isinstance(document, dict):
+        return _rows_of_columns(document, source)
+    raise InputError(f"{source} holds {kind_name(document)}, not objects with named values")
 
 
 def _rows_of_list(rows: Iterable[Any], source: object) -> Iterator[Mapping[str, Any]]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise InputError(f"{source}: row {number} is {kind_of(row)}, not an object with named values")
+            raise InputError(f"{source}: row {number} is {kind_name(row)}, not an object with named values")
         yield row
 
 
 def _rows_of_columns(table: Mapping[str, Any], source: object) -> Iterator[Mapping[str, Any]]:
-    """The rows of {column: [value, ...]} or, as pandas writes it, {column: {row: value, ...}}."""
-    cells = {
-        name: list(column.values()) if isinstance(column, dict) else column
-        for name, column in table.items()
-        if isinstance(column, dict | list)
-    }
-    keys = {tuple(column) for column in table.values() if isinstance(column, dict)}
-    if len(cells) < len(table) or len({len(column) for column in cells.values()}) != 1 or len(keys) > 1:
-        shown = ", ".join(f"{name!r} ({kind_of(value)})" for name, value in list(table.items())[:5])
+    """Yield the rows of {column: [value, ...]} or, as pandas writes it, {column: {row: value, ...}}."""
+    cells: dict[str, list[Any]] = {}
+    row_names = set()
+    for name, column in table.items():
+        if isinstance(column, list):
+            cells[name] = column
+        elif isinstance(column, dict):
+            cells[name] = list(column.values())
+            row_names.add(tuple(column))
+    lengths = {len(column) for column in cells.values()}
+    if len(cells) < len(table) or len(lengths) != 1 or len(row_names) > 1:
+        content = ", ".join(f"{name!r} ({kind_name(value)})" for name, value in list(table.items())[:5])
         raise InputError(
-            f"{source} holds one object with {shown or 'nothing'}; write a list of objects, an object a line, or "
+            f"{source} holds one object with {content or 'nothing'}; write a list of objects, an object a line, or "
             "columns of one length"
         )
     for row in zip(*cells.values(), strict=True):
         yield dict(zip(cells, row, strict=True))
 
 
-def _parse(text: str, place: str) -> Any:
+def _parse(text: str, location: str) -> Any:
+    """Parse a JSON value; messages begin with the location."""
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, place))
+        return json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, location))
     except InputError:
         raise
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
-            raise _MoreThanOneError(f"{place}: more than one JSON value, from character {error.colno} on") from None
-        where = f" in line {error.lineno}" if error.lineno > 1 else ""
-        raise InputError(f"{place}: not JSON ({error.msg} at character {error.colno}{where})") from None
+            raise _ExtraDataError(f"{location}: more than one JSON value, from character {error.colno} on") from None
+        line = f" in line {error.lineno}" if error.lineno > 1 else ""
+        raise InputError(f"{location}: not JSON ({error.msg} at character {error.colno}{line})") from None
     except RecursionError:
-        raise InputError(f"{place}: JSON that is nested too deeply") from None
+        raise InputError(f"{location}: JSON that is nested too deeply") from None
     except ValueError as error:  # a number of more digits than Python converts
-        raise InputError(f"{place}: {error}") from None
+        raise InputError(f"{location}: {error}") from None
 
 
-def _object(pairs: list[tuple[str, Any]], place: str) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+def _object(pairs: list[tuple[str, Any]], location: str) -> dict[str, Any]:
+    """Return the object with these names and values, each name once."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{place}: the name {twice!r} stands twice in one object; which value is meant?")
-    return made
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{location}: the name {duplicate!r} stands twice in one object; which value is meant?")
+    return values

@@ -1,4 +1,4 @@
-"""Reading labelled texts: the columns of all sources as one set of tasks, split for training and test."""
+"""Labelled texts from several sources: columns become tasks, and texts become training, validation and test splits."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from probes.checks import MOST_SEED, InputError, as_path, check_kind, short_repr
 from probes.data.class_names import note_numbers
 from probes.data.datasets import Splits, TextDataset, make_splits
 from probes.data.texts import Texts
+from probes.loading.label_values import as_text, label_values, parse_lists
+from probes.loading.list_tasks import split_list_columns
 from probes.loading.rows import (
     Columns,
     Rows,
-    as_text,
     draw_rows,
-    label_values,
     name_classes,
     note_classes_lost,
-    number_names,
-    spelt_lists,
-    tasks_of_lists,
+    unify_numbers,
     valid_rows,
 )
 from probes.loading.sources import Source, load_table, split_names
 from probes.sequences import names_list
 
 __all__ = ["Source", "read_splits", "split_names"]
+
+Sources = Mapping[str, Source]
+"""Split -> its source; splits without one are held out of train."""
 
 
 def read_splits(
@@ -49,85 +50,73 @@ def read_splits(
     fold: bool = False,
     seed: int = 0,
 ) -> Splits:
-    """Read what there is, and hold out of the training texts what there is not.
+    """Read labelled texts, and hold out of the training texts the splits that have no source.
 
     Args:
-        train: The only source that must be named; a path stands for a `Source` of it.
-        validation: Held out of train (15 %) when None, but for `fold`.
-        test: Held out of train (15 %) when None.
-        labels: Label columns, or one; each is a task. A class is named by its value as text, a whole number by its
-            digits. Each value of a column of lists is a task of its own, `column: value`, with the classes no and yes.
+        train: Source of the training texts; a path stands for a `Source` of it.
+        validation: Source of the validation texts; held out of train (15 %) when None, unless `fold` is set.
+        test: Source of the test texts; held out of train (15 %) when None.
+        labels: Label column or columns; each is a task. A class is named by its value as text, a whole number by its
+            digits. Each value of a column of lists becomes a task `column: value` with the classes no and yes.
         text: Column of the texts.
         pair: Column of second texts, or None.
-        group: Column of what must not stand on two sides of a split made here, or None.
+        group: Column of groups that must not be divided between splits, or None.
         control: Column of the input types of control tasks, or None for the first word of a text.
-        rationales: Column of what was marked in each text as the reason of its label, see `as_spans`; it serves every
-            label column. The test texts need it, others may lack it.
-        limit: At most so many texts of each source, drawn at random; small classes keep a few where there is room.
-        drop_invalid: Leave out rows without text, label, group or input type, or with invalid spans, with a note,
-            instead of refusing them.
-        drop_rare: Leave out the rows of classes that have one text, with a note, instead of refusing them.
-        fold: Hold no validation texts out; folds of train will choose.
-        seed: Of the draw and of the split.
+        rationales: Column of the spans that decide the label, see `as_spans`; it applies to every label column. The
+            test texts need it, other splits may lack it.
+        limit: Most texts of each source, drawn at random; small classes keep a few where there is room.
+        drop_invalid: Leave out rows without text, label, group or input type, or with invalid spans, with a note; an
+            error otherwise.
+        drop_rare: Leave out the rows of classes that have one text, with a note; an error otherwise.
+        fold: Hold out no validation texts: hyperparameters are chosen by cross-validation on train.
+        seed: Seed of the draw and of the splits.
 
     Raises:
         InputError: A source or column is missing, a text is empty, a label, group or input type is missing, a span is
-            not in its text, a task has one class only or a class with one text, a task's labels are fractions, no class
-            of a source is one of the training texts, or there are too few groups to hold a split out.
+            not within its text, a task has one class only or a class with one text, a task's labels are fractions, no
+            class of a source is one of the training texts, or there are too few groups to hold a split out.
     """
-    wanted = Columns(text, pair, tuple(names_list(labels, "labels")), group, control, rationales)
-    _check_names(wanted)
+    columns = Columns(text, pair, tuple(names_list(labels, "labels")), group, control, rationales)
+    _check_names(columns)
     check_kind(bool, drop_invalid=drop_invalid, drop_rare=drop_rare, fold=fold)
     limit = None if limit is None else whole_number(limit, "limit", least=1)
     seed = whole_number(seed, "seed", most=MOST_SEED)
-    rng = np.random.default_rng(seed)
-    named = {"train": train, "validation": validation, "test": test}
-    sources = {
-        name: _as_source(source, name) for name, source in named.items() if source is not None or name == "train"
-    }
-    notes: list[str] = []
-    whole: dict[str, Rows] = {}
-    for name, source in sources.items():
-        rows, told = _read(source, wanted, marked=name == ("train" if test is None else "test"))
-        notes += told
-        whole[name] = valid_rows(rows, source, wanted, drop=drop_invalid)
-        if dropped := len(rows.texts) - len(whole[name].texts):
-            along = {"no group": group, "no input type": control, "invalid spans": rationales}
-            lacks = " or ".join(["no text", "no label", *(what for what, column in along.items() if column)])
-            rows_have, were = ("row of {} has", "was") if dropped == 1 else ("rows of {} have", "were")
-            notes.append(f"{dropped:,} {rows_have.format(source)} {lacks} and {were} left out.")
-    whole = number_names(whole, sources)
-    drawn: list[str] = []
-    read: dict[str, Rows] = {}
-    for name, rows in whole.items():
-        read[name] = draw_rows(rows, limit, rng) if limit is not None and limit < len(rows.texts) else rows
-        if read[name] is not rows:
-            drawn.append(f"{limit:,} of the {len(rows.texts):,} rows of {sources[name]}")
-            notes += note_classes_lost(rows, read[name], sources[name])
-    label_columns = read["train"].labels.keys()
-    tasks, told = tasks_of_lists(read, sources)
-    notes += told
-    names: dict[str, tuple[str, ...]] = {}
-    for task in tasks["train"].labels:
-        names[task] = name_classes([name for rows in tasks.values() for name in rows.labels[task]], task)
-    made = {name: _dataset(rows, names, sources[name]) for name, rows in tasks.items()}
-    # By the first task alone, a rare value of a list might leave the training side.
-    stratify = () if names.keys() == label_columns else tuple(names)
+    sources = {"train": _as_source(train, "train")}
+    if validation is not None:
+        sources["validation"] = _as_source(validation, "validation")
+    if test is not None:
+        sources["test"] = _as_source(test, "test")
+    # Read the sources, in one writing of numbers.
+    parts, notes = _read_parts(sources, columns, drop_invalid=drop_invalid)
+    # Draw at most `limit` rows of each.
+    drawn_parts, draws, draw_notes = _draw_parts(parts, sources, limit, np.random.default_rng(seed))
+    notes += draw_notes
+    # Make a task of each value of a column of lists.
+    task_parts, task_notes = split_list_columns(drawn_parts, sources)
+    notes += task_notes
+    # Name the classes of all sources together.
+    class_names: dict[str, tuple[str, ...]] = {}
+    for task in task_parts["train"].labels:
+        all_labels = [label for rows in task_parts.values() for label in rows.labels[task]]
+        class_names[task] = name_classes(all_labels, task)
+    datasets = {name: _dataset(rows, class_names, sources[name]) for name, rows in task_parts.items()}
+    # Stratified by the first task alone, train might lack a rare value of a list.
+    has_list_tasks = class_names.keys() != drawn_parts["train"].labels.keys()
     try:
         return make_splits(
-            made["train"],
-            made.get("validation"),
-            made.get("test"),
-            stratify=stratify,
+            datasets["train"],
+            datasets.get("validation"),
+            datasets.get("test"),
+            stratify=tuple(class_names) if has_list_tasks else (),
             fold=fold,
             drop_rare=drop_rare,
             seed=seed,
             notes=list(dict.fromkeys(notes)),
         )
     except InputError as error:
-        if not drawn:
+        if not draws:
             raise
-        raise InputError(f"{error}; the limit leaves {' and '.join(drawn)}: raise it") from error
+        raise InputError(f"{error}; the limit leaves {' and '.join(draws)}: raise it") from error
 
 
 def _as_source(source: Source | str | PathLike[str] | None, name: str) -> Source:
@@ -141,57 +130,137 @@ def _as_source(source: Source | str | PathLike[str] | None, name: str) -> Source
     return Source(fspath(as_path(source, name=name)))
 
 
-def _check_names(wanted: Columns) -> None:
-    """Raise where a column has no name, or none is one of labels."""
-    if not wanted.labels:
+def _check_names(columns: Columns) -> None:
+    """Raise unless every column has a name, and the texts have another than their second texts."""
+    if not columns.labels:
         raise InputError("name at least one label column")
-    names = [("text", wanted.text), ("pair", wanted.pair), ("group", wanted.group), ("control", wanted.control)]
-    names += [("rationales", wanted.rationales), *(("labels", label) for label in wanted.labels)]
+    names = [
+        ("text", columns.text),
+        ("pair", columns.pair),
+        ("group", columns.group),
+        ("control", columns.control),
+        ("rationales", columns.rationales),
+        *(("labels", label) for label in columns.labels),
+    ]
     for option, name in names:
-        if not isinstance(name, str) and (name is not None or option == "text"):
+        is_unused = name is None and option != "text"
+        if not isinstance(name, str) and not is_unused:
             raise InputError(f"{option} must be the name of a column, found {short_repr(name)}")
         if name == "":
             raise InputError(f"the column named by {option!r} is ''; name a column, or give it a name in the file")
-    if wanted.text == wanted.pair:
-        raise InputError(f"the column {wanted.text!r} is named for the texts and for their second texts; name two")
+    if columns.text == columns.pair:
+        raise InputError(f"the column {columns.text!r} is named for the texts and for their second texts; name two")
 
 
-def _dataset(rows: Rows, names: Mapping[str, Sequence[str]], source: Source) -> TextDataset:
-    made = TextDataset.of(
+def _read_parts(sources: Sources, columns: Columns, *, drop_invalid: bool) -> tuple[dict[str, Rows], list[str]]:
+    """Read the valid rows of every source.
+
+    Returns:
+        Split -> its rows, and notes.
+    """
+    notes: list[str] = []
+    parts: dict[str, Rows] = {}
+    # Rationales are needed of the texts that are explained: those of test.
+    split_with_rationales = "test" if "test" in sources else "train"
+    for name, source in sources.items():
+        rows, row_notes = _read(source, columns, needs_rationales=name == split_with_rationales)
+        parts[name] = valid_rows(rows, source, columns, drop=drop_invalid)
+        notes += row_notes
+        notes += _invalid_notes(len(rows) - len(parts[name]), source, columns)
+    return unify_numbers(parts, sources), notes
+
+
+def _invalid_notes(n_invalid: int, source: Source, columns: Columns) -> list[str]:
+    """Return a note where invalid rows are left out."""
+    if not n_invalid:
+        return []
+    faults = ["no text", "no label"]
+    if columns.group:
+        faults.append("no group")
+    if columns.control:
+        faults.append("no input type")
+    if columns.rationales:
+        faults.append("invalid spans")
+    reason = " or ".join(faults)
+    if n_invalid == 1:
+        return [f"1 row of {source} has {reason} and was left out."]
+    return [f"{n_invalid:,} rows of {source} have {reason} and were left out."]
+
+
+def _draw_parts(
+    parts: Mapping[str, Rows], sources: Sources, limit: int | None, rng: np.random.Generator
+) -> tuple[dict[str, Rows], list[str], list[str]]:
+    """Draw at most `limit` rows of each source.
+
+    Returns:
+        Split -> its rows, a phrase on each draw, and notes.
+    """
+    drawn_parts: dict[str, Rows] = {}
+    draws: list[str] = []
+    notes: list[str] = []
+    for name, rows in parts.items():
+        if limit is None or limit >= len(rows):
+            drawn_parts[name] = rows
+            continue
+        drawn_parts[name] = draw_rows(rows, limit, rng)
+        draws.append(f"{limit:,} of the {len(rows):,} rows of {sources[name]}")
+        notes += note_classes_lost(rows, drawn_parts[name], sources[name])
+    return drawn_parts, draws, notes
+
+
+def _dataset(rows: Rows, class_names: Mapping[str, Sequence[str]], source: Source) -> TextDataset:
+    rationales = None
+    if rows.rationales is not None:
+        rationales = dict.fromkeys(class_names, rows.rationales)
+    dataset = TextDataset.of(
         Texts(rows.texts, rows.pairs),
         rows.labels,
-        class_names=names,
-        rationales=None if rows.rationales is None else dict.fromkeys(names, rows.rationales),
+        class_names=class_names,
+        rationales=rationales,
         groups=rows.groups,
         input_types=rows.input_types,
         source=str(source),
     )
-    numbers = np.arange(1, len(rows.texts) + 1) if rows.numbers is None else rows.numbers
-    return dataclasses.replace(made, source_rows=numbers)
+    numbers = np.arange(1, len(rows) + 1) if rows.numbers is None else rows.numbers
+    return dataclasses.replace(dataset, source_rows=numbers)
 
 
-def _read(source: Source, wanted: Columns, *, marked: bool) -> tuple[Rows, Sequence[str]]:
-    """The wanted columns, without that of rationales where it may be missing and is; labels and the like as text."""
-    table = load_table(source, wanted, optional=() if marked or wanted.rationales is None else (wanted.rationales,))
-    read, named = table.columns, table.class_names
+def _read(source: Source, columns: Columns, *, needs_rationales: bool) -> tuple[Rows, list[str]]:
+    """Read the columns of one source, labels and other names as text.
 
-    def one_value(column: str | None, what: str) -> list[Any] | None:
+    Args:
+        source: The source.
+        columns: Names of the columns.
+        needs_rationales: Whether the column of rationales must exist.
+
+    Returns:
+        The rows, and notes.
+    """
+    optional = () if needs_rationales or columns.rationales is None else (columns.rationales,)
+    table = load_table(source, columns, optional=optional)
+    cells = table.columns
+
+    def names(column: str | None, noun: str) -> list[str | None] | None:
         if column is None:
             return None
-        values = spelt_lists(read[column], source, column)
+        values = parse_lists(cells[column], source, column)
         if any(isinstance(value, list | dict) for value in values):
-            raise InputError(f"{source}: column {column!r} holds lists; {what} is one value")
-        return [as_text(value, named.get(column)) for value in values]
+            raise InputError(f"{source}: column {column!r} holds lists; {noun} is one value")
+        return [as_text(value, table.class_names.get(column)) for value in values]
 
+    labels: dict[str, list[Any]] = {}
+    for task in columns.labels:
+        labels[task] = label_values(cells[task], table.class_names.get(task), source, task)
     rows = Rows(
-        read[wanted.text],
-        read[wanted.pair] if wanted.pair is not None else None,
-        {task: label_values(read[task], named.get(task), source, task) for task in wanted.labels},
-        one_value(wanted.group, "a group"),
-        one_value(wanted.control, "an input type"),
-        read.get(wanted.rationales) if wanted.rationales is not None else None,
+        texts=cells[columns.text],
+        pairs=None if columns.pair is None else cells[columns.pair],
+        labels=labels,
+        groups=names(columns.group, "a group"),
+        input_types=names(columns.control, "an input type"),
+        rationales=None if columns.rationales is None else cells.get(columns.rationales),
     )
-    notes = [
-        note for column in (wanted.text, wanted.pair) if column for note in note_numbers(read[column], column, source)
-    ]
-    return rows, [*table.notes, *notes]
+    notes = list(table.notes)
+    for column in (columns.text, columns.pair):
+        if column:
+            notes += note_numbers(cells[column], column, source)
+    return rows, notes

@@ -1,10 +1,8 @@
-"""What was read of one source: values as names and spans, rows that cannot be used, draws, and lists as tasks."""
+"""Rows of one source: names, texts and spans, the rows that cannot be used, and random draws."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import math
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,29 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.data.class_names import (
-    check_no_fractions,
-    fractions_message,
-    inexact_message,
-    infinite_message,
-    note_names,
-    plain_numbers,
-)
-from probes.data.labels import HALF_CHARACTER, LARGEST_EXACT, class_name, note_alike, quoted, sort_names
-from probes.data.spans import Spans, as_spans, parse_cell
-from probes.loading.json_records import kind_of
+from probes.data.class_names import check_no_fractions, plain_numbers
+from probes.data.labels import HALF_CHARACTER, quoted, sort_names
+from probes.data.spans import Spans, as_spans
+from probes.loading.json_records import kind_name
+from probes.loading.label_values import is_missing
 
-BAD_ROWS = 3
-"""Rows that a message shows."""
-SPARED = 3
-"""Texts of a class that a limit leaves, where there is room: one for each split."""
-MOST_VALUES = 50
-"""Values of a column of lists, each of which is a task."""
+MAX_EXAMPLES = 3
+"""Rows that a message names at most."""
+MAX_MESSAGE = 200
+"""Most characters of the fault of one row."""
+MIN_CLASS_ROWS = 3
+"""Rows that a limit leaves a class, where there is room: one for each split."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns asked for."""
+    """Names of the columns to read; None for a column that is not used."""
 
     text: str
     pair: str | None
@@ -47,13 +39,13 @@ class Columns:
     rationales: str | None
 
     def __iter__(self) -> Iterator[str]:
-        named = (self.text, self.pair, *self.labels, self.group, self.control, self.rationales)
-        yield from dict.fromkeys(column for column in named if column is not None)
+        names = (self.text, self.pair, *self.labels, self.group, self.control, self.rationales)
+        yield from dict.fromkeys(name for name in names if name is not None)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What one source holds; None where a value is missing."""
+    """Columns of one source; None where a value is missing."""
 
     texts: list[Any]
     pairs: list[Any] | None
@@ -62,306 +54,219 @@ class Rows:
     groups: list[str | None] | None
     input_types: list[str | None] | None
     rationales: list[Any] | None
-    """What was marked in each text: as it is written, and as `Spans` once the rows are valid."""
+    """Spans of each text: as the source writes them, and as `Spans` once the rows are valid."""
     numbers: NDArray[np.int64] | None = None
-    """(rows,) places in the source, counted from 1; in order from 1 when None."""
+    """(rows,) numbers of the rows in the source, from 1; 1, 2, ... when None."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
 
     def take(self, rows: Iterable[int]) -> Rows:
-        """These rows, in this order."""
-        kept = list(rows)
-
-        def take(column: list[Any] | None) -> list[Any] | None:
-            return None if column is None else [column[row] for row in kept]
-
-        labels = {task: [column[row] for row in kept] for task, column in self.labels.items()}
-        texts = [self.texts[row] for row in kept]
-        numbers = np.arange(1, len(self.texts) + 1) if self.numbers is None else self.numbers
-        places = numbers[np.array(kept, dtype=np.int64)]
-        groups, input_types, rationales = map(take, (self.groups, self.input_types, self.rationales))
-        return Rows(texts, take(self.pairs), labels, groups, input_types, rationales, places)
-
-
-def as_text(value: Any, names: Sequence[str] | None) -> str | None:
-    """A value as text in Unicode's composed form, whole numbers without a fraction; None where it is missing."""
-    if value is None or value != value:
-        return None
-    if names is not None:
-        if value >= len(names):
-            raise InputError(f"class id {value} has no name: the dataset names {len(names)} classes, from 0")
-        return None if value < 0 else names[value]
-    return class_name(value)
-
-
-def label_values(values: list[Any], names: Sequence[str] | None, source: object, task: str) -> list[Any]:
-    """Each label as text, a list of labels as a tuple; None where a label is missing.
-
-    A CSV file has no lists: where every label of a column is one written out, as pandas writes them, lists they are.
-    """
-    values = spelt_lists(values, source, task)
-    if _is_minus_one(values):
-        raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
-    types = set(map(type, values)) - {type(None)}
-    listed = list in types
-    if listed and types != {list}:
-        raise InputError(mixed_lists(source, task, next(value for value in values if isinstance(value, list))))
-    cells = [value if listed or value is None else [value] for value in values]
-    flat = [value for cell in cells for value in cell or ()]
-    types = set(map(type, flat)) - {type(None)}
-    if types & {list, dict}:
-        raise InputError(
-            f"{source}: column {task!r} holds lists of lists or named values; a label is a value or a list"
+        """Return these rows, in this order."""
+        indices = list(rows)
+        numbers = np.arange(1, len(self) + 1) if self.numbers is None else self.numbers
+        return Rows(
+            texts=[self.texts[row] for row in indices],
+            pairs=_take(self.pairs, indices),
+            labels={task: [column[row] for row in indices] for task, column in self.labels.items()},
+            groups=_take(self.groups, indices),
+            input_types=_take(self.input_types, indices),
+            rationales=_take(self.rationales, indices),
+            numbers=numbers[np.array(indices, dtype=np.int64)],
         )
-    numbers = [value for value in flat if isinstance(value, float) and value == value] if float in types else []
-    if any(math.isinf(value) for value in numbers):
-        raise InputError(infinite_message(source, task))
-    if fractions := sorted({value for value in numbers if not value.is_integer()}):
-        raise InputError(fractions_message(fractions, source, task))
-    if inexact := [value for value in numbers if abs(value) >= LARGEST_EXACT]:
-        raise InputError(inexact_message(inexact[0], source, task))
-    if len(types) > 1:
-        _check_one_kind(flat, source, task)
-    written = {value: as_text(value, names) for value in set(flat)}  # of one kind, so that no 1 is taken for a True
-    labels = [None if cell is None else tuple(map(written.__getitem__, cell)) for cell in cells]
-    whole = [None if label is None or None in label else label for label in labels]
-    return whole if listed else [label and label[0] for label in whole]
 
 
-def _is_minus_one(values: Iterable[Any]) -> bool:
-    """Whether there are labels, and all of them are -1."""
-    is_some = False
-    for value in values:
-        if value is None or value != value or value == "":
-            continue
-        is_some = True
-        inner = value if isinstance(value, list) and value else [value]
-        if any(isinstance(each, list | dict) or str(each).strip() not in ("-1", "-1.0") for each in inner):
-            return False
-    return is_some
+def _take(column: list[Any] | None, rows: Sequence[int]) -> list[Any] | None:
+    return None if column is None else [column[row] for row in rows]
 
 
-def _check_one_kind(values: Iterable[Any], source: object, task: str) -> None:
-    """Raise where a column holds, say, the number 1 in one row and the text "1" in another."""
-    kinds: dict[str, Any] = {}
-    for value in values:
-        if value is not None and value == value:
-            kinds.setdefault(kind_of(value), value)
-    if len(kinds) > 1:
-        shown = " and ".join(f"{kind} ({value!r})" for kind, value in kinds.items())
-        raise InputError(f"{source}: column {task!r} holds {shown}; write all its labels in one way")
+# Rows that cannot be used
 
 
-def spelt_lists(values: list[Any], source: object, column: str) -> list[Any]:
-    """The lists that all of these spell, as a CSV file has them; the values as they are where none does.
-
-    Raises:
-        InputError: Some spell lists and others do not.
-    """
-    if not any(isinstance(value, str) and value.lstrip().startswith("[") for value in values):
-        return values
-    cells = [_spelt_list(value) for value in values]
-    lists = [isinstance(cell, list) for cell in cells]
-    if all(is_list or value is None or value != value for is_list, value in zip(lists, values, strict=True)):
-        return cells
-    if any(lists) and all(value is None or isinstance(value, str) for value in values):
-        raise InputError(mixed_lists(source, column, values[lists.index(True)]))
-    return values
-
-
-def _spelt_list(value: Any) -> list[Any] | None:
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        with contextlib.suppress(InputError):
-            return list(parse_cell(value.strip()))
-    return None
-
-
-def mixed_lists(source: object, column: str, example: object) -> str:
-    """What is said of a column of lists and single values."""
-    return (
-        f"{source}: column {column!r} holds lists in some rows, as {reprlib.repr(example)}, and single values in "
-        "others; write lists in all of them"
-    )
-
-
-def valid_rows(rows: Rows, source: object, wanted: Columns, *, drop: bool) -> Rows:
-    """The rows where nothing is missing and what was marked is in the text; without `drop` a bad row is an error."""
-    n = len(rows.texts)
-    if not n:
-        raise InputError(f"{source} has no rows")
-    bad: dict[int, str] = {}
-    for column, texts in ((wanted.text, rows.texts), (wanted.pair, rows.pairs or ())):
-        for row, value in enumerate(texts):
-            if value is not None and value == value and not isinstance(value, str):
-                raise InputError(f"{source}: column {column!r} holds {kind_of(value)} in row {row + 1}, not text")
-            if not isinstance(value, str) or not value.strip():
-                bad.setdefault(row, f"the text in column {column!r} is empty")
-            elif HALF_CHARACTER.search(value):
-                bad.setdefault(row, f"the text in column {column!r} holds half of a character ({value!r})"[:200])
-    along = [("group", wanted.group, rows.groups or ()), ("input type", wanted.control, rows.input_types or ())]
-    for what, name, values in [*(("label", task, found) for task, found in rows.labels.items()), *along]:
-        for row, value in enumerate(values):
-            if value is None:
-                bad.setdefault(row, f"the {what} in column {name!r} is missing")
-            elif any(map(HALF_CHARACTER.search, value if isinstance(value, tuple) else (value,))):
-                bad.setdefault(row, f"the {what} in column {name!r} holds half of a character ({value!r})"[:200])
-    if rows.rationales is not None:
-        marked: list[Spans] = [()] * n
-        for row, value in enumerate(rows.rationales):
-            if row not in bad:
-                try:
-                    marked[row] = as_spans(value, rows.texts[row])
-                except InputError as error:
-                    bad[row] = f"column {wanted.rationales!r} holds {reprlib.repr(value)}, {error}"
-        rows = dataclasses.replace(rows, rationales=marked)
-    if not bad:
-        return rows
-    if not drop or len(bad) == n:
-        shown = "; ".join(f"in row {row + 1} {bad[row]}" for row in sorted(bad)[:BAD_ROWS])
-        more = f" (and {len(bad) - BAD_ROWS:,} more)" if len(bad) > BAD_ROWS else ""
-        remedy = "Mend them" if len(bad) == n else "Mend them, or pass --drop-invalid to leave them out"
-        raise InputError(f"{source}: {len(bad)} of {n} rows cannot be used; {shown}{more}. {remedy}")
-    return rows.take(row for row in range(n) if row not in bad)
-
-
-def number_names(read: Mapping[str, Rows], sources: Mapping[str, object]) -> dict[str, Rows]:
-    """The sources with whole numbers in one writing, so that 1 in one file and 1.0 in another are one class.
+def valid_rows(rows: Rows, source: object, columns: Columns, *, drop: bool) -> Rows:
+    """Return the rows where no value is missing and spans are within the text.
 
     Args:
-        read: Split name -> its rows, none missing; `train` is one.
-        sources: Split name -> what an error calls it.
+        rows: All rows of the source.
+        source: Name of the source in messages.
+        columns: Names of the columns.
+        drop: Leave invalid rows out instead of raising an error.
+
+    Raises:
+        InputError: There are no rows, no row is valid, or a row is invalid and `drop` is not set.
+    """
+    n = len(rows)
+    if not n:
+        raise InputError(f"{source} has no rows")
+    faults: dict[int, str] = {}
+    _add_text_faults(faults, columns.text, rows.texts, source)
+    _add_text_faults(faults, columns.pair, rows.pairs or (), source)
+    for task, labels in rows.labels.items():
+        _add_name_faults(faults, "label", task, labels)
+    _add_name_faults(faults, "group", columns.group, rows.groups or ())
+    _add_name_faults(faults, "input type", columns.control, rows.input_types or ())
+    if rows.rationales is not None:
+        spans = _parse_spans(faults, columns.rationales, rows.rationales, rows.texts)
+        rows = dataclasses.replace(rows, rationales=spans)
+    if not faults:
+        return rows
+    if not drop or len(faults) == n:
+        raise InputError(f"{source}: {_faults_message(faults, n)}")
+    return rows.take(row for row in range(n) if row not in faults)
+
+
+def _add_text_faults(faults: dict[int, str], column: str | None, texts: Sequence[Any], source: object) -> None:
+    """Add the rows whose text is empty or broken.
+
+    Raises:
+        InputError: A value is not text.
+    """
+    for row, text in enumerate(texts):
+        if isinstance(text, str):
+            if not text.strip():
+                faults.setdefault(row, f"the text in column {column!r} is empty")
+            elif HALF_CHARACTER.search(text):
+                fault = f"the text in column {column!r} holds half of a character ({text!r})"
+                faults.setdefault(row, fault[:MAX_MESSAGE])
+        elif is_missing(text):
+            faults.setdefault(row, f"the text in column {column!r} is empty")
+        else:
+            raise InputError(f"{source}: column {column!r} holds {kind_name(text)} in row {row + 1}, not text")
+
+
+def _add_name_faults(faults: dict[int, str], kind: str, column: str | None, cells: Sequence[Any]) -> None:
+    """Add the rows whose label, group or input type is missing or broken."""
+    for row, cell in enumerate(cells):
+        if cell is None:
+            faults.setdefault(row, f"the {kind} in column {column!r} is missing")
+        elif any(map(HALF_CHARACTER.search, _names(cell))):
+            fault = f"the {kind} in column {column!r} holds half of a character ({cell!r})"
+            faults.setdefault(row, fault[:MAX_MESSAGE])
+
+
+def _parse_spans(faults: dict[int, str], column: str | None, cells: Sequence[Any], texts: Sequence[str]) -> list[Spans]:
+    """Parse the spans of the rows without a fault, and add the rows whose spans are invalid."""
+    spans: list[Spans] = [()] * len(texts)
+    for row, cell in enumerate(cells):
+        if row in faults:
+            continue
+        try:
+            spans[row] = as_spans(cell, texts[row])
+        except InputError as error:
+            faults[row] = f"column {column!r} holds {reprlib.repr(cell)}, {error}"
+    return spans
+
+
+def _faults_message(faults: Mapping[int, str], n: int) -> str:
+    examples = "; ".join(f"in row {row + 1} {faults[row]}" for row in sorted(faults)[:MAX_EXAMPLES])
+    rest = f" (and {len(faults) - MAX_EXAMPLES:,} more)" if len(faults) > MAX_EXAMPLES else ""
+    advice = "Mend them" if len(faults) == n else "Mend them, or pass --drop-invalid to leave them out"
+    return f"{len(faults)} of {n} rows cannot be used; {examples}{rest}. {advice}"
+
+
+# Names of all sources together
+
+
+def unify_numbers(parts: Mapping[str, Rows], sources: Mapping[str, object]) -> dict[str, Rows]:
+    """Write whole numbers alike in all sources, so that 1 in one file and 1.0 in another are one class.
+
+    Args:
+        parts: Split -> its rows, no value missing; `train` is one.
+        sources: Split -> name of its source in messages.
 
     Raises:
         InputError: All labels of a column are numbers, and some are fractions.
     """
-    renamed = dict(read)
-    for task in read["train"].labels:
-        columns = {name: rows.labels[task] for name, rows in read.items()}
-        names = [name for column in columns.values() for cell in column for name in _names_of(cell)]
-        check_no_fractions(names, " and ".join(dict.fromkeys(str(sources[name]) for name in columns)), task)
-        plain = plain_numbers(names)
-        for split, column in columns.items() if plain else ():
-            labels = {**renamed[split].labels, task: [_renamed(cell, plain) for cell in column]}
-            renamed[split] = dataclasses.replace(renamed[split], labels=labels)
-    groups = plain_numbers([name for rows in read.values() for name in rows.groups or () if name])
-    input_types = plain_numbers([name for rows in read.values() for name in rows.input_types or () if name])
-    for split, rows in renamed.items():
-        renamed[split] = dataclasses.replace(
+    unified = dict(parts)
+    source_names = " and ".join(dict.fromkeys(str(sources[split]) for split in parts))
+    for task in parts["train"].labels:
+        names = [name for rows in parts.values() for cell in rows.labels[task] for name in _names(cell)]
+        check_no_fractions(names, source_names, task)
+        new_names = plain_numbers(names)
+        if not new_names:
+            continue
+        for split, rows in unified.items():
+            labels = {**rows.labels, task: [_rename(cell, new_names) for cell in rows.labels[task]]}
+            unified[split] = dataclasses.replace(rows, labels=labels)
+    new_groups = plain_numbers([name for rows in parts.values() for name in rows.groups or () if name])
+    new_types = plain_numbers([name for rows in parts.values() for name in rows.input_types or () if name])
+    for split, rows in unified.items():
+        unified[split] = dataclasses.replace(
             rows,
-            groups=None if rows.groups is None else [_renamed(name, groups) for name in rows.groups],
-            input_types=None
-            if rows.input_types is None
-            else [_renamed(name, input_types) for name in rows.input_types],
+            groups=_rename_all(rows.groups, new_groups),
+            input_types=_rename_all(rows.input_types, new_types),
         )
-    return renamed
+    return unified
 
 
-def _names_of(cell: str | tuple[str, ...]) -> tuple[str, ...]:
+def _names(cell: str | tuple[str, ...]) -> tuple[str, ...]:
     return cell if isinstance(cell, tuple) else (cell,)
 
 
-def _renamed(cell: Any, names: Mapping[str, str]) -> Any:
-    """A name, or each of a tuple of names, as it is to be called."""
-    return tuple(names.get(name, name) for name in cell) if isinstance(cell, tuple) else names.get(cell, cell)
+def _rename(cell: Any, new_names: Mapping[str, str]) -> Any:
+    """Rename a name, or each of a tuple of names."""
+    if isinstance(cell, tuple):
+        return tuple(new_names.get(name, name) for name in cell)
+    return new_names.get(cell, cell)
 
 
-def tasks_of_lists(read: Mapping[str, Rows], sources: Mapping[str, object]) -> tuple[Mapping[str, Rows], list[str]]:
-    """The sources with a task for each value of a column of lists in its place; and notes.
-
-    Args:
-        read: Split name -> its rows, none missing; `train` is one.
-        sources: Split name -> what an error calls it.
-
-    Raises:
-        InputError: A column holds lists in one source only, or has no value or too many values to make tasks of.
-    """
-    notes: list[str] = []
-    for task in read["train"].labels:
-        if _holds_lists(task, read, sources):
-            read, told = _binary_tasks(task, read)
-            notes += told
-    return read, notes
-
-
-def _holds_lists(task: str, read: Mapping[str, Rows], sources: Mapping[str, object]) -> bool:
-    kinds = {name: isinstance(rows.labels[task][0], tuple) for name, rows in read.items()}
-    for name, listed in kinds.items():
-        if listed != kinds["train"]:
-            lists, single = (name, "train") if listed else ("train", name)
-            raise InputError(
-                f"column {task!r} holds lists in {sources[lists]} and single values in {sources[single]}; "
-                "write it the same way in both"
-            )
-    return kinds["train"]
-
-
-def _binary_tasks(task: str, read: Mapping[str, Rows]) -> tuple[dict[str, Rows], list[str]]:
-    cells = [set(cell) for rows in read.values() for cell in rows.labels[task]]
-    in_train = Counter(value for cell in read["train"].labels[task] for value in set(cell))
-    counts = Counter(value for cell in cells for value in cell)
-    values = [
-        value
-        for value in sort_names(counts)
-        if 2 <= counts[value] <= len(cells) - 2 and 0 < in_train[value] < len(read["train"].texts)
-    ]
-    if not values:
-        raise InputError(f"label column {task!r} holds lists, but no value that some texts have and others lack")
-    if len(values) > MOST_VALUES:
-        raise InputError(
-            f"label column {task!r} holds lists of {len(values)} values, and each would be a task; the most is "
-            f"{MOST_VALUES}: keep in the lists those to probe"
-        )
-    notes = note_names([value for rows in read.values() for cell in rows.labels[task] for value in cell], task)
-    notes += note_alike(values, f"values of {task}")
-    if rare := [value for value in sort_names(counts) if value not in values]:
-        shown = f"{', '.join(map(repr, rare[:5]))}{' and others' if len(rare) > 5 else ''}"
-        notes.append(f"Of {task} are left out, being in too few texts or in nearly all, the values {shown}.")
-
-    def binary(rows: Rows) -> Rows:
-        labels: dict[str, list[Any]] = {}
-        for column, found in rows.labels.items():
-            tasks = {column: found}
-            if column == task:
-                tasks = {f"{task}: {value}": ["yes" if value in c else "no" for c in found] for value in values}
-            for name, names in tasks.items():
-                if name in labels:
-                    raise InputError(f"two label columns would be called {name!r}; give one another name")
-                labels[name] = names
-        return dataclasses.replace(rows, labels=labels)
-
-    return {name: binary(rows) for name, rows in read.items()}, notes
+def _rename_all(cells: list[str | None] | None, new_names: Mapping[str, str]) -> list[str | None] | None:
+    return None if cells is None else [_rename(cell, new_names) for cell in cells]
 
 
 def name_classes(values: Sequence[str], task: str) -> tuple[str, ...]:
-    """Distinct values, as numbers where all are whole numbers."""
-    found = set(values)
-    if len(found) > max(50, len(values) // 10) and len(found) > len(values) // 2:
+    """Return the distinct labels of a column, sorted as numbers where all are whole numbers.
+
+    Raises:
+        InputError: There are so many that it is hardly a label column.
+    """
+    names = set(values)
+    is_hardly_repeated = len(names) > len(values) // 2
+    if is_hardly_repeated and len(names) > max(50, len(values) // 10):
         raise InputError(
-            f"label column {task!r} has {len(found)} classes for {len(values)} texts; is it the right column?"
+            f"label column {task!r} has {len(names)} classes for {len(values)} texts; is it the right column?"
         )
-    return sort_names(found)
+    return sort_names(names)
 
 
-def note_classes_lost(rows: Rows, drawn: Rows, source: object) -> list[str]:
-    """A note for each label column of which a draw leaves out whole classes."""
-    notes = []
-    for task, labels in rows.labels.items():
-        if not any(isinstance(label, tuple) for label in labels):
-            lost = sort_names(set(labels) - set(drawn.labels[task]))
-            if lost:
-                n = len(set(labels))
-                notes.append(
-                    f"The limit leaves {len(lost):,} of {n:,} classes of {task} in {source} no text: {quoted(lost)}."
-                )
-    return notes
+# Random draws
 
 
 def draw_rows(rows: Rows, limit: int, rng: np.random.Generator) -> Rows:
-    """At most `limit` rows at random, in their order; every class keeps `SPARED` of its rows where they fit."""
-    order = rng.permutation(len(rows.texts))
-    names = {task: [c if isinstance(c, tuple) else (c,) for c in cells] for task, cells in rows.labels.items()}
-    left = Counter({(task, name): SPARED for task, cells in names.items() for cell in cells for name in cell})
-    spared = []
+    """Draw at most `limit` rows at random, in their order; every class keeps `MIN_CLASS_ROWS` of its rows if they fit.
+
+    Args:
+        rows: Rows of a source.
+        limit: Number of rows to draw.
+        rng: Random number generator to draw with.
+    """
+    order = rng.permutation(len(rows))
+    labels = {task: [_names(cell) for cell in cells] for task, cells in rows.labels.items()}
+    classes = {(task, name) for task, cells in labels.items() for cell in cells for name in cell}
+    n_needed = Counter(dict.fromkeys(classes, MIN_CLASS_ROWS))
+    # Rows that their class needs come first, in the random order.
+    needed_rows = []
     for row in order:
-        wanted = [(task, name) for task, cells in names.items() for name in cells[row] if left[task, name]]
-        left.subtract(wanted)
-        spared += [row] if wanted else []
-    return rows.take(np.sort(list(dict.fromkeys([*spared, *order]))[:limit]))
+        row_classes = [(task, name) for task, cells in labels.items() for name in cells[row]]
+        served = [label for label in row_classes if n_needed[label]]
+        n_needed.subtract(served)
+        if served:
+            needed_rows.append(row)
+    ranked_rows = list(dict.fromkeys([*needed_rows, *order]))
+    return rows.take(np.sort(ranked_rows[:limit]))
+
+
+def note_classes_lost(rows: Rows, drawn_rows: Rows, source: object) -> list[str]:
+    """Return a note for each label column of which a draw leaves out whole classes."""
+    notes = []
+    for task, labels in rows.labels.items():
+        if any(isinstance(label, tuple) for label in labels):
+            continue
+        classes = set(labels)
+        lost = sort_names(classes - set(drawn_rows.labels[task]))
+        if lost:
+            notes.append(
+                f"The limit leaves {len(lost):,} of {len(classes):,} classes of {task} in {source} no text: "
+                f"{quoted(lost)}."
+            )
+    return notes

@@ -1,4 +1,4 @@
-"""The bytes of a text file as characters: its encoding by its mark or by name, and never by a guess."""
+"""Decoding of text files, by their byte order mark or by the name of the encoding, never by a guess."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from pathlib import Path
 
 from probes.checks import InputError
 
-MARKS = {
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark its own begins with
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is the beginning of this one
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """First bytes of a file -> its encoding."""
-OTHER_FILES = {
+BINARY_FORMATS = {
     b"PK\x03\x04": "a zip archive, as Excel and LibreOffice save",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"\x1f\x8b": "compressed with gzip",
     b"PAR1": "a Parquet file",
 }
-"""First bytes of what is often given the name of a text file."""
+"""First bytes of binary files that often have the name of a text file -> their format."""
 
 
 def decode_file(path: Path, source: object, encoding: str | None = None) -> tuple[str, list[str]]:
-    """Read a text file whole.
+    """Read all of a text file.
 
     Args:
         path: The file.
-        source: The file's name in messages.
-        encoding: Name of its encoding; by its byte order mark when None, or else UTF-8.
+        source: Name of the file in messages.
+        encoding: Name of its encoding; when None that of its byte order mark, or UTF-8.
 
     Returns:
-        Its characters without a byte order mark, line ends as they stand; and notes.
+        Its characters without a byte order mark and with unchanged line ends; and notes.
 
     Raises:
         InputError: The file is empty, is not text in this encoding, or there is no such encoding.
@@ -41,20 +41,23 @@ def decode_file(path: Path, source: object, encoding: str | None = None) -> tupl
     data = path.read_bytes()
     if not data:
         raise InputError(f"{source} is empty")
-    mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
+    mark = next((mark for mark in BYTE_ORDER_MARKS if data.startswith(mark)), b"")
     notes: list[str] = []
     if encoding is not None:
         _check_encoding(encoding)
         if mark and codecs.lookup(encoding).name.partition("-")[0] != "utf":
-            raise InputError(f"{source} begins with the mark of {MARKS[mark].upper()}; leave out --encoding {encoding}")
+            raise InputError(
+                f"{source} begins with the mark of {BYTE_ORDER_MARKS[mark].upper()}; leave out --encoding {encoding}"
+            )
         text = _decode(data, encoding, source)
-        if not data.isascii() and codecs.lookup(encoding).name != "utf-8" and not mark and _is_utf8(data):
+        is_other_encoding = not mark and codecs.lookup(encoding).name != "utf-8"
+        if is_other_encoding and not data.isascii() and _is_utf8(data):
             notes.append(
                 f"{source} was read as {encoding}, as was asked, but its bytes are valid UTF-8; where its texts look "
                 "garbled, leave out --encoding."
             )
     else:
-        text = _decode(data, MARKS.get(mark, "utf-8"), source)
+        text = _decode(data, BYTE_ORDER_MARKS.get(mark, "utf-8"), source)
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise InputError(f"{source} is empty")
@@ -62,30 +65,37 @@ def decode_file(path: Path, source: object, encoding: str | None = None) -> tupl
 
 
 def _decode(data: bytes, encoding: str, source: object) -> str:
-    kind = next((kind for start, kind in OTHER_FILES.items() if data.startswith(start)), None)
-    if kind is not None:
-        raise InputError(f"{source} is not text but {kind}; save the table as CSV in UTF-8")
-    if encoding == "utf-8" and b"\0" in data:
-        if 0 in data[:2]:
-            order = "utf-16-le" if data[1] == 0 else "utf-16-be"
-            raise InputError(
-                f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
-                f"UTF-8 or name its encoding, as in --encoding {order}"
-            )
-        line = data[: data.index(b"\0")].count(b"\n") + 1
-        raise InputError(f"{source} holds a NUL character in line {line}, which no text has; take it out")
+    for first_bytes, name in BINARY_FORMATS.items():
+        if data.startswith(first_bytes):
+            raise InputError(f"{source} is not text but {name}; save the table as CSV in UTF-8")
+    if encoding == "utf-8":
+        _check_no_nul(data, source)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        called = "UTF-8" if encoding == "utf-8" else encoding
-        other = "its own encoding" if encoding == "cp1252" else "its encoding with --encoding, as in --encoding cp1252"
+        name = "UTF-8" if encoding == "utf-8" else encoding
+        advice = "its own encoding" if encoding == "cp1252" else "its encoding with --encoding, as in --encoding cp1252"
         raise InputError(
-            f"{source} is not text in {called} (byte 0x{data[error.start]:02x} in line {line}); save it as UTF-8 or "
-            f"name {other}"
+            f"{source} is not text in {name} (byte 0x{data[error.start]:02x} in line {line}); save it as UTF-8 or "
+            f"name {advice}"
         ) from None
     except UnicodeError as error:
         raise InputError(f"{source} is not text in {encoding}: {error}") from None
+
+
+def _check_no_nul(data: bytes, source: object) -> None:
+    """Raise where text in UTF-8 holds a NUL character, which is mostly text in UTF-16."""
+    if b"\0" not in data:
+        return
+    if 0 in data[:2]:
+        encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
+        raise InputError(
+            f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
+            f"UTF-8 or name its encoding, as in --encoding {encoding}"
+        )
+    line = data[: data.index(b"\0")].count(b"\n") + 1
+    raise InputError(f"{source} holds a NUL character in line {line}, which no text has; take it out")
 
 
 def _is_utf8(data: bytes) -> bool:
