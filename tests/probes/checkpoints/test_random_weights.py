@@ -76,13 +76,13 @@ def test_a_seed_gives_the_same_weights_again_whatever_the_global_seed(family):
 
 @both
 @families
-def test_fingerprints_tell_the_trained_one_and_each_seed_apart(family, auto):
+def test_fingerprints_distinguish_the_trained_model_and_every_seed(family, auto):
     encoders = (trained(family, auto), untrained(family, auto), untrained(family, auto, 1))
     assert len({encoder.fingerprint() for encoder in encoders}) == 3
 
 
 @families
-def test_states_of_every_layer_are_other_than_the_trained_ones(family):
+def test_states_of_every_layer_differ_from_the_trained_ones(family):
     old, new = states(trained(family)), states(untrained(family))
     for layer in range(LAYERS + 1):
         assert new[layer].isfinite().all()
@@ -137,7 +137,7 @@ def test_a_classifiers_encoder_is_built_as_the_bare_one_is(family):
         assert torch.equal(bare[layer], inner[layer])
 
 
-def test_name_revision_length_and_dtype_are_told():
+def test_name_revision_length_and_dtype_are_those_of_the_trained_model_and_its_seed():
     model, tokenizer = build_model("bert")
     encoder = Encoder(model, tokenizer, max_length=9, dtype="bfloat16", name="mine", revision="v2").untrained(3)
     assert encoder.name == "mine, untrained (seed 3)"
@@ -148,7 +148,7 @@ def test_name_revision_length_and_dtype_are_told():
 
 @both
 @families
-def test_the_trained_model_and_every_random_state_stay_as_they_were(family, auto):
+def test_the_trained_model_and_every_random_state_are_unchanged(family, auto):
     encoder = Encoder(*build_model(family, auto))
     encoder.model.train()
     before = copy.deepcopy(encoder.model.state_dict()), encoder.base.config.to_dict(), encoder.fingerprint()
@@ -175,7 +175,7 @@ def test_it_is_in_evaluation_mode_and_needs_no_gradients():
     assert torch.equal(states(encoder)[LAYERS], states(encoder)[LAYERS])
 
 
-def test_settings_are_its_own():
+def test_settings_are_a_copy():
     encoder = Encoder(*build_model("bert"))
     other = encoder.untrained(0)
     assert other.config is not encoder.config
@@ -196,7 +196,7 @@ def test_a_checkpoint_saved_in_bfloat16_is_built_in_float32_as_it_is_loaded(tmp_
         assert not torch.equal(weights, weights.bfloat16().float())  # not drawn in bfloat16 either
 
 
-def test_a_half_precision_model_from_memory_is_met_in_its_dtype():
+def test_an_untrained_model_has_the_dtype_of_a_half_precision_one():
     model, tokenizer = build_model("bert")
     other = Encoder(model.to(torch.bfloat16), tokenizer).untrained(0)
     assert {weights.dtype for weights in other.model.parameters()} == {torch.bfloat16}
@@ -281,7 +281,7 @@ def test_vectors_may_equal_their_first_values():
     ],
     ids=["more", "another shape"],
 )
-def test_an_architecture_that_the_settings_do_not_tell_is_refused(change, named):
+def test_an_architecture_that_the_settings_do_not_describe_is_refused(change, named):
     encoder = Encoder(*build_model("bert"))
     change(encoder.base)
     with pytest.raises(InputError, match=f"BertModel built from its settings alone differs in {named}"):
@@ -291,7 +291,7 @@ def test_an_architecture_that_the_settings_do_not_tell_is_refused(change, named)
 # The packaged encoder
 
 
-def test_the_packaged_encoder_untrained_keeps_nothing_of_what_it_knew(packaged):
+def test_the_packaged_encoder_untrained_shares_no_matrix_with_the_trained_one(packaged):
     other = packaged.untrained(0)
     assert other.name == "all-MiniLM-L6-v2 (packaged), untrained (seed 0)"
     assert (other.n_layers, other.hidden, other.max_length) == (6, 384, 256)

@@ -1,0 +1,133 @@
+"""Contents of a model's folder, and settings of sentence-transformers."""
+
+import json
+import shutil
+
+import pytest
+
+from probes import Encoder
+from tests.support.checkpoint_files import assert_refused, change
+
+
+def only(name, content=b"x"):
+    def make(folder):
+        shutil.rmtree(folder)
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+
+    return make
+
+
+def instead_of_weights(name):
+    def make(folder):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / "model.safetensors").rename(folder / name)
+
+    return make
+
+
+def emptied(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def moved_within(name):
+    def make(folder):
+        shutil.copytree(folder, folder.with_name("copy"))
+        emptied(folder)
+        folder.with_name("copy").rename(folder / name)
+
+    return make
+
+
+def adapter_beside(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "base"}', encoding="utf-8")
+
+
+def pointer(folder):
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (emptied, "the folder is empty"),
+        (lambda folder: (folder / "config.json").unlink(), "it has no config.json"),
+        (lambda folder: (folder / "model.safetensors").unlink(), r"no weights \(model.safetensors\)"),
+        (lambda folder: (folder / "config.json").write_text("[1]"), "cannot load model"),
+        (lambda folder: (folder / "tokenizer_config.json").write_text("[]"), "cannot load model"),
+        (instead_of_weights("pytorch_model.bin"), "pickled.*--allow-pickle"),
+        (instead_of_weights("model-q4.gguf"), "GGUF"),
+        (instead_of_weights("onnx/model.onnx"), "ONNX"),
+        (instead_of_weights("tf_model.h5"), "TensorFlow"),
+        (instead_of_weights("flax_model.msgpack"), "Flax"),
+        (only("model.gguf"), "GGUF"),
+        (only("dataset_info.json", b"{}"), "it holds a dataset.*--dataset"),
+        (only("model_index.json", b"{}"), "makes images"),
+        (
+            only("adapter_config.json", b'{"base_model_name_or_path": "base"}'),
+            "an adapter of 'base' and no model; merge",
+        ),
+        (adapter_beside, "beside a full model"),
+        (moved_within("checkpoint-30"), "name checkpoint-30 within"),
+        (moved_within("final"), "folders with one: 'final'"),
+        (pointer, "git lfs pull"),
+    ],
+)
+def test_a_folder_without_a_model_is_refused_with_its_content(saved, make, why):
+    folder = saved()
+    make(folder)
+    assert_refused(folder, why)
+
+
+def test_a_file_is_refused_as_a_folder(saved):
+    assert_refused(saved() / "model.safetensors", "it is a file; name the folder")
+
+
+@pytest.fixture
+def sentences(saved):
+    """A sentence-transformers folder that reads eight tokens and ends with a Dense layer."""
+    folder = saved()
+    kinds = ("Transformer", "Pooling", "Dense", "Normalize")
+    modules = [{"path": "" if i == 0 else f"{i}_{kind}", "type": f"models.{kind}"} for i, kind in enumerate(kinds)]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 8, "do_lower_case": true}', encoding="utf-8")
+    return folder
+
+
+def test_a_sentence_transformers_folder_limits_texts_and_notes_steps_that_are_left_out(sentences):
+    encoder = Encoder.load(str(sentences))
+    assert encoder.max_length == 8
+    assert "ends with Dense and Normalize after its pooling, which is left out" in encoder.notes[0]
+    assert "lower case" in encoder.notes[1]
+    assert Encoder.load(str(sentences), max_length=20).max_length == 20
+
+
+@pytest.mark.parametrize(("stated", "read"), [("16", 16), (16.0, 16), (None, 64), (0, 64), (-1, 64), (1e30, 64)])
+def test_the_length_of_a_sentence_transformer_may_be_a_number_or_text(sentences, stated, read):
+    change(sentences, "sentence_bert_config.json", max_seq_length=stated)
+    assert Encoder.load(str(sentences)).max_length == read
+
+
+def test_a_sentence_transformer_of_two_tokens_is_refused(sentences):
+    change(sentences, "sentence_bert_config.json", max_seq_length=2)
+    assert_refused(
+        sentences, "states a length of 2, and a text takes 3 tokens or more; name a number with --max-length"
+    )
+    assert Encoder.load(str(sentences), max_length=5).max_length == 5
+
+
+@pytest.mark.parametrize("file", ["modules.json", "sentence_bert_config.json"])
+def test_settings_of_a_sentence_transformer_that_are_no_json_are_refused(sentences, file):
+    (sentences / file).write_text("{", encoding="utf-8")
+    assert_refused(sentences, f"its {file} is no JSON")
+
+
+def test_a_length_beyond_the_models_is_the_models(sentences):
+    change(sentences, "sentence_bert_config.json", max_seq_length=1000)
+    assert Encoder.load(str(sentences)).max_length == 64
+
+
+def test_a_sentence_transformers_model_of_words_is_refused(sentences):
+    (sentences / "modules.json").write_text('[{"path": "", "type": "models.WordEmbeddings"}]', encoding="utf-8")
+    assert_refused(sentences, "begins with WordEmbeddings")
