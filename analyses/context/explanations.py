@@ -19,6 +19,7 @@ from probes.checks import InputError
 if TYPE_CHECKING:
     from probes.attribution_checks.planted_shortcut import Audit
     from probes.encoder.encoder import Encoder
+    from probes.encoder.tokenization import Encoded
     from probes.heads.heads import Head, ProbeHead
     from probes.probing.sites import Point
     from probes.probing.sweep_result import TaskSweep
@@ -67,6 +68,25 @@ class Explaining:
         return self.job.encoder.with_dtype("float32")
 
     @cached_property
+    def _tokenised(self) -> tuple[NDArray[np.int64], Encoded]:
+        """Test rows that are explained, and their texts, tokenised once for all methods, checks and layers."""
+        rows = np.unique(np.concatenate([*self.rows.values(), self._drawn]))
+        if self.job.encoder.is_classifier:  # its own head has read all test texts
+            return rows, self.job.tokenised_test.take(rows)
+        return rows, self.encoder.encode(self.job.splits.test.texts.take(rows))
+
+    def tokenised(self, rows: NDArray[np.int64]) -> Encoded:
+        """Return the tokenised texts of explained test rows."""
+        known, encoded = self._tokenised
+        return encoded.take(np.searchsorted(known, rows))
+
+    @property
+    def _drawn(self) -> NDArray[np.int64]:
+        """Test rows that are drawn at random, for means over all texts."""
+        order = np.random.default_rng(self.job.output.seed).permutation(len(self.job.splits.test))
+        return np.sort(order[: self.settings.words])
+
+    @cached_property
     def cases(self) -> Sequence[Case]:
         """Every label column's heads, with the attributions of its chosen texts."""
         return tuple(
@@ -96,12 +116,12 @@ class Explaining:
         """Label column -> baseline -> how much its heads say of the label there, a mean over its texts and heads."""
         from probes.attribution.baseline_bias import leans
 
-        test, found = self.job.splits.test, {}
+        found = {}
         for task, rows in self.rows.items():
-            texts = test.texts.take(rows)
+            texts = self.tokenised(rows)
             of_heads = [
                 leans(head, texts, prior=self.shares(task), seed=self.job.output.seed)
-                for head in (self.heads[task] if texts else ())
+                for head in (self.heads[task] if len(rows) else ())
             ]
             names = of_heads[0] if of_heads else ()
             found[task] = {name: float(np.mean([each[name] for each in of_heads])) for name in names}
@@ -222,8 +242,7 @@ class Explaining:
     @cached_property
     def sampled(self) -> Sequence[Attribution]:
         """Texts drawn at random, explained by each head: those of the cases are errors and extremes."""
-        rng, n = np.random.default_rng(self.job.output.seed), len(self.job.splits.test)
-        drawn = np.sort(rng.permutation(n)[: self.settings.words])
+        drawn = self._drawn
         found: list[Attribution] = []
         for case in self.cases if self.settings.words else ():
             known = {a.text_id: a for a in case.attributions}
@@ -270,7 +289,7 @@ class Explaining:
         """Attributions of test rows as the settings ask for them, but for `changes` and where `targets` are given."""
         from probes.attribution.attribute import attribute
 
-        settings, test = self.settings, self.job.splits.test
+        settings = self.settings
         labels = self.labels(task, rows)
         if targets is None and settings.target != "predicted":
             targets = labels if settings.target == "label" else [settings.target] * len(rows)
@@ -280,7 +299,7 @@ class Explaining:
         asked: dict[str, Any] = {"method": settings.method, "baseline": self.baseline[task]} | changes
         found = attribute(
             head,
-            test.texts.take(rows),
+            self.tokenised(rows),
             targets=targets,
             against=against,
             unit=settings.unit,

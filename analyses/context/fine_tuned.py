@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.interventions import Subject
+from analyses.context.interventions import STATES, Subject
 from analyses.context.job import Job
 from probes.checks import InputError
 from probes.progress import stage
@@ -21,6 +21,7 @@ from probes.progress import stage
 if TYPE_CHECKING:
     from probes.data.texts import Texts
     from probes.encoder.encoder import Encoder
+    from probes.encoder.tokenization import Encoded
     from probes.heads.fine_tuning import FineTuned
     from probes.heads.heads import Head
     from probes.probing.sites import Read
@@ -236,6 +237,18 @@ class Students:
         """The texts of these rows."""
         return self.job.splits.test.texts.take(self.rows)
 
+    @cached_property
+    def tokenised(self) -> Mapping[str, Encoded]:
+        """Model -> the same texts as it reads them, tokenised once for all measurements."""
+        tokenised = {name: encoder.encode(self.texts) for name, encoder in self.encoders.items()}
+        return {**tokenised, PROBE: tokenised[PRETRAINED]}
+
+    @cached_property
+    def _tokenised_train(self) -> Mapping[str, Encoded]:
+        """Head -> the training texts whose states are read by interventions."""
+        texts = self.job.splits.train.texts[:STATES]
+        return {name: student.head.encoder.encode(texts) for name, student in self.first.items()}
+
     @property
     def labels(self) -> NDArray[np.int64]:
         """Their class ids."""
@@ -266,9 +279,9 @@ class Students:
             name=name,
             head=self.first[name].head,
             read=self.reads[name],
-            texts=self.texts,
+            texts=self.tokenised[name],
             labels=self.labels,
-            train=self.job.splits.train.texts,
+            train=self._tokenised_train[name],
             layers=self.job.layers,
             seed=self.job.output.seed,
             progress=not self.job.output.quiet,
@@ -305,7 +318,7 @@ class Students:
         n = self.amounts.explained if texts is None else texts
         found = attribute(
             self.heads[name],
-            self.texts[:n],
+            self.tokenised[name].take(range(min(n, len(self.rows)))),
             targets=targets,
             states_layer=states_layer,
             baseline=self.baseline,

@@ -19,7 +19,7 @@ from probes.results.result import Claim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from probes.data.texts import Texts
+    from probes.encoder.tokenization import Encoded
     from probes.heads.heads import Head
     from probes.probing.sites import Point, Read
     from probes.probing.sweep_result import TaskSweep
@@ -39,11 +39,11 @@ class Subject:
     name: str
     head: Head
     read: Read
-    texts: Texts
+    texts: Encoded
     labels: NDArray[np.int64]
     """(texts,) class ids of what the head was trained for."""
-    train: Texts
-    """Texts of the training split."""
+    train: Encoded
+    """Training texts whose states are read, at most `STATES`."""
     layers: Sequence[int]
     seed: int
     progress: bool
@@ -53,7 +53,7 @@ def ablation(subject: Subject) -> Rows:
     """What a head loses where [CLS], or every token of the text itself, has its dataset mean in a layer."""
     from probes.mechanism.interventions import intervened_log_probs, mean_ablation, mean_states
 
-    means = mean_states(subject.head.encoder, subject.train[:STATES])
+    means = mean_states(subject.head.encoder, subject.train)
     centres = {"[CLS]": ("cls", means.cls), "content": ("content", means.content)}
     places, edits = [], []
     for what, (pooling, centre) in centres.items():
@@ -81,7 +81,7 @@ def erasure(subject: Subject, found: Mapping[str, TaskSweep]) -> Rows:
 
     encoder, layers = subject.head.encoder, subject.layers
     poolings = [name for name in ERASED if name in subject.read.train.features]
-    tokens = sample_states(encoder, subject.train[:STATES], pooling="mean", layers=layers, seed=subject.seed)
+    tokens = sample_states(encoder, subject.train, pooling="mean", layers=layers, seed=subject.seed)
     for label, own in found.items():
         places = {}
         for point in own.selections:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from probes.controls.control_tasks import ControlTask
     from probes.data.datasets import Split, Splits, TextDataset
     from probes.encoder.encoder import Encoder
+    from probes.encoder.tokenization import Encoded
     from probes.features.extraction import Engine
     from probes.features.store import FeatureStore
     from probes.probing.selection import Folds
@@ -260,6 +261,11 @@ class Job:
         return training_folds(train, self.data.folds or DEFAULT_FOLDS, seed=self.output.seed)
 
     @cached_property
+    def tokenised_test(self) -> Encoded:
+        """The tokenised test texts, for the model's own head and for explanations of it."""
+        return self.encoder.encode(self.splits.test.texts)
+
+    @cached_property
     def heads(self) -> tuple[Mapping[str, NDArray[np.float64]], Sequence[str]]:
         """Label column -> the model's own log probabilities on test; and notes of columns whose classes it lacks."""
         from probes.heads.heads import ModelHead
@@ -273,8 +279,7 @@ class Job:
                 except InputError as error:
                     notes.append(f"The model's own head is not scored on {task}: {error}.")
                     continue
-                test = self.splits.test
-                heads[task] = head.log_prob(test.texts, progress=not self.output.quiet)
+                heads[task] = head.log_prob(self.tokenised_test, progress=not self.output.quiet)
         return heads, notes
 
     @property

@@ -124,7 +124,7 @@ def _gradient_shares(students: Students) -> Rows:
     for head, student in students.first.items():
         found = gradient_shares(
             student.head,
-            students.texts,
+            students.tokenised[head],
             labels=students.labels,
             progress=not students.job.output.quiet,
         )
@@ -204,7 +204,7 @@ def _contributions(students: Students) -> Rows:
     from probes.mechanism.attention_contributions import contributions
 
     for model, encoder in students.encoders.items():
-        found = contributions(encoder, students.texts, progress=not students.job.output.quiet)
+        found = contributions(encoder, students.tokenised[model], progress=not students.job.output.quiet)
         yield from _shares({"model": model}, found, students)
 
 
@@ -243,7 +243,11 @@ def _heads_faithfulness(students: Students) -> Rows:
     for name, own in students.explained.items():
         head = students.heads[name]
         found = faithfulness(
-            head, own, replacement=usual_replacement(head.encoder, head), seed=students.job.output.seed
+            head,
+            own,
+            replacement=usual_replacement(head.encoder, head),
+            seed=students.job.output.seed,
+            encoded=students.tokenised[name],
         )
         if not any(math.isfinite(each.own.comprehensiveness) for each in found):
             raise InputError(f"no text has tokens that can be taken out of what the head {name!r} reads")

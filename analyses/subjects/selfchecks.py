@@ -89,6 +89,7 @@ def _faithfulness(explaining: Explaining, case: Case) -> Rows:
         every,
         replacement=_replacement(explaining, case),
         seed=explaining.job.output.seed,
+        encoded=explaining.tokenised(case.rows),
         progress=not explaining.job.output.quiet,
     )
     if not any(np.isfinite(found.own.comprehensiveness) for found in checked):
@@ -109,7 +110,11 @@ def _curves(explaining: Explaining, case: Case) -> Rows:
     drawn = {"random": explaining.explain(case.task, case.head, case.rows, method="random", targets=_targets(case))}
     for method, own in {**case.by_method, **drawn}.items():
         found = curves(
-            case.head, own, replacement=_replacement(explaining, case), progress=not explaining.job.output.quiet
+            case.head,
+            own,
+            replacement=_replacement(explaining, case),
+            encoded=explaining.tokenised(case.rows),
+            progress=not explaining.job.output.quiet,
         )
         whole = [each for each in found if len(each.deletion) > 1]
         if not whole:
@@ -144,7 +149,8 @@ def _infidelity(explaining: Explaining, case: Case) -> Rows:
     job = explaining.job.output
     for method, own in case.by_method.items():
         kept = [a for a in own if a.baseline != "sampled"]  # which texts were drawn is not kept
-        found = infidelity(case.head, kept, seed=job.seed, progress=not job.quiet)
+        encoded = explaining.tokenised(case.rows)
+        found = infidelity(case.head, kept, seed=job.seed, encoded=encoded, progress=not job.quiet)
         for a, each in zip(kept, found, strict=True):
             about = {"task": case.task, "head": case.head.kind, "method": method, "text_id": a.text_id}
             errors = {"value": each.own, "scaled": each.scaled, "silent": each.silent, "n_tokens": each.n_tokens}
@@ -157,12 +163,12 @@ def _randomised(explaining: Explaining, case: Case) -> Rows:
 
     if not explaining.settings.randomised:
         return
-    settings, test = explaining.settings, explaining.job.splits.test
+    settings = explaining.settings
     rows = case.rows[:RANDOMISED]
     for method, own in case.by_method.items():
         found = randomised(
             case.head,
-            test.texts.take(rows),
+            explaining.tokenised(rows),
             targets=[a.target for a in own[:RANDOMISED]],
             against=settings.against,
             unit=settings.unit,
@@ -238,7 +244,6 @@ def _states(explaining: Explaining, task: str) -> Rows:
 
     tokenizer = explaining.encoder.tokenizer
     names = {"cls": tokenizer.cls_token, "sep": tokenizer.sep_token}
-    test = explaining.job.splits.test
     for case in (case for case in explaining.cases if case.task == task):
         layer, pooling = case.head.layer, case.head.pooling
         found: dict[tuple[str, int | None, int], list[Any]] = {}
@@ -246,7 +251,7 @@ def _states(explaining: Explaining, task: str) -> Rows:
             probes = list(explaining.layers(task))
             classes = {name: i for i, name in enumerate(case.head.class_names)}
             scores = direct_scores(
-                probes, test.texts.take(case.rows), targets=[classes[name] for name in _targets(case)]
+                probes, explaining.tokenised(case.rows), targets=[classes[name] for name in _targets(case)]
             )
             for a, own in zip(case.attributions, scores, strict=True):
                 kind = kinds(a.tokens, a.offsets, **names)
@@ -322,9 +327,9 @@ def _erasure(explaining: Explaining, case: Case) -> Rows:
         name="model",
         head=case.head,
         read=job.examples(),
-        texts=test.texts.take(rows),
+        texts=case.head.encoder.encode(test.texts.take(rows)),
         labels=test.labels(case.task)[rows],
-        train=train.texts,
+        train=case.head.encoder.encode(train.texts[: interventions.STATES]),
         layers=job.layers,
         seed=job.output.seed,
         progress=not job.output.quiet,

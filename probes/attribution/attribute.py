@@ -31,7 +31,6 @@ from probes.heads.heads import Head, check_head, class_id, named_class_ids
 from probes.probing.logistic import log_softmax
 from probes.progress import progress_bar
 from probes.results.result import Attribution
-from probes.sequences import text_list
 
 MAX_STEPS = 256
 TOLERANCE = 0.01
@@ -47,7 +46,7 @@ UNITS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 def attribute(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     targets: Iterable[str | int] | str | int | None = None,
     against: str | int | None = None,
@@ -56,7 +55,7 @@ def attribute(
     baseline: str = "auto",
     prior: Sequence[float] | None = None,
     states_layer: int | None = None,
-    references: Iterable[str] | None = None,
+    references: Texts | Encoded | Iterable[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
     seed: int = 0,
@@ -66,7 +65,8 @@ def attribute(
 
     Args:
         head: `ProbeHead` or `ModelHead`. Its encoder should compute in float32.
-        texts: (texts,) a list, tuple, array, pandas or datasets column, or generator; or `Texts`, which can hold pairs.
+        texts: (texts,) a list, tuple, array, pandas or datasets column, or generator; `Texts`, which can hold
+            pairs; or what `Encoder.encode` returns.
         targets: (texts,) names or ids of the classes explained, or one for all; when None the predicted ones, or with
             `against` the likeliest others.
         against: Class whose output is subtracted: what speaks for the target rather than for it.
@@ -97,10 +97,11 @@ def attribute(
     Source: Sundararajan, Taly & Yan (2017), Axiomatic Attribution for Deep Networks, arXiv:1703.01365.
     """
     check_head(head)
-    texts = Texts.of(texts)
     choose("attribution method", method, METHODS), choose("unit", unit, UNITS)
     encoder, names = head.encoder, head.class_names
-    target_ids = None if targets is None else named_class_ids(targets, names, len(texts), "targets")
+    encoded = encoder.encode(texts)
+    n_texts = len(encoded)
+    target_ids = None if targets is None else named_class_ids(targets, names, n_texts, "targets")
     against_id = None if against is None else class_id(against, names)
     if against_id is not None and (len(names) < 2 or against_id in (target_ids or ())):
         raise InputError(f"{names[against_id]!r} cannot be explained against itself; name another class")
@@ -115,15 +116,15 @@ def attribute(
         if head.layer is not None and states_layer > head.layer:
             raise InputError(f"the probe reads layer {head.layer}; states of layer {states_layer} do not reach it")
     baseline_name(encoder, baseline)
-    references = None if references is None else text_list(references, "references")
-    if not texts:
+    if references is not None and not isinstance(references, Encoded):
+        references = Texts.of(references, "references")
+    if not n_texts:
         return []
     if METHODS[method].baseline is not None:  # it starts from nothing, whatever is named
         baseline = baseline_names(encoder)[0] if baseline == AUTO else baseline
-    baseline = resolved_baseline(head, baseline, prior=prior, paired=texts.paired)
-    encoded = encoder.encode(texts)
+    baseline = resolved_baseline(head, baseline, prior=prior, paired=encoded.sources.paired)
     asked = _Asked(
-        texts=texts,
+        texts=encoded.sources,
         encoded=encoded,
         targets=target_ids,
         against=against_id,
@@ -134,7 +135,7 @@ def attribute(
         pool=Pool.of(encoded if references is None else encoder.encode(references)),
         tolerance=tolerance,
         max_steps=max_steps,
-        seeds=[int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(len(texts))],
+        seeds=[int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(n_texts)],
     )
 
     def explain(runner: Encoder, rows: NDArray[np.int64]) -> list[Attribution]:
@@ -143,10 +144,10 @@ def attribute(
     # A batch holds the first points of the paths of all its texts.
     budget = token_budget(encoder) // FIRST_STEPS
     attributions: dict[int, Attribution] = {}
-    with progress_bar(len(texts), "attributions", visible=progress) as bar, _frozen(encoder):
+    with progress_bar(n_texts, "attributions", visible=progress) as bar, _frozen(encoder):
         for rows, explained in over_batches(encoder, encoded, explain, budget=budget, gradients=True, bar=bar):
             attributions.update(zip(rows.tolist(), explained, strict=True))
-    return [attributions[row] for row in range(len(texts))]
+    return [attributions[row] for row in range(n_texts)]
 
 
 @dataclass(frozen=True, eq=False)

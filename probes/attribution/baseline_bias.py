@@ -17,6 +17,7 @@ from probes.checks import InputError, check_same_length
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
+from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head
 from probes.probing.logistic import log_softmax
 
@@ -116,7 +117,7 @@ def resolved_baseline(head: Head, name: str, *, prior: Sequence[float] | None = 
 
 def leans(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     prior: Sequence[float],
     baselines: Sequence[str] | None = None,
@@ -128,12 +129,11 @@ def leans(
 
     Args:
         head: That will be explained.
-        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+        texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         prior: (classes,) shares of the training labels.
         baselines: Names to look at; all that the encoder can have when None.
         seed: Of what `sampled` draws.
     """
-    texts = Texts.of(texts)
     encoder, names = head.encoder, baseline_names(head.encoder) if baselines is None else baselines
     encoded = encoder.encode(texts)
     pool = Pool.of(encoded)
@@ -153,5 +153,5 @@ def leans(
         return [lean(part.mean(axis=0).tolist(), prior) for part in parts]
 
     with runners(encoder) as run:
-        found = np.array(list(run(measure, range(len(texts))))).reshape(len(texts), len(able))
+        found = np.array(list(run(measure, range(len(encoded))))).reshape(len(encoded), len(able))
     return dict(zip(able, found.T, strict=True))

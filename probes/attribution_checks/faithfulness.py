@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.attribution.baselines import has_token, lack_of, table_size
-from probes.checks import MOST_SEED, InputError, choose, whole_number
+from probes.checks import MOST_SEED, InputError, choose, instance, whole_number
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Encoded
@@ -81,6 +81,7 @@ def faithfulness(
     replacement: str = "mask",
     random_orders: int = RANDOM_ORDERS,
     seed: int = 0,
+    encoded: Encoded | None = None,
     progress: bool = False,
 ) -> list[Faithfulness]:
     """Comprehensiveness, sufficiency and log-odds of each attribution: its first tokens erased, or kept alone.
@@ -97,6 +98,8 @@ def faithfulness(
         random_orders: Orders drawn for each text. They depend on the seed and the text alone, so that several
             methods' attributions of a text in one call share them at no further cost.
         seed: Of these.
+        encoded: What `Encoder.encode` returned for the explained texts, in any order; None to tokenise the texts
+            again.
         progress: Show a bar on stderr.
 
     Returns:
@@ -123,7 +126,9 @@ def faithfulness(
         parts = [part for order in orders for k in firsts for part in (order[:k], order[k:])]
         erased.append([own[:0], *([] if _nothing_left(a, parts, replacement) else parts)])
     found = []
-    for a, said in zip(attributions, _log_prob(head, attributions, erased, replacement, progress), strict=True):
+    for a, said in zip(
+        attributions, _log_prob(head, attributions, encoded, erased, replacement, progress), strict=True
+    ):
         n_tokens, erasures = len(_own(a)), [Erased(*(math.nan,) * 3)] * (1 + random_orders)
         if n_tokens and len(said) > 1:
             erasures = [_erased(said[0], part) for part in said[1:].reshape(1 + random_orders, len(sizes), 2)]
@@ -167,7 +172,12 @@ def _nothing_left(a: Attribution, parts: Sequence[Positions], replacement: str) 
 
 
 def curves(
-    head: Head, attributions: Iterable[Attribution], *, replacement: str = "mask", progress: bool = False
+    head: Head,
+    attributions: Iterable[Attribution],
+    *,
+    replacement: str = "mask",
+    encoded: Encoded | None = None,
+    progress: bool = False,
 ) -> list[Curves]:
     """Deletion and insertion curves, a token at a time, from the highest score to the lowest.
 
@@ -181,7 +191,7 @@ def curves(
     attributions = instances(attributions, Attribution, "attributions")
     orders = [_best_first(a) for a in attributions]
     erased = [[part for k in range(len(order) + 1) for part in (order[:k], order[k:])] for order in orders]
-    found = _log_prob(head, attributions, erased, replacement, progress)
+    found = _log_prob(head, attributions, encoded, erased, replacement, progress)
     return [Curves(deletion=np.exp(said[0::2]), insertion=np.exp(said[1::2])) for said in found]
 
 
@@ -204,6 +214,7 @@ def _erased(whole: float, parts: NDArray[np.float64]) -> Erased:
 def _log_prob(
     head: Head,
     attributions: Sequence[Attribution],
+    encoded: Encoded | None,
     erased: Sequence[Sequence[Positions]],
     replacement: str,
     progress: bool,
@@ -222,7 +233,9 @@ def _log_prob(
     targets = [choose("class", a.target, classes) for a in attributions]
     rows: dict[bytes, _Row] = {}
     keys: list[list[bytes]] = []
-    for whole, sets in zip(_rows(head.encoder, attributions), erased, strict=True):
+    texts = encode_again(head.encoder, attributions, encoded)
+    wholes = (_Row(*row) for row in zip(texts.ids, texts.types, texts.special, strict=True))
+    for whole, sets in zip(wholes, erased, strict=True):
         made = [replace(whole, positions, head.encoder) for positions in sets]
         keys.append([row.key for row in made])
         rows.update(zip(keys[-1], made, strict=True))
@@ -244,31 +257,38 @@ class _Row:
         return self.ids.tobytes() + self.types.tobytes() + self.special.tobytes()
 
 
-def encode_again(encoder: Encoder, attributions: Sequence[Attribution]) -> Encoded:
-    """The texts as they were explained.
+def encode_again(encoder: Encoder, attributions: Sequence[Attribution], encoded: Encoded | None = None) -> Encoded:
+    """Return the tokens of the explained texts, a row for each attribution; equal texts are tokenised once.
+
+    Args:
+        encoder: Reads the texts now.
+        attributions: Explained texts.
+        encoded: What `Encoder.encode` returned for these texts, in any order; they are tokenised again when None.
 
     Raises:
-        InputError: Only some have a second text, or a text has other tokens with this encoder.
+        InputError: Only some have a second text, a text has other tokens with this encoder, or `encoded` lacks it.
     """
     second = [a.pair for a in attributions if a.pair is not None]
     if second and len(second) < len(attributions):
         raise InputError(
             f"{len(second)} of {len(attributions)} attributions have a second text; pass these by themselves"
         )
-    encoded = encoder.encode(Texts([a.text for a in attributions], second or None))
-    for i, (a, ids) in enumerate(zip(attributions, encoded.ids, strict=True)):
+    texts = Texts([a.text for a in attributions], second or None)
+    row_of_key = {key: row for row, key in reversed(list(enumerate(texts.keys)))}
+    if encoded is None:
+        encoded = encoder.encode(texts.take(sorted(row_of_key.values())))
+    encoded = encoder.encode(instance(encoded, Encoded, "encoded", "; make it by Encoder.encode"))
+    encoded_rows = {key: row for row, key in enumerate(encoded.sources.keys)}
+    for i, key in enumerate(texts.keys):
+        if key not in encoded_rows:
+            raise InputError(f"text {i} is not among the {len(encoded)} encoded texts; encode all that were explained")
+    aligned = encoded.take([encoded_rows[key] for key in texts.keys])
+    for i, (a, ids) in enumerate(zip(attributions, aligned.ids, strict=True)):
         if tuple(encoder.tokenizer.convert_ids_to_tokens(ids)) != a.tokens:
             raise InputError(
                 f"text {i} has other tokens than when it was explained; use the same encoder, max_length too"
             )
-    return encoded
-
-
-def _rows(encoder: Encoder, attributions: Sequence[Attribution]) -> list[_Row]:
-    if not attributions:
-        return []
-    encoded = encode_again(encoder, attributions)
-    return [_Row(*row) for row in zip(encoded.ids, encoded.types, encoded.special, strict=True)]
+    return aligned
 
 
 def _encoded(rows: Sequence[_Row]) -> Encoded:

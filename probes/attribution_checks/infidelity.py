@@ -57,6 +57,7 @@ def infidelity(
     samples: int = SAMPLES,
     baseline: str | None = None,
     seed: int = 0,
+    encoded: Encoded | None = None,
     progress: bool = False,
 ) -> list[Infidelity]:
     """Infidelity of each attribution, by Captum.
@@ -79,6 +80,8 @@ def infidelity(
         baseline: Name from `probes.attribution.baselines.BASELINES`, or `auto` as in `attribute`: what takes the place
             of tokens taken out. When None the attribution's own, or `auto` where its method has none.
         seed: Of the sets.
+        encoded: What `Encoder.encode` returned for the explained texts, in any order; None to tokenise the texts
+            again.
         progress: Show a bar on stderr.
 
     Returns:
@@ -102,7 +105,7 @@ def infidelity(
         for name in (a.target, *([] if a.against is None else [a.against])):
             choose("class", name, classes)
     named = _baselines(head, attributions, baseline)
-    encoded = encode_again(encoder, attributions)
+    encoded = encode_again(encoder, attributions, encoded)
 
     def measure(row: int, runner: Encoder) -> Infidelity:
         a, twin = attributions[row], head.with_encoder(runner)

@@ -130,7 +130,7 @@ def audit(
     follows = log_prob(head, encoder.encode(swapped)).argmax(axis=1) == (labels + 1) % n_classes
     own, ranks = [planted[label] for label in labels], {}
     for method in methods:
-        found = attribute(head, texts, targets=own, method=method, baseline=baseline, seed=seed, progress=progress)
+        found = attribute(head, encoded, targets=own, method=method, baseline=baseline, seed=seed, progress=progress)
         ranks[method] = np.array([_rank(a, word) for a, word in zip(found, own, strict=True)])
     return Audit(
         planted=planted,

@@ -22,10 +22,10 @@ from probes.checkpoints.random_weights import build_untrained
 from probes.checks import MOST_SEED, whole_number
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
+from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head
 from probes.progress import progress_bar
 from probes.results.result import Attribution
-from probes.sequences import text_list
 
 INTACT = "intact"
 
@@ -47,7 +47,7 @@ class Randomised:
 
 def randomised(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     targets: Iterable[str | int] | str | int | None = None,
     against: str | int | None = None,
@@ -55,7 +55,7 @@ def randomised(
     method: str = "integrated_gradients",
     baseline: str = "auto",
     prior: Sequence[float] | None = None,
-    references: Iterable[str] | None = None,
+    references: Texts | Encoded | Iterable[str] | None = None,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
     seed: int = 0,
@@ -75,7 +75,7 @@ def randomised(
 
     Args:
         head: `ProbeHead` or `ModelHead`.
-        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+        texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         targets: Classes that are explained at every level, as in `attribute`; when None those that it chooses for the
             intact encoder.
         against: As in `attribute`, as are the next six.
@@ -95,15 +95,16 @@ def randomised(
     """
 
     check_head(head)
-    texts = Texts.of(texts)
-    references = None if references is None else text_list(references, "references")
+    encoded = head.encoder.encode(texts)
+    if references is not None and not isinstance(references, Encoded):
+        references = Texts.of(references, "references")
     seed = whole_number(seed, "seed", most=MOST_SEED)
-    baseline = resolved_baseline(head, baseline, prior=prior, paired=texts.paired)
+    baseline = resolved_baseline(head, baseline, prior=prior, paired=encoded.sources.paired)
 
     def explained(encoder: Encoder, targets: Iterable[str | int] | str | int | None) -> list[Attribution]:
         return attribute(
             head.with_encoder(encoder),
-            texts,
+            encoded,
             targets=targets,
             against=against,
             unit=unit,
@@ -129,7 +130,7 @@ def randomised(
 
     def compared(view: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
         rows = [[spearman(view(_own(a)), view(_own(b))) for a, b in zip(found[0], some, strict=True)] for some in found]
-        return np.array(rows).reshape(len(found), len(texts))
+        return np.array(rows).reshape(len(found), len(encoded))
 
     return Randomised(
         levels=tuple(levels),

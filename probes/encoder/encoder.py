@@ -213,17 +213,24 @@ class Encoder:
             if not isinstance(layer, int) or layer not in range(self.n_layers + 1):
                 raise InputError(unknown("layer", layer, range(self.n_layers + 1)))
 
-    def encode(self, texts: Texts | Iterable[str], *, first: int = 0) -> Encoded:
+    def encode(self, texts: Texts | Encoded | Iterable[str], *, first: int = 0) -> Encoded:
         """Tokenise texts; of special tokens in them see `probes.encoder.special_tokens`.
 
+        What this encoder has tokenised is returned as it is, so that every function that takes texts takes it too.
+
         Args:
-            texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+            texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs; or what `encode` returned: its
+                texts are tokenised again where the tokenizer or the length was another.
             first: Number of the first text in messages, where the texts are part of a longer list.
 
         Raises:
             InputError: An entry is not text, is not valid Unicode (a lone surrogate), or has no tokens at all.
         """
         tokenizer, length = self._text_tokenizer, self.max_length
+        if isinstance(texts, Encoded):
+            if texts.tokenizer is tokenizer and texts.max_length == length:
+                return texts
+            texts = texts.sources
         return encode(tokenizer, texts, max_length=length, types=self._uses_types, first=first)
 
     def token_counts(self, encoded: Encoded) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, instance, short_repr
-from probes.data.texts import Texts
+from probes.data.texts import Texts, row_numbers
 from probes.encoder.special_tokens import NAMED_TOKENS, placed_ids
 from probes.sequences import class_ids
 
@@ -31,6 +31,15 @@ class Encoded:
     """(texts,) True where the text was longer than the encoder reads."""
     encodings: Any
     """Per text, the tokenizer's own record."""
+    texts: Texts | None = None
+    """The texts themselves; None where only token ids were given."""
+    tokenizer: Any = None
+    """The tokenizer that gave the tokens; None where only token ids were given."""
+    max_length: int | None = None
+    """Tokens read of a text, at most."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     @classmethod
     def of_ids(cls, ids: Sequence[NDArray[np.int64]]) -> Encoded:
@@ -38,6 +47,35 @@ class Encoded:
         types = tuple(np.zeros_like(row) for row in ids)
         special = tuple(np.zeros(len(row), dtype=bool) for row in ids)
         return cls(tuple(ids), types, special, np.zeros(len(ids), dtype=bool), ())
+
+    @property
+    def sources(self) -> Texts:
+        """The texts themselves.
+
+        Raises:
+            InputError: Only token ids were given.
+        """
+        if self.texts is None:
+            raise InputError("these are token ids without texts; pass the texts, or what Encoder.encode returns")
+        return self.texts
+
+    def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Encoded:
+        """Return the tokenised texts of these rows, in the order of `rows`.
+
+        Raises:
+            InputError: A row does not exist, or `rows` is a mask and holds no row numbers.
+        """
+        numbers = row_numbers(rows, len(self))
+        order = numbers.tolist()
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in order),
+            types=tuple(self.types[row] for row in order),
+            special=tuple(self.special[row] for row in order),
+            truncated=self.truncated[numbers],
+            encodings=tuple(self.encodings[row] for row in order) if len(self.encodings) else (),
+            texts=None if self.texts is None else self.texts.take(numbers),
+        )
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -206,7 +244,7 @@ def encode(
     """
     texts = Texts.of(texts)
     if not texts:
-        return Encoded((), (), (), np.empty(0, dtype=bool), ())
+        return Encoded((), (), (), np.empty(0, dtype=bool), (), texts, tokenizer, max_length)
     try:
         encoded = tokenizer(
             *map(list, texts.sides),
@@ -236,6 +274,9 @@ def encode(
         special=tuple(np.asarray(row, dtype=bool) for row in encoded["special_tokens_mask"]),
         truncated=np.array([bool(record.overflowing) for record in encoded.encodings], dtype=bool),
         encodings=encoded.encodings,
+        texts=texts,
+        tokenizer=tokenizer,
+        max_length=max_length,
     )
 
 

@@ -81,21 +81,23 @@ class _Predictions:
     def __repr__(self: Head) -> str:
         return head_line(type(self).__name__, self.encoder.name, self.class_names, self.pooling, self.layer)
 
-    def log_prob(self: Head, texts: Texts | Iterable[str], *, progress: bool = False) -> NDArray[np.float64]:
+    def log_prob(self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> NDArray[np.float64]:
         """(texts, classes) log probabilities, classes in the order of `class_names`.
 
         Args:
-            texts: (texts,) a list, tuple, array, pandas or datasets column, or generator; or `Texts`, which can hold
-                pairs.
+            texts: (texts,) a list, tuple, array, pandas or datasets column, or generator; `Texts`, which can hold
+                pairs; or what `Encoder.encode` returns.
             progress: Show a bar on stderr.
         """
         return _of_texts(self, texts, progress=progress)
 
-    def predict_proba(self: Head, texts: Texts | Iterable[str], *, progress: bool = False) -> NDArray[np.float64]:
+    def predict_proba(
+        self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False
+    ) -> NDArray[np.float64]:
         """(texts, classes) probabilities, classes in the order of `class_names`; they sum to 1 for each text."""
         return np.exp(_of_texts(self, texts, progress=progress))
 
-    def predict(self: Head, texts: Texts | Iterable[str], *, progress: bool = False) -> list[str]:
+    def predict(self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> list[str]:
         """(texts,) name of the likeliest class of each text; of equally likely ones the first."""
         likeliest = _of_texts(self, texts, progress=progress).argmax(axis=1)
         return [self.class_names[i] for i in likeliest.tolist()]
@@ -326,12 +328,10 @@ def label_ids(labels: object, class_names: Sequence[str], n: int) -> NDArray[np.
     return np.array(named_class_ids(entries, class_names, n), dtype=np.int64)
 
 
-def _of_texts(head: Head, texts: Texts | Iterable[str], *, progress: bool) -> NDArray[np.float64]:
+def _of_texts(head: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool) -> NDArray[np.float64]:
     check_head(head)
-    texts = Texts.of(texts)
-    if not texts:
-        return np.empty((0, len(head.class_names)))
-    return log_prob(head, head.encoder.encode(texts), progress=progress)
+    encoded = head.encoder.encode(texts)
+    return log_prob(head, encoded, progress=progress) if len(encoded) else np.empty((0, len(head.class_names)))
 
 
 def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch
+from probes.encoder.tokenization import Batch, Encoded
 from probes.mechanism.token_shares import TokenShares, kinds_of
 from probes.progress import progress_bar
 
@@ -32,7 +32,7 @@ TOLERANCE = 1e-3
 """Share of the summed norms by which the vectors' sum may miss what the model itself computed."""
 
 
-def contributions(encoder: Encoder, texts: Texts | Iterable[str], *, progress: bool = False) -> TokenShares:
+def contributions(encoder: Encoder, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> TokenShares:
     """Norm of the vector that each token's state adds to [CLS] in the attention of each block.
 
     It is the sum over heads of the attention weight from [CLS] to the token times the token's value vector, put through
@@ -42,7 +42,7 @@ def contributions(encoder: Encoder, texts: Texts | Iterable[str], *, progress: b
 
     Args:
         encoder: Computes in float32 here, whatever its dtype.
-        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+        texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         progress: Show a bar on stderr.
 
     Returns:
@@ -52,13 +52,12 @@ def contributions(encoder: Encoder, texts: Texts | Iterable[str], *, progress: b
         InputError: The tokenizer adds no [CLS], or the attention of this family is not of the plain kind.
     """
     instance(encoder, Encoder, "encoder")
-    texts = Texts.of(texts)
     encoder = encoder.with_dtype("float32")
     if "cls" not in encoder.poolings:
         raise InputError(f"{encoder.name} adds no [CLS] token, so nothing is carried into one")
     _layouts(encoder)
     encoded = encoder.encode(texts)
-    sizes = [np.empty(0)] * len(texts)
+    sizes = [np.empty(0)] * len(encoded)
 
     def measure(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         batch = runner.batch(encoded, rows)
@@ -68,7 +67,7 @@ def contributions(encoder: Encoder, texts: Texts | Iterable[str], *, progress: b
             raise _not_measured(runner, f"it has {len(calls)} attentions in {runner.n_layers} layers")
         return np.asarray(torch.stack([_norms(runner, batch, call) for call in calls], dim=1).cpu().numpy())
 
-    with progress_bar(len(texts), "contributions", visible=progress) as bar:
+    with progress_bar(len(encoded), "contributions", visible=progress) as bar:
         for rows, norms in over_batches(encoder, encoded, measure, bar=bar):
             for row, text_norms in zip(rows.tolist(), norms, strict=True):
                 sizes[row] = text_norms[:, : len(encoded.ids[row])]

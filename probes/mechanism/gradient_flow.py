@@ -60,7 +60,7 @@ class RowGradients:
 
 def gradient_shares(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
@@ -73,7 +73,7 @@ def gradient_shares(
 
     Args:
         head: `ProbeHead` or `ModelHead`; its encoder computes in float32 here.
-        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+        texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         labels: (texts,) ids or names of the head's classes.
         progress: Show a bar on stderr.
 
@@ -107,7 +107,7 @@ def gradient_shares(
 
 def embedding_gradients(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
@@ -119,7 +119,7 @@ def embedding_gradients(
 
     Args:
         head: As for `gradient_shares`, as are the next three.
-        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+        texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         labels: (texts,) ids or names of the head's classes.
         progress: Show a bar on stderr.
 
@@ -181,11 +181,11 @@ def embedding_gradients(
     )
 
 
-def _checked(head: Head, texts: Texts | Iterable[str], labels: object) -> tuple[Encoded, NDArray[np.int64]]:
+def _checked(head: Head, texts: Texts | Encoded | Iterable[str], labels: object) -> tuple[Encoded, NDArray[np.int64]]:
     """Return the tokenised texts, and their class ids."""
     check_head(head)
-    texts = Texts.of(texts)
-    return head.encoder.encode(texts), label_ids(labels, head.class_names, len(texts))
+    encoded = head.encoder.encode(texts)
+    return encoded, label_ids(labels, head.class_names, len(encoded))
 
 
 def _over_batches(

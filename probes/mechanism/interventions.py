@@ -20,7 +20,7 @@ from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import LayerStates
-from probes.encoder.tokenization import Batch
+from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head, check_head, label_ids, log_probs
 from probes.mechanism.leace import Erasure, Erasures, erased
 from probes.probing.sites import Point
@@ -37,7 +37,7 @@ TOKENS = 2000
 
 def intervened_log_prob(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     layer: int,
     edit: Edit,
@@ -50,7 +50,7 @@ def intervened_log_prob(
 
 def intervened_log_probs(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     edits: Sequence[tuple[int, Edit]],
     progress: bool = False,
@@ -62,7 +62,7 @@ def intervened_log_probs(
 
     Args:
         head: Any; a probe's encoder runs up to its layer.
-        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+        texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         edits: Layer, and what is done there.
         progress: Show a bar on stderr.
 
@@ -73,8 +73,8 @@ def intervened_log_probs(
         InputError: There are no texts, or a layer does not exist or lies above the one that the head reads.
     """
     check_head(head)
-    texts = Texts.of(texts)
-    if not texts:
+    encoded = head.encoder.encode(texts)
+    if not len(encoded):
         raise InputError("there are no texts to intervene on")
     head = head.with_encoder(head.encoder.with_dtype("float32"))
     head.encoder.check_layers([layer for layer, _ in edits])
@@ -95,7 +95,7 @@ def intervened_log_probs(
             return passes(own, batch)
         return [torch.cat(each) for each in zip(*(passes(own, batch.row(i)) for i in range(len(batch))), strict=True)]
 
-    return log_probs(head, head.encoder.encode(texts), say, 1 + len(edits), progress=progress)
+    return log_probs(head, encoded, say, 1 + len(edits), progress=progress)
 
 
 def _on(batch: Batch, edit: Edit) -> Callable[[Tensor], Tensor]:
@@ -181,10 +181,10 @@ class MeanStates:
     """(layers, hidden) of all tokens but special ones, each token counted once; nan where there is none."""
 
 
-def mean_states(encoder: Encoder, texts: Texts | Iterable[str]) -> MeanStates:
+def mean_states(encoder: Encoder, texts: Texts | Encoded | Iterable[str]) -> MeanStates:
     """Mean [CLS] and content states of every layer, by one forward pass a text that keeps no states."""
     instance(encoder, Encoder, "encoder")
-    texts = Texts.of(texts)
+    encoded = encoder.encode(texts)
     layers = range(encoder.n_layers + 1)
 
     def add(states: dict[int, LayerStates]) -> NDArray[np.float64]:
@@ -199,9 +199,9 @@ def mean_states(encoder: Encoder, texts: Texts | Iterable[str]) -> MeanStates:
                 out[layer, i, -1] = int(positions.sum())
         return out
 
-    if not texts:
+    if not len(encoded):
         raise InputError("there are no texts to take the mean states of")
-    total = np.sum(_each_batch(encoder, texts, layers, add), axis=0)
+    total = np.sum(_each_batch(encoder, encoded, layers, add), axis=0)
     with np.errstate(invalid="ignore"):
         means = total[..., :-1] / total[..., -1:]
     return MeanStates(means[:, 1] if means.shape[1] > 1 else None, means[:, 0])
@@ -209,7 +209,7 @@ def mean_states(encoder: Encoder, texts: Texts | Iterable[str]) -> MeanStates:
 
 def sample_states(
     encoder: Encoder,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     pooling: str,
     layers: Sequence[int],
@@ -222,32 +222,31 @@ def sample_states(
     """
     instance(encoder, Encoder, "encoder")
     reads = choose("pooling", pooling, POSITIONS)
-    texts = Texts.of(texts)
+    encoded = encoder.encode(texts)
     n, seed = whole_number(n, "n", least=1), whole_number(seed, "seed")
-    if not texts:
+    if not len(encoded):
         raise InputError("there are no texts to take states of")
-    order = np.random.default_rng(seed).permutation(len(texts))[:n]
+    order = np.random.default_rng(seed).permutation(len(encoded))[:n]
     if pooling not in ("cls", "last"):
-        lengths = encoder.encode(texts.take(order)).lengths
+        lengths = encoded.lengths[order]
         order = order[: int(np.searchsorted(np.cumsum(lengths), n)) + 1]
 
     def take(states: dict[int, LayerStates]) -> NDArray[np.float32]:
         where = reads(states[layers[0]])
         return torch.stack([states[layer].hidden[where].float() for layer in layers]).cpu().numpy()
 
-    parts = _each_batch(encoder, texts.take(order), layers, take)
+    parts = _each_batch(encoder, encoded.take(order), layers, take)
     return dict(zip(layers, np.concatenate(parts, axis=1)[:, :n], strict=True))
 
 
 def _each_batch(
     encoder: Encoder,
-    texts: Texts,
+    encoded: Encoded,
     layers: Sequence[int],
     work: Callable[[dict[int, LayerStates]], NDArray[Any]],
 ) -> list[NDArray[Any]]:
     """What `work` makes of every batch of like length, in float32 and side by side, longest texts first."""
     encoder = encoder.with_dtype("float32")
-    encoded = encoder.encode(texts)
 
     def result_of(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[Any]:
         return work(runner.states(runner.batch(encoded, rows), layers))
@@ -284,7 +283,7 @@ class Used:
 
 def used(
     head: Head,
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     places: Mapping[Point, Erasures],
@@ -299,7 +298,8 @@ def used(
 
     Args:
         head: Whose decisions are looked at.
-        texts: (texts,) texts that no erasure was fitted on, as a list or column, or as `Texts`, which can hold pairs.
+        texts: (texts,) texts that no erasure was fitted on: a list or column, `Texts`, which can hold pairs, or what
+            `Encoder.encode` returns.
         labels: (texts,) ids or names of the head's own classes.
         places: Layer and pooling -> the erasures of one label there, the head's or another.
         n_texts: Take so many of them, drawn by `seed`; all when None.
@@ -311,13 +311,13 @@ def used(
             layer lies above the one that the head reads.
     """
     check_head(head)
-    texts = Texts.of(texts)
-    labels = label_ids(labels, head.class_names, len(texts))
+    encoded = head.encoder.encode(texts)
+    labels = label_ids(labels, head.class_names, len(encoded))
     n_texts = None if n_texts is None else whole_number(n_texts, "n_texts", least=1)
     seed = whole_number(seed, "seed")
-    rows = np.arange(len(texts))
-    if n_texts is not None and n_texts < len(texts):
-        rows = np.sort(np.random.default_rng(seed).choice(len(texts), n_texts, replace=False))
+    rows = np.arange(len(encoded))
+    if n_texts is not None and n_texts < len(encoded):
+        rows = np.sort(np.random.default_rng(seed).choice(len(encoded), n_texts, replace=False))
     moved: list[list[tuple[float, int]]] = []
     edits: list[tuple[int, Edit]] = []
     for point, own in places.items():
@@ -325,7 +325,7 @@ def used(
             if each.rank:
                 moved.append([])
                 edits.append((point.layer, _measured(erasing(each, point.pooling), point.pooling, moved[-1])))
-    said = intervened_log_probs(head, texts.take(rows), edits=edits, progress=progress)
+    said = intervened_log_probs(head, encoded.take(rows), edits=edits, progress=progress)
     truth = labels[rows]
     right = (said.argmax(axis=2) == truth).astype(np.int64)
     bits = said[:, np.arange(len(rows)), truth] / math.log(2)

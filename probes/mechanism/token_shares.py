@@ -62,7 +62,7 @@ class TokenShares:
 
 def direct_scores(
     heads: Iterable[ProbeHead],
-    texts: Texts | Iterable[str],
+    texts: Texts | Encoded | Iterable[str],
     *,
     targets: Iterable[str | int] | str | int,
 ) -> list[NDArray[np.float64]]:
@@ -73,7 +73,7 @@ def direct_scores(
 
     Args:
         heads: Probes on one encoder.
-        texts: (texts,) a list or column of texts, or `Texts`, which can hold pairs.
+        texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         targets: (texts,) ids or names of the classes, or one for all.
 
     Returns:
@@ -86,7 +86,6 @@ def direct_scores(
     heads = instances(heads, ProbeHead, "heads")
     if not heads:
         raise InputError("there is no probe to explain")
-    texts = Texts.of(texts)
     encoder, layers = heads[0].encoder, sorted({head.layer for head in heads})
     for head in heads:
         if head.encoder is not encoder:
@@ -95,8 +94,8 @@ def direct_scores(
             raise _not_linear(head.pooling)
         if head.class_names != heads[0].class_names:
             raise InputError("the probes have different classes; explain them one by one")
-    ids = named_class_ids(targets, heads[0].class_names, len(texts), "targets")
     encoded = encoder.encode(texts)
+    ids = named_class_ids(targets, heads[0].class_names, len(encoded), "targets")
     weights = [head.weight for head in heads]
 
     def score(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -112,7 +111,7 @@ def direct_scores(
         ]
         return np.asarray(torch.stack(parts, dim=1).cpu().double().numpy())
 
-    scores = [np.empty(0)] * len(texts)
+    scores = [np.empty(0)] * len(encoded)
     for rows, batch_scores in over_batches(encoder, encoded, score):
         for row, text_scores in zip(rows.tolist(), batch_scores, strict=True):
             scores[row] = text_scores[:, : len(encoded.ids[row])]

@@ -1,0 +1,125 @@
+"""Tokenised texts as a value: they are tokenised once and go wherever texts go."""
+
+import numpy as np
+import pytest
+
+from probes.attribution.attribute import attribute
+from probes.attribution.baseline_bias import leans
+from probes.attribution_checks.faithfulness import curves, encode_again, faithfulness
+from probes.attribution_checks.infidelity import infidelity
+from probes.attribution_checks.randomisation import randomised
+from probes.checks import InputError
+from probes.data.texts import Texts
+from probes.encoder.encoder import Encoder
+from probes.encoder.tokenization import Encoded
+from probes.heads.heads import ModelHead, ProbeHead
+from probes.mechanism.attention_contributions import contributions
+from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
+from probes.mechanism.interventions import intervened_log_prob, mean_states, sample_states
+from probes.mechanism.token_shares import direct_scores
+from probes.probing.logistic import FittedProbe
+from tests.conftest import HIDDEN, build_model
+
+TEXTS = Texts(["the film was good", "awful", "a dull plot !"], ["bad", "fine", "very good"])
+LABELS = [1, 0, 1]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return Encoder(*build_model("bert", "AutoModelForSequenceClassification"))
+
+
+@pytest.fixture
+def heads(encoder):
+    rng = np.random.default_rng(0)
+    probe = FittedProbe(rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, np.float32))
+    return ProbeHead(encoder, probe, layer=2, pooling="mean"), ModelHead(encoder)
+
+
+@pytest.fixture
+def tokenised(encoder, monkeypatch):
+    """The texts that go through the tokenizer from now on."""
+    texts = []
+    tokenize = type(encoder._text_tokenizer).__call__
+
+    def recorded(tokenizer, *sides, **options):
+        if isinstance(sides[0], list):  # a new encoder gives a single text, to see which special tokens are added
+            texts.extend(zip(*sides, strict=True))
+        return tokenize(tokenizer, *sides, **options)
+
+    monkeypatch.setattr(type(encoder._text_tokenizer), "__call__", recorded)
+    return texts
+
+
+def test_a_text_is_tokenised_once_for_its_attributions_and_all_checks_of_them(encoder, heads, tokenised):
+    encoded = encoder.encode(TEXTS)
+    for head in heads:
+        head.log_prob(encoded)
+        options = {"baseline": "mask", "max_steps": 16}
+        methods = ("integrated_gradients", "occlusion")
+        attributions = [a for method in methods for a in attribute(head, encoded, method=method, **options)]
+        faithfulness(head, attributions, encoded=encoded)
+        curves(head, attributions, encoded=encoded)
+        infidelity(head, attributions, encoded=encoded, samples=4)
+        randomised(head, encoded, method="input_x_gradient", baseline="mask")
+        leans(head, encoded, prior=[0.5, 0.5])
+        gradient_shares(head, encoded, labels=LABELS)
+        embedding_gradients(head, encoded, labels=LABELS)
+        intervened_log_prob(head, encoded, layer=1, edit=lambda states: states.hidden * 2)
+    direct_scores([heads[0]], encoded, targets=1)
+    contributions(encoder, encoded)
+    mean_states(encoder, encoded)
+    sample_states(encoder, encoded, pooling="mean", layers=[1])
+    assert tokenised == TEXTS.keys
+
+
+def test_equal_texts_of_several_attributions_are_tokenised_once(encoder, heads, tokenised):
+    attributions = [a for _ in range(3) for a in attribute(heads[0], TEXTS, baseline="mask", method="input_x_gradient")]
+    tokenised.clear()
+    encoded = encode_again(encoder, attributions)
+    assert tokenised == TEXTS.keys
+    assert [tuple(encoder.tokenizer.convert_ids_to_tokens(ids)) for ids in encoded.ids] == [
+        a.tokens for a in attributions
+    ]
+
+
+def test_checks_of_tokenised_texts_in_another_order_are_those_of_the_texts(encoder, heads):
+    attributions = attribute(heads[0], TEXTS, baseline="mask", method="occlusion")
+    reversed_texts = encoder.encode(TEXTS).take([2, 1, 0])
+    assert faithfulness(heads[0], attributions, encoded=reversed_texts) == faithfulness(heads[0], attributions)
+    with pytest.raises(InputError, match="text 2 is not among the 2 encoded texts"):
+        faithfulness(heads[0], attributions, encoded=encoder.encode(TEXTS[:2]))
+
+
+def test_what_another_length_or_tokenizer_gave_is_tokenised_again(encoder):
+    short = Encoder(encoder.model, encoder.tokenizer, max_length=5)
+    expected, again = short.encode(TEXTS), short.encode(encoder.encode(TEXTS))
+    assert [ids.tolist() for ids in again.ids] == [ids.tolist() for ids in expected.ids]
+    assert (
+        encoder.with_dtype("bfloat16").encode(again.take([0])).lengths.tolist()
+        == encoder.encode(TEXTS[:1]).lengths.tolist()
+    )
+
+
+def test_the_texts_of_one_encoder_stay_tokenised_for_its_copies(encoder):
+    encoded = encoder.encode(TEXTS)
+    for copy in (encoder, encoder.with_dtype("bfloat16"), encoder.twin(), encoder.clone()):
+        assert copy.encode(encoded) is encoded
+
+
+def test_taken_rows_are_those_of_the_texts_taken(encoder):
+    rows = [2, 0, 2]
+    taken, expected = encoder.encode(TEXTS).take(rows), encoder.encode(TEXTS.take(rows))
+    assert taken.texts == expected.texts
+    assert len(taken) == 3
+    for name in ("ids", "types", "special", "truncated"):
+        for row, expected_row in zip(getattr(taken, name), getattr(expected, name), strict=True):
+            np.testing.assert_array_equal(row, expected_row)
+    np.testing.assert_array_equal(taken.offsets(0), expected.offsets(0))
+    with pytest.raises(InputError, match=r"rows must lie in \[0, 3\)"):
+        encoder.encode(TEXTS).take([3])
+
+
+def test_token_ids_alone_are_no_texts(encoder):
+    with pytest.raises(InputError, match="token ids without texts"):
+        encoder.encode(Encoded.of_ids([np.array([1, 2])]))
