@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from probes.attribution_checks.randomisation import randomised
     from probes.checks import InputError
     from probes.data.controlled import controlled_sentences
-    from probes.data.datasets import TextDataset, make_splits
+    from probes.data.datasets import TextDataset
+    from probes.data.splitting import make_splits
     from probes.data.texts import Texts
     from probes.encoder.encoder import Encoder
     from probes.encoder.pooling import LayerStates
@@ -33,7 +34,8 @@ _HOMES = {
     "checks": ("InputError",),
     "probing.selection": ("load_probes",),
     "data.controlled": ("controlled_sentences",),
-    "data.datasets": ("TextDataset", "make_splits"),
+    "data.datasets": ("TextDataset",),
+    "data.splitting": ("make_splits",),
     "data.texts": ("Texts",),
     "encoder.encoder": ("Encoder",),
     "features.extraction": ("extract_features",),

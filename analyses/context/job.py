@@ -164,7 +164,7 @@ class Job:
                     progress=not self.output.quiet,
                 )
             except TextError as error:
-                raise InputError(f"the text in {dataset.place_of(error.row)} {error.fault}") from error
+                raise InputError(f"the text in {dataset.location_of(error.row)} {error.fault}") from error
         return {name: stores[split.dataset] for name, split in self.splits.items()}
 
     def examples(self, untrained: int | None = None) -> Read:

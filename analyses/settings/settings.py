@@ -82,7 +82,7 @@ class DataSettings:
         """
         import numpy as np
 
-        from probes.data.datasets import make_splits
+        from probes.data.splitting import make_splits
         from probes.loading.read_splits import Source, read_splits, split_names
         from probes.probing.selection import check_folds
 

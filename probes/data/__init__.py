@@ -1,1 +1,1 @@
-"""Labelled texts and their splits. Imports nothing that knows files or models."""
+"""Labelled texts and their splits. Imports no other folder, and knows neither files nor models."""

@@ -1,18 +1,18 @@
-"""The built-in sentences: a small grammar with known labels and known deciding words.
+"""The built-in sentences: a small grammar whose labels and deciding words are known.
 
     I think that the lamp near the mirrors is far from lovely.
-    opener      the subject place the other verb degree quality
+    opener      the subject preposition the attractor verb degree quality
 
-Every sentence carries three labels, so that one extraction serves three questions. `sentiment` is that of the
-quality, turned round by a degree such as `far from` in a quarter of the sentences. `number` is the subject's.
-`agreement` is whether the verb's number is the subject's.
+Every sentence has three labels, so that one extraction serves three questions. `sentiment` is the polarity of the
+quality, reversed by a degree such as `far from` in a quarter of the sentences. `number` is that of the subject.
+`agreement` is whether the verb has the number of the subject.
 
-Sentences come in pairs with the same words: the two nouns, one singular and one plural, have changed places. That
-turns `number` and `agreement` round, so whatever sees only which words occur, linear or not, is right about exactly
+Sentences come in pairs with the same words: the two nouns, one singular and one plural, are exchanged. That reverses
+`number` and `agreement`, so that a classifier which sees only which words occur, linear or not, is correct on exactly
 one sentence of each pair: its accuracy on these two tasks is one half, on every split.
 
-After the opener, no noun, adjective or verb other than `to be` is shared by two splits: what a probe gets right on
-test it has not learned word by word. Verb number, polarity and degree are crossed in full: no label predicts another.
+After the opener, no noun, adjective or verb other than `to be` is shared by two splits: a probe cannot be correct on
+test by having learned single words. Verb number, polarity and degree are fully crossed: no label predicts another.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from probes.checks import MOST_SEED, choose, whole_number
 
 Span = tuple[int, int]
+"""First and last + 1 character."""
 
 
 @dataclass(frozen=True)
@@ -33,32 +34,32 @@ class ControlledSplit:
     """The sentences of one split, with their labels and the words that decide them."""
 
     texts: tuple[str, ...]
-    """(examples,) all different; the two sentences of a pair follow each other."""
+    """(examples,) distinct sentences; the two sentences of a pair follow each other."""
     labels: Mapping[str, tuple[str, ...]]
     """Task -> (examples,) class names."""
     rationales: Mapping[str, tuple[tuple[Span, ...], ...]]
-    """Task -> (examples,) first and last + 1 character of each deciding word or phrase, in reading order."""
+    """Task -> (examples,) spans of the deciding words or phrases, in reading order."""
     groups: tuple[int, ...]
-    """(examples,) the pair each sentence belongs to: its two sentences are not independent examples."""
+    """(examples,) number of the pair of each sentence; the two sentences of a pair are not independent."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One sentence of the grammar and what is known about it."""
+    """One sentence of the grammar and its properties."""
 
     text: str
-    places: Mapping[str, Span]
-    """Role in `PATTERN` -> first and last + 1 character of the words that fill it."""
+    spans: Mapping[str, Span]
+    """Role in `PATTERN` -> span of the words that fill it."""
     plural_subject: bool
     plural_verb: bool
-    good: bool
+    is_good: bool
     """Polarity of the quality alone."""
-    turned: bool
-    """The degree turns that polarity round."""
+    is_reversed: bool
+    """Whether the degree reverses that polarity."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """The class of a sentence in one task, and the roles that decide it."""
 
     label: str
@@ -67,16 +68,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The content words of one split, and how many sentences they make."""
+    """Content words of one split, and the number of sentences made of them."""
 
-    rounds: int
-    """Pairs for each combination of verb number, polarity and degree."""
+    n_rounds: int
+    """Number of pairs for each combination of verb number, polarity and degree."""
     nouns: tuple[str, ...]
-    """Singular; the plural adds an s."""
+    """Singular nouns; the plural adds an s."""
     verbs: tuple[tuple[str, str], ...]
-    """Singular and plural."""
+    """Singular and plural of each verb."""
     bad: tuple[str, ...]
+    """Adjectives of negative polarity."""
     good: tuple[str, ...]
+    """Adjectives of positive polarity."""
 
 
 def controlled_sentences(split: str, *, seed: int = 0) -> ControlledSplit:
@@ -92,94 +95,99 @@ def controlled_sentences(split: str, *, seed: int = 0) -> ControlledSplit:
     vocabulary = choose("split", split, SPLITS)
     seed = whole_number(seed, "seed", most=MOST_SEED)
     rng = random.Random(f"{split} {seed}")  # text seeds the same generator on every machine
-    drawn: dict[str, Sentence] = {}
-    for plural_verb, good, degrees in CELLS * vocabulary.rounds:
-        pair = _draw_pair(rng, vocabulary, plural_verb=plural_verb, good=good, degrees=degrees)
-        while not drawn.keys().isdisjoint(pair):
-            pair = _draw_pair(rng, vocabulary, plural_verb=plural_verb, good=good, degrees=degrees)
-        drawn |= pair
-    verdicts = {task: [judge(sentence) for sentence in drawn.values()] for task, judge in TASKS.items()}
+    sentences: dict[str, Sentence] = {}
+    for is_plural, is_good, degrees in CELLS * vocabulary.n_rounds:
+        pair = _draw_pair(rng, vocabulary, plural_verb=is_plural, is_good=is_good, degrees=degrees)
+        while not sentences.keys().isdisjoint(pair):
+            pair = _draw_pair(rng, vocabulary, plural_verb=is_plural, is_good=is_good, degrees=degrees)
+        sentences.update(pair)
+    labels = {}
+    rationales = {}
+    for task, judge in TASKS.items():
+        judgements = [(sentence, judge(sentence)) for sentence in sentences.values()]
+        labels[task] = tuple(judgement.label for _, judgement in judgements)
+        rationales[task] = tuple(_role_spans(sentence, judgement.roles) for sentence, judgement in judgements)
     return ControlledSplit(
-        texts=tuple(drawn),
-        labels={task: tuple(verdict.label for verdict in judged) for task, judged in verdicts.items()},
-        rationales={
-            task: tuple(
-                tuple(sentence.places[role] for role in verdict.roles)
-                for sentence, verdict in zip(drawn.values(), judged, strict=True)
-            )
-            for task, judged in verdicts.items()
-        },
-        groups=tuple(row // 2 for row in range(len(drawn))),
+        texts=tuple(sentences),
+        labels=labels,
+        rationales=rationales,
+        groups=tuple(row // 2 for row in range(len(sentences))),
     )
 
 
+def _role_spans(sentence: Sentence, roles: tuple[str, ...]) -> tuple[Span, ...]:
+    return tuple(sentence.spans[role] for role in roles)
+
+
 def _draw_pair(
-    rng: random.Random, vocabulary: Vocabulary, *, plural_verb: bool, good: bool, degrees: tuple[str, ...]
+    rng: random.Random, vocabulary: Vocabulary, *, plural_verb: bool, is_good: bool, degrees: tuple[str, ...]
 ) -> dict[str, Sentence]:
-    """Text -> sentence: the singular noun is the subject, then, in the same words, the plural one."""
-    singular, other = rng.sample(vocabulary.nouns, 2)
-    plural = f"{other}s"
-    shared = {
+    """Draw a pair as text -> sentence: first the singular noun is the subject, then, in the same words, the plural."""
+    singular, second_noun = rng.sample(vocabulary.nouns, 2)
+    plural = f"{second_noun}s"
+    words = {
         "opener": rng.choice(OPENERS),
-        "place": rng.choice(PLACES),
+        "preposition": rng.choice(PREPOSITIONS),
         "verb": rng.choice(vocabulary.verbs)[plural_verb],
         "degree": rng.choice(degrees),
-        "quality": rng.choice(vocabulary.good if good else vocabulary.bad),
+        "quality": rng.choice(vocabulary.good if is_good else vocabulary.bad),
     }
     pair = {}
     for subject, attractor in ((singular, plural), (plural, singular)):
-        text, places = _fill(PATTERN, {**shared, "subject": subject, "attractor": attractor})
+        text, spans = _fill(PATTERN, {**words, "subject": subject, "attractor": attractor})
         pair[text] = Sentence(
             text,
-            places,
+            spans,
             plural_subject=subject == plural,
             plural_verb=plural_verb,
-            good=good,
-            turned=degrees == TURNING,
+            is_good=is_good,
+            is_reversed=degrees == REVERSING,
         )
     return pair
 
 
 def _fill(pattern: str, words: Mapping[str, str]) -> tuple[str, dict[str, Span]]:
-    """`pattern.format(**words)`, and where in it each role came to stand."""
-    text, places = "", {}
+    """Return `pattern.format(**words)`, and the span of each role in it."""
+    text = ""
+    spans = {}
     for literal, role, _, _ in string.Formatter().parse(pattern):
         text += literal
         if role is not None:
-            places[role] = (len(text), len(text) + len(words[role]))
+            start = len(text)
             text += words[role]
-    return text, places
+            spans[role] = (start, len(text))
+    return text, spans
 
 
-def sentiment(sentence: Sentence) -> Verdict:
-    """`positive` or `negative`; decided by the quality, and by the degree where it turns the quality round."""
-    label = "positive" if sentence.good != sentence.turned else "negative"
-    return Verdict(label, ("degree", "quality") if sentence.turned else ("quality",))
+def sentiment(sentence: Sentence) -> Judgement:
+    """Judge `positive` or `negative`; decided by the quality, and by the degree where it reverses the quality."""
+    label = "positive" if sentence.is_good != sentence.is_reversed else "negative"
+    return Judgement(label, ("degree", "quality") if sentence.is_reversed else ("quality",))
 
 
-def number(sentence: Sentence) -> Verdict:
-    """`singular` or `plural`; decided by the subject alone, which the verb contradicts in half of the sentences."""
-    return Verdict("plural" if sentence.plural_subject else "singular", ("subject",))
+def number(sentence: Sentence) -> Judgement:
+    """Judge `singular` or `plural`; decided by the subject, which the verb contradicts in half of the sentences."""
+    return Judgement("plural" if sentence.plural_subject else "singular", ("subject",))
 
 
-def agreement(sentence: Sentence) -> Verdict:
-    """`grammatical` or `ungrammatical`; decided by subject and verb, across a noun of the other number."""
+def agreement(sentence: Sentence) -> Judgement:
+    """Judge `grammatical` or `ungrammatical`; decided by subject and verb, across a noun of the other number."""
     agrees = sentence.plural_subject == sentence.plural_verb
-    return Verdict("grammatical" if agrees else "ungrammatical", ("subject", "verb"))
+    return Judgement("grammatical" if agrees else "ungrammatical", ("subject", "verb"))
 
 
-PATTERN = "{opener} the {subject} {place} the {attractor} {verb} {degree} {quality}."
+PATTERN = "{opener} the {subject} {preposition} the {attractor} {verb} {degree} {quality}."
 
 OPENERS = (
     *("In my view,", "To my mind,", "By all accounts,", "Even now,", "After all,"),
     *("They say that", "I think that", "I hear that"),
 )
-PLACES = ("beside", "near", "behind", "facing", "next to", "close to")
+PREPOSITIONS = ("beside", "near", "behind", "facing", "next to", "close to")
 
-KEEPING = ("truly", "really", "quite", "simply", "clearly")
-TURNING = ("far from", "anything but", "not at all", "by no means")
-DEGREES = (KEEPING, KEEPING, KEEPING, TURNING)
-"""As often as each is drawn."""
+PRESERVING = ("truly", "really", "quite", "simply", "clearly")
+REVERSING = ("far from", "anything but", "not at all", "by no means")
+DEGREES = (PRESERVING, PRESERVING, PRESERVING, REVERSING)
+"""Degrees, each as often as it is drawn."""
 
 CELLS = list(itertools.product((False, True), (False, True), DEGREES))
 """Number of the verb, quality and degree of the pairs, in the order in which they are drawn."""
@@ -189,7 +197,7 @@ CYCLE = 2 * len(CELLS)
 
 TO_BE = (("is", "are"), ("was", "were"))
 
-TASKS: Mapping[str, Callable[[Sentence], Verdict]] = {
+TASKS: Mapping[str, Callable[[Sentence], Judgement]] = {
     "sentiment": sentiment,
     "number": number,
     "agreement": agreement,
@@ -198,7 +206,7 @@ TASKS: Mapping[str, Callable[[Sentence], Verdict]] = {
 # Words for things in a house, in a town and in a park; the adjectives suit all three.
 SPLITS: Mapping[str, Vocabulary] = {
     "train": Vocabulary(
-        rounds=75,
+        n_rounds=75,
         nouns=(
             *("lamp", "mirror", "curtain", "painting", "statue", "window", "chair", "table", "vase", "clock"),
             *("cabinet", "carpet", "door", "poster", "sofa", "desk", "cushion", "pillow", "drawer", "candle"),
@@ -217,7 +225,7 @@ SPLITS: Mapping[str, Vocabulary] = {
         ),
     ),
     "validation": Vocabulary(
-        rounds=19,
+        n_rounds=19,
         nouns=(
             *("shop", "station", "theatre", "hotel", "restaurant", "kiosk", "school", "market", "office"),
             *("apartment", "platform", "warehouse", "museum"),
@@ -227,7 +235,7 @@ SPLITS: Mapping[str, Vocabulary] = {
         good=("fantastic", "handsome", "brilliant", "exquisite", "fine", "great", "appealing", "sublime"),
     ),
     "test": Vocabulary(
-        rounds=28,
+        n_rounds=28,
         nouns=(
             *("fountain", "tower", "garden", "bridge", "gate", "wall", "path", "lantern", "chapel", "cottage"),
             *("pond", "terrace", "pavilion", "courtyard", "orchard", "hedge", "barn", "meadow"),

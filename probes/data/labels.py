@@ -1,4 +1,4 @@
-"""Labels as class names: what is missing, what is no class, and which names a reader takes for one."""
+"""Labels as class names: values that are missing, values that cannot be classes, and names that look alike."""
 
 from __future__ import annotations
 
@@ -11,34 +11,42 @@ from typing import Any
 from probes.checks import InputError, short_repr, unknown
 from probes.sequences import item_list
 
-MOST_NAMED = 5
-"""Names that a sentence lists before it says `and others`."""
+MAX_EXAMPLES = 5
+"""Names that a sentence lists before `and others`."""
+MAX_MESSAGE = 200
+"""Most characters of a message that quotes a value."""
 LARGEST_EXACT = 2**53
 """From here on a number with a point or an exponent may stand for several whole numbers."""
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-"""A surrogate that stands alone, which no encoding can write."""
+"""A surrogate without its partner, which no encoding can write."""
 CONTAINERS = (bytes, list, tuple, dict, set, frozenset)
 """Types that hold several values, or none that is text."""
-UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
-"""Letters and marks that Unicode has drawn as nothing: joiners, fillers, variation selectors."""
+INVISIBLE = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
+"""Letters and marks without a glyph: joiners, fillers, variation selectors."""
+
+
+# Names
 
 
 def class_name(value: object) -> str | None:
-    """A label as the name of a class, in one Unicode form, whole numbers without a fraction; None where it is missing.
+    """Convert a label to the name of a class, in composed Unicode, whole numbers without a fraction.
 
     Args:
         value: A text, number, truth value, date, ...
+
+    Returns:
+        The name; None where the label is missing.
     """
     if value is None or value != value:
         return None
-    if isinstance(value, Number) and not isinstance(value, bool | int) and not is_fraction(value):
+    is_other_number = isinstance(value, Number) and not isinstance(value, bool | int)
+    if is_other_number and not is_fraction(value):
         value = int(value)  # type: ignore[call-overload]
-    text = str(value)
-    return unicodedata.normalize("NFC", text).strip() or None
+    return unicodedata.normalize("NFC", str(value)).strip() or None
 
 
 def is_fraction(value: object) -> bool:
-    """Whether a value is a number that is not whole."""
+    """Return whether a value is a number that is not whole."""
     if isinstance(value, bool | int) or not isinstance(value, Number):
         return False
     try:
@@ -48,35 +56,59 @@ def is_fraction(value: object) -> bool:
 
 
 def check_value(value: object, kind: str, name: str, *, containers: tuple[type, ...]) -> None:
-    """Raise where a value is a container, or has no text of its own, and so can be no class or group.
+    """Raise where a value is a container or has no text, and so cannot be a class or group.
 
     Args:
         value: The value; a missing one passes.
-        kind: What it should be, as "label".
-        name: What messages call it, as "label 3 of 'mood'".
+        kind: Noun for the value in messages, as "label".
+        name: Name of the value in messages, as "label 3 of 'mood'".
         containers: Types that are refused.
+
+    Raises:
+        InputError: The value is refused.
     """
     has_text = type(value).__str__ is not object.__str__ or type(value).__repr__ is not object.__repr__
-    if isinstance(value, containers) or hasattr(value, "shape") or callable(value) or not has_text:
+    is_container = isinstance(value, containers) or hasattr(value, "shape")
+    if is_container or callable(value) or not has_text:
         article = "an" if kind[0] in "aeiou" else "a"
         raise InputError(f"{name} is {short_repr(value)}; {article} {kind} is one value, as a name or a number")
     if isinstance(value, str) and HALF_CHARACTER.search(value):
-        raise InputError(f"{name} holds half of a character ({value!r})"[:200])
+        raise InputError(f"{name} holds half of a character ({value!r})"[:MAX_MESSAGE])
 
 
 def label_codes(values: object, task: str, names: Sequence[str] | None = None) -> tuple[list[int], tuple[str, ...]]:
-    """The class id of each label, and the names by class id.
+    """Convert labels to class ids.
 
     Args:
         values: (texts,) labels of any kind.
-        task: Label column, for errors.
-        names: By class id; those that occur, in order, when None. With names, whole numbers that are none of them are
-            class ids.
+        task: Name of the label column.
+        names: Names by class id; the names that occur, sorted, when None. Where no label is one of the names, whole
+            numbers are class ids.
+
+    Returns:
+        The class id of each label, and the names by class id.
 
     Raises:
-        InputError: A label is missing, or is no value that can be a class, or is not among the names.
+        InputError: A label is missing, cannot be a class, or is not among the names.
     """
     labels = item_list(values, f"labels of {task!r}", "labels")
+    _check_labels(labels, task)
+    label_names = _complete_names(labels, task)
+    present = set(label_names)
+    ordered = sort_names(present) if names is None else as_class_names(names, task)
+    if names is not None:
+        is_numeric = all(isinstance(label, int | float) for label in labels)
+        if is_numeric and not present & set(ordered):
+            return _as_class_ids(labels, len(ordered), task), ordered
+        unknown_names = present - set(ordered)
+        if unknown_names:
+            raise InputError(unknown(f"class of {task!r}", min(unknown_names), ordered))
+    id_by_name = {name: class_id for class_id, name in enumerate(ordered)}
+    return [id_by_name[name] for name in label_names], ordered
+
+
+def _check_labels(labels: Sequence[Any], task: str) -> None:
+    """Raise where a label cannot be a class, or truth values are mixed with others."""
     for row, label in enumerate(labels):
         check_value(label, "label", f"label {row} of {task!r}", containers=CONTAINERS)
         if label == label and is_fraction(label):
@@ -88,136 +120,167 @@ def label_codes(values: object, task: str, names: Sequence[str] | None = None) -
             raise InputError(
                 f"label {row} of {task!r} is {label!r}, so large that its last digits are lost; give it as text"
             )
-    if any(isinstance(label, bool) for label in labels) and not all(isinstance(label, bool | None) for label in labels):
+    has_truth_values = any(isinstance(label, bool) for label in labels)
+    if has_truth_values and not all(isinstance(label, bool | None) for label in labels):
         raise InputError(f"labels of {task!r} hold truth values and others; write all of them in one way")
-    found = [class_name(label) for label in labels]
-    if missing := [row for row, name in enumerate(found) if name is None]:
+
+
+def _complete_names(labels: Sequence[Any], task: str) -> list[str]:
+    """Convert labels to names, and raise where some are missing."""
+    names = [class_name(label) for label in labels]
+    missing = [row for row, name in enumerate(names) if name is None]
+    if missing:
         raise InputError(
-            f"{len(missing):,} of {len(found):,} labels of {task!r} are missing, in {listed(missing, 'row')} "
+            f"{len(missing):,} of {len(names):,} labels of {task!r} are missing, in {_list_numbers(missing, 'row')} "
             "(the first is 0); leave these texts out, or label them"
         )
-    present = {name for name in found if name is not None}
-    if names is None:
-        ordered = sort_names(present)
-    else:
-        ordered = as_class_names(names, task)
-        if not present & set(ordered) and all(isinstance(label, int | float) for label in labels):
-            ids = [int(label) for label in labels]
-            if ids and not 0 <= min(ids) <= max(ids) < len(ordered):
-                raise InputError(
-                    f"labels of {task!r} are class ids from {min(ids)} to {max(ids)}, and there are {len(ordered)} "
-                    "class names, from 0"
-                )
-            return ids, ordered
-        if strange := present - set(ordered):
-            raise InputError(unknown(f"class of {task!r}", min(strange), ordered))
-    places: dict[str | None, int] = {name: i for i, name in enumerate(ordered)}
-    return [places[name] for name in found], ordered
+    return [name for name in names if name is not None]
+
+
+def _as_class_ids(labels: Sequence[Any], n_classes: int, task: str) -> list[int]:
+    ids = [int(label) for label in labels]
+    if ids and not 0 <= min(ids) <= max(ids) < n_classes:
+        raise InputError(
+            f"labels of {task!r} are class ids from {min(ids)} to {max(ids)}, and there are {n_classes} class names, "
+            "from 0"
+        )
+    return ids
 
 
 def as_class_names(names: object, task: str) -> tuple[str, ...]:
-    """Names by class id, all different.
+    """Convert a sequence to names by class id.
 
     Raises:
-        InputError: One is missing or stands twice.
+        InputError: A name is missing, cannot be one, or occurs twice.
     """
     entries = item_list(names, f"class names of {task!r}", "names")
-    for i, entry in enumerate(entries):
-        check_value(entry, "class name", f"class name {i} of {task!r}", containers=CONTAINERS)
-    found = [class_name(entry) for entry in entries]
-    for i, name in enumerate(found):
+    for class_id, entry in enumerate(entries):
+        check_value(entry, "class name", f"class name {class_id} of {task!r}", containers=CONTAINERS)
+    class_names: list[str] = []
+    for class_id, entry in enumerate(entries):
+        name = class_name(entry)
         if name is None:
-            raise InputError(f"class name {i} of {task!r} is missing")
-        if name in found[:i]:
+            raise InputError(f"class name {class_id} of {task!r} is missing")
+        if name in class_names:
             raise InputError(f"the class name {name!r} of {task!r} stands for two classes")
-    return tuple(name for name in found if name is not None)
+        class_names.append(name)
+    return tuple(class_names)
 
 
 def by_column(values: Any) -> dict[str, Any]:
-    """Label column -> its values; `label` where one column stands alone."""
+    """Convert label columns to column -> values; a single column is called `label`."""
     if isinstance(values, Mapping):
         return dict(values)
-    if hasattr(values, "columns") and hasattr(values, "__getitem__"):  # a table of pandas'
+    is_table = hasattr(values, "columns") and hasattr(values, "__getitem__")
+    if is_table:
         return {str(column): values[column] for column in values.columns}
     return {"label": values}
 
 
-def text_names(values: object, what: str) -> tuple[str, ...]:
-    """Groups or input types as text, none missing."""
+def text_names(values: object, noun: str) -> tuple[str, ...]:
+    """Convert groups or input types to text.
+
+    Args:
+        values: (texts,) values of any kind.
+        noun: Noun for a value in messages, in the singular.
+
+    Raises:
+        InputError: A value is missing or has no text.
+    """
     if type(values) is tuple and all(type(value) is str for value in values):
         return values
-    listed = item_list(values, f"{what}s")
-    for row, value in enumerate(listed):
-        check_value(value, what, f"{what} {row}", containers=(list, dict, set))
+    entries = item_list(values, f"{noun}s")
+    for row, value in enumerate(entries):
+        check_value(value, noun, f"{noun} {row}", containers=(list, dict, set))
     names = []
-    for row, value in enumerate(listed):
+    for row, value in enumerate(entries):
         name = class_name(value)
         if name is None:
-            raise InputError(f"{what} {row} is missing")
+            raise InputError(f"{noun} {row} is missing")
         names.append(name)
     return tuple(names)
 
 
 def sort_names(values: Iterable[str]) -> tuple[str, ...]:
-    """Distinct values in order: as numbers where all are whole numbers, else as text."""
-    found = set(values)
+    """Sort distinct values: as numbers where all are whole numbers, otherwise as text."""
+    distinct = set(values)
     try:
-        return tuple(sorted(found, key=lambda value: (int(value), value)))  # 1 and 01 are two classes
+        return tuple(sorted(distinct, key=lambda value: (int(value), value)))  # 1 and 01 are two classes
     except ValueError:
-        return tuple(sorted(found))
+        return tuple(sorted(distinct))
 
 
-def note_alike(names: Iterable[str], what: str) -> list[str]:
-    """Notes where names look alike to a reader, or differ in their case only."""
-    known, notes = list(names), []
-    if same := _alike(known, _look):
-        shown = "; ".join(map(quoted, same[:MOST_NAMED]))
+# Names that look alike
+
+
+def note_alike(names: Iterable[str], noun: str) -> list[str]:
+    """Return notes where names look alike to a reader, or differ in case only.
+
+    Args:
+        names: The names.
+        noun: Noun for the names in the notes, in the plural.
+    """
+    all_names = list(names)
+    notes = []
+    alike = _groups_by(all_names, _appearance)
+    if alike:
+        examples = "; ".join(map(quoted, alike[:MAX_EXAMPLES]))
         notes.append(
-            f"Some {what} look alike, as they differ in blanks or unseen characters, and are kept apart: {shown}."
+            f"Some {noun} look alike, as they differ in blanks or unseen characters, and are kept apart: {examples}."
         )
-    looks: dict[str, str] = {}
-    for name in known:
-        looks.setdefault(_look(name), name)
-    if same := _alike(list(looks), str.casefold):
-        shown = "; ".join(quoted([looks[look] for look in group]) for group in same[:MOST_NAMED])
-        notes.append(f"Some {what} differ in case only and are kept apart: {shown}.")
+    # One name of each appearance.
+    name_by_appearance: dict[str, str] = {}
+    for name in all_names:
+        name_by_appearance.setdefault(_appearance(name), name)
+    same_but_case = _groups_by(list(name_by_appearance), str.casefold)
+    if same_but_case:
+        groups = [[name_by_appearance[look] for look in group] for group in same_but_case[:MAX_EXAMPLES]]
+        notes.append(f"Some {noun} differ in case only and are kept apart: {'; '.join(map(quoted, groups))}.")
     return notes
 
 
-def listed(rows: Sequence[int], what: str) -> str:
-    """Some numbers, the first few of many."""
-    shown = ", ".join(map(str, rows[:MOST_NAMED]))
-    return f"{what if len(rows) == 1 else f'{what}s'} {shown}{' and others' if len(rows) > MOST_NAMED else ''}"
+def _groups_by(names: Sequence[str], key: Callable[[str], str]) -> list[list[str]]:
+    """Group names by a key, and return the groups of two or more."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(key(name), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _appearance(name: str) -> str:
+    """Return a name without characters that a reader does not see or distinguish."""
+    if name.isascii() and name.isprintable():
+        return " ".join(name.split())
+    compatible = unicodedata.normalize("NFKC", name)
+    visible = "".join(character for character in compatible if character.isspace() or not _is_invisible(character))
+    return " ".join(visible.split())
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character)[0] in "CZ" or ord(character) in INVISIBLE
+
+
+# Lists in sentences
+
+
+def _list_numbers(numbers: Sequence[int], noun: str) -> str:
+    """List the first few of some numbers after their noun."""
+    examples = ", ".join(map(str, numbers[:MAX_EXAMPLES]))
+    plural = noun if len(numbers) == 1 else f"{noun}s"
+    rest = " and others" if len(numbers) > MAX_EXAMPLES else ""
+    return f"{plural} {examples}{rest}"
 
 
 def quoted(names: Sequence[str]) -> str:
-    """Some names, the first few of many."""
-    return ", ".join(map(spelt, names[:MOST_NAMED])) + (" and others" if len(names) > MOST_NAMED else "")
+    """List the first few of some names, in quotes."""
+    examples = ", ".join(map(spelt, names[:MAX_EXAMPLES]))
+    return f"{examples} and others" if len(names) > MAX_EXAMPLES else examples
 
 
 def spelt(name: str) -> str:
-    """A name in quotes, with what is not seen as its code."""
-    return "".join(
-        character.encode("unicode_escape").decode() if character != " " and _is_unseen(character) else character
-        for character in repr(name)
-    )
-
-
-def _look(name: str) -> str:
-    """A name as a reader sees it."""
-    if name.isascii() and name.isprintable():
-        return " ".join(name.split())
-    wide = unicodedata.normalize("NFKC", name)
-    return " ".join("".join(c for c in wide if c.isspace() or not _is_unseen(c)).split())
-
-
-def _is_unseen(character: str) -> bool:
-    return unicodedata.category(character)[0] in "CZ" or ord(character) in UNSEEN
-
-
-def _alike(names: Sequence[str], look: Callable[[str], str]) -> list[list[str]]:
-    """Names that differ, and look the same."""
-    same: dict[str, list[str]] = {}
-    for name in names:
-        same.setdefault(look(name), []).append(name)
-    return [group for group in same.values() if len(group) > 1]
+    """Return a name in quotes, with the codes of invisible characters."""
+    characters = []
+    for character in repr(name):
+        is_code_needed = character != " " and _is_invisible(character)
+        characters.append(character.encode("unicode_escape").decode() if is_code_needed else character)
+    return "".join(characters)

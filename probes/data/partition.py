@@ -1,265 +1,377 @@
-"""Texts dealt out to the sides of a split, whole units of texts at a time."""
+"""Assignment of texts to splits and folds, so that texts which belong together stay together.
+
+A unit is a set of texts that stay together: duplicates of one text, or the texts of a group.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.data.texts import Texts
+from probes.sequences import Float64Array, Int64Array, IntegerArray
 
-TRIES = 16
-"""Dealings of whole groups of which the best is kept, where there are few groups."""
-FEW = 1000
-"""Groups that are few: with more, one dealing is as good as another."""
-MOVES = 100
-"""Groups that change sides after a dealing, at most."""
+N_TRIES = 16
+"""Random assignments of which the best is taken, where there are few units."""
+MANY_UNITS = 1000
+"""Units above which one random assignment is as good as another."""
+MAX_MOVES = 100
+"""Units that change their split after an assignment, at most."""
+NO_IMPROVEMENT = -1e-9
+"""Change of the misfit above which a move is no improvement but rounding."""
 
 
-def units_of(texts: Texts, groups: Sequence[str] | None) -> NDArray[np.int64]:
-    """(rows,) ids from 0 in order of appearance: rows of one id share a text with its pair, or a group.
+def unit_ids(texts: Texts, groups: Sequence[str] | None) -> Int64Array:
+    """Number the units of texts, so that texts which share content or a group have one id.
 
-    Sharing carries over: two groups with one text in common are one unit.
+    Sharing is transitive: two groups with one text in common are one unit.
+
+    Args:
+        texts: Texts; duplicates are equal in both texts of a pair.
+        groups: (texts,) groups, or None.
+
+    Returns:
+        (texts,) ids from 0, in order of appearance.
     """
     ids: dict[object, int] = {}
-    unit = [ids.setdefault(key, len(ids)) for key in texts.keys]
-    if groups is not None:
-        above = list(range(len(ids)))
+    text_ids = [ids.setdefault(key, len(ids)) for key in texts.keys]
+    if groups is None:
+        return np.array(text_ids, dtype=np.int64)
+    # Disjoint-set forest over distinct texts: each group joins its texts.
+    parents = list(range(len(ids)))
 
-        def top(node: int) -> int:
-            while above[node] != node:
-                above[node] = node = above[above[node]]
-            return node
+    def root(node: int) -> int:
+        while parents[node] != node:
+            parents[node] = parents[parents[node]]
+            node = parents[node]
+        return node
 
-        first: dict[str, int] = {}
-        for node, group in zip(unit, groups, strict=True):
-            above[top(node)] = top(first.setdefault(group, node))
-        ids = {}
-        unit = [ids.setdefault(top(node), len(ids)) for node in unit]
-    return np.array(unit, dtype=np.int64)
-
-
-def deal_classes(label: NDArray[np.int64], shares: Sequence[float], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(units,) sides, 0 being train, of units with one class each.
-
-    scikit-learn's stratified splitters refuse a class with fewer texts than folds; a long tail of small classes is
-    usual here, so each class is dealt out by itself.
-    """
-    side = np.zeros(len(label), dtype=np.int64)
-    for class_id in np.unique(label):
-        members = rng.permutation(np.flatnonzero(label == class_id))
-        start = 0
-        for i, share in enumerate(shares, start=1):
-            # One each as soon as there are enough, but the last one stays in train.
-            n = min(max(round(share * len(members)), 1), len(members) - start - 1)
-            side[members[start : start + n]] = i
-            start += n
-    return side
+    first_by_group: dict[str, int] = {}
+    for text_id, group in zip(text_ids, groups, strict=True):
+        first = first_by_group.setdefault(group, text_id)
+        first_root = root(first)
+        parents[root(text_id)] = first_root
+    # Number the sets in order of appearance.
+    ids = {}
+    return np.array([ids.setdefault(root(text_id), len(ids)) for text_id in text_ids], dtype=np.int64)
 
 
-def deal_units(counts: NDArray[np.float64], shares: Sequence[float], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(units,) sides, 0 being train, of units that hold texts of several classes; a side is empty where none fits it.
-
-    What is made small is sum((held - wanted)^2 / wanted) over sides and classes, the number of texts counting as much
-    as all classes together: large units first, each to the side that it suits best, then single units to better sides.
-    scikit-learn's StratifiedGroupKFold makes equal folds only, and lets a class leave the training side.
-
-    Args:
-        counts: (units, classes) texts; every unit and every class has some.
-        shares: Shares of the sides that are held out.
-        rng: Orders units of like size.
-    """
-    load = np.column_stack([counts, counts.shape[1] * counts.sum(axis=1)])
-    wanted = np.array([1 - sum(shares), *shares])[:, None] * load.sum(axis=0)
-    best, least = np.zeros(len(counts), dtype=np.int64), np.inf
-    for _ in range(TRIES if len(counts) <= FEW else 1):
-        side = _improved(_dealt(counts, load, wanted, rng), counts, load, wanted)
-        held = np.stack([load[side == i].sum(axis=0) for i in range(len(wanted))])
-        misfit = ((held - wanted) ** 2 / wanted).sum()
-        if held.any(axis=1).all() and misfit < least:
-            best, least = side, misfit
-    return best
-
-
-def _dealt(
-    counts: NDArray[np.float64], load: NDArray[np.float64], wanted: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """One dealing; a class's last unit goes to train where no other of it is there."""
-    has = counts > 0
-    undealt, trained = has.sum(axis=0), np.zeros(has.shape[1], dtype=bool)
-    held = np.zeros_like(wanted)
-    side = np.zeros(len(counts), dtype=np.int64)
-    order = rng.permutation(len(counts))
-    for unit in order[np.argsort(-np.floor(np.log2(counts.sum(axis=1)[order])), kind="stable")]:
-        undealt -= has[unit]
-        rise = ((2 * (held - wanted) + load[unit]) * load[unit] / wanted).sum(axis=1)
-        side[unit] = 0 if (has[unit] & (undealt == 0) & ~trained).any() else rise.argmin()
-        trained |= has[unit] & (side[unit] == 0)
-        held[side[unit]] += load[unit]
-    return side
-
-
-def _improved(
-    side: NDArray[np.int64], counts: NDArray[np.float64], load: NDArray[np.float64], wanted: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """The dealing after single moves, each the best there is: first to a side that is empty, then while they help."""
-    has, side = counts > 0, side.copy()
-    for _ in range(MOVES):
-        held = np.stack([load[side == i].sum(axis=0) for i in range(len(wanted))])
-        units = np.bincount(side, minlength=len(wanted))
-        slope, curve = load @ (2 * (held - wanted) / wanted).T, load**2 @ (1 / wanted).T
-        own = (np.arange(len(side)), side)
-        change = slope + curve + (curve - slope)[own][:, None]
-        change[own] = np.inf
-        sole = has[side == 0].sum(axis=0) == 1
-        change[(units[side] == 1) | ((side == 0) & (has & sole).any(axis=1))] = np.inf
-        if not units.all():
-            change[:, units > 0] = np.inf
-        unit, to = np.unravel_index(change.argmin(), change.shape)
-        if change[unit, to] >= (-1e-9 if units.all() else np.inf):
-            break
-        side[unit] = to
-    return side
-
-
-def deal_folds(
-    labels: NDArray[np.integer[Any]], unit: NDArray[np.integer[Any]], n: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """(rows,) the fold of each row, from 0: every class is spread evenly, and no unit stands in two folds.
-
-    Units of several classes come first, large ones before small ones, each to the fold that it suits best (as in
-    `deal_units`; where they are few, the best of several dealings). Units of one class even out what these left, all
-    units of one size at a time: the time is that of sorting the rows. scikit-learn's StratifiedGroupKFold takes a step
-    in Python for each unit and fold; its StratifiedKFold knows no units and refuses classes that are all smaller than
-    the number of folds.
-
-    Args:
-        labels: (rows,) class ids.
-        unit: (rows,) what stays together, ids from 0 without gaps.
-        n: Folds; at most as many as units.
-        rng: Orders units of like size.
-    """
-    units = _Units.of(labels, unit)
-    best, least = np.zeros(len(units.sizes), dtype=np.int64), np.inf
-    several = int((units.lengths > 1).sum())
-    for _ in range(min(TRIES, max(1, FEW // several)) if several else 1):
-        fold, load = units.folded(n, rng)
-        misfit = units.misfit(load)
-        if misfit < least:
-            best, least = fold, misfit
-    return np.asarray(best[unit])
-
-
-@dataclass(frozen=True, eq=False)
-class _Units:
-    """Units, and how many rows of each class they hold."""
-
-    classes: NDArray[np.int64]
-    """(entries,) class ids, unit by unit; each class that a unit holds is an entry."""
-    counts: NDArray[np.int64]
-    """(entries,) rows of that class in that unit."""
-    first: NDArray[np.int64]
-    """(units,) the first entry of each."""
-    lengths: NDArray[np.int64]
-    """(units,) entries of each."""
-    sizes: NDArray[np.int64]
-    """(units,) rows of each."""
-
-    @classmethod
-    def of(cls, labels: NDArray[np.integer[Any]], unit: NDArray[np.integer[Any]]) -> _Units:
-        n_classes = int(labels.max()) + 1
-        keys, counts = np.unique(unit.astype(np.int64) * n_classes + labels, return_counts=True)
-        units, classes = np.divmod(keys, n_classes)
-        first = np.flatnonzero(np.diff(units, prepend=-1))
-        lengths = np.diff(first, append=len(units))
-        return cls(classes, counts, first, lengths, np.add.reduceat(counts, first))
-
-    def misfit(self, load: NDArray[np.float64]) -> float:
-        """How far (folds, classes) rows are from even: the sum of squares over classes, and all rows as much again."""
-        wanted, total = load.mean(axis=0), load.sum(axis=1)
-        present = wanted > 0
-        by_class = ((load - wanted)[:, present] ** 2 / wanted[present]).sum()
-        return float(by_class + present.sum() * ((total - total.mean()) ** 2 / total.mean()).sum())
-
-    def folded(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(units,) folds by one dealing, and (folds, classes) the rows in them."""
-        load = np.zeros((n, int(self.classes.max()) + 1))
-        fold = np.full(len(self.sizes), -1, dtype=np.int64)
-        self._deal_several(fold, load, rng)
-        self._deal_single(fold, load, rng)
-        return fold, load
-
-    def _deal_several(self, fold: NDArray[np.int64], load: NDArray[np.float64], rng: np.random.Generator) -> None:
-        """Deal the units of several classes."""
-        members = rng.permutation(np.flatnonzero(self.lengths > 1))
-        members = members[np.argsort(-np.floor(np.log2(self.sizes[members])), kind="stable")]
-        wanted = np.bincount(self.classes, self.counts, minlength=load.shape[1]) / len(load)
-        total, share = np.zeros(len(load)), self.sizes.sum() / len(load)
-        for member in members.tolist():
-            entries = slice(self.first[member], self.first[member] + self.lengths[member])
-            inside, amount, size = self.classes[entries], self.counts[entries], self.sizes[member]
-            rise = ((2 * (load[:, inside] - wanted[inside]) + amount) * amount / wanted[inside]).sum(axis=1)
-            rise += len(wanted) * (2 * (total - share) + size) * size / share
-            fold[member] = rise.argmin()
-            load[fold[member], inside] += amount
-            total[fold[member]] += size
-
-    def _deal_single(self, fold: NDArray[np.int64], load: NDArray[np.float64], rng: np.random.Generator) -> None:
-        """Deal the units of one class."""
-        members = rng.permutation(np.flatnonzero(self.lengths == 1))
-        label, size = self.classes[self.first[members]], self.sizes[members]
-        order = np.lexsort((-size, label))
-        members, label, size = members[order], label[order], size[order]
-        starts = np.flatnonzero((np.diff(label, prepend=-1) != 0) | (np.diff(size, prepend=0) != 0))
-        total = load.sum(axis=1)
-        for start, end in itertools.pairwise([*starts.tolist(), len(members)]):
-            dealt = _evened(load[:, label[start]], total, int(size[start]), end - start)
-            fold[members[start:end]] = dealt
-            added = np.bincount(dealt, minlength=len(load)) * size[start]
-            load[:, label[start]] += added
-            total += added
-
-
-def _evened(held: NDArray[np.float64], total: NDArray[np.float64], size: int, n_units: int) -> NDArray[np.int64]:
-    """(units,) folds for units of one class and size: each goes to the fold that holds least of the class by then.
-
-    Among equal ones it is the fold that holds least in all.
-    """
-    n = len(held)
-    # No fold takes more than fills it up to the fullest one, and its share of the rest.
-    most = np.minimum(np.floor((held.max() - held) / size) + 1 + -(-n_units // n), n_units).astype(np.int64)
-    folds = np.repeat(np.arange(n), most)
-    step = np.arange(len(folds)) - np.repeat(np.cumsum(most) - most, most)
-    order = np.lexsort((total[folds] + size * step, held[folds] + size * step))
-    return np.asarray(folds[order[:n_units]])
+# Splits
 
 
 def hold_out(
-    unit: NDArray[np.int64],
-    labels: Sequence[NDArray[np.int64]],
+    units: Int64Array,
+    labels: Sequence[Int64Array],
     shares: Sequence[float],
     rng: np.random.Generator,
     *,
     grouped: bool,
-) -> NDArray[np.int64]:
-    """(units,) sides, 0 being train: shares of each class of each labelling, every class in train.
+) -> Int64Array:
+    """Assign units to train and held-out splits: a share of each class to each split, and every class to train.
 
     Args:
-        unit: (rows,) what stays together, ids from 0 without gaps.
-        labels: (rows,) class ids of each labelling.
-        shares: Shares of the sides that are held out.
-        rng: Generator of the draw.
+        units: (texts,) ids of units, from 0 without gaps.
+        labels: (texts,) class ids of each task.
+        shares: Share of the texts of each held-out split.
+        rng: Random number generator.
         grouped: Whether a unit may hold texts of several classes.
+
+    Returns:
+        (units,) 0 for train, i for the i-th held-out split.
     """
     if not grouped and len(labels) == 1:
-        _, first = np.unique(unit, return_index=True)
-        return deal_classes(labels[0][first], shares, rng)
-    columns = [np.zeros((unit.max() + 1, ids.max() + 1)) for ids in labels]
-    for counts, ids in zip(columns, labels, strict=True):
-        np.add.at(counts, (unit, ids), 1)
-    every = np.concatenate(columns, axis=1)
-    return deal_units(every[:, every.any(axis=0)], shares, rng)
+        _, first_texts = np.unique(units, return_index=True)
+        return assign_classes(labels[0][first_texts], shares, rng)
+    counts_by_task = []
+    for class_ids in labels:
+        counts = np.zeros((units.max() + 1, class_ids.max() + 1))
+        np.add.at(counts, (units, class_ids), 1)
+        counts_by_task.append(counts)
+    counts = np.concatenate(counts_by_task, axis=1)
+    occurring = counts.any(axis=0)
+    return assign_units(counts[:, occurring], shares, rng)
+
+
+def assign_classes(class_ids: Int64Array, shares: Sequence[float], rng: np.random.Generator) -> Int64Array:
+    """Assign units of one class each to train and held-out splits, each class by itself.
+
+    scikit-learn's stratified splitters refuse a class with fewer texts than folds; a long tail of small classes is
+    usual in labelled texts.
+
+    Args:
+        class_ids: (units,) class ids.
+        shares: Share of the units of each held-out split.
+        rng: Random number generator.
+
+    Returns:
+        (units,) 0 for train, i for the i-th held-out split.
+    """
+    splits = np.zeros(len(class_ids), dtype=np.int64)
+    for class_id in np.unique(class_ids):
+        members = rng.permutation(np.flatnonzero(class_ids == class_id))
+        start = 0
+        for split, share in enumerate(shares, start=1):
+            # One unit at least where there are enough, but the last one stays in train.
+            n_wanted = max(round(share * len(members)), 1)
+            n_available = len(members) - start - 1
+            n = min(n_wanted, n_available)
+            splits[members[start : start + n]] = split
+            start += n
+    return splits
+
+
+def assign_units(counts: Float64Array, shares: Sequence[float], rng: np.random.Generator) -> Int64Array:
+    """Assign units with texts of several classes to train and held-out splits; a split is empty where none fits it.
+
+    The misfit to minimise is sum((assigned - wanted)^2 / wanted) over splits and classes, in which the number of texts
+    counts as much as all classes together. Large units come first, each to the split with the least misfit; then single
+    units move to better splits. scikit-learn's StratifiedGroupKFold makes equal folds only, and may leave train without
+    a class.
+
+    Args:
+        counts: (units, classes) numbers of texts; every unit and every class has some.
+        shares: Share of the texts of each held-out split.
+        rng: Random number generator, for the order of units of similar size.
+
+    Returns:
+        (units,) 0 for train, i for the i-th held-out split.
+    """
+    n_classes = counts.shape[1]
+    # The number of texts is one more column, with the weight of all classes.
+    load = np.column_stack([counts, n_classes * counts.sum(axis=1)])
+    split_shares = np.array([1 - sum(shares), *shares])
+    wanted = split_shares[:, None] * load.sum(axis=0)
+    best = np.zeros(len(counts), dtype=np.int64)
+    best_misfit = np.inf
+    for _ in range(N_TRIES if len(counts) <= MANY_UNITS else 1):
+        splits = _assign_greedily(counts, load, wanted, rng)
+        splits = _move_units(splits, counts, load, wanted)
+        assigned = _assigned_load(splits, load, len(wanted))
+        misfit = ((assigned - wanted) ** 2 / wanted).sum()
+        if assigned.any(axis=1).all() and misfit < best_misfit:
+            best = splits
+            best_misfit = misfit
+    return best
+
+
+def _assigned_load(splits: Int64Array, load: Float64Array, n_splits: int) -> Float64Array:
+    """Sum the (units, columns) load of the units of each split."""
+    return np.stack([load[splits == split].sum(axis=0) for split in range(n_splits)])
+
+
+def _assign_greedily(
+    counts: Float64Array, load: Float64Array, wanted: Float64Array, rng: np.random.Generator
+) -> Int64Array:
+    """Assign units one by one, large ones first, each to the split with the least misfit.
+
+    The last unit of a class that train still lacks goes to train.
+    """
+    has_class = counts > 0
+    n_remaining = has_class.sum(axis=0)
+    in_train = np.zeros(has_class.shape[1], dtype=bool)
+    assigned = np.zeros_like(wanted)
+    splits = np.zeros(len(counts), dtype=np.int64)
+    order = _large_first(counts.sum(axis=1), rng.permutation(len(counts)))
+    for unit in order:
+        n_remaining -= has_class[unit]
+        is_needed_in_train = (has_class[unit] & (n_remaining == 0) & ~in_train).any()
+        increase = ((2 * (assigned - wanted) + load[unit]) * load[unit] / wanted).sum(axis=1)
+        splits[unit] = 0 if is_needed_in_train else increase.argmin()
+        in_train |= has_class[unit] & (splits[unit] == 0)
+        assigned[splits[unit]] += load[unit]
+    return splits
+
+
+def _large_first(sizes: Float64Array | IntegerArray, order: Int64Array) -> Int64Array:
+    """Sort units by the power of two of their sizes, large ones first; units of similar size keep their order."""
+    magnitudes = np.floor(np.log2(sizes[order]))
+    return np.asarray(order[np.argsort(-magnitudes, kind="stable")])
+
+
+def _move_units(splits: Int64Array, counts: Float64Array, load: Float64Array, wanted: Float64Array) -> Int64Array:
+    """Move single units, each time the best move: first into empty splits, then while the misfit decreases."""
+    has_class = counts > 0
+    splits = splits.copy()
+    for _ in range(MAX_MOVES):
+        n_units = np.bincount(splits, minlength=len(wanted))
+        has_empty_split = not n_units.all()
+        # Change of the misfit for each unit and each split that it might move to.
+        assigned = _assigned_load(splits, load, len(wanted))
+        slope = load @ (2 * (assigned - wanted) / wanted).T
+        curvature = load**2 @ (1 / wanted).T
+        current = (np.arange(len(splits)), splits)
+        change = slope + curvature + (curvature - slope)[current][:, None]
+        change[current] = np.inf
+        # The last unit of a split, or of a class in train, does not move.
+        is_last_in_split = n_units[splits] == 1
+        is_only_one_in_train = has_class[splits == 0].sum(axis=0) == 1
+        is_needed_in_train = (splits == 0) & (has_class & is_only_one_in_train).any(axis=1)
+        change[is_last_in_split | is_needed_in_train] = np.inf
+        if has_empty_split:
+            change[:, n_units > 0] = np.inf
+        unit, split = np.unravel_index(change.argmin(), change.shape)
+        if change[unit, split] >= (np.inf if has_empty_split else NO_IMPROVEMENT):
+            break
+        splits[unit] = split
+    return splits
+
+
+# Folds
+
+
+def assign_folds(labels: IntegerArray, units: IntegerArray, n_folds: int, rng: np.random.Generator) -> Int64Array:
+    """Assign texts to folds: every class is spread evenly, and no unit is in two folds.
+
+    Units of several classes come first, large ones before small ones, each to the fold with the least misfit (as in
+    `assign_units`; where they are few, the best of several attempts is taken). Units of one class even out the
+    differences that these leave, all units of one size at a time: the time is that of sorting the texts. scikit-learn's
+    StratifiedGroupKFold takes a step in Python for each unit and fold; its StratifiedKFold has no units and refuses
+    classes that are all smaller than the number of folds.
+
+    Args:
+        labels: (texts,) class ids.
+        units: (texts,) ids of units, from 0 without gaps.
+        n_folds: Number of folds; at most as many as units.
+        rng: Random number generator, for the order of units of similar size.
+
+    Returns:
+        (texts,) folds from 0.
+    """
+    table = _UnitTable.of(labels, units)
+    best = np.zeros(len(table.sizes), dtype=np.int64)
+    best_misfit = np.inf
+    n_mixed = int((table.n_entries > 1).sum())
+    n_tries = min(N_TRIES, max(1, MANY_UNITS // n_mixed)) if n_mixed else 1
+    for _ in range(n_tries):
+        folds, load = table.assign_folds(n_folds, rng)
+        misfit = table.misfit(load)
+        if misfit < best_misfit:
+            best = folds
+            best_misfit = misfit
+    return np.asarray(best[units])
+
+
+@dataclass(frozen=True, eq=False)
+class _UnitTable:
+    """Number of texts of each class in each unit, without zeros."""
+
+    classes: Int64Array
+    """(entries,) class ids, unit by unit; each class that a unit holds is an entry."""
+    counts: Int64Array
+    """(entries,) texts of that class in that unit."""
+    first_entries: Int64Array
+    """(units,) index of the first entry of each unit."""
+    n_entries: Int64Array
+    """(units,) number of entries of each unit."""
+    sizes: Int64Array
+    """(units,) number of texts of each unit."""
+
+    @classmethod
+    def of(cls, labels: IntegerArray, units: IntegerArray) -> _UnitTable:
+        n_classes = int(labels.max()) + 1
+        keys, counts = np.unique(units.astype(np.int64) * n_classes + labels, return_counts=True)
+        entry_units, classes = np.divmod(keys, n_classes)
+        first_entries = np.flatnonzero(np.diff(entry_units, prepend=-1))
+        n_entries = np.diff(first_entries, append=len(entry_units))
+        sizes = np.add.reduceat(counts, first_entries)
+        return cls(classes, counts, first_entries, n_entries, sizes)
+
+    def misfit(self, load: Float64Array) -> float:
+        """Compute how far the (folds, classes) texts of folds are from even.
+
+        It is the sum of squares over classes, relative to the mean, and as much again for the number of texts.
+        """
+        wanted = load.mean(axis=0)
+        total = load.sum(axis=1)
+        present = wanted > 0
+        class_misfit = ((load - wanted)[:, present] ** 2 / wanted[present]).sum()
+        size_misfit = ((total - total.mean()) ** 2 / total.mean()).sum()
+        return float(class_misfit + present.sum() * size_misfit)
+
+    def assign_folds(self, n_folds: int, rng: np.random.Generator) -> tuple[Int64Array, Float64Array]:
+        """Assign units to folds once.
+
+        Returns:
+            (units,) folds, and the (folds, classes) texts in them.
+        """
+        n_classes = int(self.classes.max()) + 1
+        load = np.zeros((n_folds, n_classes))
+        folds = np.full(len(self.sizes), -1, dtype=np.int64)
+        self._assign_mixed_units(folds, load, rng)
+        self._assign_pure_units(folds, load, rng)
+        return folds, load
+
+    def _assign_mixed_units(self, folds: Int64Array, load: Float64Array, rng: np.random.Generator) -> None:
+        """Assign the units of several classes, large ones first, and add them to the load."""
+        n_folds, n_classes = load.shape
+        wanted = np.bincount(self.classes, self.counts, minlength=n_classes) / n_folds
+        wanted_size = self.sizes.sum() / n_folds
+        fold_sizes = np.zeros(n_folds)
+        mixed_units = rng.permutation(np.flatnonzero(self.n_entries > 1))
+        for unit in _large_first(self.sizes, mixed_units).tolist():
+            entries = slice(self.first_entries[unit], self.first_entries[unit] + self.n_entries[unit])
+            classes = self.classes[entries]
+            counts = self.counts[entries]
+            size = self.sizes[unit]
+            # Increase of the misfit by class, and by the number of texts.
+            increase = ((2 * (load[:, classes] - wanted[classes]) + counts) * counts / wanted[classes]).sum(axis=1)
+            increase += n_classes * (2 * (fold_sizes - wanted_size) + size) * size / wanted_size
+            fold = increase.argmin()
+            folds[unit] = fold
+            load[fold, classes] += counts
+            fold_sizes[fold] += size
+
+    def _assign_pure_units(self, folds: Int64Array, load: Float64Array, rng: np.random.Generator) -> None:
+        """Assign the units of one class, all units of one class and size at a time, and add them to the load."""
+        units = rng.permutation(np.flatnonzero(self.n_entries == 1))
+        classes = self.classes[self.first_entries[units]]
+        sizes = self.sizes[units]
+        order = np.lexsort((-sizes, classes))
+        units = units[order]
+        classes = classes[order]
+        sizes = sizes[order]
+        fold_sizes = load.sum(axis=1)
+        for start, end in _runs(classes, sizes):
+            class_id = classes[start]
+            size = int(sizes[start])
+            run_folds = _even_folds(load[:, class_id], fold_sizes, size, end - start)
+            folds[units[start:end]] = run_folds
+            n_texts = np.bincount(run_folds, minlength=len(load)) * size
+            load[:, class_id] += n_texts
+            fold_sizes += n_texts
+
+
+def _runs(classes: Int64Array, sizes: Int64Array) -> Iterator[tuple[int, int]]:
+    """Return start and end of every run of equal class and size."""
+    is_new = (np.diff(classes, prepend=-1) != 0) | (np.diff(sizes, prepend=0) != 0)
+    return itertools.pairwise([*np.flatnonzero(is_new).tolist(), len(classes)])
+
+
+def _even_folds(load: Float64Array, fold_sizes: Float64Array, size: int, n_units: int) -> Int64Array:
+    """Assign units of one class and size, each to the fold that then holds the fewest texts of the class.
+
+    Among equal folds it is the one with the fewest texts in all.
+
+    Args:
+        load: (folds,) texts of the class.
+        fold_sizes: (folds,) texts in all.
+        size: Texts of each unit.
+        n_units: Number of units.
+
+    Returns:
+        (units,) folds.
+    """
+    n_folds = len(load)
+    # No fold takes more units than fill it up to the fullest one, and its share of the rest.
+    n_to_fullest = np.floor((load.max() - load) / size) + 1
+    fair_share = -(-n_units // n_folds)
+    capacity = np.minimum(n_to_fullest + fair_share, n_units).astype(np.int64)
+    # Candidates: the first, second, ... unit that each fold could take, in the order of its load by then.
+    folds = np.repeat(np.arange(n_folds), capacity)
+    first_candidates = np.cumsum(capacity) - capacity
+    n_before = np.arange(len(folds)) - np.repeat(first_candidates, capacity)
+    order = np.lexsort((fold_sizes[folds] + size * n_before, load[folds] + size * n_before))
+    return np.asarray(folds[order[:n_units]])

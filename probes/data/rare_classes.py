@@ -1,90 +1,138 @@
-"""Classes with one text, which cannot stand both where a probe learns and where it is scored."""
+"""Classes with one text, which cannot be both in train and in the texts that are scored."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError
 from probes.data.labels import quoted, spelt
+from probes.sequences import Int64Array
 
-Labels = Mapping[str, NDArray[np.int64]]
+Labels = Mapping[str, Int64Array]
 """Label column -> (texts,) class ids."""
+ClassNames = Mapping[str, Sequence[str]]
+"""Label column -> names by class id."""
 
 
-def class_counts(parts: Iterable[Labels], names: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
-    """Label column -> (classes,) texts in all parts of the data together."""
-    known = list(parts)
-    return {
-        task: np.sum([np.bincount(labels[task], minlength=len(classes)) for labels in known], axis=0)
-        for task, classes in names.items()
-    }
+@dataclass(frozen=True)
+class CommonClasses:
+    """The data without classes that have one text."""
+
+    rows: Mapping[str, Int64Array]
+    """Split -> rows that remain."""
+    class_names: Mapping[str, tuple[str, ...]]
+    """Label column -> names of the classes that remain."""
+    notes: Sequence[str]
+    """Notes on the classes that are left out."""
 
 
-def without_rare(
-    parts: Mapping[str, Labels], names: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, NDArray[np.int64]], dict[str, tuple[str, ...]], list[str]]:
-    """The data without the texts of classes that have one text, until no class of any column has one.
+def class_counts(parts: Iterable[Labels], class_names: ClassNames) -> dict[str, Int64Array]:
+    """Count the texts of each class.
 
     Args:
-        parts: Split -> labels of what was given for it.
-        names: Label column -> names by class id.
+        parts: Labels of every part of the data.
+        class_names: Label column -> names by class id.
 
     Returns:
-        Split -> rows that are left; label column -> names of the classes that are left; and notes on the others.
+        Label column -> (classes,) texts in all parts together.
     """
-    rows = {name: np.arange(len(next(iter(labels.values())))) for name, labels in parts.items()}
-    before = counts = class_counts(parts.values(), names)
-    while rare := _rare(counts):
-        for name, labels in parts.items():
-            bad = np.any([np.isin(labels[task][rows[name]], ids) for task, ids in rare.items()], axis=0)
-            rows[name] = rows[name][~bad]
-            if not len(rows[name]):
-                raise InputError(f"every {name} text is of a class that has one text; give the classes more")
-        left = [{task: labels[task][rows[name]] for task in names} for name, labels in parts.items()]
-        counts = class_counts(left, names)
-    notes, kept = [], {}
-    for task, classes in names.items():
-        gone = (before[task] > 0) & (counts[task] == 0)
-        kept[task] = tuple(each for each, is_gone in zip(classes, gone, strict=True) if not is_gone)
-        if gone.any():
-            lost = [classes[i] for i in np.flatnonzero(gone).tolist()]
-            texts, what = int(before[task][gone].sum()), "class" if len(lost) == 1 else "classes"
-            notes.append(
-                f"{texts:,} {'text' if texts == 1 else 'texts'} of {len(lost):,} {what} of {task}, with too few texts "
-                f"to be probed, {'was' if texts == 1 else 'were'} left out: {quoted(lost)}."
-            )
-    return rows, kept, notes
+    all_parts = list(parts)
+    counts = {}
+    for task, names in class_names.items():
+        part_counts = [np.bincount(labels[task], minlength=len(names)) for labels in all_parts]
+        counts[task] = np.sum(part_counts, axis=0)
+    return counts
 
 
-def check_rare(counts: Labels, names: Mapping[str, Sequence[str]]) -> None:
-    """Raise where a class has one text, naming all of them.
+def leave_out_rare(parts: Mapping[str, Labels], class_names: ClassNames) -> CommonClasses:
+    """Leave out the texts of classes that have one text, until no class of any label column has one.
+
+    Args:
+        parts: Split -> its labels.
+        class_names: Label column -> names by class id.
+
+    Raises:
+        InputError: A split would lose all its texts.
+    """
+    rows = {}
+    for split, labels in parts.items():
+        rows[split] = np.arange(len(next(iter(labels.values()))))
+    counts_before = class_counts(parts.values(), class_names)
+    counts = counts_before
+    # A text that is left out may have been one of two texts of a class of another label column.
+    while rare := _rare_classes(counts):
+        for split, labels in parts.items():
+            rows[split] = _rows_without(rows[split], labels, rare)
+            if not len(rows[split]):
+                raise InputError(f"every {split} text is of a class that has one text; give the classes more")
+        remaining = [{task: labels[task][rows[split]] for task in class_names} for split, labels in parts.items()]
+        counts = class_counts(remaining, class_names)
+    notes = []
+    remaining_names = {}
+    for task, names in class_names.items():
+        is_lost = (counts_before[task] > 0) & (counts[task] == 0)
+        remaining_names[task] = tuple(names[class_id] for class_id in np.flatnonzero(~is_lost).tolist())
+        if is_lost.any():
+            lost_names = [names[class_id] for class_id in np.flatnonzero(is_lost).tolist()]
+            n_texts = int(counts_before[task][is_lost].sum())
+            notes.append(_lost_classes_note(task, lost_names, n_texts))
+    return CommonClasses(rows, remaining_names, notes)
+
+
+def _rows_without(rows: Int64Array, labels: Labels, rare: Mapping[str, Int64Array]) -> Int64Array:
+    """Return the rows that are in no rare class of any label column."""
+    in_rare_class = np.zeros(len(rows), dtype=bool)
+    for task, class_ids in rare.items():
+        in_rare_class |= np.isin(labels[task][rows], class_ids)
+    return rows[~in_rare_class]
+
+
+def _lost_classes_note(task: str, names: Sequence[str], n_texts: int) -> str:
+    texts, were = ("text", "was") if n_texts == 1 else ("texts", "were")
+    classes = "class" if len(names) == 1 else "classes"
+    return (
+        f"{n_texts:,} {texts} of {len(names):,} {classes} of {task}, with too few texts to be probed, {were} left out: "
+        f"{quoted(names)}."
+    )
+
+
+def check_rare(counts: Mapping[str, Int64Array], class_names: ClassNames) -> None:
+    """Raise where classes have one text; the message names them.
 
     Args:
         counts: Label column -> (classes,) texts.
-        names: Label column -> names by class id.
+        class_names: Label column -> names by class id.
+
+    Raises:
+        InputError: A class has one text.
     """
-    found = []
-    for task, ids in _rare(counts).items():
-        classes = [names[task][i] for i in ids.tolist()]
-        if len(classes) == 1:
-            found.append(f"class {spelt(classes[0])} of label column {task!r} has one text")
+    faults = []
+    for task, class_ids in _rare_classes(counts).items():
+        names = [class_names[task][class_id] for class_id in class_ids.tolist()]
+        if len(names) == 1:
+            faults.append(f"class {spelt(names[0])} of label column {task!r} has one text")
         else:
-            found.append(f"{len(classes):,} classes of label column {task!r} have one text each: {quoted(classes)}")
-    if found:
-        raise InputError(f"{'; '.join(found)}; give each more, or pass --drop-rare to leave them out")
+            faults.append(f"{len(names):,} classes of label column {task!r} have one text each: {quoted(names)}")
+    if faults:
+        raise InputError(f"{'; '.join(faults)}; give each more, or pass --drop-rare to leave them out")
 
 
-def check_several(names: Mapping[str, Sequence[str]]) -> None:
+def check_several(class_names: ClassNames) -> None:
     """Raise unless every label column has two classes or more."""
-    for task, classes in names.items():
-        if len(classes) < 2:
-            only = f"one class only ({spelt(classes[0])})" if classes else "no class"
+    for task, names in class_names.items():
+        if len(names) < 2:
+            only = f"one class only ({spelt(names[0])})" if names else "no class"
             raise InputError(f"label column {task!r} has {only}; a probe needs two or more")
 
 
-def _rare(counts: Labels) -> dict[str, NDArray[np.intp]]:
-    """Label column -> ids of its classes with one text, where there are some."""
-    return {task: np.flatnonzero(texts == 1) for task, texts in counts.items() if (texts == 1).any()}
+def _rare_classes(counts: Mapping[str, Int64Array]) -> dict[str, Int64Array]:
+    """Return label column -> ids of its classes with one text, where there are any."""
+    rare = {}
+    for task, class_texts in counts.items():
+        class_ids = np.flatnonzero(class_texts == 1)
+        if len(class_ids):
+            rare[task] = class_ids
+    return rare

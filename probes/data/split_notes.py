@@ -1,4 +1,4 @@
-"""Notes on the splits on which scores were measured: few texts, odd shares, repeated texts."""
+"""Notes on the splits of texts: repeated texts, unusual shares, classes with few texts."""
 
 from __future__ import annotations
 
@@ -6,167 +6,203 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.data.labels import MOST_NAMED, quoted, spelt
+from probes.data.labels import MAX_EXAMPLES, quoted, spelt
+from probes.sequences import Int64Array
 
-SLACK = 0.03
-"""How far a share may lie from what was wanted without a note."""
-ROUNDED = 3
-"""Texts by which rounding alone may put a held-out split off its share."""
-FEWEST = {"train": 10, "validation": 5, "test": 5}
-"""Texts of a class in each split below which scores of that class say little."""
+SHARE_TOLERANCE = 0.03
+"""Difference between a share and the wanted one above which there is a note."""
+ROUNDING_TOLERANCE = 3
+"""Texts by which rounding alone may change the size of a held-out split."""
+MIN_CLASS_TEXTS = {"train": 10, "validation": 5, "test": 5}
+"""Split -> texts of a class below which scores of that class are unreliable."""
 
-Pairs = Iterable[tuple[str, str]]
-"""Texts, each with its second text or nothing."""
+TextKey = tuple[str, str]
+"""A text with its second text, or with an empty one."""
 
 
 class Repeats(NamedTuple):
-    """Texts of one split that stand in another as well."""
+    """Numbers of texts of one split that occur in another as well."""
 
     exact: int
-    """The same text, with the same second text."""
+    """Texts that occur with the same second text."""
     alike: int
-    """The same but for case and blanks, those that are exactly the same included."""
+    """Texts that occur apart from case and blanks, exact repeats included."""
 
 
-def repeats(later: Sequence[tuple[str, str]], earlier: Pairs) -> Repeats:
-    """How many of the later texts stand among the earlier ones."""
-    known = list(earlier)
-    if not known:
+def count_repeats(later: Sequence[TextKey], earlier: Iterable[TextKey]) -> Repeats:
+    """Count the later texts that occur among the earlier ones.
+
+    Args:
+        later: Texts to count.
+        earlier: Texts among which they may occur.
+    """
+    earlier_keys = list(earlier)
+    if not earlier_keys:
         return Repeats(0, 0)
-    return Repeats(_shared(later, known), _shared([_bare(pair) for pair in later], map(_bare, known)))
+    exact = _count_shared(later, earlier_keys)
+    alike = _count_shared([_normalised(key) for key in later], map(_normalised, earlier_keys))
+    return Repeats(exact, alike)
 
 
-def _shared(later: Sequence[tuple[str, str]], earlier: Pairs) -> int:
-    both = set(later).intersection(earlier)
-    return sum(pair in both for pair in later)
+def _count_shared(later: Sequence[TextKey], earlier: Iterable[TextKey]) -> int:
+    shared = set(later).intersection(earlier)
+    return sum(key in shared for key in later)
 
 
-def _bare(pair: tuple[str, str]) -> tuple[str, str]:
-    text, second = (" ".join(side.casefold().split()) for side in pair)
+def _normalised(key: TextKey) -> TextKey:
+    """Return texts without case and repeated blanks."""
+    text, second = (" ".join(side.casefold().split()) for side in key)
     return text, second
 
 
-def repeat_notes(name: str, total: int, found: Repeats) -> list[str]:
-    """Notes on texts of a split that stand in an earlier one."""
+def repeat_notes(split: str, n_texts: int, repeats: Repeats) -> list[str]:
+    """Return notes on texts of a split that occur in an earlier one.
+
+    Args:
+        split: Name of the split.
+        n_texts: Number of its texts.
+        repeats: Number of its texts that occur in an earlier split.
+    """
     notes = []
-    if found.exact:
+    if repeats.exact:
         notes.append(
-            f"{found.exact:,} of {total:,} {name} texts also stand in an earlier split; their scores are flattered."
+            f"{repeats.exact:,} of {n_texts:,} {split} texts also stand in an earlier split; their scores are "
+            "flattered."
         )
-    if more := found.alike - found.exact:
-        also = "more " if found.exact else ""
+    n_similar = repeats.alike - repeats.exact
+    if n_similar:
+        more = "more " if repeats.exact else ""
         notes.append(
-            f"{more:,} {also}of {total:,} {name} texts stand in an earlier split but for case and blanks; their scores "
-            "are flattered."
+            f"{n_similar:,} {more}of {n_texts:,} {split} texts stand in an earlier split but for case and blanks; "
+            "their scores are flattered."
         )
     return notes
 
 
-def share_notes(held: Mapping[str, int], wanted: Mapping[str, float], total: int, *, grouped: bool) -> list[str]:
-    """Notes where a split that was held out has another share of the texts than was promised.
+def share_notes(
+    n_held_out: Mapping[str, int],
+    wanted_shares: Mapping[str, float],
+    total: int,
+    *,
+    grouped: bool,
+) -> list[str]:
+    """Return notes on held-out splits whose share of the texts differs from the wanted one.
 
     Args:
-        held: Split -> its texts.
-        wanted: Split -> its share, for those that were held out.
-        total: Texts that they were held out of.
-        grouped: Whether groups were kept whole.
+        n_held_out: Split -> number of its texts.
+        wanted_shares: Split -> wanted share of the texts, for the splits that are held out.
+        total: Number of texts that they are held out of.
+        grouped: Whether groups stay together.
     """
-    why = "groups are kept whole" if grouped else "each class gives every split a text where it has enough"
+    reason = "groups are kept whole" if grouped else "each class gives every split a text where it has enough"
     notes = []
-    for name, share in wanted.items():
-        found = held[name] / total
-        if abs(found - share) > SLACK and (grouped or abs(found - share) * total > ROUNDED):
+    for split, wanted in wanted_shares.items():
+        share = n_held_out[split] / total
+        difference = abs(share - wanted)
+        is_rounding = not grouped and difference * total <= ROUNDING_TOLERANCE
+        if difference > SHARE_TOLERANCE and not is_rounding:
             notes.append(
-                f"As {why}, {100 * found:.0f} % of the texts are held out for {name} instead of {100 * share:.0f} %."
+                f"As {reason}, {100 * share:.0f} % of the texts are held out for {split} instead of "
+                f"{100 * wanted:.0f} %."
             )
     return notes
 
 
-def few_notes(task: str, classes: Sequence[str], counts: Mapping[str, NDArray[np.int64]]) -> list[str]:
-    """A note on the classes that have some texts in a split, but few.
+def few_notes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64Array]) -> list[str]:
+    """Return a note on the classes that have few texts in a split, but some.
 
     Args:
-        task: Label column.
-        classes: Names by class id.
+        task: Name of the label column.
+        class_names: Names by class id.
         counts: Split -> (classes,) texts.
     """
-    few = np.zeros(len(classes), dtype=bool)
-    for name, texts in counts.items():
-        few |= (texts > 0) & (texts < FEWEST[name])
-    if not few.any():
+    is_small = np.zeros(len(class_names), dtype=bool)
+    for split, texts in counts.items():
+        is_small |= (texts > 0) & (texts < MIN_CLASS_TEXTS[split])
+    if not is_small.any():
         return []
-    total = np.sum(list(counts.values()), axis=0)
-    rarest = [i for i in np.argsort(total, kind="stable").tolist() if few[i]]
-
-    def texts_of(i: int) -> str:
-        return f"{spelt(classes[i])} ({', '.join(f'{texts[i]:,} {name}' for name, texts in counts.items())})"
-
-    shown = ", ".join(map(texts_of, rarest[:MOST_NAMED]))
-    others = " and others" if len(rarest) > MOST_NAMED else ""
+    # The rarest classes come first.
+    totals = np.sum(list(counts.values()), axis=0)
+    small_classes = [class_id for class_id in np.argsort(totals, kind="stable").tolist() if is_small[class_id]]
+    examples = []
+    for class_id in small_classes[:MAX_EXAMPLES]:
+        split_counts = ", ".join(f"{texts[class_id]:,} {split}" for split, texts in counts.items())
+        examples.append(f"{spelt(class_names[class_id])} ({split_counts})")
+    rest = " and others" if len(small_classes) > MAX_EXAMPLES else ""
     return [
-        f"Few texts stand behind {len(rarest):,} of the {len(classes):,} classes of {task}, so that their scores say "
-        f"little: {shown}{others}."
+        f"Few texts stand behind {len(small_classes):,} of the {len(class_names):,} classes of {task}, so that their "
+        f"scores say little: {', '.join(examples)}{rest}."
     ]
 
 
-def absent_notes(task: str, classes: Sequence[str], counts: Mapping[str, NDArray[np.int64]]) -> list[str]:
-    """Notes on the classes that have no text in a split."""
+def absent_notes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64Array]) -> list[str]:
+    """Return notes on the classes that have no text in a split; see `few_notes`."""
     notes = []
-    for name, texts in counts.items():
-        absent = [classes[i] for i in np.flatnonzero(texts == 0).tolist()]
+    for split, texts in counts.items():
+        absent = [class_names[class_id] for class_id in np.flatnonzero(texts == 0).tolist()]
         if absent:
-            notes.append(f"No {name} text of {task} has the class {quoted(absent)}.")
+            notes.append(f"No {split} text of {task} has the class {quoted(absent)}.")
     return notes
 
 
-def too_few(name: str, names: Sequence[str], tasks: Sequence[str], groups: Sequence[str] | None, n_units: int) -> str:
-    """Why a split cannot be held out, and what to do.
+def too_few_message(
+    split: str,
+    held_out: Sequence[str],
+    tasks: Sequence[str],
+    groups: Sequence[str] | None,
+    n_units: int,
+) -> str:
+    """Return the message for a split that cannot be held out.
 
     Args:
-        name: The split.
-        names: All splits that are to be held out.
-        tasks: Label columns whose classes are to keep their shares.
-        groups: (texts,) groups that are to be kept whole.
-        n_units: Texts that can stand apart.
+        split: Name of the split.
+        held_out: Names of all splits to hold out.
+        tasks: Label columns whose classes keep their shares.
+        groups: (texts,) groups that stay together; None where there are none.
+        n_units: Number of units of texts that stay together.
     """
     if groups is None and len(tasks) > 1:
         columns = " and ".join(map(repr, tasks))
         return (
-            f"{n_units:,} different texts are too few to hold out a {name} split and keep every class of the columns "
-            f"{columns} in train; give them more texts, or give {name} texts of your own"
+            f"{n_units:,} different texts are too few to hold out a {split} split and keep every class of the columns "
+            f"{columns} in train; give them more texts, or give {split} texts of your own"
         )
     if groups is None:
-        others = " and gives one to validation" if name == "test" and "validation" in names else ""
-        least = "three" if others else "two"
+        needs_three = split == "test" and "validation" in held_out
+        validation = " and gives one to validation" if needs_three else ""
+        least = "three" if needs_three else "two"
         return (
-            f"no {name} split can be held out: each class keeps a text in train{others}, and of the {n_units:,} "
-            f"different texts no class of label column {tasks[0]!r} has {least}; give them more texts, or give {name} "
+            f"no {split} split can be held out: each class keeps a text in train{validation}, and of the {n_units:,} "
+            f"different texts no class of label column {tasks[0]!r} has {least}; give them more texts, or give {split} "
             "texts of your own"
         )
-    known, remedy = sorted(set(groups)), "group by something finer, or give all splits"
-    if len(known) == 1:
-        return f"all texts are of one group ({known[0]!r}), so that no {name} split can be held out; {remedy}"
-    joined = f" ({n_units} where those that share a text are one)" if n_units < len(known) else ""
-    return f"{len(known)} groups{joined} are too few to hold out a {name} split and keep every class in train; {remedy}"
+    names = sorted(set(groups))
+    advice = "group by something finer, or give all splits"
+    if len(names) == 1:
+        return f"all texts are of one group ({names[0]!r}), so that no {split} split can be held out; {advice}"
+    joined = f" ({n_units} where those that share a text are one)" if n_units < len(names) else ""
+    return (
+        f"{len(names)} groups{joined} are too few to hold out a {split} split and keep every class in train; {advice}"
+    )
 
 
-def check_classes_meet(task: str, classes: Sequence[str], counts: Mapping[str, NDArray[np.int64]]) -> None:
-    """Raise unless train has two classes or more, and every other split one of them.
+def check_shared_classes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64Array]) -> None:
+    """Raise unless train has two classes or more, and every other split has one of them; see `few_notes`.
 
-    Args:
-        task: Label column.
-        classes: Names by class id.
-        counts: Split -> (classes,) texts.
+    Raises:
+        InputError: Train has one class, or a split has none of its classes.
     """
-    names = {name: [classes[i] for i in np.flatnonzero(texts).tolist()] for name, texts in counts.items()}
-    if len(names["train"]) == 1:
+    names_by_split = {}
+    for split, texts in counts.items():
+        names_by_split[split] = [class_names[class_id] for class_id in np.flatnonzero(texts).tolist()]
+    train_names = names_by_split["train"]
+    if len(train_names) == 1:
         raise InputError(f"the training texts of label column {task!r} have one class only")
-    for name, own in names.items():
-        if not set(own) & set(names["train"]):
+    for split, names in names_by_split.items():
+        if not set(names) & set(train_names):
             raise InputError(
-                f"no {name} text of label column {task!r} has a class that training texts have: there {quoted(own)}, "
-                f"in train {quoted(names['train'])}; name the classes alike in both"
+                f"no {split} text of label column {task!r} has a class that training texts have: there "
+                f"{quoted(names)}, in train {quoted(train_names)}; name the classes alike in both"
             )

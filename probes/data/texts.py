@@ -1,4 +1,4 @@
-"""Texts, alone or in pairs, as one value: no list of second texts travels beside a list of first texts."""
+"""Texts, single or in pairs, as one value."""
 
 from __future__ import annotations
 

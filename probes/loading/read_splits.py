@@ -11,7 +11,8 @@ import numpy as np
 
 from probes.checks import MOST_SEED, InputError, as_path, check_kind, short_repr, whole_number
 from probes.data.class_names import note_numbers
-from probes.data.datasets import Splits, TextDataset, make_splits
+from probes.data.datasets import Splits, TextDataset
+from probes.data.splitting import make_splits
 from probes.data.texts import Texts
 from probes.loading.label_values import as_text, label_values, parse_lists
 from probes.loading.list_tasks import split_list_columns

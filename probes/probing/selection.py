@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, as_path, check_same_length
-from probes.data.partition import deal_folds
+from probes.data.partition import assign_folds
 from probes.probing.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
 from probes.sequences import class_ids, finite_features
 
@@ -141,7 +141,7 @@ class Folds:
         check_same_length(labels=labels, units=units)
         unit = np.arange(len(labels)) if units is None else np.unique(units, return_inverse=True)[1]
         check_folds(n, int(unit.max(initial=-1)) + 1)
-        part = deal_folds(labels, unit, n, np.random.default_rng(seed))
+        part = assign_folds(labels, unit, n, np.random.default_rng(seed))
         rows = np.argsort(part, kind="stable")
         return cls(tuple(np.split(rows, np.cumsum(np.bincount(part, minlength=n))[:-1])))
 

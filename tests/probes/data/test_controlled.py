@@ -13,9 +13,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from probes.checks import InputError
-from probes.data.controlled import KEEPING, OPENERS, PLACES, SPLITS, TASKS, TO_BE, TURNING, controlled_sentences
+from probes.data.controlled import (
+    OPENERS,
+    PREPOSITIONS,
+    PRESERVING,
+    REVERSING,
+    SPLITS,
+    TASKS,
+    TO_BE,
+    controlled_sentences,
+)
 
-SHARED = ("the", *OPENERS, *PLACES, *KEEPING, *TURNING, *itertools.chain(*TO_BE))
+SHARED = ("the", *OPENERS, *PREPOSITIONS, *PRESERVING, *REVERSING, *itertools.chain(*TO_BE))
 NUMBERS = ("singular", "plural")
 SAME_WORDS = ("number", "agreement")
 """Tasks whose classes hold the same words."""
@@ -138,14 +147,14 @@ def test_sentiment_spans_cover_the_quality_and_a_degree_that_turns_it(splits, na
     vocabulary = SPLITS[name]
     for label, span in zip(splits[name].labels["sentiment"], marked(splits[name], "sentiment"), strict=True):
         *degree, quality = span
-        assert degree == [] or degree[0] in TURNING
+        assert degree == [] or degree[0] in REVERSING
         assert quality in (vocabulary.good if (label == "positive") == (degree == []) else vocabulary.bad)
 
 
 @pytest.mark.parametrize("name", SPLITS)
 def test_a_text_whose_sentiment_span_lacks_the_degree_has_none_that_turns(splits, name):
     for text, span in zip(splits[name].texts, marked(splits[name], "sentiment"), strict=True):
-        assert (len(span) == 2) == any(degree in text for degree in TURNING)
+        assert (len(span) == 2) == any(degree in text for degree in REVERSING)
 
 
 @pytest.mark.parametrize("name", SPLITS)

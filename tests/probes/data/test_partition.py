@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from probes.data import partition
-from probes.data.partition import FEW, deal_classes, deal_folds, deal_units, units_of
+from probes.data.partition import MANY_UNITS, assign_classes, assign_folds, assign_units, unit_ids
 from probes.data.texts import Texts
 
 SHARES = (0.15, 0.15)
@@ -47,7 +47,7 @@ def test_a_dealing_is_found_wherever_there_is_one_and_mostly_the_best():
         counts = some_counts(seed)
         every = (np.array(sides) for sides in itertools.product(range(3), repeat=len(counts)))
         best = min(misfit(counts, side) for side in every)
-        found = misfit(counts, deal_units(counts, SHARES, rng()))
+        found = misfit(counts, assign_units(counts, SHARES, rng()))
         assert np.isfinite(found) == np.isfinite(best)
         near += [found / best] if np.isfinite(best) else []
     assert len(near) > 30
@@ -58,13 +58,13 @@ def test_a_dealing_is_found_wherever_there_is_one_and_mostly_the_best():
 
 def test_no_dealing_of_two_units_or_of_classes_with_one_unit_each():
     for counts in (np.ones((2, 2)), np.eye(5), np.ones((1, 1))):
-        assert (deal_units(counts, SHARES, rng()) == 0).all()
-    assert sorted(deal_units(np.ones((3, 2)), SHARES, rng())) == [0, 1, 2]
+        assert (assign_units(counts, SHARES, rng()) == 0).all()
+    assert sorted(assign_units(np.ones((3, 2)), SHARES, rng())) == [0, 1, 2]
 
 
 def test_units_of_one_size_are_dealt_to_the_very_shares():
     counts = np.repeat(np.eye(2), [60, 140], axis=0) * 5
-    side = deal_units(counts, SHARES, rng())
+    side = assign_units(counts, SHARES, rng())
     for label in (0, 1):
         n = counts[:, label].astype(bool).sum()
         assert np.bincount(side[counts[:, label] > 0]).tolist() == [round(0.7 * n), round(0.15 * n), round(0.15 * n)]
@@ -73,13 +73,13 @@ def test_units_of_one_size_are_dealt_to_the_very_shares():
 def test_a_unit_larger_than_a_share_stays_in_train_and_costs_the_others_nothing():
     sizes = np.array([500, *[10] * 50])
     counts = np.column_stack([sizes * 0.4, sizes * 0.6])
-    side = deal_units(counts, SHARES, rng())
+    side = assign_units(counts, SHARES, rng())
     assert side[0] == 0
     assert [sizes[side == i].sum() for i in range(3)] == [700, 150, 150]
 
 
 def test_one_split_can_be_held_out_alone():
-    side = deal_units(np.ones((20, 1)), [0.15], rng())
+    side = assign_units(np.ones((20, 1)), [0.15], rng())
     assert np.bincount(side).tolist() == [17, 3]
 
 
@@ -87,14 +87,14 @@ def test_one_split_can_be_held_out_alone():
 @given(st.integers(0, 10_000), st.integers(3, 60), st.integers(1, 6))
 def test_every_class_keeps_a_unit_in_train(seed, n, k):
     counts = some_counts(seed, n, k)
-    side = deal_units(counts, SHARES, rng(seed))
+    side = assign_units(counts, SHARES, rng(seed))
     assert counts[side == 0].any(axis=0).all()
     assert set(side) in ({0}, {0, 1, 2})
 
 
-@pytest.mark.parametrize("few", [FEW, 50])
+@pytest.mark.parametrize("few", [MANY_UNITS, 50])
 def test_classes_and_texts_come_nearer_to_their_shares_than_by_merged_folds(few, monkeypatch):
-    monkeypatch.setattr(partition, "FEW", few)
+    monkeypatch.setattr(partition, "MANY_UNITS", few)
     n = 60
     ours, theirs = [], []
     for seed in range(3):
@@ -107,7 +107,7 @@ def test_classes_and_texts_come_nearer_to_their_shares_than_by_merged_folds(few,
         merged = np.zeros(n, dtype=int)
         for fold, (_, test) in zip(range(6), folds, strict=False):
             merged[group[test]] = 1 + fold // 3  # three folds of twenty are 15 %
-        for found, side in ((ours, deal_units(counts, SHARES, rng(seed))), (theirs, merged)):
+        for found, side in ((ours, assign_units(counts, SHARES, rng(seed))), (theirs, merged)):
             held = np.array([counts[side == i].sum(axis=0) for i in range(3)])
             wanted = np.array([0.7, 0.15, 0.15])
             texts = np.abs(held.sum(axis=1) / held.sum() - wanted).max()
@@ -118,14 +118,14 @@ def test_classes_and_texts_come_nearer_to_their_shares_than_by_merged_folds(few,
 
 def test_a_dealing_is_seeded():
     counts = np.ones((200, 2))
-    one, same, other = (deal_units(counts, SHARES, rng(seed)) for seed in (0, 0, 1))
+    one, same, other = (assign_units(counts, SHARES, rng(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 
 
 def test_classes_dealt_by_themselves_keep_their_last_unit_in_train():
     label = np.repeat([0, 1, 2, 3], [40, 3, 2, 1])
-    side = deal_classes(label, SHARES, rng())
+    side = assign_classes(label, SHARES, rng())
     assert [np.bincount(side[label == c], minlength=3).tolist() for c in range(4)] == [
         [28, 6, 6],
         [1, 1, 1],
@@ -135,12 +135,12 @@ def test_classes_dealt_by_themselves_keep_their_last_unit_in_train():
 
 
 def test_texts_pairs_and_groups_make_units():
-    assert units_of(Texts(["a", "b", "a"]), None).tolist() == [0, 1, 0]
-    assert units_of(Texts(["a", "b", "a"], ["x", "x", "y"]), None).tolist() == [0, 1, 2]
-    assert units_of(Texts(["a", "b", "c", "d"]), ["g", "h", "g", "i"]).tolist() == [0, 1, 0, 2]
+    assert unit_ids(Texts(["a", "b", "a"]), None).tolist() == [0, 1, 0]
+    assert unit_ids(Texts(["a", "b", "a"], ["x", "x", "y"]), None).tolist() == [0, 1, 2]
+    assert unit_ids(Texts(["a", "b", "c", "d"]), ["g", "h", "g", "i"]).tolist() == [0, 1, 0, 2]
     # One text in two groups makes them one, and so the text of the third row too.
-    assert units_of(Texts(["a", "a", "c", "d"]), ["g", "h", "h", "i"]).tolist() == [0, 0, 0, 1]
-    assert units_of(Texts([]), []).tolist() == []
+    assert unit_ids(Texts(["a", "a", "c", "d"]), ["g", "h", "h", "i"]).tolist() == [0, 0, 0, 1]
+    assert unit_ids(Texts([]), []).tolist() == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefghij"), st.sampled_from("xy"), st.integers(0, 9)), max_size=25))
@@ -154,7 +154,7 @@ def test_units_are_what_merging_until_nothing_moves_gives(rows):
                 unit[i] = unit[j] = min(unit[i], unit[j])
                 moved = True
     texts, pairs, groups = ([row[part] for row in rows] for part in range(3))
-    found = units_of(Texts(texts, pairs), [str(group) for group in groups]).tolist()
+    found = unit_ids(Texts(texts, pairs), [str(group) for group in groups]).tolist()
     order = {u: i for i, u in enumerate(dict.fromkeys(unit))}
     assert found == [order[u] for u in unit]
 
@@ -165,17 +165,17 @@ def test_folds_are_a_partition_of_whole_units_and_none_is_empty(rows, n):
     labels = np.array([label for label, _ in rows])
     unit = np.unique([unit for _, unit in rows], return_inverse=True)[1]
     n = min(n, int(unit.max()) + 1)
-    fold = deal_folds(labels, unit, n, rng())
+    fold = assign_folds(labels, unit, n, rng())
     assert set(fold) == set(range(n))
     assert all(len(set(fold[unit == u])) == 1 for u in range(unit.max() + 1))
-    np.testing.assert_array_equal(fold, deal_folds(labels, unit, n, rng()))
+    np.testing.assert_array_equal(fold, assign_folds(labels, unit, n, rng()))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 8), min_size=30, max_size=200), st.integers(2, 6))
 def test_units_of_one_text_are_folded_as_evenly_as_by_scikit_learn(labels, n):
     labels = np.array([*labels, *[0] * n])
-    fold = deal_folds(labels, np.arange(len(labels)), n, rng())
+    fold = assign_folds(labels, np.arange(len(labels)), n, rng())
     counts = np.array([np.bincount(labels[fold == i], minlength=9) for i in range(n)])
     assert (np.ptp(counts, axis=0) <= 1).all()
     assert np.ptp(counts.sum(axis=1)) <= 1
@@ -193,7 +193,7 @@ def test_classes_of_whole_groups_come_as_near_to_their_share_of_a_fold_as_by_sci
         sizes = np.maximum(1, r.lognormal(1.5, 1, size=n_groups)).astype(int)
         unit = np.repeat(np.arange(n_groups), sizes)
         labels = np.concatenate([r.choice(3, size=size, p=r.dirichlet([1, 1, 0.5])) for size in sizes])
-        fold = deal_folds(labels, unit, 5, r)
+        fold = assign_folds(labels, unit, 5, r)
         splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
         for gaps, parts in (
             (ours, [np.flatnonzero(fold == i) for i in range(5)]),
@@ -206,8 +206,8 @@ def test_classes_of_whole_groups_come_as_near_to_their_share_of_a_fold_as_by_sci
 
 def test_units_of_one_size_and_class_are_dealt_all_at_once(monkeypatch):
     calls = []
-    evened = partition._evened
-    monkeypatch.setattr(partition, "_evened", lambda *args: calls.append(1) or evened(*args))
+    even_folds = partition._even_folds
+    monkeypatch.setattr(partition, "_even_folds", lambda *args: calls.append(1) or even_folds(*args))
     labels = rng().integers(7, size=5000)
-    deal_folds(labels, np.arange(5000), 5, rng())
+    assign_folds(labels, np.arange(5000), 5, rng())
     assert len(calls) == 7

@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from probes import Encoder, InputError
-from probes.data.datasets import TextDataset, make_splits
+from probes.data.datasets import TextDataset
+from probes.data.splitting import make_splits
 from probes.data.texts import Texts
 from probes.heads.fine_tuning import FineTuned, LabelledTexts, check_trainable, fine_tune, load_head, writing_to
 from probes.heads.heads import log_prob

@@ -57,7 +57,7 @@ def test_rows_keep_their_number_in_the_file(tmp_path):
     rows = [(text if i % 4 else "", label) for i, (text, label) in enumerate(ROWS)]
     dataset = whole(write(tmp_path / "t.csv", lines(rows)), drop_invalid=True, limit=9)
     assert [rows[row - 1][0] for row in dataset.source_rows] == list(dataset.texts.first)
-    assert dataset.place_of(2) == f"row {dataset.source_rows[2]} of {tmp_path / 't.csv'}"
+    assert dataset.location_of(2) == f"row {dataset.source_rows[2]} of {tmp_path / 't.csv'}"
     part = dataset.take(np.array([1, 3]))
     assert part.source_rows.tolist() == dataset.source_rows[[1, 3]].tolist()
 
