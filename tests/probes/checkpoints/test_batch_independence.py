@@ -74,8 +74,8 @@ def test_families_whose_embeddings_are_a_pair_or_are_scaled_in_place_are_explain
         head.logits(batch, embeddings.detach())
     assert torch.equal(embeddings, before)
     for baseline in (name for name in baseline_names(encoder) if name != "sampled"):
-        (found,) = attribute(head, TEXTS[:1], baseline=baseline, max_steps=16)
-        assert np.isfinite(found.scores).all()
+        (attribution,) = attribute(head, TEXTS[:1], baseline=baseline, max_steps=16)
+        assert np.isfinite(attribution.scores).all()
 
 
 def test_a_trial_does_not_change_the_model_or_the_random_states():

@@ -50,8 +50,8 @@ def test_a_model_of_images_or_sounds_is_refused(tmp_path, kind):
     if kind == "Wav2Vec2":
         sizes |= {"conv_stride": [2], "num_feat_extract_layers": 1, "num_conv_pos_embeddings": 4}
         sizes |= {"num_conv_pos_embedding_groups": 2}
-    kept = {name: SMALL[name] for name in ("hidden_size", "num_hidden_layers", "num_attention_heads")}
-    config = getattr(transformers, f"{kind}Config")(intermediate_size=24, **kept, **sizes)
+    common = {name: SMALL[name] for name in ("hidden_size", "num_hidden_layers", "num_attention_heads")}
+    config = getattr(transformers, f"{kind}Config")(intermediate_size=24, **common, **sizes)
     getattr(transformers, f"{kind}Model")(config).save_pretrained(tmp_path)
     assert_refused(tmp_path, "not texts")
 
@@ -102,17 +102,17 @@ def test_an_empty_or_malformed_name_is_refused(name, revision, why):
 def test_a_hub_name_may_carry_its_revision(monkeypatch):
     import transformers
 
-    asked = []
+    requests = []
 
     def recorded(**place):
-        asked.append((place["pretrained_model_name_or_path"], place["revision"]))
+        requests.append((place["pretrained_model_name_or_path"], place["revision"]))
         raise OSError("no network")
 
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", recorded)
     for name, revision in (("org/name@v1", None), ("org/name", "v1"), ("org/name", None)):
         with pytest.raises(InputError, match="no network"):
             load_checkpoint(name, revision)
-    assert asked == [("org/name", "v1"), ("org/name", "v1"), ("org/name", "main")]
+    assert requests == [("org/name", "v1"), ("org/name", "v1"), ("org/name", "main")]
 
 
 @pytest.mark.parametrize("device", ["meta", "cuda:99", "banana", "", "cpu:-1", "vulkan", "hpu"])

@@ -42,10 +42,10 @@ def test_a_family_without_a_limit_reads_512_tokens_with_a_note():
         Encoder(model, tokenizer, max_length=10**30)
 
 
-@pytest.mark.parametrize("asked", ["32", 32.5, True, [32]])
-def test_a_length_that_is_no_whole_number_is_refused(bert, asked):
+@pytest.mark.parametrize("max_length", ["32", 32.5, True, [32]])
+def test_a_length_that_is_no_whole_number_is_refused(bert, max_length):
     with pytest.raises(InputError, match=r"max_length must lie in \[3, 64\]"):
-        Encoder(bert.model, bert.tokenizer, max_length=asked)
+        Encoder(bert.model, bert.tokenizer, max_length=max_length)
 
 
 def test_a_decoder_without_pad_token_and_limit_is_read(bare_decoder):

@@ -35,7 +35,7 @@ def matrices(encoder):
 def states(encoder, layers=range(LAYERS + 1)):
     batch = encoder.batch(encoder.encode(TEXTS), range(len(TEXTS)))
     with torch.inference_mode():
-        return {layer: found.hidden for layer, found in encoder.states(batch, layers).items()}
+        return {layer: actual.hidden for layer, actual in encoder.states(batch, layers).items()}
 
 
 def seeded(config, seed):
@@ -53,15 +53,15 @@ def seeded(config, seed):
 @both
 @families
 def test_every_matrix_differs_from_the_trained_one_and_from_another_seeds(family, auto):
-    old, new, other = (
+    old, new, second = (
         matrices(e) for e in (trained(family, auto), untrained(family, auto), untrained(family, auto, 1))
     )
-    assert old.keys() == new.keys() == other.keys()
+    assert old.keys() == new.keys() == second.keys()
     assert len(new) > 2 * LAYERS or family == "albert"
     for name, weights in new.items():
         assert weights.shape == old[name].shape
         assert weights.isfinite().all()
-        for those in (old, other):
+        for those in (old, second):
             assert (weights != those[name]).float().mean() > 0.9, name
 
 
@@ -92,11 +92,11 @@ def test_states_of_every_layer_differ_from_the_trained_ones(family):
 def test_first_values_are_drawn_as_for_a_new_model():
     config = FAMILIES["bert"]()[0]
     expected = dict(seeded(config, 7).named_parameters())
-    found = dict(trained("bert").untrained(7).base.named_parameters())
-    assert found.keys() == expected.keys()
-    for name, weights in found.items():
+    actual = dict(trained("bert").untrained(7).base.named_parameters())
+    assert actual.keys() == expected.keys()
+    for name, weights in actual.items():
         assert torch.equal(weights, expected[name]), name
-    assert found["encoder.layer.0.attention.self.query.weight"].std() == pytest.approx(
+    assert actual["encoder.layer.0.attention.self.query.weight"].std() == pytest.approx(
         config.initializer_range, rel=0.2
     )
 
@@ -109,8 +109,8 @@ def test_initialising_a_loaded_model_again_would_have_changed_nothing(tmp_path):
     before = copy.deepcopy(model.state_dict())
     model.init_weights()
     assert all(torch.equal(weights, before[name]) for name, weights in model.state_dict().items())
-    found = Encoder(model, trained("bert").tokenizer).untrained(0).base.state_dict()
-    assert not torch.equal(found["encoder.layer.0.output.dense.weight"], before["encoder.layer.0.output.dense.weight"])
+    actual = Encoder(model, trained("bert").tokenizer).untrained(0).base.state_dict()
+    assert not torch.equal(actual["encoder.layer.0.output.dense.weight"], before["encoder.layer.0.output.dense.weight"])
 
 
 # What stays
@@ -158,9 +158,9 @@ def test_the_trained_model_and_every_random_state_are_unchanged(family, auto):
     random.seed(5)
     np.random.seed(5)  # noqa: NPY002 - the global state is what must stay
     encoder.untrained(0)
-    found = torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002
-    assert torch.equal(found[0], expected[0])
-    assert found[1:] == expected[1:]
+    actual = torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002
+    assert torch.equal(actual[0], expected[0])
+    assert actual[1:] == expected[1:]
     assert encoder.model.training
     assert encoder.base.config.to_dict() == before[1]
     assert encoder.fingerprint() == before[2]
@@ -177,9 +177,9 @@ def test_it_is_in_evaluation_mode_and_needs_no_gradients():
 
 def test_settings_are_a_copy():
     encoder = Encoder(*build_model("bert"))
-    other = encoder.untrained(0)
-    assert other.config is not encoder.config
-    assert other.config.hidden_size == HIDDEN
+    random_encoder = encoder.untrained(0)
+    assert random_encoder.config is not encoder.config
+    assert random_encoder.config.hidden_size == HIDDEN
 
 
 def test_a_checkpoint_saved_in_bfloat16_is_built_in_float32_as_it_is_loaded(tmp_path):
@@ -188,19 +188,19 @@ def test_a_checkpoint_saved_in_bfloat16_is_built_in_float32_as_it_is_loaded(tmp_
         part.save_pretrained(tmp_path)
     encoder = Encoder.load(str(tmp_path), device="cpu")
     assert encoder.config.dtype is not None
-    other = encoder.untrained(0)
+    random_encoder = encoder.untrained(0)
     assert {weights.dtype for weights in encoder.model.parameters()} == {torch.float32}
-    assert {weights.dtype for weights in other.model.parameters()} == {torch.float32}
-    for name, weights in matrices(other).items():
+    assert {weights.dtype for weights in random_encoder.model.parameters()} == {torch.float32}
+    for name, weights in matrices(random_encoder).items():
         assert torch.equal(weights, matrices(untrained("bert"))[name])
         assert not torch.equal(weights, weights.bfloat16().float())  # not drawn in bfloat16 either
 
 
 def test_an_untrained_model_has_the_dtype_of_a_half_precision_one():
     model, tokenizer = build_model("bert")
-    other = Encoder(model.to(torch.bfloat16), tokenizer).untrained(0)
-    assert {weights.dtype for weights in other.model.parameters()} == {torch.bfloat16}
-    for name, weights in matrices(other).items():
+    random_encoder = Encoder(model.to(torch.bfloat16), tokenizer).untrained(0)
+    assert {weights.dtype for weights in random_encoder.model.parameters()} == {torch.bfloat16}
+    for name, weights in matrices(random_encoder).items():
         assert torch.equal(weights, matrices(untrained("bert"))[name].bfloat16())
 
 
@@ -208,10 +208,10 @@ def test_an_untrained_model_has_the_dtype_of_a_half_precision_one():
 def test_on_a_gpu_a_seed_gives_the_same_weights_and_the_gpus_random_state_stays():
     encoder = Encoder(*build_model("bert"), device="cuda")
     before = torch.cuda.get_rng_state()
-    other = encoder.untrained(0)
+    random_encoder = encoder.untrained(0)
     assert torch.equal(torch.cuda.get_rng_state(), before)
-    assert other.device.type == "cuda"
-    assert other.fingerprint() == untrained("bert").fingerprint()
+    assert random_encoder.device.type == "cuda"
+    assert random_encoder.fingerprint() == untrained("bert").fingerprint()
 
 
 # The trained model in disguise
@@ -292,14 +292,14 @@ def test_an_architecture_that_the_settings_do_not_describe_is_refused(change, na
 
 
 def test_the_packaged_encoder_untrained_shares_no_matrix_with_the_trained_one(packaged):
-    other = packaged.untrained(0)
-    assert other.name == "all-MiniLM-L6-v2 (packaged), untrained (seed 0)"
-    assert (other.n_layers, other.hidden, other.max_length) == (6, 384, 256)
-    assert other.random_pooler
-    old, new = matrices(packaged), matrices(other)
+    random_encoder = packaged.untrained(0)
+    assert random_encoder.name == "all-MiniLM-L6-v2 (packaged), untrained (seed 0)"
+    assert (random_encoder.n_layers, random_encoder.hidden, random_encoder.max_length) == (6, 384, 256)
+    assert random_encoder.random_pooler
+    old, new = matrices(packaged), matrices(random_encoder)
     assert len(new) == 3 + 6 * 6 + 1
     for name, weights in new.items():
         assert (weights != old[name]).float().mean() > 0.99
-    assert len({e.fingerprint() for e in (packaged, other, packaged.untrained(1))}) == 3
-    found = states(other, range(7))
-    assert all(hidden.isfinite().all() for hidden in found.values())
+    assert len({e.fingerprint() for e in (packaged, random_encoder, packaged.untrained(1))}) == 3
+    actual = states(random_encoder, range(7))
+    assert all(hidden.isfinite().all() for hidden in actual.values())

@@ -90,7 +90,7 @@ def test_every_combination_of_labels_is_equally_frequent(splits, name):
 
 
 @pytest.mark.parametrize("name", SPLITS)
-def test_turned_qualities_are_a_quarter_of_each_sentiment(splits, name):
+def test_reversed_qualities_are_a_quarter_of_each_sentiment(splits, name):
     turned = Counter(
         label
         for label, span in zip(splits[name].labels["sentiment"], marked(splits[name], "sentiment"), strict=True)
@@ -122,7 +122,7 @@ def test_the_sentences_of_a_pair_have_the_same_words_and_opposite_labels(splits,
 
 @pytest.mark.parametrize("name", SPLITS)
 @pytest.mark.parametrize("task", SAME_WORDS)
-def test_a_bag_of_words_is_right_on_exactly_half_of_a_same_words_task_even_where_it_was_fitted(
+def test_a_bag_of_words_is_correct_on_exactly_half_of_a_same_words_task_even_where_it_was_fitted(
     splits, bag_of_words, name, task
 ):
     assert bag_of_words[task].score(splits[name].texts, splits[name].labels[task]) == 0.5
@@ -143,7 +143,7 @@ def test_a_bag_of_words_fits_sentiment_on_train_and_is_at_chance_on_test(splits,
 
 
 @pytest.mark.parametrize("name", SPLITS)
-def test_sentiment_spans_cover_the_quality_and_a_degree_that_turns_it(splits, name):
+def test_sentiment_spans_cover_the_quality_and_a_degree_that_reverses_it(splits, name):
     vocabulary = SPLITS[name]
     for label, span in zip(splits[name].labels["sentiment"], marked(splits[name], "sentiment"), strict=True):
         *degree, quality = span
@@ -152,7 +152,7 @@ def test_sentiment_spans_cover_the_quality_and_a_degree_that_turns_it(splits, na
 
 
 @pytest.mark.parametrize("name", SPLITS)
-def test_a_text_whose_sentiment_span_lacks_the_degree_has_none_that_turns(splits, name):
+def test_a_text_whose_sentiment_span_lacks_the_degree_has_none_that_reverses(splits, name):
     for text, span in zip(splits[name].texts, marked(splits[name], "sentiment"), strict=True):
         assert (len(span) == 2) == any(degree in text for degree in REVERSING)
 
@@ -184,7 +184,7 @@ def test_agreement_spans_cover_the_first_noun_and_the_verb(splits, name):
 
 
 @pytest.mark.parametrize("name", SPLITS)
-def test_the_noun_beside_the_verb_is_always_of_the_other_number(splits, name):
+def test_the_noun_next_to_the_verb_is_always_of_the_other_number(splits, name):
     forms = {form for noun in SPLITS[name].nouns for form in (noun, f"{noun}s")}
     for text in splits[name].texts:
         subject, attractor = (word for word in words(text) if word in forms)
@@ -209,6 +209,6 @@ def test_a_split_depends_on_its_seed_alone_and_leaves_the_global_generators_alon
     assert tuple(printed.stdout.rstrip("\n").split("|")) == splits["validation"].texts
 
 
-def test_an_unknown_split_is_named_with_the_known_ones():
+def test_an_unknown_split_is_answered_with_the_valid_ones():
     with pytest.raises(InputError, match=r"unknown split 'valid'.*known: train, validation, test"):
         controlled_sentences("valid")

@@ -16,8 +16,8 @@ def test_a_dataset_from_plain_lists_names_its_classes_in_order():
     assert dataset.class_names == {"n": ("9", "10"), "s": ("x", "y")}
     assert dataset.labels["n"].tolist() == [1, 0, 1]
     assert dataset.texts == Texts(["a", "b", "c"], ["d", "e", "f"])
-    given = TextDataset.of(["a"], {"s": ["y"]}, class_names={"s": ("x", "y")})
-    assert given.labels["s"].tolist() == [1]
+    named = TextDataset.of(["a"], {"s": ["y"]}, class_names={"s": ("x", "y")})
+    assert named.labels["s"].tolist() == [1]
     with pytest.raises(InputError, match="unknown class of 's' 'z'; known: x, y"):
         TextDataset.of(["a"], {"s": ["z"]}, class_names={"s": ("x", "y")})
     with pytest.raises(InputError, match="lengths differ"):
@@ -40,19 +40,19 @@ class Counted(tuple):
 
 @pytest.mark.parametrize("name", ["groups", "input_types"])
 def test_columns_of_a_split_are_put_together_once(name):
-    beside = {"groups": list("ggghhh"), "input_types": list("stusst")}
-    made = TextDataset.of(list("abcdef"), {"label": [0, 1] * 3}, **beside)
-    split = Split(made, np.array([0, 2, 3, 5]))
+    columns = {"groups": list("ggghhh"), "input_types": list("stusst")}
+    text_dataset = TextDataset.of(list("abcdef"), {"label": [0, 1] * 3}, **columns)
+    split = Split(text_dataset, np.array([0, 2, 3, 5]))
     Counted.taken = 0
-    object.__setattr__(made, name, Counted(getattr(made, name)))
-    found = [getattr(split, name)[i] for i in range(4) for _ in range(50)]
-    assert found[::50] == [getattr(made, name)[row] for row in (0, 2, 3, 5)]
+    object.__setattr__(text_dataset, name, Counted(getattr(text_dataset, name)))
+    actual = [getattr(split, name)[i] for i in range(4) for _ in range(50)]
+    assert actual[::50] == [getattr(text_dataset, name)[row] for row in (0, 2, 3, 5)]
     assert Counted.taken == 8
 
 
 def test_texts_of_a_split_are_one_value_however_often_they_are_read():
-    made = TextDataset.of(Texts(list("abcdef"), list("uvwxyz")), {"label": [0, 1] * 3})
-    split = Split(made, np.array([0, 2, 3, 5]))
+    text_dataset = TextDataset.of(Texts(list("abcdef"), list("uvwxyz")), {"label": [0, 1] * 3})
+    split = Split(text_dataset, np.array([0, 2, 3, 5]))
     assert split.texts is split.texts
     assert split.texts == Texts(list("acdf"), list("uwxz"))
 

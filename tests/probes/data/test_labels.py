@@ -43,26 +43,29 @@ SEQUENCES = {
 
 
 @pytest.mark.parametrize("kind", SEQUENCES)
-def test_every_kind_of_sequence_says_what_the_list_says(kind):
+def test_every_kind_of_sequence_gives_the_same_as_a_list(kind):
     make = SEQUENCES[kind]
-    made = TextDataset.of(
+    dataset = TextDataset.of(
         Texts(make(TEXTS), make(TEXTS[::-1])),
         {"number": make([10, 9, 10, 9]), "name": make(["x", "y", "y", "x"])},
         groups=make([1, 1, 2, 3]),
         input_types=make(["a", "b", "a", "b"]),
     )
-    assert made.texts == Texts(TEXTS, TEXTS[::-1])
-    assert {task: ids.tolist() for task, ids in made.labels.items()} == {"number": [1, 0, 1, 0], "name": [0, 1, 1, 0]}
-    assert made.class_names == {"number": ("9", "10"), "name": ("x", "y")}
-    assert (made.groups, made.input_types) == (("1", "1", "2", "3"), ("a", "b", "a", "b"))
-    assert all(type(text) is str for text in made.texts.first)
+    assert dataset.texts == Texts(TEXTS, TEXTS[::-1])
+    assert {task: ids.tolist() for task, ids in dataset.labels.items()} == {
+        "number": [1, 0, 1, 0],
+        "name": [0, 1, 1, 0],
+    }
+    assert dataset.class_names == {"number": ("9", "10"), "name": ("x", "y")}
+    assert (dataset.groups, dataset.input_types) == (("1", "1", "2", "3"), ("a", "b", "a", "b"))
+    assert all(type(text) is str for text in dataset.texts.first)
 
 
 @pytest.mark.parametrize("kind", SEQUENCES)
-def test_one_column_of_labels_may_come_alone(kind):
-    made = TextDataset.of(TEXTS, SEQUENCES[kind](["x", "y", "y", "x"]))
-    assert made.class_names == {"label": ("x", "y")}
-    assert made.labels["label"].tolist() == [0, 1, 1, 0]
+def test_a_single_column_of_labels_needs_no_name(kind):
+    dataset = TextDataset.of(TEXTS, SEQUENCES[kind](["x", "y", "y", "x"]))
+    assert dataset.class_names == {"label": ("x", "y")}
+    assert dataset.labels["label"].tolist() == [0, 1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -79,25 +82,25 @@ def test_one_column_of_labels_may_come_alone(kind):
     ids=str,
 )
 def test_numbers_are_the_classes_of_their_values_whatever_their_type(labels):
-    made = TextDataset.of(TEXTS, labels)
-    assert made.class_names["label"] == ("0", "1")
-    assert made.labels["label"].tolist() == [0, 1, 1, 0]
+    dataset = TextDataset.of(TEXTS, labels)
+    assert dataset.class_names["label"] == ("0", "1")
+    assert dataset.labels["label"].tolist() == [0, 1, 1, 0]
 
 
 def test_class_ids_are_taken_for_those_of_the_class_names():
     for ids in ([1, 0, 1, 1], np.array([1, 0, 1, 1]), torch.tensor([1, 0, 1, 1]), [1.0, 0.0, 1.0, 1.0]):
-        made = TextDataset.of(TEXTS, ids, class_names=["no", "yes"])
-        assert made.labels["label"].tolist() == [1, 0, 1, 1]
-        assert made.class_names["label"] == ("no", "yes")
-    made = TextDataset.of(TEXTS, ["1", "0", "1", "1"], class_names=["1", "0"])
-    assert made.labels["label"].tolist() == [0, 1, 0, 0]
+        dataset = TextDataset.of(TEXTS, ids, class_names=["no", "yes"])
+        assert dataset.labels["label"].tolist() == [1, 0, 1, 1]
+        assert dataset.class_names["label"] == ("no", "yes")
+    dataset = TextDataset.of(TEXTS, ["1", "0", "1", "1"], class_names=["1", "0"])
+    assert dataset.labels["label"].tolist() == [0, 1, 0, 0]
     with pytest.raises(InputError, match="class ids from 0 to 2, and there are 2 class names"):
         TextDataset.of(TEXTS, [1, 0, 2, 1], class_names=["no", "yes"])
 
 
 def test_a_table_of_labels_is_taken_by_its_columns():
-    made = TextDataset.of(TEXTS, pd.DataFrame({"u": [1, 2, 1, 2], "v": list("abab")}, index=[3, 1, 2, 0]))
-    assert made.class_names == {"u": ("1", "2"), "v": ("a", "b")}
+    dataset = TextDataset.of(TEXTS, pd.DataFrame({"u": [1, 2, 1, 2], "v": list("abab")}, index=[3, 1, 2, 0]))
+    assert dataset.class_names == {"u": ("1", "2"), "v": ("a", "b")}
 
 
 MISSING = [None, NAN, np.nan, pd.NA, pd.NaT, "", " \t", torch.tensor(NAN), np.float32("nan")]
@@ -132,7 +135,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_can_be_no_labels_is_one_clear_line(case):
+def test_invalid_labels_are_an_error_of_one_line(case):
     labels, message = REFUSED[case]
     with pytest.raises(InputError, match=re.escape(message)) as raised:
         TextDataset.of(TEXTS, labels)
@@ -140,18 +143,18 @@ def test_what_can_be_no_labels_is_one_clear_line(case):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [(None, "None"), (NAN, "nan"), (pd.NA, "<NA>"), (b"x", "b'x'"), (3, "3"), (["x"], r"\['x'\]"), (True, "True")],
 )
-def test_what_is_not_text_is_named_by_its_row(value, said):
+def test_an_entry_that_is_no_text_is_named_by_its_row(value, message):
     for make in (
         lambda texts: TextDataset.of(texts, ["x", "y", "x", "y"]),
         lambda texts: LabelledTexts(texts, np.array([0, 1, 0, 1])),
         lambda texts: TextDataset("memory", texts, {"label": [0, 1, 0, 1]}, {"label": ("x", "y")}),
     ):
-        with pytest.raises(InputError, match=f"text 2 is {said}, not text"):
+        with pytest.raises(InputError, match=f"text 2 is {message}, not text"):
             make([*TEXTS[:2], value, TEXTS[3]])
-    with pytest.raises(InputError, match=f"second text 1 is {said}, not text"):
+    with pytest.raises(InputError, match=f"second text 1 is {message}, not text"):
         TextDataset.of(Texts(TEXTS, [TEXTS[0], value, *TEXTS[2:]]), ["x", "y", "x", "y"])
 
 
@@ -176,7 +179,7 @@ def test_a_missing_group_or_input_type_is_named_by_its_row():
     assert TextDataset.of(TEXTS, [0, 1, 0, 1], groups=[1.0, 1, "1", 2]).groups == ("1", "1", "1", "2")
 
 
-def test_class_names_that_stand_twice_or_are_missing_are_refused():
+def test_repeated_or_missing_class_names_are_refused():
     for names, message in ((["x", "x"], "'x' of 'label' stands for two classes"), (["x", None], "class name 1 of")):
         with pytest.raises(InputError, match=message):
             TextDataset.of(TEXTS, [0, 1, 0, 1], class_names=names)
@@ -186,9 +189,9 @@ def test_class_names_that_stand_twice_or_are_missing_are_refused():
 
 def test_labelled_texts_may_be_of_any_kind_of_sequence():
     for kind in (list, SEQUENCES["Series with an index of its own"], SEQUENCES["generator"]):
-        made = LabelledTexts(Texts(kind(TEXTS), kind(TEXTS)), kind([0, 1, 1, 0]))
-        assert made.texts == Texts(TEXTS, TEXTS)
-        assert made.labels.tolist() == [0, 1, 1, 0]
+        dataset = LabelledTexts(Texts(kind(TEXTS), kind(TEXTS)), kind([0, 1, 1, 0]))
+        assert dataset.texts == Texts(TEXTS, TEXTS)
+        assert dataset.labels.tolist() == [0, 1, 1, 0]
 
 
 FORMS = ("caf\u00e9", "cafe\u0301")
@@ -196,15 +199,15 @@ FORMS = ("caf\u00e9", "cafe\u0301")
 
 def test_a_class_written_in_two_unicode_forms_is_one():
     assert FORMS[0] != FORMS[1]
-    made = TextDataset.of(TEXTS, [FORMS[0], "th\u00e9", FORMS[1], "the\u0301"], groups=[*FORMS, *FORMS])
-    assert made.class_names["label"] == (FORMS[0], "th\u00e9")
-    assert set(made.groups) == {FORMS[0]}
+    dataset = TextDataset.of(TEXTS, [FORMS[0], "th\u00e9", FORMS[1], "the\u0301"], groups=[*FORMS, *FORMS])
+    assert dataset.class_names["label"] == (FORMS[0], "th\u00e9")
+    assert set(dataset.groups) == {FORMS[0]}
     named = TextDataset.of(TEXTS, [FORMS[1], "x", FORMS[0], "x"], class_names=["x", FORMS[1]])
     assert named.labels["label"].tolist() == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
-    ("other", "shown"),
+    ("second", "examples"),
     [
         ("good\u200b", r"'good\u200b'"),
         ("go\u00adod", r"'go\xadod'"),
@@ -213,15 +216,15 @@ def test_a_class_written_in_two_unicode_forms_is_one():
         ("g\u034food", r"'g\u034food'"),
     ],
 )
-def test_classes_that_differ_in_what_is_not_seen_are_a_note(other, shown):
-    (note,) = note_alike(["bad", "good", other], "classes of mood")
+def test_classes_that_differ_in_invisible_characters_are_a_note(second, examples):
+    (note,) = note_alike(["bad", "good", second], "classes of mood")
     assert note == (
         f"Some classes of mood look alike, as they differ in blanks or unseen characters, and are kept apart: 'good', "
-        f"{shown}."
+        f"{examples}."
     )
 
 
-def test_blanks_inside_a_class_name_and_case_are_notes_of_their_own():
+def test_blanks_within_class_names_and_case_have_a_note_each():
     alike = ["very good", "very\u00a0good", "very  good", "Very Good", "bad"]
     seen, cased = note_alike(alike, "classes")
     assert r"'very good', 'very\xa0good', 'very  good'." in seen
@@ -236,7 +239,7 @@ def test_notes_of_classes_that_look_alike_are_bounded():
     assert len(note) < 350
 
 
-def test_classes_that_look_alike_are_noted_across_the_given_splits():
+def test_classes_that_look_alike_are_noted_across_datasets():
     texts = [f"text {i}" for i in range(60)]
     train = TextDataset.of(texts, ["good", "bad"] * 30)
     test = TextDataset.of(["new", "newer", "newest", "last"], ["good\u200b", "bad", "bad", "good\u200b"])
@@ -252,11 +255,11 @@ def test_classes_that_look_alike_are_noted_across_the_given_splits():
 )
 def test_labels_are_all_named_or_refused(labels):
     with contextlib.suppress(InputError):
-        made = TextDataset.of([f"t{i}" for i in range(len(labels))], labels)
-        names = made.class_names["label"]
-        assert [names[i] for i in made.labels["label"]] == [class_name(label) for label in labels]
-        for (one, a), (other, b) in itertools.combinations(zip(labels, made.labels["label"], strict=True), 2):
-            if one == other and type(one) is type(other):
+        dataset = TextDataset.of([f"t{i}" for i in range(len(labels))], labels)
+        names = dataset.class_names["label"]
+        assert [names[i] for i in dataset.labels["label"]] == [class_name(label) for label in labels]
+        for (first, a), (second, b) in itertools.combinations(zip(labels, dataset.labels["label"], strict=True), 2):
+            if first == second and type(first) is type(second):
                 assert a == b
 
 
@@ -272,7 +275,7 @@ WITHOUT_TEXT = {
 
 @pytest.mark.parametrize("case", WITHOUT_TEXT)
 @pytest.mark.parametrize("column", ["labels", "groups", "input_types"])
-def test_what_has_no_text_of_its_own_is_no_class_group_or_input_type(case, column):
+def test_objects_without_text_are_no_class_group_or_input_type(case, column):
     columns = {"labels": ["x", "y", "x", "y"], column: ["x", "y", WITHOUT_TEXT[case], "y"]}
     with pytest.raises(InputError, match=r"(label|group|input type) 2 .*(is one value|half of a character)"):
         TextDataset.of(TEXTS, **columns)
@@ -285,18 +288,18 @@ def test_numbers_that_are_not_whole_are_no_classes_whatever_their_type(half):
 
 
 def test_whole_numbers_of_every_type_are_named_by_their_digits():
-    made = TextDataset.of(TEXTS, [decimal.Decimal("1.00"), fractions.Fraction(2), np.float64(1), 2])
-    assert made.class_names["label"] == ("1", "2")
+    dataset = TextDataset.of(TEXTS, [decimal.Decimal("1.00"), fractions.Fraction(2), np.float64(1), 2])
+    assert dataset.class_names["label"] == ("1", "2")
 
 
 def test_fractions_as_text_are_scores_unless_they_are_named_as_classes():
     with pytest.raises(InputError, match=r"memory: column 'label' holds fractions \(0.5, 1.5\)"):
         TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"])
-    made = TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"], class_names=["0.5", "1.5"])
-    assert made.class_names["label"] == ("0.5", "1.5")
+    dataset = TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"], class_names=["0.5", "1.5"])
+    assert dataset.class_names["label"] == ("0.5", "1.5")
 
 
-def test_truth_values_beside_numbers_are_refused():
+def test_truth_values_mixed_with_numbers_are_refused():
     with pytest.raises(InputError, match="labels of 'label' hold truth values and others; write all of them"):
         TextDataset.of(TEXTS, [True, 1, False, 0])
 
@@ -327,13 +330,13 @@ def test_groups_and_input_types_get_the_notes_of_classes(case, column):
 def test_texts_that_are_a_word_for_a_missing_value_are_a_note(column):
     columns = {"texts": [f"text {i}" for i in range(12)], "pairs": [f"second {i}" for i in range(12)]}
     columns[column] = ["nan", "None", *columns[column][2:]]
-    made = TextDataset.of(Texts(*columns.values()), [0, 1] * 6)
+    dataset = TextDataset.of(Texts(*columns.values()), [0, 1] * 6)
     what = "second texts" if column == "pairs" else "texts"
-    assert f"2 of 12 {what} are 'None', 'nan', as missing values are written." in make_splits(made).notes
+    assert f"2 of 12 {what} are 'None', 'nan', as missing values are written." in make_splits(dataset).notes
 
 
 @pytest.mark.parametrize(
-    ("spans", "shown"),
+    ("spans", "examples"),
     [
         ([[[0, 9]], [], [], []], r"rationale 0 of 'label' is \[\[0, 9\]\], where 0-9 is empty or not in the text"),
         ([[], [[2, 1]], [], []], "rationale 1 of 'label' .* where 2-1 is empty"),
@@ -341,12 +344,12 @@ def test_texts_that_are_a_word_for_a_missing_value_are_a_note(column):
         ([[], [], "words", []], "rationale 2 of 'label' is 'words', not a list of spans"),
     ],
 )
-def test_rationales_in_memory_get_the_refusal_of_files(spans, shown):
-    with pytest.raises(InputError, match=shown):
+def test_rationales_in_memory_are_refused_as_in_files(spans, examples):
+    with pytest.raises(InputError, match=examples):
         TextDataset.of(TEXTS, ["x", "y", "x", "y"], rationales=spans)
 
 
 def test_rationales_in_memory_may_be_written_as_in_files():
     spans = [np.array([[0, 2]]), None, "0-1;3-5", [{"start": 1, "end": 2}]]
-    made = TextDataset.of(TEXTS, ["x", "y", "x", "y"], rationales=pd.Series(spans, index=[3, 1, 2, 0]))
-    assert made.rationales["label"] == (((0, 2),), (), ((0, 1), (3, 5)), ((1, 2),))
+    dataset = TextDataset.of(TEXTS, ["x", "y", "x", "y"], rationales=pd.Series(spans, index=[3, 1, 2, 0]))
+    assert dataset.rationales["label"] == (((0, 2),), (), ((0, 1), (3, 5)), ((1, 2),))

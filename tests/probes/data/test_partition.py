@@ -1,4 +1,4 @@
-"""Units of texts, and how they are dealt to the sides of a split."""
+"""Units of texts, and their assignment to splits and folds."""
 
 import itertools
 
@@ -41,28 +41,28 @@ def misfit(counts, side):
     return value
 
 
-def test_a_dealing_is_found_wherever_there_is_one_and_mostly_the_best():
+def test_units_are_assigned_wherever_that_is_possible_and_mostly_in_the_best_way():
     near = []
     for seed in range(40):
         counts = some_counts(seed)
-        every = (np.array(sides) for sides in itertools.product(range(3), repeat=len(counts)))
-        best = min(misfit(counts, side) for side in every)
-        found = misfit(counts, assign_units(counts, SHARES, rng()))
-        assert np.isfinite(found) == np.isfinite(best)
-        near += [found / best] if np.isfinite(best) else []
+        assignments = (np.array(sides) for sides in itertools.product(range(3), repeat=len(counts)))
+        best = min(misfit(counts, side) for side in assignments)
+        actual = misfit(counts, assign_units(counts, SHARES, rng()))
+        assert np.isfinite(actual) == np.isfinite(best)
+        near += [actual / best] if np.isfinite(best) else []
     assert len(near) > 30
     assert min(near) >= 1 - 1e-9
     assert np.mean(np.array(near) < 1 + 1e-9) > 0.8
     assert np.mean(near) < 1.2
 
 
-def test_no_dealing_of_two_units_or_of_classes_with_one_unit_each():
+def test_two_units_or_classes_with_one_unit_each_cannot_be_assigned():
     for counts in (np.ones((2, 2)), np.eye(5), np.ones((1, 1))):
         assert (assign_units(counts, SHARES, rng()) == 0).all()
     assert sorted(assign_units(np.ones((3, 2)), SHARES, rng())) == [0, 1, 2]
 
 
-def test_units_of_one_size_are_dealt_to_the_very_shares():
+def test_units_of_one_size_are_assigned_in_the_exact_shares():
     counts = np.repeat(np.eye(2), [60, 140], axis=0) * 5
     side = assign_units(counts, SHARES, rng())
     for label in (0, 1):
@@ -70,7 +70,7 @@ def test_units_of_one_size_are_dealt_to_the_very_shares():
         assert np.bincount(side[counts[:, label] > 0]).tolist() == [round(0.7 * n), round(0.15 * n), round(0.15 * n)]
 
 
-def test_a_unit_larger_than_a_share_stays_in_train_and_costs_the_others_nothing():
+def test_a_unit_larger_than_a_share_stays_in_train_and_does_not_affect_smaller_ones():
     sizes = np.array([500, *[10] * 50])
     counts = np.column_stack([sizes * 0.4, sizes * 0.6])
     side = assign_units(counts, SHARES, rng())
@@ -107,23 +107,23 @@ def test_classes_and_texts_come_nearer_to_their_shares_than_by_merged_folds(few,
         merged = np.zeros(n, dtype=int)
         for fold, (_, test) in zip(range(6), folds, strict=False):
             merged[group[test]] = 1 + fold // 3  # three folds of twenty are 15 %
-        for found, side in ((ours, assign_units(counts, SHARES, rng(seed))), (theirs, merged)):
+        for actual, side in ((ours, assign_units(counts, SHARES, rng(seed))), (theirs, merged)):
             held = np.array([counts[side == i].sum(axis=0) for i in range(3)])
             wanted = np.array([0.7, 0.15, 0.15])
             texts = np.abs(held.sum(axis=1) / held.sum() - wanted).max()
-            found.append((texts, np.abs(held / held.sum(axis=0) - wanted[:, None]).max()))
+            actual.append((texts, np.abs(held / held.sum(axis=0) - wanted[:, None]).max()))
     assert np.mean(ours, axis=0)[0] < 0.003
     assert (np.mean(ours, axis=0) < np.mean(theirs, axis=0)).all()
 
 
-def test_a_dealing_is_seeded():
+def test_an_assignment_is_seeded():
     counts = np.ones((200, 2))
-    one, same, other = (assign_units(counts, SHARES, rng(seed)) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one, same)
-    assert not np.array_equal(one, other)
+    first, same, second = (assign_units(counts, SHARES, rng(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, second)
 
 
-def test_classes_dealt_by_themselves_keep_their_last_unit_in_train():
+def test_classes_assigned_by_themselves_keep_their_last_unit_in_train():
     label = np.repeat([0, 1, 2, 3], [40, 3, 2, 1])
     side = assign_classes(label, SHARES, rng())
     assert [np.bincount(side[label == c], minlength=3).tolist() for c in range(4)] == [
@@ -144,7 +144,7 @@ def test_texts_pairs_and_groups_make_units():
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefghij"), st.sampled_from("xy"), st.integers(0, 9)), max_size=25))
-def test_units_are_what_merging_until_nothing_moves_gives(rows):
+def test_units_are_those_of_repeated_merging(rows):
     unit = list(range(len(rows)))
     moved = True
     while moved:
@@ -154,9 +154,9 @@ def test_units_are_what_merging_until_nothing_moves_gives(rows):
                 unit[i] = unit[j] = min(unit[i], unit[j])
                 moved = True
     texts, pairs, groups = ([row[part] for row in rows] for part in range(3))
-    found = unit_ids(Texts(texts, pairs), [str(group) for group in groups]).tolist()
+    actual = unit_ids(Texts(texts, pairs), [str(group) for group in groups]).tolist()
     order = {u: i for i, u in enumerate(dict.fromkeys(unit))}
-    assert found == [order[u] for u in unit]
+    assert actual == [order[u] for u in unit]
 
 
 @settings(max_examples=60, deadline=None)
@@ -204,7 +204,7 @@ def test_classes_of_whole_groups_come_as_near_to_their_share_of_a_fold_as_by_sci
     assert np.mean(ours) <= np.mean(theirs)
 
 
-def test_units_of_one_size_and_class_are_dealt_all_at_once(monkeypatch):
+def test_units_of_one_size_and_class_are_assigned_all_at_once(monkeypatch):
     calls = []
     even_folds = partition._even_folds
     monkeypatch.setattr(partition, "_even_folds", lambda *args: calls.append(1) or even_folds(*args))

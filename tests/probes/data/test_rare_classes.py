@@ -48,11 +48,11 @@ def test_leaving_out_for_one_label_column_may_make_a_class_of_another_rare():
 
 
 def test_other_columns_are_left_out_with_their_texts():
-    beside = {"groups": list(range(62)), "input_types": list(range(62))}
+    columns = {"groups": list(range(62)), "input_types": list(range(62))}
     second = [f"pair {i}" for i in range(62)]
     marked = {"label": [((0, i % 4 + 1),) for i in range(62)]}
-    made = dataset([LONE[0], *COMMON, LONE[1]], second, rationales=marked, **beside)
-    whole = make_splits(made, drop_rare=True).train.dataset
+    text_dataset = dataset([LONE[0], *COMMON, LONE[1]], second, rationales=marked, **columns)
+    whole = make_splits(text_dataset, drop_rare=True).train.dataset
     assert (whole.texts.second[0], whole.groups[0], whole.input_types[0]) == ("pair 1", "1", "1")
     assert whole.rationales["label"][0] == ((0, 2),)
     assert len(whole.texts) == len(whole.rationales["label"]) == 60

@@ -52,13 +52,13 @@ def test_datasets_that_do_not_match_are_an_error_of_one_line(others, message):
 )
 def test_splits_of_any_datasets_are_a_partition_of_whole_units(rows, paired, grouped, fold, stratify, seed):
     texts, pairs, groups, ids = zip(*rows, strict=True)
-    made = TextDataset.of(
+    text_dataset = TextDataset.of(
         Texts(texts, pairs if paired else None),
         {"u": [i // 2 for i in ids], "v": [i % 2 for i in ids]},
         groups=groups if grouped else None,
     )
     try:
-        splits = make_splits(made, stratify=stratify, fold=fold, drop_rare=True, seed=seed)
+        splits = make_splits(text_dataset, stratify=stratify, fold=fold, drop_rare=True, seed=seed)
     except InputError:
         return
     whole = splits.train.dataset

@@ -72,22 +72,22 @@ def test_starts_and_ends_may_be_two_lists_as_saved_datasets_have_them(tmp_path):
     stored = [{"start": [a for a, _ in spans], "end": [b for _, b in spans]} for spans in SPANS] * 10
     table = {"text": [text for text, _ in ROWS], "label": [label for _, label in ROWS], "why": stored}
     datasets.Dataset.from_dict(table).save_to_disk(str(tmp_path / "d"))
-    found = read_splits(Source(str(tmp_path / "d")), labels=["label"], rationales="why").test.dataset
-    assert found.rationales["label"] == tuple(as_tuples(spans) for spans in SPANS) * 10
+    actual = read_splits(Source(str(tmp_path / "d")), labels=["label"], rationales="why").test.dataset
+    assert actual.rationales["label"] == tuple(as_tuples(spans) for spans in SPANS) * 10
 
 
 def test_a_single_span_needs_no_list(tmp_path):
     table = pd.DataFrame(ROWS, columns=["text", "label"]).assign(why=[{"start": 5, "end": 11}] * 40)
     table.to_parquet(tmp_path / "t.parquet")
-    found = read_splits(Source(str(tmp_path / "t.parquet")), labels=["label"], rationales="why").test.dataset
-    assert set(found.rationales["label"]) == {((5, 11),)}
+    actual = read_splits(Source(str(tmp_path / "t.parquet")), labels=["label"], rationales="why").test.dataset
+    assert set(actual.rationales["label"]) == {((5, 11),)}
 
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.parquet"])
 def test_a_text_without_marks_has_no_span(tmp_path, name):
     source = marked(tmp_path / name, "pairs", [None, [], [[0, 4]], None] * 10)
-    found = read_splits(source, labels=["label"], rationales="why").test.dataset.rationales["label"]
-    assert found[:4] == ((), (), ((0, 4),), ())
+    actual = read_splits(source, labels=["label"], rationales="why").test.dataset.rationales["label"]
+    assert actual[:4] == ((), (), ((0, 4),), ())
 
 
 def test_spans_count_the_characters_of_the_first_text(tmp_path):
@@ -95,8 +95,8 @@ def test_spans_count_the_characters_of_the_first_text(tmp_path):
     rows = [(f"{text}{i}", "a much longer second text", i % 2, len(text)) for i, text in enumerate(texts)]
     rows = [(*row[:3], f"0-1;{row[3] - 3}-{row[3]}") for row in rows]
     source = write(tmp_path / "t.csv", rows, ("text", "pair", "label", "why"))
-    found = read_splits(source, labels=["label"], pair="pair", rationales="why").train.dataset
-    for text, spans in zip(found.texts.first, found.rationales["label"], strict=True):
+    actual = read_splits(source, labels=["label"], pair="pair", rationales="why").train.dataset
+    for text, spans in zip(actual.texts.first, actual.rationales["label"], strict=True):
         assert [text[a:b] for a, b in spans] in (["\U0001f44d", "\u0301t\u00e9"], ["س", "نیا"])
     beyond = [(*row[:3], "0-20") for row in rows]  # in the second text, not in the first
     with pytest.raises(InputError, match="where 0-20 is empty or not in the text of 11 characters"):
@@ -113,9 +113,9 @@ def test_a_column_of_spans_applies_to_every_label_column(tmp_path):
     frame["tags"] = [["p"], [], [], ["p", "q"]] * 10
     frame.to_parquet(tmp_path / "t.parquet")
     splits = read_splits(Source(str(tmp_path / "t.parquet")), labels=["x", "tags", "y"], rationales="why")
-    found = splits.test.dataset.rationales
-    assert list(found) == ["x", "tags: p", "tags: q", "y"]
-    assert set(found.values()) == {(((0, 4),),) * 40}
+    actual = splits.test.dataset.rationales
+    assert list(actual) == ["x", "tags: p", "tags: q", "y"]
+    assert set(actual.values()) == {(((0, 4),),) * 40}
 
 
 def test_only_test_texts_need_the_column_of_spans(tmp_path):
@@ -159,11 +159,11 @@ def test_invalid_spans_are_refused_or_left_out(tmp_path, case):
     source = write(tmp_path / "t.csv", rows, ("text", "label", "why"))
     with pytest.raises(InputError) as raised:
         read_splits(source, labels=["label"], rationales="why")
-    said = str(raised.value)
-    assert said.startswith(f"{source}: 1 of 40 rows cannot be used; in row 6 column 'why' holds {repr(cell)[:6]}")
-    assert message in said
-    assert "--drop-invalid" in said
-    assert len(said) - len(str(source)) < 300
+    message = str(raised.value)
+    assert message.startswith(f"{source}: 1 of 40 rows cannot be used; in row 6 column 'why' holds {repr(cell)[:6]}")
+    assert message in message
+    assert "--drop-invalid" in message
+    assert len(message) - len(str(source)) < 300
     splits = read_splits(source, labels=["label"], rationales="why", drop_invalid=True)
     assert ROWS[5][0] not in splits.train.dataset.texts.first
     assert len(splits.test.dataset.rationales["label"]) == 39
@@ -185,8 +185,8 @@ def test_spans_in_every_writing_are_equal(text, spans):
 
 def test_rationales_in_memory_are_of_a_label_column_and_one_a_text():
     texts, labels = ["a b", "c d"], {"label": ["x", "y"]}
-    made = TextDataset.of(texts, labels, rationales={"label": [((0, 1),), ()]})
-    assert made.rationales == {"label": (((0, 1),), ())}
+    text_dataset = TextDataset.of(texts, labels, rationales={"label": [((0, 1),), ()]})
+    assert text_dataset.rationales == {"label": (((0, 1),), ())}
     with pytest.raises(InputError, match=r"unknown label column 'lable' \(did you mean 'label'\?\)"):
         TextDataset.of(texts, labels, rationales={"lable": [(), ()]})
     with pytest.raises(InputError, match=r"lengths differ: texts has 2, .*rationales of 'label' has 1"):

@@ -72,12 +72,12 @@ def test_classes_of_two_texts_cannot_reach_three_splits_and_the_message_says_why
 
 
 def test_too_few_texts_for_the_classes_of_several_label_columns_are_an_error():
-    made = TextDataset.of(["one", "one", "two", "two"], {"u": [0, 0, 1, 1], "v": [0, 0, 1, 1]})
+    text_dataset = TextDataset.of(["one", "one", "two", "two"], {"u": [0, 0, 1, 1], "v": [0, 0, 1, 1]})
     message = (
         r"2 different texts are too few to hold out a validation split and keep every class of the columns 'u' and"
     )
     with pytest.raises(InputError, match=message):
-        make_splits(made, stratify=("u", "v"))
+        make_splits(text_dataset, stratify=("u", "v"))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
@@ -93,5 +93,5 @@ def test_classes_that_a_limit_leaves_no_text_are_a_note(tmp_path):
     rows = [f"text {i},class {i // 10:02}" for i in range(300)]
     (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
     splits = read_splits(Source(str(tmp_path / "t.csv")), labels=["label"], limit=30, drop_rare=True)
-    kept = len(splits.class_names["label"]) + sum(int(n.split()[0]) for n in splits.notes if "left out" in n)
-    assert splits.notes[0].startswith(f"The limit leaves {30 - kept} of 30 classes of label in ")
+    n_classes = len(splits.class_names["label"]) + sum(int(n.split()[0]) for n in splits.notes if "left out" in n)
+    assert splits.notes[0].startswith(f"The limit leaves {30 - n_classes} of 30 classes of label in ")

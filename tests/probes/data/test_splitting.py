@@ -31,12 +31,12 @@ def test_held_out_splits_are_a_partition_without_shared_texts(rows, seed):
 
 def test_held_out_splits_are_stratified_and_seeded():
     labels = np.repeat([0, 1, 2], [600, 300, 100])
-    one, same, other = (make_splits(dataset(labels), seed=seed) for seed in (0, 0, 1))
+    first, same, second = (make_splits(dataset(labels), seed=seed) for seed in (0, 0, 1))
     for name, share in {"train": 0.7, "validation": 0.15, "test": 0.15}.items():
-        split = getattr(one, name)
+        split = getattr(first, name)
         np.testing.assert_array_equal(np.bincount(split.labels("label")), np.round(share * np.array([600, 300, 100])))
         np.testing.assert_array_equal(split.rows, getattr(same, name).rows)
-    assert not np.array_equal(one.test.rows, other.test.rows)
+    assert not np.array_equal(first.test.rows, second.test.rows)
 
 
 def test_small_classes_stay_in_train_and_reach_test_when_they_can():
@@ -109,13 +109,13 @@ def grouped(n=120, groups=30, seed=0):
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(12, 60))
 def test_held_out_splits_share_no_group_and_no_text(seed, groups):
-    made = grouped(groups=groups, seed=seed)
-    splits = make_splits(made, seed=seed)
+    text_dataset = grouped(groups=groups, seed=seed)
+    splits = make_splits(text_dataset, seed=seed)
     parts = [split for _, split in splits.items()]
     assert sorted(np.concatenate([part.rows for part in parts])) == list(range(120))
-    for one, other in itertools.combinations(parts, 2):
-        assert not set(one.groups) & set(other.groups)
-        assert not set(one.texts.first) & set(other.texts.first)
+    for first, second in itertools.combinations(parts, 2):
+        assert not set(first.groups) & set(second.groups)
+        assert not set(first.texts.first) & set(second.texts.first)
     assert set(splits.train.labels("label")) == {0, 1}
 
 
@@ -133,9 +133,9 @@ def test_a_group_too_large_to_hold_out_is_a_note_where_little_is_left():
 
 
 def test_without_a_group_column_groups_are_divided():
-    made = grouped()
-    splits = make_splits(TextDataset.of(made.texts.first, {"label": made.labels["label"]}))
-    sides = [{made.groups[row] for row in split.rows} for _, split in splits.items()]
+    text_dataset = grouped()
+    splits = make_splits(TextDataset.of(text_dataset.texts.first, {"label": text_dataset.labels["label"]}))
+    sides = [{text_dataset.groups[row] for row in split.rows} for _, split in splits.items()]
     assert sides[0] & sides[2]
 
 
@@ -161,9 +161,9 @@ def test_groups_in_two_datasets_are_counted():
 )
 def test_too_few_groups_are_an_error(groups, message):
     labels = ["a", "b"] * 4 if groups != "xyxyzwzw" else ["a", "b", "a", "b", "c", "d", "c", "d"]
-    made = TextDataset.of([f"t{i}" for i in range(8)], {"label": labels}, groups=list(groups))
+    text_dataset = TextDataset.of([f"t{i}" for i in range(8)], {"label": labels}, groups=list(groups))
     with pytest.raises(InputError, match=message):
-        make_splits(made)
+        make_splits(text_dataset)
 
 
 def test_a_task_to_stratify_by_must_exist():
@@ -172,6 +172,8 @@ def test_a_task_to_stratify_by_must_exist():
 
 
 def test_groups_that_share_a_text_count_as_one():
-    made = TextDataset.of(["t0", "t1", "t2", "t3", "t2", "t0"], {"label": ["a", "b"] * 3}, groups=list("uvwxxv"))
+    text_dataset = TextDataset.of(
+        ["t0", "t1", "t2", "t3", "t2", "t0"], {"label": ["a", "b"] * 3}, groups=list("uvwxxv")
+    )
     with pytest.raises(InputError, match=r"4 groups \(2 where those that share a text are one\) are too few"):
-        make_splits(made)
+        make_splits(text_dataset)

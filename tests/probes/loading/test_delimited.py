@@ -123,8 +123,8 @@ def test_bad_rows_are_counted_and_the_first_few_named(tmp_path):
     with pytest.raises(InputError) as raised:
         whole(write(tmp_path / "t.csv", lines(rows)))
     missing = "the label in column 'label' is missing"
-    shown = "; ".join(f"in row {row} {missing}" for row in (4, 6, 9))
-    assert f"4 of 20 rows cannot be used; {shown} (and 1 more). Mend them" in str(raised.value)
+    examples = "; ".join(f"in row {row} {missing}" for row in (4, 6, 9))
+    assert f"4 of 20 rows cannot be used; {examples} (and 1 more). Mend them" in str(raised.value)
     longer = [(text, f"{label},x,y") if i in (3, 5, 8, 11) else (text, label) for i, (text, label) in enumerate(ROWS)]
     with pytest.raises(InputError) as raised:
         whole(write(tmp_path / "t.csv", lines(longer)))

@@ -9,10 +9,10 @@ from tests.support.table_files import lines, numbers, whole, write
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-@pytest.mark.parametrize("other", [".csv", ".jsonl", ".parquet"])
-def test_whole_numbers_are_one_class_in_every_writing_and_format(tmp_path, suffix, other):
+@pytest.mark.parametrize("test_suffix", [".csv", ".jsonl", ".parquet"])
+def test_whole_numbers_are_one_class_in_every_writing_and_format(tmp_path, suffix, test_suffix):
     train = numbers(tmp_path / f"a{suffix}", [0, 1] * 10)
-    test = numbers(tmp_path / f"b{other}", [0.0, 1.0, 1.0, 0.0], "other")
+    test = numbers(tmp_path / f"b{test_suffix}", [0.0, 1.0, 1.0, 0.0], "other")
     for first, second in ((train, test), (test, train)):
         splits = read_splits(first, second, second, labels="label", group="label")
         assert splits.class_names["label"] == ("0", "1")
