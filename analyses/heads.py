@@ -72,6 +72,7 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
     tables, failures = dissection.tables(students)
     with stage("answers"):
         claims = (*answers.claims(students, tables), *job.claims())
+    data_notes = (*job.splits.notes, *job.data.fold_notes)
     return AnalysisResult(
         name="heads",
         settings=dataclasses.asdict(settings),
@@ -79,7 +80,7 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
         tables={**tables, "special_tokens": special_tokens(job)},
         attributions=tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own),
         claims=claims,
-        notes=(*notes, *job.splits.notes, *job.encoder.notes, *_model_notes(students), *job.token_notes, *failures),
+        notes=(*notes, *data_notes, *job.encoder.notes, *_model_notes(students), *job.token_notes, *failures),
     )
 
 

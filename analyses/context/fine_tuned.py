@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyses.context.interventions import STATES, Subject
-from analyses.context.job import Job
+from analyses.context.job import DEFAULT_FOLDS, Job
 from probes.checks import InputError
 from probes.progress import stage
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from probes.encoder.tokenization import Encoded
     from probes.heads.fine_tuning import FineTuned
     from probes.heads.heads import Head
-    from probes.probing.sites import Read
+    from probes.probing.sites import Examples, Read
     from probes.probing.sweep_result import Sweep
     from probes.results.result import Attribution
 
@@ -187,22 +187,14 @@ class Students:
 
         found = {}
         for name, read in self.reads.items():
-            some = [
-                dataclasses.replace(
-                    split,
-                    features={key: own for key, own in split.features.items() if key in PROBED},
-                    texts=split.texts if name == PRETRAINED else None,
-                )
-                for split in (read.train, read.validation, read.test)
-                if split is not None
-            ]
             with stage(f"probes on the {_model(name)}"):
                 found[name] = sweep_probes(
-                    some[0],
-                    some[1],
-                    some[2],
+                    _probed(name, read.train),
+                    None if read.validation is None else _probed(name, read.validation),
+                    _probed(name, read.test),
                     class_names=self.job.splits.class_names,
                     layers=self.job.layers,
+                    folds=self.job.data.folds or DEFAULT_FOLDS,
                     device=str(self.job.encoder.device),
                     model=name,
                     seed=self.job.output.seed,
@@ -385,6 +377,12 @@ class Students:
 def models_folder(settings: StudentSettings, out: Path) -> Path:
     """Where the fine-tuned models stand."""
     return settings.models or out.with_name(f"{out.name}-models")
+
+
+def _probed(model: str, split: Examples) -> Examples:
+    """What probes of a model are fitted or scored on: the usual poolings, and the texts for the first model alone."""
+    features = {pooling: own for pooling, own in split.features.items() if pooling in PROBED}
+    return dataclasses.replace(split, features=features, texts=split.texts if model == PRETRAINED else None)
 
 
 def _model(name: str) -> str:

@@ -233,10 +233,7 @@ class Job:
                 seed=self.output.seed,
                 progress=not self.output.quiet,
             )
-        if read.validation is None:
-            n = self.data.folds or DEFAULT_FOLDS
-            folded = f"{n} folds of the training texts, each held out in turn, took the place of validation texts."
-            notes = [*notes, folded]
+        notes = [*notes, *self.data.fold_notes]
         about_texts = (*self.splits.notes, *self.encoder.notes, *self.token_notes, *self._extracted[1])
         return dataclasses.replace(sweep, notes=(*about_texts, *notes, *sweep.notes))
 

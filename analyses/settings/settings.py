@@ -74,6 +74,15 @@ class DataSettings:
     drop_rare: bool = False
     """Leave out the texts of classes that have one text, instead of refusing them."""
 
+    @property
+    def fold_notes(self) -> tuple[str, ...]:
+        """A note on what chose, where there are no validation texts."""
+        if self.folds is None:
+            return ()
+        return (
+            f"{self.folds} folds of the training texts, each held out in turn, took the place of validation texts.",
+        )
+
     def read(self, seed: int) -> Splits:
         """The three splits.
 

@@ -175,7 +175,8 @@ def _movement(students: Students) -> Rows:
     base = students.encoders[PRETRAINED]
     for head, student in students.first.items():
         for moved in movement(base, student.head.encoder):
-            yield {"head": head, **dataclasses.asdict(moved), "relative": moved.relative}
+            relative = moved.relative if math.isfinite(moved.relative) else math.nan  # of zeros there is no share
+            yield {"head": head, **dataclasses.asdict(moved), "relative": relative}
 
 
 def _cls_content(students: Students) -> Rows:

@@ -1,6 +1,8 @@
 """`layerprobe heads` on a tiny encoder: what must come out whatever was learnt, and what is trained only once."""
 
 import shutil
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -10,9 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from analyses import heads
 from analyses.__main__ import main
-from analyses.context.fine_tuned import QUICK, USUAL, Amounts, StudentSettings
+from analyses.context.fine_tuned import PRETRAINED, QUICK, USUAL, Amounts, StudentSettings
+from analyses.subjects import dissection
 from probes import AnalysisResult, Encoder, InputError
 from probes.checks import side_of_zero
+from probes.heads.parameter_change import Moved
+from probes.results.schema import check_table
 from tests.analyses.test_run import files, rows
 from tests.conftest import build_model
 
@@ -231,12 +236,40 @@ def test_a_checkpoint_is_compared_with_its_base(place, result):
     assert "fine_tuning_epochs" not in found.tables
 
 
+def test_folds_choose_the_probes_on_a_checkpoint_where_there_are_no_validation_texts(place, result):
+    common = [
+        "--model",
+        str(place / "bert"),
+        "--cache",
+        str(place / "cache"),
+        "--out",
+        str(place / "folded"),
+        "--quiet",
+    ]
+    words = ["--checkpoint", str(place / "out-models" / "pooler-0"), "--folds", "3", "--explained", "0"]
+    parts = ["--train", str(place / "train.csv"), "--test", str(place / "test.csv"), "--measured", "8"]
+    assert main(["heads", *common, *words, *parts]) == 0
+    found = AnalysisResult.load(place / "folded")
+    assert set(found.provenance.data) == {"train", "test"}
+    models = {"pretrained", "checkpoint", "untrained"}
+    assert models <= set(found.tables["heads_curves"]["model"])
+    assert any(note.startswith("3 folds of the training texts") for note in found.notes)
+
+
 def test_a_frozen_encoder_does_not_move(place):
     words = ("--freeze", "--heads", "cls", "--seeds", "1", "--explained", "0", "--measured", "4")
     assert call(place, *words, out="frozen") == 0
     moved = AnalysisResult.load(place / "frozen").tables["parameter_change"]
     assert len(moved) > 5
     assert (moved["relative"] == 0).all()
+
+
+def test_a_group_that_was_zero_has_no_share_by_which_it_moved(monkeypatch):
+    moved = [Moved("other", None, None, 3, change=1.0, weight=0.0), Moved("pooler", None, None, 3, 1.0, 2.0)]
+    monkeypatch.setattr("probes.heads.parameter_change.movement", lambda *_: moved)
+    students = SimpleNamespace(encoders={PRETRAINED: None}, first={"cls": SimpleNamespace(head=Mock())})
+    table = pd.DataFrame(dissection.TABLES["movement"](students))
+    assert check_table("movement", table, 3)["relative"].isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
