@@ -88,14 +88,15 @@ def plant(
         InputError: There is `no_room` for a signal.
     """
     rng = np.random.default_rng(seed)
+    hidden = train.features.shape[1]
+    # Of all training labels: what is split off below may leave the rest too few of the rare ones.
+    prior = np.bincount(train.labels, minlength=n_classes) / len(train.labels)
+    if reason := no_room(train.labels, hidden, n_classes=n_classes, weakest=min(gains)):
+        raise InputError(f"no signal can be planted: {reason}")
     if validation is None:
         held_out, rest = np.split(rng.permutation(len(train.labels)), [len(train.labels) // 6])
         train, validation = (Sample(train.features[rows], train.labels[rows]) for rows in (rest, held_out))
     splits = train, validation, test
-    hidden = train.features.shape[1]
-    prior = np.bincount(train.labels, minlength=n_classes) / len(train.labels)
-    if reason := no_room(train.labels, hidden, n_classes=n_classes, weakest=min(gains)):
-        raise InputError(f"no signal can be planted: {reason}")
     gains = [gain for gain in sorted(gains) if prior.max() + gain < 1]
     chances = [_chance(prior, gain) for gain in gains]
     marks = [rng.choice(n_classes, size=len(split.labels), p=prior) for split in splits]

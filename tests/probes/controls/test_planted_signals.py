@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probes import InputError
-from probes.controls.planted_signals import Planted, best_accuracy, plant, smallest_recovered
+from probes.controls.planted_signals import Planted, best_accuracy, no_room, plant, smallest_recovered
 from probes.probing.sites import Sample
 
 
@@ -62,6 +62,13 @@ def test_strengths_beyond_perfection_are_left_out():
     assert [signal.gain for signal in plant(*samples(100, share=(0.95, 0.05)), n_classes=2, gains=(0.01, 0.2))] == [
         0.01
     ]
+
+
+def test_what_has_room_in_all_training_texts_is_planted_also_where_none_are_left_to_validate():
+    train, _, test = samples(200, share=(0.985, 0.015), seed=1)
+    assert no_room(train.labels, 16, n_classes=2) is None
+    for seed in range(20):  # a sixth is held out, and with it now and then most texts of the rare class
+        assert [signal.gain for signal in plant(train, None, test, n_classes=2, repeats=1, seed=seed)] == [0.01]
 
 
 def test_what_cannot_be_planted_is_refused():
