@@ -13,6 +13,8 @@ ESCAPE = re.compile(r"\\(.|\n|\Z)")
 """A backslash and the character after it."""
 TAB_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^\t\r\n]*))(\t|\r\n|\n|\r|\Z)')
 """A field of a tab-separated file: its quoted content or its plain content, and what ends it."""
+INNER_RETURN = re.compile("\r(?!\n)")
+"""A carriage return that ends no line, in a file with line feeds."""
 
 Placeholders = dict[str, str]
 """Character -> a character that stands for it while the rows are parsed."""
@@ -132,15 +134,10 @@ def replace_inner_returns(text: str) -> tuple[str, Placeholders]:
     Returns:
         The text, and the placeholder.
     """
-    if "\r" not in text or "\n" not in text:
-        return text, {}
-    first_line_has_both = text[text.index("\n") - 1] == "\r"
-    most_lines_have_both = 2 * text.count("\r\n") > text.count("\n")
-    pattern = "\r(?!\n)" if first_line_has_both or most_lines_have_both else "\r"
-    if not re.search(pattern, text):
+    if "\n" not in text or not INNER_RETURN.search(text):
         return text, {}
     placeholders = _placeholders("\r", text)
-    return re.sub(pattern, placeholders["\r"], text), placeholders
+    return INNER_RETURN.sub(placeholders["\r"], text), placeholders
 
 
 def _placeholders(characters: str, text: str) -> Placeholders:

@@ -89,7 +89,7 @@ def _check_no_nul(data: bytes, source: object) -> None:
     if b"\0" not in data:
         return
     if 0 in data[:2]:
-        encoding = "utf-16-le" if data[1] == 0 else "utf-16-be"
+        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
         raise InputError(
             f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
             f"UTF-8 or name its encoding, as in --encoding {encoding}"

@@ -179,3 +179,14 @@ def test_a_missing_name_of_row_names_is_named_in_the_message(tmp_path):
     path.write_text('"text","label"\n' + "".join(f'"{i}","t{i}","{i % 2}"\n' for i in range(20)), encoding="utf-8")
     with pytest.raises(InputError, match="the header seems to lack a name, as that of the row names which R writes"):
         read_splits(path, labels="label")
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_lines_that_end_in_two_ways_are_rows_of_one_file(line_end):
+    rows = [(f'"{text}, with a comma"', f'"{label}"') for text, label in ROWS]
+    first = lines(rows[:12]).replace("\n", line_end)
+    second = lines(rows[12:], header=rows[12]).partition("\n")[2]
+    other_line_end = "\n" if line_end == "\r\n" else "\r\n"
+    cells, notes = columns(first + second.replace("\n", other_line_end))
+    assert list(zip(cells["text"], cells["label"], strict=True)) == [(f"{t}, with a comma", label) for t, label in ROWS]
+    assert notes == []

@@ -58,5 +58,9 @@ def test_binary_files_are_refused_by_their_format(tmp_path):
 
 
 def test_a_nul_character_is_named_by_its_line(tmp_path):
+    for content in (b"\0", b"\0a\0b"):
+        (tmp_path / "n.csv").write_bytes(content)
+        with pytest.raises(InputError, match="holds NUL characters, as text in UTF-16 does"):
+            whole(tmp_path / "n.csv")
     with pytest.raises(InputError, match="holds a NUL character in line 3, which no text has; take it out"):
         whole(write(tmp_path / "t.csv", "text,label\na,x\nb\0,y\n"))
