@@ -77,14 +77,14 @@ def hold_out(
         labels: (texts,) class ids of each task.
         shares: Share of the texts of each held-out split.
         rng: Random number generator.
-        grouped: Whether a unit may hold texts of several classes.
+        grouped: Whether units are groups, with texts of several classes; else they are equal texts, whose labels
+            seldom differ.
 
     Returns:
         (units,) 0 for train, i for the i-th held-out split.
     """
     if not grouped and len(labels) == 1:
-        _, first_texts = np.unique(units, return_index=True)
-        return assign_classes(labels[0][first_texts], shares, rng)
+        return assign_classes(_rarest_classes(units, labels[0]), shares, rng)
     counts_by_task = []
     for class_ids in labels:
         counts = np.zeros((units.max() + 1, class_ids.max() + 1))
@@ -93,6 +93,16 @@ def hold_out(
     counts = np.concatenate(counts_by_task, axis=1)
     occurring = counts.any(axis=0)
     return assign_units(counts[:, occurring], shares, rng)
+
+
+def _rarest_classes(units: Int64Array, class_ids: Int64Array) -> Int64Array:
+    """Return the (units,) class of each unit; where it has several, the one with the fewest texts.
+
+    Such a class may have no other text that could be in train.
+    """
+    order = np.argsort(np.bincount(class_ids)[class_ids], kind="stable")
+    _, first = np.unique(units[order], return_index=True)
+    return class_ids[order][first]
 
 
 def assign_classes(class_ids: Int64Array, shares: Sequence[float], rng: np.random.Generator) -> Int64Array:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from probes.data import partition
-from probes.data.partition import MANY_UNITS, assign_classes, assign_folds, assign_units, unit_ids
+from probes.data.partition import MANY_UNITS, assign_classes, assign_folds, assign_units, hold_out, unit_ids
 from probes.data.texts import Texts
 
 SHARES = (0.15, 0.15)
@@ -211,3 +211,12 @@ def test_units_of_one_size_and_class_are_assigned_all_at_once(monkeypatch):
     labels = rng().integers(7, size=5000)
     assign_folds(labels, np.arange(5000), 5, rng())
     assert len(calls) == 7
+
+
+def test_a_class_whose_texts_are_all_repeated_with_other_labels_keeps_one_in_train():
+    texts = Texts([*(f"t{i}" for i in range(40)), "t0", "t1", "t2"])
+    labels = np.array([0, 1] * 20 + [2] * 3)
+    units = unit_ids(texts, None)
+    for seed in range(60):
+        split = hold_out(units, [labels], SHARES, rng(seed), grouped=False)
+        assert set(labels[split[units] == 0].tolist()) == {0, 1, 2}
