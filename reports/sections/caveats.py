@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 
 from probes.results.result import Claim
@@ -82,4 +83,5 @@ def _counts(claim: Claim) -> str:
 
 def _noted(view: View, claim: Claim) -> bool:
     """A note with these counts says it already."""
-    return any(_counts(claim) in note for note in view.result.notes)
+    counts = re.compile(rf"(?<![\d,]){re.escape(_counts(claim))}(?![\d,]*\d)")  # 2 of 40 is no part of 12 of 40
+    return any(counts.search(note) for note in view.result.notes)

@@ -106,3 +106,9 @@ def test_what_a_note_says_already_is_not_said_twice(found, note):
     found = dataclasses.replace(found, notes=(note,))
     told = [warning for warning in warnings(found) if "unknown" in warning or "stand in train" in warning]
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("note", ["11,300 of 1,000 test texts also stand", "300 of 1,000,000 test texts also stand"])
+def test_counts_inside_longer_numbers_of_a_note_do_not_hush_a_warning(note):
+    found = dataclasses.replace(leaky(0.3), notes=(f"{note} in an earlier split.",))
+    assert any("300 of 1,000) stand in training" in words(warning) for warning in warnings(found))
