@@ -53,7 +53,11 @@ def described_by(describe: Callable[[], str]) -> Any:
 def message(number: int) -> str:
     """The line for a signal."""
     what = "terminated" if number == signal.SIGTERM else "interrupted"
-    return f"error: {what}{_describe() if _describe is not None else ''}"
+    try:
+        rest = "" if _describe is None else _describe()
+    except (OSError, RuntimeError, ValueError, LookupError):  # the main thread, or the disk, may change meanwhile
+        rest = ""
+    return f"error: {what}{rest}"
 
 
 def interrupted(interruption: KeyboardInterrupt) -> int:
@@ -133,11 +137,13 @@ class _Ending:
                         self._end(number)
 
     def _end(self, number: int) -> NoReturn:
-        self.show(number)
-        # Not imported here: the main thread may be at it.
-        if (locks := sys.modules.get("probes.locks")) is not None:
-            locks.delete_lock_files()
-        os._exit(128 + number)
+        try:
+            self.show(number)
+        finally:  # nothing may keep the process from its end
+            # Not imported here: the main thread may be at it.
+            if (locks := sys.modules.get("probes.locks")) is not None:
+                locks.delete_lock_files()
+            os._exit(128 + number)
 
     def show(self, number: int) -> None:
         """Write the line, once; not through `sys.stderr`, whose lock the main thread may hold."""

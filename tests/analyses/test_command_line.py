@@ -297,6 +297,23 @@ def test_a_second_signal_ends_the_command_at_once(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("error", ["RuntimeError('dictionary changed size')", "OSError('gone')", "AttributeError()"])
+def test_a_description_that_fails_does_not_keep_a_command_from_its_end(error):
+    code = (
+        "from analyses import signals\nsignals.GRACE = 0.1\n"
+        f"def describe():\n    raise {error}\n"
+        f"def main():\n  with signals.described_by(describe):\n    print('ready', flush=True)\n"
+        f"    exec({WORK['a library that swallows it']!r})\nsignals.end_by(main)"
+    )
+    process = program(code)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err.startswith("error: interrupted\n") or error == "AttributeError()"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_an_end_by_force_leaves_no_lock_behind(tmp_path):
     code = (
         "from pathlib import Path\nfrom analyses.command_line import signals\nfrom probes.locks import file_lock\n"
