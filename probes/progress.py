@@ -130,7 +130,7 @@ class Stages:
         self.labels: list[str] = []
         """Labels of the open stages, the outermost first."""
         self.failed_label = ""
-        """Label of the innermost stage that an exception ended, until the next stage starts."""
+        """Label of the outermost stage that an exception ended, until the next stage starts."""
         self.saved_work_counts: dict[tuple[str, str], list[WorkCounts]] = {}
         """Stage and unit -> counts of each part of the stage."""
         self.notices: list[str] = []
@@ -187,7 +187,7 @@ class Stages:
             yield
             self._write(f"{self.label}: {format_duration(time.monotonic() - start)}")
         except BaseException:
-            self.failed_label = self.failed_label or self.label
+            self.failed_label = self.label
             self._write_temporarily("")
             raise
         finally:

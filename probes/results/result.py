@@ -61,7 +61,7 @@ class Provenance:
     hidden: int
     max_length: int
     data: Mapping[str, Mapping[str, Any]]
-    """Split -> source, rows, fingerprint of its texts, truncated texts, counts per label column and class."""
+    """Split -> source, rows, fingerprint of its texts, counts per label column and class, and number of its groups."""
     versions: Mapping[str, str]
     seed: int
     dtype: str
