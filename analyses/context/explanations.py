@@ -212,7 +212,7 @@ class Explaining:
     def shown(self) -> Sequence[Attribution]:
         """Every attribution of chosen texts: those of the heads explained, then other layers, poolings and methods."""
         others = {
-            task: [name for name in self.settings.explain_poolings if name != self.best(task).pooling]
+            task: [name for name in dict.fromkeys(self.settings.explain_poolings) if name != self.best(task).pooling]
             for task in self.rows
         }
         elsewhere = (*self.deeper.values(), *self._elsewhere(others).values())

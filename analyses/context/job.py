@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from analyses.command_line.output_folders import check_apart
 from analyses.settings.settings import NO_CONTROLS, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from probes import __version__
 from probes.checks import InputError, TextError, check_writable
 from probes.progress import stage
 from probes.results.result import Claim, Provenance, check_replaceable
@@ -42,7 +43,7 @@ DEFAULT_FOLDS = 5
 SPECIAL = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 NOTABLE_UNKNOWN = 0.01
 """Share of unknown tokens above which a split is named."""
-PACKAGES = "layerprobe torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
+PACKAGES = "torch transformers tokenizers captum scikit-learn numpy pandas datasets".split()
 
 
 class PartDone(Exception):  # noqa: N818 - not an error: what was asked for is done, and there is no result yet
@@ -98,7 +99,7 @@ class Job:
     @property
     def poolings(self) -> tuple[str, ...]:
         """The poolings asked for, or the usual ones of this family."""
-        return self.encoder_settings.poolings or self.encoder.usual_poolings
+        return tuple(dict.fromkeys(self.encoder_settings.poolings or self.encoder.usual_poolings))
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -354,7 +355,7 @@ class Job:
             data[name] = {"source": split.dataset.source, "rows": len(split), "texts": fingerprint, "classes": counts}
             if split.groups is not None:
                 data[name]["groups"] = len(set(split.groups))
-        versions = {"python": platform.python_version()}
+        versions = {"python": platform.python_version(), "layerprobe": __version__}  # of what runs, installed or not
         return Provenance(
             model=self.encoder.name,
             architecture=type(self.encoder.model).__name__,

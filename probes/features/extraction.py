@@ -102,7 +102,8 @@ def extract_features(
     texts = Texts.of(texts)
     if not texts:
         raise InputError("there are no texts to extract features of")
-    poolings = tuple([] if poolings is None else names_list(poolings, "poolings")) or encoder.usual_poolings
+    named = [] if poolings is None else names_list(poolings, "poolings")
+    poolings = tuple(dict.fromkeys(named)) or encoder.usual_poolings  # each is extracted once
     layers = range(encoder.n_layers + 1) if layers is None else layer_list(layers)
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)

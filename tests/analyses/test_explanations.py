@@ -54,8 +54,10 @@ def test_every_check_asked_for_leaves_its_table(result):
 
 
 def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explaining):  # noqa: F811
-    more = dataclasses.replace(explaining.settings, methods=("occlusion", "random"), explain_poolings=("cls",))
+    more = dataclasses.replace(explaining.settings, methods=("occlusion", "random"), explain_poolings=("cls", "cls"))
     shown = Explaining(explaining.job, more).shown
+    explained = [(a.text_id, a.head, a.method, a.pooling, a.layer) for a in shown]
+    assert len(set(explained)) == len(explained)
     assert {a.method for a in shown} == {"integrated_gradients", "occlusion"}
     best = explaining.best("label")
     elsewhere = {(a.pooling, a.layer) for a in shown if a.head == "probe" and a.method == "integrated_gradients"}

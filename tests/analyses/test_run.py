@@ -11,7 +11,7 @@ import torch
 from analyses.__main__ import main
 from analyses.context.text_choice import choose_texts
 from analyses.settings.settings import controlled_datasets
-from probes import AnalysisResult, Encoder, load_probes
+from probes import AnalysisResult, Encoder, __version__, load_probes
 from probes.features import extraction
 from tests.conftest import build_model
 
@@ -271,7 +271,8 @@ def test_provenance_tells_what_the_numbers_came_from(place, result):
     assert p.command.startswith("layerprobe run --model")
     assert p.weights == Encoder.load(str(place / "bert")).fingerprint()
     assert p.seconds > 0
-    assert {"torch", "transformers", "captum", "layerprobe"} <= set(p.versions)
+    assert {"torch", "transformers", "captum"} <= set(p.versions)
+    assert p.versions["layerprobe"] == __version__
 
 
 def test_a_second_run_extracts_nothing_and_gives_the_same_numbers(place, result, monkeypatch):
@@ -362,7 +363,7 @@ def test_a_head_with_other_classes_is_a_note_and_cannot_be_explained(place, caps
 
 
 def test_one_file_is_split_by_itself_and_extracted_once(place):
-    where = ("--layers", "0", "2", "--poolings", "mean")
+    where = ("--layers", "0", "2", "2", "--poolings", "mean", "mean")  # what is named twice is measured once
     assert call(place, "layers", "--train", str(place / "train.csv"), *where, out="one") == 0
     data = AnalysisResult.load(place / "one").provenance.data
     assert {name: split["rows"] for name, split in data.items()} == {"train": 44, "validation": 8, "test": 8}
