@@ -69,6 +69,8 @@ def split_names(path: str, subset: str | None) -> tuple[str, ...]:
     import datasets
 
     with _quiet(path):
+        if any((Path(path) / name).is_file() for name in SAVED):
+            _check_no_subset(path, subset)
         if (Path(path) / "dataset_dict.json").is_file():
             return tuple(_load_saved(Path(path)))
         if (Path(path) / "state.json").is_file():
@@ -177,6 +179,7 @@ def _load_dataset(source: Source, request: RequestedColumns) -> Table:
     path = Path(source.path)
     is_saved = path.is_dir() and any((path / name).is_file() for name in SAVED_DATASET_FILES)
     if is_saved:
+        _check_no_subset(source.path, source.subset)
         table = _load_saved_split(path, source.split)
     else:
         _check_hub_name(source.path)
@@ -201,6 +204,12 @@ def _load_saved_split(path: Path, split: str | None) -> Any:
     if (split or "train") not in splits:
         raise InputError(f"{path}: {unknown('split', split, splits)}")
     return dataset[split or "train"] if is_divided else dataset
+
+
+def _check_no_subset(path: str, subset: str | None) -> None:
+    """Raise where a subset of a saved folder is named."""
+    if subset is not None:
+        raise InputError(f"subset {subset!r} has no meaning with {path}, a saved folder; a hub dataset has subsets")
 
 
 def _load_saved(path: Path) -> Any:

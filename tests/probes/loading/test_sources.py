@@ -149,3 +149,17 @@ def test_a_split_or_subset_of_a_file_is_refused_and_a_path_of_a_source_may_be_an
             read_splits(Source(str(path), **{part: "test"}), labels="label")
     with pytest.raises(InputError, match="the path of a source must be a path, found 3"):
         Source(3)
+
+
+def test_a_subset_of_a_saved_dataset_is_refused(tmp_path):
+    import datasets
+
+    table = datasets.Dataset.from_dict({"text": [f"t{i}" for i in range(20)], "label": ["a", "b"] * 10})
+    table.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict({"train": table, "test": table}).save_to_disk(tmp_path / "both")
+    for name in ("one", "both"):
+        message = f"subset 'x' has no meaning with .*{name}, a saved folder"
+        with pytest.raises(InputError, match=message):
+            read_splits(Source(str(tmp_path / name), subset="x", split="train"), labels="label")
+        with pytest.raises(InputError, match=message):
+            DataSettings(dataset=str(tmp_path / name), subset="x").read(0)
