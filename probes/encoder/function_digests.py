@@ -11,6 +11,7 @@ import enum
 import functools
 import hashlib
 import importlib
+import importlib.metadata
 import sys
 import sysconfig
 import types
@@ -255,7 +256,10 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def _library(module: str | None) -> str | None:
-    """Name and version of a module that is not the user's own: built in, installed, or of this package."""
+    """Name and version of a module that is not the user's own: built in, installed, or of this package.
+
+    What stands among the installed packages and has no version counts as the user's own.
+    """
     name = (module or "").partition(".")[0]
     if name in sys.builtin_module_names or name in sys.stdlib_module_names:
         return None if name == "__main__" else str(module)
@@ -266,5 +270,14 @@ def _library(module: str | None) -> str | None:
     folder = Path(file).resolve().parent
     if folder == OWN:
         return f"{module} {OWN_VERSION}"
-    inside = any(folder.is_relative_to(each) for each in INSTALLED)
-    return f"{module} {getattr(top, '__version__', '')}" if inside else None
+    if not any(folder.is_relative_to(each) for each in INSTALLED):
+        return None
+    version = getattr(top, "__version__", None) or _distribution_version(name)
+    return f"{module} {version}" if version else None  # what has no version may change unnoticed: by content
+
+
+@functools.cache
+def _distribution_version(name: str) -> str:
+    """Version of the distributions that installed a top-level module; empty where none did."""
+    distributions = sorted(set(importlib.metadata.packages_distributions().get(name, ())))
+    return " ".join(importlib.metadata.version(distribution) for distribution in distributions)
