@@ -237,7 +237,8 @@ def head_fingerprint(head: Head) -> str:
     """SHA-256 over the encoder's fingerprint and the head's own weights."""
     encoder = head.encoder
     if isinstance(head, ProbeHead):
-        weights = {"weight": head.weight, "bias": head.bias}
+        own = {"weight": head.weight, "bias": head.bias, "center": head._center}
+        weights = {name: tensor for name, tensor in own.items() if tensor is not None}
     else:
         inside = set(map(id, encoder.base.parameters()))
         weights = {name: tensor for name, tensor in encoder.model.named_parameters() if id(tensor) not in inside}

@@ -1,9 +1,12 @@
 """Heads: the classes of a checkpoint are the dataset's, by name."""
 
+import numpy as np
 import pytest
 
-from probes import InputError
+from probes import Encoder, FittedProbe, InputError, ProbeHead
 from probes.heads.head_classes import head_order, renamed_classes
+from probes.heads.heads import head_fingerprint
+from tests.conftest import build_model
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,13 @@ def test_a_head_and_a_dataset_may_write_a_name_in_two_unicode_forms():
 def test_names_with_blanks_are_quoted_where_a_shell_parts_them():
     with pytest.raises(InputError, match=r"or as '1 star=1' \.\.\."):
         head_order(("1 star", "2 stars"), ("1", "2"))
+
+
+def test_probes_that_subtract_other_centers_are_other_heads():
+    encoder = Encoder(*build_model("bert"))
+    parts = np.ones((2, encoder.hidden), dtype=np.float32), np.zeros(2, dtype=np.float32)
+    centers = [None, *(np.full(encoder.hidden, value, dtype=np.float32) for value in (0, 1, 1))]
+    heads = [ProbeHead(encoder, FittedProbe(*parts, center=own), layer=1, pooling="mean") for own in centers]
+    fingerprints = list(map(head_fingerprint, heads))
+    assert len(set(fingerprints)) == 3
+    assert fingerprints[2] == fingerprints[3]
