@@ -148,10 +148,11 @@ def _infidelity(explaining: Explaining, case: Case) -> Rows:
         return
     job = explaining.job.output
     for method, own in case.by_method.items():
-        kept = [a for a in own if a.baseline != "sampled"]  # which texts were drawn is not kept
+        # One replacement for all methods, also for those that start from nothing.
+        baseline = explaining.baseline[case.task]
         encoded = explaining.tokenised(case.rows)
-        found = infidelity(case.head, kept, seed=job.seed, encoded=encoded, progress=not job.quiet)
-        for a, each in zip(kept, found, strict=True):
+        found = infidelity(case.head, own, baseline=baseline, seed=job.seed, encoded=encoded, progress=not job.quiet)
+        for a, each in zip(own, found, strict=True):
             about = {"task": case.task, "head": case.head.kind, "method": method, "text_id": a.text_id}
             errors = {"value": each.own, "scaled": each.scaled, "silent": each.silent, "n_tokens": each.n_tokens}
             yield {**about, **errors}

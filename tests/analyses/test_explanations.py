@@ -11,7 +11,7 @@ from analyses.context.explain_settings import ExplainSettings
 from analyses.context.explanations import Explaining
 from analyses.context.job import Job
 from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings
-from analyses.subjects.selfchecks import CHECKS, SHARES
+from analyses.subjects.selfchecks import CHECKS, SHARES, tables
 from probes import AnalysisResult, LogisticProbe, attribute, controlled_sentences
 from probes.attribution_checks.agreement import same_top, token_agreement
 from probes.attribution_checks.faithfulness import curves
@@ -217,6 +217,21 @@ def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
     assert len(table)
     assert (table["scaled"] <= table["value"] + 1e-9).all()
     assert (table["scaled"] <= table["silent"] + 1e-9).all()
+
+
+def test_methods_are_asked_for_the_infidelity_of_the_same_replacement(explaining):
+    settings = dataclasses.replace(explaining.settings, methods=("gradient_norm",), baseline="zero", infidelity=True)
+    case = Explaining(explaining.job, settings)
+    found = pd.DataFrame(CHECKS["infidelity"][1](case, case.cases[0]))
+    assert found.groupby("text_id")["silent"].agg(lambda values: np.ptp(values) < 1e-9).all()
+
+
+def test_infidelity_that_cannot_be_measured_is_a_note(explaining):
+    settings = dataclasses.replace(explaining.settings, baseline="sampled", infidelity=True, attribute=2, words=0)
+    settings = dataclasses.replace(settings, head="probe", depth=False, baselines=(), faithfulness=False)
+    found, notes = tables(Explaining(explaining.job, settings))
+    assert "infidelity" not in found
+    assert any("'infidelity'" in note and "'sampled' draws texts" in note for note in notes)
 
 
 def test_words_over_all_texts_average_those_of_the_texts_drawn(explaining):
