@@ -180,22 +180,6 @@ def _is_own(path: Path, listed: set[str]) -> bool:
     return path.name in listed and (path.is_file() or path.is_symlink())
 
 
-def check_outside(out: Path | str, *others: Path | str | None) -> None:
-    """Raise where another folder that a run writes lies inside its result folder, which is replaced as a whole.
-
-    Args:
-        out: Folder of the result.
-        others: Folders of features, of models, ...; None for one that is not used.
-    """
-    place = Path(out).expanduser().resolve()
-    for other in others:
-        if other is not None and Path(other).expanduser().resolve().is_relative_to(place):
-            raise InputError(
-                f"{str(other)!r} lies inside the result folder {str(out)!r}, which is replaced as a whole; "
-                "name a folder outside it"
-            )
-
-
 def put_in_place(folder: Path, write: Callable[[Path], None], read: Callable[[Path], object]) -> Path:
     """Write a folder whole, under a temporary name, read it back, then put it in place of an earlier result.
 

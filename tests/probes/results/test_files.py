@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from probes import AnalysisResult, Claim, InputError
 from probes.results.files import digest
-from probes.results.result import check_outside, check_replaceable
+from probes.results.result import check_replaceable
 from probes.results.seal import seal
 from tests.probes.results.test_result import ATTRIBUTION, PROVENANCE, TABLE
 
@@ -193,17 +193,6 @@ def test_what_could_not_be_removed_is_named(folder, monkeypatch):
     with pytest.raises(InputError, match=r"the result is in .*, but the earlier one could not be removed .*delete"):
         dataclasses.replace(PLAIN, name="again").save(folder)
     assert AnalysisResult.load(folder).name == "again"
-
-
-@pytest.mark.parametrize(("other", "inside"), [("out", True), ("out/cache", True), ("cache", False), ("outer", False)])
-def test_what_a_run_writes_lies_outside_its_result(tmp_path, monkeypatch, other, inside):
-    monkeypatch.chdir(tmp_path)
-    check_outside("out", None)
-    if inside:
-        with pytest.raises(InputError, match="lies inside the result folder 'out'"):
-            check_outside("out", None, tmp_path / other)
-    else:
-        check_outside("out", tmp_path / other)
 
 
 def test_what_cannot_be_read_back_is_kept_and_an_earlier_result_stays(folder):
