@@ -143,6 +143,19 @@ def as_path(path: Any, *, name: str) -> Path:
     return Path(path)
 
 
+def from_home(path: Path | str, *, name: str) -> Path:
+    """A path with the user's home folder in the place of a leading `~`.
+
+    Raises:
+        InputError: It is no path, or the home folder is not known, as of a user without one.
+    """
+    path = as_path(path, name=name)
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(f"the home folder in {name} {str(path)!r} is not known; name the folder in full") from error
+
+
 def check_kind(kind: Any, **values: object) -> None:
     """Raise unless every value is of a kind; NumPy's numbers and truth values count as Python's.
 

@@ -20,9 +20,9 @@ def check_apart(out: Path, others: Mapping[str, Path]) -> None:
         out: Folder of the result.
         others: Flag -> its folder.
     """
-    place = out.expanduser().resolve()
+    place = out.resolve()
     for flag, folder in others.items():
-        other = folder.expanduser().resolve()
+        other = folder.resolve()
         named = f"{flag} {str(folder)!r}", f"--out {str(out)!r}"
         if other == place:
             raise InputError(f"{named[0]} and {named[1]} are one folder; name two")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analyses.command_line.output_folders import check_apart
 from analyses.settings.settings import NO_CONTROLS, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
 from probes import __version__
-from probes.checks import InputError, TextError, check_writable
+from probes.checks import InputError, TextError, check_writable, from_home
 from probes.progress import stage
 from probes.results.result import Claim, Provenance, check_replaceable
 
@@ -77,8 +77,9 @@ class Job:
         """
         encoder.check_engine()
         check_replaceable(output.out)
-        check_apart(output.out, {"--cache": encoder.cache})
-        check_writable(encoder.cache.expanduser())
+        cache = from_home(encoder.cache, name="--cache")
+        check_apart(output.out, {"--cache": cache})
+        check_writable(cache)
         part = encoder.part
         with stage("texts"):
             splits = data.read(output.seed)

@@ -22,7 +22,7 @@ from probes.checkpoints.model_folders import (
 )
 from probes.checkpoints.quiet import quiet
 from probes.checkpoints.weights import load_weights
-from probes.checks import InputError, check_kind, first_line, short_repr
+from probes.checks import InputError, check_kind, first_line, from_home, short_repr
 
 PACKAGED = "packaged"
 """Name of the encoder that the extra `demo` installs: all-MiniLM-L6-v2, 6 layers x 384, MIT."""
@@ -235,7 +235,7 @@ def _source(name: str, revision: str | None, *, trust_remote_code: bool, allow_p
     Raises:
         InputError: There is no such folder, it does not hold a model, or the model is an adapter.
     """
-    folder = packaged_folder() if name == PACKAGED else Path(name).expanduser()
+    folder = packaged_folder() if name == PACKAGED else from_home(name, name="model")
     is_local = folder.exists()
     if revision is not None and is_local:
         raise InputError(f"{name!r} is on this machine and has no revision {revision!r}; leave --revision out")

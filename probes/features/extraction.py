@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probes.checks import InputError, TextError, as_path, check_kind, instance, short_repr
+from probes.checks import InputError, TextError, as_path, check_kind, from_home, instance, short_repr
 from probes.data.texts import Texts
 from probes.encoder.batching import BatchLoop, batch_loop, token_budget
 from probes.encoder.encoder import Encoder
@@ -102,8 +102,8 @@ def extract_features(
     texts = Texts.of(texts)
     if not texts:
         raise InputError("there are no texts to extract features of")
-    named = [] if poolings is None else names_list(poolings, "poolings")
-    poolings = tuple(dict.fromkeys(named)) or encoder.usual_poolings  # each is extracted once
+    pooling_names = [] if poolings is None else names_list(poolings, "poolings")
+    poolings = tuple(dict.fromkeys(pooling_names)) or encoder.usual_poolings
     layers = range(encoder.n_layers + 1) if layers is None else layer_list(layers)
     encoder.check_poolings(poolings)
     encoder.check_layers(layers)
@@ -130,7 +130,7 @@ def extract_features(
     check_kind(Callable | None, engine=engine)
     if not 1 <= index <= parts:
         raise InputError(f"part {index} of {parts} does not exist; name 1 to {parts} of them")
-    folder = as_path(cache, name="cache").expanduser() / manifest.key if store is None else as_path(store, name="store")
+    folder = from_home(cache, name="cache") / manifest.key if store is None else as_path(store, name="store")
     features = FeatureStore.create(folder, manifest)
     register_saved_work("text", lambda: (features.rows_done(poolings), len(texts)))
 

@@ -180,3 +180,22 @@ def test_a_lock_is_never_written_through_what_stands_under_its_name(kind, tmp_pa
         pytest.fail("it was held")
     assert (tmp_path / "own").read_text() == "precious"
     assert not (tmp_path / "new").exists()
+
+
+def test_a_home_folder_that_is_not_known_is_one_line(tmp_path, capsys, monkeypatch):
+    def nowhere(_path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.expanduser", nowhere)
+    monkeypatch.chdir(tmp_path)
+    assert main(["layers", "--dataset", "controlled"]) == 1
+    message = "the home folder in --cache '~/.cache/layerprobe' is not known; name the folder in full"
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {message}"
+    with pytest.raises(InputError, match="the home folder in model '~nobody/bert' is not known"):
+        Encoder.load("~nobody/bert")
+
+
+def test_a_folder_called_like_the_home_folder_is_that_of_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="lies inside --out"):
+        check_apart(Path("~"), {"--cache": tmp_path / "~" / "cache"})
