@@ -119,7 +119,7 @@ class View:
     def floors(self, task: str) -> dict[str, float]:
         """Floor -> its test accuracy."""
         scores = self.scores(task, "accuracy")
-        rows = None if scores is None else scores[scores["layer"].isna()]
+        rows = None if scores is None else scores[scores["layer"].isna() & scores["value"].notna()]
         return {} if rows is None else dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
 
     def beside(self, task: str, pooling: str) -> dict[str, dict[int, float]]:
@@ -128,7 +128,7 @@ class View:
         if scores is None:
             return {}
         rows = scores[scores["probe"].isin(["untrained", "control"]) & (scores["pooling"] == pooling)]
-        means = rows.groupby(["probe", "layer"])["value"].mean()
+        means = rows.groupby(["probe", "layer"])["value"].mean().dropna()
         return {
             str(probe): {int(layer): float(value) for (_, layer), value in own.items()}
             for probe, own in means.groupby(level="probe")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, check_fields, check_same_length, choose
 from probes.results.notebook import scored_text, signed
+from probes.results.schema import ROUNDING
 from probes.results.typed_json import MisfitError, array, fields, misfit, plain
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Attribution:
         sure = self.probabilities.get(self.predicted)
         facts = {
             "explained": self.target if self.against is None else f"{self.target} rather than {self.against}",
-            "predicted": self.predicted if sure is None else f"{self.predicted}, {100 * sure:.1f} %",
+            "predicted": self.predicted if sure is None or sure != sure else f"{self.predicted}, {100 * sure:.1f} %",
             **({} if self.label is None else {"label": self.label}),
             "by": self.method if self.baseline == "none" else f"{self.method} from {self.baseline}",
             "of": "the model's own head" if self.layer is None else f"a probe on {self.pooling} at layer {self.layer}",
@@ -195,6 +196,11 @@ def attribution_of(values: Any, n_layers: int) -> Attribution:
         number = getattr(read, name)
         if number is not None and number < 0:
             raise misfit(name, "0 or more", number)
+    for name in ("probabilities", "baseline_probabilities"):
+        for key, probability in getattr(read, name).items():
+            # Of a head that overflowed it is no number.
+            if probability < -ROUNDING or probability > 1 + ROUNDING:
+                raise misfit(f"{name}.{key}", "a probability from 0 to 1", probability)
     return read
 
 

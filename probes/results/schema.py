@@ -89,8 +89,8 @@ TABLES: Mapping[str, TableSchema] = {
     "metrics": TableSchema(
         "model task pooling? layer? probe seed? split metric class?", "value? lower? upper? n?", {"model": "text"}
     ),
-    "selection": TableSchema("task pooling layer c?", "validation_log_loss? chosen? converged?"),
-    "differences_from_best": TableSchema("task pooling layer", "value? lower? upper? tied?"),
+    "selection": TableSchema("task pooling layer c?", "validation_log_loss? chosen converged"),
+    "differences_from_best": TableSchema("task pooling layer", "value? lower? upper? tied"),
     "confusion": TableSchema("task probe pooling? layer? label predicted", "count"),
     "predictions": TableSchema(
         "task pooling layer text_id", "~text ~label ~predicted ~probability? correct?", {"text": "text"}
@@ -134,7 +134,7 @@ TABLES: Mapping[str, TableSchema] = {
     "attributions_by_layer": TableSchema("task pooling layer text_id", "predicted probability? correlation?"),
     "fine_tuned_accuracy": TableSchema("head seed? metric", "value? lower? upper? n"),
     "fine_tuning_epochs": TableSchema(
-        "head seed? epoch", "train_loss? validation_loss? validation_accuracy? best? seconds?"
+        "head seed? epoch", "train_loss? validation_loss? validation_accuracy? best seconds?"
     ),
     "fine_tuned_layers": TableSchema("model seed? pooling? layer?", "value? lower? upper? n"),
     "representation_change": TableSchema("model pooling layer", "difference? lower? upper? cka? cka_floor?"),
@@ -299,13 +299,21 @@ def check_claim(kind: str, outcome: str, task: str | None, numbers: Mapping[str,
         raise misfit("outcome", f"one of {', '.join(schema.outcomes)}", outcome)
     if schema.about_task and task is None:
         raise misfit("task", "a label column", task)
-    for written in schema.numbers.split():
+    for written in _required(kind, numbers):
         name = written.rstrip("?")
         if name not in numbers or (numbers[name] is None and not written.endswith("?")):
             raise MisfitError(f"numbers lack {name!r}")
     for name, value in numbers.items():
         if value is not None:
             _check_number(kind, name, value, n_layers)
+
+
+def _required(kind: str, numbers: Mapping[str, Any]) -> Iterator[str]:
+    """Numbers that a claim must have, as its schema writes them; of `poolings`, those of every pooling it names."""
+    yield from CLAIMS[kind].numbers.split()
+    if kind == "best_by_pooling":
+        poolings = [name.removesuffix("_layer") for name in numbers if name.endswith("_layer")]
+        yield from (f"{pooling}_{number}" for pooling in poolings for number in ("layer", "accuracy"))
 
 
 def _check_number(kind: str, name: str, value: Any, n_layers: int) -> None:

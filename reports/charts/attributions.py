@@ -196,8 +196,9 @@ def shares(
     colours = {kind: KINDS.get(kind, (OTHERS[0][0],) * 2) for kind in kinds}
     data = frame[frame["kind"].isin(kinds)].assign(layer=frame["layer"].astype(int), share=100 * frame["share"])
     layers = sorted(set(data["layer"]))
+    names = {kind: name(kind, 14) for kind in kinds}
     with blank(WIDE, 270) as figure:
-        axes = plain_axes(figure, left=40, right=30 + LETTER * max(map(len, kinds)), top=30, bottom=46)
+        axes = plain_axes(figure, left=40, right=30 + LETTER * max(map(len, names.values())), top=30, bottom=46)
         seaborn.histplot(
             data=data,
             x="layer",
@@ -230,7 +231,7 @@ def shares(
         ends, reached = [], 0.0
         for kind in kinds:
             share = float(last.get(kind, 0.0))
-            ends.append((reached + share / 2, name(kind, 14), colours[kind][1]))
+            ends.append((reached + share / 2, names[kind], colours[kind][1]))
             reached += share
         name_ends(axes, ends, last=float(layers[-1]))
         return svg_text(figure, label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -220,7 +221,8 @@ def _curves(together: Together) -> Section | None:
         # What is side by side has one scale.
         ends = [100 * float(end) for curve in curves for key in ("lower", "upper", "value") for end in curve[key]]
         ends += [100 * each for shown in together.tasks[task] for each in together.views[shown].floors(task).values()]
-        reach = (min(ends), max(ends)) if curves else None
+        measured = [end for end in ends if math.isfinite(end)]
+        reach = (min(measured), max(measured)) if curves else None
         drawings = []
         for j, key in enumerate(poolings, start=1):
             each = dict.fromkeys(together.tasks[task], key)
@@ -246,8 +248,9 @@ def _curve(view: View, task: str) -> pd.DataFrame | None:
     curve, tuned = view.curve(task), view.table("fine_tuned_layers")
     if curve is not None or tuned is None or not any(c.task == task for c in view.stated("fine_tuned_accuracy")):
         return curve
-    before = tuned[tuned["model"] == "pretrained"]
-    return before if len(before) else None
+    measured = tuned[["pooling", "layer", "value"]].notna().all(axis=1)
+    before = tuned[(tuned["model"] == "pretrained") & measured]
+    return before.assign(layer=before["layer"].astype(int)) if len(before) else None
 
 
 def _never_trained(together: Together, results: Iterable[str]) -> bool:

@@ -41,10 +41,10 @@ def _answer(view: View, task: str, anchor: str | None) -> Answer:
         row = rows.iloc[0] if len(rows) else None
     sentences = [*_floor_sentences(view.claims("floor", task)), *_tie_sentences(view, task)]
     if claim is not None and best is not None:
-        score, bounds, n = value(claim, "accuracy"), claim.interval, int(value(claim, "n"))
+        score, bounds, n = value(claim, "accuracy"), claim.interval, value(claim, "n")
         opening = f"Read best from {place(*best, random_pooler=view.random_pooler)}"
     elif row is not None and best is not None:
-        score, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), int(row["n"])
+        score, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), float(row["n"])
         opening = f"Read from {place(*best, random_pooler=view.random_pooler)}"
         floors = view.floors(task).items()
         others = listing(f"{SHORT_FLOORS.get(floor, name(floor))} {percent(found)}" for floor, found in floors)

@@ -129,7 +129,8 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
     rows = () if gaps is None else gaps.itertuples()
     gap = {(r.pooling, int(r.layer)): f"{wording.points(r.value)} ({interval((r.lower, r.upper))})" for r in rows}
     rows = () if chosen is None else chosen[chosen["chosen"].fillna(False).astype(bool)].itertuples()
-    fitted = {(r.pooling, int(r.layer)): f"{r.c:g}" + ("" if r.converged else ", not converged") for r in rows}
+    penalties = ((r, "" if r.converged else ", not converged") for r in rows)
+    fitted = {(r.pooling, int(r.layer)): f"{wording.general(r.c)}{said}" for r, said in penalties}
     lines = []
     for row in curve.itertuples():
         point = (row.pooling, row.layer)

@@ -194,8 +194,8 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with thousands apart."""
-    return f"{int(value):,}"
+    """A whole number with thousands apart; a dash where it is not known."""
+    return f"{int(value):,}" if math.isfinite(value) else MISSING
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
@@ -204,6 +204,11 @@ def decimal(value: float | None, digits: int = 3) -> str:
         return MISSING
     small = 0 < abs(value) < 10**-digits
     return f"{value:.2g}".replace("-", "−") if small else _number(value, digits)
+
+
+def general(value: float) -> str:
+    """A number in as many digits as it has; a dash where there is none."""
+    return f"{value:g}" if math.isfinite(value) else MISSING
 
 
 def interval(bounds: tuple[float, float] | None) -> str:

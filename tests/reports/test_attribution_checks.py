@@ -349,6 +349,11 @@ def test_states_are_said_to_be_places_and_the_special_tokens_of_the_input_to_be_
     assert len(re.findall(r"<svg[^>]*states-\d-\d-title", page)) == 3
 
 
+def test_bars_of_shares_keep_their_room_beside_a_long_name():
+    frame = pd.DataFrame({"layer": [0, 1], "kind": "k" * 400, "share": 1.0})
+    assert "<svg" in attributions.shares(frame, Label("s", "t", "d"))
+
+
 def test_bars_of_shares_reach_the_whole():
     rows = [(layer, kind, share) for layer in (0, 1, 2) for kind, share in (("content", 0.7), ("[CLS]", 0.3))]
     svg = attributions.shares(pd.DataFrame(rows, columns=["layer", "kind", "share"]), Label("s", "t", "d"))

@@ -228,8 +228,29 @@ def test_the_curves_of_a_result_of_heads_are_those_before_fine_tuning():
     html = compare_reports([made, judged(right(0.8), model="probed")])
     curve = re.search(r"<svg[^>]*curves-1-\d-title[^>]*>.*?, mean</title>.*?</svg>", html, flags=re.S)[0]
     before = made.tables["fine_tuned_layers"].query("model == 'pretrained' and pooling == 'mean'")
-    told = ", ".join(f"layer {row.layer} {100 * row.value:.1f} %" for row in before.itertuples())
+    told = ", ".join(f"layer {row.layer:.0f} {100 * row.value:.1f} %" for row in before.itertuples())
     assert f"tuned: {told}" in curve.replace("\u00a0", " ")
+
+
+def with_cells(made, table, rows, **cells):
+    """The same result, some cells of a table replaced in the rows that a query chooses."""
+    frame = made.tables[table].copy()
+    frame.loc[frame.query(rows).index, list(cells)] = list(cells.values())
+    return dataclasses.replace(made, tables={**made.tables, table: frame})
+
+
+def test_accuracies_without_intervals_or_floors_are_compared(three):
+    bare = with_cells(three[0], "metrics", "metric == 'accuracy'", lower=np.nan, upper=np.nan)
+    bare = with_cells(bare, "metrics", "metric == 'accuracy' and layer.isna()", value=np.nan)
+    for results in ([bare, three[1]], [three[1], bare]):
+        assert "Paired differences" in words(html := compare_reports(results))
+        assert not re.search(r"\bnan\b", html)
+
+
+def test_layers_of_a_result_of_heads_that_were_not_measured_are_left_out(three):
+    for column in ("layer", "value"):
+        unknown = with_cells(tuned(), "fine_tuned_layers", "model == 'pretrained' and pooling == 'cls'", **{column: np.nan})
+        assert not re.search(r"\bnan\b", compare_reports([unknown, three[0]]))
 
 
 def test_many_that_cannot_be_told_apart_are_counted():

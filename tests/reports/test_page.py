@@ -707,6 +707,11 @@ def test_a_difference_carries_its_sign_unless_it_rounds_to_nothing(value, text):
     assert wording.points(value) == text
 
 
+def test_a_number_that_is_not_known_is_a_dash():
+    assert [wording.count(math.nan), wording.general(math.nan)] == ["–", "–"]
+    assert [wording.count(1200), wording.general(0.01)] == ["1,200", "0.01"]
+
+
 @pytest.mark.parametrize(
     ("bounds", "text"),
     [

@@ -209,7 +209,7 @@ def depth(view: View) -> Section | None:
         claims, texts = view.claims("prediction_depth", task), view.table("prediction_depth", task)
         for claim in claims:
             vector = wording.pooling(text(claim, "pooling"), random_pooler=view.random_pooler)
-            constant[vector] = int(value(claim, "n_constant")) if "n_constant" in claim.numbers else 0
+            constant[vector] = int(claim.numbers.get("n_constant") or 0)
         said = (
             f"{percent(value(c, 'share_from_first_layer'))} in "
             f"{wording.pooling(text(c, 'pooling'), random_pooler=view.random_pooler)}"

@@ -170,6 +170,11 @@ def test_a_text_keeps_its_direction_of_writing_whatever_the_special_tokens_are(b
     ]
 
 
+def test_a_probability_that_is_no_number_is_left_out_of_the_head_of_a_text():
+    html = replace(ATTRIBUTION, probabilities={"NA": np.nan})._repr_html_()
+    assert "nan" not in Page(html).text
+
+
 def test_what_is_said_above_the_text_is_what_was_done():
     plain = Page(ATTRIBUTION._repr_html_()).text
     assert "explained NA · predicted NA, 60.0 % · by integrated_gradients from pad" in plain

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from probes import AnalysisResult, Attribution, Claim, InputError
+from probes.results.attribution import attribution_of
 from probes.results.schema import _KINDS, CLAIMS, TABLES, check_claim, check_table
 from probes.results.typed_json import MisfitError, check_nesting, fields
 from reports.lookup import HEADS
@@ -217,3 +218,30 @@ def test_every_column_that_is_listed_has_a_kind():
 def test_a_field_of_another_name_is_told():
     with pytest.raises(MisfitError, match="x must be an object"):
         fields(Claim, [], "x")
+
+
+@pytest.mark.parametrize("number", ["layer", "accuracy"])
+def test_a_pooling_that_is_ranked_has_a_layer_and_an_accuracy(number):
+    numbers = {"mean_layer": 3, "mean_accuracy": 0.8}
+    check_claim("best_by_pooling", "measured", "a", numbers, 6)
+    with pytest.raises(MisfitError, match=f"numbers lack 'mean_{number}'"):
+        check_claim("best_by_pooling", "measured", "a", numbers | {f"mean_{number}": None}, 6)
+
+
+@pytest.mark.parametrize(
+    ("table", "flag"), [("selection", "chosen"), ("selection", "converged"), ("differences", "tied")]
+)
+def test_a_flag_that_the_page_reads_is_never_missing(table, flag):
+    frame = result().tables[table].astype({flag: "boolean"})
+    frame.loc[0, flag] = pd.NA
+    with pytest.raises(MisfitError, match=f"column '{flag}' has no value in row 1"):
+        check_table(table, frame, 12)
+
+
+@pytest.mark.parametrize("field", ["probabilities", "baseline_probabilities"])
+@pytest.mark.parametrize("probability", [-0.1, 1.1, 1e308])
+def test_a_probability_of_an_explanation_lies_from_0_to_1(field, probability):
+    with pytest.raises(MisfitError, match=rf"{field}\.NA must be a probability from 0 to 1"):
+        attribution_of({**SAID, field: {"NA": probability}}, 12)
+    for possible in (0, 1, None):
+        assert attribution_of({**SAID, field: {"NA": possible}}, 12)
