@@ -249,7 +249,9 @@ def test_accuracies_without_intervals_or_floors_are_compared(three):
 
 def test_layers_of_a_result_of_heads_that_were_not_measured_are_left_out(three):
     for column in ("layer", "value"):
-        unknown = with_cells(tuned(), "fine_tuned_layers", "model == 'pretrained' and pooling == 'cls'", **{column: np.nan})
+        unknown = with_cells(
+            tuned(), "fine_tuned_layers", "model == 'pretrained' and pooling == 'cls'", **{column: np.nan}
+        )
         assert not re.search(r"\bnan\b", compare_reports([unknown, three[0]]))
 
 

@@ -133,7 +133,9 @@ def test_the_mean_of_layer_0_is_a_line_of_the_first_plot_and_its_absence_is_said
 
 def test_how_many_layers_are_constant_may_be_unknown():
     numbers = {"pooling": "mean", "mean_depth": 1.5, "correlation": 0.4, "same": 0.5, "by_chance": 0.3}
-    claim = Claim("prediction_depth", "measured", "sentiment", {**numbers, "share_from_first_layer": 0.25, "n_constant": None})
+    claim = Claim(
+        "prediction_depth", "measured", "sentiment", {**numbers, "share_from_first_layer": 0.25, "n_constant": None}
+    )
     texts = pd.DataFrame({"task": "sentiment", "pooling": "mean", "text_id": [0, 1], "depth": [1, 2]})
     section = evidence.depth(View(dataclasses.replace(result(tables={"prediction_depth": texts}), claims=(claim,))))
     assert not any("Left out" in note for note in section.notes)
