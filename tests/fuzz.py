@@ -207,7 +207,7 @@ def _fault(target: Target, altered: Saved, folder: Path, formats: tuple[str, ...
 
 NOT_FINITE = re.compile(r"(?<![\w-])(?:nan|NaN|inf|Infinity|None(?! of))(?![\w-])")
 SCRIPT = re.compile("<script([^>]*)>(.*?)</script>", re.DOTALL)
-SOURCE = (Path(attributions.__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")
+SOURCE = (Path(reports.__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")
 
 
 def blemishes_of(path: Path, altered: Saved) -> list[str]:

@@ -707,6 +707,14 @@ def test_a_difference_carries_its_sign_unless_it_rounds_to_nothing(value, text):
     assert wording.points(value) == text
 
 
+@pytest.mark.parametrize("column", ["layer", "other_layer"])
+def test_layers_compared_in_one_direction_only_stand_both_across_and_down(column):
+    made = result(tasks={"sentiment": ("negative", "positive")})
+    rows = made.tables["cka"]
+    cut = dataclasses.replace(made, tables={**made.tables, "cka": rows[rows[column] < 3]})
+    assert "Linear CKA between layers" in render_report(cut)
+
+
 def test_a_number_that_is_not_known_is_a_dash():
     assert [wording.count(math.nan), wording.general(math.nan)] == ["–", "–"]
     assert [wording.count(1200), wording.general(0.01)] == ["1,200", "0.01"]

@@ -98,8 +98,9 @@ def _alike(view: View) -> Part | None:
     drawings: list[Drawing] = []
     for key, rows in found.groupby("pooling", sort=False):
         called = wording.pooling(str(key), random_pooler=view.random_pooler)
-        table = rows.pivot(index="layer", columns="other_layer", values="cka")
-        layers, steps = list(table.index), np.diagonal(table.to_numpy(), 1)
+        layers = sorted({*rows["layer"].tolist(), *rows["other_layer"].tolist()})
+        table = rows.pivot(index="layer", columns="other_layer", values="cka").reindex(index=layers, columns=layers)
+        steps = np.diagonal(table.to_numpy(), 1)
         weakest = None if np.isnan(steps).all() else int(np.nanargmin(steps))
         told = [f"layers {a} and {b} {decimal(s, 2)}" for a, b, s in zip(layers, layers[1:], steps, strict=False)]
         description = f"Neighbours: {'; '.join(told)}. All numbers follow in the table."
