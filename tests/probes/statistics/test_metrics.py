@@ -64,6 +64,27 @@ def test_auroc_is_the_share_of_correctly_ranked_pairs(labels, log_prob):
     assert METRICS["auroc"](labels, log_prob) == pytest.approx(np.mean(shares))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_classes", [2, 3, 200])
+def test_auroc_of_each_class_is_that_of_scikit_learn_with_ties_and_absent_classes(n_classes, dtype):
+    rng = np.random.default_rng(n_classes)
+    labels = rng.integers(max(2, n_classes - 20), size=500)
+    log_prob = log_softmax(rng.integers(4, size=(500, n_classes)).astype(dtype))
+    exact = log_prob.astype(np.float64)
+    scores = exact - exact[:, ::-1] if n_classes == 2 else exact
+    assert len(np.unique(scores[:, 0])) < 500
+    expected = np.full(n_classes, np.nan)
+    for c in np.unique(labels):
+        expected[c] = sk.roc_auc_score(labels == c, scores[:, c])
+    assert np.isnan(expected).any() == (n_classes > 2)
+    np.testing.assert_allclose(class_auroc(labels, log_prob), expected, rtol=1e-12)
+
+
+def test_auroc_counts_ties_with_scores_that_are_not_finite():
+    log_prob = np.array([[-np.inf, 0.0, -1.0], [-np.inf, -1.0, 0.0], [0.0, -np.inf, -np.inf], [-1.0, 0.0, -np.inf]])
+    np.testing.assert_array_equal(class_auroc(np.array([0, 1, 2, 0]), log_prob), [0.375, 1 / 3, 1 / 6])
+
+
 def test_auroc_distinguishes_probabilities_that_round_to_one():
     logits = np.array([40.0, 41.0, 42.0, 43.0])
     log_prob = log_softmax(np.stack([np.zeros(4), logits], axis=1))
