@@ -149,7 +149,7 @@ def fine_tune(
         with file_lock(folder / LOCK, f"fine-tuning in {str(folder)!r}"):
             if not (folder / DONE).is_file():  # else another run has finished it meanwhile
                 _train(student, train, validation, settings, seed=seed, folder=folder, progress=progress)
-            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # also those of a run that was killed while it did so
     return FineTuned.load(folder)
 
 

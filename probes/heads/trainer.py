@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ WINDOW = 50
 """Batches among which texts of like length are put together, and then shuffled."""
 STATE = "trainer_state.json"
 """Written last of a checkpoint, by the Trainer."""
+PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", STATE)
+"""Files without which a checkpoint is not whole: the Trainer goes on without some of them, to other weights."""
+KEPT_CHECKPOINTS = 2
+"""The best and the last, or the last two; with one the Trainer deletes the last before the result is written."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def train_epochs(
             save_strategy="epoch",
             logging_strategy="epoch",
             logging_nan_inf_filter=False,
-            save_total_limit=1,
+            save_total_limit=KEPT_CHECKPOINTS,
             load_best_model_at_end=True,
             metric_for_best_model="accuracy",
             greater_is_better=True,
@@ -295,26 +300,38 @@ def _validations(history: Sequence[Mapping[str, float]]) -> list[Mapping[str, fl
 
 def epochs_done(folder: Path) -> int:
     """Epochs of an unfinished run that are kept in its checkpoints; nothing is changed there."""
-    steps = []
-    for path in folder.glob(f"checkpoint-*/{STATE}"):
-        with contextlib.suppress(OSError, ValueError):
-            steps.append(len(_validations(json.loads(path.read_text(encoding="utf-8"))["log_history"])))
-    return max(steps, default=0)
+    return next((len(_validations(state["log_history"])) for _, state in _whole_checkpoints(folder)), 0)
 
 
 def _last_checkpoint(folder: Path) -> tuple[str | None, list[dict[str, float]]]:
-    """The last whole checkpoint of a run that was killed, and its log."""
-    folders = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    for path in folders:
-        try:
-            state = json.loads((path / STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+    """The last whole checkpoint of a run that was killed, and its log; those that are not whole are deleted."""
+    whole = dict(_whole_checkpoints(folder))
+    for path in _checkpoints(folder):
+        if path not in whole:  # written into, it would be deleted before older ones: a folder keeps its time
+            shutil.rmtree(path)
+    for path, state in whole.items():
         # The Trainer would forget the best one where the folder was moved.
         state["best_model_checkpoint"] = str(folder / f"checkpoint-{state['best_global_step']}")
         write_atomically(path / STATE, json.dumps(state).encode())
         return str(path), state["log_history"]
     return None, []
+
+
+def _whole_checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Checkpoints that lack no file and whose best one lacks none, with the Trainer's state, the last one first."""
+    complete = [path for path in _checkpoints(folder) if all((path / part).is_file() for part in PARTS)]
+    for path in complete:
+        try:
+            state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if folder / f"checkpoint-{state['best_global_step']}" in complete:
+            yield path, state
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Folders of all checkpoints, whole or not, the last one first."""
+    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
 
 
 @contextlib.contextmanager

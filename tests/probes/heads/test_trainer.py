@@ -13,7 +13,15 @@ from safetensors.torch import load_file
 
 from probes import InputError
 from probes.heads.fine_tuning import FineTuned, fine_tune
-from probes.heads.trainer import TrainingSettings, batch_order, epochs_since_best, quickest_dtype
+from probes.heads.trainer import (
+    PARTS,
+    TrainingSettings,
+    _last_checkpoint,
+    batch_order,
+    epochs_done,
+    epochs_since_best,
+    quickest_dtype,
+)
 from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 
 ROOT = Path(__file__).parents[3]
@@ -154,3 +162,78 @@ def test_a_killed_run_goes_on_to_the_same_weights(head, at, whole, change, kept,
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[name], expected[name]) for name in found)
     assert not (moved / "checkpoints").exists()
+
+
+FOUR = replace(SETTINGS, epochs=4, patience=4)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing that follows it is done."""
+
+
+def killed_run(folder, monkeypatch, *, name, at, settings=FOUR):
+    """Fine-tune until the method of that name is called for the time numbered `at`."""
+    calls = []
+
+    def stop(*_args, **_kwargs):
+        calls.append(1)
+        if len(calls) == at:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(name, stop)
+        with pytest.raises(Killed):
+            tuned(folder, settings)
+
+
+def tuned(folder, settings=FOUR):
+    return fine_tune(student(), *labelled(), head="cls", class_names=CLASSES, folder=folder, settings=settings)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """A run of four epochs that nothing stopped."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield tuned(tmp_path_factory.mktemp("unbroken") / "run")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def assert_same_result(run, expected):
+    epochs, wanted_epochs = ([replace(epoch, seconds=0) for epoch in each.epochs] for each in (run, expected))
+    assert epochs == wanted_epochs
+    for name in ("model.safetensors", "head.safetensors"):
+        actual, wanted = load_file(run.folder / name), load_file(expected.folder / name)
+        assert actual.keys() == wanted.keys()
+        assert all(torch.equal(actual[key], wanted[key]) for key in wanted)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_checkpoint_that_lacks_a_file_is_not_gone_on_from(part, unbroken, tmp_path, monkeypatch):
+    killed_run(tmp_path, monkeypatch, name="probes.heads.trainer._Watch.on_epoch_begin", at=4)
+    last, earlier = sorted((tmp_path / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    assert epochs_done(tmp_path / "checkpoints") == 3
+    (last / part).unlink()
+    assert epochs_done(tmp_path / "checkpoints") in (1, 2)
+    assert _last_checkpoint(tmp_path / "checkpoints")[0] == str(earlier)
+    assert not last.exists()
+    assert_same_result(tuned(tmp_path), unbroken)
+
+
+def test_a_run_killed_between_its_last_epoch_and_its_result_trains_no_epoch_again(unbroken, tmp_path, monkeypatch):
+    killed_run(tmp_path, monkeypatch, name="probes.heads.fine_tuning._Student.save", at=1)
+    assert epochs_done(tmp_path / "checkpoints") == FOUR.epochs
+    steps = []
+    monkeypatch.setattr("probes.heads.trainer._Watch.on_step_end", lambda *_, **__: steps.append(1))
+    assert_same_result(tuned(tmp_path), unbroken)
+    assert not steps
+
+
+def test_checkpoints_that_a_finished_run_had_no_time_to_delete_are_deleted(tmp_path):
+    once = replace(SETTINGS, epochs=1)
+    tuned(tmp_path, once)
+    (tmp_path / "checkpoints" / "checkpoint-12").mkdir(parents=True)
+    tuned(tmp_path, once)
+    assert not (tmp_path / "checkpoints").exists()
