@@ -100,6 +100,11 @@ TAKES_NEXT = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u
 """Vowels written before their consonant (Thai, Lao), and signs that stack the next consonant under the last one."""
 FOLLOWS = frozenset("\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3\u0ebd\uff9e\uff9f")
 """Vowels (Thai, Lao) and voicing marks (Japanese of half width) that are letters, and belong to the one before."""
+ATTACHED = frozenset("\u0e33\u0eb3\uff9e\uff9f")
+"""Those of them that belong to whatever stands before, by Unicode's rule of grapheme clusters."""
+EXTENDING = frozenset("\u200c\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+"""Joiners, and the skin tones of emoji: like marks they belong to what they stand behind, though Unicode calls them
+format characters and symbols."""
 SYLLABLE_END = frozenset("\u0f0b\u0f0c")
 """Tibetan writes them after every syllable, and blanks after sentences only."""
 
@@ -128,7 +133,7 @@ def word_spans(text: str) -> Iterator[tuple[int, int]]:
 def _starts_cluster(before: str, character: str) -> bool:
     """Whether a character does not belong to what is written before it."""
     # A combining mark goes with what it stands on: an accent, a voicing mark, the variant of an emoji.
-    if _is_mark(character):
+    if _is_mark(character) or character in ATTACHED:
         return False
     if character in FOLLOWS:
         return _kind(before) != "c" and not _is_mark(before)
@@ -136,7 +141,7 @@ def _starts_cluster(before: str, character: str) -> bool:
 
 
 def _is_mark(character: str) -> bool:
-    return unicodedata.category(character)[0] == "M"
+    return unicodedata.category(character)[0] == "M" or character in EXTENDING
 
 
 def _kind(character: str) -> str:

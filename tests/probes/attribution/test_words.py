@@ -194,6 +194,25 @@ def test_a_sentence_without_blanks_has_many_words_and_divides_no_grapheme_cluste
     assert {"film", "good"} & {text[first:last] for first, last in spans}
 
 
+JOINED = {
+    "\u0645\u06cc\u200c": 1,  # Persian: a prefix with the joiner that stands behind it
+    "\u0915\u094d\u200d": 1,  # Devanagari: a half letter
+    "\u0e01\u200d\u0e02": 2,
+    "\u0e02\U0001f3fd\u0e01": 2,
+    "b\uff9e": 1,
+    "\u0e52\u0e33\u0e01": 2,
+}
+"""Text with a joiner, a skin tone or a vowel behind a letter -> number of its words."""
+
+
+@pytest.mark.parametrize("text", JOINED)
+def test_joiners_and_skin_tones_stay_with_what_they_stand_behind(text):
+    regex = pytest.importorskip("regex")
+    spans = list(word_spans(text))
+    assert len(spans) == JOINED[text]
+    assert {last for _, last in spans} <= {match.end() for match in regex.finditer(r"\X", text)}
+
+
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("text", SENTENCES.values(), ids=SENTENCES)
 def test_pieces_of_bytes_and_of_characters_are_held_whole_by_the_words_of_such_a_sentence(kind, text):
