@@ -96,15 +96,22 @@ def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -
 
 
 def _write_help(settings: Any) -> None:
-    """Make the docstring of each flag its help, without the line breaks of the source, which tyro would keep."""
+    """Make the docstring of each flag its help, without the line breaks of the source, which tyro would keep.
+
+    A default of None is not mentioned: the docstring tells what happens when the flag is not given.
+    """
     import ast
     import dataclasses
     import inspect
     import itertools
     import textwrap
     from types import MappingProxyType
+    from typing import Annotated, get_type_hints
+
+    import tyro
 
     fields = {field.name: field for field in dataclasses.fields(settings)}
+    types = get_type_hints(type(settings), include_extras=True)
     for name in fields:
         if dataclasses.is_dataclass(group := getattr(settings, name)):
             _write_help(group)
@@ -114,6 +121,14 @@ def _write_help(settings: Any) -> None:
         match statement, following:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 fields[name].metadata = MappingProxyType({"help": " ".join(text.split())})
+                if not hasattr(types[name], "__metadata__"):
+                    hint = tyro.conf.arg(help_behavior_hint=_default_hint)
+                    type(settings).__annotations__[name] = Annotated[types[name], hint]
+
+
+def _default_hint(default: str) -> str:
+    """The words on a default behind the help of a flag; none for None."""
+    return "" if default == "None" else f"(default: {default})"
 
 
 def _analyse(module: Any, settings: Any, command: str) -> int:

@@ -26,7 +26,7 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
-    students: StudentSettings = field(default_factory=StudentSettings)
+    fine_tuning: StudentSettings = field(default_factory=StudentSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     quick: bool = False
     """Take a first look at part of the data: 1,000 texts of each split, one seed, fewer texts measured and explained.
@@ -36,38 +36,38 @@ class Settings:
 def run(settings: Settings) -> AnalysisResult:
     """Fine-tune the heads, or load a checkpoint, and measure what they do with their encoder."""
     check_bounds(settings)
-    settings.students.check()
+    settings.fine_tuning.check()
     if settings.encoder.shards is not None:
         raise InputError("--shards has no meaning here: what is fine-tuned is not shared between processes")
-    if settings.encoder.head_classes is not None and settings.students.checkpoint is None:
+    if settings.encoder.head_classes is not None and settings.fine_tuning.checkpoint is None:
         raise InputError(
             "--head-classes has no meaning without --checkpoint: a head that is fine-tuned has the dataset's"
         )
-    if settings.data.folds is not None and settings.students.checkpoint is None:
+    if settings.data.folds is not None and settings.fine_tuning.checkpoint is None:
         raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
     out = settings.output.out
-    if settings.students.checkpoint is None:
-        models = models_folder(settings.students, out)
+    if settings.fine_tuning.checkpoint is None:
+        models = models_folder(settings.fine_tuning, out)
         check_apart(out, {"--models": models})
         check_writable(models)
-    amounts, notes = settings.students.amounts(quick=settings.quick), list(_notes(settings))
+    amounts, notes = settings.fine_tuning.amounts(quick=settings.quick), list(_notes(settings))
     for note in notes:
         notice(note)
     data = settings.data
     if settings.quick and data.limit is None:
         data = dataclasses.replace(data, limit=QUICK_TEXTS)
-    students = dataclasses.replace(settings.students, **dataclasses.asdict(amounts))
-    settings = dataclasses.replace(settings, data=data, students=students)
+    fine_tuning = dataclasses.replace(settings.fine_tuning, **dataclasses.asdict(amounts))
+    settings = dataclasses.replace(settings, data=data, fine_tuning=fine_tuning)
     return _run(settings, amounts, notes)
 
 
 def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResult:
-    expect_stages(4 + dissection.n_stages(settings.students, amounts))
-    encoder = dataclasses.replace(settings.encoder, model=settings.students.base or settings.encoder.model)
+    expect_stages(4 + dissection.n_stages(settings.fine_tuning, amounts))
+    encoder = dataclasses.replace(settings.encoder, model=settings.fine_tuning.base or settings.encoder.model)
     job = Job.prepare(settings.data, encoder, settings.output)
     if "cls" not in job.encoder.poolings:
         raise InputError(f"{job.encoder.name} adds no [CLS] token; this analysis is about the vector of [CLS]")
-    students = Students(job, settings.students, amounts)
+    students = Students(job, settings.fine_tuning, amounts)
     _check_models(students)
     tables, failures = dissection.tables(students)
     with stage("answers"):
@@ -114,10 +114,10 @@ def _model_notes(students: Students) -> Iterator[str]:
 def _notes(settings: Settings) -> Iterator[str]:
     """Notes on work that is left out or lessened, as far as known before it begins."""
     if settings.quick:
-        amounts = settings.students.amounts(quick=True)
+        amounts = settings.fine_tuning.amounts(quick=True)
         lowered = [f"at most {QUICK_TEXTS:,} texts of each split (--limit)"] if settings.data.limit is None else []
         for flag in ("seeds", "measured", "explained"):
-            if getattr(settings.students, flag) is None:
+            if getattr(settings.fine_tuning, flag) is None:
                 lowered.append(f"--{flag} {getattr(amounts, flag)} instead of {getattr(USUAL, flag)}")
         if lowered:
             yield f"--quick makes this a first look: {', '.join(lowered)}."

@@ -51,8 +51,8 @@ def output_lock(settings: Any) -> Iterator[None]:
         InputError: The folder cannot be replaced, or another run holds it.
     """
     out: Path = settings.output.out
-    students = getattr(settings, "students", None)
-    check_named({"--out": out, "--cache": settings.encoder.cache, "--models": students and students.models})
+    fine_tuning = getattr(settings, "fine_tuning", None)
+    check_named({"--out": out, "--cache": settings.encoder.cache, "--models": fine_tuning and fine_tuning.models})
     if settings.encoder.shards is not None:
         yield
         return

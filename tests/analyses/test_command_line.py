@@ -183,7 +183,10 @@ def test_the_help_of_each_flag_is_a_sentence_that_does_not_break_where_its_sourc
         text = field.metadata["help"]
         assert re.fullmatch(r"(?!(Of|That|As|Whose|What|Beside)\b)[A-Z][^\n]*\.", text), field.name
         assert text in out, field.name
-    assert "{None}" not in out
+    assert "None" not in out, "a flag that is not given has no default; its help tells what happens then"
+    assert out.count("(default: ") >= 10
+    titles = {"run": "explain", "attribute": "explain", "heads": "fine-tuning"}
+    assert f"{titles[name]} options" in out
     assert "--drop-rare, --no-drop-rare" in out
 
 

@@ -161,8 +161,8 @@ def test_the_provenance_names_the_weights_of_every_model(place, result):
 
 def test_a_quick_look_lowers_what_was_not_named_and_says_so(place, capsys, monkeypatch):
     quick = heads.Settings(quick=True)
-    assert quick.students.amounts(quick=True) == QUICK
-    assert heads.Settings().students.amounts() == USUAL
+    assert quick.fine_tuning.amounts(quick=True) == QUICK
+    assert heads.Settings().fine_tuning.amounts() == USUAL
     named = StudentSettings(seeds=2, measured=700, explained=0)
     assert named.amounts(quick=True) == named.amounts() == Amounts(2, 700, 0)
     done = []
@@ -174,7 +174,7 @@ def test_a_quick_look_lowers_what_was_not_named_and_says_so(place, capsys, monke
     words = ["heads", "--train", "x.csv", "--out", str(place / "quick"), "--quick", "--limit", "1500", "--seeds", "2"]
     assert main(words) == 1
     ((settings, (note,)),) = done
-    assert (settings.data.limit, settings.students.seeds, settings.students.measured) == (1500, 2, 100)
+    assert (settings.data.limit, settings.fine_tuning.seeds, settings.fine_tuning.measured) == (1500, 2, 100)
     assert note == "--quick makes this a first look: --measured 100 instead of 600, --explained 6 instead of 40."
     assert f"note: {note}\n" in capsys.readouterr().err
     every = [*words, "--measured", "700", "--explained", "1"]
