@@ -21,7 +21,7 @@ from probes.checkpoints.model_folders import (
     sentence_transformer,
 )
 from probes.checkpoints.quiet import quiet
-from probes.checkpoints.weights import load_weights
+from probes.checkpoints.weights import load_weights, missing_weights_message
 from probes.checks import InputError, check_kind, first_line, from_home, short_repr
 
 PACKAGED = "packaged"
@@ -84,7 +84,7 @@ def load_checkpoint(
     # A classifier's head reads the pooler; hidden states do not depend on it.
     random_weights = [key for key in weights.missing if has_head or "pooler" not in key]
     if random_weights:
-        raise InputError(f"model {name!r} lacks weights for {', '.join(random_weights[:3])}; they would be random")
+        raise InputError(missing_weights_message(name, weights.model, random_weights))
     notes = weights.notes(name)
     settings = source.sentence_transformer
     return Checkpoint(
@@ -257,6 +257,9 @@ def _local_source(name: str, folder: Path, options: Mapping[str, Any], *, allow_
         settings = sentence_transformer(name, read_json)
     settings = settings or SentenceTransformer()
     model_folder = folder / settings.subfolder
+    if settings.subfolder and not model_folder.is_dir():
+        missing = f"its modules.json names the folder {settings.subfolder!r}, which is missing"
+        raise InputError(f"cannot load model {name!r}: {missing}; copy the whole model")
     check_folder(name, model_folder, allow_pickle=allow_pickle)
     location = {
         **options,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.checkpoints.limits import parse_length
-from probes.checks import InputError
+from probes.checks import InputError, short_repr
 
 ADAPTER = "adapter_config.json"
 ST_SETTINGS = tuple(
@@ -168,7 +168,7 @@ def sentence_transformer(name: str, read_json: Callable[[str], object]) -> Sente
         read_json: Returns the content of a file by its path in the folder; None where there is no such file.
 
     Raises:
-        InputError: Its first module is not a transformers model.
+        InputError: Its first module is not a transformers model, or lies outside of the folder.
     """
     modules = read_json("modules.json")
     if not isinstance(modules, list) or not modules:
@@ -181,8 +181,7 @@ def sentence_transformer(name: str, read_json: Callable[[str], object]) -> Sente
             f"cannot load model {name!r}: it is a sentence-transformers model that begins with {kinds[0]}; layerprobe "
             "reads those that begin with a Transformer"
         )
-    path = modules[0].get("path")
-    subfolder = path if isinstance(path, str) else ""
+    subfolder = _subfolder(name, modules[0].get("path", ""))
     settings: dict[str, Any] = {}
     for file in ST_SETTINGS:
         content = read_json(f"{subfolder}/{file}" if subfolder else file)
@@ -194,6 +193,24 @@ def sentence_transformer(name: str, read_json: Callable[[str], object]) -> Sente
         max_seq_length=parse_length(settings.get("max_seq_length")),
         notes=tuple(_notes(kinds, settings, read_json("config_sentence_transformers.json"))),
     )
+
+
+def _subfolder(name: str, path: object) -> str:
+    """Return the folder of a module within the folder of the model; empty where they are the same.
+
+    Raises:
+        InputError: The path leads out of the model's folder.
+    """
+    if path is None or path == "":
+        return ""
+    parts = path.replace("\\", "/").split("/") if isinstance(path, str) else []
+    # A drive of Windows, as C:, makes a path absolute too.
+    if not isinstance(path, str) or not path.isprintable() or parts[0] == "" or ".." in parts or ":" in path:
+        raise InputError(
+            f"cannot load model {name!r}: its modules.json names the path {short_repr(path)}, which is no folder "
+            "within the model's own; write a path within it, or none"
+        )
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _kind(module: dict[str, Any]) -> str:

@@ -145,6 +145,32 @@ def _unexpected_notes(name: str, model: Any, unexpected: Sequence[str]) -> list[
     return [f"The checkpoint holds weights that the model has no place for: {first}{count}. They are left out."]
 
 
+def missing_weights_message(name: str, model: Any, missing: Sequence[str]) -> str:
+    """Explain which weights a checkpoint lacks, and what its owner can do.
+
+    Args:
+        name: Name of the model in messages.
+        model: Model that the settings of the checkpoint describe.
+        missing: Names of the weights.
+    """
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    lacks = f"model {name!r} lacks weights for {', '.join(missing[:3])}{more}; they would be random"
+    prefix = model.base_model_prefix
+    if hasattr(model, prefix) and not any(key.startswith(f"{prefix}.") for key in missing):
+        return (
+            f"{lacks}. Its head was not saved with it: fine-tune it first, or take architectures out of its "
+            "config.json to read the encoder alone"
+        )
+    blocks = {next((int(part) for part in key.split(".") if part.isdecimal()), -1) for key in missing}
+    first, n_layers = min(blocks), getattr(model.config, "num_hidden_layers", 0)
+    if first > 0 and blocks == set(range(first, n_layers)):
+        return (
+            f"{lacks}. If {first} layers are all that were trained, set num_hidden_layers in its config.json to "
+            f"{first}; else save the whole model again"
+        )
+    return f"{lacks}. Save the whole model again (save_pretrained), or name the checkpoint that it was made from"
+
+
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias)$")
 """Buffers that older versions of transformers stored with the weights, and newer ones compute."""
 _ADAPTERS = re.compile(r"(^|[._])(lora|adapters?|ia3|prefix_tuning|prompt_embeddings)[._]")

@@ -69,7 +69,7 @@ def split_names(path: str, subset: str | None) -> tuple[str, ...]:
     import datasets
 
     with _quiet(path):
-        if any((Path(path) / name).is_file() for name in SAVED):
+        if any((Path(path) / name).is_file() for name in SAVED_DATASET_FILES):
             _check_no_subset(path, subset)
         if (Path(path) / "dataset_dict.json").is_file():
             return tuple(_load_saved(Path(path)))

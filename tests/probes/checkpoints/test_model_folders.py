@@ -131,3 +131,31 @@ def test_a_length_beyond_the_models_is_the_models(sentences):
 def test_a_sentence_transformers_model_of_words_is_refused(sentences):
     (sentences / "modules.json").write_text('[{"path": "", "type": "models.WordEmbeddings"}]', encoding="utf-8")
     assert_refused(sentences, "begins with WordEmbeddings")
+
+
+@pytest.mark.parametrize(
+    "path", ["../other", "/etc", "0_Transformer/../..", "..", "C:/models", "\\\\host\\share", "..\\x", "a\0b", 3, ["0"]]
+)
+def test_a_module_outside_of_its_folder_is_refused_in_one_line(sentences, path):
+    modules = [{"path": path, "type": "models.Transformer"}, {"path": "1_Pooling", "type": "models.Pooling"}]
+    (sentences / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    message = "its modules.json names the path .*, which is no folder within the model's own; write a path"
+    assert_refused(sentences, message)
+
+
+@pytest.mark.parametrize("path", ["0_Transformer", "./0_Transformer/", "0_Transformer\\"])
+def test_a_module_in_a_folder_within_is_read(sentences, path):
+    inner = sentences / "0_Transformer"
+    inner.mkdir()
+    for file in sentences.iterdir():
+        if file.is_file() and file.name != "modules.json":
+            file.rename(inner / file.name)
+    modules = [{"path": path, "type": "models.Transformer"}]
+    (sentences / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    assert Encoder.load(str(sentences)).max_length == 8
+
+
+def test_a_module_that_is_missing_is_named(sentences):
+    modules = [{"path": "0_Transformer", "type": "models.Transformer"}]
+    (sentences / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    assert_refused(sentences, "its modules.json names the folder '0_Transformer', which is missing")

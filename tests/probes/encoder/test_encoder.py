@@ -698,7 +698,19 @@ def test_a_classifier_whose_head_lacks_its_pooler_is_refused(saved):
     weights = load_file(folder / "model.safetensors")
     kept = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
     save_file(kept, folder / "model.safetensors", {"format": "pt"})
-    refused(folder, "lacks weights for bert.pooler.dense.bias")
+    refused(folder, r"lacks weights for bert\.pooler\.dense\.bias.*Save the whole model again")
+
+
+def test_a_classifier_whose_head_was_not_saved_is_refused_with_what_to_do(saved):
+    folder = saved("bert")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for architectures in (["BertForSequenceClassification"], None):
+        (folder / "config.json").write_text(json.dumps(config | {"architectures": architectures}), encoding="utf-8")
+        if architectures:
+            refused(
+                folder, r"classifier\.weight; they would be random\. Its head was not saved .*take architectures out"
+            )
+    Encoder.load(str(folder))
 
 
 def test_a_checkpoint_that_lacks_weights_is_refused(saved):
@@ -706,6 +718,9 @@ def test_a_checkpoint_that_lacks_weights_is_refused(saved):
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": LAYERS + 1}), encoding="utf-8")
     refused(folder, rf"lacks weights for encoder\.layer\.{LAYERS}\..*would be random")
+    refused(
+        folder, rf"If {LAYERS} layers are all that were trained, set num_hidden_layers in its config.json to {LAYERS}"
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
