@@ -24,6 +24,10 @@ TO_LIST = ("to_pylist", "tolist", "to_list")
 """Methods of arrays, tensors, Series, Indexes and Arrow columns that return a list, without the index of a Series."""
 
 
+MOMENTS = "datetime64[us]"
+"""The finest moments of NumPy's that Python has: of finer ones it would make numbers."""
+
+
 def item_list(values: object, name: str, kind: str = "values") -> list[Any]:
     """Convert a sequence to a new list, with numbers of other libraries as Python's and pandas' missing values as None.
 
@@ -59,6 +63,8 @@ def raw_items(values: object, name: str, kind: str) -> list[Any]:
         raise InputError(f"{wanted}, found a {type(values).__name__}{shape}; name one column of it")
     if n_axes == 0 or isinstance(values, type) or not hasattr(values, "__iter__"):
         raise InputError(f"{wanted}, found {short_repr(values)}")
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        values = values.astype(MOMENTS)
     for method in TO_LIST:
         if hasattr(values, method):
             values = getattr(values, method)()
@@ -67,11 +73,13 @@ def raw_items(values: object, name: str, kind: str) -> list[Any]:
 
 
 def plain_item(item: Any) -> Any:
-    """Convert numbers of NumPy or PyTorch to Python's and pandas' missing value to None; other items stay unchanged."""
+    """Convert numbers and dates of NumPy or PyTorch to Python's and pandas' missing value to None; other items stay unchanged."""
     if type(item) is str:
         return item
     if type(item).__name__ == "NAType":  # it compares to nothing, itself included
         return None
+    if isinstance(item, np.datetime64):
+        item = item.astype(MOMENTS)
     if hasattr(item, "item") and getattr(item, "ndim", 0) == 0:
         return item.item()
     return item

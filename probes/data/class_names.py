@@ -1,4 +1,4 @@
-"""Class names of all sources together: numbers written alike, and notes on doubtful names."""
+"""Class names of all sources together: numbers and dates written alike, and notes on doubtful names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from probes.checks import InputError
-from probes.data.labels import LARGEST_EXACT, MAX_EXAMPLES, note_alike, quoted, sort_names
+from probes.data.labels import LARGEST_EXACT, MAX_EXAMPLES, note_alike, plain_dates, quoted, sort_names
 
 NUMBER = re.compile(r"[+-]?([0-9]{1,40}([.,][0-9]{0,40})?|[.,][0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 INFINITE = re.compile(r"[+-]?(inf|infinity|\u221e)", re.IGNORECASE)
@@ -32,6 +32,12 @@ def plain_numbers(names: Iterable[str]) -> Mapping[str, str]:
         if not name.lstrip("+-").isdigit():
             plain[name] = str(int(number))
     return plain
+
+
+def plain_names(names: Iterable[str]) -> Mapping[str, str]:
+    """Map names that programs write in several ways to one of them: whole numbers in digits, dates without midnight."""
+    distinct = set(names)
+    return {**plain_numbers(distinct), **plain_dates(distinct - MISSING)}
 
 
 def check_no_fractions(names: Iterable[str], source: object, task: str) -> None:
@@ -85,14 +91,17 @@ def fractions_message(fractions: Sequence[object], source: object, task: str) ->
     )
 
 
-def note_names(names: Sequence[str], task: str) -> list[str]:
+def note_names(names: Sequence[str], task: str, *, in_lists: bool = False) -> list[str]:
     """Return notes on class names that may stand for a missing label, or that are one name written in several ways.
 
     Args:
-        names: (texts,) class names of all splits.
+        names: (texts,) class names of all splits; with lists of labels, all values in them.
         task: Name of the label column.
+        in_lists: Whether the column holds lists, each value of which is probed as a column of its own.
     """
     counts = Counter(names)
+    noun = "values in the lists" if in_lists else "labels"
+    consequence = "here it is one value among others" if in_lists else "they are a class of their own here"
     notes = []
     # Among other numbers -1 is suspicious; beside 1 alone it is a class.
     labelled = [name for name in counts if name not in UNLABELLED]
@@ -100,16 +109,16 @@ def note_names(names: Sequence[str], task: str) -> list[str]:
     for mark in UNLABELLED if is_suspicious else ():
         if mark in counts:
             notes.append(
-                f"{counts[mark]:,} of {len(names):,} labels of {task} are {mark}, which often marks a text without a "
-                "label; they are a class of their own here."
+                f"{counts[mark]:,} of {len(names):,} {noun} of {task} are {mark}, which often marks a text without a "
+                f"label; {consequence}."
             )
     missing = [name for name in sort_names(counts) if name in MISSING]
     if missing:
         total = sum(counts[name] for name in missing)
         notes.append(
-            f"{total:,} of {len(names):,} labels of {task} are {quoted(missing)}, as missing values are written."
+            f"{total:,} of {len(names):,} {noun} of {task} are {quoted(missing)}, as missing values are written."
         )
-    return [*notes, *_equal_number_notes(counts, f"classes of {task}")]
+    return [*notes, *_equal_number_notes(counts, f"{'values' if in_lists else 'classes'} of {task}")]
 
 
 def note_values(values: Sequence[str], noun: str) -> list[str]:

@@ -19,6 +19,8 @@ LARGEST_EXACT = 2**53
 """From here on a number with a point or an exponent may stand for several whole numbers."""
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """A surrogate without its partner, which no encoding can write."""
+MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?")
+"""A date, alone or with the time at which it begins: programs write the one or the other of the same value."""
 CONTAINERS = (bytes, list, tuple, dict, set, frozenset)
 """Types that hold several values, or none that is text."""
 INVISIBLE = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
@@ -43,6 +45,21 @@ def class_name(value: object) -> str | None:
     if is_other_number and not is_fraction(value):
         value = int(value)  # type: ignore[call-overload]
     return unicodedata.normalize("NFC", str(value)).strip() or None
+
+
+def plain_dates(names: Iterable[str]) -> Mapping[str, str]:
+    """Map dates with the time of midnight to the date alone: 2020-01-01 00:00:00 is 2020-01-01.
+
+    Empty where a name is no date, or has another time of the day.
+    """
+    dates = {}
+    for name in set(names):
+        match = MIDNIGHT.fullmatch(name)
+        if match is None:
+            return {}
+        if match[1] != name:
+            dates[name] = match[1]
+    return dates
 
 
 def is_fraction(value: object) -> bool:
@@ -94,6 +111,9 @@ def label_codes(values: object, task: str, names: Sequence[str] | None = None) -
     labels = item_list(values, f"labels of {task!r}", "labels")
     _check_labels(labels, task)
     label_names = _complete_names(labels, task)
+    if names is None:
+        dates = plain_dates(label_names)
+        label_names = [dates.get(name, name) for name in label_names]
     present = set(label_names)
     ordered = sort_names(present) if names is None else as_class_names(names, task)
     if names is not None:
@@ -198,7 +218,8 @@ def text_names(values: object, noun: str) -> tuple[str, ...]:
         if name is None:
             raise InputError(f"{noun} {row} is missing")
         names.append(name)
-    return tuple(names)
+    dates = plain_dates(names)
+    return tuple(dates.get(name, name) for name in names)
 
 
 def sort_names(values: Iterable[str]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def _binary_tasks(task: str, parts: Mapping[str, Rows]) -> tuple[dict[str, Rows]
     counts = Counter(value for cell in cells for value in cell)
     values = _probeable_values(task, parts["train"], counts, len(cells))
     elements = [element for rows in parts.values() for cell in rows.labels[task] for element in cell]
-    notes = note_names(elements, task)
+    notes = note_names(elements, task, in_lists=True)
     notes += note_alike(values, f"values of {task}")
     left_out = [value for value in sort_names(counts) if value not in values]
     if left_out:

@@ -22,7 +22,7 @@ from probes.loading.rows import (
     draw_rows,
     name_classes,
     note_classes_lost,
-    unify_numbers,
+    unify_names,
     valid_rows,
 )
 from probes.loading.sources import Source, load_table, split_names
@@ -168,7 +168,7 @@ def _read_parts(sources: Sources, columns: Columns, *, drop_invalid: bool) -> tu
         parts[name] = valid_rows(rows, source, columns, drop=drop_invalid)
         notes += row_notes
         notes += _invalid_notes(len(rows) - len(parts[name]), source, columns)
-    return unify_numbers(parts, sources), notes
+    return unify_names(parts, sources), notes
 
 
 def _invalid_notes(n_invalid: int, source: Source, columns: Columns) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.data.class_names import check_no_fractions, plain_numbers
+from probes.data.class_names import check_no_fractions, plain_names
 from probes.data.labels import HALF_CHARACTER, quoted, sort_names
 from probes.data.spans import Spans, as_spans
 from probes.loading.json_records import kind_name
@@ -167,8 +167,8 @@ def _faults_message(faults: Mapping[int, str], n: int) -> str:
 # Names of all sources together
 
 
-def unify_numbers(parts: Mapping[str, Rows], sources: Mapping[str, object]) -> dict[str, Rows]:
-    """Write whole numbers alike in all sources, so that 1 in one file and 1.0 in another are one class.
+def unify_names(parts: Mapping[str, Rows], sources: Mapping[str, object]) -> dict[str, Rows]:
+    """Write whole numbers and dates alike in all sources, so that 1 in one file and 1.0 in another are one class.
 
     Args:
         parts: Split -> its rows, no value missing; `train` is one.
@@ -182,14 +182,14 @@ def unify_numbers(parts: Mapping[str, Rows], sources: Mapping[str, object]) -> d
     for task in parts["train"].labels:
         names = [name for rows in parts.values() for cell in rows.labels[task] for name in _names(cell)]
         check_no_fractions(names, source_names, task)
-        new_names = plain_numbers(names)
+        new_names = plain_names(names)
         if not new_names:
             continue
         for split, rows in unified.items():
             labels = {**rows.labels, task: [_rename(cell, new_names) for cell in rows.labels[task]]}
             unified[split] = dataclasses.replace(rows, labels=labels)
-    new_groups = plain_numbers([name for rows in parts.values() for name in rows.groups or () if name])
-    new_types = plain_numbers([name for rows in parts.values() for name in rows.input_types or () if name])
+    new_groups = plain_names([name for rows in parts.values() for name in rows.groups or () if name])
+    new_types = plain_names([name for rows in parts.values() for name in rows.input_types or () if name])
     for split, rows in unified.items():
         unified[split] = dataclasses.replace(
             rows,

@@ -113,7 +113,8 @@ def test_marks_of_missing_labels_in_lists_are_noted_or_refused(tmp_path):
         path.write_text("".join(lines), encoding="utf-8")
 
     write([[-1, 0], [1], [0, 1]])
-    assert any("are -1, which often marks" in note for note in read_splits(path, labels="label").notes)
+    notes = read_splits(path, labels="label").notes
+    assert any("values in the lists of label are -1, which often marks" in note for note in notes)
     write([[-1]])
     with pytest.raises(InputError, match="every label in column 'label' is -1"):
         read_splits(path, labels="label")

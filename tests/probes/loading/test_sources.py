@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analyses.settings.settings import DataSettings
-from probes import InputError, Source, read_splits
+from probes import InputError, Source, TextDataset, read_splits
 from probes.loading.read_splits import split_names
 from tests.support.table_files import ROWS, columns, lines, whole, write, write_table
 
@@ -163,3 +163,31 @@ def test_a_subset_of_a_saved_dataset_is_refused(tmp_path):
             read_splits(Source(str(tmp_path / name), subset="x", split="train"), labels="label")
         with pytest.raises(InputError, match=message):
             DataSettings(dataset=str(tmp_path / name), subset="x").read(0)
+
+
+MIDNIGHTS = ("2020-01-01", "2021-06-30")
+TIMES = ("2020-01-01", "2021-06-30 12:30:00")
+
+
+@pytest.mark.parametrize("file", ["t.csv", "t.tsv", "t.parquet", "saved/plain"])
+@pytest.mark.parametrize(
+    ("moments", "names"), [(MIDNIGHTS, MIDNIGHTS), (TIMES, ("2020-01-01 00:00:00", "2021-06-30 12:30:00"))]
+)
+def test_dates_have_one_name_in_every_format(tmp_path, file, moments, names):
+    values = pd.to_datetime(list(moments) * 12, format="mixed")
+    path = write_table(tmp_path / file, [(f"t{i}", value) for i, value in enumerate(values)])
+    assert read_splits(str(path), labels="label").class_names["label"] == names
+    texts = [f"t{i}" for i in range(24)]
+    for labels in (values, values.to_numpy(), list(values.to_numpy()), values.tolist(), [str(v) for v in values]):
+        assert TextDataset.of(texts, labels).class_names["label"] == names, type(labels)
+        assert set(TextDataset.of(texts, [0, 1] * 12, groups=labels).groups) == set(names)
+
+
+def test_dates_of_one_format_are_the_classes_of_those_of_another(tmp_path):
+    days = [datetime.datetime(2020, 1, 1 + i % 2) for i in range(24)]
+    train = write_table(tmp_path / "train.csv", [(f"t{i}", day) for i, day in enumerate(days)])
+    test = write_table(tmp_path / "test.parquet", [(f"u{i}", day) for i, day in enumerate(days)])
+    records = [f'{{"text": "v{i}", "label": "{day.isoformat()}"}}\n' for i, day in enumerate(days)]
+    iso = write(tmp_path / "iso.jsonl", "".join(records))
+    splits = read_splits(str(train), str(iso), str(test), labels="label")
+    assert splits.class_names["label"] == ("2020-01-01", "2020-01-02")
