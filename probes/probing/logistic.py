@@ -30,6 +30,9 @@ SPREADS = (1e-30, 1e100)
 larger ones in float64."""
 TINY = 1e-6
 """Relative spread under which a dimension is rounding noise; standardising would blow it up to full size."""
+ROUNDING = 2.0**-22
+"""Largest spread as a share of the largest mean, under which whole vectors are one vector but for rounding: products of
+float32 are off by that, also in dimensions whose own mean is small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,7 +279,9 @@ def _together(n_classes: int) -> int:
 
 
 def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(hidden,) mean and (hidden,) scale, which is 1 for a dimension that varies by rounding alone.
+    """(hidden,) mean and (hidden,) scale: the standard deviation, or, where that is rounding, the largest mean or 1.
+
+    Rounding grows with the numbers that are rounded, so that divided by 1 it would be read where those are large.
 
     Raises:
         InputError: A dimension varies by so little or so much that weights for it cannot be computed.
@@ -289,7 +294,7 @@ def standardisation(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.flo
         raise InputError(
             f"features have a standard deviation of {found}, a probe takes {least:g} to {most:g}; scale them first"
         )
-    return mean, np.where(deviation > 0, deviation, 1.0)
+    return mean, np.where(deviation > 0, deviation, max(1.0, float(np.abs(mean).max(initial=0.0))))
 
 
 def moments(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -303,7 +308,10 @@ def moments(features: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float64], N
     deviation = np.sqrt(total / len(features))
     if not np.isfinite(deviation).all():
         return mean, deviation
-    floor = TINY * np.maximum(np.abs(mean), deviation.max(initial=0.0))
+    size, largest = np.abs(mean), deviation.max(initial=0.0)
+    if largest <= ROUNDING * size.max(initial=0.0):
+        return mean, np.zeros_like(deviation)
+    floor = TINY * np.maximum(size, largest)
     return mean, np.where(deviation > floor, deviation, 0.0)
 
 

@@ -8,7 +8,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from probes import Examples, InputError, sweep_probes
+from probes.checks import SMALLEST_EFFECT, side_of_zero
 from probes.controls.information import Codelength, block_ends, information, online_codelength, uniform_codelength
+from probes.controls.prediction_depth import refitting
+from probes.controls.studies import information_table
 from probes.probing.logistic import standardisation
 
 
@@ -129,3 +132,21 @@ def test_shuffled_labels_leave_nothing_to_read_while_real_ones_do(readable):
         if not reads:
             assert lower <= 0 <= upper
             assert most < 0.05
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e5, 1e7])
+@pytest.mark.parametrize("noise", ["of its dimension", "of the whole vector"])
+def test_rounding_that_follows_the_label_is_never_information(size, noise):
+    rng = np.random.default_rng(1)
+    vector = rng.standard_normal(16) * size * np.logspace(0, -4, 16)
+    reach = np.abs(vector) if noise == "of its dimension" else np.full(16, np.abs(vector).max())
+    splits = []
+    for n in (2000, 400, 800):
+        y = rng.integers(3, size=n)
+        x = vector + 1e-7 * reach * (rng.standard_normal((n, 16)) + (y[:, None] - 1))
+        splits.append(Examples({"cls": x[None].astype(np.float32)}, {"label": y}))
+    found = sweep_probes(*splits, studies={"information": information, "depth": refitting(2)})
+    (row,) = information_table(found).itertuples()
+    assert side_of_zero(row.lower, row.upper) == "cannot_tell"
+    assert abs(row.v_information) < SMALLEST_EFFECT
+    assert not any(each.varies for each in found.studies["depth"].values())
