@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from probes.checks import InputError, as_path, check_same_length
 from probes.data.partition import assign_folds
 from probes.probing.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
+from probes.randomness import random_state_kept
 from probes.sequences import class_ids, finite_features
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -247,7 +248,8 @@ def _word_path(
     texts: Sequence[str], labels: NDArray[np.integer[Any]], *, n_classes: int
 ) -> tuple[Any, Iterator[FittedProbe]]:
     """The words of some texts, and probes on them."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    with random_state_kept():
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Single characters count as words too: "?" aside, "I" or "a" can carry a label.
     words = TfidfVectorizer(
@@ -263,8 +265,9 @@ def _sparse_path(
     features: Any, labels: NDArray[np.integer[Any]], cs: Sequence[float], *, n_classes: int
 ) -> Iterator[FittedProbe]:
     """Probes on sparse features that are not standardised, each started from the one before."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+    with random_state_kept():
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
 
     shown = np.unique(labels)
     model = LogisticRegression(solver="newton-cg", max_iter=200, warm_start=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
+from probes.randomness import random_state_kept
 from probes.sequences import (
     BoolArray,
     Float64Array,
@@ -25,6 +26,13 @@ N_BINS = 15
 """Bins of the calibration error."""
 SORTED_CLASSES = 64
 """Columns of scores that are sorted at once for AUROC: a copy of all columns would double the memory."""
+
+
+def _sklearn_metrics() -> Any:
+    """Import scikit-learn's metrics without a change of Python's random state, from which it draws while it loads."""
+    with random_state_kept():
+        from sklearn import metrics
+    return metrics
 
 
 def _as_arrays(labels: IntegerArray, log_prob: FloatArray) -> tuple[IntegerArray, FloatArray]:
@@ -49,26 +57,20 @@ def _as_arrays(labels: IntegerArray, log_prob: FloatArray) -> tuple[IntegerArray
 def accuracy(labels: IntegerArray, log_prob: FloatArray) -> float:
     """Compute the share of examples whose most probable class is their label."""
     labels, log_prob = _as_arrays(labels, log_prob)
-    from sklearn.metrics import accuracy_score
-
-    return float(accuracy_score(labels, log_prob.argmax(axis=1)))
+    return float(_sklearn_metrics().accuracy_score(labels, log_prob.argmax(axis=1)))
 
 
 def balanced_accuracy(labels: IntegerArray, log_prob: FloatArray) -> float:
     """Compute the unweighted mean recall of the labelled classes."""
     labels, log_prob = _as_arrays(labels, log_prob)
-    from sklearn.metrics import recall_score
-
     # balanced_accuracy_score is the same number, with a warning where a class is predicted and not labelled.
-    return float(recall_score(labels, log_prob.argmax(axis=1), labels=np.unique(labels), average="macro"))
+    return float(_library().recall_score(labels, log_prob.argmax(axis=1), labels=np.unique(labels), average="macro"))
 
 
 def macro_f1(labels: IntegerArray, log_prob: FloatArray) -> float:
     """Compute the unweighted mean F1 of the labelled or predicted classes; an undefined F1 counts as 0."""
     labels, log_prob = _as_arrays(labels, log_prob)
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(labels, log_prob.argmax(axis=1), average="macro", zero_division=0))
+    return float(_sklearn_metrics().f1_score(labels, log_prob.argmax(axis=1), average="macro", zero_division=0))
 
 
 def mcc(labels: IntegerArray, log_prob: FloatArray) -> float:
@@ -79,12 +81,10 @@ def mcc(labels: IntegerArray, log_prob: FloatArray) -> float:
     Source: Gorodkin (2004), Computational Biology and Chemistry 28.
     """
     labels, log_prob = _as_arrays(labels, log_prob)
-    from sklearn.metrics import matthews_corrcoef
-
     predictions = log_prob.argmax(axis=1)
     if len(np.unique(labels)) == 1 or len(np.unique(predictions)) == 1:
         return 0.0  # scikit-learn returns 0 too, with a warning where both are one class
-    return float(matthews_corrcoef(labels, predictions))
+    return float(_sklearn_metrics().matthews_corrcoef(labels, predictions))
 
 
 def auroc(labels: IntegerArray, log_prob: FloatArray) -> float:
@@ -190,8 +190,6 @@ def average_precision(scores: NDArray[np.number[Any]], positive: BoolArray) -> f
     Raises:
         InputError: Lengths differ.
     """
-    from sklearn.metrics import average_precision_score
-
     scores = plain_array(scores, name="scores")
     positive = plain_array(positive, name="positive")
     if scores.ndim != 1 or scores.dtype.kind not in "fiub" or positive.dtype != bool:
@@ -201,7 +199,7 @@ def average_precision(scores: NDArray[np.number[Any]], positive: BoolArray) -> f
     check_same_length(scores=scores, positive=positive)
     if not positive.any():
         return float("nan")
-    return float(average_precision_score(positive, scores))
+    return float(_sklearn_metrics().average_precision_score(positive, scores))
 
 
 def per_class(labels: IntegerArray, log_prob: FloatArray) -> dict[str, Float64Array | Int64Array]:
@@ -211,11 +209,9 @@ def per_class(labels: IntegerArray, log_prob: FloatArray) -> dict[str, Float64Ar
         Name -> (classes,) values. An undefined AUROC is nan, other undefined scores are 0.
     """
     labels, log_prob = _as_arrays(labels, log_prob)
-    from sklearn.metrics import precision_recall_fscore_support
-
     predictions = log_prob.argmax(axis=1)
     classes = np.arange(log_prob.shape[1])
-    scores = precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
+    scores = _sklearn_metrics().precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
     by_name = dict(zip(("precision", "recall", "f1", "count"), scores, strict=True))
     return {**by_name, "auroc": class_auroc(labels, log_prob)}
 

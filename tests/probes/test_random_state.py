@@ -1,18 +1,40 @@
 """The global random states of a user's program are the same after every call."""
 
 import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from probes import Encoder, FittedProbe, LogisticProbe, ModelHead, ProbeHead, attribute, extract_features
+from probes import (
+    Encoder,
+    Examples,
+    FittedProbe,
+    LogisticProbe,
+    ModelHead,
+    ProbeHead,
+    TextDataset,
+    attribute,
+    extract_features,
+    fine_tune,
+    load_head,
+    make_splits,
+    read_splits,
+    sweep_probes,
+)
 from probes.attribution.methods import METHODS
 from probes.attribution_checks.faithfulness import faithfulness
 from probes.attribution_checks.infidelity import infidelity
+from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.randomisation import randomised
+from probes.controls.studies import usual_studies
 from probes.data.controlled import controlled_sentences
 from tests.conftest import HIDDEN
+from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 
 TEXTS = ["the film was not good .", "awful plot"]
 
@@ -37,7 +59,44 @@ def _checks(encoder, _folder):
     randomised(head, TEXTS)
 
 
+def _sweep(_encoder, _folder):
+    rng = np.random.default_rng(0)
+    labels = {"label": np.arange(40) % 2}
+    texts = [f"{TEXTS[i % 2]} {i}" for i in range(40)]
+    splits = [Examples({"mean": rng.standard_normal((2, 40, 4)).astype(np.float32)}, labels, texts) for _ in range(3)]
+    studies = usual_studies({}, seed=0)
+    sweep_probes(*splits, studies=studies)
+    sweep_probes(splits[0], None, splits[2], studies=studies)
+
+
+def _splits(_encoder, folder):
+    texts = [f"{TEXTS[i % 2]} {i}" for i in range(60)]
+    groups = [str(i // 2) for i in range(60)]
+    for fold in (False, True):
+        make_splits(TextDataset.of(texts, [i % 3 for i in range(60)], groups=groups), fold=fold, seed=1)
+    rows = "".join(f"{text},{i % 2}\n" for i, text in enumerate(texts))
+    (folder / "train.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    read_splits(folder / "train.csv", labels="label", limit=40)
+
+
+def _fine_tune(_encoder, folder):
+    pytest.importorskip("accelerate")
+    train, validation = labelled(24, 12)
+    for head in ("pooler", "mean"):
+        options = {"head": head, "class_names": CLASSES, "settings": replace(SETTINGS, epochs=1), "seed": 3}
+        fine_tune(student(), train, validation, folder=folder / head, **options)
+        load_head(folder / head)
+
+
+def _audit(encoder, _folder):
+    audit(encoder, [f"{TEXTS[i % 2]} a" for i in range(40)], TEXTS, layer=1, pooling="mean", methods=tuple(METHODS))
+
+
 CALLS = {
+    "sweep": _sweep,
+    "splits": _splits,
+    "fine_tune": _fine_tune,
+    "audit": _audit,
     "load": _load,
     "untrained": lambda encoder, _folder: encoder.untrained(3),
     "extract": lambda encoder, folder: extract_features(encoder, TEXTS, store=folder / "store"),
@@ -66,3 +125,29 @@ def test_a_method_leaves_the_global_random_states_as_they_were(method, bert, ber
     if method != "direct":
         attribute(ModelHead(bert_classifier), TEXTS[:1], method=method)
     assert _state() == before
+
+
+FRESH = """
+import random
+before = random.getstate()
+import numpy as np
+from probes.probing.selection import bag_of_words
+from probes.probing.geometry import predictability
+from probes.statistics.metrics import accuracy
+{call}
+assert "sklearn" in __import__("sys").modules
+assert random.getstate() == before
+"""
+FIRST = {
+    "metrics": "accuracy([0, 1], np.zeros((2, 2)))",
+    "bag of words": "bag_of_words((['a', 'b'] * 4, np.arange(8) % 2), (['a', 'b'], np.arange(2)), ['a'], n_classes=2)",
+    "predictability": "x = np.random.default_rng(0).standard_normal((40, 4)); predictability(x, x, test_x=x, test_y=x)",
+}
+"""Subject -> a first call, by which scikit-learn is loaded."""
+
+
+@pytest.mark.parametrize("call", FIRST.values(), ids=FIRST)
+def test_a_library_that_draws_while_it_loads_leaves_no_trace(call):
+    subprocess.run(
+        [sys.executable, "-c", FRESH.format(call=call)], check=True, timeout=120, cwd=Path(__file__).parents[2]
+    )
