@@ -73,7 +73,7 @@ def raw_items(values: object, name: str, kind: str) -> list[Any]:
 
 
 def plain_item(item: Any) -> Any:
-    """Convert numbers and dates of NumPy or PyTorch to Python's and pandas' missing value to None; other items stay unchanged."""
+    """Convert numbers and dates of NumPy or PyTorch to Python's, and pandas' missing value to None; keep other items."""
     if type(item) is str:
         return item
     if type(item).__name__ == "NAType":  # it compares to nothing, itself included
@@ -132,11 +132,11 @@ def layer_list(layers: Iterable[int] | int) -> list[int]:
     return [layers] if isinstance(layers, int | str) else item_list(layers, "layers", "whole numbers")
 
 
-def check_penalties(cs: Any) -> None:
-    """Raise unless `cs` are inverse penalty strengths: finite numbers above 0.
+def penalty_list(cs: Any) -> list[float]:
+    """Convert inverse penalty strengths to a list, from strong penalties to weak ones.
 
     Raises:
-        InputError: A value is something else, or there are no values.
+        InputError: A value is no finite number above 0, or there are no values.
     """
     strengths = [] if isinstance(cs, str) else item_list(cs, "cs", "inverse penalty strengths")
     if not strengths:
@@ -147,6 +147,7 @@ def check_penalties(cs: Any) -> None:
         is_number = isinstance(c, int | float) and not isinstance(c, bool)
         if not is_number or not 0 < c < float("inf"):
             raise InputError(f"an inverse penalty strength must be a finite number above 0, found {short_repr(c)}")
+    return sorted(strengths)
 
 
 def instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:

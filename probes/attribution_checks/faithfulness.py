@@ -22,7 +22,7 @@ from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head, log_prob
 from probes.results.result import Attribution
-from probes.sequences import instances
+from probes.sequences import instances, item_list
 
 Positions = NDArray[np.int64]
 """Places of tokens in their text."""
@@ -114,9 +114,7 @@ def faithfulness(
     """
     check_head(head)
     attributions = instances(attributions, Attribution, "attributions")
-    sizes: tuple[Any, ...] = (fractions,) if isinstance(fractions, float | int) else tuple(fractions)
-    if not sizes or not all(isinstance(share, float | int) and 0 < share <= 1 for share in sizes):
-        raise InputError(f"fractions must lie in (0, 1], found {sizes}")
+    sizes = _shares(fractions)
     random_orders, seed = whole_number(random_orders, "random_orders"), whole_number(seed, "seed", most=MOST_SEED)
     erased: list[list[Positions]] = []
     for a in attributions:
@@ -134,6 +132,15 @@ def faithfulness(
             erasures = [_erased(said[0], part) for part in said[1:].reshape(1 + random_orders, len(sizes), 2)]
         found.append(Faithfulness(erasures[0], tuple(erasures[1:]), n_tokens))
     return found
+
+
+def _shares(fractions: Any) -> list[float]:
+    """Fractions as a list; one stands for a list of it."""
+    one = isinstance(fractions, float | int | str)
+    sizes = [fractions] if one else item_list(fractions, "fractions", "shares")
+    if not sizes or not all(isinstance(share, float | int) and 0 < share <= 1 for share in sizes):
+        raise InputError(f"fractions must lie in (0, 1], found {tuple(sizes)}")
+    return sizes
 
 
 def usual_replacement(encoder: Encoder, head: Head | None = None) -> str:

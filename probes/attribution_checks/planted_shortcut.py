@@ -25,7 +25,7 @@ from probes.heads.heads import ProbeHead, log_prob
 from probes.probing.logistic import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, select_probe
 from probes.results.result import Attribution
-from probes.sequences import text_list
+from probes.sequences import names_list, penalty_list, text_list
 
 LEAST_FLIPPED = 0.95
 """Share of decisions that must follow the word, or the shortcut was not learnt."""
@@ -112,9 +112,9 @@ def audit(
         )
     encoder.check_layers([layer])
     encoder.check_poolings([pooling])
-    for method in [methods] if isinstance(methods, str) else methods:
+    methods, cs = names_list(methods, "methods"), penalty_list(cs)
+    for method in methods:
         choose("attribution method", method, METHODS)
-    methods = (methods,) if isinstance(methods, str) else tuple(methods)
     rng, planted = np.random.default_rng(seed), rare_words(encoder, [*train, *test], n_classes, seed=seed)
 
     texts, labels, _ = _plant(encoder, train, planted, rng)

@@ -15,7 +15,7 @@ from probes.checks import InputError, check_same_length
 from probes.probing.logistic import FittedProbe, score
 from probes.probing.selection import DEFAULT_CS, PROBES, Fitter, Probe, majority
 from probes.probing.sites import Place
-from probes.sequences import check_penalties, class_ids, finite_features
+from probes.sequences import class_ids, finite_features, item_list, penalty_list
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Ends of the blocks, as shares of the examples."""
@@ -121,10 +121,10 @@ def online_codelength(
 
     Source: Voita & Titov (2020), online code, arXiv:2003.12298.
     """
-    check_penalties(cs)
+    cs, fractions = penalty_list(cs), item_list(fractions, "fractions", "shares")
     features, labels = finite_features(features), class_ids(labels)
     check_same_length(features=features, labels=labels)
-    return _code(probe.on(features), features, labels, n_classes, sorted(cs), fractions)[0]
+    return _code(probe.on(features), features, labels, n_classes, cs, fractions)[0]
 
 
 def information(place: Place) -> Information:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_fields, check_same_length, finite_number, whole_number
-from probes.sequences import check_labels, check_penalties, class_ids, feature_array, finite_features
+from probes.sequences import check_labels, class_ids, feature_array, finite_features, penalty_list
 
 if TYPE_CHECKING:
     from probes.probing.solver import Design, Solution
@@ -109,7 +109,7 @@ class LogisticProbe:
     """Nats an example: no step is taken that is foretold to lower the training loss by less."""
 
     def __post_init__(self) -> None:
-        check_penalties((self.c,))
+        penalty_list((self.c,))
         whole_number(self.max_iter, "max_iter", least=1)
         finite_number(self.tol, "tol")
 

@@ -26,7 +26,7 @@ from probes.probing.selection import (
 from probes.probing.sites import Examples, Place, Point, Sample, Study, layer_features, ready
 from probes.probing.sweep_result import Sweep, TaskSweep
 from probes.progress import progress_bar
-from probes.sequences import check_penalties, feature_array, item_list, layer_list, names_list
+from probes.sequences import feature_array, layer_list, names_list, penalty_list
 from probes.statistics.bootstrap import Predictions, bootstrap
 from probes.statistics.metrics import METRICS
 
@@ -91,8 +91,7 @@ def sweep_probes(
     Source: Alain & Bengio (2017), arXiv:1610.01644; Belinkov (2022), Computational Linguistics 48.
     """
     estimator = choose("probe", probe, PROBES)
-    check_penalties(cs)
-    cs, device = sorted(item_list(cs, "cs")), usable_device(device)
+    cs, device = penalty_list(cs), usable_device(device)
     check_kind(int, folds=folds)
     check_kind(Mapping | None, heads=heads, studies=studies)
     seed, ineligible = whole_number(seed, "seed", most=MOST_SEED), names_list(ineligible, "ineligible")
