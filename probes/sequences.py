@@ -73,7 +73,7 @@ def raw_items(values: object, name: str, kind: str) -> list[Any]:
 
 
 def plain_item(item: Any) -> Any:
-    """Convert numbers and dates of NumPy or PyTorch to Python's, and pandas' missing value to None; keep other items."""
+    """Convert numbers and dates of NumPy or PyTorch to Python's and pandas' missing value to None; keep the rest."""
     if type(item) is str:
         return item
     if type(item).__name__ == "NAType":  # it compares to nothing, itself included

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib
 import importlib.metadata
+import os
 import sys
 import sysconfig
 import types
@@ -35,6 +36,10 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), type(NotI
 """Types of values whose text tells all of them."""
 NAMED = (torch.dtype, torch.device, torch.layout, torch.memory_format, np.dtype, np.ufunc)
 """Objects of a library whose text is their name."""
+UNTRACED = {"open", "eval", "exec", "globals", "compile", "__import__"}
+"""Built-in functions that reach what is not named in the code."""
+ENVIRONMENT = {"environ", "environb", "getenv"}
+"""Attributes of `os` that hold variables of the environment."""
 MACHINERY = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "_abc_impl"} | {
     f"__{name}__"
     for name in "firstlineno static_attributes dataclass_fields dataclass_params match_args abstractmethods "
@@ -69,6 +74,7 @@ def _parts(value: Any, name: str, seen: dict[int, int], held: list[Any]) -> Iter
     kind = type(value)
     if isinstance(value, enum.Enum):
         yield f"enum {kind.__qualname__}.{value.name}".encode()
+        yield from _parts(kind, f"class of {name}", seen, held)  # its members and their values
         return
     if kind in PLAIN or isinstance(value, NAMED):
         yield f"{kind.__name__} {value!r}".encode()
@@ -187,6 +193,8 @@ def _globals(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     attributes = sorted({name for code in codes for name in code.co_names})
     steps = [step for code in codes for step in dis.get_instructions(code)]
     names = {step.argval for step in steps if "GLOBAL" in step.opname or step.opname == "LOAD_NAME"}
+    if beyond := sorted((names & UNTRACED) - set(function.__globals__)):
+        raise UnknownContentError(f"it calls {beyond[0]}, and what that reads is not seen in its code")
     values = {name: function.__globals__[name] for name in sorted(names) if name in function.__globals__}
     for name in sorted({step.argval for step in steps if step.opname == "IMPORT_NAME"}):
         if _library(name) is None:
@@ -195,6 +203,10 @@ def _globals(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
             except ImportError as error:
                 raise UnknownContentError(f"it imports {name!r} when it is called") from error
     for name, value in values.items():
+        if any(value is each for each in (os.environ, os.getenv)) or (
+            value is os and ENVIRONMENT.intersection(attributes)
+        ):
+            raise UnknownContentError("it reads variables of the environment")
         yield name, value
         if isinstance(value, types.ModuleType):
             yield from _module(value, name, attributes, {value.__name__})
@@ -221,6 +233,8 @@ def _class(kind: type) -> Iterator[tuple[str, Any]]:
         return
     yield "name", f"{kind.__module__}.{kind.__qualname__}"
     yield from (("base", base) for base in kind.__bases__)
+    if not _library(type(kind).__module__):
+        yield "metaclass", type(kind)
     skipped = types.GetSetDescriptorType | types.MemberDescriptorType
     for name, value in sorted(vars(kind).items()):
         if name not in MACHINERY and not isinstance(value, skipped):

@@ -64,7 +64,8 @@ def balanced_accuracy(labels: IntegerArray, log_prob: FloatArray) -> float:
     """Compute the unweighted mean recall of the labelled classes."""
     labels, log_prob = _as_arrays(labels, log_prob)
     # balanced_accuracy_score is the same number, with a warning where a class is predicted and not labelled.
-    return float(_sklearn_metrics().recall_score(labels, log_prob.argmax(axis=1), labels=np.unique(labels), average="macro"))
+    recall = _sklearn_metrics().recall_score
+    return float(recall(labels, log_prob.argmax(axis=1), labels=np.unique(labels), average="macro"))
 
 
 def macro_f1(labels: IntegerArray, log_prob: FloatArray) -> float:

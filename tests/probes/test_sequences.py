@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from probes import InputError
-from probes.sequences import check_penalties, class_ids, feature_array, layer_list, names_list, text_list
+from probes.sequences import class_ids, feature_array, layer_list, names_list, penalty_list, text_list
 
 TEXTS = ["a film", "", "你 好"]
 
@@ -123,6 +123,6 @@ def test_class_names_are_not_class_ids():
 
 @pytest.mark.parametrize("cs", [[], [0.0], [float("inf")], ["1"], "1", [True]])
 def test_penalty_strengths_are_finite_numbers_above_zero(cs):
-    check_penalties([1e-3, 10])
+    assert penalty_list([10, 1e-3]) == [1e-3, 10]
     with pytest.raises(InputError, match="above 0"):
-        check_penalties(cs)
+        penalty_list(cs)

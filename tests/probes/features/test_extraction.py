@@ -1,5 +1,6 @@
 """Extraction against a plain loop; what batching, sharding, interruption and a second call may not change."""
 
+import enum
 import functools
 import os
 import pydoc
@@ -15,7 +16,7 @@ import torch
 
 from probes import Encoder, FeatureStore, InputError, StoreMismatch, extract_features
 from probes.data.texts import Texts
-from probes.encoder.pooling import POOLINGS
+from probes.encoder.pooling import POOLINGS, pooling_identity
 from probes.features.extraction import MemoryWarning, pool_texts, token_counts
 from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
 
@@ -535,6 +536,41 @@ def test_another_function_in_the_place_of_a_built_in_pooling_shares_no_vectors_w
     assert not np.allclose(plain, other)
     again = extract_features(bert, texts, poolings=["mean"], layers=[1], cache=tmp_path).read("mean", 1)
     np.testing.assert_array_equal(again, plain)
+
+
+def times_of(kind, value):
+    """A pooling that takes its factor from a member, or from the class of a class."""
+    if kind == "enum":
+        member = enum.IntEnum("Factor", {"MEMBER": value}).MEMBER
+        return lambda states: states.hidden[:, 0] * member
+    meta = type("Meta", (type,), {"factor": value})
+    made = meta("Made", (), {})
+    return lambda states: states.hidden[:, 0] * made.factor
+
+
+@pytest.mark.parametrize("kind", ["enum", "class of a class"])
+def test_a_factor_is_part_of_a_pooling_wherever_it_stands(kind, monkeypatch):
+    found = []
+    for value in (2, 2, 3):
+        monkeypatch.setitem(POOLINGS, "scaled", times_of(kind, value))
+        found.append(pooling_identity("scaled"))
+    assert found[0] == found[1] != found[2]
+
+
+READS_BESIDE = {
+    "a file": lambda states: states.hidden[:, 0] * float(open("factor").read()),  # noqa: PTH123, SIM115
+    "its own text": lambda states: states.hidden[:, 0] * eval("1.0"),
+    "names": lambda states: states.hidden[:, 0] * globals()["FACTOR"],
+    "the environment": lambda states: states.hidden[:, 0] * float(os.environ["FACTOR"]),
+    "the environment, by a function": lambda states: states.hidden[:, 0] * float(os.getenv("FACTOR", "1")),
+}
+
+
+@pytest.mark.parametrize("pooling", READS_BESIDE.values(), ids=READS_BESIDE)
+def test_a_pooling_that_reads_what_its_code_does_not_name_is_refused(pooling, monkeypatch):
+    monkeypatch.setitem(POOLINGS, "beside", pooling)
+    with pytest.raises(InputError, match="'beside' cannot be kept on disk"):
+        pooling_identity("beside")
 
 
 def test_a_pooling_whose_content_cannot_be_told_is_refused_before_the_work(bert, texts, tmp_path, monkeypatch):
