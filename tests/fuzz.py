@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import reports
 from probes.checks import InputError
 from probes.results import result as result_module
 from probes.results.files import digest
