@@ -30,7 +30,8 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
         dtype: bfloat16 where the model will run under autocast to it, else float32. On a CPU without instructions for
             bfloat16 nothing is packed in it, and layers run as ever: many times slower than in float32.
 
-    Where PyTorch lacks the operators, or they give other numbers than its linear layer, nothing is packed either.
+    Where PyTorch lacks the operators, is told not to use oneDNN, or gives other numbers by them than by its linear
+    layer, nothing is packed either.
     """
     found: dict[nn.Module, tuple[nn.Linear, str]] = {}
     for module in model.modules() if _can_pack(dtype) else ():
@@ -52,15 +53,20 @@ def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> I
 def multiplies_bfloat16() -> bool:
     """Whether this CPU has instructions for bfloat16, and this PyTorch uses them."""
     operators = torch.ops.mkldnn
-    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not there or not hasattr(operators, "_is_mkldnn_bf16_supported"):
+    if not _uses_onednn() or not hasattr(operators, "_is_mkldnn_bf16_supported"):
         return False
     return bool(operators._is_mkldnn_bf16_supported())
 
 
+def _uses_onednn() -> bool:
+    """Whether PyTorch was built with oneDNN, and is not told to leave it alone."""
+    onednn = torch.backends.mkldnn
+    return bool(onednn.is_available() and onednn.enabled)  # type: ignore[no-untyped-call]
+
+
 def _can_pack(dtype: torch.dtype) -> bool:
     """Whether the operators are there, which are PyTorch's own and may change, and agree with its linear layer."""
-    if dtype is torch.bfloat16 and not multiplies_bfloat16():
+    if not _uses_onednn() or (dtype is torch.bfloat16 and not multiplies_bfloat16()):
         return False
     if not all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")):
         return False

@@ -238,6 +238,18 @@ def test_a_pytorch_without_onednn_multiplies_no_bfloat16(monkeypatch):
     assert not multiplies_bfloat16()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_pytorch_that_is_told_to_leave_onednn_alone_packs_nothing_and_multiplies_no_bfloat16(dtype, monkeypatch):
+    from probes.heads.trainer import quickest_dtype
+
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert not torch.backends.mkldnn.enabled
+    assert quickest_dtype(torch.device("cpu")) == "float32"
+    model = net()
+    with packed(model, 64, dtype):
+        assert not any("forward" in vars(module) for module in model.modules())
+
+
 def test_to_try_the_operators_draws_no_random_number():
     model = net()
     state = torch.get_rng_state()

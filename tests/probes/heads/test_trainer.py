@@ -87,7 +87,7 @@ def test_settings_that_cannot_be_are_refused(change):
 
 
 def test_the_quickest_dtype_is_one_that_the_device_multiplies_in():
-    able = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    able = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     assert quickest_dtype(torch.device("cpu")) == ("bfloat16" if able else "float32")
     assert quickest_dtype(torch.device("meta")) == "float32"
 
