@@ -81,8 +81,10 @@ from probes.features.distributed import on_cpu
 from probes.mechanism.leace import Erasure
 from probes.features.extraction import pool_texts
 from probes.attribution_checks.faithfulness import curves, faithfulness
+from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.attribution_checks.infidelity import infidelity
 from probes.mechanism.interventions import erasing, intervened_log_probs, mean_ablation, mean_states
+from probes.attribution.methods import METHODS
 from probes.heads.parameter_change import movement
 from probes.devices import WITHOUT_FLOAT64
 from probes.mechanism.token_shares import direct_scores
@@ -103,10 +105,17 @@ def numbers(encoder, other):
     heads, found = (ModelHead(encoder, names), ProbeHead(encoder, probe, layer=2, pooling="mean")), {}
     for head in heads:
         kind = type(head).__name__
-        # Gradients on a device that is written in Python end the process: other methods stand for theirs.
         for baseline in ("pad", "mask", "zero"):
             scored = attribute(head, TEXTS, method="occlusion", baseline=baseline)
             found[f"{kind} {baseline}"] = np.concatenate([a.scores for a in scored])
+        for method in METHODS:
+            if method != "direct" or kind == "ProbeHead":
+                scored = attribute(head, TEXTS, method=method, baseline="sampled")
+                found[f"{kind} {method}"] = np.concatenate([a.scores for a in scored])
+        scored = attribute(head, TEXTS, states_layer=1, unit="probability", against=head.class_names[0])
+        found[f"{kind} contrast"] = np.concatenate([a.scores for a in scored])
+        found[f"{kind} gradient shares"] = np.concatenate(gradient_shares(head, TEXTS, labels=[0, 1, 1]).sizes, axis=1)
+        found[f"{kind} embedding rows"] = embedding_gradients(head, TEXTS, labels=[0, 1, 1]).norms
         scored = attribute(head, TEXTS, method="occlusion", states_layer=1, baseline="zero")
         found[f"{kind} states"] = np.concatenate([a.scores for a in scored])
         found[f"{kind} infidelity"] = [i.own for i in infidelity(head, scored, samples=20)]
@@ -151,11 +160,11 @@ def _run(code):
     return json.loads(done.stdout)
 
 
-def test_encoders_and_explanations_run_whole_on_a_device_without_float64():
+def test_encoders_and_explanations_by_every_method_run_whole_on_a_device_without_float64():
     result = _run(ENCODERS)
     assert result["wide"] == "refused"
     assert result["calls"] > 1000
-    assert len(result["apart"]) > 20
+    assert len(result["apart"]) > 40
     assert max(result["apart"].values()) < 1e-4, result["apart"]
     assert result["carried"] == ["Parameter", "Tensor"]
 

@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 aten = torch.ops.aten
-TAKES_OTHERS = {aten._to_copy.default, aten.copy_.default, aten.index.Tensor, aten.index_put_.default}
+INDEXING = {aten.index.Tensor, aten.index_put_.default, aten.index_put.default}
+TAKES_OTHERS = {aten._to_copy.default, aten.copy_.default, *INDEXING}
 """What may have a tensor of the CPU beside one of the device: copies, and indices."""
 settings = {"float64": True}
 calls: Counter[str] = Counter()
