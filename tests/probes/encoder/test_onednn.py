@@ -8,6 +8,7 @@ from probes.encoder.encoder import Encoder
 from probes.encoder.onednn import multiplies_bfloat16, packed
 from tests.conftest import build_model
 
+with_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="a PyTorch built without oneDNN")
 half_precision = pytest.mark.skipif(not multiplies_bfloat16(), reason="this CPU cannot multiply bfloat16")
 
 
@@ -29,6 +30,7 @@ def calls(monkeypatch):
     return seen
 
 
+@with_onednn
 @pytest.mark.parametrize("shape", [(1, 8), (7, 8), (3, 5, 8), (1, 1, 8)])
 def test_packed_layers_give_the_same_numbers(shape, monkeypatch):
     model, x, seen = net(), torch.randn(shape, generator=torch.Generator().manual_seed(1)), calls(monkeypatch)
@@ -57,6 +59,7 @@ def test_under_autocast_packed_layers_give_autocasts_numbers(monkeypatch):
     assert len(seen) == 2
 
 
+@with_onednn
 def test_a_cpu_that_cannot_multiply_bfloat16_runs_its_layers_as_ever(monkeypatch):
     model, x, seen = net(), torch.randn(7, 8, generator=torch.Generator().manual_seed(1)), calls(monkeypatch)
     monkeypatch.setattr("probes.encoder.onednn.multiplies_bfloat16", lambda: False)
@@ -82,6 +85,7 @@ class Wide(nn.Module):
         return self.act(self.dense(x)) * self.scale
 
 
+@with_onednn
 @pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=half_precision)])
 def test_a_gelu_behind_a_linear_layer_is_done_in_one_call(dtype, monkeypatch):
     model, x = nn.Sequential(Wide(), nn.Linear(32, 8)), torch.randn(7, 8, generator=torch.Generator().manual_seed(1))
@@ -110,6 +114,7 @@ def test_a_module_that_does_more_than_gelu_or_is_watched_is_not_fused(monkeypatc
     assert len(between) == 2
 
 
+@with_onednn
 def test_gradients_autocast_unasked_and_other_dtypes_go_the_usual_way(monkeypatch):
     model, x, seen = net(), torch.randn(3, 8), calls(monkeypatch)
     with packed(model, 64):
@@ -123,6 +128,7 @@ def test_gradients_autocast_unasked_and_other_dtypes_go_the_usual_way(monkeypatc
     assert not seen
 
 
+@with_onednn
 def test_the_model_is_given_back_also_after_an_exception_and_inside_itself():
     model = net()
     with pytest.raises(RuntimeError, match="stop"), packed(model, 64):
@@ -134,6 +140,7 @@ def test_the_model_is_given_back_also_after_an_exception_and_inside_itself():
     assert not any("forward" in vars(layer) for layer in model)
 
 
+@with_onednn
 def test_a_subclass_of_a_linear_layer_is_left_alone(monkeypatch):
     class Doubled(nn.Linear):
         def forward(self, x):
