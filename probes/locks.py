@@ -32,9 +32,12 @@ def file_lock(file: Path, purpose: str) -> Iterator[None]:
 
     Raises:
         InputError: Another process holds the lock, or the path is a link or no file.
-        OSError: The file cannot be created.
+        OSError: The file cannot be created or written, for instance because the disk is full; the message names it.
     """
-    descriptor = _open_locked(file, purpose)
+    try:
+        descriptor = _open_locked(file, purpose)
+    except OSError as error:
+        raise OSError(f"cannot write {str(file)!r}: {error.strerror or error}") from error
     _locked_files.add(file)
     try:
         yield
@@ -73,10 +76,21 @@ def _open_locked(file: Path, purpose: str) -> int:
                 f"another run{process} is {purpose} at this moment; wait for its end, or name another folder"
             ) from error
         if os.fstat(descriptor).st_nlink:  # else its last holder deleted it before this process locked it
-            os.truncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            _write_holder(file, descriptor)
             return descriptor
         os.close(descriptor)
+
+
+def _write_holder(file: Path, descriptor: int) -> None:
+    """Write the number of this process into a locked file; where that fails, delete the file and release the lock."""
+    try:
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.unlink()
+        os.close(descriptor)
+        raise
 
 
 def _read_holder(descriptor: int) -> str:
@@ -99,7 +113,7 @@ def _open(file: Path) -> int:
         if not is_lock_file:
             os.close(descriptor)
     except OSError:
-        if not file.is_symlink():
+        if not (file.is_symlink() or file.is_dir()):
             raise
     if not is_lock_file:
         raise InputError(f"{str(file)!r} is needed as a lock, and is a link or no file; delete it")

@@ -176,7 +176,7 @@ def test_a_lock_is_never_written_through_what_stands_under_its_name(kind, tmp_pa
         "pipe": lambda: os.mkfifo(lock),
         "folder": lock.mkdir,
     }[kind]()
-    with pytest.raises((InputError, IsADirectoryError), match=str(lock)), file_lock(lock, "at work"):
+    with pytest.raises(InputError, match=str(lock)), file_lock(lock, "at work"):
         pytest.fail("it was held")
     assert (tmp_path / "own").read_text() == "precious"
     assert not (tmp_path / "new").exists()
@@ -199,3 +199,14 @@ def test_a_folder_called_like_the_home_folder_is_that_of_the_working_folder(tmp_
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="lies inside --out"):
         check_apart(Path("~"), {"--cache": tmp_path / "~" / "cache"})
+
+
+def test_a_lock_on_a_full_disk_is_one_line_that_names_the_file_and_leaves_none(tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("probes.locks.os.write", full)
+    lock = tmp_path / "lock"
+    with pytest.raises(OSError, match=f"^cannot write '{lock}': No space left on device$"), file_lock(lock, "at work"):
+        pass
+    assert list(tmp_path.iterdir()) == []
