@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from torch import Tensor, nn
@@ -62,11 +62,12 @@ class RayEngine:
             count, resources = _room(ray, encoder.device.type == "cuda", self.workers)
             options = resources | {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
             # A tensor on a GPU would be sent as its place there, and a worker knows its GPU by another number.
-            shared, actor = ray.put(on_cpu(encoder)), ray.remote(**options)(_Worker)
+            # Not to the constructor: Ray complains of large arguments there, which a restart might not find again.
+            shared, actor = [ray.put(on_cpu(encoder))], ray.remote(**options)(_Worker)
             device = encoder.device.type
-            pool = ray.util.ActorPool([actor.remote(shared, store, device) for _ in range(min(count, len(todo)))])
+            pool = ray.util.ActorPool([actor.remote(store, device) for _ in range(min(count, len(todo)))])
             told: dict[str, None] = {}
-            for done, notes in pool.map_unordered(lambda worker, piece: worker.fill.remote(piece), todo):
+            for done, notes in pool.map_unordered(lambda worker, piece: worker.fill.remote(shared, piece), todo):
                 tell(done)
                 told |= dict.fromkeys(notes)
             for note in told:
@@ -120,12 +121,17 @@ def on_cpu(encoder: Encoder) -> Encoder:
 class _Worker:
     """One encoder, and the store that it fills."""
 
-    def __init__(self, encoder: Encoder, store: FeatureStore, device: str) -> None:
-        encoder.model.to(device)  # the worker's own, whatever its number elsewhere
-        self.encoder, self.store, self.room = encoder, store, Room(store.manifest.batch_tokens)
+    def __init__(self, store: FeatureStore, device: str) -> None:
+        self.store, self.device, self.room = store, device, Room(store.manifest.batch_tokens)
+        self.encoder: Encoder | None = None
 
-    def fill(self, work: Work) -> tuple[int, list[str]]:
-        """Texts done, and notes."""
+    def fill(self, shared: Sequence[Any], work: Work) -> tuple[int, list[str]]:
+        """Fill a shard by the encoder that `shared`, a list of one, refers to; the texts done, and notes."""
+        if self.encoder is None:
+            import ray
+
+            self.encoder = ray.get(shared[0])
+            self.encoder.model.to(self.device)  # the worker's own, whatever its number elsewhere
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", MemoryWarning)
             fill_shards(self.encoder, self.store, [work], int, self.room)

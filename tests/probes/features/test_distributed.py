@@ -52,6 +52,20 @@ def test_two_workers_make_the_local_store(cluster, bert, tmp_path):
     assert len(files(store.folder)) == 1 + 12 * 3
 
 
+def test_two_halves_of_growing_shards_make_the_local_store_and_ray_complains_of_nothing(
+    cluster, bert, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setattr("probes.features.extraction.FIRST_ROWS", 4)
+    options = {"shard_rows": 32, "poolings": ["cls"]}
+    whole = one_core(bert, tmp_path / "local", **options)
+    assert [rows.stop - rows.start for rows in whole.manifest.windows] == [4, 8, 16, 32, 32, 28]
+    for part in (1, 2):
+        engine = RayEngine(workers=1)
+        store = extract_features(bert, TEXTS, store=tmp_path / "ray", part=(part, 2), engine=engine, **options)
+    assert files(store.folder) == files(whole.folder)
+    assert "max_restarts" not in capfd.readouterr().err
+
+
 def workers():
     """Processes of the engine's workers."""
     found = []
