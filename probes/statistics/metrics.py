@@ -58,7 +58,14 @@ def balanced_accuracy(labels: IntegerArray, log_prob: FloatArray) -> float:
     from sklearn.metrics import recall_score
 
     # balanced_accuracy_score is the same number, with a warning where a class is predicted and not labelled.
-    return float(recall_score(labels, log_prob.argmax(axis=1), labels=np.unique(labels), average="macro"))
+    return float(
+        recall_score(
+            labels,
+            log_prob.argmax(axis=1),
+            labels=np.unique(labels),
+            average="macro",
+        )
+    )
 
 
 def macro_f1(labels: IntegerArray, log_prob: FloatArray) -> float:
@@ -66,7 +73,14 @@ def macro_f1(labels: IntegerArray, log_prob: FloatArray) -> float:
     labels, log_prob = _as_arrays(labels, log_prob)
     from sklearn.metrics import f1_score
 
-    return float(f1_score(labels, log_prob.argmax(axis=1), average="macro", zero_division=0))
+    return float(
+        f1_score(
+            labels,
+            log_prob.argmax(axis=1),
+            average="macro",
+            zero_division=0,
+        )
+    )
 
 
 def mcc(labels: IntegerArray, log_prob: FloatArray) -> float:
@@ -80,7 +94,8 @@ def mcc(labels: IntegerArray, log_prob: FloatArray) -> float:
     from sklearn.metrics import matthews_corrcoef
 
     predictions = log_prob.argmax(axis=1)
-    if len(np.unique(labels)) == 1 or len(np.unique(predictions)) == 1:
+    n_distinct = min(len(np.unique(labels)), len(np.unique(predictions)))
+    if n_distinct == 1:
         return 0.0  # scikit-learn returns 0 too, with a warning where both are one class
     return float(matthews_corrcoef(labels, predictions))
 
@@ -103,7 +118,9 @@ def class_auroc(labels: IntegerArray, log_prob: FloatArray) -> Float64Array:
 
     n_classes = log_prob.shape[1]
     is_label = labels[:, None] == np.arange(n_classes)
-    defined = np.flatnonzero(is_label.any(axis=0) & ~is_label.all(axis=0))
+    has_positive = is_label.any(axis=0)
+    has_negative = ~is_label.all(axis=0)
+    defined = np.flatnonzero(has_positive & has_negative)
     areas = np.full(n_classes, np.nan)
     if len(defined):
         # Ranks have the same area, and scikit-learn refuses the infinite scores of a probability of 0.
@@ -120,14 +137,16 @@ def class_scores(log_prob: FloatArray) -> Float64Array:
     and still distinguishes probabilities that are rounded to 1.
     """
     exact = log_prob.astype(np.float64)
-    scores = exact - exact[:, ::-1] if exact.shape[1] == 2 else exact
-    return np.asarray(scores)
+    if exact.shape[1] != 2:
+        return exact
+    return np.asarray(exact - exact[:, ::-1])
 
 
 def log_loss(labels: IntegerArray, log_prob: FloatArray) -> float:
     """Compute the mean negative log probability of the label, in nats."""
     labels, log_prob = _as_arrays(labels, log_prob)
-    return float(-log_prob[np.arange(len(labels)), labels].mean(dtype=np.float64))
+    label_log_prob = log_prob[np.arange(len(labels)), labels]
+    return float(-label_log_prob.mean(dtype=np.float64))
 
 
 def ece(labels: IntegerArray, log_prob: FloatArray) -> float:
@@ -138,7 +157,9 @@ def ece(labels: IntegerArray, log_prob: FloatArray) -> float:
     Source: Guo et al. (2017), arXiv:1706.04599.
     """
     gaps = calibration_gaps(labels, log_prob)
-    return float(np.abs(gaps.sum(axis=1)).sum() / gaps.shape[1])
+    bin_gaps = np.abs(gaps.sum(axis=1))
+    n_examples = gaps.shape[1]
+    return float(bin_gaps.sum() / n_examples)
 
 
 def calibration_gaps(labels: IntegerArray, log_prob: FloatArray) -> Float64Array:
@@ -148,7 +169,8 @@ def calibration_gaps(labels: IntegerArray, log_prob: FloatArray) -> Float64Array
         (bins, examples) gaps; an example has one in the bin of its confidence (its top probability) and 0 in the rest.
     """
     labels, log_prob = _as_arrays(labels, log_prob)
-    confidence = np.exp(log_prob.max(axis=1).astype(np.float64))
+    top_log_prob = log_prob.max(axis=1)
+    confidence = np.exp(top_log_prob.astype(np.float64))
     is_correct = log_prob.argmax(axis=1) == labels
     # A bin includes its upper edge.
     inner_edges = np.arange(1, N_BINS) / N_BINS
