@@ -58,12 +58,13 @@ def check_no_fractions(names: Iterable[str], source: object, task: str) -> None:
         return
     if infinite:
         raise InputError(infinite_message(source, task))
-    fractions = [name for name, number in numbers.items() if number is not None and not _is_whole(number)]
+    values = {name: number for name, number in numbers.items() if number is not None}
+    fractions = sorted(name for name, number in values.items() if not _is_whole(number))
     if fractions:
-        raise InputError(fractions_message(sorted(fractions), source, task))
-    for name, number in numbers.items():
+        raise InputError(fractions_message(fractions, source, task))
+    for name, number in values.items():
         has_point = not name.lstrip("+-").isdigit()
-        if number is not None and abs(number) >= LARGEST_EXACT and has_point:
+        if has_point and abs(number) >= LARGEST_EXACT:
             raise InputError(inexact_message(name, source, task))
 
 
@@ -155,7 +156,11 @@ def note_missing_texts(texts: Sequence[str], noun: str) -> list[str]:
     return [f"{total:,} of {len(texts):,} {noun} are {quoted(sorted(words))}, as missing values are written."]
 
 
-def note_numbers(texts: Sequence[object], column: str, source: object) -> list[str]:
+def note_numbers(
+    texts: Sequence[object],
+    column: str,
+    source: object,
+) -> list[str]:
     """Return a note where all texts of a column are numbers."""
     present = [text for text in texts if isinstance(text, str) and text.strip()]
     if present and all(_number(text.strip()) is not None for text in present):

@@ -161,8 +161,9 @@ class TextDataset:
         labels = {}
         for task, names in class_names.items():
             id_by_name = {name: class_id for class_id, name in enumerate(names)}
-            new_ids = np.array([id_by_name.get(name, -1) for name in self.class_names[task]], dtype=np.int64)
-            labels[task] = new_ids[self.labels[task]]
+            # -1 for classes without texts that are no longer named.
+            new_ids = [id_by_name.get(name, -1) for name in self.class_names[task]]
+            labels[task] = np.array(new_ids, dtype=np.int64)[self.labels[task]]
         return dataclasses.replace(self, labels=labels, class_names=dict(class_names))
 
 

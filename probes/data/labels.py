@@ -72,7 +72,13 @@ def is_fraction(value: object) -> bool:
         return True
 
 
-def check_value(value: object, kind: str, name: str, *, containers: tuple[type, ...]) -> None:
+def check_value(
+    value: object,
+    kind: str,
+    name: str,
+    *,
+    containers: tuple[type, ...],
+) -> None:
     """Raise where a value is a container or has no text, and so cannot be a class or group.
 
     Args:
@@ -93,7 +99,11 @@ def check_value(value: object, kind: str, name: str, *, containers: tuple[type, 
         raise InputError(f"{name} holds half of a character ({value!r})"[:MAX_MESSAGE])
 
 
-def label_codes(values: object, task: str, names: Sequence[str] | None = None) -> tuple[list[int], tuple[str, ...]]:
+def label_codes(
+    values: object,
+    task: str,
+    names: Sequence[str] | None = None,
+) -> tuple[list[int], tuple[str, ...]]:
     """Convert labels to class ids.
 
     Args:
@@ -157,7 +167,11 @@ def _complete_names(labels: Sequence[Any], task: str) -> list[str]:
     return [name for name in names if name is not None]
 
 
-def _as_class_ids(labels: Sequence[Any], n_classes: int, task: str) -> list[int]:
+def _as_class_ids(
+    labels: Sequence[Any],
+    n_classes: int,
+    task: str,
+) -> list[int]:
     ids = [int(label) for label in labels]
     if ids and not 0 <= min(ids) <= max(ids) < n_classes:
         raise InputError(

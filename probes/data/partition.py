@@ -56,7 +56,8 @@ def unit_ids(texts: Texts, groups: Sequence[str] | None) -> Int64Array:
         parents[root(text_id)] = first_root
     # Number the sets in order of appearance.
     ids = {}
-    return np.array([ids.setdefault(root(text_id), len(ids)) for text_id in text_ids], dtype=np.int64)
+    set_ids = [ids.setdefault(root(text_id), len(ids)) for text_id in text_ids]
+    return np.array(set_ids, dtype=np.int64)
 
 
 # Splits
@@ -133,7 +134,11 @@ def assign_classes(class_ids: Int64Array, shares: Sequence[float], rng: np.rando
     return splits
 
 
-def assign_units(counts: Float64Array, shares: Sequence[float], rng: np.random.Generator) -> Int64Array:
+def assign_units(
+    counts: Float64Array,
+    shares: Sequence[float],
+    rng: np.random.Generator,
+) -> Int64Array:
     """Assign units with texts of several classes to train and held-out splits; a split is empty where none fits it.
 
     The misfit to minimise is sum((assigned - wanted)^2 / wanted) over splits and classes, in which the number of texts
@@ -188,11 +193,27 @@ def _assign_greedily(
     for unit in order:
         n_remaining -= has_class[unit]
         is_needed_in_train = (has_class[unit] & (n_remaining == 0) & ~in_train).any()
-        increase = ((2 * (assigned - wanted) + load[unit]) * load[unit] / wanted).sum(axis=1)
+        increase = _misfit_increase(assigned, wanted, load[unit])
         splits[unit] = 0 if is_needed_in_train else increase.argmin()
         in_train |= has_class[unit] & (splits[unit] == 0)
         assigned[splits[unit]] += load[unit]
     return splits
+
+
+def _misfit_increase(assigned: Float64Array, wanted: Float64Array, load: Float64Array | Int64Array) -> Float64Array:
+    """Compute how much the misfit of each split increases when a load is added to it.
+
+    Args:
+        assigned: (splits, columns) load of the splits.
+        wanted: (splits, columns) or (columns,) wanted load.
+        load: (columns,) load to add.
+
+    Returns:
+        (splits,) increases of sum((assigned - wanted)^2 / wanted).
+    """
+    excess = assigned - wanted
+    increase_by_column = (2 * excess + load) * load / wanted
+    return np.asarray(increase_by_column.sum(axis=1))
 
 
 def _large_first(sizes: Float64Array | IntegerArray, order: Int64Array) -> Int64Array:
@@ -232,7 +253,12 @@ def _move_units(splits: Int64Array, counts: Float64Array, load: Float64Array, wa
 # Folds
 
 
-def assign_folds(labels: IntegerArray, units: IntegerArray, n_folds: int, rng: np.random.Generator) -> Int64Array:
+def assign_folds(
+    labels: IntegerArray,
+    units: IntegerArray,
+    n_folds: int,
+    rng: np.random.Generator,
+) -> Int64Array:
     """Assign texts to folds: every class is spread evenly, and no unit is in two folds.
 
     Units of several classes come first, large ones before small ones, each to the fold with the least misfit (as in
@@ -282,7 +308,9 @@ class _UnitTable:
     @classmethod
     def of(cls, labels: IntegerArray, units: IntegerArray) -> _UnitTable:
         n_classes = int(labels.max()) + 1
-        keys, counts = np.unique(units.astype(np.int64) * n_classes + labels, return_counts=True)
+        # A key for each pair of a unit and a class.
+        pair_keys = units.astype(np.int64) * n_classes + labels
+        keys, counts = np.unique(pair_keys, return_counts=True)
         entry_units, classes = np.divmod(keys, n_classes)
         first_entries = np.flatnonzero(np.diff(entry_units, prepend=-1))
         n_entries = np.diff(first_entries, append=len(entry_units))
@@ -298,7 +326,8 @@ class _UnitTable:
         total = load.sum(axis=1)
         present = wanted > 0
         class_misfit = ((load - wanted)[:, present] ** 2 / wanted[present]).sum()
-        size_misfit = ((total - total.mean()) ** 2 / total.mean()).sum()
+        mean_size = total.mean()
+        size_misfit = ((total - mean_size) ** 2 / mean_size).sum()
         return float(class_misfit + present.sum() * size_misfit)
 
     def assign_folds(self, n_folds: int, rng: np.random.Generator) -> tuple[Int64Array, Float64Array]:
@@ -314,7 +343,12 @@ class _UnitTable:
         self._assign_pure_units(folds, load, rng)
         return folds, load
 
-    def _assign_mixed_units(self, folds: Int64Array, load: Float64Array, rng: np.random.Generator) -> None:
+    def _assign_mixed_units(
+        self,
+        folds: Int64Array,
+        load: Float64Array,
+        rng: np.random.Generator,
+    ) -> None:
         """Assign the units of several classes, large ones first, and add them to the load."""
         n_folds, n_classes = load.shape
         wanted = np.bincount(self.classes, self.counts, minlength=n_classes) / n_folds
@@ -327,14 +361,19 @@ class _UnitTable:
             counts = self.counts[entries]
             size = self.sizes[unit]
             # Increase of the misfit by class, and by the number of texts.
-            increase = ((2 * (load[:, classes] - wanted[classes]) + counts) * counts / wanted[classes]).sum(axis=1)
+            increase = _misfit_increase(load[:, classes], wanted[classes], counts)
             increase += n_classes * (2 * (fold_sizes - wanted_size) + size) * size / wanted_size
             fold = increase.argmin()
             folds[unit] = fold
             load[fold, classes] += counts
             fold_sizes[fold] += size
 
-    def _assign_pure_units(self, folds: Int64Array, load: Float64Array, rng: np.random.Generator) -> None:
+    def _assign_pure_units(
+        self,
+        folds: Int64Array,
+        load: Float64Array,
+        rng: np.random.Generator,
+    ) -> None:
         """Assign the units of one class, all units of one class and size at a time, and add them to the load."""
         units = rng.permutation(np.flatnonzero(self.n_entries == 1))
         classes = self.classes[self.first_entries[units]]
@@ -356,8 +395,10 @@ class _UnitTable:
 
 def _runs(classes: Int64Array, sizes: Int64Array) -> Iterator[tuple[int, int]]:
     """Return start and end of every run of equal class and size."""
-    is_new = (np.diff(classes, prepend=-1) != 0) | (np.diff(sizes, prepend=0) != 0)
-    return itertools.pairwise([*np.flatnonzero(is_new).tolist(), len(classes)])
+    is_new_class = np.diff(classes, prepend=-1) != 0
+    is_new_size = np.diff(sizes, prepend=0) != 0
+    starts = np.flatnonzero(is_new_class | is_new_size).tolist()
+    return itertools.pairwise([*starts, len(classes)])
 
 
 def _even_folds(load: Float64Array, fold_sizes: Float64Array, size: int, n_units: int) -> Int64Array:
@@ -383,5 +424,6 @@ def _even_folds(load: Float64Array, fold_sizes: Float64Array, size: int, n_units
     folds = np.repeat(np.arange(n_folds), capacity)
     first_candidates = np.cumsum(capacity) - capacity
     n_before = np.arange(len(folds)) - np.repeat(first_candidates, capacity)
-    order = np.lexsort((fold_sizes[folds] + size * n_before, load[folds] + size * n_before))
+    n_added = size * n_before
+    order = np.lexsort((fold_sizes[folds] + n_added, load[folds] + n_added))
     return np.asarray(folds[order[:n_units]])

@@ -68,15 +68,19 @@ def leave_out_rare(parts: Mapping[str, Labels], class_names: ClassNames) -> Comm
             rows[split] = _rows_without(rows[split], labels, rare)
             if not len(rows[split]):
                 raise InputError(f"every {split} text is of a class that has one text; give the classes more")
-        remaining = [{task: labels[task][rows[split]] for task in class_names} for split, labels in parts.items()]
+        remaining = []
+        for split, labels in parts.items():
+            remaining.append({task: labels[task][rows[split]] for task in class_names})
         counts = class_counts(remaining, class_names)
     notes = []
     remaining_names = {}
     for task, names in class_names.items():
         is_lost = (counts_before[task] > 0) & (counts[task] == 0)
-        remaining_names[task] = tuple(names[class_id] for class_id in np.flatnonzero(~is_lost).tolist())
-        if is_lost.any():
-            lost_names = [names[class_id] for class_id in np.flatnonzero(is_lost).tolist()]
+        lost_classes = np.flatnonzero(is_lost).tolist()
+        remaining_classes = np.flatnonzero(~is_lost).tolist()
+        remaining_names[task] = tuple(names[class_id] for class_id in remaining_classes)
+        if lost_classes:
+            lost_names = [names[class_id] for class_id in lost_classes]
             n_texts = int(counts_before[task][is_lost].sum())
             notes.append(_lost_classes_note(task, lost_names, n_texts))
     return CommonClasses(rows, remaining_names, notes)

@@ -61,7 +61,11 @@ def _as_span(item: Any) -> tuple[int, int]:
     return int(first), int(end)
 
 
-def all_spans(values: Sequence[Any], texts: Sequence[str], task: str) -> tuple[Spans, ...]:
+def all_spans(
+    values: Sequence[Any],
+    texts: Sequence[str],
+    task: str,
+) -> tuple[Spans, ...]:
     """Convert cells to the spans of each text, as `as_spans` does.
 
     Args:

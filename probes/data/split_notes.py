@@ -110,7 +110,11 @@ def share_notes(
     return notes
 
 
-def few_notes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64Array]) -> list[str]:
+def few_notes(
+    task: str,
+    class_names: Sequence[str],
+    counts: Mapping[str, Int64Array],
+) -> list[str]:
     """Return a note on the classes that have few texts in a split, but some.
 
     Args:
@@ -125,7 +129,8 @@ def few_notes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64A
         return []
     # The rarest classes come first.
     totals = np.sum(list(counts.values()), axis=0)
-    small_classes = [class_id for class_id in np.argsort(totals, kind="stable").tolist() if is_small[class_id]]
+    by_size = np.argsort(totals, kind="stable")
+    small_classes = by_size[is_small[by_size]].tolist()
     examples = []
     for class_id in small_classes[:MAX_EXAMPLES]:
         split_counts = ", ".join(f"{texts[class_id]:,} {split}" for split, texts in counts.items())
@@ -137,7 +142,11 @@ def few_notes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64A
     ]
 
 
-def absent_notes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64Array]) -> list[str]:
+def absent_notes(
+    task: str,
+    class_names: Sequence[str],
+    counts: Mapping[str, Int64Array],
+) -> list[str]:
     """Return notes on the classes that have no text in a split; see `few_notes`."""
     notes = []
     for split, texts in counts.items():
@@ -188,7 +197,11 @@ def too_few_message(
     )
 
 
-def check_shared_classes(task: str, class_names: Sequence[str], counts: Mapping[str, Int64Array]) -> None:
+def check_shared_classes(
+    task: str,
+    class_names: Sequence[str],
+    counts: Mapping[str, Int64Array],
+) -> None:
     """Raise unless train has two classes or more, and every other split has one of them; see `few_notes`.
 
     Raises:

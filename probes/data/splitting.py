@@ -231,7 +231,9 @@ def _value_notes(datasets: Datasets) -> Iterator[str]:
 def _class_notes(datasets: Datasets) -> Iterator[str]:
     """Yield notes on class names that may stand for missing labels, or look alike."""
     for task, names in datasets["train"].class_names.items():
-        labels = [names[class_id] for dataset in datasets.values() for class_id in dataset.labels[task].tolist()]
+        labels: list[str] = []
+        for dataset in datasets.values():
+            labels += [names[class_id] for class_id in dataset.labels[task].tolist()]
         yield from note_names(labels, task)
         yield from note_alike(names, f"classes of {task}")
 
@@ -244,7 +246,12 @@ def _split_notes(splits: Mapping[str, Split], shares: Mapping[str, float]) -> It
     """
     train = splits["train"].dataset
     n_texts = {name: len(split) for name, split in splits.items()}
-    yield from share_notes(n_texts, shares, len(train.texts), grouped=train.groups is not None)
+    yield from share_notes(
+        n_texts,
+        shares,
+        len(train.texts),
+        grouped=train.groups is not None,
+    )
     earlier_keys: list[tuple[str, str]] = []
     earlier_groups: set[str] = set()
     for name, split in splits.items():

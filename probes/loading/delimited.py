@@ -181,7 +181,11 @@ def _choose_separator(
     raise InputError(f"{source}: {_missing_column_message(text, dialect, header, columns, separator)}")
 
 
-def _check_no_duplicates(columns: Sequence[str], header: Sequence[str], source: object) -> None:
+def _check_no_duplicates(
+    columns: Sequence[str],
+    header: Sequence[str],
+    source: object,
+) -> None:
     for column in columns:
         n = header.count(column)
         if n > 1:
@@ -210,7 +214,12 @@ def _missing_column_message(
     return message
 
 
-def _separator_advice(text: str, header: str, columns: Sequence[str], separator: str | None) -> str:
+def _separator_advice(
+    text: str,
+    header: str,
+    columns: Sequence[str],
+    separator: str | None,
+) -> str:
     """Return the part of a message on a header of one column that names a likely separator; empty if there is none."""
     rare_separator = _rare_separator(header, columns)
     if rare_separator is not None:
@@ -273,7 +282,12 @@ def _quoting_candidates(text: str, dialect: Dialect) -> list[str]:
     return ["doubled", "none", "escaped"] if quotes_by_rule(text) else ["none", "escaped", "doubled"]
 
 
-def _parse(text: str, dialect: Dialect, header: list[str], columns: Sequence[str]) -> ParsedFile:
+def _parse(
+    text: str,
+    dialect: Dialect,
+    header: list[str],
+    columns: Sequence[str],
+) -> ParsedFile:
     """Parse with one dialect, and list the rows that it cannot explain."""
     placeholders: Placeholders = {}
     if dialect.quoting == "escaped":
@@ -314,7 +328,12 @@ def _parse(text: str, dialect: Dialect, header: list[str], columns: Sequence[str
     return parsed
 
 
-def _check_parsed(parsed: ParsedFile, source: object, header: list[str], n_skipped_lines: int) -> None:
+def _check_parsed(
+    parsed: ParsedFile,
+    source: object,
+    header: list[str],
+    n_skipped_lines: int,
+) -> None:
     """Raise where quotes do not match, or a row has more fields than the header."""
     if parsed.broken_quote:
         location, is_at_end = parsed.broken_quote
@@ -379,7 +398,11 @@ def _row_like_notes(
     return notes
 
 
-def _row_like_lines(parsed: ParsedFile, header: list[str], labels: Sequence[str]) -> list[tuple[Location, int]]:
+def _row_like_lines(
+    parsed: ParsedFile,
+    header: list[str],
+    labels: Sequence[str],
+) -> list[tuple[Location, int]]:
     """Return rows of several lines, and how many of their lines have a row's fields and labels of other rows."""
     if not parsed.multiline_rows or not labels:
         return []

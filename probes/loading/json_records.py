@@ -47,7 +47,11 @@ def read_records(
     return tuple(names), existing
 
 
-def _records(text: str, source: object, lines: bool) -> Iterator[Mapping[str, Any]]:
+def _records(
+    text: str,
+    source: object,
+    lines: bool,
+) -> Iterator[Mapping[str, Any]]:
     is_object_per_line = lines and text.lstrip().startswith("{")
     if not is_object_per_line:
         try:

@@ -42,7 +42,12 @@ def as_text(value: Any, names: Sequence[str] | None) -> str | None:
     return None if value < 0 else names[value]
 
 
-def label_values(values: list[Any], names: Sequence[str] | None, source: object, task: str) -> list[Any]:
+def label_values(
+    values: list[Any],
+    names: Sequence[str] | None,
+    source: object,
+    task: str,
+) -> list[Any]:
     """Convert each label to text, and a list of labels to a tuple; None where a label is missing.
 
     A CSV file has no lists: where every label of a column is the text of a list, as pandas writes it, the labels are
@@ -135,7 +140,11 @@ def _is_minus_one(value: Any) -> bool:
     return not isinstance(value, list | dict) and str(value).strip() in ("-1", "-1.0")
 
 
-def parse_lists(values: list[Any], source: object, column: str) -> list[Any]:
+def parse_lists(
+    values: list[Any],
+    source: object,
+    column: str,
+) -> list[Any]:
     """Parse cells that hold the text of a list, as a CSV file does; return the values unchanged where none does.
 
     Raises:

@@ -39,7 +39,11 @@ def split_list_columns(
     return parts, notes
 
 
-def _holds_lists(task: str, parts: Mapping[str, Rows], sources: Mapping[str, object]) -> bool:
+def _holds_lists(
+    task: str,
+    parts: Mapping[str, Rows],
+    sources: Mapping[str, object],
+) -> bool:
     has_lists = {name: isinstance(rows.labels[task][0], tuple) for name, rows in parts.items()}
     for name, value in has_lists.items():
         if value != has_lists["train"]:
@@ -66,7 +70,12 @@ def _binary_tasks(task: str, parts: Mapping[str, Rows]) -> tuple[dict[str, Rows]
     return {name: _with_binary_tasks(rows, task, values) for name, rows in parts.items()}, notes
 
 
-def _probeable_values(task: str, train: Rows, counts: Mapping[str, int], n: int) -> list[str]:
+def _probeable_values(
+    task: str,
+    train: Rows,
+    counts: Mapping[str, int],
+    n: int,
+) -> list[str]:
     """Return the values that two texts or more have and two or more lack, in train both some and not all.
 
     Raises:

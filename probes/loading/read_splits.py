@@ -153,7 +153,12 @@ def _check_names(columns: Columns) -> None:
         raise InputError(f"the column {columns.text!r} is named for the texts and for their second texts; name two")
 
 
-def _read_parts(sources: Sources, columns: Columns, *, drop_invalid: bool) -> tuple[dict[str, Rows], list[str]]:
+def _read_parts(
+    sources: Sources,
+    columns: Columns,
+    *,
+    drop_invalid: bool,
+) -> tuple[dict[str, Rows], list[str]]:
     """Read the valid rows of every source.
 
     Returns:
@@ -209,7 +214,11 @@ def _draw_parts(
     return drawn_parts, draws, notes
 
 
-def _dataset(rows: Rows, class_names: Mapping[str, Sequence[str]], source: Source) -> TextDataset:
+def _dataset(
+    rows: Rows,
+    class_names: Mapping[str, Sequence[str]],
+    source: Source,
+) -> TextDataset:
     rationales = None
     if rows.rationales is not None:
         rationales = dict.fromkeys(class_names, rows.rationales)
@@ -226,7 +235,12 @@ def _dataset(rows: Rows, class_names: Mapping[str, Sequence[str]], source: Sourc
     return dataclasses.replace(dataset, source_rows=numbers)
 
 
-def _read(source: Source, columns: Columns, *, needs_rationales: bool) -> tuple[Rows, list[str]]:
+def _read(
+    source: Source,
+    columns: Columns,
+    *,
+    needs_rationales: bool,
+) -> tuple[Rows, list[str]]:
     """Read the columns of one source, labels and other names as text.
 
     Args:
@@ -251,7 +265,12 @@ def _read(source: Source, columns: Columns, *, needs_rationales: bool) -> tuple[
 
     labels: dict[str, list[Any]] = {}
     for task in columns.labels:
-        labels[task] = label_values(cells[task], table.class_names.get(task), source, task)
+        labels[task] = label_values(
+            cells[task],
+            table.class_names.get(task),
+            source,
+            task,
+        )
     rows = Rows(
         texts=cells[columns.text],
         pairs=None if columns.pair is None else cells[columns.pair],

@@ -83,7 +83,13 @@ def _take(column: list[Any] | None, rows: Sequence[int]) -> list[Any] | None:
 # Rows that cannot be used
 
 
-def valid_rows(rows: Rows, source: object, columns: Columns, *, drop: bool) -> Rows:
+def valid_rows(
+    rows: Rows,
+    source: object,
+    columns: Columns,
+    *,
+    drop: bool,
+) -> Rows:
     """Return the rows where no value is missing and spans are within the text.
 
     Args:
@@ -115,7 +121,12 @@ def valid_rows(rows: Rows, source: object, columns: Columns, *, drop: bool) -> R
     return rows.take(row for row in range(n) if row not in faults)
 
 
-def _add_text_faults(faults: dict[int, str], column: str | None, texts: Sequence[Any], source: object) -> None:
+def _add_text_faults(
+    faults: dict[int, str],
+    column: str | None,
+    texts: Sequence[Any],
+    source: object,
+) -> None:
     """Add the rows whose text is empty or broken.
 
     Raises:
@@ -134,7 +145,12 @@ def _add_text_faults(faults: dict[int, str], column: str | None, texts: Sequence
             raise InputError(f"{source}: column {column!r} holds {kind_name(text)} in row {row + 1}, not text")
 
 
-def _add_name_faults(faults: dict[int, str], kind: str, column: str | None, cells: Sequence[Any]) -> None:
+def _add_name_faults(
+    faults: dict[int, str],
+    kind: str,
+    column: str | None,
+    cells: Sequence[Any],
+) -> None:
     """Add the rows whose label, group or input type is missing or broken."""
     for row, cell in enumerate(cells):
         if cell is None:
@@ -144,7 +160,12 @@ def _add_name_faults(faults: dict[int, str], kind: str, column: str | None, cell
             faults.setdefault(row, fault[:MAX_MESSAGE])
 
 
-def _parse_spans(faults: dict[int, str], column: str | None, cells: Sequence[Any], texts: Sequence[str]) -> list[Spans]:
+def _parse_spans(
+    faults: dict[int, str],
+    column: str | None,
+    cells: Sequence[Any],
+    texts: Sequence[str],
+) -> list[Spans]:
     """Parse the spans of the rows without a fault, and add the rows whose spans are invalid."""
     spans: list[Spans] = [()] * len(texts)
     for row, cell in enumerate(cells):

@@ -79,7 +79,12 @@ def split_names(path: str, subset: str | None) -> tuple[str, ...]:
         return tuple(datasets.get_dataset_split_names(path, subset))
 
 
-def load_table(source: Source, columns: Columns, *, optional: Sequence[str] = ()) -> Table:
+def load_table(
+    source: Source,
+    columns: Columns,
+    *,
+    optional: Sequence[str] = (),
+) -> Table:
     """Read columns of a source.
 
     Args:
@@ -135,7 +140,11 @@ def _check_text_options(source: Source, kind: str) -> None:
             raise InputError(f"{name} has no meaning with {source}, {kind}")
 
 
-def _check_columns(source: Source, names: Sequence[str], required: Sequence[str]) -> None:
+def _check_columns(
+    source: Source,
+    names: Sequence[str],
+    required: Sequence[str],
+) -> None:
     """Raise unless each required column is the name of one column."""
     if not names:
         raise InputError(f"{source} has no rows")

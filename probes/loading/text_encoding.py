@@ -24,7 +24,11 @@ BINARY_FORMATS = {
 """First bytes of binary files that often have the name of a text file -> their format."""
 
 
-def decode_file(path: Path, source: object, encoding: str | None = None) -> tuple[str, list[str]]:
+def decode_file(
+    path: Path,
+    source: object,
+    encoding: str | None = None,
+) -> tuple[str, list[str]]:
     """Read all of a text file.
 
     Args:

@@ -101,7 +101,8 @@ class Bootstrap:
             index: Position of the classifier.
             reference: Position of the reference.
         """
-        differences = self.scores[metric][:, index] - self.scores[metric][:, reference]
+        scores = self.scores[metric]
+        differences = scores[:, index] - scores[:, reference]
         distinct = np.unique(differences[~np.isnan(differences)])
         if len(distinct) == 1 and distinct[0] != 0:
             lower, upper = self.interval(metric, index)
@@ -165,7 +166,9 @@ def bootstrap(
     # Scores with every example once.
     whole_sample = _Resamples.of(labels, n_classes, np.ones((1, n)))
     whole_scores = [whole_sample.scores(classifier) for classifier in predictions]
-    estimates = {name: np.array([float(scores[name][0]) for scores in whole_scores]) for name in METRICS}
+    estimates = {}
+    for name in METRICS:
+        estimates[name] = np.array([float(scores[name][0]) for scores in whole_scores])
     # Scores of all classifiers under each chunk of resamplings.
     resampled = {name: np.empty((resamples, len(predictions))) for name in METRICS}
     rng = np.random.default_rng(seed)
@@ -225,25 +228,29 @@ class _Resamples:
         # Per-example numbers of which the scores need resampled sums.
         is_predicted = predictions.predicted[:, None] == np.arange(n_classes)
         is_correct = self.is_label & is_predicted
-        losses = -predictions.log_prob[np.arange(n), self.labels].astype(np.float64)
+        label_log_prob = predictions.log_prob[np.arange(n), self.labels]
+        losses = -label_log_prob.astype(np.float64)
         gaps = calibration_gaps(self.labels, predictions.log_prob)
         # The resamplings stand first: OpenBLAS is ten times slower at the same product the other way round.
         sums = self.counts @ np.column_stack([is_correct, is_predicted, losses, gaps.T])
-        parts = np.split(sums, [n_classes, 2 * n_classes, 2 * n_classes + 1], axis=1)
+        boundaries = [n_classes, 2 * n_classes, 2 * n_classes + 1]
+        parts = np.split(sums, boundaries, axis=1)
         correct_by_class, predicted_by_class, loss_sums, gap_sums = parts
         correct = correct_by_class.sum(axis=1)
         # Recall and F1, averaged over the classes for which they are defined.
         recall = _ratio(correct_by_class, self.class_counts)
+        n_labelled_classes = (self.class_counts > 0).sum(axis=1)
         class_totals = self.class_counts + predicted_by_class
         f1 = _ratio(2 * correct_by_class, class_totals)
+        n_present_classes = (class_totals > 0).sum(axis=1)
         # Matthews correlation: the covariance of labels and predictions over their standard deviations.
         covariance = n * correct - (self.class_counts * predicted_by_class).sum(axis=1)
         label_variance = n * n - (self.class_counts**2).sum(axis=1)
         prediction_variance = n * n - (predicted_by_class**2).sum(axis=1)
         return {
             "accuracy": correct / n,
-            "balanced_accuracy": recall.sum(axis=1) / (self.class_counts > 0).sum(axis=1),
-            "macro_f1": f1.sum(axis=1) / (class_totals > 0).sum(axis=1),
+            "balanced_accuracy": recall.sum(axis=1) / n_labelled_classes,
+            "macro_f1": f1.sum(axis=1) / n_present_classes,
             "mcc": _ratio(covariance, np.sqrt(label_variance * prediction_variance)),
             "auroc": self._auroc(class_scores(predictions.log_prob)),
             "log_loss": loss_sums[:, 0] / n,
@@ -270,7 +277,12 @@ class _Resamples:
             pairs = n_positive * (n - n_positive)
             total += _ratio(wins, pairs)
             n_defined += pairs > 0
-        return np.divide(total, n_defined, out=np.full_like(total, np.nan), where=n_defined > 0)
+        return np.divide(
+            total,
+            n_defined,
+            out=np.full_like(total, np.nan),
+            where=n_defined > 0,
+        )
 
     def _dense_wins(self, scores: Float64Array) -> Float64Array:
         """Count (classes, resamples) pairs in which an example of the class scores above one of another class.
@@ -295,7 +307,12 @@ class _Resamples:
             # Weight both sides of a pair by how often they are drawn, and add up by class.
             pairs = self.count_rows[members] * (outcomes @ self.count_rows)
             class_starts = np.flatnonzero(np.diff(classes, prepend=-1))
-            wins[classes[class_starts]] += np.add.reduceat(pairs, class_starts, axis=0, dtype=np.float64)
+            wins[classes[class_starts]] += np.add.reduceat(
+                pairs,
+                class_starts,
+                axis=0,
+                dtype=np.float64,
+            )
         return wins
 
     def _sorted_wins(self, scores: Float64Array, positive: BoolArray) -> Float64Array:
@@ -326,4 +343,9 @@ class _Resamples:
 
 def _ratio(numerator: Float64Array, denominator: Float64Array) -> Float64Array:
     """Divide; the ratio is 0 where it is undefined."""
-    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+    return np.divide(
+        numerator,
+        denominator,
+        out=np.zeros_like(numerator),
+        where=denominator > 0,
+    )

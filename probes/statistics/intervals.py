@@ -40,7 +40,8 @@ def percentile_interval(values: FloatArray) -> Interval:
     defined = values[~np.isnan(values)]
     if not len(defined):
         return math.nan, math.nan
-    lower, upper = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    tail = (1 - LEVEL) / 2
+    lower, upper = np.quantile(defined, [tail, (1 + LEVEL) / 2])
     return float(lower), float(upper)
 
 
@@ -123,7 +124,8 @@ def wilson_interval(share: float, n: int, *, z: float = NORMAL_QUANTILE) -> Inte
     """
     shrinkage = 1 + z * z / n
     centre = (share + z * z / (2 * n)) / shrinkage
-    half_width = z / shrinkage * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    variance = share * (1 - share) / n + z * z / (4 * n * n)
+    half_width = z / shrinkage * math.sqrt(variance)
     # At an end of the scale the interval ends exactly there, which rounding would miss.
     lower = 0.0 if share == 0 else max(0.0, centre - half_width)
     upper = 1.0 if share == 1 else min(1.0, centre + half_width)
@@ -159,7 +161,11 @@ def share_difference_interval(
     return difference - below, difference + above
 
 
-def class_intervals(labels: IntegerArray, predictions: IntegerArray, n_classes: int) -> dict[str, list[Interval]]:
+def class_intervals(
+    labels: IntegerArray,
+    predictions: IntegerArray,
+    n_classes: int,
+) -> dict[str, list[Interval]]:
     """Compute Wilson's intervals of the precision, recall and F1 of every class.
 
     Precision is a share of the examples predicted as the class, recall of those labelled with it. F1 is 2 J / (1 + J)
@@ -180,16 +186,22 @@ def class_intervals(labels: IntegerArray, predictions: IntegerArray, n_classes: 
     return {
         "precision": _wilson_intervals(correct, n_predicted),
         "recall": _wilson_intervals(correct, n_labelled),
-        "f1": [(2 * lower / (1 + lower), 2 * upper / (1 + upper)) for lower, upper in jaccard],
+        "f1": [(_f1_of_jaccard(lower), _f1_of_jaccard(upper)) for lower, upper in jaccard],
     }
+
+
+def _f1_of_jaccard(jaccard: float) -> float:
+    return 2 * jaccard / (1 + jaccard)
 
 
 def _wilson_intervals(successes: IntegerArray, trials: IntegerArray) -> list[Interval]:
     """Compute an interval for each pair of counts; nan where there are no trials."""
     intervals = []
     for n_successes, n in zip(successes, trials, strict=True):
-        interval = wilson_interval(n_successes / n, int(n)) if n else (math.nan, math.nan)
-        intervals.append(interval)
+        if n == 0:
+            intervals.append((math.nan, math.nan))
+        else:
+            intervals.append(wilson_interval(n_successes / n, int(n)))
     return intervals
 
 
@@ -236,7 +248,12 @@ def simultaneous_intervals(
     # The largest studentised deviation of each resampling decides how far all intervals reach.
     spread = resampled_differences.std(axis=0)
     deviations = np.abs(resampled_differences - differences)
-    studentised = np.divide(deviations, spread, out=np.zeros_like(deviations), where=spread > 0)
+    studentised = np.divide(
+        deviations,
+        spread,
+        out=np.zeros_like(deviations),
+        where=spread > 0,
+    )
     critical_value = np.quantile(studentised.max(axis=1, initial=0.0), LEVEL)
     half_width = critical_value * spread
     lower = differences - half_width
@@ -244,7 +261,8 @@ def simultaneous_intervals(
     # A difference on every example never varies under resampling; it has a closed form.
     is_total = (np.abs(differences) == 1) & (spread == 0)
     for site in np.flatnonzero(is_total):
-        lower[site], upper[site] = _total_difference_interval(float(differences[site]), n)
+        interval = _total_difference_interval(float(differences[site]), n)
+        lower[site], upper[site] = interval
     return lower, upper
 
 

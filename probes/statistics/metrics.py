@@ -83,7 +83,8 @@ def mcc(labels: IntegerArray, log_prob: FloatArray) -> float:
     """
     labels, log_prob = _as_arrays(labels, log_prob)
     predictions = log_prob.argmax(axis=1)
-    if len(np.unique(labels)) == 1 or len(np.unique(predictions)) == 1:
+    n_distinct = min(len(np.unique(labels)), len(np.unique(predictions)))
+    if n_distinct == 1:
         return 0.0  # scikit-learn returns 0 too, with a warning where both are one class
     return float(_sklearn_metrics().matthews_corrcoef(labels, predictions))
 
@@ -141,14 +142,16 @@ def class_scores(log_prob: FloatArray) -> Float64Array:
     and still distinguishes probabilities that are rounded to 1.
     """
     exact = log_prob.astype(np.float64)
-    scores = exact - exact[:, ::-1] if exact.shape[1] == 2 else exact
-    return np.asarray(scores)
+    if exact.shape[1] != 2:
+        return exact
+    return np.asarray(exact - exact[:, ::-1])
 
 
 def log_loss(labels: IntegerArray, log_prob: FloatArray) -> float:
     """Compute the mean negative log probability of the label, in nats."""
     labels, log_prob = _as_arrays(labels, log_prob)
-    return float(-log_prob[np.arange(len(labels)), labels].mean(dtype=np.float64))
+    label_log_prob = log_prob[np.arange(len(labels)), labels]
+    return float(-label_log_prob.mean(dtype=np.float64))
 
 
 def ece(labels: IntegerArray, log_prob: FloatArray) -> float:
@@ -159,7 +162,9 @@ def ece(labels: IntegerArray, log_prob: FloatArray) -> float:
     Source: Guo et al. (2017), arXiv:1706.04599.
     """
     gaps = calibration_gaps(labels, log_prob)
-    return float(np.abs(gaps.sum(axis=1)).sum() / gaps.shape[1])
+    bin_gaps = np.abs(gaps.sum(axis=1))
+    n_examples = gaps.shape[1]
+    return float(bin_gaps.sum() / n_examples)
 
 
 def calibration_gaps(labels: IntegerArray, log_prob: FloatArray) -> Float64Array:
@@ -169,7 +174,8 @@ def calibration_gaps(labels: IntegerArray, log_prob: FloatArray) -> Float64Array
         (bins, examples) gaps; an example has one in the bin of its confidence (its top probability) and 0 in the rest.
     """
     labels, log_prob = _as_arrays(labels, log_prob)
-    confidence = np.exp(log_prob.max(axis=1).astype(np.float64))
+    top_log_prob = log_prob.max(axis=1)
+    confidence = np.exp(top_log_prob.astype(np.float64))
     is_correct = log_prob.argmax(axis=1) == labels
     # A bin includes its upper edge.
     inner_edges = np.arange(1, N_BINS) / N_BINS

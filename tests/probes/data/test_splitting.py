@@ -68,13 +68,16 @@ def test_a_class_without_training_texts_is_a_note():
 
 
 def by_plain_loop(texts, labels, seed):
-    """The sides of ungrouped texts, one class and one text at a time."""
-    first = {text: labels[i] for i, text in reversed(list(enumerate(texts)))}
+    """The splits of ungrouped texts, one class and one text at a time; a repeated text is of its rarest class."""
+    rarest = {}
+    for text, label in zip(texts, labels, strict=True):
+        if text not in rarest or labels.count(label) < labels.count(rarest[text]):
+            rarest[text] = label
     units = list(dict.fromkeys(texts))
     rng = np.random.default_rng(seed)
     side = dict.fromkeys(units, "train")
-    for label in sorted(set(first.values())):
-        members = list(rng.permutation([i for i, text in enumerate(units) if first[text] == label]))
+    for label in sorted(set(rarest.values())):
+        members = list(rng.permutation([i for i, text in enumerate(units) if rarest[text] == label]))
         wanted = max(round(0.15 * len(members)), 1)
         for name in ("validation", "test"):
             for _ in range(wanted):

@@ -147,9 +147,10 @@ def test_features_of_split_markers_are_not_taken_for_those_of_whole_ones():
 
 def test_texts_that_hold_a_placed_tokens_name_are_counted_once_each():
     tokenizer = marked().tokenizer
-    assert count_literals(tokenizer, [["a [SEP] b [SEP]", "[E1] a [/E1]", "[sep]", "a [MASK]", "SEP"]]) == 2
-    assert count_literals(tokenizer, (["a", "[CLS]", "b"], ["[PAD]", "[CLS]", "c"])) == 2
-    assert count_literals(tokenizer, [[]]) == 0
+    texts = Texts(["a [SEP] b [SEP]", "[E1] a [/E1]", "[sep]", "a [MASK]", "SEP"])
+    assert count_literals(tokenizer, texts) == 2
+    assert count_literals(tokenizer, Texts(["a", "[CLS]", "b"], ["[PAD]", "[CLS]", "c"])) == 2
+    assert count_literals(tokenizer, Texts([])) == 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
