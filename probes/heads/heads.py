@@ -70,7 +70,7 @@ class Head(Protocol):
 
 
 class _Predictions:
-    """Predictions of every head; arguments are the same three times."""
+    """Predictions of every head, and the same head on another encoder."""
 
     def with_encoder(self, encoder: Encoder) -> Self:
         """Return the same head on another encoder, such as a twin with the same weights or a changed copy."""

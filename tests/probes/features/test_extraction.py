@@ -740,8 +740,8 @@ def test_features_of_a_shuffled_column_are_those_of_its_list(bert, texts, tmp_pa
     import pandas as pd
 
     column = pd.Series(texts, index=np.random.default_rng(0).permutation(len(texts)))
-    store = extract_features(bert, column, iter(texts), store=tmp_path / "column", shard_rows=7)
-    expected = extract_features(bert, texts, texts, store=tmp_path / "list", shard_rows=7)
+    store = extract_features(bert, Texts(column, iter(texts)), store=tmp_path / "column", shard_rows=7)
+    expected = extract_features(bert, Texts(texts, texts), store=tmp_path / "list", shard_rows=7)
     assert files(tmp_path / "column") == files(tmp_path / "list")
     assert store.manifest == expected.manifest
 
