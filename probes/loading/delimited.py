@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from probes.checks import InputError, short_repr, unknown
+from probes.checks import InputError, short_repr, unknown_name_message
 from probes.loading.dialects import (
     NUMBER,
     Dialect,
@@ -202,7 +202,7 @@ def _missing_column_message(
     """Return the message for a header that lacks a column, with the most likely reason."""
     missing = next(column for column in columns if column not in header)
     visible_names = [short_repr(name, 60) if not name or "\n" in name else name for name in header]
-    message = unknown("column", missing, visible_names)
+    message = unknown_name_message("column", missing, visible_names)
     if any("\n" in name for name in header):
         message += "; a quote in the header may be missing"
     if len(header) == 1:
