@@ -68,9 +68,9 @@ def _main(words: Sequence[str]) -> int:
         return 0 if words else 2
     name, rest = words[0], words[1:]
     if name not in names:
-        from probes.checks import unknown
+        from probes.checks import unknown_name_message
 
-        tell(f"error: {unknown('analysis', name, names)}")
+        tell(f"error: {unknown_name_message('analysis', name, names)}")
         return 2
     # Nothing is sent anywhere; the hub is asked only for a model or dataset that the user names.
     for variable in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"):

@@ -56,10 +56,10 @@ def choose(kind: str, name: str, entries: Mapping[str, T]) -> T:
     """
     if isinstance(name, str) and name in entries:
         return entries[name]
-    raise InputError(unknown(kind, name, entries))
+    raise InputError(unknown_name_message(kind, name, entries))
 
 
-def unknown(kind: str, name: object, valid_names: Iterable[object]) -> str:
+def unknown_name_message(kind: str, name: object, valid_names: Iterable[object]) -> str:
     """Return the message for a name that does not exist, with the most similar one that does.
 
     Args:
@@ -226,7 +226,7 @@ def _is_kind(value: object, kind: Any) -> bool:
     return isinstance(value, tuple | list) if kind is tuple else isinstance(value, kind)
 
 
-def instance(value: object, kind: type[T], name: str, advice: str = "") -> T:
+def check_instance(value: object, kind: type[T], name: str, advice: str = "") -> T:
     """Return the value itself where it is an instance of a class.
 
     Args:

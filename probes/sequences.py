@@ -150,7 +150,7 @@ def penalty_list(cs: Any) -> list[float]:
     return sorted(strengths)
 
 
-def instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:
+def check_instances(values: Iterable[object], kind: type[T], name: str) -> list[T]:
     """Convert a sequence of instances of one class to a new list.
 
     Raises:
@@ -228,7 +228,7 @@ def check_features(features: Any, *, name: str = "features") -> None:
     if not np.isfinite(total):
         finite = np.isfinite(features).all(axis=1)
         if not finite.all():
-            raise InputError(not_finite(name, int(finite.argmin())))
+            raise InputError(not_finite_message(name, int(finite.argmin())))
 
 
 def finite_features(features: Any, *, name: str = "features") -> FloatArray:
@@ -242,7 +242,7 @@ def finite_features(features: Any, *, name: str = "features") -> FloatArray:
     return array
 
 
-def not_finite(name: str, row: int) -> str:
+def not_finite_message(name: str, row: int) -> str:
     """Return the message for features of which a value is NaN or infinite."""
     return f"{name} hold a value that is not finite, first in row {row}"
 

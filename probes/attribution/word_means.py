@@ -12,7 +12,7 @@ import numpy as np
 
 from probes.checks import InputError
 from probes.results.result import Attribution
-from probes.sequences import instances
+from probes.sequences import check_instances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
     shared: dict[str | None, tuple[object, ...]] = {}
     scores: defaultdict[tuple[str | None, str, str], defaultdict[int, list[float]]]
     scores = defaultdict(lambda: defaultdict(list))
-    for text, a in enumerate(instances(attributions, Attribution, "attributions")):
+    for text, a in enumerate(check_instances(attributions, Attribution, "attributions")):
         settings = tuple(getattr(a, name) for name in SETTINGS)
         if shared.setdefault(a.task, settings) != settings:
             name, first, other = next(

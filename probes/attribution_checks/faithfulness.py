@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.attribution.baselines import has_token, lack_of, table_size
-from probes.checks import MOST_SEED, InputError, choose, instance, whole_number
+from probes.checks import MOST_SEED, InputError, check_instance, choose, whole_number
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head, log_prob
 from probes.results.result import Attribution
-from probes.sequences import instances, item_list
+from probes.sequences import check_instances, item_list
 
 Positions = NDArray[np.int64]
 """Places of tokens in their text."""
@@ -113,7 +113,7 @@ def faithfulness(
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429; log-odds: Shrikumar et al. (2017), arXiv:1704.02685.
     """
     check_head(head)
-    attributions = instances(attributions, Attribution, "attributions")
+    attributions = check_instances(attributions, Attribution, "attributions")
     sizes = _shares(fractions)
     random_orders, seed = whole_number(random_orders, "random_orders"), whole_number(seed, "seed", most=MOST_SEED)
     erased: list[list[Positions]] = []
@@ -195,7 +195,7 @@ def curves(
     Source: Petsiuk, Das & Saenko (2018), RISE, arXiv:1806.07421, there of pixels.
     """
     check_head(head)
-    attributions = instances(attributions, Attribution, "attributions")
+    attributions = check_instances(attributions, Attribution, "attributions")
     orders = [_best_first(a) for a in attributions]
     erased = [[part for k in range(len(order) + 1) for part in (order[:k], order[k:])] for order in orders]
     found = _log_prob(head, attributions, encoded, erased, replacement, progress)
@@ -284,7 +284,7 @@ def encode_again(encoder: Encoder, attributions: Sequence[Attribution], encoded:
     row_of_key = {key: row for row, key in reversed(list(enumerate(texts.keys)))}
     if encoded is None:
         encoded = encoder.encode(texts.take(sorted(row_of_key.values())))
-    encoded = encoder.encode(instance(encoded, Encoded, "encoded", "; make it by Encoder.encode"))
+    encoded = encoder.encode(check_instance(encoded, Encoded, "encoded", "; make it by Encoder.encode"))
     encoded_rows = {key: row for row, key in enumerate(encoded.sources.keys)}
     for i, key in enumerate(texts.keys):
         if key not in encoded_rows:

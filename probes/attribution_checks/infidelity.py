@@ -28,7 +28,7 @@ from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head
 from probes.progress import progress_bar
 from probes.results.result import Attribution
-from probes.sequences import instances
+from probes.sequences import check_instances
 
 SAMPLES = 64
 """Sets of tokens that are taken out of each text."""
@@ -94,7 +94,7 @@ def infidelity(
     Source: Yeh et al. (2019), On the (In)fidelity and Sensitivity of Explanations, arXiv:1901.09392.
     """
     check_head(head)
-    attributions = instances(attributions, Attribution, "attributions")
+    attributions = check_instances(attributions, Attribution, "attributions")
     samples, seed = whole_number(samples, "samples"), whole_number(seed, "seed", most=MOST_SEED)
     if samples < 1:
         raise InputError(f"infidelity needs 1 set of tokens or more, found {samples}")

@@ -18,7 +18,7 @@ from probes.attribution.attribute import attribute
 from probes.attribution.baselines import baseline_name
 from probes.attribution.methods import METHODS
 from probes.attribution.words import word_spans
-from probes.checks import MOST_SEED, InputError, choose, instance, whole_number
+from probes.checks import MOST_SEED, InputError, check_instance, choose, whole_number
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ProbeHead, log_prob
@@ -100,7 +100,7 @@ def audit(
         InputError: A name or layer does not exist, there are too few texts or classes, or the vocabulary has not
             enough words that the texts do not use.
     """
-    instance(encoder, Encoder, "encoder")
+    check_instance(encoder, Encoder, "encoder")
     train, test = text_list(train, "train"), text_list(test, "test")
     n_classes, layer = whole_number(n_classes, "n_classes"), whole_number(layer, "layer")
     seed = whole_number(seed, "seed", most=MOST_SEED)

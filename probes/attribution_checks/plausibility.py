@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length, whole_number
 from probes.results.result import Attribution
-from probes.sequences import instances
+from probes.sequences import check_instances
 from probes.statistics.metrics import average_precision
 
 Span = tuple[int, int]
@@ -70,7 +70,7 @@ def rationale_agreement(
 
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429.
     """
-    attributions = instances(attributions, Attribution, "attributions")
+    attributions = check_instances(attributions, Attribution, "attributions")
     marked_spans = [_spans(row, some) for row, some in enumerate(spans)]
     check_same_length(attributions=attributions, spans=marked_spans)
     random_orders, seed = whole_number(random_orders, "random_orders"), whole_number(seed, "seed")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Number
 from typing import Any
 
-from probes.checks import InputError, short_repr, unknown
+from probes.checks import InputError, short_repr, unknown_name_message
 from probes.sequences import item_list
 
 MAX_EXAMPLES = 5
@@ -132,7 +132,7 @@ def label_codes(
             return _as_class_ids(labels, len(ordered), task), ordered
         unknown_names = present - set(ordered)
         if unknown_names:
-            raise InputError(unknown(f"class of {task!r}", min(unknown_names), ordered))
+            raise InputError(unknown_name_message(f"class of {task!r}", min(unknown_names), ordered))
     id_by_name = {name: class_id for class_id, name in enumerate(ordered)}
     return [id_by_name[name] for name in label_names], ordered
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from probes.checks import MOST_SEED, InputError, check_kind, choose, instance, whole_number
+from probes.checks import MOST_SEED, InputError, check_instance, check_kind, choose, whole_number
 from probes.data.class_names import note_missing_texts, note_names, note_values
 from probes.data.datasets import SPLITS, Split, Splits, TextDataset
 from probes.data.labels import note_alike
@@ -61,7 +61,7 @@ def make_splits(
             of a dataset occurs in train, or there are too few texts or groups to hold out.
     """
     check_kind(bool, fold=fold, drop_rare=drop_rare)
-    instance(train, TextDataset, "train", "; make one by TextDataset.of")
+    check_instance(train, TextDataset, "train", "; make one by TextDataset.of")
     seed = whole_number(seed, "seed", most=MOST_SEED)
     stratified_tasks = names_list(stratify, "stratify")
     datasets = _unify_classes(_present_datasets(train, validation, test))
@@ -99,7 +99,7 @@ def _unify_classes(datasets: Datasets) -> dict[str, TextDataset]:
     """
     train = datasets["train"]
     for name, dataset in datasets.items():
-        instance(dataset, TextDataset, name, "; make one by TextDataset.of")
+        check_instance(dataset, TextDataset, name, "; make one by TextDataset.of")
         _check_matching(train, name, dataset)
     class_names: dict[str, tuple[str, ...]] = {}
     for task in train.class_names:

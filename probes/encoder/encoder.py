@@ -28,7 +28,7 @@ from probes.checkpoints.limits import (
     with_numeric_limit,
 )
 from probes.checkpoints.random_weights import build_untrained
-from probes.checks import InputError, check_kind, choose, instance, unknown
+from probes.checks import InputError, check_instance, check_kind, choose, unknown_name_message
 from probes.data.texts import Texts
 from probes.devices import usable_device
 from probes.encoder.hooks import LayerHooks, Overwrite, check_read, overwritten_layers
@@ -211,7 +211,7 @@ class Encoder:
         """Raise unless every entry is a layer of this model."""
         for layer in layer_list(layers):
             if not isinstance(layer, int) or layer not in range(self.n_layers + 1):
-                raise InputError(unknown("layer", layer, range(self.n_layers + 1)))
+                raise InputError(unknown_name_message("layer", layer, range(self.n_layers + 1)))
 
     def encode(self, texts: Texts | Encoded | Iterable[str], *, first: int = 0) -> Encoded:
         """Tokenise texts; of special tokens in them see `probes.encoder.special_tokens`.
@@ -255,7 +255,7 @@ class Encoder:
 
     def embed(self, batch: Batch) -> Tensor:
         """(batch, seq, embedding) the input embeddings of the batch's tokens, before positions are added."""
-        return self.embed_ids(instance(batch, Batch, "batch").inputs["input_ids"])
+        return self.embed_ids(check_instance(batch, Batch, "batch").inputs["input_ids"])
 
     def embed_ids(self, ids: Tensor) -> Tensor:
         """(..., embedding) what the embedding module makes of token ids: some families scale their table's rows."""

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, instance, short_repr
+from probes.checks import InputError, check_instance, short_repr
 from probes.data.texts import Texts, row_numbers
 from probes.encoder.special_tokens import NAMED_TOKENS, placed_ids
 from probes.sequences import class_ids
@@ -185,8 +185,8 @@ def tiled(batch: Batch, embeddings: Tensor | None) -> Batch:
     Raises:
         InputError: One of the two is something else, or they do not fit together.
     """
-    batch = instance(batch, Batch, "batch", "; make one by Encoder.batch")
-    return batch if embeddings is None else batch.tiled_to(instance(embeddings, Tensor, "embeddings"))
+    batch = check_instance(batch, Batch, "batch", "; make one by Encoder.batch")
+    return batch if embeddings is None else batch.tiled_to(check_instance(embeddings, Tensor, "embeddings"))
 
 
 def check_rows(
@@ -202,7 +202,7 @@ def check_rows(
     Raises:
         InputError: `encoded` is something else, a row is not one of its texts, or lengths differ.
     """
-    n = len(instance(encoded, Encoded, "encoded", "; make it by Encoder.encode").ids)
+    n = len(check_instance(encoded, Encoded, "encoded", "; make it by Encoder.encode").ids)
     numbers = class_ids(rows, name="rows")
     if not len(numbers) or numbers.min() < 0 or numbers.max() >= n:
         raise InputError(f"rows must be one or more of the {n} encoded texts, counted from 0, found {short_repr(rows)}")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probes.checks import InputError, TextError, as_path, check_kind, from_home, instance, short_repr
+from probes.checks import InputError, TextError, as_path, check_instance, check_kind, from_home, short_repr
 from probes.data.texts import Texts
 from probes.encoder.batching import BatchLoop, batch_loop, token_budget
 from probes.encoder.encoder import Encoder
@@ -98,7 +98,7 @@ def extract_features(
         OSError: A file cannot be written; the finished ones are kept.
         KeyboardInterrupt: The user has stopped it; its message says of how many texts the features are kept.
     """
-    instance(encoder, Encoder, "encoder")
+    check_instance(encoder, Encoder, "encoder")
     texts = Texts.of(texts)
     if not texts:
         raise InputError("there are no texts to extract features of")

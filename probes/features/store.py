@@ -22,9 +22,9 @@ import xxhash
 from numpy.typing import NDArray
 
 from probes.atomic_write import delete_abandoned_parts, write_atomically
-from probes.checks import InputError, as_path, check_fields, choose, instance, unknown, whole_number
+from probes.checks import InputError, as_path, check_fields, check_instance, choose, unknown_name_message, whole_number
 from probes.encoder.pooling import pooling_identity
-from probes.sequences import class_ids, names_list, not_finite
+from probes.sequences import class_ids, names_list, not_finite_message
 
 FORMAT = 2
 """Of the shards' headers; a cache keeps stores of other formats under other names."""
@@ -110,7 +110,7 @@ class FeatureStore:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from error
-        instance(manifest, Manifest, "manifest")
+        check_instance(manifest, Manifest, "manifest")
         delete_abandoned_parts(folder)
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
@@ -182,7 +182,7 @@ class FeatureStore:
                 where = f"features of pooling {pooling!r} at layer {self.manifest.layers[i]}"
                 if np.isfinite(features[i, row]).all():
                     raise InputError(f"{where} hold a value that overflows {np.dtype(kind).name}, first in row {text}")
-                raise InputError(not_finite(where, text))
+                raise InputError(not_finite_message(where, text))
         path, sums = self._path(pooling, shard), [_digest(layer) for layer in stored]
         # One entry: safetensors writes several in any order, and equal shards are equal files.
         said = {"belongs": self._belongs(path), "truncated": truncated, "xxh3": sums}
@@ -222,7 +222,7 @@ class FeatureStore:
                 written for another store or shard.
         """
         if not isinstance(layer, int | np.integer) or layer not in self.manifest.layers:
-            raise InputError(unknown("layer", layer, self.manifest.layers))
+            raise InputError(unknown_name_message("layer", layer, self.manifest.layers))
         index, kind = self.manifest.layers.index(layer), STORED_DTYPES[self.manifest.stored_dtype]
         out = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
         for shard, rows in self.shards():

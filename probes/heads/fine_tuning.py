@@ -30,11 +30,11 @@ from probes.checks import (
     MOST_SEED,
     InputError,
     as_path,
+    check_instance,
     check_kind,
     check_same_length,
     choose,
     first_line,
-    instance,
     whole_number,
 )
 from probes.data.datasets import Split
@@ -72,7 +72,7 @@ class LabelledTexts:
     @classmethod
     def of(cls, split: Split, task: str) -> Self:
         """The texts of a split, with one of its label columns."""
-        instance(split, Split, "split")
+        check_instance(split, Split, "split")
         choose("label column", task, split.dataset.labels)
         return cls(split.texts, split.labels(task))
 
@@ -128,15 +128,15 @@ def fine_tune(
         import accelerate  # noqa: F401 - the Trainer needs it
     except ImportError as error:
         raise InputError("fine-tuning needs accelerate; pip install 'layerprobe[train]'") from error
-    instance(encoder, Encoder, "encoder")
-    settings = TrainingSettings() if settings is None else instance(settings, TrainingSettings, "settings")
+    check_instance(encoder, Encoder, "encoder")
+    settings = TrainingSettings() if settings is None else check_instance(settings, TrainingSettings, "settings")
     folder, seed = as_path(folder, name="folder"), whole_number(seed, "seed", most=MOST_SEED)
     check_kind(bool, progress=progress)
     class_names = text_list(class_names, "class_names")
     if len(class_names) < 2 or len(set(class_names)) < len(class_names):
         raise InputError(f"a head needs two classes or more, each with its own name, found {list(class_names)!r}")
     for name, side in (("train", train), ("validation", validation)):
-        instance(side, LabelledTexts, name)
+        check_instance(side, LabelledTexts, name)
         if not side.texts:
             raise InputError(f"there are no {'training' if name == 'train' else name} texts")
         check_labels(side.labels, len(class_names))

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_kind, check_same_length, choose, instance, whole_number
+from probes.checks import InputError, check_instance, check_kind, check_same_length, choose, whole_number
 from probes.data.texts import Texts
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
@@ -70,7 +70,7 @@ class Head(Protocol):
 
 
 class _Predictions:
-    """Predictions of every head; arguments are the same three times."""
+    """Predictions of every head, and the same head on another encoder."""
 
     def with_encoder(self, encoder: Encoder) -> Self:
         """Return the same head on another encoder, such as a twin with the same weights or a changed copy."""
@@ -131,8 +131,8 @@ class ProbeHead(_Predictions):
         class_names: Sequence[str] | None = None,
         check_weights: bool = True,
     ) -> None:
-        instance(encoder, Encoder, "encoder")
-        instance(probe, FittedProbe, "probe")
+        check_instance(encoder, Encoder, "encoder")
+        check_instance(probe, FittedProbe, "probe")
         check_kind(bool, check_weights=check_weights)
         check_kind(str, pooling=pooling)
         layer = whole_number(layer, "layer")
@@ -188,7 +188,7 @@ class ModelHead(_Predictions):
         *,
         head_classes: Sequence[str] | Mapping[str, str] | None = None,
     ) -> None:
-        instance(encoder, Encoder, "encoder")
+        check_instance(encoder, Encoder, "encoder")
         if not encoder.is_classifier:
             raise InputError(f"{encoder.name} has no classification head; name a *ForSequenceClassification checkpoint")
         problem = getattr(encoder.config, "problem_type", None)

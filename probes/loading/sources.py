@@ -14,7 +14,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from probes.checks import InputError, first_line, short_repr, unknown
+from probes.checks import InputError, first_line, short_repr, unknown_name_message
 from probes.loading.delimited import RequestedColumns, parse_separator, read_delimited
 from probes.loading.json_records import read_records
 from probes.loading.rows import Columns
@@ -151,7 +151,7 @@ def _check_columns(
     for column in required:
         if column not in names:
             visible_names = [name or repr(name) for name in names]
-            raise InputError(f"{source}: {unknown('column', column, visible_names)}")
+            raise InputError(f"{source}: {unknown_name_message('column', column, visible_names)}")
         if names.count(column) > 1:
             raise InputError(f"{source}: {names.count(column)} columns are called {column!r}; rename one")
 
@@ -211,7 +211,7 @@ def _load_saved_split(path: Path, split: str | None) -> Any:
     if split is None and splits != ["train"]:
         raise InputError(f"{path} holds the splits {', '.join(splits)}; name it with --dataset")
     if (split or "train") not in splits:
-        raise InputError(f"{path}: {unknown('split', split, splits)}")
+        raise InputError(f"{path}: {unknown_name_message('split', split, splits)}")
     return dataset[split or "train"] if is_divided else dataset
 
 

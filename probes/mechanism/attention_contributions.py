@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from probes.checks import InputError, instance
+from probes.checks import InputError, check_instance
 from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
@@ -51,7 +51,7 @@ def contributions(encoder: Encoder, texts: Texts | Encoded | Iterable[str], *, p
     Raises:
         InputError: The tokenizer adds no [CLS], or the attention of this family is not of the plain kind.
     """
-    instance(encoder, Encoder, "encoder")
+    check_instance(encoder, Encoder, "encoder")
     encoder = encoder.with_dtype("float32")
     if "cls" not in encoder.poolings:
         raise InputError(f"{encoder.name} adds no [CLS] token, so nothing is carried into one")

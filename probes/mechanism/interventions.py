@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, choose, instance, whole_number
+from probes.checks import InputError, check_instance, choose, whole_number
 from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
@@ -183,7 +183,7 @@ class MeanStates:
 
 def mean_states(encoder: Encoder, texts: Texts | Encoded | Iterable[str]) -> MeanStates:
     """Mean [CLS] and content states of every layer, by one forward pass a text that keeps no states."""
-    instance(encoder, Encoder, "encoder")
+    check_instance(encoder, Encoder, "encoder")
     encoded = encoder.encode(texts)
     layers = range(encoder.n_layers + 1)
 
@@ -220,7 +220,7 @@ def sample_states(
 
     The same states of the same texts at every layer.
     """
-    instance(encoder, Encoder, "encoder")
+    check_instance(encoder, Encoder, "encoder")
     reads = choose("pooling", pooling, POSITIONS)
     encoded = encoder.encode(texts)
     n, seed = whole_number(n, "n", least=1), whole_number(seed, "seed")

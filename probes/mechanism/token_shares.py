@@ -22,7 +22,7 @@ from probes.encoder.pooling import POOLINGS, LayerStates
 from probes.encoder.tokenization import Encoded
 from probes.heads.heads import ProbeHead, named_class_ids
 from probes.results.result import Attribution
-from probes.sequences import instances
+from probes.sequences import check_instances
 
 ROUNDING = 1e-4
 """Share of the summands' sizes by which a weighted sum in float32 may be off."""
@@ -83,7 +83,7 @@ def direct_scores(
         InputError: A probe's pooling is no weighted sum of the states, the encoders or classes differ, or a class does
             not exist.
     """
-    heads = instances(heads, ProbeHead, "heads")
+    heads = check_instances(heads, ProbeHead, "heads")
     if not heads:
         raise InputError("there is no probe to explain")
     encoder, layers = heads[0].encoder, sorted({head.layer for head in heads})

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, choose, unknown
+from probes.checks import InputError, check_same_length, choose, unknown_name_message
 from probes.data.labels import sort_names
 from probes.data.texts import Texts
 from probes.probing.selection import Fitter, Selection
@@ -166,7 +166,7 @@ def _numbered(
     number = {label: i for i, label in enumerate(names)}
     for column in columns.values():
         if strange := set(column.tolist()) - set(number):
-            raise InputError(unknown(f"class of {task!r}", min(strange), names))
+            raise InputError(unknown_name_message(f"class of {task!r}", min(strange), names))
     return names, {name: np.array([number[label] for label in column], np.int64) for name, column in columns.items()}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown, whole_number
+from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown_name_message, whole_number
 from probes.data.texts import Texts
 from probes.devices import usable_device
 from probes.parallel import n_parallel_tasks, parallel_map
@@ -265,5 +265,5 @@ def _layers(pooling: str, splits: Sequence[Examples], wanted: Sequence[int] | in
     for layers_of_split in known:
         for layer in layers:
             if not isinstance(layer, int | str) or layer not in layers_of_split:
-                raise InputError(unknown("layer", layer, layers_of_split))
+                raise InputError(unknown_name_message("layer", layer, layers_of_split))
     return layers

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from probes.checks import InputError, as_path, check_fields, check_kind, instance
+from probes.checks import InputError, as_path, check_fields, check_instance, check_kind
 from probes.results.attribution import Attribution as Attribution
 from probes.results.attribution import attribution_of
 from probes.results.csv_tables import TableFormat, read_csv, to_csv
@@ -94,7 +94,7 @@ class AnalysisResult:
     def __post_init__(self) -> None:
         check_kind(str, name=self.name)
         check_kind(Mapping, settings=self.settings, tables=self.tables, files=self.files)
-        instance(self.provenance, Provenance, "provenance")
+        check_instance(self.provenance, Provenance, "provenance")
         check_kind(tuple, attributions=self.attributions, claims=self.claims, notes=self.notes)
 
     def save(self, folder: Path | str) -> Path:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from probes.checks import unknown
+from probes.checks import unknown_name_message
 from probes.results.result import AnalysisResult
 from reports.blocks import Drawing
 
@@ -32,7 +32,7 @@ class Drawings(Mapping[str, Drawing]):
 
     def __getitem__(self, key: str) -> Drawing:
         if key not in self.found:
-            raise KeyError(unknown("drawing", key, self.found))
+            raise KeyError(unknown_name_message("drawing", key, self.found))
         return self.found[key]
 
     def __iter__(self) -> Iterator[str]:
