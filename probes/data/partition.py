@@ -1,13 +1,11 @@
-"""Assignment of texts to splits and folds, so that texts which belong together stay together.
+"""Assignment of texts to splits, so that texts which belong together stay together.
 
 A unit is a set of texts that stay together: duplicates of one text, or the texts of a group.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -58,9 +56,6 @@ def unit_ids(texts: Texts, groups: Sequence[str] | None) -> Int64Array:
     ids = {}
     set_ids = [ids.setdefault(root(text_id), len(ids)) for text_id in text_ids]
     return np.array(set_ids, dtype=np.int64)
-
-
-# Splits
 
 
 def hold_out(
@@ -189,18 +184,18 @@ def _assign_greedily(
     in_train = np.zeros(has_class.shape[1], dtype=bool)
     assigned = np.zeros_like(wanted)
     splits = np.zeros(len(counts), dtype=np.int64)
-    order = _large_first(counts.sum(axis=1), rng.permutation(len(counts)))
+    order = large_first(counts.sum(axis=1), rng.permutation(len(counts)))
     for unit in order:
         n_remaining -= has_class[unit]
         is_needed_in_train = (has_class[unit] & (n_remaining == 0) & ~in_train).any()
-        increase = _misfit_increase(assigned, wanted, load[unit])
+        increase = misfit_increase(assigned, wanted, load[unit])
         splits[unit] = 0 if is_needed_in_train else increase.argmin()
         in_train |= has_class[unit] & (splits[unit] == 0)
         assigned[splits[unit]] += load[unit]
     return splits
 
 
-def _misfit_increase(assigned: Float64Array, wanted: Float64Array, load: Float64Array | Int64Array) -> Float64Array:
+def misfit_increase(assigned: Float64Array, wanted: Float64Array, load: Float64Array | Int64Array) -> Float64Array:
     """Compute how much the misfit of each split increases when a load is added to it.
 
     Args:
@@ -216,7 +211,7 @@ def _misfit_increase(assigned: Float64Array, wanted: Float64Array, load: Float64
     return np.asarray(increase_by_column.sum(axis=1))
 
 
-def _large_first(sizes: Float64Array | IntegerArray, order: Int64Array) -> Int64Array:
+def large_first(sizes: Float64Array | IntegerArray, order: Int64Array) -> Int64Array:
     """Sort units by the power of two of their sizes, large ones first; units of similar size keep their order."""
     magnitudes = np.floor(np.log2(sizes[order]))
     return np.asarray(order[np.argsort(-magnitudes, kind="stable")])
@@ -248,182 +243,3 @@ def _move_units(splits: Int64Array, counts: Float64Array, load: Float64Array, wa
             break
         splits[unit] = split
     return splits
-
-
-# Folds
-
-
-def assign_folds(
-    labels: IntegerArray,
-    units: IntegerArray,
-    n_folds: int,
-    rng: np.random.Generator,
-) -> Int64Array:
-    """Assign texts to folds: every class is spread evenly, and no unit is in two folds.
-
-    Units of several classes come first, large ones before small ones, each to the fold with the least misfit (as in
-    `assign_units`; where they are few, the best of several attempts is taken). Units of one class even out the
-    differences that these leave, all units of one size at a time: the time is that of sorting the texts. scikit-learn's
-    StratifiedGroupKFold takes a step in Python for each unit and fold; its StratifiedKFold has no units and refuses
-    classes that are all smaller than the number of folds.
-
-    Args:
-        labels: (texts,) class ids.
-        units: (texts,) ids of units, from 0 without gaps.
-        n_folds: Number of folds; at most as many as units.
-        rng: Random number generator, for the order of units of similar size.
-
-    Returns:
-        (texts,) folds from 0.
-    """
-    table = _UnitTable.of(labels, units)
-    best = np.zeros(len(table.sizes), dtype=np.int64)
-    best_misfit = np.inf
-    n_mixed = int((table.n_entries > 1).sum())
-    n_tries = min(N_TRIES, max(1, MANY_UNITS // n_mixed)) if n_mixed else 1
-    for _ in range(n_tries):
-        folds, load = table.assign_folds(n_folds, rng)
-        misfit = table.misfit(load)
-        if misfit < best_misfit:
-            best = folds
-            best_misfit = misfit
-    return np.asarray(best[units])
-
-
-@dataclass(frozen=True, eq=False)
-class _UnitTable:
-    """Number of texts of each class in each unit, without zeros."""
-
-    classes: Int64Array
-    """(entries,) class ids, unit by unit; each class that a unit holds is an entry."""
-    counts: Int64Array
-    """(entries,) texts of that class in that unit."""
-    first_entries: Int64Array
-    """(units,) index of the first entry of each unit."""
-    n_entries: Int64Array
-    """(units,) number of entries of each unit."""
-    sizes: Int64Array
-    """(units,) number of texts of each unit."""
-
-    @classmethod
-    def of(cls, labels: IntegerArray, units: IntegerArray) -> _UnitTable:
-        n_classes = int(labels.max()) + 1
-        # A key for each pair of a unit and a class.
-        pair_keys = units.astype(np.int64) * n_classes + labels
-        keys, counts = np.unique(pair_keys, return_counts=True)
-        entry_units, classes = np.divmod(keys, n_classes)
-        first_entries = np.flatnonzero(np.diff(entry_units, prepend=-1))
-        n_entries = np.diff(first_entries, append=len(entry_units))
-        sizes = np.add.reduceat(counts, first_entries)
-        return cls(classes, counts, first_entries, n_entries, sizes)
-
-    def misfit(self, load: Float64Array) -> float:
-        """Compute how far the (folds, classes) texts of folds are from even.
-
-        It is the sum of squares over classes, relative to the mean, and as much again for the number of texts.
-        """
-        wanted = load.mean(axis=0)
-        total = load.sum(axis=1)
-        present = wanted > 0
-        class_misfit = ((load - wanted)[:, present] ** 2 / wanted[present]).sum()
-        mean_size = total.mean()
-        size_misfit = ((total - mean_size) ** 2 / mean_size).sum()
-        return float(class_misfit + present.sum() * size_misfit)
-
-    def assign_folds(self, n_folds: int, rng: np.random.Generator) -> tuple[Int64Array, Float64Array]:
-        """Assign units to folds once.
-
-        Returns:
-            (units,) folds, and the (folds, classes) texts in them.
-        """
-        n_classes = int(self.classes.max()) + 1
-        load = np.zeros((n_folds, n_classes))
-        folds = np.full(len(self.sizes), -1, dtype=np.int64)
-        self._assign_mixed_units(folds, load, rng)
-        self._assign_pure_units(folds, load, rng)
-        return folds, load
-
-    def _assign_mixed_units(
-        self,
-        folds: Int64Array,
-        load: Float64Array,
-        rng: np.random.Generator,
-    ) -> None:
-        """Assign the units of several classes, large ones first, and add them to the load."""
-        n_folds, n_classes = load.shape
-        wanted = np.bincount(self.classes, self.counts, minlength=n_classes) / n_folds
-        wanted_size = self.sizes.sum() / n_folds
-        fold_sizes = np.zeros(n_folds)
-        mixed_units = rng.permutation(np.flatnonzero(self.n_entries > 1))
-        for unit in _large_first(self.sizes, mixed_units).tolist():
-            entries = slice(self.first_entries[unit], self.first_entries[unit] + self.n_entries[unit])
-            classes = self.classes[entries]
-            counts = self.counts[entries]
-            size = self.sizes[unit]
-            # Increase of the misfit by class, and by the number of texts.
-            increase = _misfit_increase(load[:, classes], wanted[classes], counts)
-            increase += n_classes * (2 * (fold_sizes - wanted_size) + size) * size / wanted_size
-            fold = increase.argmin()
-            folds[unit] = fold
-            load[fold, classes] += counts
-            fold_sizes[fold] += size
-
-    def _assign_pure_units(
-        self,
-        folds: Int64Array,
-        load: Float64Array,
-        rng: np.random.Generator,
-    ) -> None:
-        """Assign the units of one class, all units of one class and size at a time, and add them to the load."""
-        units = rng.permutation(np.flatnonzero(self.n_entries == 1))
-        classes = self.classes[self.first_entries[units]]
-        sizes = self.sizes[units]
-        order = np.lexsort((-sizes, classes))
-        units = units[order]
-        classes = classes[order]
-        sizes = sizes[order]
-        fold_sizes = load.sum(axis=1)
-        for start, end in _runs(classes, sizes):
-            class_id = classes[start]
-            size = int(sizes[start])
-            run_folds = _even_folds(load[:, class_id], fold_sizes, size, end - start)
-            folds[units[start:end]] = run_folds
-            n_texts = np.bincount(run_folds, minlength=len(load)) * size
-            load[:, class_id] += n_texts
-            fold_sizes += n_texts
-
-
-def _runs(classes: Int64Array, sizes: Int64Array) -> Iterator[tuple[int, int]]:
-    """Return start and end of every run of equal class and size."""
-    is_new_class = np.diff(classes, prepend=-1) != 0
-    is_new_size = np.diff(sizes, prepend=0) != 0
-    starts = np.flatnonzero(is_new_class | is_new_size).tolist()
-    return itertools.pairwise([*starts, len(classes)])
-
-
-def _even_folds(load: Float64Array, fold_sizes: Float64Array, size: int, n_units: int) -> Int64Array:
-    """Assign units of one class and size, each to the fold that then holds the fewest texts of the class.
-
-    Among equal folds it is the one with the fewest texts in all.
-
-    Args:
-        load: (folds,) texts of the class.
-        fold_sizes: (folds,) texts in all.
-        size: Texts of each unit.
-        n_units: Number of units.
-
-    Returns:
-        (units,) folds.
-    """
-    n_folds = len(load)
-    # No fold takes more units than fill it up to the fullest one, and its share of the rest.
-    n_to_fullest = np.floor((load.max() - load) / size) + 1
-    fair_share = -(-n_units // n_folds)
-    capacity = np.minimum(n_to_fullest + fair_share, n_units).astype(np.int64)
-    # Candidates: the first, second, ... unit that each fold could take, in the order of its load by then.
-    folds = np.repeat(np.arange(n_folds), capacity)
-    first_candidates = np.cumsum(capacity) - capacity
-    n_before = np.arange(len(folds)) - np.repeat(first_candidates, capacity)
-    n_added = size * n_before
-    order = np.lexsort((fold_sizes[folds] + n_added, load[folds] + n_added))
-    return np.asarray(folds[order[:n_units]])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, as_path, check_same_length
-from probes.data.partition import assign_folds
+from probes.data.folds import assign_folds
 from probes.probing.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
 from probes.randomness import random_state_kept
 from probes.sequences import class_ids, finite_features
