@@ -10,6 +10,7 @@ import numpy as np
 
 from probes.checks import InputError
 from probes.results.result import AnalysisResult, Claim
+from probes.results.schema import claim_schema, main_number, number_schema, table_schema
 from reports.text import wording
 from reports.text.wording import name
 
@@ -17,21 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESAMPLES = 2000
-HEADS = {
-    "fine_tuned_accuracy": "accuracy",
-    "fine_tuned_difference": "difference",
-    "frozen_probe": "accuracy",
-    "fine_tuning_gain": "difference",
-    "cls_change": "difference",
-    "gradient_shares": "last_cls",
-    "cls_embedding_gradient": "ratio",
-    "cls_predictability": "last_r2",
-    "attention_contributions": "own_share_first",
-    "ablation": "largest",
-    "erasure": "accuracy_loss",
-    "fine_tuned_head_agreement": "correlation",
-}
-"""Claim about fine-tuned heads -> its main number, without which it says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +27,12 @@ class View:
     result: AnalysisResult
 
     def claims(self, kind: str, task: str | None = None) -> list[Claim]:
-        """Every claim of a kind about a label column, or about the encoder as a whole."""
+        """Return every claim of a kind about a label column, or about the encoder as a whole.
+
+        Raises:
+            InputError: The schema declares no such kind of claim.
+        """
+        claim_schema(kind)
         return [claim for claim in self.result.claims if claim.id == kind and claim.task == task]
 
     def claim(self, kind: str, task: str | None = None) -> Claim | None:
@@ -49,16 +40,36 @@ class View:
         return next(iter(self.claims(kind, task)), None)
 
     def every(self, kind: str) -> list[Claim]:
-        """Every claim of a kind, whatever it is about."""
+        """Return every claim of a kind, whatever it is about.
+
+        Raises:
+            InputError: The schema declares no such kind of claim.
+        """
+        claim_schema(kind)
         return [claim for claim in self.result.claims if claim.id == kind]
 
     def stated(self, kind: str, **numbers: object) -> list[Claim]:
-        """Every claim of a kind of `HEADS` that has its main number and these, whichever label column it is about."""
-        found = (c for c in self.result.claims if c.id == kind and np.isfinite(value(c, HEADS[kind])))
-        return [claim for claim in found if all(claim.numbers.get(key) == each for key, each in numbers.items())]
+        """Return every claim of a kind whose main number was measured, whichever label column it is about.
+
+        Args:
+            kind: Kind of claim.
+            numbers: Values of further numbers that the claims must have.
+
+        Raises:
+            InputError: The schema declares no such kind of claim or number.
+            LookupMissingError: A claim lacks its main number altogether.
+        """
+        main = main_number(kind)
+        claims = [claim for claim in self.every(kind) if np.isfinite(value(claim, main))]
+        return [claim for claim in claims if all(item(claim, key) == wanted for key, wanted in numbers.items())]
 
     def table(self, key: str, task: str | None = None) -> pd.DataFrame | None:
-        """A table, or its rows about one label column; None where it is absent or has none."""
+        """Return a table, or its rows about one label column; None where it is absent or has no rows.
+
+        Raises:
+            InputError: The schema declares no such table.
+        """
+        table_schema(key)
         frame = self.result.tables.get(key)
         if frame is None:
             return None
@@ -177,7 +188,7 @@ class View:
             return ()
         last = self.result.provenance.n_layers
         if reason := self.claim("random_pooler"):
-            why = name(str(reason.numbers.get("reason", "")), 300)
+            why = name(str(item(reason, "reason") or ""), 300)
             return (f"The pooler was never trained ({why}): drawn dashed as “random pooler”, never chosen as best.",)
         return (
             f"Pooler at a layer below {last} is the trained head used as a lens on that layer's [CLS]; only at layer "
@@ -194,23 +205,46 @@ class LookupMissingError(InputError):
     """A claim or a table lacks what the page says of it."""
 
 
+def item(claim: Claim, key: str) -> float | int | str | None:
+    """Return a claim's number or text; None where it was not measured.
+
+    Raises:
+        InputError: The schema declares no such number of this kind of claim.
+        LookupMissingError: The claim lacks a number that every claim of its kind has.
+    """
+    column = number_schema(claim.id, key)
+    if key not in claim.numbers and column is not None and not column.optional:
+        raise LookupMissingError(_lacks(claim, key))
+    return claim.numbers.get(key)
+
+
 def value(claim: Claim, key: str) -> float:
-    """A claim's number; not a number where it has none."""
-    number = claim.numbers.get(key)
+    """Return a claim's number; not a number where it was not measured.
+
+    Raises:
+        InputError: The schema declares no such number of this kind of claim.
+        LookupMissingError: The claim lacks a number that every claim of its kind has.
+    """
+    number = item(claim, key)
     return float("nan") if number is None else float(number)
 
 
 def text(claim: Claim, key: str) -> str:
-    """A claim's word, such as the floor it is about.
+    """Return a claim's text, such as the floor it is about.
 
     Raises:
-        LookupMissingError: It has none.
+        InputError: The schema declares no such text of this kind of claim.
+        LookupMissingError: The claim has none.
     """
-    word = claim.numbers.get(key)
+    word = item(claim, key)
     if word is None:
-        about = "" if claim.task is None else f" about {claim.task!r}"
-        raise LookupMissingError(f"the claim {claim.id!r}{about} lacks {key!r}; run the analysis again")
+        raise LookupMissingError(_lacks(claim, key))
     return str(word)
+
+
+def _lacks(claim: Claim, key: str) -> str:
+    about = "" if claim.task is None else f" about {claim.task!r}"
+    return f"the claim {claim.id!r}{about} lacks {key!r}; run the analysis again"
 
 
 @dataclass(frozen=True)

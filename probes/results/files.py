@@ -218,7 +218,7 @@ def _read_back(part: Path, folder: Path, read: Callable[[Path], object]) -> None
         aside = folder.with_name(f"{folder.name}.unreadable-{uuid4().hex[:8]}")
         part.rename(aside)
         raise InputError(
-            f"what was written cannot be read back, and stands in {str(aside)!r}; please report this: "
+            f"what was written cannot be read back, and stands in {str(aside)!r}: "
             + str(error).replace(str(part), str(aside))
         ) from error
 

@@ -12,7 +12,7 @@ from reports.charts import classifier
 from reports.charts.canvas import OTHERS, STYLES, Label
 from reports.charts.classifier import Style
 from reports.comparison.side_by_side import Pair, Together
-from reports.lookup import View, value
+from reports.lookup import View, item, value
 from reports.sections import caveats
 from reports.sections.overview import cares
 from reports.sections.probing import best_site
@@ -145,7 +145,7 @@ def _tuned(together: Together, task: str) -> Iterator[str]:
         claims = [c for c in view.stated("fine_tuned_accuracy") if c.task == task]
         if claims:
             top = max(claims, key=lambda claim: value(claim, "accuracy"))
-            head = wording.head(top.numbers.get("head"))
+            head = wording.head(item(top, "head"))
             scores.append(f"{head} of {shown} {percent(value(top, 'accuracy'))} ({interval(top.interval)})")
     if scores:
         yield f"Fine-tuned, the highest head of each: {listing(scores)}."
@@ -321,7 +321,7 @@ def _heads(together: Together) -> Section | None:
     for shown, view in together.views.items():
         accuracies = view.table("fine_tuned_accuracy")
         for claim in view.stated("fine_tuned_accuracy"):
-            head, f1 = claim.numbers.get("head"), float("nan")
+            head, f1 = item(claim, "head"), float("nan")
             if accuracies is not None:
                 own = accuracies[(accuracies["head"] == head) & (accuracies["metric"] == "macro_f1")]
                 f1 = float(own["value"].mean())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from probes.results.result import Claim
 from reports.blocks import Answer
-from reports.lookup import View, value
+from reports.lookup import View, item, value
 from reports.text.wording import count, listing, name, percent
 
 LEAKED = 0.05
@@ -50,7 +50,7 @@ def leaked(view: View) -> Iterator[str]:
 def unknown(view: View) -> Iterator[str]:
     """In which splits many tokens are unknown, in one sentence."""
     shares = [
-        f"{percent(value(claim, 'share'))} of the {name(claim.numbers.get('split', ''), 24)} tokens"
+        f"{percent(value(claim, 'share'))} of the {name(item(claim, 'split') or '', 24)} tokens"
         for claim in view.every("unknown_tokens")
         if value(claim, "share") > UNKNOWN
     ]
@@ -66,7 +66,7 @@ def cares(view: View) -> Iterator[str]:
     for claim in view.every("unknown_tokens"):
         if value(claim, "share") > NOTABLE and not _noted(view, claim):
             yield (
-                f"{percent(value(claim, 'share'))} of the tokens of the {name(claim.numbers.get('split', ''), 24)} "
+                f"{percent(value(claim, 'share'))} of the tokens of the {name(item(claim, 'split') or '', 24)} "
                 f"texts ({_counts(claim)}) are unknown to the tokenizer; the encoder reads one and the same token in "
                 "their place."
             )
@@ -74,7 +74,7 @@ def cares(view: View) -> Iterator[str]:
 
 def _leaks(view: View) -> list[Claim]:
     """Claims about the test texts; of any other split they do not touch the score."""
-    return [claim for claim in view.every("leakage") if claim.numbers.get("split", "test") == "test"]
+    return [claim for claim in view.every("leakage") if item(claim, "split") in (None, "test")]
 
 
 def _counts(claim: Claim) -> str:

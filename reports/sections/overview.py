@@ -10,7 +10,7 @@ from probes.results.result import AnalysisResult, Claim
 from reports.blocks import Answer, Drawing
 from reports.charts import probing
 from reports.charts.canvas import Label
-from reports.lookup import View, text, value
+from reports.lookup import View, item, text, value
 from reports.sections import caveats
 from reports.sections.classifier import erasure, questions
 from reports.sections.explanations import attribution_checks
@@ -152,6 +152,6 @@ def cares(result: AnalysisResult) -> tuple[str, ...]:
         found.append(f"{plural(n, 'explanation')} did not converge and {'is' if n == 1 else 'are'} marked so.")
     found += attribution_checks.cares(view)
     found += view.lens() if view.random_pooler else ()
-    found += [f"No pooler curve: {name(str(c.numbers.get('reason', '')), 300)}." for c in view.claims("no_pooler")]
-    found += [f"No [CLS] curve: {name(str(c.numbers.get('reason', '')), 300)}." for c in view.claims("no_cls")]
+    found += [f"No pooler curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_pooler")]
+    found += [f"No [CLS] curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_cls")]
     return (*found, *(name(note, 1000) for note in result.notes))

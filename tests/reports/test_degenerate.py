@@ -41,7 +41,7 @@ def unmeasured(table):
     lost = {
         name: np.nan
         for name, kind in table.dtypes.items()
-        if kind.kind == "f" and name not in ("layer", "share", "block")
+        if kind.kind == "f" and name not in ("layer", "share", "block", "gain")
     }
     return table.assign(**lost) if "seed" not in lost else table
 

@@ -10,7 +10,7 @@ from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
 from reports.charts import classifier
 from reports.charts.canvas import Label
-from reports.lookup import View, by_head, value
+from reports.lookup import View, by_head, item, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, plural, points, sentence
 
@@ -90,19 +90,19 @@ def short(view: View) -> Iterator[str]:
 
 def _user(claim: Claim, *, several: bool) -> str:
     """Whose use of a label a claim is about."""
-    label = f" ({name(claim.numbers.get('label'))})" if several else ""
-    return f"{wording.head(claim.numbers.get('head'))}{label}"
+    label = f" ({name(item(claim, 'label'))})" if several else ""
+    return f"{wording.head(item(claim, 'head'))}{label}"
 
 
 def _labels(claims: list[Claim]) -> list[object]:
-    return list(dict.fromkeys(c.numbers.get("label") for c in claims))
+    return list(dict.fromkeys(item(c, "label") for c in claims))
 
 
 def erased(view: View) -> Iterator[str]:
     """What erasing costs each head where it costs most, a sentence for each outcome and label."""
     claims = view.stated("erasure")
     for label in _labels(claims):
-        own = [c for c in claims if c.numbers.get("label") == label]
+        own = [c for c in claims if item(c, "label") == label]
         what = name(label) if len(_labels(claims)) > 1 else "the label"
         for outcome, start in _OUTCOMES.items():
             if some := [c for c in own if c.outcome == outcome]:
@@ -125,7 +125,7 @@ _OUTCOMES = {
 def _cost(claim: Claim) -> str:
     """`38.6 points from the [CLS] head ([CLS] of layer 6, 0.61 bits read; 35.5 to 40.9 more than random subspaces)`."""
     return (
-        f"{points(value(claim, 'accuracy_loss')).lstrip('+')} points from {wording.head(claim.numbers.get('head'))} "
+        f"{points(value(claim, 'accuracy_loss')).lstrip('+')} points from {wording.head(item(claim, 'head'))} "
         f"({_at(claim)}, {decimal(value(claim, 'v_information'), 2)} bits read; {interval(claim.interval)} more than "
         "random subspaces)"
     )
@@ -138,7 +138,7 @@ def _span(losses: list[float]) -> str:
 
 
 def _at(claim: Claim) -> str:
-    return f"{wording.pooling(str(claim.numbers.get('pooling')))} of layer {name(claim.numbers.get('layer'))}"
+    return f"{wording.pooling(str(item(claim, 'pooling')))} of layer {name(item(claim, 'layer'))}"
 
 
 def idle(found: pd.DataFrame) -> Iterator[str]:
@@ -274,7 +274,7 @@ def replaced(view: View) -> Iterator[str]:
     """From which layer on each head needs [CLS]; what it loses with the content tokens, at both ends."""
     told = list[str]()
     for claim in view.stated("ablation", replacement="[CLS]"):
-        head, first, layer = (claim.numbers.get(key) for key in ("head", "first_layer", "largest_layer"))
+        head, first, layer = (item(claim, key) for key in ("head", "first_layer", "largest_layer"))
         since = "at no layer that these texts tell" if first is None else f"from layer {name(first)} on"
         most = f"at most {_lost(view, claim, 'largest', layer, ', ')}, at layer {name(layer)}"
         told.append(f"{wording.head(head)} {since} ({most})")
@@ -283,14 +283,14 @@ def replaced(view: View) -> Iterator[str]:
     told, last = [], view.result.provenance.n_layers
     for claim in view.stated("ablation", replacement="content"):
         ends = (_lost(view, claim, key, layer, " (") for key, layer in (("at_zero", 0), ("at_last", last)))
-        told.append(f"{wording.head(claim.numbers.get('head'))} {' at layer 0 and '.join(ends)} at the last")
+        told.append(f"{wording.head(item(claim, 'head'))} {' at layer 0 and '.join(ends)} at the last")
     if told:
         yield f"With all content tokens replaced by their mean, accuracy falls for {'; '.join(told)}."
 
 
 def _lost(view: View, claim: Claim, key: str, layer: object, opening: str) -> str:
     """`by 39.0 points (37.8 to 40.2)`, where the table has the interval."""
-    where = {"head": claim.numbers.get("head"), "replacement": claim.numbers.get("replacement"), "layer": layer}
+    where = {"head": item(claim, "head"), "replacement": item(claim, "replacement"), "layer": layer}
     bounds = view.limits("ablation", **where)
     between = "" if bounds is None else f"{opening}{interval(bounds)}{')' * opening.endswith('(')}"
     return f"{points(value(claim, key)).lstrip('+')} points{between}"

@@ -9,7 +9,7 @@ from probes.checks import SMALLEST_EFFECT
 from reports.blocks import Drawing, Part, Section, Table, columns
 from reports.charts import classifier
 from reports.charts.canvas import Label
-from reports.lookup import View, value
+from reports.lookup import View, item, value
 from reports.text import wording
 from reports.text.wording import count, decimal, interval, listing, name, percent, points, sentence
 
@@ -45,7 +45,7 @@ def gained(view: View) -> Iterator[str]:
     for outcome in (*sides, "cannot_tell"):
         claims = [c for c in view.stated("cls_change") if c.outcome == outcome]
         told = listing(
-            f"{percent(value(c, 'after'))} with {wording.head(c.numbers.get('head'))} "
+            f"{percent(value(c, 'after'))} with {wording.head(item(c, 'head'))} "
             f"({points(value(c, 'difference'))} points; {interval(c.interval)})"
             for c in claims
         )

@@ -10,7 +10,7 @@ from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
 from reports.charts import attributions, classifier
 from reports.charts.canvas import Label
-from reports.lookup import View, by_head, value
+from reports.lookup import View, by_head, item, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, sentence
 
@@ -45,9 +45,9 @@ def entering(view: View) -> Iterator[str]:
         return
     tops = list[str]()
     for claim in claims:
-        bounds = view.limits("gradient_shares", head=claim.numbers.get("head"), layer=last, kind="[CLS]")
+        bounds = view.limits("gradient_shares", head=item(claim, "head"), layer=last, kind="[CLS]")
         spread = "" if bounds is None or bounds[0] == bounds[1] else f" ({interval(bounds)})"
-        tops.append(f"{percent(value(claim, 'last_cls'))}{spread} with {wording.head(claim.numbers.get('head'))}")
+        tops.append(f"{percent(value(claim, 'last_cls'))}{spread} with {wording.head(item(claim, 'head'))}")
     yield f"Of the loss gradient at the last layer, [CLS] gets {listing(tops)}."
     below = (
         f"{end} [CLS] has {_shares(view, claims, cls, layer, '[CLS]')} of it, content tokens "
@@ -65,7 +65,7 @@ def _shares(view: View, claims: list[Claim], key: str, layer: int, kind: str) ->
     """The same share of several claims, each with its interval, written once where it is the same."""
     found = list[str]()
     for claim in claims:
-        bounds = view.limits("gradient_shares", head=claim.numbers.get("head"), layer=layer, kind=kind)
+        bounds = view.limits("gradient_shares", head=item(claim, "head"), layer=layer, kind=kind)
         found.append(percent(value(claim, key)) + ("" if bounds is None else f" ({interval(bounds)})"))
     return found[0] if len(set(found)) == 1 else listing(found)
 
@@ -125,16 +125,16 @@ def fills(view: View) -> Section | None:
 def filling(view: View) -> Iterator[str]:
     """How far the content foretells [CLS], before and after, and beside what an untrained encoder does."""
     claims = view.stated("cls_predictability")
-    before = next((c for c in claims if c.numbers.get("model") == "pretrained"), None)
+    before = next((c for c in claims if item(c, "model") == "pretrained"), None)
     if before is not None:
-        first, least = before.numbers.get("first_layer"), "more than half of what varies in [CLS]"
+        first, least = item(before, "first_layer"), "more than half of what varies in [CLS]"
         n = view.table("cls_predictability")
         over = "" if n is None else f", on {count(n['n'].max())} texts"
         starts = f"From layer {first} on" if first is not None else "At no layer"
         yield (
             f"{starts} {least} can be foretold from the mean of the text's own tokens (held-out R²{over}; highest, "
-            f"{_r2(view, before, 'best_r2', layer=before.numbers.get('best_layer'))}, at layer "
-            f"{before.numbers.get('best_layer')})."
+            f"{_r2(view, before, 'best_r2', layer=item(before, 'best_layer'))}, at layer "
+            f"{item(before, 'best_layer')})."
         )
         last, untrained = value(before, "last_r2"), value(before, "untrained_last_r2")
         end = f"At the last layer R² is {_r2(view, before, 'last_r2')}"
@@ -146,16 +146,16 @@ def filling(view: View) -> Iterator[str]:
         yield end + (
             ": random weights fill it as far; that it fills is no sign of training." if untrained >= last else "."
         )
-    after = [c for c in claims if c.numbers.get("model") in wording.READS or c.numbers.get("model") == "checkpoint"]
+    after = [c for c in claims if item(c, "model") in wording.READS or item(c, "model") == "checkpoint"]
     if after:
-        told = (f"{wording.head(c.numbers.get('model'))} {_r2(view, c, 'last_r2')}" for c in after)
+        told = (f"{wording.head(item(c, 'model'))} {_r2(view, c, 'last_r2')}" for c in after)
         yield f"After fine-tuning, at the last layer: {listing(told)}."
 
 
 def _r2(view: View, claim: Claim, key: str, *, model: object = None, layer: object = None) -> str:
     """How well [CLS] is foretold, of a claim's own model and at the last layer unless said, with its interval."""
     at = {
-        "model": model or claim.numbers.get("model"),
+        "model": model or item(claim, "model"),
         "layer": view.result.provenance.n_layers if layer is None else layer,
     }
     ends = between(view.limits("cls_predictability", direction="cls from content", **at))

@@ -10,7 +10,7 @@ from probes.checks import side_of_zero
 from reports.blocks import Drawing, Part, Section, Table, columns
 from reports.charts import attributions
 from reports.charts.canvas import Label
-from reports.lookup import Mean, View, by_head, value
+from reports.lookup import Mean, View, by_head, item, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, percent, plural, sentence
 
@@ -38,7 +38,7 @@ def alike(view: View) -> Iterator[str]:
     for outcome, start in starts.items():
         claims = [c for c in view.stated("fine_tuned_head_agreement") if c.outcome == outcome]
         told = (
-            f"{_pair(c.numbers.get('head'), c.numbers.get('other_head'))} {decimal(value(c, 'correlation'), 2)} "
+            f"{_pair(item(c, 'head'), item(c, 'other_head'))} {decimal(value(c, 'correlation'), 2)} "
             f"({between(c.interval)})"
             for c in claims
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from probes.results.result import Claim
 from reports.blocks import Answer, Part, Section
-from reports.lookup import View, value
+from reports.lookup import View, item, value
 from reports.sections.classifier import erasure, fine_tuning, gradient_flow, head_agreement
 from reports.text import wording
 from reports.text.wording import (
@@ -36,12 +36,12 @@ def answer(view: View) -> Answer | None:
     if not scored:
         return None
     gain = next(iter(view.stated("fine_tuning_gain")), None)
-    chosen = [c for c in scored if gain is not None and c.numbers.get("head") == gain.numbers.get("head")]
+    chosen = [c for c in scored if gain is not None and item(c, "head") == item(gain, "head")]
     best = (chosen or sorted(scored, key=lambda c: -value(c, "accuracy")))[0]
-    head, task = best.numbers.get("head"), best.task
+    head, task = item(best, "head"), best.task
     start = "As it was given, the classifier" if head == "checkpoint" else f"Fine-tuned with {wording.head(head)}, it"
     headline = f"{start} is right on {_right(best)}."
-    others = [f"{wording.head(c.numbers.get('head'))} {_score(c)}" for c in scored if c is not best]
+    others = [f"{wording.head(item(c, 'head'))} {_score(c)}" for c in scored if c is not best]
     sentences = [f"Beside it: {listing(others)}."] if others else []
     sentences += filter(None, (_together(view), _frozen_gap(view, gain)))
     standing, good = _STANDING.get(gain.outcome if gain is not None else "", ("", None))
@@ -61,7 +61,7 @@ def lead(view: View) -> str:
     """What was done, under the page's question; empty where no head was fine-tuned."""
     if view.result.name != "heads":
         return ""
-    heads = [c.numbers.get("head") for c in view.stated("fine_tuned_accuracy")]
+    heads = [item(c, "head") for c in view.stated("fine_tuned_accuracy")]
     moved, reads = view.table("parameter_change"), [f"{wording.READS[key]}" for key in READERS if key in heads]
     frozen = moved is not None and not moved["relative"].fillna(0).any()
     if not reads:
@@ -133,10 +133,10 @@ def _told(view: View, one: str, other: str) -> str:
 def _together(view: View) -> str:
     """Whether the heads differ, in one sentence."""
     claims = view.stated("fine_tuned_difference")
-    told = [_told(view, str(c.numbers.get("head")), str(c.numbers.get("other_head"))) for c in claims]
+    told = [_told(view, str(item(c, "head")), str(item(c, "other_head"))) for c in claims]
     if len(claims) > 1 and all(c.outcome == "cannot_tell" for c in claims):
         gaps = listing(
-            f"{wording.pooling(str(c.numbers.get('head')))} minus {wording.pooling(str(c.numbers.get('other_head')))} "
+            f"{wording.pooling(str(item(c, 'head')))} minus {wording.pooling(str(item(c, 'other_head')))} "
             f"{points(value(c, 'difference'))} ({interval(c.interval)})"
             for c in claims
         )
@@ -151,7 +151,7 @@ def _frozen_gap(view: View, gain: Claim | None) -> str:
         return ""
     where = ""
     if frozen is not None:
-        at = place(str(frozen.numbers.get("pooling")), name(frozen.numbers.get("layer")))
+        at = place(str(item(frozen, "pooling")), name(item(frozen, "layer")))
         where = f", on {at} ({percent(value(frozen, 'accuracy'))})"
     gap, bounds = value(gain, "difference"), interval(gain.interval)
     if gain.outcome == "cannot_tell":
@@ -170,7 +170,7 @@ def _frozen_gap(view: View, gain: Claim | None) -> str:
 
 def _reads(view: View) -> Iterator[str]:
     """What does the classifier read?"""
-    scores = {str(c.numbers.get("head")): c for c in view.stated("fine_tuned_accuracy")}
+    scores = {str(item(c, "head")): c for c in view.stated("fine_tuned_accuracy")}
     if "checkpoint" in scores:
         enters = next(iter(view.stated("gradient_shares", head="checkpoint")), None)
         if enters is not None:
@@ -197,7 +197,7 @@ def _reads(view: View) -> Iterator[str]:
     else:
         yield f"Right on test: {listing(told)}."
     if (random := view.claim("random_pooler")) is not None:
-        reason = name(str(random.numbers.get("reason", "")), 300)
+        reason = name(str(item(random, "reason") or ""), 300)
         yield f"The pooler of this encoder was never pretrained ({reason}): fine-tuning begins with a random one."
 
 
@@ -211,7 +211,7 @@ def _holds(view: View) -> Iterator[str]:
 
 def _trained(view: View) -> Iterator[str]:
     """Is [CLS] trained because the loss enters through it?"""
-    gained = {str(c.numbers.get("head")): c for c in view.stated("cls_change")}
+    gained = {str(item(c, "head")): c for c in view.stated("cls_change")}
     if gained:
         yield _because({head: claim.outcome for head, claim in gained.items()})
         told = listing(
@@ -263,7 +263,7 @@ def _mean(view: View) -> Iterator[str]:
     elif view.stated("fine_tuned_accuracy") and view.stated("frozen_probe"):
         yield "Cannot tell of this classifier: none on the mean stands beside it."
     if (frozen := next(iter(view.stated("frozen_probe")), None)) is not None:
-        at = place(str(frozen.numbers.get("pooling")), name(frozen.numbers.get("layer")))
+        at = place(str(item(frozen, "pooling")), name(item(frozen, "layer")))
         yield (
             "Before fine-tuning the mean is a strong baseline (Mosbach et al. 2020): a probe on the pretrained last "
             f"layer's mean is right on {_last(view, frozen, 'mean')}, on its [CLS] on "
@@ -319,7 +319,7 @@ def _clusters(view: View) -> Iterator[str]:
     yield from fine_tuning.gained(view)
     changed = [
         f"{decimal(value(c, 'cka'), 2)}{_brackets((value(c, 'cka_lower'), value(c, 'cka_upper')))} with "
-        f"{wording.head(c.numbers.get('head'))}"
+        f"{wording.head(item(c, 'head'))}"
         for c in claims
         if value(c, "cka") == value(c, "cka")
     ]

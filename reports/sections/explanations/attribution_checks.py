@@ -8,7 +8,7 @@ import numpy as np
 
 from probes.results.result import Claim
 from reports.blocks import Part, Section, Table, columns
-from reports.lookup import Mean, View, by_head, value
+from reports.lookup import Mean, View, by_head, item, value
 from reports.sections.explanations import faithfulness, known_causes
 from reports.text import wording
 from reports.text.wording import between, count, decimal, listing, name, percent, plural, sentence
@@ -127,12 +127,12 @@ def _neutral(view: View) -> Part | None:
 def leaning(claim: Claim) -> str:
     """What the head says of the baseline, and what follows for the scores."""
     n, away = int(value(claim, "n")), int(value(claim, "n_informed"))
-    start = f"{wording.baseline(claim.numbers.get('baseline'))} in the place of a text's tokens"
+    start = f"{wording.baseline(item(claim, 'baseline'))} in the place of a text's tokens"
     apart = f"mean distance {decimal(value(claim, 'distance'), 2)}, where 0 is none and 1 the most"
-    who = wording.head(claim.numbers.get("head"))
+    who = wording.head(item(claim, "head"))
     if claim.outcome == "informed":
-        near = claim.numbers.get("nearest")
-        if near and near != claim.numbers.get("baseline"):
+        near = item(claim, "nearest")
+        if near and near != item(claim, "baseline"):
             apart += f"; the least has {wording.baseline(near)}: {decimal(value(claim, 'nearest_distance'), 2)}"
         return (
             f"Yes. With {start} {who} still leans to a class in {count(away)} of {plural(n, 'text')} ({apart}). Scores "
@@ -151,11 +151,11 @@ def _starts(view: View) -> Part | None:
         for claim in view.claims("baseline_agreement", task):
             said = (
                 f"Started from other baselines ({count(value(claim, 'n_baselines'))} in all), "
-                f"{wording.method(claim.numbers.get('method'))} for {wording.head(claim.numbers.get('head'))} ranks a "
+                f"{wording.method(item(claim, 'method'))} for {wording.head(item(claim, 'head'))} ranks a "
                 f"text's tokens with a correlation of {decimal(value(claim, 'correlation'), 2)} on average (95 % "
                 f"interval {between(claim.interval)}, {plural(int(value(claim, 'n')), 'text')}) to the ranking shown "
                 f"here; the same word comes first in {percent(value(claim, 'same_top'))}. It agrees least with "
-                f"{wording.baseline(claim.numbers.get('lowest'))}: {decimal(value(claim, 'lowest_correlation'), 2)}."
+                f"{wording.baseline(item(claim, 'lowest'))}: {decimal(value(claim, 'lowest_correlation'), 2)}."
             )
             sentences.append(view.about(task, said))
         for head, own in by_head(view.table("baseline_agreement", task)):

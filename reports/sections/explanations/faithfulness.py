@@ -8,7 +8,7 @@ from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Table, columns
 from reports.charts import attributions
 from reports.charts.canvas import Label
-from reports.lookup import Mean, View, by_head, text, value
+from reports.lookup import Mean, View, by_head, item, text, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, plural, sentence
 
@@ -81,7 +81,7 @@ def _erased(claim: Claim) -> str:
 def _others(claims: list[Claim], head: object) -> str:
     """The same answer for the other methods."""
     said = [
-        f"{so} by {listing(wording.method(c.numbers.get('method')) for c in own)}"
+        f"{so} by {listing(wording.method(item(c, 'method')) for c in own)}"
         for outcome, so in (("above", "yes"), ("cannot_tell", "cannot tell"), ("below", "no"))
         if (own := [c for c in claims if c.outcome == outcome])
     ]
@@ -96,7 +96,7 @@ def _orders(
 
     points: list[dict[str, Any]] = []
     lines = []
-    gaps = {c.numbers.get("method"): c.interval for c in claims if text(c, "head") == head}
+    gaps = {item(c, "method"): c.interval for c in claims if text(c, "head") == head}
     for method, rows in frame.groupby("method", sort=False):
         is_own = rows["order"] == "attribution"
         means = []

@@ -10,7 +10,7 @@ from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Table, columns
 from reports.charts import attributions
 from reports.charts.canvas import Label
-from reports.lookup import Mean, View, by_head, text, value
+from reports.lookup import Mean, View, by_head, item, text, value
 from reports.sections.explanations.faithfulness import ANSWERS, answer
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, name, percent, plural, sentence
@@ -80,7 +80,7 @@ def _marked(claim: Claim) -> str:
     unsure = ", not told apart" if claim.outcome == "cannot_tell" else ""
     return (
         f"{answer(claim)} In {plural(int(value(claim, 'n')), 'text')} with words that somebody marked as the reason, "
-        f"{wording.method(claim.numbers.get('method'))} of {wording.head(claim.numbers.get('head'))} finds them with a "
+        f"{wording.method(item(claim, 'method'))} of {wording.head(item(claim, 'head'))} finds them with a "
         f"mean precision of {auprc}, random orders with {random} (area under the curve of precision and recall; 95 % "
         f"interval of the difference {between(claim.interval)}{unsure}); F1 {f1} against {f1_random}."
     )
@@ -94,7 +94,7 @@ def planted(view: View) -> Part | None:
         if claim is None:
             continue
         follows, n = percent(value(claim, "flipped")), plural(int(value(claim, "n")), "text")
-        words = name(str(claim.numbers.get("words", "")), 120)
+        words = name(str(item(claim, "words") or ""), 120)
         made = (
             f"A rare word for each class ({words}) was put into the texts, with labels that hang on it alone, and a "
             f"probe trained on {wording.place(text(claim, 'pooling'), int(value(claim, 'layer')))}"
@@ -218,7 +218,7 @@ def _randomised(claim: Claim) -> str:
     }
     return (
         f"{LOOKS.get(claim.outcome, sentence(name(claim.outcome)) + '. With every weight random')}, the ranking by "
-        f"{wording.method(claim.numbers.get('method'))} for {wording.head(claim.numbers.get('head'))} correlates "
+        f"{wording.method(item(claim, 'method'))} for {wording.head(item(claim, 'head'))} correlates "
         f"{decimal(value(claim, 'correlation'), 2)} (95 % interval {between(claim.interval)}, "
         f"{plural(int(value(claim, 'n')), 'text')}, signs left aside) with the one shown here"
         + (f": {end[claim.outcome]}." if claim.outcome in end else ".")

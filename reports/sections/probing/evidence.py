@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reports.blocks import Drawing, Part, Section, Table, columns
 from reports.charts import probing
 from reports.charts.canvas import Label
-from reports.lookup import View, text, value
+from reports.lookup import View, item, text, value
 from reports.text import wording
 from reports.text.wording import count, decimal, interval, listing, name, percent, plural
 
@@ -29,9 +29,9 @@ def limits(view: View, task: str) -> Iterator[str]:
             f"With {n} test texts, a difference under {_points(least)} points between the best place and another "
             f"cannot be seen{half}."
         )
-    if reason := found.numbers.get("no_signal"):
+    if reason := item(found, "no_signal"):
         yield f"No signal of known strength could be planted, to see which would be found: {name(str(reason), 300)}."
-    elif found.numbers.get("smallest") is None:
+    elif item(found, "smallest") is None:
         most = _points(value(found, "strongest_tried"))
         yield (
             "Signals of known strength were planted in these vectors, and none was found each time: not even the "
@@ -52,7 +52,7 @@ def control(view: View) -> Section | None:
     exposed = "that type" if column else "a text's first word"
     for i, task in enumerate(view.tasks, start=1):
         if absent := view.claim("no_control_task", task):
-            reason = name(str(absent.numbers.get("reason", "")), 300)
+            reason = name(str(item(absent, "reason") or ""), 300)
             verdict.append(view.about(task, f"No valid control task: {reason}."))
         if found := view.claim("selectivity", task):
             heart = percent(value(found, "control_accuracy"))

@@ -23,9 +23,9 @@ PLAIN = AnalysisResult(
     name="run",
     settings={},
     provenance=PROVENANCE,
-    tables={"odd": TABLE},
+    tables={"x_odd": TABLE},
     attributions=(ATTRIBUTION,),
-    claims=(Claim("other", "measured", "NA", {"accuracy": 0.5}, (0.4, 0.6)),),
+    claims=(Claim("x_other", "measured", "NA", {"accuracy": 0.5}, (0.4, 0.6)),),
     files={"probes.safetensors": b"\x00\x01"},
 )
 HOSTILE = (
@@ -77,7 +77,7 @@ def test_a_result_can_name_no_file_outside_its_folder(folder, tmp_path, name):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_result_can_name_no_table_outside_its_folder(folder, tmp_path, name):
     (tmp_path / "inner" / "evil.csv").write_text("a\n1\n")
-    tamper(folder, lambda summary: summary["tables"].update({name: summary["tables"]["odd"]}))
+    tamper(folder, lambda summary: summary["tables"].update({name: summary["tables"]["x_odd"]}))
     before = everything(tmp_path)
     with pytest.raises(InputError, match=r"made/result\.json' is damaged: the table name"):
         AnalysisResult.load(folder)
@@ -94,7 +94,7 @@ def test_names_that_one_system_takes_for_the_same_are_refused(tmp_path, kind):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["tables/odd.csv", "attributions.jsonl", "probes.safetensors", "result.json"])
+@pytest.mark.parametrize("name", ["tables/x_odd.csv", "attributions.jsonl", "probes.safetensors", "result.json"])
 @pytest.mark.parametrize("kind", ["link outside", "link inside", "folder", "pipe", "missing"])
 def test_what_is_no_file_of_its_own_is_refused_without_waiting(folder, tmp_path, name, kind):
     path = folder / name
@@ -126,7 +126,7 @@ def test_a_file_larger_than_it_was_is_refused_unread(folder):
         AnalysisResult.load(folder)
 
 
-@pytest.mark.parametrize("name", ["tables/odd.csv", "attributions.jsonl", "probes.safetensors", "result.json"])
+@pytest.mark.parametrize("name", ["tables/x_odd.csv", "attributions.jsonl", "probes.safetensors", "result.json"])
 def test_no_altered_byte_and_no_cut_passes_unnoticed(folder, name):
     path = folder / name
     content = path.read_bytes()
@@ -143,7 +143,7 @@ def test_no_altered_byte_and_no_cut_passes_unnoticed(folder, name):
 
 
 def test_a_table_that_the_user_sorted_is_named_with_what_to_do(folder):
-    path = folder / "tables" / "odd.csv"
+    path = folder / "tables" / "x_odd.csv"
     header, *lines = path.read_text().splitlines(keepends=True)
     path.write_text(header + "".join(sorted(lines, reverse=True)))
     with pytest.raises(InputError, match=r"odd\.csv' is damaged: it is not as it was saved .* change a copy outside"):
@@ -164,12 +164,12 @@ def test_a_file_of_the_users_among_the_tables_protects_the_result(folder, name):
 
 
 def test_a_folder_in_the_place_of_a_file_protects_the_result(folder):
-    (folder / "tables" / "odd.csv").unlink()
-    (folder / "tables" / "odd.csv").mkdir()
-    (folder / "tables" / "odd.csv" / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match=r"and also 'tables/odd\.csv'"):
+    (folder / "tables" / "x_odd.csv").unlink()
+    (folder / "tables" / "x_odd.csv").mkdir()
+    (folder / "tables" / "x_odd.csv" / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match=r"and also 'tables/x_odd\.csv'"):
         PLAIN.save(folder)
-    assert (folder / "tables" / "odd.csv" / "thesis.tex").exists()
+    assert (folder / "tables" / "x_odd.csv" / "thesis.tex").exists()
 
 
 @pytest.mark.parametrize("inner", ["", "tables"])
@@ -201,8 +201,8 @@ def test_what_cannot_be_read_back_is_kept_and_an_earlier_result_stays(folder):
         broken.save(folder)
     (kept,) = (path for path in folder.parent.iterdir() if path != folder)
     assert str(kept) in str(error.value)
-    assert (kept / "tables" / "odd.csv").is_file()
-    assert AnalysisResult.load(folder).claims[0].id == "other"
+    assert (kept / "tables" / "x_odd.csv").is_file()
+    assert AnalysisResult.load(folder).claims[0].id == "x_other"
 
 
 @pytest.mark.parametrize("content", ['{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, '"\\ud800', "1" * 5000, "null"])
@@ -262,12 +262,12 @@ def test_whatever_texts_and_names_a_result_holds_it_is_read_as_it_was(tmp_path, 
         word_offsets=empty, target=text, predicted=text, probabilities={text: 1.0}, task=text,
     )  # fmt: skip
     made = dataclasses.replace(
-        PLAIN, tables={"odd": table}, attributions=(said,), notes=(text,), settings={text: [text]},
-        claims=(Claim(text, text, text, {text: text}),),
+        PLAIN, tables={"x_odd": table}, attributions=(said,), notes=(text,), settings={text: [text]},
+        claims=(Claim(f"x_{text}", text, text, {text: text}),),
     )  # fmt: skip
     back = AnalysisResult.load(made.save(tmp_path / "made"))
-    assert list(back.tables["odd"].columns) == names
-    listed = [[None if pd.isna(cell) else cell for cell in row] for row in back.tables["odd"].to_numpy(dtype=object)]
+    assert list(back.tables["x_odd"].columns) == names
+    listed = [[None if pd.isna(cell) else cell for cell in row] for row in back.tables["x_odd"].to_numpy(dtype=object)]
     assert listed == [row[: len(names)] for row in cells]
     (again,) = back.attributions
     assert (again.text, again.target, again.probabilities, again.task) == (text, text, {text: 1.0}, text)
@@ -292,11 +292,13 @@ def test_every_number_is_read_as_it_was(tmp_path, data, rows):
         for kind, numbers in NUMBERS.items()
     }
     table = pd.DataFrame(columns)
-    back = AnalysisResult.load(dataclasses.replace(PLAIN, tables={"odd": table}).save(tmp_path / "made")).tables["odd"]
+    back = AnalysisResult.load(dataclasses.replace(PLAIN, tables={"x_odd": table}).save(tmp_path / "made")).tables[
+        "x_odd"
+    ]
     pd.testing.assert_frame_equal(back, table.astype({"bool": "boolean", "int64": "Int64"}), check_exact=True)
 
 
 def test_two_columns_of_one_name_are_refused_at_saving(tmp_path):
     table = pd.DataFrame([[1, 2]], columns=["a", "a"])
-    with pytest.raises(InputError, match="cannot be saved: table 'odd': two columns are called 'a'"):
-        dataclasses.replace(PLAIN, tables={"odd": table}).save(tmp_path / "made")
+    with pytest.raises(InputError, match="cannot be saved: table 'x_odd': two columns are called 'a'"):
+        dataclasses.replace(PLAIN, tables={"x_odd": table}).save(tmp_path / "made")

@@ -60,9 +60,9 @@ def result():
         name="run",
         settings={"limit": None, "label": ("a", "b")},
         provenance=PROVENANCE,
-        tables={"odd": TABLE},
+        tables={"x_odd": TABLE},
         attributions=(ATTRIBUTION,),
-        claims=(Claim("other", "measured", "NA", {"accuracy": 0.5, "layer": 3, "ratio": float("inf")}, (0.4, 0.6)),),
+        claims=(Claim("x_other", "measured", "NA", {"accuracy": 0.5, "layer": 3, "ratio": float("inf")}, (0.4, 0.6)),),
         notes=("care",),
         files={"probes.safetensors": b"\x00\x01"},
     )
@@ -70,8 +70,8 @@ def result():
 
 def test_what_is_saved_is_what_is_loaded(result, tmp_path):
     back = AnalysisResult.load(result.save(tmp_path / "out"))
-    pd.testing.assert_frame_equal(back.tables["odd"], TABLE, check_dtype=False)
-    assert back.tables["odd"]["layer"].dtype == "Int64"
+    pd.testing.assert_frame_equal(back.tables["x_odd"], TABLE, check_dtype=False)
+    assert back.tables["x_odd"]["layer"].dtype == "Int64"
     assert back.provenance == PROVENANCE
     assert (back.notes, back.files) == (("care",), {"probes.safetensors": b"\x00\x01"})
     assert back.claims[0].interval == (0.4, 0.6)

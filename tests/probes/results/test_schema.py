@@ -11,9 +11,9 @@ import pytest
 
 from probes import AnalysisResult, Attribution, Claim, InputError
 from probes.results.attribution import attribution_of
-from probes.results.schema import _KINDS, CLAIMS, TABLES, check_claim, check_table
+from probes.results.columns import KINDS
+from probes.results.schema import CLAIMS, TABLES, check_claim, check_table, main_number, number_schema
 from probes.results.typed_json import MisfitError, check_nesting, fields
-from reports.lookup import HEADS
 from tests.probes.results.test_files import PLAIN
 from tests.probes.results.test_result import ATTRIBUTION, PROVENANCE
 from tests.support.report_checks import checked
@@ -63,9 +63,34 @@ def test_numbers_that_all_are_missing_are_still_numbers():
     assert table["lower"].dtype == "float64"
 
 
-def test_a_table_that_is_not_known_is_read_as_it_is():
-    odd = pd.DataFrame({"a": [1, 1]})
-    assert check_table("odd", odd, 6) is odd
+def test_a_table_with_a_name_of_the_users_own_is_not_checked():
+    own = pd.DataFrame({"a": [1, 1]})
+    assert check_table("x_own", own, 6) is own
+
+
+def test_a_column_with_a_name_of_the_users_own_is_not_checked():
+    table = METRICS.assign(x_note=[[]] * len(METRICS))
+    assert check_table("metrics", table, 6) is table
+
+
+def test_what_the_schema_does_not_declare_is_not_saved(tmp_path):
+    for part, message in (
+        ({"tables": {"metric": METRICS}}, "unknown table 'metric' .did you mean 'metrics'"),
+        ({"tables": {"metrics": METRICS.assign(valeu=1)}}, "unknown column of table 'metrics': 'valeu'"),
+        ({"claims": (Claim("best", "measured", "a"),)}, "unknown kind of claim 'best' "),
+        ({"claims": (Claim("no_cls", "absent", None, {"reason": "a", "cause": "b"}),)}, "unknown number of .*'cause'"),
+    ):
+        with pytest.raises(InputError, match=rf"cannot be read back, .*{message}.*begin with 'x_'"):
+            dataclasses.replace(PLAIN, **part).save(tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_research_code_names_its_own_is_saved_and_read_back(tmp_path):
+    tables = {"x_own": pd.DataFrame({"a": [1, 1]})}
+    claims = (Claim("x_own", "odd", numbers={"a": "b"}), Claim("no_cls", "absent", None, {"reason": "a", "x_more": 9}))
+    back = AnalysisResult.load(dataclasses.replace(PLAIN, tables=tables, claims=claims).save(tmp_path / "made"))
+    assert back.tables["x_own"]["a"].tolist() == [1, 1]
+    assert back.claims == claims
 
 
 @pytest.mark.parametrize("kind", CLAIMS)
@@ -73,8 +98,8 @@ def test_a_claim_has_an_outcome_of_its_kind_and_its_numbers(kind):
     schema = CLAIMS[kind]
     with pytest.raises(MisfitError, match="outcome must be one of"):
         check_claim(kind, "maybe", "a", {}, 6)
-    if schema.numbers:
-        with pytest.raises(MisfitError, match=f"numbers lack '{schema.numbers.split()[0].rstrip('?')}'"):
+    if required := [column.name for column in schema.numbers if not column.optional]:
+        with pytest.raises(MisfitError, match=f"numbers lack '{required[0]}'"):
             check_claim(kind, schema.outcomes[0], "a", {}, 6)
     if schema.about_task:
         with pytest.raises(MisfitError, match="task must be a label column"):
@@ -92,7 +117,6 @@ def test_a_claim_has_an_outcome_of_its_kind_and_its_numbers(kind):
         ({"accuracy": True}, "numbers.accuracy must be a share"),
         ({"n": None}, "numbers lack 'n'"),
         ({"n": -1}, "numbers.n must be a whole number from 0 on"),
-        ({"sites": "mean x"}, "numbers.sites must be places"),
     ],
 )
 def test_a_claims_numbers_lie_in_their_ranges(numbers, message):
@@ -103,28 +127,27 @@ def test_a_claims_numbers_lie_in_their_ranges(numbers, message):
 
 
 @pytest.mark.parametrize(
-    ("task", "numbers"), [("\ud800", {}), ("a", {"sites": "mean 3, \udfff 4"}), ("a", {"new": "\ud800"})]
+    ("task", "numbers"), [("\ud800", {}), ("a", {"sites": "mean 3, \udfff 4"}), ("a", {"x_new": "\ud800"})]
 )
 def test_what_a_claim_names_is_of_whole_characters_as_tables_are(task, numbers):
     with pytest.raises(MisfitError, match="must be text of whole characters"):
         check_claim("tied", "tied", task, {"n_sites": 3, "sites": "cls 4", **numbers}, 6)
 
 
-def test_what_a_later_version_adds_to_a_claim_is_read_as_it_is():
-    whole = {"pooling": "mean", "layer": 4, "accuracy": 0.5, "n": 10}
-    check_claim("best_site", "measured", "a", {**whole, "surprise": "text"}, 6)
-    check_claim("surprise", "maybe", None, {}, 6)
-
-
-def test_every_number_that_the_page_reads_is_held_to_its_kind():
-    kinds = "value|text"
+def test_every_number_that_the_page_reads_is_declared():
+    kinds = "value|text|item"
     sources = "".join(path.read_text() for path in sorted((ROOT / "reports").rglob("*.py")))
-    names = set(re.findall(rf"\b(?:{kinds})\(\w+, [\"'](\w+)[\"']\)", sources)) | set(HEADS.values())
+    names = set(re.findall(rf"\b(?:{kinds})\(\w+, [\"'](\w+)[\"']\)", sources))
     assert len(names) > 40
-    assert names <= set(_KINDS)
+    assert names <= {column.name for schema in CLAIMS.values() for column in schema.numbers}
 
 
-def test_a_poolings_name_in_a_list_of_places_may_hold_anything():
+def test_a_claim_lists_sites_and_nothing_else():
+    with pytest.raises(MisfitError, match=r"numbers\.sites must be sites such as 'mean 3, cls 4', found 'mean x'"):
+        check_claim("tied", "tied", "a", {"n_sites": 3, "sites": "mean x"}, 6)
+
+
+def test_a_poolings_name_in_a_list_of_sites_may_hold_anything():
     check_claim("tied", "tied", "a", {"n_sites": 3, "sites": "my, own pooling 3, cls 4"}, 6)
 
 
@@ -194,8 +217,8 @@ def test_what_the_provenance_says_can_be(tmp_path, changes, message):
 
 
 def test_an_interval_has_its_lower_end_first_or_no_numbers(tmp_path):
-    turned, lost = (Claim("other", "x", interval=ends) for ends in ((0.6, 0.4), (np.nan, np.nan)))
-    with pytest.raises(InputError, match=r"claims\[0\], 'other': interval must be its lower end first"):
+    turned, lost = (Claim("x_other", "x", interval=ends) for ends in ((0.6, 0.4), (np.nan, np.nan)))
+    with pytest.raises(InputError, match=r"claims\[0\], 'x_other': interval must be its lower end first"):
         dataclasses.replace(PLAIN, claims=(turned,)).save(tmp_path / "made")
     (back,) = AnalysisResult.load(dataclasses.replace(PLAIN, claims=(lost,)).save(tmp_path / "made")).claims
     assert np.isnan(back.interval).all()
@@ -210,9 +233,34 @@ def test_settings_nest_as_deep_as_a_page_can_show():
         check_nesting(deep, "settings")
 
 
-def test_every_column_that_is_listed_has_a_kind():
-    for schema in TABLES.values():
-        assert all(kind for _, kind, _, _ in schema.columns())
+def declared_columns():
+    for name, schema in (*TABLES.items(), *CLAIMS.items()):
+        columns = schema.columns if name in TABLES and schema is TABLES[name] else (*schema.numbers, *schema.by_pooling)
+        yield name, schema, columns
+
+
+def test_every_declaration_has_a_sentence_and_columns_of_distinct_names():
+    for _, schema, columns in declared_columns():
+        sentences = [schema.description, *(column.description for column in columns)]
+        assert all(sentence.endswith(".") and not sentence[0].islower() for sentence in sentences)
+        assert len({column.name for column in columns}) == len(columns)
+        assert {column.kind for column in columns} <= set(KINDS)
+
+
+def test_every_main_number_is_a_number_of_its_claim():
+    for kind, schema in CLAIMS.items():
+        if schema.main is None:
+            with pytest.raises(InputError, match="has no main number"):
+                main_number(kind)
+        else:
+            assert number_schema(kind, main_number(kind)).kind != "text"
+
+
+def test_every_table_that_a_template_or_a_term_asks_for_is_declared():
+    templates = "".join(path.read_text() for path in (ROOT / "reports" / "templates").glob("*.j2"))
+    names = set(re.findall(r'"(\w+)" in tables', templates))
+    assert len(names) > 10
+    assert names <= set(TABLES)
 
 
 def test_a_field_of_another_name_is_told():
@@ -229,7 +277,7 @@ def test_a_pooling_that_is_ranked_has_a_layer_and_an_accuracy(number):
 
 
 @pytest.mark.parametrize(
-    ("table", "flag"), [("selection", "chosen"), ("selection", "converged"), ("differences", "tied")]
+    ("table", "flag"), [("selection", "chosen"), ("selection", "converged"), ("differences_from_best", "tied")]
 )
 def test_a_flag_that_the_page_reads_is_never_missing(table, flag):
     frame = result().tables[table].astype({flag: "boolean"})
