@@ -1,1 +1,1 @@
-"""What an analysis leaves behind: frozen values, their schema, and the folder that holds them. Imports no torch."""
+"""Results of analyses: frozen values, the schema of their tables and claims, and the folder. Imports no torch."""

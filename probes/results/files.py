@@ -1,4 +1,4 @@
-"""Result folders on disk: plain names, files read with care, and one folder in the place of another."""
+"""Result folders on disk: plain names, safe reading of files, and the replacement of one folder by another."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from uuid import uuid4
 from probes.checks import InputError, check_writable, short_repr
 from probes.results.typed_json import MisfitError, parse_json
 
-SUMMARY, TABLES, ATTRIBUTIONS = "result.json", "tables", "attributions.jsonl"
-"""The file that says what a result holds, the folder of its tables, and the file of its explanations."""
+SUMMARY = "result.json"
+"""File with the settings, claims and provenance of a result, and the list of its files."""
+TABLES = "tables"
+"""Folder of the tables."""
+ATTRIBUTIONS = "attributions.jsonl"
+"""File of the attributions, one a line."""
 REDRAWN = ("report.html", "report.json", "attributions.csv", "summary.md")
-"""Files that `reports` makes from a result folder and puts into it."""
+"""Files that `reports` writes into a result folder."""
 MOST_BYTES = 4 * 1024**3
-"""Size of a file above which it is no part of a result."""
+"""Largest size of a file of a result."""
 MOST_SUMMARY_BYTES = 256 * 1024**2
 LONGEST_NAME = 150
 _FORBIDDEN = frozenset('/\\:*?"<>|')
@@ -30,19 +34,20 @@ _DEVICES = frozenset(
 
 
 def check_names(names: Iterable[object], kind: str, reserved: Iterable[str] = ()) -> None:
-    """Raise unless every name is that of a file inside its folder, on every system, and no two share a file.
+    """Raise unless all names are plain file names on every system, and no two name the same file.
 
     Args:
-        names: Names of files, or of tables.
-        kind: Their kind in messages.
-        reserved: Names that are taken.
+        names: Names of files or tables.
+        kind: Noun for them in messages.
+        reserved: Names that must not be used.
 
     Raises:
-        MisfitError: A name is no plain one, is taken, or differs from another in case alone.
+        MisfitError: A name is not plain, is reserved, or differs from another one in case alone.
     """
     taken = {_folded(name): name for name in reserved}
     for name in names:
-        if reason := _fault(name):
+        reason = _fault(name)
+        if reason:
             raise MisfitError(f"the {kind} name {short_repr(name)} {reason}; a name is plain: letters, digits, - and _")
         key = _folded(str(name))
         if key in taken:
@@ -51,7 +56,7 @@ def check_names(names: Iterable[object], kind: str, reserved: Iterable[str] = ()
 
 
 def _fault(name: object) -> str:
-    """Why `name` is not that of a file inside its folder; empty where it is one."""
+    """Return why a name is not a plain file name; empty for a plain one."""
     if not isinstance(name, str):
         return "is not text"
     if not name:
@@ -70,40 +75,41 @@ def _fault(name: object) -> str:
 
 
 def _folded(name: str) -> str:
-    """Equal for names that one file system or another takes for the same."""
+    """Return a form that is equal for names that some file system takes for the same."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def read_bytes(folder: Path, name: str, most: int = MOST_BYTES) -> bytes:
-    """Read a file of a result folder, which is a file: no link, device, pipe or folder.
+def read_bytes(folder: Path, name: str, max_bytes: int = MOST_BYTES) -> bytes:
+    """Read a regular file of a result folder; links, devices, pipes and folders are refused.
 
     Args:
         folder: Folder of the result.
         name: Path of the file in it, with `/` between its parts.
-        most: Size in bytes above which it is refused unread.
+        max_bytes: Largest size that is read.
 
     Raises:
-        InputError: It is missing, is no regular file, is larger, or cannot be read.
+        InputError: The file is missing, is not a regular file, is too large, or cannot be read.
     """
     path = folder.joinpath(*name.split("/"))
     try:
-        for above in [place for place in path.parents if place != folder and folder in place.parents]:
-            if not stat.S_ISDIR(above.lstat().st_mode):
-                raise InputError(f"{str(above)!r} is no folder of its own; a result holds no links")
+        for parent in path.parents:
+            is_inside = parent != folder and folder in parent.parents
+            if is_inside and not stat.S_ISDIR(parent.lstat().st_mode):
+                raise InputError(f"{str(parent)!r} is no folder of its own; a result holds no links")
         if not stat.S_ISREG(path.lstat().st_mode):
             raise InputError(f"{str(path)!r} is no file of its own; a result holds no links, devices, pipes or folders")
-        # Should it become a pipe or a link meanwhile: do not wait for it, do not follow it.
-        care = ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY", "O_CLOEXEC")
-        descriptor = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in care))
+        # If the file becomes a pipe or a link meanwhile, do not wait for it and do not follow it.
+        flags = ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY", "O_CLOEXEC")
+        descriptor = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{str(path)!r} is no file of its own")
-            if status.st_size > most:
+            if status.st_size > max_bytes:
                 raise InputError(
-                    f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, {most:,} are the most it may have"
+                    f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, {max_bytes:,} are the most it may have"
                 )
-            return file.read(most + 1)
+            return file.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise InputError(f"{str(path)!r} is missing, so that the result is damaged; run the analysis again") from error
     except OSError as error:
@@ -111,52 +117,58 @@ def read_bytes(folder: Path, name: str, most: int = MOST_BYTES) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """SHA-256, in hexadecimal digits."""
+    """Return the SHA-256 in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """Read what `result.json` says; None where it is not one of ours.
+    """Read `result.json`; return None where it is not the summary of a result.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: The file cannot be read.
     """
     content = read_bytes(folder, SUMMARY, MOST_SUMMARY_BYTES)
     try:
         summary = parse_json(content)
     except MisfitError:
         return None
-    ours = isinstance(summary, dict) and {"format", "provenance", "files", "tables"} <= set(summary)
-    return summary if ours else None
+    is_summary = isinstance(summary, dict) and {"format", "provenance", "files", "tables"} <= set(summary)
+    return summary if is_summary else None
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raise unless `folder` is absent, empty, or an earlier result and nothing else, so that it may be replaced."""
+    """Raise unless a folder is absent, empty, or holds an earlier result alone, so that it may be replaced."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r} is a file; name a folder for the result")
-    place = folder.resolve()
-    if place == Path.cwd() or place.is_mount():
+    path = folder.resolve()
+    if path == Path.cwd() or path.is_mount():
         raise InputError(f"{str(folder)!r} cannot be replaced as a whole; name a folder inside it")
-    if place.is_dir():
-        _check_earlier(folder, place)
-    check_writable(place.parent)
+    if path.is_dir():
+        _check_earlier(folder, path)
+    check_writable(path.parent)
 
 
-def _check_earlier(folder: Path, place: Path) -> None:
-    """Raise unless the folder at `place` is empty or an earlier result, all of whose content may be removed."""
+def _check_earlier(folder: Path, resolved: Path) -> None:
+    """Raise unless a folder is empty or an earlier result, and all of its content may be removed.
+
+    Args:
+        folder: The folder as the user named it.
+        resolved: The same without links.
+    """
     try:
-        contents = sorted(path.name for path in place.iterdir())
+        contents = sorted(path.name for path in resolved.iterdir())
     except OSError as error:
         raise InputError(f"cannot read {str(folder)!r}: {error.strerror}; name another folder") from error
     if contents:
-        summary = read_summary(place) if SUMMARY in contents else None
+        summary = read_summary(resolved) if SUMMARY in contents else None
         if summary is None:
             raise InputError(f"{str(folder)!r} exists and holds no earlier result; name another folder or empty it")
-        if foreign := next(_foreign(place, summary), None):
+        foreign = next(_foreign_entries(resolved, summary), None)
+        if foreign is not None:
             raise InputError(
                 f"{str(folder)!r} holds an earlier result and also {foreign!r}; move that away or name another folder"
             )
-    for inner in (place, place / TABLES):
+    for inner in (resolved, resolved / TABLES):
         if inner.is_dir() and not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
             raise InputError(
                 f"the earlier result in {str(folder)!r} cannot be removed: no right to change {str(inner)!r}; "
@@ -164,33 +176,34 @@ def _check_earlier(folder: Path, place: Path) -> None:
             )
 
 
-def _foreign(place: Path, summary: Mapping[str, Any]) -> Iterator[str]:
-    """Entries of a result folder that are no files of the result."""
+def _foreign_entries(folder: Path, summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the entries of a result folder that are not files of the result."""
     files, tables = (summary[key] if isinstance(summary[key], list | dict) else () for key in ("files", "tables"))
-    ours = {SUMMARY, ATTRIBUTIONS, *REDRAWN, *map(str, files)}
-    for path in sorted(place.iterdir()):
+    result_files = {SUMMARY, ATTRIBUTIONS, *REDRAWN, *map(str, files)}
+    table_files = {f"{table}.csv" for table in tables}
+    for path in sorted(folder.iterdir()):
         if path.name == TABLES and path.is_dir() and not path.is_symlink():
-            listed = {f"{table}.csv" for table in tables}
-            yield from (f"{TABLES}/{inner.name}" for inner in sorted(path.iterdir()) if not _is_own(inner, listed))
-        elif not _is_own(path, ours):
+            inner_paths = sorted(path.iterdir())
+            yield from (f"{TABLES}/{inner.name}" for inner in inner_paths if not _is_listed(inner, table_files))
+        elif not _is_listed(path, result_files):
             yield path.name
 
 
-def _is_own(path: Path, listed: set[str]) -> bool:
-    return path.name in listed and (path.is_file() or path.is_symlink())
+def _is_listed(path: Path, names: set[str]) -> bool:
+    return path.name in names and (path.is_file() or path.is_symlink())
 
 
 def put_in_place(folder: Path, write: Callable[[Path], None], read: Callable[[Path], object]) -> Path:
-    """Write a folder whole, under a temporary name, read it back, then put it in place of an earlier result.
+    """Write a folder under a temporary name, read it back, then replace an earlier result by it.
 
     Raises:
-        InputError: `folder` exists and may not be replaced; or what was written cannot be read back.
-        OSError: It cannot be written; nothing is left behind, and an earlier result stays.
+        InputError: `folder` exists and must not be replaced, or the new folder cannot be read back.
+        OSError: The folder cannot be written; an earlier result stays, and no other file.
     """
     check_replaceable(folder)
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.{uuid4().hex}")  # not by tempfile: that is its owner's alone
+    part = folder.with_name(f".{folder.name}.{uuid4().hex}")  # a folder of tempfile is readable by its owner alone
     part.mkdir()
     try:
         write(part)
@@ -211,7 +224,7 @@ def put_in_place(folder: Path, write: Callable[[Path], None], read: Callable[[Pa
 
 
 def _read_back(part: Path, folder: Path, read: Callable[[Path], object]) -> None:
-    """Read what was written; where that fails, hours of work must not be lost: it stays under a name of its own."""
+    """Read the new folder; where that fails, rename and keep it, because it may hold hours of work."""
     try:
         read(part)
     except InputError as error:
@@ -224,7 +237,7 @@ def _read_back(part: Path, folder: Path, read: Callable[[Path], object]) -> None
 
 
 def _remove(earlier: Path, folder: Path) -> None:
-    """Remove a result that was replaced."""
+    """Remove the earlier result that `folder` has replaced."""
     try:
         shutil.rmtree(earlier)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""What an analysis leaves behind: frozen values, and the folder that holds them.
+"""The result of an analysis as frozen values, and the folder that holds it.
 
-The folder is the interface between an analysis and its report. It is read and written here with numpy and
-pandas alone, so that a report can be drawn where torch is not installed.
+The folder is the interface between an analysis and its report. Reading and writing it needs numpy and pandas alone, so
+that a report can be made where torch is not installed. `schema` declares the tables and claims that it may hold.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement the numbers support, not yet in words: `reports.sections.page` alone makes the sentence."""
+    """A statement that the numbers support, as values; `reports` puts it into words."""
 
     id: str
+    """Kind of the claim; the schema declares all kinds."""
     outcome: str
-    """What follows, in one of the few words of the claim's kind: `holds`, `fails`, `above`, `cannot_tell`, ..."""
+    """Conclusion in a word that the schema declares for the kind: `holds`, `fails`, `above`, `cannot_tell`, ..."""
     task: str | None = None
     """Label column the claim is about; None for the encoder as a whole."""
     numbers: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    """Name -> number or text, as the schema declares them."""
     interval: tuple[float, float] | None = None
-    """95 % interval of the claim's main number."""
+    """95 % confidence interval of the claim's main number."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -49,7 +51,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Everything needed to get the same numbers again."""
+    """Everything that is needed to reproduce the numbers."""
 
     model: str
     architecture: str
@@ -69,7 +71,8 @@ class Provenance:
     created: str
     """ISO 8601, UTC."""
     seconds: float
-    models: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)  # name -> model, revision, weights
+    models: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    """Name of a further model -> its model, revision and weights."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -77,19 +80,23 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class AnalysisResult:
-    """An analysis's whole outcome; `save` and `load` are inverses."""
+    """The outcome of an analysis; `save` and `load` are inverses.
+
+    Both refuse tables and claims that the schema does not declare. Research code may add tables, columns, claims and
+    numbers of its own under names that begin with `x_`.
+    """
 
     name: str
     settings: Mapping[str, Any]
     provenance: Provenance
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Table name -> tidy frame, one row a number."""
+    """Table name -> tidy frame, one row a measurement."""
     attributions: tuple[Attribution, ...] = ()
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
-    """Numbers that stand but need care, each one sentence."""
+    """Sentences on numbers that need care."""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Further files of the folder, by name."""
+    """Name -> content of further files of the folder."""
 
     def __post_init__(self) -> None:
         check_kind(str, name=self.name)
@@ -98,14 +105,15 @@ class AnalysisResult:
         check_kind(tuple, attributions=self.attributions, claims=self.claims, notes=self.notes)
 
     def save(self, folder: Path | str) -> Path:
-        """Write the folder whole, under a temporary name, read it back, then put it in place.
+        """Write the folder under a temporary name, read it back, then move it into place.
 
         An earlier result folder of that name is replaced; anything else there is an error.
 
         Raises:
-            InputError: `folder` exists and is not a result folder, or holds more than one; or the result holds what no
-                result can, such as a table whose name is no plain one; or what was written cannot be read back.
-            OSError: It cannot be written; nothing is left behind, and an earlier result stays.
+            InputError: `folder` exists and is not a result folder, or holds further files; the result cannot be
+                written, as with a table whose name is not plain; or it cannot be read back, as with a table that the
+                schema does not declare, in which case the message names the folder that keeps it.
+            OSError: The folder cannot be written; an earlier result stays, and no other file.
         """
         return put_in_place(as_path(folder, name="folder"), self._write, type(self).load)
 
@@ -113,7 +121,7 @@ class AnalysisResult:
         try:
             check_names(self.tables, "table")
             check_names(self.files, "file", reserved=RESERVED)
-            written, forms = self._contents()
+            contents, formats = self._contents()
             summary = {
                 "format": FORMAT,
                 "name": self.name,
@@ -121,36 +129,40 @@ class AnalysisResult:
                 "claims": [plain(dataclasses.asdict(claim)) for claim in self.claims],
                 "notes": list(self.notes),
                 "provenance": plain(dataclasses.asdict(self.provenance)),
-                "tables": {name: form.to_json() for name, form in forms.items()},
+                "tables": {name: table_format.to_json() for name, table_format in formats.items()},
                 "files": sorted(self.files),
-                "digests": {name: {"bytes": len(own), "sha256": digest(own)} for name, own in written.items()},
+                "digests": {
+                    name: {"bytes": len(content), "sha256": digest(content)} for name, content in contents.items()
+                },
             }
         except MisfitError as error:
             raise InputError(f"this result cannot be saved: {error}") from error
         (folder / TABLES).mkdir()
-        for name, content in written.items():
+        for name, content in contents.items():
             folder.joinpath(*name.split("/")).write_bytes(content)
         text = json.dumps(summary | {"digest": seal(summary)}, indent=1, allow_nan=False) + "\n"
         (folder / SUMMARY).write_text(text, encoding="utf-8")
 
     def _contents(self) -> tuple[dict[str, bytes], dict[str, TableFormat]]:
-        """Every file but the summary, by its path in the folder; and how each table is read back."""
-        written, forms = dict[str, bytes](), dict[str, TableFormat]()
+        """Return the content of each file but the summary by its path, and the format of each table by its name."""
+        contents = dict[str, bytes]()
+        formats = dict[str, TableFormat]()
         for name, table in self.tables.items():
             try:
-                written[f"{TABLES}/{name}.csv"], forms[name] = to_csv(table)
+                contents[f"{TABLES}/{name}.csv"], formats[name] = to_csv(table)
             except MisfitError as error:
                 raise MisfitError(f"table {name!r}: {error}") from error
-        # ASCII escapes carry lone surrogates and keep one text on one line.
+        # JSON escapes to ASCII, so that lone surrogates survive and each attribution stays on one line.
         lines = [json.dumps(attribution.to_json(), allow_nan=False) + "\n" for attribution in self.attributions]
-        return {**written, ATTRIBUTIONS: "".join(lines).encode("ascii"), **self.files}, forms
+        contents[ATTRIBUTIONS] = "".join(lines).encode("ascii")
+        return {**contents, **self.files}, formats
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """Read a folder that `save` wrote, and check all of it: nothing is missing, altered, or of another kind.
+        """Read a folder that `save` wrote, and check that nothing is missing, altered, or unknown to the schema.
 
         Raises:
-            InputError: It is not a result folder, is damaged, or of another format.
+            InputError: `folder` is not a result folder, is damaged, or has another format.
         """
         folder = as_path(folder, name="folder")
         if not (folder / SUMMARY).is_file():
@@ -173,13 +185,14 @@ class AnalysisResult:
             claims = tuple(
                 _claim(claim, f"claims[{i}]", provenance.n_layers) for i, claim in enumerate(summary["claims"])
             )
-            forms = {name: _table_format(form, f"tables.{name}") for name, form in summary["tables"].items()}
-        files = [*(f"{TABLES}/{name}.csv" for name in forms), ATTRIBUTIONS, *summary["files"]]
+            formats = {name: _table_format(values, f"tables.{name}") for name, values in summary["tables"].items()}
+        files = [*(f"{TABLES}/{name}.csv" for name in formats), ATTRIBUTIONS, *summary["files"]]
         contents = {name: read_sealed(folder, name, summary["digests"]) for name in files}
         tables: dict[str, pd.DataFrame] = {}
-        for name, form in forms.items():
+        for name, table_format in formats.items():
             with named(folder / TABLES / f"{name}.csv"):
-                tables[name] = check_table(name, read_csv(contents[f"{TABLES}/{name}.csv"], form), provenance.n_layers)
+                table = read_csv(contents[f"{TABLES}/{name}.csv"], table_format)
+                tables[name] = check_table(name, table, provenance.n_layers)
         attributions = list[Attribution]()
         for i, line in enumerate(contents[ATTRIBUTIONS].splitlines(), start=1):
             with named(folder / ATTRIBUTIONS, f"line {i}: "):

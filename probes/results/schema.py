@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probes.checks import InputError, choose, unknown
+from probes.checks import InputError, choose, unknown_name_message
 from probes.results import schema_classifiers, schema_explanations, schema_probing
 from probes.results.columns import EXTRA_PREFIX as EXTRA_PREFIX
 from probes.results.columns import KINDS, SITES, ClaimSchema, Column, Kind, TableSchema, is_extra
@@ -83,7 +83,7 @@ def number_schema(kind: str, name: str) -> Column | None:
         if name.endswith(f"_{column.name}"):
             return column
     declared = [column.name for column in schema.numbers]
-    raise InputError(unknown(f"number of the claim {kind!r}:", name, declared))
+    raise InputError(unknown_name_message(f"number of the claim {kind!r}:", name, declared))
 
 
 def main_number(kind: str) -> str:
@@ -113,7 +113,7 @@ def check_table_names(name: str, columns: Iterable[object]) -> None:
     declared = {column.name for column in schema.columns}
     for column in columns:
         if column not in declared and not is_extra(column):
-            raise MisfitError(f"{unknown(f'column of table {name!r}:', column, declared)}; {_OWN_NAMES}")
+            raise MisfitError(f"{unknown_name_message(f'column of table {name!r}:', column, declared)}; {_OWN_NAMES}")
 
 
 _OWN_NAMES = f"names of your own begin with {EXTRA_PREFIX!r}"

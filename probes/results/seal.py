@@ -21,7 +21,7 @@ LARGEST_SIZE = 1e12
 
 @contextmanager
 def named(path: Path, where: str = "") -> Iterator[None]:
-    """Say of what does not fit in which file it stands."""
+    """Add the name of the file to the message of a value that does not fit."""
     try:
         yield
     except MisfitError as error:
@@ -29,19 +29,20 @@ def named(path: Path, where: str = "") -> Iterator[None]:
 
 
 def seal(summary: Mapping[str, Any]) -> str:
-    """Digest of all that the summary says."""
-    said = {key: value for key, value in summary.items() if key != "digest"}
-    return digest(json.dumps(said, sort_keys=True, separators=(",", ":")).encode("ascii"))
+    """Return the digest of a summary without its own digest."""
+    content = {key: value for key, value in summary.items() if key != "digest"}
+    return digest(json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii"))
 
 
 def read_sealed(folder: Path, name: str, digests: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """Read a file of the folder, as it was saved.
+    """Read a file of the folder, and compare it with its size and digest.
 
     Raises:
-        InputError: It is missing, cut short, or altered.
+        InputError: The file is missing, cut short, or altered.
     """
     n_bytes = digests[name]["bytes"]
-    content, path = read_bytes(folder, name, min(n_bytes, MOST_BYTES)), str(folder.joinpath(*name.split("/")))
+    path = str(folder.joinpath(*name.split("/")))
+    content = read_bytes(folder, name, min(n_bytes, MOST_BYTES))
     if len(content) != n_bytes:
         raise InputError(f"{path!r} is damaged: it has {len(content):,} of {n_bytes:,} bytes; run the analysis again")
     if digest(content) != digests[name]["sha256"]:
@@ -53,17 +54,15 @@ def read_sealed(folder: Path, name: str, digests: Mapping[str, Mapping[str, Any]
 
 
 def check_summary(summary: Mapping[str, Any]) -> None:
-    """Raise unless `result.json` has its parts, names files by plain names, and is as it was saved."""
-    kinds: dict[str, Any] = {"name": str, "settings": Mapping[str, Any], "claims": tuple[Any, ...]}
-    kinds |= {"notes": tuple[str, ...], "files": tuple[str, ...], "tables": Mapping[str, Mapping[str, Any]]}
-    kinds |= {"digests": Mapping[str, Mapping[str, Any]], "digest": str}
-    for name, kind in kinds.items():
+    """Raise unless `result.json` has all parts, names files by plain names, and was not altered."""
+    for name, kind in _SUMMARY_TYPES.items():
         if name not in summary:
             raise MisfitError(f"it lacks {name!r}")
         typed(kind, summary[name], name)
     check_names(summary["tables"], "table")
     check_names(summary["files"], "file", reserved=RESERVED)
-    for name in (*(f"{TABLES}/{table}.csv" for table in summary["tables"]), ATTRIBUTIONS, *summary["files"]):
+    tables = [f"{TABLES}/{table}.csv" for table in summary["tables"]]
+    for name in (*tables, ATTRIBUTIONS, *summary["files"]):
         sizes = summary["digests"].get(name, {})
         if not fits(int, sizes.get("bytes")) or sizes["bytes"] < 0 or not fits(str, sizes.get("sha256")):
             raise misfit(f"digests.{name}", "a size in bytes and a SHA-256", sizes)
@@ -74,18 +73,40 @@ def check_summary(summary: Mapping[str, Any]) -> None:
         raise MisfitError("it is not as it was saved (another SHA-256)")
 
 
+_SUMMARY_TYPES: Mapping[str, Any] = {
+    "name": str,
+    "settings": Mapping[str, Any],
+    "claims": tuple[Any, ...],
+    "notes": tuple[str, ...],
+    "files": tuple[str, ...],
+    "tables": Mapping[str, Mapping[str, Any]],
+    "digests": Mapping[str, Mapping[str, Any]],
+    "digest": str,
+}
+"""Part of `result.json` -> its type."""
+
+
 def check_provenance(provenance: Mapping[str, Any]) -> None:
-    """Raise unless sizes, times and counts can be what they are called."""
+    """Raise unless sizes, times and counts lie in their ranges."""
     if not 0 <= provenance["n_layers"] <= MOST_LAYERS:
         raise misfit("provenance.n_layers", f"from 0 to {MOST_LAYERS:,}", provenance["n_layers"])
     for name in ("hidden", "max_length", "seconds"):
         if not 0 <= provenance[name] <= LARGEST_SIZE:
-            raise misfit(f"provenance.{name}", "0 or more, and no more than can be", provenance[name])
-    kinds: dict[str, Any] = {"source": str, "rows": int, "texts": str, "groups": int, "truncated": int}
-    kinds["classes"] = Mapping[str, Mapping[str, int]]
+            raise misfit(f"provenance.{name}", f"0 or more, and at most {LARGEST_SIZE:,.0f}", provenance[name])
     for split, facts in provenance["data"].items():
         for name, value in facts.items():
             where = f"provenance.data.{split}.{name}"
-            typed(kinds.get(name, Any), value, where)
-            if kinds.get(name) is int and value < 0:
+            typed(_SPLIT_TYPES.get(name, Any), value, where)
+            if _SPLIT_TYPES.get(name) is int and value < 0:
                 raise misfit(where, "0 or more", value)
+
+
+_SPLIT_TYPES: Mapping[str, Any] = {
+    "source": str,
+    "rows": int,
+    "texts": str,
+    "groups": int,
+    "truncated": int,
+    "classes": Mapping[str, Mapping[str, int]],
+}
+"""Fact on a split in the provenance -> its type."""

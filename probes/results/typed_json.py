@@ -1,9 +1,10 @@
-"""Values read from JSON, held to the types of the dataclass that they become."""
+"""Values of JSON, checked against the types of the dataclass that they become."""
 
 from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from probes.checks import InputError, short_repr
 
 MOST_NESTED = 60
-"""Levels of lists and objects inside one another that a setting may have."""
+"""Largest depth of nested lists and objects in a setting."""
 LARGEST = 2**63
 """Bound that no whole number of a result reaches."""
 _WORDS: Mapping[Any, str] = {
@@ -31,103 +32,110 @@ _WORDS: Mapping[Any, str] = {
 
 
 class MisfitError(InputError):
-    """A value that a result cannot have: which one, what it must be, and what was found."""
+    """A value that a result cannot have; the message names the field, the expected value and the actual one."""
 
 
 def misfit(field: str, expected: str, value: object) -> MisfitError:
-    """The error for a value of a field."""
+    """Return the error for a value of a field."""
     return MisfitError(f"{field} must be {expected}, found {short_repr(value)}")
 
 
 def parse_json(content: bytes) -> Any:
-    """Parse strict JSON in UTF-8: no `NaN`, no key twice in one object.
+    """Parse strict JSON in UTF-8: without `NaN`, and with distinct keys in every object.
 
     Raises:
-        MisfitError: It is none.
+        MisfitError: The content is not strict JSON.
     """
     try:
         return json.loads(content.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_object)
     except MisfitError:
         raise
     except ValueError as error:
-        raise MisfitError(f"it is no JSON ({' '.join(str(error).split())[:200]})") from error
+        raise MisfitError(f"it is not JSON ({' '.join(str(error).split())[:200]})") from error
     except RecursionError as error:
-        raise MisfitError("its lists stand too deep inside one another") from error
+        raise MisfitError("its lists are nested too deep") from error
 
 
 def _no_constant(name: str) -> Any:
-    raise MisfitError(f"{name} is no number in JSON")
+    raise MisfitError(f"JSON has no number {name}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     parsed = dict(pairs)
     if len(parsed) < len(pairs):
         names = [name for name, _ in pairs]
-        raise MisfitError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands there twice")
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise MisfitError(f"the key {repeated!r} occurs twice in one object")
     return parsed
 
 
 def fields(kind: type[Any], values: object, where: str, *, lost_numbers: bool = False) -> dict[str, Any]:
-    """Check the fields of a dataclass against its annotations; returns its keyword arguments.
+    """Check the fields of a dataclass against its annotations.
 
-    Lists become tuples where the annotation says so. Fields with a default may be missing. A field of arrays is left
-    as it is.
+    Lists become tuples where the annotation says so. Fields with a default may be missing. Fields of arrays are
+    returned unchecked.
 
     Args:
         kind: The dataclass.
         values: Its fields as JSON holds them.
-        where: How the value is named in a message, as in `claims[3]`.
-        lost_numbers: Null stands for a number that is not finite, for which JSON has no word.
+        where: Name of the value in messages, as in `claims[3]`.
+        lost_numbers: Whether null stands for a number that is not finite, which JSON cannot hold.
+
+    Returns:
+        Keyword arguments of the dataclass.
 
     Raises:
         MisfitError: A field is missing, unknown, or of another type.
     """
     if not isinstance(values, dict):
         raise misfit(where, "an object", values)
-    known = {field.name: field for field in dataclasses.fields(kind)}
-    if unknown := values.keys() - known.keys():
+    declared = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = values.keys() - declared.keys()
+    if unknown:
         raise MisfitError(f"{where} has no field {min(unknown)!r}")
-    for name, field in known.items():
-        without = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if without and name not in values:
+    for name, field in declared.items():
+        is_required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if is_required and name not in values:
             raise MisfitError(f"{where} lacks {name!r}")
-    hints = _hints(kind)
+    hints = _type_hints(kind)  # type: ignore[arg-type]  # every class is hashable
     return {
         name: typed(hints[name], value, f"{where}.{name}", lost_numbers=lost_numbers) for name, value in values.items()
     }
 
 
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    if kind not in _HINTS:
-        _HINTS[kind] = typing.get_type_hints(kind)
-    return _HINTS[kind]
-
-
-_HINTS: dict[type[Any], dict[str, Any]] = {}
+@functools.cache
+def _type_hints(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def typed(hint: Any, value: Any, where: str, *, lost_numbers: bool = False) -> Any:
-    """Check a JSON value against a type; tuples are made of lists.
+    """Check a JSON value against a type, and turn lists into tuples.
+
+    Args:
+        hint: The type.
+        value: The value as JSON holds it.
+        where: Name of the value in messages.
+        lost_numbers: Whether null stands for a number that is not finite.
 
     Raises:
-        MisfitError: It is of another type, is no finite number, or has another length.
+        MisfitError: The value has another type or length, or is not a finite number.
     """
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    inner = typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return _one_of(inner, value, where, lost_numbers=lost_numbers)
+        return _typed_union(inner, value, where, lost_numbers=lost_numbers)
     if hint is Any:
         check_nesting(value, where)
         return value
     if origin is tuple:
-        return _tuple(inner, value, where, lost_numbers=lost_numbers)
+        return _typed_tuple(inner, value, where, lost_numbers=lost_numbers)
     if origin is collections.abc.Mapping:
         if not isinstance(value, dict):
             raise misfit(where, "an object", value)
-        items = value.items()
-        return {key: typed(inner[1], item, f"{where}.{key}", lost_numbers=lost_numbers) for key, item in items}
+        return {key: typed(inner[1], item, f"{where}.{key}", lost_numbers=lost_numbers) for key, item in value.items()}
     if hint is float and value is None and lost_numbers:
         return math.nan
-    if hint not in _WORDS:  # arrays have their own check
+    if hint not in _WORDS:  # arrays are checked by `array`
         return value
     if not fits(hint, value):
         raise misfit(where, _WORDS[hint], value)
@@ -135,7 +143,7 @@ def typed(hint: Any, value: Any, where: str, *, lost_numbers: bool = False) -> A
 
 
 def fits(hint: Any, value: object) -> bool:
-    """Whether a value is text, true or false, a whole number, or a finite number; a whole number is a number too."""
+    """Return whether a value is of a plain type; numbers must be finite, and a whole number is a number too."""
     if hint is bool or isinstance(value, bool):
         return hint is bool and isinstance(value, bool)
     if hint is int:
@@ -145,8 +153,8 @@ def fits(hint: Any, value: object) -> bool:
     return isinstance(value, hint)
 
 
-def _one_of(kinds: tuple[Any, ...], value: Any, where: str, *, lost_numbers: bool) -> Any:
-    """Check a value against the first type that it could be."""
+def _typed_union(kinds: tuple[Any, ...], value: Any, where: str, *, lost_numbers: bool) -> Any:
+    """Check a value against the first type of a union that it could have."""
     plain = [kind for kind in kinds if kind in _WORDS]
     if any(fits(kind, value) for kind in plain):
         return value
@@ -156,20 +164,22 @@ def _one_of(kinds: tuple[Any, ...], value: Any, where: str, *, lost_numbers: boo
     return typed(nested[0], value, where, lost_numbers=lost_numbers)
 
 
-def _tuple(inner: tuple[Any, ...], value: Any, where: str, *, lost_numbers: bool) -> tuple[Any, ...]:
+def _typed_tuple(inner: tuple[Any, ...], value: Any, where: str, *, lost_numbers: bool) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise misfit(where, "a list", value)
     kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
     if len(value) != len(kinds):
         raise misfit(where, f"a list of {len(kinds)}", value)
-    pairs = enumerate(zip(kinds, value, strict=True))
-    return tuple(typed(kind, item, f"{where}[{i}]", lost_numbers=lost_numbers) for i, (kind, item) in pairs)
+    return tuple(
+        typed(kind, item, f"{where}[{i}]", lost_numbers=lost_numbers)
+        for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
 
 
 def check_nesting(value: object, where: str, level: int = 0) -> None:
-    """Raise where lists and objects stand too deep inside one another, or a number is too large."""
+    """Raise where lists and objects are nested too deep, or a number is too large."""
     if level > MOST_NESTED:
-        raise MisfitError(f"{where.partition('.')[0]} holds lists that stand too deep inside one another")
+        raise MisfitError(f"{where.partition('.')[0]} holds lists that are nested too deep")
     if isinstance(value, dict):
         for key, item in value.items():
             check_nesting(item, f"{where}.{key}", level + 1)
@@ -181,17 +191,17 @@ def check_nesting(value: object, where: str, level: int = 0) -> None:
 
 
 def check_characters(values: Mapping[str, Any]) -> None:
-    """Raise where text that names something of a table holds half of a character, which no table can hold."""
+    """Raise where a text holds a lone surrogate, which no table can hold."""
     for name, value in values.items():
-        if isinstance(value, str) and not value.isascii() and _HALF_CHARACTER.search(value):
+        if isinstance(value, str) and not value.isascii() and _LONE_SURROGATE.search(value):
             raise misfit(name, "text of whole characters", value)
 
 
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def array(values: Mapping[str, Any], name: str, width: int) -> NDArray[Any]:
-    """An array of JSON's numbers, where null stands for one that is not finite."""
+    """Return an array of JSON's numbers, where null stands for a number that is not finite."""
     listed = values.get(name) if isinstance(values, dict) else None
     if width:
         rows = typed(tuple[tuple[int, int, int], ...], listed, name)
@@ -200,13 +210,13 @@ def array(values: Mapping[str, Any], name: str, width: int) -> NDArray[Any]:
 
 
 def plain(value: Any) -> Any:
-    """`value` in JSON's own types; numbers that are not finite become null."""
+    """Return a value in the types of JSON; numbers that are not finite become null."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         return plain(value.tolist())
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):

@@ -10,7 +10,7 @@ import pytest
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.data.texts import Texts
-from probes.results.notebook import AGAINST, FOR, MOST, scored_text
+from probes.results.notebook import AGAINST, FOR, MOST_OPACITY, scored_text
 from tests.conftest import FAMILIES, HIDDEN, build_model
 from tests.probes.results.test_result import ATTRIBUTION
 
@@ -230,7 +230,7 @@ def contrast(one, other):
 @pytest.mark.parametrize(("paper", "ink"), [((255, 255, 255), (27, 31, 36)), ((17, 17, 17), (224, 224, 224))])
 @pytest.mark.parametrize("colour", [FOR, AGAINST])
 def test_words_stay_readable_on_light_and_dark_paper(paper, ink, colour):
-    for share in np.linspace(0, MOST, 13):
+    for share in np.linspace(0, MOST_OPACITY, 13):
         ground = [share * c + (1 - share) * p for c, p in zip(colour, paper, strict=True)]
         assert contrast(ground, ink) >= 4.5  # WCAG 2.2, AA
     assert contrast(colour, paper) >= 3

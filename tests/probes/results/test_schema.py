@@ -229,7 +229,7 @@ def test_settings_nest_as_deep_as_a_page_can_show():
     for _ in range(100):
         current.append([])
         current = current[0]
-    with pytest.raises(MisfitError, match="too deep inside one another"):
+    with pytest.raises(MisfitError, match="nested too deep"):
         check_nesting(deep, "settings")
 
 
