@@ -144,10 +144,10 @@ def as_path(path: Any, *, name: str) -> Path:
 
 
 def from_home(path: Path | str, *, name: str) -> Path:
-    """A path with the user's home folder in the place of a leading `~`.
+    """Return a path in which the user's home folder replaces a leading `~`.
 
     Raises:
-        InputError: It is no path, or the home folder is not known, as of a user without one.
+        InputError: It is no path, or the user has no home folder.
     """
     path = as_path(path, name=name)
     try:

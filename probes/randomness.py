@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Give Python's random state back after the block, as around imports of libraries that draw while they load."""
+def preserved_random_state() -> Iterator[None]:
+    """Restore Python's random state at the end of the block, as around imports of libraries that draw numbers."""
     state = random.getstate()
     try:
         yield

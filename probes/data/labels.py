@@ -20,7 +20,7 @@ LARGEST_EXACT = 2**53
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """A surrogate without its partner, which no encoding can write."""
 MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?")
-"""A date, alone or with the time at which it begins: programs write the one or the other of the same value."""
+"""A date, alone or with the time of midnight: programs write the same value in either way."""
 CONTAINERS = (bytes, list, tuple, dict, set, frozenset)
 """Types that hold several values, or none that is text."""
 INVISIBLE = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
@@ -50,7 +50,7 @@ def class_name(value: object) -> str | None:
 def plain_dates(names: Iterable[str]) -> Mapping[str, str]:
     """Map dates with the time of midnight to the date alone: 2020-01-01 00:00:00 is 2020-01-01.
 
-    Empty where a name is no date, or has another time of the day.
+    The map is empty where a name is no date, or has another time of the day.
     """
     dates = {}
     for name in set(names):

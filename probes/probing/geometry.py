@@ -14,7 +14,7 @@ from probes.checks import InputError, check_same_length
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.logistic import moments
 from probes.probing.sites import LayerFeatures
-from probes.randomness import random_state_kept
+from probes.randomness import preserved_random_state
 from probes.sequences import finite_features
 from probes.statistics.intervals import N_FOLDS, jackknife_interval, percentile_interval
 from probes.statistics.resampling import N_RESAMPLES, resampling_counts
@@ -311,7 +311,7 @@ def predictability(
 
 def _ridge(x: NDArray[np.float64], y: NDArray[np.floating[Any]], unseen: NDArray[np.float64]) -> NDArray[np.float64]:
     """(test examples, hidden) what standardised (examples, hidden) vectors say of `y`, each dimension by itself."""
-    with random_state_kept():
+    with preserved_random_state():
         from sklearn.linear_model import RidgeCV
 
     mean, scale = y.mean(axis=0, dtype=np.float64), y.std(axis=0, dtype=np.float64)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from probes.checks import InputError, as_path, check_same_length
 from probes.data.folds import assign_folds
 from probes.probing.logistic import FittedProbe, LogisticProbe, log_softmax, whole_probe
-from probes.randomness import random_state_kept
+from probes.randomness import preserved_random_state
 from probes.sequences import class_ids, finite_features
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -248,7 +248,7 @@ def _word_path(
     texts: Sequence[str], labels: NDArray[np.integer[Any]], *, n_classes: int
 ) -> tuple[Any, Iterator[FittedProbe]]:
     """The words of some texts, and probes on them."""
-    with random_state_kept():
+    with preserved_random_state():
         from sklearn.feature_extraction.text import TfidfVectorizer
 
     # Single characters count as words too: "?" aside, "I" or "a" can carry a label.
@@ -265,7 +265,7 @@ def _sparse_path(
     features: Any, labels: NDArray[np.integer[Any]], cs: Sequence[float], *, n_classes: int
 ) -> Iterator[FittedProbe]:
     """Probes on sparse features that are not standardised, each started from the one before."""
-    with random_state_kept():
+    with preserved_random_state():
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 

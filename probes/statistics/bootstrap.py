@@ -173,7 +173,12 @@ def bootstrap(
     resampled = {name: np.empty((resamples, len(predictions))) for name in METRICS}
     rng = np.random.default_rng(seed)
     width = max(n, ARRAYS_PER_CLASS * n_classes)
-    for chunk, counts in resampling.resampling_counts(n, rng, width=width, n_resamples=resamples):
+    for chunk, counts in resampling.resampling_counts(
+        n,
+        rng,
+        width=width,
+        n_resamples=resamples,
+    ):
         sample = _Resamples.of(labels, n_classes, counts.astype(np.float64))
         for i, classifier in enumerate(predictions):
             for name, values in sample.scores(classifier).items():

@@ -112,7 +112,12 @@ def share_intervals(hits: BoolArray, *, seed: int = 0) -> list[Interval]:
 # Intervals in closed form
 
 
-def wilson_interval(share: float, n: int, *, z: float = NORMAL_QUANTILE) -> Interval:
+def wilson_interval(
+    share: float,
+    n: int,
+    *,
+    z: float = NORMAL_QUANTILE,
+) -> Interval:
     """Compute Wilson's interval of a share of n examples.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
-from probes.randomness import random_state_kept
+from probes.randomness import preserved_random_state
 from probes.sequences import (
     BoolArray,
     Float64Array,
@@ -30,7 +30,7 @@ SORTED_CLASSES = 64
 
 def _sklearn_metrics() -> Any:
     """Import scikit-learn's metrics without a change of Python's random state, from which it draws while it loads."""
-    with random_state_kept():
+    with preserved_random_state():
         from sklearn import metrics
     return metrics
 
@@ -65,13 +65,27 @@ def balanced_accuracy(labels: IntegerArray, log_prob: FloatArray) -> float:
     labels, log_prob = _as_arrays(labels, log_prob)
     # balanced_accuracy_score is the same number, with a warning where a class is predicted and not labelled.
     recall = _sklearn_metrics().recall_score
-    return float(recall(labels, log_prob.argmax(axis=1), labels=np.unique(labels), average="macro"))
+    return float(
+        recall(
+            labels,
+            log_prob.argmax(axis=1),
+            labels=np.unique(labels),
+            average="macro",
+        )
+    )
 
 
 def macro_f1(labels: IntegerArray, log_prob: FloatArray) -> float:
     """Compute the unweighted mean F1 of the labelled or predicted classes; an undefined F1 counts as 0."""
     labels, log_prob = _as_arrays(labels, log_prob)
-    return float(_sklearn_metrics().f1_score(labels, log_prob.argmax(axis=1), average="macro", zero_division=0))
+    return float(
+        _sklearn_metrics().f1_score(
+            labels,
+            log_prob.argmax(axis=1),
+            average="macro",
+            zero_division=0,
+        )
+    )
 
 
 def mcc(labels: IntegerArray, log_prob: FloatArray) -> float:
