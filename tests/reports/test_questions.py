@@ -552,3 +552,10 @@ def test_a_head_that_loses_nothing_anywhere_is_drawn_all_the_same():
     assert "What is lost without it?" in render_report(
         dataclasses.replace(made, tables={**made.tables, "ablation": table})
     )
+
+
+def test_predictability_is_drawn_without_an_untrained_encoder(made):
+    table = made.tables["cls_predictability"]
+    tables = {**made.tables, "cls_predictability": table[table["model"] != "untrained"]}
+    html = render_report(dataclasses.replace(made, tables=tables))
+    assert "shuffled pairs" in re.search(r"<svg[^>]*fills-1-title.*?</svg>", html, flags=re.S)[0]

@@ -9,7 +9,7 @@ import pandas as pd
 from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
 from reports.charts import attributions, classifier
-from reports.charts.canvas import Label
+from reports.charts.canvas import MUTED, Label
 from reports.lookup import View, by_head, item, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, sentence
@@ -203,9 +203,7 @@ def _foretold(view: View) -> Part | None:
         chance = own.groupby("layer", as_index=False)["shuffled"].mean().dropna()
         shuffled = chance.rename(columns={"layer": "x", "shuffled": "value"}).assign(series="shuffled")
         styles = classifier.of_models(list(dict.fromkeys(frame["series"])))
-        styles["shuffled"] = classifier.Style(
-            "shuffled pairs", styles["untrained"].colour if "untrained" in styles else "", floor=True
-        )
+        styles["shuffled"] = classifier.Style("shuffled pairs", MUTED, floor=True)
         told = (f"{styles[r.series].shown} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
         label = Label(f"fills-{i}", f"R² by layer: {_WAYS.get(str(way), name(way))}", f"{'; '.join(told)}.")
         svg = classifier.lines(pd.concat([frame, shuffled]), styles, label, shown="R² on held-out texts")
