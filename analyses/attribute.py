@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from analyses.context.explain_settings import ExplainSettings
+from analyses.context.explanation_checks import check_explaining
 from analyses.context.explanations import Explaining
 from analyses.context.job import Job
 from analyses.settings.bounds import check_bounds
-from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.settings.data import DataSettings
+from analyses.settings.encoder import EncoderSettings
+from analyses.settings.explaining import ExplainSettings
+from analyses.settings.output import OutputSettings
 from analyses.subjects import selfchecks, verdicts
 from probes.checks import InputError
 from probes.progress import expect_stages, stage
@@ -50,7 +53,7 @@ def run(settings: Settings) -> AnalysisResult:
     job.check_head()
     if settings.layer is not None:
         job.encoder.check_layers([settings.layer])
-    settings.explain.check(job)
+    check_explaining(settings.explain, job)
     result = AnalysisResult(
         name="attribute",
         settings=dataclasses.asdict(settings),
@@ -64,7 +67,7 @@ def run(settings: Settings) -> AnalysisResult:
 
 def n_stages(explain: ExplainSettings, data: DataSettings) -> int:
     """How many stages the progress of `explained` has."""
-    return 1 + len(selfchecks.requested(explain, data)) if explain.attribute else 0
+    return 1 + len(explain.requested_tables(has_rationales=bool(data.rationales))) if explain.attribute else 0
 
 
 def explained(result: AnalysisResult, explaining: Explaining) -> AnalysisResult:

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analyses.command_line.output_folders import check_apart
-from analyses.context.fine_tuned import CHECKPOINT, USUAL, Amounts, Students, StudentSettings, models_folder
+from analyses.context.fine_tuned import CHECKPOINT, Students
 from analyses.context.job import Job, special_tokens
 from analyses.settings.bounds import check_bounds
-from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.settings.data import DataSettings
+from analyses.settings.encoder import EncoderSettings
+from analyses.settings.fine_tuning import USUAL, Amounts, FineTuningSettings
+from analyses.settings.output import OutputSettings
 from analyses.subjects import answers, dissection
 from probes.checks import InputError, check_writable
 from probes.progress import expect_stages, notice, stage
@@ -26,7 +29,7 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
-    fine_tuning: StudentSettings = field(default_factory=StudentSettings)
+    fine_tuning: FineTuningSettings = field(default_factory=FineTuningSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     quick: bool = False
     """Take a first look at part of the data: 1,000 texts of each split, one seed, fewer texts measured and explained.
@@ -47,7 +50,7 @@ def run(settings: Settings) -> AnalysisResult:
         raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
     out = settings.output.out
     if settings.fine_tuning.checkpoint is None:
-        models = models_folder(settings.fine_tuning, out)
+        models = settings.fine_tuning.models_folder(out)
         check_apart(out, {"--models": models})
         check_writable(models)
     amounts, notes = settings.fine_tuning.amounts(quick=settings.quick), list(_notes(settings))

@@ -11,7 +11,10 @@ import numpy as np
 
 from analyses.context.job import Job, special_tokens
 from analyses.settings.bounds import check_bounds
-from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from analyses.settings.data import DataSettings
+from analyses.settings.encoder import EncoderSettings
+from analyses.settings.output import OutputSettings
+from analyses.settings.probing import ProbeSettings
 from analyses.subjects import floors
 from probes.checks import side_of_zero
 from probes.progress import expect_stages, stage

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 
 from analyses import attribute as attribute_module
 from analyses import layers
-from analyses.context.explain_settings import ExplainSettings
+from analyses.context.explanation_checks import check_explaining
 from analyses.context.explanations import Explaining
 from analyses.context.job import Job
 from analyses.settings.bounds import check_bounds
-from analyses.settings.settings import CONTROLLED, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from analyses.settings.data import CONTROLLED, DataSettings
+from analyses.settings.encoder import EncoderSettings
+from analyses.settings.explaining import ExplainSettings
+from analyses.settings.output import OutputSettings
+from analyses.settings.probing import ProbeSettings
 from probes.progress import expect_stages
 from probes.results.result import AnalysisResult
 
@@ -43,6 +47,6 @@ def run(settings: Settings) -> AnalysisResult:
     expect_stages(n_stages + attribute_module.n_stages(settings.explain, settings.data) + 1)
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
     job.check_head()
-    settings.explain.check(job)
+    check_explaining(settings.explain, job)
     result = layers.report("run", dataclasses.asdict(settings), job)
     return attribute_module.explained(result, Explaining(job, settings.explain))

@@ -138,4 +138,4 @@ FORMATS: Mapping[str, tuple[str, Callable[[AnalysisResult], str]]] = {
     "csv": ("attributions.csv", _words),
     "markdown": ("summary.md", markdown),
 }
-"""Format -> its file in the result folder, and what makes it; `analyses.settings.settings` names the same ones."""
+"""Format -> its file in the result folder, and what makes it; `analyses.settings.output` names the same ones."""

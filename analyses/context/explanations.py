@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.explain_settings import ALL, ExplainSettings
 from analyses.context.job import Job
 from analyses.context.text_choice import choose_texts
+from analyses.settings.explaining import ALL, ExplainSettings
 from probes.checks import InputError
 
 if TYPE_CHECKING:

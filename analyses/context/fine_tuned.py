@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyses.context.interventions import STATES, Subject
 from analyses.context.job import DEFAULT_FOLDS, Job
+from analyses.settings.fine_tuning import Amounts, FineTuningSettings
 from probes.checks import InputError
 from probes.progress import stage
 
@@ -35,79 +34,6 @@ PROBED = ("cls", "mean", "pooler")
 """Poolings whose layers are probed; others are read for what is measured beside."""
 
 
-@dataclass(frozen=True)
-class StudentSettings:
-    """Models to fine-tune, or a checkpoint that was fine-tuned elsewhere, and how much is measured."""
-
-    heads: tuple[Literal["pooler", "cls", "mean"], ...] = ("pooler", "cls", "mean")
-    """Heads to fine-tune the encoder with: the family's standard classifier (in BERT it reads the pooler), or a linear
-    map of the [CLS] vector of the last layer, or of the mean of that layer."""
-    seeds: int | None = None
-    """Number of runs of each head, each with its own seed. Accuracies are of all runs; everything else is measured on
-    the first. 3 when not given, 1 with --quick."""
-    epochs: int = 2
-    """Most epochs. Training stops where validation accuracy no longer rises."""
-    learning_rate: float = 5e-5
-    """Highest learning rate, which is reached after a warm-up and then falls to zero in a straight line."""
-    batch_size: int = 32
-    """Texts in each training step."""
-    train_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the forward and backward passes in training; the weights are float32. `auto` is bfloat16 where
-    the device multiplies in it."""
-    freeze: bool = False
-    """Train the heads alone, and leave the encoder as it is."""
-    models: Path | None = None
-    """Folder of the fine-tuned models; the name of --out with -models behind it when not given. A model that is
-    finished is not trained again, and one that was interrupted goes on from its last epoch."""
-    checkpoint: str | None = None
-    """Checkpoint (*ForSequenceClassification) that was fine-tuned elsewhere, to look at instead of fine-tuning."""
-    checkpoint_revision: str | None = None
-    """Branch, tag or commit of --checkpoint, where that is a hub model."""
-    base: str | None = None
-    """Encoder that --checkpoint was fine-tuned from; --model when not given."""
-    measured: int | None = None
-    """Number of test texts, drawn at random, for what takes a pass for each layer: gradients, contributions,
-    interventions. 600 when not given, 100 with --quick."""
-    explained: int | None = None
-    """Number of the measured texts that are explained by every head. 40 when not given, 6 with --quick."""
-
-    def amounts(self, *, quick: bool = False) -> Amounts:
-        """How much is done: what was named, else the usual amounts, or those of a quick look."""
-        usual = QUICK if quick else USUAL
-        named = {field.name: getattr(self, field.name) for field in dataclasses.fields(Amounts)}
-        return dataclasses.replace(usual, **{name: value for name, value in named.items() if value is not None})
-
-    def check(self) -> None:
-        """Raise what can be known before the long part."""
-        if not self.heads and self.checkpoint is None:
-            raise InputError("name at least one head with --heads, or a --checkpoint")
-        if len(set(self.heads)) < len(self.heads):
-            raise InputError(f"--heads names a head twice: {' '.join(self.heads)}")
-        if self.checkpoint is None:
-            for flag, value in {"--base": self.base, "--checkpoint-revision": self.checkpoint_revision}.items():
-                if value is not None:
-                    raise InputError(f"{flag} has no meaning without --checkpoint; name the encoder with --model")
-            if importlib.util.find_spec("accelerate") is None:
-                raise InputError(
-                    "fine-tuning needs accelerate; pip install 'layerprobe[train]', or name a --checkpoint"
-                )
-        elif self.models is not None:
-            raise InputError("--models has no meaning with --checkpoint: nothing is fine-tuned")
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """How much is fine-tuned and measured; the flags of these names in `StudentSettings`."""
-
-    seeds: int
-    measured: int
-    explained: int
-
-
-USUAL = Amounts(seeds=3, measured=600, explained=40)
-QUICK = Amounts(seeds=1, measured=100, explained=6)
-
-
 @dataclass(frozen=True, eq=False)
 class Student:
     """An encoder with the head that it was fine-tuned with."""
@@ -124,7 +50,7 @@ class Students:
     """Every model of one job and label column, and what they say of the same texts."""
 
     job: Job
-    settings: StudentSettings
+    settings: FineTuningSettings
     amounts: Amounts
 
     @property
@@ -333,7 +259,7 @@ class Students:
         settings, splits, encoder = self.settings, self.job.splits, self.job.encoder
         if splits.validation is None:
             raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
-        folder = models_folder(settings, self.job.output.out) / f"{name}-{seed}"
+        folder = settings.models_folder(self.job.output.out) / f"{name}-{seed}"
         number = f", seed {seed + 1} of {self.amounts.seeds}" if self.amounts.seeds > 1 else ""
         with stage(f"fine-tuning, {name} head{number}"):
             tuned = fine_tune(
@@ -372,11 +298,6 @@ class Students:
         return Student(
             CHECKPOINT, None, ModelHead(encoder, self.class_names, head_classes=settings.renamed_classes), None
         )
-
-
-def models_folder(settings: StudentSettings, out: Path) -> Path:
-    """Where the fine-tuned models stand."""
-    return settings.models or out.with_name(f"{out.name}-models")
 
 
 def _probed(model: str, split: Examples) -> Examples:

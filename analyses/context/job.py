@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyses.command_line.output_folders import check_apart
-from analyses.settings.settings import NO_CONTROLS, DataSettings, EncoderSettings, OutputSettings, ProbeSettings
+from analyses.settings.data import DataSettings
+from analyses.settings.encoder import EncoderSettings
+from analyses.settings.output import OutputSettings
+from analyses.settings.probing import NO_CONTROLS, ProbeSettings
 from probes import __version__
 from probes.checks import InputError, TextError, check_writable, from_home
 from probes.progress import stage

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyses.context import interventions
-from analyses.context.fine_tuned import PRETRAINED, Amounts, Students, StudentSettings
+from analyses.context.fine_tuned import PRETRAINED, Students
+from analyses.settings.fine_tuning import Amounts, FineTuningSettings
 from probes.checks import InputError
 from probes.progress import stage
 
@@ -51,7 +52,7 @@ def tables(students: Students) -> tuple[dict[str, pd.DataFrame], list[str]]:
     return found, notes
 
 
-def n_stages(settings: StudentSettings, amounts: Amounts) -> int:
+def n_stages(settings: FineTuningSettings, amounts: Amounts) -> int:
     """How many stages the progress of `tables` has."""
     heads = 1 if settings.checkpoint is not None else len(settings.heads)
     tuned = 1 if settings.checkpoint is not None else heads * amounts.seeds

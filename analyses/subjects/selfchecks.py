@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.context import interventions
-from analyses.context.explain_settings import ExplainSettings
 from analyses.context.explanations import Case, Explaining
 from analyses.context.interventions import Subject
-from analyses.settings.settings import DataSettings
 from probes.checks import InputError
 from probes.progress import stage
 
@@ -37,7 +35,7 @@ def tables(explaining: Explaining) -> tuple[dict[str, pd.DataFrame], list[str]]:
     import pandas as pd
 
     found, notes = {}, []
-    long = requested(explaining.settings, explaining.job.data)
+    long = explaining.settings.requested_tables(has_rationales=bool(explaining.job.data.rationales))
     for name, (of, check) in CHECKS.items():
         rows: list[Mapping[str, Any]] = []
         subjects = explaining.cases if of == "case" else explaining.job.sweep.tasks
@@ -55,25 +53,6 @@ def tables(explaining: Explaining) -> tuple[dict[str, pd.DataFrame], list[str]]:
 def _not_made(name: str, subject: Case | str, error: InputError) -> str:
     about = f"{subject.task!r}, {subject.head.kind} head" if isinstance(subject, Case) else repr(subject)
     return f"The check {name.replace('_', ' ')!r} of {about} could not be made: {error}."
-
-
-def requested(settings: ExplainSettings, data: DataSettings) -> Sequence[str]:
-    """The checks that these settings ask for; each is a stage of the progress."""
-    asked = {
-        "faithfulness": settings.faithfulness,
-        "perturbation_curves": settings.curves,
-        "infidelity": settings.infidelity,
-        "baseline_agreement": settings.baselines,
-        "plausibility": data.rationales,
-        "parameter_randomisation": settings.randomised,
-        "explained_head_agreement": settings.head == "both",
-        "token_shares": True,
-        "word_means": settings.words,
-        "attributions_by_layer": settings.depth,
-        "planted_shortcut": settings.audit and settings.head != "model",
-        "erasure": settings.erase and settings.head != "probe",
-    }
-    return [name for name, value in asked.items() if value and settings.attribute]
 
 
 def _faithfulness(explaining: Explaining, case: Case) -> Rows:

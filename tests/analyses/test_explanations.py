@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from analyses.context.explain_settings import ExplainSettings
 from analyses.context.explanations import Explaining
 from analyses.context.job import Job
-from analyses.settings.settings import DataSettings, EncoderSettings, OutputSettings
+from analyses.settings.data import DataSettings
+from analyses.settings.encoder import EncoderSettings
+from analyses.settings.explaining import ExplainSettings
+from analyses.settings.output import OutputSettings
 from analyses.subjects.selfchecks import CHECKS, SHARES, tables
 from probes import AnalysisResult, LogisticProbe, attribute, controlled_sentences
 from probes.attribution_checks.agreement import same_top, token_agreement

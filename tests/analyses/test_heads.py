@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from analyses import heads
 from analyses.__main__ import main
-from analyses.context.fine_tuned import PRETRAINED, QUICK, USUAL, Amounts, StudentSettings
+from analyses.context.fine_tuned import PRETRAINED
+from analyses.settings.fine_tuning import QUICK, USUAL, Amounts, FineTuningSettings
 from analyses.subjects import dissection
 from probes import AnalysisResult, Encoder, InputError
 from probes.checks import side_of_zero
@@ -163,7 +164,7 @@ def test_a_quick_look_lowers_what_was_not_named_and_says_so(place, capsys, monke
     quick = heads.Settings(quick=True)
     assert quick.fine_tuning.amounts(quick=True) == QUICK
     assert heads.Settings().fine_tuning.amounts() == USUAL
-    named = StudentSettings(seeds=2, measured=700, explained=0)
+    named = FineTuningSettings(seeds=2, measured=700, explained=0)
     assert named.amounts(quick=True) == named.amounts() == Amounts(2, 700, 0)
     done = []
     monkeypatch.setattr(heads, "_run", lambda settings, amounts, notes: done.append((settings, notes)) or stop())

@@ -10,7 +10,7 @@ import torch
 
 from analyses.__main__ import main
 from analyses.context.text_choice import choose_texts
-from analyses.settings.settings import controlled_datasets
+from analyses.settings.data import controlled_datasets
 from probes import AnalysisResult, Encoder, __version__, load_probes
 from probes.features import extraction
 from tests.conftest import build_model

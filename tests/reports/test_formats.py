@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import reports
-from analyses.settings.settings import OutputSettings
+from analyses.settings.output import OutputSettings
 from probes.checks import InputError
 from probes.results.result import REDRAWN, AnalysisResult, check_replaceable
 from reports import FORMATS, __main__

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from analyses.settings.settings import DataSettings
+from analyses.settings.data import DataSettings
 from probes import InputError, read_splits
 from tests.support.table_files import ROWS, columns, lines, whole, write, write_table
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analyses.__main__ import main
-from analyses.settings.settings import DataSettings
+from analyses.settings.data import DataSettings
 from probes import InputError, read_splits
 from probes.features.extraction import NO_CONTENT
 from tests.support.table_files import ROWS, lines, numbers, whole, write, write_table

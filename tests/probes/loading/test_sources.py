@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analyses.settings.settings import DataSettings
+from analyses.settings.data import DataSettings
 from probes import InputError, Source, TextDataset, read_splits
 from probes.loading.read_splits import split_names
 from tests.support.table_files import ROWS, columns, lines, whole, write, write_table

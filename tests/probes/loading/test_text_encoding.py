@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from analyses.settings.settings import DataSettings
+from analyses.settings.data import DataSettings
 from probes import InputError, Source, read_splits
 from tests.support.table_files import ROWS, lines, whole, write
 

@@ -1,0 +1,127 @@
+"""Flags of the encoder: which model, which of its layers and poolings, and where features are extracted."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from probes.checks import InputError
+
+if TYPE_CHECKING:
+    from probes.encoder.encoder import Encoder
+    from probes.features.extraction import Engine
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The model, and what is read from it."""
+
+    model: str = "packaged"
+    """A hub name, a folder, or `packaged` for the encoder that the extra `demo` installs."""
+    revision: str | None = None
+    """Branch, tag or commit of --model, or of --base, where that is a hub model."""
+    head_classes: tuple[str, ...] | None = None
+    """Names that the dataset uses for the classes of the checkpoint's own head, where its config.json has others: in
+    the order of its logits (`0 1`), or by the names in config.json (`negative=0 positive=1`)."""
+    layers: tuple[int, ...] | None = None
+    """Layers to read, 0 being the embeddings; all when not given."""
+    poolings: tuple[str, ...] | None = None
+    """Pooled vectors to read of each layer: cls, mean, pooler, last or content. When not given, they are cls, mean and
+    pooler, where the model has them (last and mean for a model without [CLS])."""
+    max_length: int | None = None
+    """Most tokens read of a text; the model's limit when not given."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Number format of the forward pass that extracts features."""
+    stored_dtype: Literal["float32", "float16"] = "float32"
+    """Number format of the features on disk. float16 takes half the space, and is refused where a value does not
+    fit."""
+    device: str = "auto"
+    """Device to compute on: cpu, cuda, cuda:1, ...; `auto` is a GPU where there is one."""
+    cache: Path = Path("~/.cache/layerprobe")
+    """Folder where features are kept for the next run."""
+    shards: str | None = None
+    """Given as i/n: extract only the i-th of n shares of the features into --cache, and stop. Run n of these, on one
+    machine or on several with one cache, then run once without this flag."""
+    engine: Literal["local", "ray"] = "local"
+    """Where features are extracted: `local` is this process, `ray` is workers of Ray (extra `ray`), on this machine or
+    on a cluster."""
+    address: str | None = None
+    """Address of the Ray cluster to join. When not given, Ray is started on this machine alone."""
+    workers: int | None = None
+    """Number of Ray workers. When not given, there is one for each GPU, or one for every 8 cores."""
+    trust_remote_code: bool = False
+    """Run code that a hub model brings along."""
+    allow_pickle: bool = False
+    """Read weights that are not safetensors; such files can run code."""
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The share of the features to extract; (1, 1) for all.
+
+        Raises:
+            InputError: --shards is not of the form i/n.
+        """
+        index, _, parts = (self.shards or "1/1").partition("/")
+        if not (index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
+            raise InputError(f"--shards must be of the form i/n with i from 1 to n, as in 2/8, found {self.shards!r}")
+        return int(index), int(parts)
+
+    @property
+    def renamed_classes(self) -> Sequence[str] | Mapping[str, str] | None:
+        """The dataset's names of the head's classes, by logit or by the checkpoint's names; None where none are given.
+
+        Raises:
+            InputError: A name of the checkpoint stands twice.
+        """
+        if not self.head_classes or not all("=" in name for name in self.head_classes):
+            return self.head_classes
+        pairs = [name.rpartition("=")[::2] for name in self.head_classes]
+        if len(dict(pairs)) < len(pairs):
+            raise InputError(f"--head-classes names a class of the head twice: {' '.join(self.head_classes)}")
+        return dict(pairs)
+
+    def n_stages(self, untrained: int = 0) -> int:
+        """How many stages the progress of a job has: texts, model, features and probes, of untrained encoders too."""
+        extraction = 3 + untrained
+        return extraction if self.shards is not None else extraction + 1 + (untrained > 0)
+
+    def check_engine(self) -> None:
+        """Raise where a flag of the other engine is given, or the engine is not installed."""
+        for flag, given in (("--address", self.address), ("--workers", self.workers)):
+            if given is not None and self.engine != "ray":
+                raise InputError(f"{flag} has no meaning without --engine ray")
+        if self.engine == "ray" and importlib.util.find_spec("ray") is None:
+            raise InputError("--engine ray needs Ray; pip install 'layerprobe[ray]', or leave --engine out")
+
+    def extracting(self) -> contextlib.AbstractContextManager[Engine | None]:
+        """Who extracts, for as long as it is needed."""
+        if self.engine == "local":
+            return contextlib.nullcontext()
+        from probes.features.distributed import RayEngine
+
+        return RayEngine(self.address, self.workers)
+
+    def load(self) -> Encoder:
+        """The encoder, its poolings and layers checked.
+
+        Raises:
+            InputError: The model, a pooling, a layer or the device does not exist.
+        """
+        from probes.encoder.encoder import Encoder
+
+        encoder = Encoder.load(
+            self.model,
+            revision=self.revision,
+            max_length=self.max_length,
+            device=self.device,
+            dtype=self.dtype,
+            trust_remote_code=self.trust_remote_code,
+            allow_pickle=self.allow_pickle,
+        )
+        encoder.check_poolings(self.poolings or ())
+        encoder.check_layers(self.layers or ())
+        return encoder
