@@ -39,12 +39,12 @@ def check_explaining(settings: ExplainSettings, job: Job) -> None:
 
 def _check_methods(settings: ExplainSettings, job: Job) -> None:
     """Raise if a baseline, a method or a pooling does not exist."""
-    from probes.attribution.baselines import baseline_name
+    from probes.attribution.baselines import check_baseline
     from probes.attribution.methods import METHODS
 
     further_baselines = [name for name in settings.baselines if name != ALL]
     for baseline in (settings.baseline, *further_baselines):
-        baseline_name(job.encoder, baseline)
+        check_baseline(job.encoder, baseline)
     further_methods = [name for name in settings.methods if name != ALL]
     for method in (settings.method, *further_methods):
         choose("attribution method", method, METHODS)
@@ -116,14 +116,16 @@ def _check_erasure(settings: ExplainSettings, job: Job) -> None:
 
 def _check_replacement(settings: ExplainSettings, job: Job, heads: Sequence[Head]) -> None:
     """Raise if tokens cannot be replaced as --replacement names."""
-    from probes.attribution.baselines import has_token, lack_of
+    from probes.attribution.baselines import has_token, missing_token_reason
     from probes.attribution_checks.faithfulness import REPLACEMENTS, skips_padding
 
     name = settings.replacement
     if name != "auto":
         choose("replacement", name, REPLACEMENTS)
     if name in ("mask", "pad") and not has_token(job.encoder, name):
-        raise InputError(f"--replacement {name} needs a {name} token and {lack_of(job.encoder, name)}; name delete")
+        raise InputError(
+            f"--replacement {name} needs a {name} token and {missing_token_reason(job.encoder, name)}; name delete"
+        )
     if name == "pad" and any(map(skips_padding, heads)):
         raise InputError("--replacement pad would move the token that the model's own head reads; name delete")
 

@@ -105,22 +105,22 @@ class Explaining:
 
     def baselines(self, task: str) -> Sequence[str]:
         """The baseline explained with, then those held beside it."""
-        from probes.attribution.baselines import AUTO, baseline_names
+        from probes.attribution.baselines import AUTO, available_baselines
 
-        asked = baseline_names(self.encoder) if ALL in self.settings.baselines else self.settings.baselines
+        asked = available_baselines(self.encoder) if ALL in self.settings.baselines else self.settings.baselines
         first = self.baseline[task]
         return tuple(dict.fromkeys((first, *(first if name == AUTO else name for name in asked))))
 
     @cached_property
-    def leans(self) -> Mapping[str, Mapping[str, float]]:
+    def baseline_biases(self) -> Mapping[str, Mapping[str, float]]:
         """Label column -> baseline -> how much its heads say of the label there, a mean over its texts and heads."""
-        from probes.attribution.baseline_bias import leans
+        from probes.attribution.baseline_bias import baseline_biases
 
         found = {}
         for task, rows in self.rows.items():
             texts = self.tokenised(rows)
             of_heads = [
-                leans(head, texts, prior=self.shares(task), seed=self.job.output.seed)
+                baseline_biases(head, texts, prior=self.shares(task), seed=self.job.output.seed)
                 for head in (self.heads[task] if len(rows) else ())
             ]
             names = of_heads[0] if of_heads else ()
@@ -130,11 +130,11 @@ class Explaining:
     @cached_property
     def baseline(self) -> Mapping[str, str]:
         """Label column -> the baseline explained with; `auto` is chosen for the first of its heads."""
-        from probes.attribution.baseline_bias import resolved_baseline
+        from probes.attribution.baseline_bias import resolve_baseline
 
         paired = self.job.splits.test.texts.paired
         return {
-            task: resolved_baseline(heads[0], self.settings.baseline, prior=self.shares(task), paired=paired)
+            task: resolve_baseline(heads[0], self.settings.baseline, prior=self.shares(task), paired=paired)
             for task, heads in self.heads.items()
             if heads
         }

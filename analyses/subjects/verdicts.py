@@ -66,7 +66,7 @@ def _convergence(attributions: Sequence[Attribution]) -> Iterator[Claim]:
 
 def _baseline(explaining: Explaining) -> Iterator[Claim]:
     """Whether what explanations start from is itself near uninformed of the label."""
-    from probes.attribution.baseline_bias import UNINFORMED, lean
+    from probes.attribution.baseline_bias import MAX_BASELINE_BIAS, baseline_bias
 
     for case in explaining.cases:
         names, prior = case.head.class_names, explaining.shares(case.task)
@@ -74,13 +74,13 @@ def _baseline(explaining: Explaining) -> Iterator[Claim]:
             [a.baseline_probabilities[name] for name in names] for a in case.attributions if a.baseline_probabilities
         ]
         if said:
-            far = np.array([lean(each, prior) for each in said])
-            n_informed = int((far > UNINFORMED).sum())
+            far = np.array([baseline_bias(each, prior) for each in said])
+            n_informed = int((far > MAX_BASELINE_BIAS).sum())
             numbers: dict[str, Any] = {"head": case.head.kind, "baseline": case.attributions[0].baseline, "n": len(far)}
             numbers |= {"n_informed": n_informed, "distance": float(far.mean())}
-            leans = explaining.leans[case.task]
-            nearest = min(leans, key=leans.__getitem__)
-            numbers |= {"nearest": nearest, "nearest_distance": leans[nearest]}
+            baseline_biases = explaining.baseline_biases[case.task]
+            nearest = min(baseline_biases, key=baseline_biases.__getitem__)
+            numbers |= {"nearest": nearest, "nearest_distance": baseline_biases[nearest]}
             if explaining.settings.baseline == "auto":
                 numbers["chosen_for"] = explaining.heads[case.task][0].kind
             yield Claim("baseline_bias", "informed" if n_informed else "uninformed", case.task, numbers)

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.attribution.baseline_bias import resolved_baseline
-from probes.attribution.baselines import AUTO, Pool, baseline_name, baseline_names, starts
+from probes.attribution.baseline_bias import resolve_baseline
+from probes.attribution.baselines import AUTO, ReferenceTokens, available_baselines, baseline_embeddings, check_baseline
 from probes.attribution.integrated_gradients import FIRST_STEPS, padded
 from probes.attribution.methods import METHODS, Bucket, Explained, Scored
 from probes.attribution.words import group_words
@@ -115,14 +115,14 @@ def attribute(
         encoder.check_layers([states_layer])
         if head.layer is not None and states_layer > head.layer:
             raise InputError(f"the probe reads layer {head.layer}; states of layer {states_layer} do not reach it")
-    baseline_name(encoder, baseline)
+    check_baseline(encoder, baseline)
     if references is not None and not isinstance(references, Encoded):
         references = Texts.of(references, "references")
     if not n_texts:
         return []
     if METHODS[method].baseline is not None:  # it starts from nothing, whatever is named
-        baseline = baseline_names(encoder)[0] if baseline == AUTO else baseline
-    baseline = resolved_baseline(head, baseline, prior=prior, paired=encoded.sources.paired)
+        baseline = available_baselines(encoder)[0] if baseline == AUTO else baseline
+    baseline = resolve_baseline(head, baseline, prior=prior, paired=encoded.sources.paired)
     asked = _Asked(
         texts=encoded.sources,
         encoded=encoded,
@@ -132,7 +132,7 @@ def attribute(
         method=method,
         baseline=baseline,
         states_layer=states_layer,
-        pool=Pool.of(encoded if references is None else encoder.encode(references)),
+        pool=ReferenceTokens.of(encoded if references is None else encoder.encode(references)),
         tolerance=tolerance,
         max_steps=max_steps,
         seeds=[int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(n_texts)],
@@ -162,7 +162,7 @@ class _Asked:
     method: str
     baseline: str
     states_layer: int | None
-    pool: Pool
+    pool: ReferenceTokens
     tolerance: float
     max_steps: int
     seeds: Sequence[int]
@@ -285,7 +285,7 @@ def entries_of(
     encoder: Encoder,
     batch: Batch,
     baseline: str,
-    pool: Pool,
+    pool: ReferenceTokens,
     seed: int,
     *,
     states_layer: int | None,
@@ -303,7 +303,7 @@ def entries_of(
         from_nothing: The one baseline is zeros, whatever its name is.
     """
     with torch.no_grad():
-        entries = torch.cat([encoder.embed(batch), starts(baseline, encoder, batch, pool, seed)])
+        entries = torch.cat([encoder.embed(batch), baseline_embeddings(baseline, encoder, batch, pool, seed)])
         if states_layer is not None:
             states = encoder.states(batch.tile(len(entries)), [states_layer], embeddings=entries)
             entries = states[states_layer].hidden

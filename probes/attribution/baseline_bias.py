@@ -1,7 +1,8 @@
-"""Whether a baseline says nothing of the label itself, and which one says least.
+"""Baseline bias: how far a head's prediction at a baseline is from a prediction made without a text.
 
-A score tells what a token adds to what the baseline has said. Where that is a class already, words that speak for this
-class have nothing left to add, and all words seem to speak for another.
+An attribution explains the difference between the output at the text and the output at the baseline. Where the baseline
+itself predicts a class, words that speak for this class have nothing left to add, and all words seem to speak for
+another class.
 """
 
 from __future__ import annotations
@@ -11,111 +12,144 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from probes.attribution.baselines import AUTO, Pool, baseline_name, baseline_names, starts
+from probes.attribution.baselines import (
+    AUTO,
+    ReferenceTokens,
+    available_baselines,
+    baseline_embeddings,
+    check_baseline,
+)
 from probes.checks import InputError, check_same_length
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
-from probes.encoder.tokenization import Encoded
+from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head
 from probes.probing.logistic import log_softmax
 
-UNINFORMED = 0.25
-"""How far, in total variation, a baseline's own prediction may lie from one made without a text."""
+MAX_BASELINE_BIAS = 0.25
+"""Largest bias, in total variation, of a baseline that counts as unbiased."""
 LENGTHS = (8, 16, 32, 64, 128)
-"""Words of the texts that `choose_baseline` looks at: of a text, a baseline keeps the number of tokens alone."""
+"""Words of the texts that `choose_baseline` measures: a baseline keeps of a text only the number of tokens."""
 DECIMALS = 6
-"""Share of a mean distance: baselines that differ by rounding alone are equal, and the first of them is chosen."""
+"""Decimals to which mean biases are compared, so that rounding does not decide between equal baselines."""
 
 
-def lean(probabilities: Sequence[float], prior: Sequence[float]) -> float:
-    """How far a prediction lies from one made without a text: that of class shares, or of equal chances.
-
-    An attribution explains how the output changes from its baseline on. Where the baseline itself speaks for a class,
-    what speaks for that class in the text is not seen.
+def baseline_bias(probabilities: Sequence[float], prior: Sequence[float]) -> float:
+    """Compute how far a prediction is from one made without a text, which is the class shares or equal chances.
 
     Args:
-        probabilities: (classes,) predicted at a baseline.
+        probabilities: (classes,) predicted probabilities at a baseline.
         prior: (classes,) shares of the training labels.
 
     Returns:
-        The total variation distance to the nearer of the two, from 0 to 1: the most by which the probability of any set
-        of classes differs.
+        Total variation distance to the nearer of the two, from 0 to 1: the largest difference in the probability of any
+        set of classes.
 
     Raises:
-        InputError: Lengths differ, or one of them is no distribution.
+        InputError: Lengths differ, or one of the arguments is no distribution.
     """
     check_same_length(probabilities=probabilities, prior=prior)
-    predicted, shares = np.asarray(probabilities, dtype=np.float64), np.asarray(prior, dtype=np.float64)
-    for name, given in (("probabilities", predicted), ("prior", shares)):
-        if not ((given >= 0).all() and abs(given.sum() - 1) < 1e-3):
-            raise InputError(f"{name} must be 0 or more and sum to 1, found {given.tolist()!r}")
-    return min(float(np.abs(predicted - other).sum() / 2) for other in (shares, np.full(len(shares), 1 / len(shares))))
+    predicted = _distribution(probabilities, "probabilities")
+    shares = _distribution(prior, "prior")
+    equal_chances = np.full(len(shares), 1 / len(shares))
+    return min(_total_variation(predicted, shares), _total_variation(predicted, equal_chances))
 
 
-def uninformed(probabilities: Sequence[float], prior: Sequence[float]) -> bool:
-    """Whether a baseline's own prediction is near one made without a text; see `lean`.
+def _distribution(values: Sequence[float], name: str) -> NDArray[np.float64]:
+    distribution = np.asarray(values, dtype=np.float64)
+    sums_to_one = abs(distribution.sum() - 1) < 1e-3
+    if not ((distribution >= 0).all() and sums_to_one):
+        raise InputError(f"{name} must be 0 or more and sum to 1, found {distribution.tolist()!r}")
+    return distribution
 
-    At most `UNINFORMED`: no class, nor any set of classes, is then more than .25 likelier or less likely than without a
-    text. A baseline of a balanced task with two classes may thus predict up to 75 % for one of them.
+
+def _total_variation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    return float(np.abs(first - second).sum() / 2)
+
+
+def is_unbiased(probabilities: Sequence[float], prior: Sequence[float]) -> bool:
+    """Return whether the bias of a baseline is at most `MAX_BASELINE_BIAS`; see `baseline_bias`.
+
+    No class, nor any set of classes, is then more than .25 more or less probable than without a text. A baseline of a
+    balanced task with two classes may thus predict up to 75 % for one of them.
     """
-    return lean(probabilities, prior) <= UNINFORMED
+    return baseline_bias(probabilities, prior) <= MAX_BASELINE_BIAS
 
 
 def choose_baseline(heads: Sequence[Head], *, prior: Sequence[float] | None = None, paired: bool = False) -> str:
-    """The baseline that `auto` stands for: that at which the heads say least of the label.
+    """Choose the baseline that `auto` stands for: the one with the smallest mean bias.
 
-    Looked at are `pad`, `mask`, `zero` and `mean`, as far as the tokenizers have the tokens. All that such a baseline
-    keeps of a text is how many tokens it has; so each head is asked what it predicts where texts of 8, 16, 32, 64 and
-    128 words, cut at the encoder's limit, are the baseline from end to end. The distance of that prediction from one
-    made without a text (see `lean`) is averaged over these lengths, and over the heads if several; the lowest mean
-    wins, and of equal ones the first in the order above. The texts that are explained play no part: a text has the same
-    baseline by itself as among others, on the page as in Python.
+    Candidates are `pad`, `mask`, `zero` and `mean`, where the tokenizers have the tokens. Such a baseline keeps of a
+    text only its number of tokens, so the bias of a head is measured on texts of 8, 16, 32, 64 and 128 words, cut at
+    the encoder's limit. It is averaged over these lengths and over the heads. Between equal baselines the first in the
+    order above is chosen. The explained texts have no influence: a text has the same baseline alone and among many.
 
     Args:
-        heads: One, or several that are to be compared from the same baseline.
-        prior: (classes,) shares of the classes without a text, as among the training labels. When None those that a
-            head's probe was trained on; where these are not known, equal chances alone count.
+        heads: One head, or several that are to be compared from the same baseline.
+        prior: (classes,) shares of the classes without a text, as among the training labels. When None, the shares that
+            a head's probe was trained on; where these are not known, equal chances.
         paired: Whether pairs of texts are explained.
 
     Raises:
         InputError: There is no head, or the prior is no distribution over its classes.
     """
-    far = baseline_distances(heads, prior=prior, paired=paired)
-    return min(far, key=lambda name: round(far[name], DECIMALS))
+    biases = mean_baseline_biases(heads, prior=prior, paired=paired)
+    rounded_biases = {name: round(bias, DECIMALS) for name, bias in biases.items()}
+    return min(rounded_biases, key=rounded_biases.__getitem__)
 
 
-def baseline_distances(
+def mean_baseline_biases(
     heads: Sequence[Head], *, prior: Sequence[float] | None = None, paired: bool = False
 ) -> Mapping[str, float]:
-    """Baseline -> the mean distance that `choose_baseline` goes by."""
+    """Return baseline name -> the mean bias by which `choose_baseline` decides."""
     if not heads:
         raise InputError("there is no head to choose a baseline for")
-    fillers = [" ".join(["a"] * n) for n in LENGTHS]
-    texts = Texts(fillers, fillers if paired else None)
-    names = [name for name in baseline_names(heads[0].encoder) if name != "sampled"]
-    names = [name for name in names if all(name in baseline_names(head.encoder) for head in heads)]
-    means = []
+    texts_of_lengths = [" ".join(["a"] * length) for length in LENGTHS]
+    texts = Texts(texts_of_lengths, texts_of_lengths if paired else None)
+    names = _candidates(heads)
+    biases_of_heads = []
     for head in heads:
-        known = prior if prior is not None else getattr(head, "prior", None)
-        shares = [1 / len(head.class_names)] * len(head.class_names) if known is None else known
-        found = leans(head, texts, prior=shares, baselines=names)
-        means.append([float(found[name].mean()) for name in names])
-    return dict(zip(names, np.mean(means, axis=0).tolist(), strict=True))
+        biases = baseline_biases(head, texts, prior=_class_shares(head, prior), baselines=names)
+        biases_of_heads.append([float(biases[name].mean()) for name in names])
+    means = np.mean(biases_of_heads, axis=0).tolist()
+    return dict(zip(names, means, strict=True))
 
 
-def resolved_baseline(head: Head, name: str, *, prior: Sequence[float] | None = None, paired: bool = False) -> str:
-    """The baseline called `name`, with `auto` as of `choose_baseline`.
+def _candidates(heads: Sequence[Head]) -> list[str]:
+    """Return the baselines without random draws that every head's encoder can have."""
+    common = [name for name in available_baselines(heads[0].encoder) if name != "sampled"]
+    for head in heads[1:]:
+        available = available_baselines(head.encoder)
+        common = [name for name in common if name in available]
+    return common
+
+
+def _class_shares(head: Head, prior: Sequence[float] | None) -> Sequence[float]:
+    """Return the prior, or the shares that the head's probe was trained on, or equal chances."""
+    if prior is not None:
+        return prior
+    trained_prior: Sequence[float] | None = getattr(head, "prior", None)
+    if trained_prior is not None:
+        return trained_prior
+    n_classes = len(head.class_names)
+    return [1 / n_classes] * n_classes
+
+
+def resolve_baseline(head: Head, name: str, *, prior: Sequence[float] | None = None, paired: bool = False) -> str:
+    """Return the name of a baseline, where `auto` becomes the one that `choose_baseline` chooses.
 
     Raises:
-        InputError: It does not exist, or needs a token that the tokenizer lacks.
+        InputError: The baseline does not exist, or it needs a token that the tokenizer lacks.
     """
-    name = baseline_name(head.encoder, name)
-    return choose_baseline([head], prior=prior, paired=paired) if name == AUTO else name
+    if check_baseline(head.encoder, name) != AUTO:
+        return name
+    return choose_baseline([head], prior=prior, paired=paired)
 
 
-def leans(
+def baseline_biases(
     head: Head,
     texts: Texts | Encoded | Iterable[str],
     *,
@@ -123,35 +157,59 @@ def leans(
     baselines: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Mapping[str, NDArray[np.float64]]:
-    """Baseline -> (texts,) how far what the head says of it is from saying nothing, by one forward pass a text.
+    """Compute the bias of each baseline for each text, by one forward pass a text.
 
-    Of the texts that `sampled` draws the mean prediction counts, as in an attribution.
+    Where `sampled` draws several baselines, their mean prediction counts, as in an attribution.
 
     Args:
-        head: That will be explained.
+        head: Head to be explained.
         texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         prior: (classes,) shares of the training labels.
-        baselines: Names to look at; all that the encoder can have when None.
-        seed: Of what `sampled` draws.
+        baselines: Names of baselines; all that the encoder can have when None.
+        seed: Seed of the draws of `sampled`.
+
+    Returns:
+        Baseline name -> (texts,) bias; without `sampled` where no text has a token to draw.
     """
-    encoder, names = head.encoder, baseline_names(head.encoder) if baselines is None else baselines
+    encoder = head.encoder
     encoded = encoder.encode(texts)
-    pool = Pool.of(encoded)
-    able = [name for name in names if name != "sampled" or len(pool.ids)]
+    references = ReferenceTokens.of(encoded)
+    names = list(available_baselines(encoder) if baselines is None else baselines)
+    if "sampled" in names and not len(references.ids):
+        names.remove("sampled")
 
     @torch.inference_mode()
     def measure(row: int, runner: Encoder) -> list[float]:
-        twin = head.with_encoder(runner)
         batch = runner.batch(encoded, [row])
-        begun = [starts(name, runner, batch, pool, seed + row) for name in able]
-        entries = torch.cat([each.expand(-1, *batch.special.shape[1:], -1) for each in begun])
-        logits = twin.logits(batch.tile(len(entries)), entries)
-        if not bool(logits.isfinite().all()):
-            raise InputError("the head's logits of a baseline are not finite; look at the weights of model and probe")
-        chances = np.exp(log_softmax(logits.cpu().numpy()))
-        parts = np.split(chances, np.cumsum([len(each) for each in begun])[:-1])
-        return [lean(part.mean(axis=0).tolist(), prior) for part in parts]
+        embeddings = [baseline_embeddings(name, runner, batch, references, seed + row) for name in names]
+        predictions = _mean_predictions(head.with_encoder(runner), batch, embeddings)
+        return [baseline_bias(prediction.tolist(), prior) for prediction in predictions]
 
     with runners(encoder) as run:
-        found = np.array(list(run(measure, range(len(encoded))))).reshape(len(encoded), len(able))
-    return dict(zip(able, found.T, strict=True))
+        rows = list(run(measure, range(len(encoded))))
+    biases = np.array(rows).reshape(len(encoded), len(names))
+    return dict(zip(names, biases.T, strict=True))
+
+
+def _mean_predictions(head: Head, batch: Batch, embeddings: Sequence[Tensor]) -> list[NDArray[np.float64]]:
+    """Predict the classes at each baseline of one text, in one forward pass.
+
+    Args:
+        head: Head that predicts.
+        batch: Batch of the one text.
+        embeddings: For each name of a baseline, (baselines, seq, embedding) input embeddings.
+
+    Returns:
+        For each name, (classes,) probabilities, averaged over its baselines.
+
+    Raises:
+        InputError: A logit is not finite.
+    """
+    _, seq = batch.special.shape
+    inputs = torch.cat([part.expand(-1, seq, -1) for part in embeddings])
+    logits = head.logits(batch.tile(len(inputs)), inputs)
+    if not bool(logits.isfinite().all()):
+        raise InputError("the head's logits of a baseline are not finite; look at the weights of model and probe")
+    probabilities = np.exp(log_softmax(logits.cpu().numpy()))
+    ends = np.cumsum([len(part) for part in embeddings])
+    return [part.mean(axis=0) for part in np.split(probabilities, ends[:-1])]

@@ -1,4 +1,4 @@
-"""What an attribution starts from: the same text with every token that is not special taken out."""
+"""Baselines of attributions: input embeddings that replace the tokens of a text that are not special."""
 
 from __future__ import annotations
 
@@ -15,102 +15,159 @@ from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Batch, Encoded
 
 SAMPLES = 5
-"""Texts that `sampled` draws for each explained one."""
-CHUNK = 8192
-"""Rows of the embedding table in memory at once, where they have to be computed."""
+"""Baseline texts that `sampled` draws for each explained text."""
+MAX_EMBEDDING_ROWS = 8192
+"""Rows of the embedding table in memory at once, where the embedding module computes them."""
 AUTO = "auto"
-"""The baseline at which a head says least: see `probes.attribution.baseline_bias.choose_baseline`."""
+"""The baseline with the smallest bias: see `probes.attribution.baseline_bias.choose_baseline`."""
+TOKEN_BASELINES = ("pad", "mask")
+"""Baselines that need a special token of the tokenizer."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
-    """Tokens to draw from: those of some texts, one text after the other."""
+class ReferenceTokens:
+    """Tokens of reference texts, from which the baseline `sampled` is drawn."""
 
     ids: NDArray[np.int64]
+    """(tokens,) token ids without special tokens, one text after the other."""
 
     @classmethod
-    def of(cls, encoded: Encoded) -> Pool:
-        """The tokens of the texts themselves, without the special ones."""
-        own = [ids[~special] for ids, special in zip(encoded.ids, encoded.special, strict=True)]
-        return cls(np.concatenate([np.empty(0, dtype=np.int64), *own]))
+    def of(cls, encoded: Encoded) -> ReferenceTokens:
+        """Take the tokens of the texts, without the special ones."""
+        no_ids = np.empty(0, dtype=np.int64)
+        ids_of_texts = [ids[~special] for ids, special in zip(encoded.ids, encoded.special, strict=True)]
+        return cls(np.concatenate([no_ids, *ids_of_texts]))
 
     def draw(self, n: int, length: int, seed: int) -> NDArray[np.int64]:
-        """(n, length) stretches of the texts, each beginning anywhere; over the end it goes on at the beginning."""
-        if not len(self.ids):
+        """Draw stretches of consecutive tokens; a stretch that reaches the end goes on at the beginning.
+
+        Returns:
+            (n, length) token ids.
+
+        Raises:
+            InputError: There are no tokens.
+        """
+        n_tokens = len(self.ids)
+        if not n_tokens:
             raise InputError("baseline 'sampled' needs texts with tokens to draw from")
-        first = np.random.default_rng(seed).integers(len(self.ids), size=n)
-        return np.asarray(self.ids[(first[:, None] + np.arange(length)) % len(self.ids)])
+        starts = np.random.default_rng(seed).integers(n_tokens, size=n)
+        positions = starts[:, None] + np.arange(length)
+        return np.asarray(self.ids[positions % n_tokens])
 
 
-def baseline_name(encoder: Encoder, name: str) -> str:
-    """The name itself, where this encoder can have such a baseline; `auto` it always can.
+# Names
+
+
+def check_baseline(encoder: Encoder, name: str) -> str:
+    """Return the name of a baseline that this encoder can have; `auto` is always one.
 
     Raises:
-        InputError: It does not exist, or needs a token that the tokenizer lacks.
+        InputError: The baseline does not exist, or it needs a token that the tokenizer lacks.
     """
     choose("baseline", name, {AUTO: None, **BASELINES})
-    if name in ("pad", "mask") and not has_token(encoder, name):
-        raise InputError(f"baseline {name!r} needs a {name} token and {lack_of(encoder, name)}; use zero or mean")
+    if name in TOKEN_BASELINES and not has_token(encoder, name):
+        reason = missing_token_reason(encoder, name)
+        raise InputError(f"baseline {name!r} needs a {name} token and {reason}; use zero or mean")
     return name
 
 
-def baseline_names(encoder: Encoder) -> Sequence[str]:
-    """Every baseline that this encoder can have."""
-    return tuple(name for name in BASELINES if name not in ("pad", "mask") or has_token(encoder, name))
+def available_baselines(encoder: Encoder) -> Sequence[str]:
+    """Return the names of the baselines that this encoder can have."""
+    return tuple(name for name in BASELINES if name not in TOKEN_BASELINES or has_token(encoder, name))
 
 
 def has_token(encoder: Encoder, name: str) -> bool:
-    """Whether there is a token `pad` or `mask`, with an embedding: one added late may have none."""
-    index = getattr(encoder.tokenizer, f"{name}_token_id")
-    return index is not None and index < table_size(encoder)
+    """Return whether there is a token `pad` or `mask` with an embedding; a token added later may have none."""
+    token_id = _token_id(encoder, name)
+    return token_id is not None and token_id < table_size(encoder)
 
 
-def lack_of(encoder: Encoder, name: str) -> str:
-    """Why `has_token` is false, for messages."""
-    has_id = getattr(encoder.tokenizer, f"{name}_token_id") is not None
-    return "this model has no embedding for it" if has_id else "this tokenizer has none"
+def missing_token_reason(encoder: Encoder, name: str) -> str:
+    """Return why `has_token` is false, as a part of a message."""
+    if _token_id(encoder, name) is None:
+        return "this tokenizer has none"
+    return "this model has no embedding for it"
 
 
 def table_size(encoder: Encoder) -> int:
-    """Rows of the input embedding table."""
-    return int(encoder.base.get_input_embeddings().weight.shape[0])
+    """Return the number of rows of the input embedding table."""
+    table = encoder.base.get_input_embeddings().weight
+    return int(table.shape[0])
 
 
-def starts(name: str, encoder: Encoder, batch: Batch, pool: Pool, seed: int) -> Tensor:
-    """(baselines, seq, embedding) input embeddings of the one text of `batch` with its own tokens replaced."""
+def _token_id(encoder: Encoder, name: str) -> int | None:
+    token_id: int | None = getattr(encoder.tokenizer, f"{name}_token_id")
+    return token_id
+
+
+# Embeddings
+
+
+def baseline_embeddings(name: str, encoder: Encoder, batch: Batch, references: ReferenceTokens, seed: int) -> Tensor:
+    """Compute the input embeddings of the baselines of one text; special tokens keep those of the text.
+
+    Args:
+        name: Name from `BASELINES`.
+        encoder: Encoder that embeds the tokens.
+        batch: Batch of the one text.
+        references: Tokens that `sampled` draws from.
+        seed: Seed of these draws.
+
+    Returns:
+        (baselines, seq, embedding) input embeddings.
+    """
     inputs = encoder.embed(batch)
-    return torch.where(batch.special.bool().unsqueeze(-1), inputs, BASELINES[name](encoder, inputs, pool, seed))
+    replacements = BASELINES[name](encoder, inputs, references, seed)
+    is_special = batch.special.bool().unsqueeze(-1)
+    return torch.where(is_special, inputs, replacements)
 
 
-def _embedded(encoder: Encoder, ids: NDArray[np.int64]) -> Tensor:
+def _embed(encoder: Encoder, ids: NDArray[np.int64]) -> Tensor:
     return encoder.embed_ids(torch.from_numpy(ids).to(encoder.device))
 
 
-def _token(encoder: Encoder, name: str) -> Tensor:
-    return _embedded(encoder, np.array([getattr(encoder.tokenizer, f"{name}_token_id")]))[0]
+def _token_embedding(encoder: Encoder, name: str) -> Tensor:
+    """Return the (embedding,) embedding of the token `pad` or `mask`."""
+    token_ids = np.array([_token_id(encoder, name)])
+    return _embed(encoder, token_ids)[0]
 
 
-def _mean(encoder: Encoder) -> Tensor:
-    """(embedding,) mean embedding over the vocabulary."""
+def _pad(encoder: Encoder, _inputs: Tensor, _references: ReferenceTokens, _seed: int) -> Tensor:
+    return _token_embedding(encoder, "pad")
+
+
+def _mask(encoder: Encoder, _inputs: Tensor, _references: ReferenceTokens, _seed: int) -> Tensor:
+    return _token_embedding(encoder, "mask")
+
+
+def _zero(_encoder: Encoder, inputs: Tensor, _references: ReferenceTokens, _seed: int) -> Tensor:
+    return torch.zeros_like(inputs)
+
+
+def _mean(encoder: Encoder, _inputs: Tensor, _references: ReferenceTokens, _seed: int) -> Tensor:
+    """Compute the (embedding,) mean embedding over the vocabulary."""
     module = encoder.base.get_input_embeddings()
-    if type(module) is nn.Embedding:  # what it gives is its table
+    if type(module) is nn.Embedding:  # its output is its table
         return module.weight.mean(dim=0)
-    size, total = table_size(encoder), torch.zeros((), device=encoder.device)
-    for first in range(0, size, CHUNK):
-        rows = torch.arange(first, min(size, first + CHUNK), device=encoder.device)
-        total = total + encoder.embed_ids(rows).sum(dim=0)
-    return total / size
+    n_rows = table_size(encoder)
+    total = torch.zeros((), device=encoder.device)
+    for first in range(0, n_rows, MAX_EMBEDDING_ROWS):
+        last = min(n_rows, first + MAX_EMBEDDING_ROWS)
+        ids = torch.arange(first, last, device=encoder.device)
+        total = total + encoder.embed_ids(ids).sum(dim=0)
+    return total / n_rows
 
 
-def _sampled(encoder: Encoder, inputs: Tensor, pool: Pool, seed: int) -> Tensor:
-    return _embedded(encoder, pool.draw(SAMPLES, inputs.shape[1], seed))
+def _sampled(encoder: Encoder, inputs: Tensor, references: ReferenceTokens, seed: int) -> Tensor:
+    length = inputs.shape[1]
+    return _embed(encoder, references.draw(SAMPLES, length, seed))
 
 
-BASELINES: Mapping[str, Callable[[Encoder, Tensor, Pool, int], Tensor]] = {
-    "pad": lambda encoder, _inputs, _pool, _seed: _token(encoder, "pad"),
-    "mask": lambda encoder, _inputs, _pool, _seed: _token(encoder, "mask"),
-    "zero": lambda _encoder, inputs, _pool, _seed: torch.zeros_like(inputs),
-    "mean": lambda encoder, _inputs, _pool, _seed: _mean(encoder),
+BASELINES: Mapping[str, Callable[[Encoder, Tensor, ReferenceTokens, int], Tensor]] = {
+    "pad": _pad,
+    "mask": _mask,
+    "zero": _zero,
+    "mean": _mean,
     "sampled": _sampled,
 }
-"""Baseline name -> the input embeddings put in the place of a text's own tokens, of one baseline or of several."""
+"""Baseline name -> the input embeddings that replace a text's tokens, for one baseline or several."""

@@ -1,12 +1,12 @@
-"""Attributions of many texts by word: which words speak for a class, and which against it, over a whole dataset."""
+"""Mean scores of words over the attributions of many texts."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,32 +17,38 @@ from probes.sequences import check_instances
 if TYPE_CHECKING:
     import pandas as pd
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
+"""Confidence level of the intervals."""
 SETTINGS = ("method", "baseline", "head", "layer", "pooling", "unit", "against", "states_layer")
-"""What the attributions of one task share, so that their scores can be averaged."""
+"""Fields that the attributions of one task must share, so that their scores can be averaged."""
+NUMBER_TYPES = {"n": np.int64, "n_texts": np.int64, "mean": np.float64, "lower": np.float64, "upper": np.float64}
+"""Column with numbers in the table of word means -> its type."""
+COLUMNS = ("task", "target", "word", *NUMBER_TYPES)
+
+WordKey = tuple[str | None, str, str]
+"""Task, explained class and word."""
 
 
 def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
-    """The mean score of every word, for each class that is explained.
+    """Compute the mean score of every word, for each explained class.
 
-    A word is what stands in the text, in both texts of a pair, without regard to case (Unicode's full case folding,
-    composed): `Film` and `film` are one, `film` and `films` are two. Special tokens are no words.
+    Words come from the text, or from both texts of a pair, without regard to case (Unicode's full case folding,
+    composed): `Film` and `film` are one word, `film` and `films` are two. Special tokens are no words.
 
-    A word's occurrences in one text share that text, and are no independent observations. Each text therefore counts
-    once, with the mean of its occurrences, and the interval is Student's for the mean of texts: with n of them, t of
-    n - 1 degrees of freedom times their standard deviation over √n. It is exact where these means are normally
-    distributed, takes the texts as drawn independently, and leaves out the luck of the training sample. Each interval
-    holds for its word alone: of a thousand words that do nothing, some fifty have one that excludes 0.
+    Occurrences of a word in one text are no independent observations. Each text therefore counts once, with the mean of
+    its occurrences, and the interval is Student's for the mean of n texts: the t quantile with n - 1 degrees of freedom
+    times the standard deviation of the texts over √n. It is exact where these means are normally distributed. It takes
+    the texts as independent draws and ignores the variance due to the training sample. Each interval holds for its word
+    alone: of a thousand words without effect, about fifty have an interval that excludes 0.
 
     Args:
-        attributions: Of one head and method for each task, one a text and class. Scores of a text explained for several
-            classes count for each by itself.
+        attributions: Attributions of one head and method for each task, one for each text and class. Scores of a text
+            explained for several classes count separately for each class.
 
     Returns:
-        A row for each task, class and word: `task`, `target`, `word`, `n` occurrences, `n_texts` that hold it, `mean`
-        over the texts, in the unit that is explained, `lower` and `upper` end of its 95 % interval, nan for a word of a
-        single text. Rows go by task and class, and then from the word that speaks most for the class to that which
-        speaks most against it.
+        A row for each task, class and word: `task`, `target`, `word`, `n` occurrences, `n_texts` that hold the word,
+        `mean` over the texts in the explained unit, `lower` and `upper` end of its 95 % interval, nan for a word of a
+        single text. Rows are ordered by task and class, then by falling mean.
 
     Raises:
         InputError: The attributions of a task are of several heads, methods or settings.
@@ -50,42 +56,78 @@ def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
     Source: Student (1908), The Probable Error of a Mean, Biometrika 6.
     """
     import pandas as pd
+
+    checked = check_instances(attributions, Attribution, "attributions")
+    _check_same_settings(checked)
+    rows = []
+    for (task, target, word), scores in _scores_of_words(checked).items():
+        rows.append((task, target, word, *_word_statistics(scores)))
+    mean_column = COLUMNS.index("mean")
+    rows.sort(key=lambda row: (row[0] or "", row[1], -row[mean_column], row[2]))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(NUMBER_TYPES)
+
+
+def _check_same_settings(attributions: Sequence[Attribution]) -> None:
+    """Raise an error where the attributions of a task differ in their settings.
+
+    Raises:
+        InputError: They differ.
+    """
+    settings_of_tasks: dict[str | None, tuple[object, ...]] = {}
+    for a in attributions:
+        settings = tuple(getattr(a, name) for name in SETTINGS)
+        expected = settings_of_tasks.setdefault(a.task, settings)
+        for name, first, second in zip(SETTINGS, expected, settings, strict=True):
+            if first != second:
+                subject = "attributions" if a.task is None else f"attributions of {a.task!r}"
+                raise InputError(
+                    f"{subject} differ in {name}: {first!r} and {second!r}; their scores have no common mean, "
+                    "pass one kind alone"
+                )
+
+
+def _scores_of_words(attributions: Sequence[Attribution]) -> Mapping[WordKey, Sequence[Sequence[float]]]:
+    """Return for each word, for each text that holds it, the scores of its occurrences."""
+    scores: defaultdict[WordKey, list[list[float]]] = defaultdict(list)
+    for a in attributions:
+        scores_in_text: defaultdict[WordKey, list[float]] = defaultdict(list)
+        segments = a.word_offsets[:, 0].tolist()
+        for word, score, segment in zip(a.words, a.word_scores.tolist(), segments, strict=True):
+            if segment >= 0:
+                scores_in_text[a.task, a.target, fold_case(word)].append(score)
+        for key, occurrences in scores_in_text.items():
+            scores[key].append(occurrences)
+    return scores
+
+
+def _word_statistics(scores: Sequence[Sequence[float]]) -> tuple[Any, ...]:
+    """Compute the last columns of a word's row.
+
+    Args:
+        scores: For each text that holds the word, the scores of its occurrences.
+
+    Returns:
+        Occurrences, texts, mean, and lower and upper end of the interval.
+    """
     from scipy.special import stdtrit
 
-    shared: dict[str | None, tuple[object, ...]] = {}
-    scores: defaultdict[tuple[str | None, str, str], defaultdict[int, list[float]]]
-    scores = defaultdict(lambda: defaultdict(list))
-    for text, a in enumerate(check_instances(attributions, Attribution, "attributions")):
-        settings = tuple(getattr(a, name) for name in SETTINGS)
-        if shared.setdefault(a.task, settings) != settings:
-            name, first, other = next(
-                each for each in zip(SETTINGS, shared[a.task], settings, strict=True) if each[1] != each[2]
-            )
-            of = "attributions" if a.task is None else f"attributions of {a.task!r}"
-            raise InputError(
-                f"{of} differ in {name}: {first!r} and {other!r}; their scores have no common mean, pass one kind alone"
-            )
-        for word, score, (side, *_) in zip(a.words, a.word_scores.tolist(), a.word_offsets, strict=True):
-            if side >= 0:
-                scores[a.task, a.target, folded(word)][text].append(score)
-    rows = []
-    for (task, target, word), found in scores.items():
-        # Exact sums: the order of the texts must not show, not even in the order of rows.
-        means, n = [math.fsum(some) / len(some) for some in found.values()], len(found)
-        mean, half = math.fsum(means) / n, math.nan
-        if n > 1:
-            variance = math.fsum((each - mean) ** 2 for each in means) / (n - 1)
-            half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * math.sqrt(variance / n)
-        rows.append((task, target, word, sum(map(len, found.values())), n, mean, mean - half, mean + half))
-    rows.sort(key=lambda row: (row[0] or "", row[1], -row[5], row[2]))
-    columns = ["task", "target", "word", "n", "n_texts", "mean", "lower", "upper"]
-    kinds = {"n": np.int64, "n_texts": np.int64, "mean": np.float64, "lower": np.float64, "upper": np.float64}
-    return pd.DataFrame(rows, columns=columns).astype(kinds)
+    n_occurrences = sum(len(occurrences) for occurrences in scores)
+    n_texts = len(scores)
+    # Exact sums: the order of the texts has no influence, not even on the order of rows.
+    means = [math.fsum(occurrences) / len(occurrences) for occurrences in scores]
+    mean = math.fsum(means) / n_texts
+    half_width = math.nan
+    if n_texts > 1:
+        variance = math.fsum((text_mean - mean) ** 2 for text_mean in means) / (n_texts - 1)
+        quantile = float(stdtrit(n_texts - 1, (1 + CONFIDENCE) / 2))
+        half_width = quantile * math.sqrt(variance / n_texts)
+    return n_occurrences, n_texts, mean, mean - half_width, mean + half_width
 
 
-def folded(word: str) -> str:
-    """The word without regard to case, and to whether its accents are characters of their own.
+def fold_case(word: str) -> str:
+    """Return the word without regard to case, and to whether its accents are separate characters.
 
     Source: The Unicode Standard, section 3.13, canonical caseless matching.
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).casefold())
+    decomposed = unicodedata.normalize("NFD", word)
+    return unicodedata.normalize("NFC", decomposed.casefold())

@@ -1,4 +1,4 @@
-"""Words of the original text: what blanks part, found by characters and never by joining tokens again."""
+"""Words of the original texts, found by characters between blanks and not by joining tokens."""
 
 from __future__ import annotations
 
@@ -10,73 +10,104 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+CharacterSpan = tuple[int, int]
+"""First and last + 1 character of a part of a text."""
+
 
 def group_words(
     sides: Sequence[str], offsets: NDArray[np.int64], tokens: Sequence[str], *, truncated: bool = False
 ) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
-    """Tokens gathered into the words that they are pieces of.
+    """Group tokens into the words that they are pieces of.
 
     Args:
         sides: The original text, or text and pair.
         offsets: (seq, 3) segment and characters of each token, as in `Attribution`.
-        tokens: (seq,)
-        truncated: Whether the encoder read a part only: a word that it read a part of is cut to that.
+        tokens: (seq,) tokens, special tokens included.
+        truncated: Whether the encoder read only a part of the texts; a word that it read in part is cut to that part.
 
     Returns:
         Words of the original texts that hold a token, and special tokens, in reading order; their (words, 3) offsets;
-        and (seq,) the word of each token. Where a token reaches over several words, these are one.
+        and (seq,) the row of each token's word. Where a token spans several words, these count as one word.
     """
-    rows: list[tuple[int, int, int]] = [tuple(row) for row in offsets.tolist()]
-    spans = [
-        _joined(text, [(first, last) for at, first, last in rows if at == side], truncated=truncated)
-        for side, text in enumerate(sides)
-    ]
+    token_offsets: list[tuple[int, int, int]] = [tuple(row) for row in offsets.tolist()]
+    spans_of_sides = []
+    for side, text in enumerate(sides):
+        pieces = [(first, last) for segment, first, last in token_offsets if segment == side]
+        spans_of_sides.append(_spans_of_pieces(text, pieces, truncated=truncated))
     words: list[str] = []
-    places: list[tuple[int, int, int]] = []
-    member = np.zeros(len(tokens), dtype=np.int64)
-    for i, (side, first, last) in enumerate(rows):
+    word_offsets: list[tuple[int, int, int]] = []
+    word_of_token = np.zeros(len(tokens), dtype=np.int64)
+    for i, (side, first, last) in enumerate(token_offsets):
         if side < 0:
             words.append(tokens[i])
-            places.append((-1, 0, 0))
+            word_offsets.append((-1, 0, 0))
         else:
-            # A piece may begin with the blank before its word.
-            begin = next((c for c in range(first, last) if not sides[side][c].isspace()), first)
-            at = bisect_right(spans[side], begin, key=lambda span: span[1])
-            start, end = spans[side][at] if at < len(spans[side]) else (first, last)
-            if not places or places[-1] != (side, start, end):
+            start, end = _word_at(sides[side], spans_of_sides[side], (first, last))
+            is_new_word = not word_offsets or word_offsets[-1] != (side, start, end)
+            if is_new_word:
                 words.append(sides[side][start:end])
-                places.append((side, start, end))
-        member[i] = len(words) - 1
-    return tuple(words), np.array(places, dtype=np.int64).reshape(-1, 3), member
+                word_offsets.append((side, start, end))
+        word_of_token[i] = len(words) - 1
+    return tuple(words), np.array(word_offsets, dtype=np.int64).reshape(-1, 3), word_of_token
 
 
-def _joined(text: str, pieces: Sequence[tuple[int, int]], *, truncated: bool) -> list[tuple[int, int]]:
-    """The words of a text, those that one token reaches over as one; cut to what was read."""
+def _word_at(text: str, spans: Sequence[CharacterSpan], piece: CharacterSpan) -> CharacterSpan:
+    """Return the span of the word that a piece is part of; the piece itself after the last word."""
+    inside = _characters(text, piece)  # a piece may begin with the blank before its word
+    begin = inside[0] if inside else piece[0]
+    word = bisect_right(spans, begin, key=lambda span: span[1])
+    return spans[word] if word < len(spans) else piece
+
+
+def _characters(text: str, piece: CharacterSpan) -> list[int]:
+    """Return the positions of the characters of a piece that are no blanks."""
+    return [i for i in range(*piece) if not text[i].isspace()]
+
+
+def _spans_of_pieces(text: str, pieces: Sequence[CharacterSpan], *, truncated: bool) -> list[CharacterSpan]:
+    """Return the spans of the words of a text; words spanned by one piece are joined.
+
+    Args:
+        text: The original text.
+        pieces: Characters of the tokens of this text.
+        truncated: Whether to cut the words to the part that the tokens hold.
+    """
     spans = list(word_spans(text))
     ends = [end for _, end in spans]
-    reached = list(range(len(spans)))
-    """For each word, the last one that a token of it reaches."""
-    read = []
-    for first, last in pieces:
-        own = [c for c in range(first, last) if not text[c].isspace()]
-        if own:
-            read += [own[0], own[-1]]
-            at = bisect_right(ends, own[0])
-            reached[at] = max(reached[at], bisect_right(ends, own[-1]))
-    found: list[tuple[int, int]] = []
-    until = -1
-    for at, (start, end) in enumerate(spans):
-        if at <= until:
-            found[-1] = (found[-1][0], end)
+    last_joined = list(range(len(spans)))  # for each word, the last word that one of its pieces spans
+    positions = []
+    for piece in pieces:
+        inside = _characters(text, piece)
+        if inside:
+            positions += [inside[0], inside[-1]]
+            first_word = bisect_right(ends, inside[0])
+            last_word = bisect_right(ends, inside[-1])
+            last_joined[first_word] = max(last_joined[first_word], last_word)
+    joined = _join_spans(spans, last_joined)
+    if truncated and positions:
+        return _cut_spans(text, joined, min(positions), max(positions) + 1)
+    return joined
+
+
+def _join_spans(spans: Sequence[CharacterSpan], last_joined: Sequence[int]) -> list[CharacterSpan]:
+    """Join each word with the words after it, up to the last one that a piece of it spans."""
+    joined: list[CharacterSpan] = []
+    last_of_group = -1
+    for word, (start, end) in enumerate(spans):
+        if word <= last_of_group:
+            joined[-1] = (joined[-1][0], end)
         else:
-            found.append((start, end))
-        until = max(until, reached[at])
-    if truncated and read:
-        begin, stop = min(read), max(read) + 1
-        while stop < len(text) and _is_mark(text[stop]):  # tokenizers drop it, but it is part of what they read
-            stop += 1
-        found = [(max(start, begin), min(end, stop)) for start, end in found if start < stop and end > begin]
-    return found
+            joined.append((start, end))
+        last_of_group = max(last_of_group, last_joined[word])
+    return joined
+
+
+def _cut_spans(text: str, spans: Sequence[CharacterSpan], first: int, last: int) -> list[CharacterSpan]:
+    """Cut words to the part of the text that the encoder read, from `first` to before `last`."""
+    while last < len(text) and _is_mark(text[last]):  # tokenizers drop a mark, but it is part of what they read
+        last += 1
+    inside = [(start, end) for start, end in spans if start < last and end > first]
+    return [(max(start, first), min(end, last)) for start, end in inside]
 
 
 WITHOUT_BLANKS = (
@@ -95,49 +126,59 @@ WITHOUT_BLANKS = (
     (0xFF66, 0xFF9F),  # Japanese syllables of half width
     (0x20000, 0x323AF),
 )
-"""First and last character of the scripts that set no blank between words: there, what is written as one is a word."""
+"""First and last character of the scripts without blanks between words: there, each cluster of characters is a word."""
 TAKES_NEXT = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4\u1039\u17d2\u1a60\u1b44\ua9c0")
 """Vowels written before their consonant (Thai, Lao), and signs that stack the next consonant under the last one."""
 FOLLOWS = frozenset("\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3\u0ebd\uff9e\uff9f")
 """Vowels (Thai, Lao) and voicing marks (Japanese of half width) that are letters, and belong to the one before."""
 ATTACHED = frozenset("\u0e33\u0eb3\uff9e\uff9f")
-"""Those of them that belong to whatever stands before, by Unicode's rule of grapheme clusters."""
+"""The signs of `FOLLOWS` that belong to any character before them, by Unicode's rule of grapheme clusters."""
 EXTENDING = frozenset("\u200c\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-"""Joiners, and the skin tones of emoji: like marks they belong to what they stand behind, though Unicode calls them
-format characters and symbols."""
+"""Joiners, and the skin tones of emoji: they belong to the character before them as marks do, although Unicode counts
+them as format characters and symbols."""
 SYLLABLE_END = frozenset("\u0f0b\u0f0c")
-"""Tibetan writes them after every syllable, and blanks after sentences only."""
+"""Signs that Tibetan writes after every syllable; it writes blanks after sentences only."""
 
 
-def word_spans(text: str) -> Iterator[tuple[int, int]]:
-    """First and last + 1 character of each word: what blanks part, with the punctuation at its ends apart.
+def word_spans(text: str) -> Iterator[CharacterSpan]:
+    """Yield the span of each word: characters between blanks, with the punctuation at both ends apart.
 
-    In scripts that are written without blanks between words, each character with what is written around it is a word:
-    marks, vowels and stacked consonants stay with the letter that they belong to. No grapheme cluster is ever divided.
+    In scripts that are written without blanks between words, each character is a word together with the signs written
+    around it: marks, vowels and stacked consonants stay with their letter. No grapheme cluster is divided.
     """
     for chunk in re.finditer(r"\S+", text):
         start, end = chunk.span()
         starts = [i for i in range(start, end) if i == start or _starts_cluster(text[i - 1], text[i])]
         kinds = "".join(_kind(text[i]) for i in starts)
         starts.append(end)
-        lead = len(kinds) - len(kinds.lstrip("m"))
-        tail = max(lead, len(kinds.rstrip("m")))
-        begin = 0
-        for i in range(1, len(kinds) + 1):
-            inner = lead < i < tail and ("c" in (kinds[i - 1], kinds[i]) or kinds[i - 1] == "s")
-            if i in (lead, tail, len(kinds)) or inner:
-                yield starts[begin], starts[i]
-                begin = i
+        first = 0
+        for last in _ends_of_words(kinds):
+            yield starts[first], starts[last]
+            first = last
 
 
-def _starts_cluster(before: str, character: str) -> bool:
-    """Whether a character does not belong to what is written before it."""
-    # A combining mark goes with what it stands on: an accent, a voicing mark, the variant of an emoji.
+def _ends_of_words(kinds: str) -> Iterator[int]:
+    """Yield where the words of a chunk end, from the kinds of its clusters: see `_kind`."""
+    n_clusters = len(kinds)
+    # The punctuation at both ends is apart.
+    lead = n_clusters - len(kinds.lstrip("m"))
+    tail = max(lead, len(kinds.rstrip("m")))
+    for i in range(1, n_clusters + 1):
+        # Between them, scripts without blanks end a word after each cluster.
+        is_between = lead < i < tail
+        ends_word = is_between and ("c" in (kinds[i - 1], kinds[i]) or kinds[i - 1] == "s")
+        if ends_word or i in (lead, tail, n_clusters):
+            yield i
+
+
+def _starts_cluster(previous: str, character: str) -> bool:
+    """Return whether a character begins a cluster, and does not belong to the character before it."""
+    # A combining mark belongs to the character before it: an accent, a voicing mark, the variant of an emoji.
     if _is_mark(character) or character in ATTACHED:
         return False
     if character in FOLLOWS:
-        return _kind(before) != "c" and not _is_mark(before)
-    return not (before in TAKES_NEXT and _kind(character) == "c")
+        return _kind(previous) != "c" and not _is_mark(previous)
+    return not (previous in TAKES_NEXT and _kind(character) == "c")
 
 
 def _is_mark(character: str) -> bool:
@@ -145,7 +186,11 @@ def _is_mark(character: str) -> bool:
 
 
 def _kind(character: str) -> str:
-    """`m` for punctuation, symbols and joiners, `c` for scripts without blanks, `s` for ends of syllables, `w` else."""
+    """Classify a character.
+
+    Returns:
+        `m` for punctuation, symbols and joiners, `c` for scripts without blanks, `s` for ends of syllables, else `w`.
+    """
     category = unicodedata.category(character)
     if character in SYLLABLE_END:
         return "s"
@@ -153,4 +198,5 @@ def _kind(character: str) -> str:
         return "m"
     if category == "Nd":
         return "w"
-    return "c" if any(first <= ord(character) <= last for first, last in WITHOUT_BLANKS) else "w"
+    code = ord(character)
+    return "c" if any(first <= code <= last for first, last in WITHOUT_BLANKS) else "w"

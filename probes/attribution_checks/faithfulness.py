@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.attribution.baselines import has_token, lack_of, table_size
+from probes.attribution.baselines import has_token, missing_token_reason, table_size
 from probes.checks import MOST_SEED, InputError, check_instance, choose, whole_number
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
@@ -311,7 +311,9 @@ def _encoded(rows: Sequence[_Row]) -> Encoded:
 def _put(name: str) -> Callable[[_Row, Positions, Encoder], _Row]:
     def replace(row: _Row, positions: Positions, encoder: Encoder) -> _Row:
         if not has_token(encoder, name):
-            raise InputError(f"replacement {name!r} needs a {name} token and {lack_of(encoder, name)}; use delete")
+            raise InputError(
+                f"replacement {name!r} needs a {name} token and {missing_token_reason(encoder, name)}; use delete"
+            )
         ids = row.ids.copy()
         ids[positions] = getattr(encoder.tokenizer, f"{name}_token_id")
         return _Row(ids, row.types, row.special)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.attribution.attribute import entries_of, logits_of, number_of
-from probes.attribution.baseline_bias import resolved_baseline
-from probes.attribution.baselines import AUTO, Pool
+from probes.attribution.baseline_bias import resolve_baseline
+from probes.attribution.baselines import AUTO, ReferenceTokens
 from probes.attribution_checks.faithfulness import encode_again
 from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.devices import on_float64_device
@@ -131,7 +131,7 @@ def _baselines(head: Head, attributions: Sequence[Attribution], named: str | Non
                 "baseline 'sampled' draws texts that an attribution does not keep; name another for infidelity"
             )
         if (name, paired) not in resolved:
-            resolved[name, paired] = resolved_baseline(head, name, paired=paired)
+            resolved[name, paired] = resolve_baseline(head, name, paired=paired)
         found.append(resolved[name, paired])
     return found
 
@@ -148,7 +148,7 @@ def _of_one(
 
     runner, classes = head.encoder, list(head.class_names)
     batch, layer = runner.batch(encoded, [row]), a.states_layer
-    nothing_drawn = Pool(np.empty(0, dtype=np.int64))
+    nothing_drawn = ReferenceTokens(np.empty(0, dtype=np.int64))
     entries = entries_of(runner, batch, baseline, nothing_drawn, seed, states_layer=layer, from_nothing=from_nothing)
     text, start = entries[:1], entries[1:]
     movable = np.flatnonzero((text != start).any(dim=-1)[0].cpu().numpy())

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.attribution.attribute import attribute
-from probes.attribution.baselines import baseline_name
+from probes.attribution.baselines import check_baseline
 from probes.attribution.methods import METHODS
 from probes.attribution.words import word_spans
 from probes.checks import MOST_SEED, InputError, check_instance, choose, whole_number
@@ -104,7 +104,7 @@ def audit(
     train, test = text_list(train, "train"), text_list(test, "test")
     n_classes, layer = whole_number(n_classes, "n_classes"), whole_number(layer, "layer")
     seed = whole_number(seed, "seed", most=MOST_SEED)
-    baseline_name(encoder, baseline)
+    check_baseline(encoder, baseline)
     if n_classes < 2 or len(train) < HELD_OUT * n_classes or not len(test):
         raise InputError(
             f"an audit needs 2 classes, {HELD_OUT} training texts a class and a test text, or more; found {n_classes} "

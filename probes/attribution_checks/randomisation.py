@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from probes.attribution.attribute import MAX_STEPS, TOLERANCE, attribute
-from probes.attribution.baseline_bias import resolved_baseline
+from probes.attribution.baseline_bias import resolve_baseline
 from probes.attribution_checks.agreement import spearman
 from probes.checkpoints.random_weights import build_untrained
 from probes.checks import MOST_SEED, whole_number
@@ -99,7 +99,7 @@ def randomised(
     if references is not None and not isinstance(references, Encoded):
         references = Texts.of(references, "references")
     seed = whole_number(seed, "seed", most=MOST_SEED)
-    baseline = resolved_baseline(head, baseline, prior=prior, paired=encoded.sources.paired)
+    baseline = resolve_baseline(head, baseline, prior=prior, paired=encoded.sources.paired)
 
     def explained(encoder: Encoder, targets: Iterable[str | int] | str | int | None) -> list[Attribution]:
         return attribute(

@@ -144,7 +144,7 @@ def test_direct_shares_are_those_of_the_closed_form(explaining):
 
 
 def test_the_baseline_that_says_least_is_explained_from_unless_one_is_named(explaining):
-    far = explaining.leans["label"]
+    far = explaining.baseline_biases["label"]
     alike = {name: far[name] for name in ("pad", "mask", "zero", "mean")}
     assert explaining.baseline["label"] == min(alike, key=alike.get)
     assert len(set(alike.values())) == 4

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution.baseline_bias import (
     LENGTHS,
-    UNINFORMED,
-    baseline_distances,
+    MAX_BASELINE_BIAS,
+    baseline_bias,
+    baseline_biases,
     choose_baseline,
-    lean,
-    leans,
-    uninformed,
+    is_unbiased,
+    mean_baseline_biases,
 )
-from probes.attribution.baselines import baseline_names
+from probes.attribution.baselines import available_baselines
 from probes.data.texts import Texts
 from tests.conftest import HIDDEN, build_model
 
@@ -30,8 +30,8 @@ def peaked(n, top):
 @pytest.mark.parametrize("n", EVEN)
 @pytest.mark.parametrize("top", [0.0, 0.4, 0.5, 0.74, 0.76, 1.0])
 def test_one_class_that_stands_out_of_equal_ones_lies_by_as_much_as_it_is_likelier(n, top):
-    assert lean(peaked(n, top), EVEN[n]) == pytest.approx(abs(top - 1 / n))
-    assert uninformed(peaked(n, top), EVEN[n]) == (abs(top - 1 / n) <= 0.25)
+    assert baseline_bias(peaked(n, top), EVEN[n]) == pytest.approx(abs(top - 1 / n))
+    assert is_unbiased(peaked(n, top), EVEN[n]) == (abs(top - 1 / n) <= 0.25)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_one_class_that_stands_out_of_equal_ones_lies_by_as_much_as_it_is_likeli
     ],
 )
 def test_the_nearer_of_class_shares_and_equal_chances_counts(predicted, prior, distance):
-    assert lean(predicted, prior) == pytest.approx(distance)
-    assert uninformed(predicted, prior) == (distance <= UNINFORMED)
+    assert baseline_bias(predicted, prior) == pytest.approx(distance)
+    assert is_unbiased(predicted, prior) == (distance <= MAX_BASELINE_BIAS)
 
 
 def test_the_limit_itself_is_uninformed_and_a_hair_beyond_is_not():
-    assert uninformed([0.75, 0.25], [0.5, 0.5])
-    assert not uninformed([0.7501, 0.2499], [0.5, 0.5])
+    assert is_unbiased([0.75, 0.25], [0.5, 0.5])
+    assert not is_unbiased([0.7501, 0.2499], [0.5, 0.5])
 
 
 shares = st.lists(st.floats(0.01, 1), min_size=6, max_size=6).map(lambda found: np.array(found) / sum(found))
@@ -65,10 +65,10 @@ shares = st.lists(st.floats(0.01, 1), min_size=6, max_size=6).map(lambda found: 
 def test_it_is_the_most_by_which_any_set_of_classes_differs_and_classes_have_no_order(predicted, prior):
     sets = np.array([[i >> bit & 1 for bit in range(6)] for i in range(64)])
     expected = min(np.abs(sets @ (predicted - other)).max() for other in (prior, np.full(6, 1 / 6)))
-    found = lean(predicted, prior)
+    found = baseline_bias(predicted, prior)
     assert found == pytest.approx(expected, abs=1e-12)
     assert 0 <= found <= 1
-    assert lean(predicted[::-1], prior[::-1]) == pytest.approx(found, abs=1e-12)
+    assert baseline_bias(predicted[::-1], prior[::-1]) == pytest.approx(found, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_it_is_the_most_by_which_any_set_of_classes_differs_and_classes_have_no_
 )
 def test_what_is_no_distribution_is_refused(predicted, prior, message):
     with pytest.raises(InputError, match=message):
-        lean(predicted, prior)
+        baseline_bias(predicted, prior)
 
 
 def test_a_probe_that_a_baseline_does_not_move_predicts_by_its_bias(bert):
@@ -96,7 +96,7 @@ def test_a_probe_that_a_baseline_does_not_move_predicts_by_its_bias(bert):
         (found,) = attribute(ProbeHead(bert, probe, layer=1, pooling="mean"), ["the film was good"], method="occlusion")
         own = list(found.baseline_probabilities.values())
         assert own[1] == pytest.approx(1 / (1 + np.exp(-bias[1])))
-        assert uninformed(own, [0.5, 0.5]) is near
+        assert is_unbiased(own, [0.5, 0.5]) is near
 
 
 @pytest.mark.parametrize("layer", [0, 2])
@@ -105,11 +105,11 @@ def test_what_a_head_says_of_each_baseline_is_what_attributions_start_from(layer
     probe = FittedProbe(rng.standard_normal((3, HIDDEN)).astype(np.float32), np.zeros(3, dtype=np.float32))
     encoder, texts, prior = Encoder(*build_model("bert")), ["the film was very good", "dull"], [0.5, 0.3, 0.2]
     head = ProbeHead(encoder, probe, layer=layer, pooling="mean")
-    found = leans(head, texts, prior=prior)
-    assert list(found) == list(baseline_names(encoder))
+    found = baseline_biases(head, texts, prior=prior)
+    assert list(found) == list(available_baselines(encoder))
     for name in ("pad", "mask", "zero", "mean"):
         begun = attribute(head, texts, baseline=name, method="occlusion")
-        wanted = [lean(list(a.baseline_probabilities.values()), prior) for a in begun]
+        wanted = [baseline_bias(list(a.baseline_probabilities.values()), prior) for a in begun]
         np.testing.assert_allclose(found[name], wanted, atol=1e-6)
     assert ((found["sampled"] >= 0) & (found["sampled"] <= 1)).all()
 
@@ -117,7 +117,7 @@ def test_what_a_head_says_of_each_baseline_is_what_attributions_start_from(layer
 def test_texts_without_tokens_of_their_own_have_nothing_to_sample():
     probe = FittedProbe(np.eye(2, HIDDEN, dtype=np.float32), np.zeros(2, dtype=np.float32))
     head = ProbeHead(Encoder(*build_model("bert")), probe, layer=1, pooling="mean")
-    assert "sampled" not in leans(head, [""], prior=[0.5, 0.5])
+    assert "sampled" not in baseline_biases(head, [""], prior=[0.5, 0.5])
 
 
 def probe_head(encoder=None, *, seed=0, layer=2, prior=None, n=2, scale=1.0):
@@ -136,8 +136,8 @@ def test_auto_is_the_baseline_of_the_lowest_mean_distance_over_lengths(seed, pai
     wanted = {}
     for name in ("pad", "mask", "zero", "mean"):
         begun = attribute(head, texts, baseline=name, method="occlusion")
-        wanted[name] = np.mean([lean(list(a.baseline_probabilities.values()), prior) for a in begun])
-    found = baseline_distances([head], prior=prior, paired=paired)
+        wanted[name] = np.mean([baseline_bias(list(a.baseline_probabilities.values()), prior) for a in begun])
+    found = mean_baseline_biases([head], prior=prior, paired=paired)
     assert list(found) == list(wanted)
     np.testing.assert_allclose(list(found.values()), list(wanted.values()), atol=1e-5)
     chosen = choose_baseline([head], prior=prior, paired=paired)
@@ -150,8 +150,8 @@ def test_auto_is_another_for_other_heads_and_several_are_averaged():
     encoder = Encoder(*build_model("bert"))
     heads = [probe_head(encoder, seed=seed, scale=3.0) for seed in range(8)]
     assert len({choose_baseline([head]) for head in heads}) > 1
-    far = [baseline_distances([head]) for head in heads]
-    together = baseline_distances(heads)
+    far = [mean_baseline_biases([head]) for head in heads]
+    together = mean_baseline_biases(heads)
     for name in together:
         assert together[name] == pytest.approx(np.mean([own[name] for own in far]))
     with pytest.raises(InputError, match="there is no head"):
@@ -170,8 +170,8 @@ def test_a_probe_knows_the_shares_that_it_was_trained_on_and_auto_goes_by_them(t
     (loaded,) = load_probes(tmp_path / "probes.safetensors")[0].values()
     assert loaded.prior == probe.prior
     head = ProbeHead(Encoder(*build_model("bert")), loaded, layer=2, pooling="mean")
-    assert baseline_distances([head]) == baseline_distances([head], prior=[0.9, 0.1])
-    assert baseline_distances([head]) != baseline_distances([head], prior=[0.5, 0.5])
+    assert mean_baseline_biases([head]) == mean_baseline_biases([head], prior=[0.9, 0.1])
+    assert mean_baseline_biases([head]) != mean_baseline_biases([head], prior=[0.5, 0.5])
 
 
 def test_of_baselines_that_say_the_same_the_first_is_chosen_and_one_that_cannot_be_had_is_not():

@@ -6,7 +6,7 @@ import torch
 from scipy.special import softmax
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
-from probes.attribution.baselines import BASELINES, SAMPLES, Pool, baseline_names, starts
+from probes.attribution.baselines import BASELINES, SAMPLES, ReferenceTokens, available_baselines, baseline_embeddings
 from probes.attribution.methods import METHODS
 from probes.mechanism.token_shares import KINDS, direct_scores, kinds, shares, shares_by_kind
 from tests.conftest import HIDDEN, LAYERS, build_model
@@ -120,7 +120,7 @@ def test_a_text_has_the_same_scores_alone_and_among_others(bert, method):
 
 
 def test_several_baselines_are_averaged_and_each_is_a_stretch_of_the_references(bert):
-    pool = Pool.of(bert.encode(["the film was good", "awful"]))
+    pool = ReferenceTokens.of(bert.encode(["the film was good", "awful"]))
     words = bert.tokenizer.convert_ids_to_tokens(pool.ids)
     assert words == ["the", "film", "was", "good", "awful"]
     drawn = pool.draw(50, 7, seed=0)
@@ -284,20 +284,20 @@ def test_what_does_not_fit_together_is_refused(bert, bert_classifier):
 
 
 def test_every_baseline_an_encoder_can_have_is_listed():
-    assert baseline_names(Encoder(*build_model("gpt2"))) == ("pad", "zero", "mean", "sampled")
+    assert available_baselines(Encoder(*build_model("gpt2"))) == ("pad", "zero", "mean", "sampled")
 
 
 @pytest.mark.parametrize("baseline", ["pad", "mean", "sampled"])
 def test_a_baseline_is_what_the_embedding_module_gives_where_it_scales_its_table(baseline, monkeypatch):
     from transformers import Gemma3TextConfig, Gemma3TextModel
 
-    monkeypatch.setattr("probes.attribution.baselines.CHUNK", 100)
+    monkeypatch.setattr("probes.attribution.baselines.MAX_EMBEDDING_ROWS", 100)
     sizes = {"hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "intermediate_size": 24, "head_dim": 8}
     config = Gemma3TextConfig(vocab_size=256, num_attention_heads=2, num_key_value_heads=1, pad_token_id=0, **sizes)
     encoder = Encoder(Gemma3TextModel(config).eval(), build_model("llama")[1])
     module, batch = encoder.base.get_input_embeddings(), encoder.batch(encoder.encode(["the film"]), [0])
     with torch.no_grad():
-        found = starts(baseline, encoder, batch, Pool(np.array([7])), seed=0)
+        found = baseline_embeddings(baseline, encoder, batch, ReferenceTokens(np.array([7])), seed=0)
         every = module(torch.arange(256))
         expected = {"pad": every[0], "mean": every.mean(dim=0), "sampled": every[7]}[baseline]
         assert not torch.allclose(expected, module.weight.mean(dim=0), atol=1e-3)

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from probes import FittedProbe, InputError, ProbeHead, attribute
-from probes.attribution.word_means import folded, word_means
+from probes.attribution.word_means import fold_case, word_means
 from probes.data.texts import Texts
 from tests.conftest import HIDDEN
 from tests.probes.results.test_result import ATTRIBUTION
@@ -126,7 +126,7 @@ def test_intervals_hold_the_mean_although_occurrences_in_a_text_are_alike():
 )
 def test_words_that_differ_are_kept_apart(words):
     found = word_means([said(words, range(len(words)))])
-    assert dict(zip(found["word"], found["mean"], strict=True)) == {folded(w): i for i, w in enumerate(words)}
+    assert dict(zip(found["word"], found["mean"], strict=True)) == {fold_case(w): i for i, w in enumerate(words)}
     assert len(found) == len(words)
 
 

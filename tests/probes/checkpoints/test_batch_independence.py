@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
-from probes.attribution.baselines import baseline_names
+from probes.attribution.baselines import available_baselines
 from probes.features.extraction import pool_texts
 from tests.conftest import FAMILIES, HIDDEN, build_model
 from tests.support.checkpoint_files import TEXTS, family
@@ -73,7 +73,7 @@ def test_families_whose_embeddings_are_a_pair_or_are_scaled_in_place_are_explain
     with torch.inference_mode():
         head.logits(batch, embeddings.detach())
     assert torch.equal(embeddings, before)
-    for baseline in (name for name in baseline_names(encoder) if name != "sampled"):
+    for baseline in (name for name in available_baselines(encoder) if name != "sampled"):
         (attribution,) = attribute(head, TEXTS[:1], baseline=baseline, max_steps=16)
         assert np.isfinite(attribution.scores).all()
 

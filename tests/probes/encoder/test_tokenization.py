@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probes.attribution.attribute import attribute
-from probes.attribution.baseline_bias import leans
+from probes.attribution.baseline_bias import baseline_biases
 from probes.attribution_checks.faithfulness import curves, encode_again, faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.randomisation import randomised
@@ -62,7 +62,7 @@ def test_a_text_is_tokenised_once_for_its_attributions_and_all_checks_of_them(en
         curves(head, attributions, encoded=encoded)
         infidelity(head, attributions, encoded=encoded, samples=4)
         randomised(head, encoded, method="input_x_gradient", baseline="mask")
-        leans(head, encoded, prior=[0.5, 0.5])
+        baseline_biases(head, encoded, prior=[0.5, 0.5])
         gradient_shares(head, encoded, labels=LABELS)
         embedding_gradients(head, encoded, labels=LABELS)
         intervened_log_prob(head, encoded, layer=1, edit=lambda states: states.hidden * 2)
