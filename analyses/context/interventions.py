@@ -76,7 +76,8 @@ def erasure(subject: Subject, found: Mapping[str, TaskSweep]) -> Rows:
         subject: The head.
         found: Label column to erase -> the probes of the head's encoder.
     """
-    from probes.mechanism.interventions import sample_states, used
+    from probes.mechanism.erasure_effects import erasure_effects
+    from probes.mechanism.interventions import sample_states
     from probes.mechanism.leace import erasures
 
     encoder, layers = subject.head.encoder, subject.layers
@@ -93,11 +94,11 @@ def erasure(subject: Subject, found: Mapping[str, TaskSweep]) -> Rows:
                     states=tokens[point.layer] if point.pooling == "mean" else None,
                     seed=subject.seed,
                 )
-        losses = used(
+        losses = erasure_effects(
             subject.head,
             subject.texts,
             labels=subject.labels,
-            places=places,
+            erasures=places,
             seed=subject.seed,
             progress=subject.progress,
         )
@@ -107,9 +108,14 @@ def erasure(subject: Subject, found: Mapping[str, TaskSweep]) -> Rows:
             draws = {"leace": (lost.erased,), "random": lost.random, "shuffled": lost.shuffled}
             for eraser, each in draws.items():
                 for repeat, one in enumerate(each):
-                    yield {**about, "eraser": eraser, "repeat": repeat, **_lost(one.hits, one.bits, subject.seed)}
-            hits = lost.erased.hits - np.mean([one.hits for one in lost.random], axis=0)
-            bits = lost.erased.bits - np.mean([one.bits for one in lost.random], axis=0)
+                    yield {
+                        **about,
+                        "eraser": eraser,
+                        "repeat": repeat,
+                        **_lost(one.accuracy_loss, one.information_loss, subject.seed),
+                    }
+            hits = lost.erased.accuracy_loss - np.mean([one.accuracy_loss for one in lost.random], axis=0)
+            bits = lost.erased.information_loss - np.mean([one.information_loss for one in lost.random], axis=0)
             yield {**about, "eraser": "leace - random", "repeat": 0, **_lost(hits, bits, subject.seed)}
 
 

@@ -162,7 +162,7 @@ def _times(found: RowGradients, i: int, others: NDArray[np.int64]) -> dict[str, 
     if not middle > 0:
         return {}
     # Rows that stand only in the texts left out have no gradient there.
-    without = [own[i] / np.median(own[others][own[others] > 0]) for own in found.without]
+    without = [own[i] / np.median(own[others][own[others] > 0]) for own in found.norms_without_fold]
     ratio = float(found.norms[i] / middle)
     # Of logarithms: a ratio is skewed, and never below 0.
     lower, upper = np.exp(jackknife_interval(math.log(ratio), np.log(without)))
@@ -203,23 +203,23 @@ def _cls_content(students: Students) -> Rows:
 
 def _contributions(students: Students) -> Rows:
     """What each block's attention carries into [CLS] from each kind of token."""
-    from probes.mechanism.attention_contributions import contributions
+    from probes.mechanism.attention_contributions import attention_contributions
 
     for model, encoder in students.encoders.items():
-        found = contributions(encoder, students.tokenised[model], progress=not students.job.output.quiet)
+        found = attention_contributions(encoder, students.tokenised[model], progress=not students.job.output.quiet)
         yield from _shares({"model": model}, found, students)
 
 
 def _head_states(students: Students) -> Rows:
     """How much of a decision sits in which kind of token's state, layer by layer."""
-    from probes.mechanism.token_shares import KINDS, shares
+    from probes.mechanism.token_shares import KINDS, attribution_shares
 
     n = min(STATES, students.amounts.explained)
     for head, student in students.first.items() if n else ():
         targets = [a.target for a in students.explain(head, texts=n)]
         for layer in students.job.layers:
             found = students.explain(head, targets=targets, states_layer=layer, texts=n)
-            held = np.array([shares(a, student.head.encoder) for a in found])
+            held = np.array([attribution_shares(a, student.head.encoder) for a in found])
             known = held[np.isfinite(held).all(axis=1)]
             for i, kind in enumerate(KINDS) if len(known) else ():
                 yield {"head": head, "layer": layer, "kind": kind, "share": float(known[:, i].mean()), "n": len(known)}

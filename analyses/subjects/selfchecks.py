@@ -220,7 +220,7 @@ def _head_agreement(explaining: Explaining, task: str) -> Rows:
 
 def _states(explaining: Explaining, task: str) -> Rows:
     """Which kind of token holds how much of the decision, by layer of token states."""
-    from probes.mechanism.token_shares import KINDS, direct_scores, kinds, shares, shares_by_kind
+    from probes.mechanism.token_shares import KINDS, attribution_shares, direct_scores, shares_by_kind, token_kinds
 
     tokenizer = explaining.encoder.tokenizer
     names = {"cls": tokenizer.cls_token, "sep": tokenizer.sep_token}
@@ -234,7 +234,7 @@ def _states(explaining: Explaining, task: str) -> Rows:
                 probes, explaining.tokenised(case.rows), targets=[classes[name] for name in _targets(case)]
             )
             for a, own in zip(case.attributions, scores, strict=True):
-                kind = kinds(a.tokens, a.offsets, **names)
+                kind = token_kinds(a.tokens, a.offsets, **names)
                 for probe, row in zip(probes, own, strict=True):
                     found.setdefault(("direct", probe.layer, probe.layer), []).append(shares_by_kind(row, kind))
         if explaining.settings.depth:
@@ -247,7 +247,7 @@ def _states(explaining: Explaining, task: str) -> Rows:
                     states_layer=below,
                     method="integrated_gradients",
                 )
-                found["integrated_gradients", layer, below] = [shares(a, explaining.encoder) for a in again]
+                found["integrated_gradients", layer, below] = [attribution_shares(a, explaining.encoder) for a in again]
         for (method, probe_layer, of), held in found.items():
             known = np.array([each for each in held if np.isfinite(each).all()]).reshape(-1, len(KINDS))
             for kind_name, column in zip(KINDS, known.T, strict=True) if len(known) else ():

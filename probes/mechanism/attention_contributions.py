@@ -1,4 +1,4 @@
-"""How [CLS] fills: what the attention of each block carries from every token into [CLS].
+"""Attention contributions: the vector that the attention of each block carries from every token into [CLS].
 
 An attention weight alone misleads: a token may get much attention and bring a vector near zero, as [SEP] often does.
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,90 +26,95 @@ from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Batch, Encoded
-from probes.mechanism.token_shares import TokenShares, kinds_of
+from probes.mechanism.token_shares import TokenShares, kinds_per_text
 from probes.progress import progress_bar
 
-TOLERANCE = 1e-3
-"""Share of the summed norms by which the vectors' sum may miss what the model itself computed."""
+RELATIVE_TOLERANCE = 1e-3
+"""Largest distance between the sum of the vectors and the model's own output, as a share of the summed norms."""
 
 
-def contributions(encoder: Encoder, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> TokenShares:
-    """Norm of the vector that each token's state adds to [CLS] in the attention of each block.
+def attention_contributions(
+    encoder: Encoder, texts: Texts | Encoded | Iterable[str], *, progress: bool = False
+) -> TokenShares:
+    """Measure the norm of the vector that each token's state adds to [CLS] in the attention of each block.
 
-    It is the sum over heads of the attention weight from [CLS] to the token times the token's value vector, put through
-    the output projection. Over tokens these vectors sum to the attention's output at [CLS], less the projection's bias;
-    every text is checked for that. What the residual connection brings past the attention is not counted: [CLS] keeps
-    more of its own than its share here says.
+    The vector is the token's value vector times its attention weight from [CLS], summed over heads and put through the
+    output projection. Over tokens these vectors sum to the attention's output at [CLS] without the projection's bias,
+    and every text is checked for that. The residual connection is not counted, so that [CLS] keeps more of its state
+    than its share says.
 
     Args:
-        encoder: Computes in float32 here, whatever its dtype.
+        encoder: Encoder to examine; it computes in float32 here, whatever its dtype.
         texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         progress: Show a bar on stderr.
 
     Returns:
-        Layers 1 to L, the blocks. The share of `[CLS]` is its own.
+        Norms at layers 1 to L, one layer a block. The share of `[CLS]` is what its state adds to itself.
 
     Raises:
-        InputError: The tokenizer adds no [CLS], or the attention of this family is not of the plain kind.
+        InputError: The tokenizer adds no [CLS], or the attention of this family is not a sum of values weighted by
+            queries and keys.
     """
     check_instance(encoder, Encoder, "encoder")
     encoder = encoder.with_dtype("float32")
     if "cls" not in encoder.poolings:
         raise InputError(f"{encoder.name} adds no [CLS] token, so nothing is carried into one")
-    _layouts(encoder)
+    attention_layouts(encoder)
     encoded = encoder.encode(texts)
+
+    def norms_of_batch(replica: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _norms_of_batch(replica, replica.batch(encoded, rows))
+
     sizes = [np.empty(0)] * len(encoded)
-
-    def measure(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        batch = runner.batch(encoded, rows)
-        with _watched(runner) as calls:
-            runner.states(batch, [runner.n_layers])
-        if len(calls) != runner.n_layers:
-            raise _not_measured(runner, f"it has {len(calls)} attentions in {runner.n_layers} layers")
-        return np.asarray(torch.stack([_norms(runner, batch, call) for call in calls], dim=1).cpu().numpy())
-
-    with progress_bar(len(encoded), "contributions", visible=progress) as bar:
-        for rows, norms in over_batches(encoder, encoded, measure, bar=bar):
-            for row, text_norms in zip(rows.tolist(), norms, strict=True):
-                sizes[row] = text_norms[:, : len(encoded.ids[row])]
-    return TokenShares(tuple(range(1, encoder.n_layers + 1)), tuple(sizes), kinds_of(encoder, encoded))
+    with progress_bar(len(encoded), "attention contributions", visible=progress) as bar:
+        for rows, batch_norms in over_batches(encoder, encoded, norms_of_batch, bar=bar):
+            for row, text_norms in zip(rows.tolist(), batch_norms, strict=True):
+                n_tokens = len(encoded.ids[row])
+                sizes[row] = text_norms[:, :n_tokens]
+    layers = tuple(range(1, encoder.n_layers + 1))
+    return TokenShares(layers, tuple(sizes), kinds_per_text(encoder, encoded))
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where a family keeps the attention of a block: names of modules inside it."""
+class AttentionLayout:
+    """Names of the modules of a family's attention inside a block."""
 
     attention: str
-    """What is called with the states, and with a `position_bias` of the scores where the family has one."""
+    """Module called with the states, and with a `position_bias` of the scores where the family has one."""
     query: str
     key: str
     value: str
     output: str
 
+    @property
+    def linear_layers(self) -> tuple[str, str, str, str]:
+        """Names of the four linear layers."""
+        return self.query, self.key, self.value, self.output
+
 
 LAYOUTS = {
-    "BERT, RoBERTa, XLM-R, ELECTRA": Layout(
+    "BERT, RoBERTa, XLM-R, ELECTRA": AttentionLayout(
         attention="attention.self",
         query="attention.self.query",
         key="attention.self.key",
         value="attention.self.value",
         output="attention.output.dense",
     ),
-    "DistilBERT": Layout(
+    "DistilBERT": AttentionLayout(
         attention="attention",
         query="attention.q_lin",
         key="attention.k_lin",
         value="attention.v_lin",
         output="attention.out_lin",
     ),
-    "MPNet": Layout(
+    "MPNet": AttentionLayout(
         attention="attention.attn",
         query="attention.attn.q",
         key="attention.attn.k",
         value="attention.attn.v",
         output="attention.attn.o",
     ),
-    "ALBERT": Layout(
+    "ALBERT": AttentionLayout(
         attention="albert_layers.0.attention",
         query="albert_layers.0.attention.query",
         key="albert_layers.0.attention.key",
@@ -120,81 +126,127 @@ LAYOUTS = {
 
 
 @dataclass(eq=False)
-class _Call:
-    """What passed through one attention."""
+class AttentionCall:
+    """Tensors that passed through one attention in a forward pass."""
 
     projection: nn.Linear
-    bias: Tensor | None = None
-    """(batch, heads, seq, seq) added to the scores."""
-    seen: dict[str, Tensor] = field(default_factory=dict)
-    """query, key, value and output; each (batch, seq, hidden)."""
+    """Output projection of the attention."""
+    position_bias: Tensor | None = None
+    """(batch, heads, seq, seq) term added to the attention scores."""
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    """Outputs of the query, key, value and output layers by name, each (batch, seq, hidden)."""
 
 
-def _layouts(encoder: Encoder) -> list[Layout]:
-    """Per block of the encoder."""
-    found = []
+def attention_layouts(encoder: Encoder) -> list[AttentionLayout]:
+    """Find the layout of the attention in each block of an encoder.
+
+    Raises:
+        InputError: A block is not one attention with linear query, key, value and output layers.
+    """
+    layouts = []
     for block in encoder.blocks:
-        modules = dict(block.named_modules())
-        for layout in LAYOUTS.values():
-            names = (layout.query, layout.key, layout.value, layout.output)
-            # A block with a second attention, to a decoder's encoder or of an inner layer, does more than is seen here.
-            leaves = [name.rpartition(".")[2] for name in modules]
-            alone = leaves.count(layout.query.rpartition(".")[2]) == 1
-            if alone and all(isinstance(modules.get(name), nn.Linear) for name in names):
-                found.append(layout)
-                break
-        else:
-            raise _not_measured(encoder, "its blocks are not one attention with query, key and value layers apart")
-    return found
+        layout = _block_layout(block)
+        if layout is None:
+            raise _unsupported(encoder, "its blocks are not one attention with query, key and value layers apart")
+        layouts.append(layout)
+    return layouts
+
+
+def _block_layout(block: nn.Module) -> AttentionLayout | None:
+    """Return the layout that fits a block, or None."""
+    modules = dict(block.named_modules())
+    last_names = [name.rpartition(".")[2] for name in modules]
+    for layout in LAYOUTS.values():
+        # A block with a second attention, to a decoder's encoder or of an inner layer, does more than is measured.
+        query_name = layout.query.rpartition(".")[2]
+        if last_names.count(query_name) != 1:
+            continue
+        if all(isinstance(modules.get(name), nn.Linear) for name in layout.linear_layers):
+            return layout
+    return None
 
 
 @contextlib.contextmanager
-def _watched(encoder: Encoder) -> Iterator[list[_Call]]:
-    """The attentions of the forward passes made meanwhile, in their order: blocks may be called more than once."""
-    calls: list[_Call] = []
-
-    def see(name: str) -> Any:
-        return lambda _module, _args, output: calls[-1].seen.update({name: output})
-
-    hooks = []
-    for block, layout in zip(encoder.blocks, _layouts(encoder), strict=True):
-        attention, projection = block.get_submodule(layout.attention), block.get_submodule(layout.output)
-        signature = inspect.signature(attention.forward)
-
-        def begin(_m: Any, args: Any, kwargs: Any, projection: Any = projection, signature: Any = signature) -> None:
-            calls.append(_Call(projection, signature.bind(*args, **kwargs).arguments.get("position_bias")))
-
-        hooks.append(attention.register_forward_pre_hook(begin, with_kwargs=True))
-        for name in ("query", "key", "value", "output"):
-            hooks.append(block.get_submodule(getattr(layout, name)).register_forward_hook(see(name)))
-    try:
+def _recorded_attention(encoder: Encoder) -> Iterator[list[AttentionCall]]:
+    """Record the attention calls of forward passes, in their order: blocks may be called more than once."""
+    calls: list[AttentionCall] = []
+    with contextlib.ExitStack() as hooks:
+        for block, layout in zip(encoder.blocks, attention_layouts(encoder), strict=True):
+            attention = block.get_submodule(layout.attention)
+            start_call = _start_call_hook(calls, block, layout)
+            handle = attention.register_forward_pre_hook(start_call, with_kwargs=True)
+            hooks.callback(handle.remove)
+            for name in ("query", "key", "value", "output"):
+                layer = block.get_submodule(getattr(layout, name))
+                handle = layer.register_forward_hook(_record_output_hook(calls, name))
+                hooks.callback(handle.remove)
         yield calls
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
-def _norms(encoder: Encoder, batch: Batch, call: _Call) -> Tensor:
-    """(batch, seq) norms of what each token adds to [CLS], in float64."""
-    n, seq = batch.mask.shape
-    heads, texts, at = encoder.config.num_attention_heads, torch.arange(n, device=batch.mask.device), batch.cls_index
-    query, key, value = (call.seen[name].reshape(n, seq, heads, -1) for name in ("query", "key", "value"))
-    scores = torch.einsum("bhd,bshd->bhs", query[texts, at], key) / query.shape[-1] ** 0.5
-    if call.bias is not None:
-        scores = scores + call.bias[texts, :, at]
-    weights = scores.masked_fill(batch.mask[:, None] == 0, float("-inf")).softmax(dim=-1)
-    carried = (weights.transpose(1, 2).unsqueeze(-1) * value).reshape(n, seq, -1)
-    vectors = functional.linear(carried, call.projection.weight)
+def _start_call_hook(calls: list[AttentionCall], block: nn.Module, layout: AttentionLayout) -> Callable[..., None]:
+    """Make a hook that appends a new call when the attention of a block starts."""
+    projection: Any = block.get_submodule(layout.output)
+    signature = inspect.signature(block.get_submodule(layout.attention).forward)
+
+    def start_call(_module: nn.Module, args: Any, kwargs: Any) -> None:
+        arguments = signature.bind(*args, **kwargs).arguments
+        calls.append(AttentionCall(projection, arguments.get("position_bias")))
+
+    return start_call
+
+
+def _record_output_hook(calls: list[AttentionCall], name: str) -> Callable[..., None]:
+    """Make a hook that stores the output of a linear layer in the latest call."""
+
+    def record_output(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        calls[-1].outputs[name] = output
+
+    return record_output
+
+
+def _norms_of_batch(encoder: Encoder, batch: Batch) -> NDArray[np.float64]:
+    """Return (batch, layers, seq) norms of the vectors that tokens add to [CLS]."""
+    with _recorded_attention(encoder) as calls:
+        encoder.states(batch, [encoder.n_layers])
+    if len(calls) != encoder.n_layers:
+        raise _unsupported(encoder, f"it has {len(calls)} attentions in {encoder.n_layers} layers")
+    layer_norms = [_contribution_norms(encoder, batch, call) for call in calls]
+    norms = torch.stack(layer_norms, dim=1)
+    return np.asarray(norms.cpu().numpy())
+
+
+def _contribution_norms(encoder: Encoder, batch: Batch, call: AttentionCall) -> Tensor:
+    """Return (batch, seq) norms of the vectors that tokens add to [CLS] in one attention, in float64."""
+    n_texts, seq = batch.mask.shape
+    n_heads = encoder.config.num_attention_heads
+    rows = torch.arange(n_texts, device=batch.mask.device)
+    cls_index = batch.cls_index
+    query, key, value = (call.outputs[name].reshape(n_texts, seq, n_heads, -1) for name in ("query", "key", "value"))
+
+    # Attention weights from [CLS] to every token, (batch, heads, seq).
+    scores = torch.einsum("bhd,bshd->bhs", query[rows, cls_index], key)
+    scores = scores / query.shape[-1] ** 0.5
+    if call.position_bias is not None:
+        scores = scores + call.position_bias[rows, :, cls_index]
+    padding = batch.mask[:, None] == 0
+    weights = scores.masked_fill(padding, -math.inf).softmax(dim=-1)
+
+    # Weighted value vectors, heads side by side, through the output projection, (batch, seq, hidden).
+    weighted_values = weights.transpose(1, 2).unsqueeze(-1) * value
+    vectors = functional.linear(weighted_values.reshape(n_texts, seq, -1), call.projection.weight)
     norms: Tensor = torch.linalg.vector_norm(on_float64_device(vectors), dim=-1, dtype=torch.float64)
+
+    # The vectors of all tokens and the projection's bias sum to the output that the model itself computed.
     bias = 0 if call.projection.bias is None else call.projection.bias
-    missed = torch.linalg.vector_norm(vectors.sum(dim=1) + bias - call.seen["output"][texts, at], dim=-1)
-    if bool((missed.to(norms) > TOLERANCE * norms.sum(dim=-1)).any()):
-        raise _not_measured(encoder, "its attention is not a weighted sum of values by query and key alone")
+    difference = vectors.sum(dim=1) + bias - call.outputs["output"][rows, cls_index]
+    error = torch.linalg.vector_norm(difference, dim=-1).to(norms)
+    if bool((error > RELATIVE_TOLERANCE * norms.sum(dim=-1)).any()):
+        raise _unsupported(encoder, "its attention is not a weighted sum of values by query and key alone")
     return norms
 
 
-def _not_measured(encoder: Encoder, why: str) -> InputError:
+def _unsupported(encoder: Encoder, reason: str) -> InputError:
     family = encoder.config.model_type
     return InputError(
-        f"what tokens carry into [CLS] is not measured for the family {family!r} of {encoder.name}: {why}"
+        f"attention contributions to [CLS] are not measured for the family {family!r} of {encoder.name}: {reason}"
     )

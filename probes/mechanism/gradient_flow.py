@@ -1,13 +1,14 @@
-"""Where the loss enters: how large its gradient is at each token's hidden state, and at each row of the embeddings.
+"""Gradient shares: the norm of the loss gradient at each token's hidden state, and at each row of the embeddings.
 
-It reaches a token's state at the head's layer only if the head reads that token, and lower states through attention.
+The gradient reaches a token's state at the head's layer only if the head reads that token, and lower states through
+attention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head, check_head, label_ids
-from probes.mechanism.token_shares import KINDS, TokenShares, kinds_of
+from probes.mechanism.token_shares import KINDS, TokenShares, kinds_per_text
 from probes.progress import progress_bar
 from probes.statistics.intervals import N_FOLDS
 
@@ -31,12 +32,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, eq=False)
 class RowGradients:
-    """Gradients that texts leave at the rows of the input embedding table, for the rows that occur in them."""
+    """Gradients that texts leave at the rows of the input embedding table, for the rows that occur in the texts."""
 
     ids: NDArray[np.int64]
     """(rows,) token ids, increasing."""
     tokens: tuple[str, ...]
-    """(rows,)"""
+    """(rows,) the tokens of the ids."""
     kinds: NDArray[np.int64]
     """(rows,) index into `KINDS`."""
     counts: NDArray[np.int64]
@@ -44,17 +45,17 @@ class RowGradients:
     norms: NDArray[np.float64]
     """(rows,) norm of the gradient of the texts' summed loss: gradients of several occurrences may cancel in it."""
     sum_of_norms: NDArray[np.float64]
-    """(rows,) of the gradients of single occurrences: what `norms` would be if all pointed one way."""
-    without: NDArray[np.float64]
-    """(20, rows) `norms` of all texts but each twentieth of them in turn, for a jackknife."""
+    """(rows,) summed norms of the gradients of single occurrences: `norms` if all of them had the same direction."""
+    norms_without_fold: NDArray[np.float64]
+    """(folds, rows) `norms` of all texts but one of 20 folds of them, for a jackknife."""
 
     @property
     def per_occurrence(self) -> NDArray[np.float64]:
-        """(rows,) `norms` by the number of occurrences."""
+        """(rows,) `norms` divided by the number of occurrences."""
         return np.asarray(self.norms / self.counts)
 
     def of_kind(self, kind: str) -> NDArray[np.bool_]:
-        """(rows,) which rows are of this kind: `[CLS]` is one row, `content` many."""
+        """Return (rows,) which rows are tokens of a kind: `[CLS]` is one row, `content` many."""
         return np.asarray(self.kinds == KINDS.index(kind))
 
 
@@ -65,11 +66,11 @@ def gradient_shares(
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
 ) -> TokenShares:
-    """Size of the gradient of each text's own loss at each of its tokens' states, at every layer up to the head's.
+    """Measure the gradient of each text's loss at each of its tokens' states, at every layer up to the head's.
 
-    At the head's layer, cls or pooler has all of it at [CLS], and mean the same at each of n tokens: 1/n of the sum.
-    Below, it has spread as far as attention carries it. A share says where a state would be changed to lower the loss,
-    not what the decision rests on.
+    At the head's layer a head on cls or pooler has the whole gradient at [CLS], and a head on mean an equal part at
+    each of n tokens, 1/n of the sum. Below that layer it has spread through attention. A share says where a change of
+    a state would lower the loss, and not what the decision depends on.
 
     Args:
         head: `ProbeHead` or `ModelHead`; its encoder computes in float32 here.
@@ -78,31 +79,47 @@ def gradient_shares(
         progress: Show a bar on stderr.
 
     Returns:
-        Layers 0 to the head's own. Sizes are the norms, over hidden dimensions, of the gradient of the cross-entropy in
-        nats. A text whose loss is so near 0 that its gradient is 0 has shares of nan.
+        Norms at layers 0 to the head's, over hidden dimensions, of the gradient of the cross-entropy in nats. A text
+        whose loss is so near 0 that its gradient is 0 has shares of nan.
 
     Raises:
         InputError: Lengths differ, or a label is none of the head's classes.
     """
-    encoded, labels = _checked(head, texts, labels)
-    layers = tuple(range((head.encoder.n_layers if head.layer is None else head.layer) + 1))
+    encoded, labels = _encoded_texts_and_labels(head, texts, labels)
+    top_layer = head.encoder.n_layers if head.layer is None else head.layer
+    layers = tuple(range(top_layer + 1))
+
+    def norms_of_batch(replica: Head, batch: Batch, rows: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+        return _state_gradient_norms(replica, batch, labels[rows], layers)
+
     sizes = [np.empty(0)] * len(labels)
+    for rows, batch_norms in _over_batches(head, encoded, norms_of_batch, "gradients", progress=progress):
+        for row, text_norms in zip(rows.tolist(), batch_norms, strict=True):
+            n_tokens = len(encoded.ids[row])
+            sizes[row] = text_norms[:, :n_tokens].copy()
+    return TokenShares(layers, tuple(sizes), kinds_per_text(head.encoder, encoded))
 
-    def measure(own: Head, batch: Batch, rows: NDArray[np.int64]) -> None:
-        # Some heads read texts one by one: a layer's states are then several tensors, of one text each.
-        kept: list[list[Tensor]] = [[] for _ in layers]
-        loss = _loss(
-            own.logits(batch, overwrite={layer: partial(_keep, kept[layer]) for layer in layers}), labels[rows]
-        )
-        gradients = iter(torch.autograd.grad(loss, [state for states in kept for state in states]))
-        norms = [[_norm(next(gradients)) for _ in states] for states in kept]
-        by_text = zip(*([own for some in norm for own in some] for norm in norms), strict=True)
-        for row, layered in zip(rows.tolist(), by_text, strict=True):
-            sizes[row] = np.stack([norm[: len(encoded.ids[row])] for norm in layered])
 
-    for _ in _over_batches(head, encoded, measure, "gradients", progress=progress):
-        pass
-    return TokenShares(layers, tuple(sizes), kinds_of(head.encoder, encoded))
+def _state_gradient_norms(
+    head: Head, batch: Batch, labels: NDArray[np.int64], layers: Sequence[int]
+) -> list[NDArray[np.float64]]:
+    """Return for each text of a batch (layers, seq) norms of the loss gradient at its token states."""
+    # Forward pass that keeps the states of every layer. Some heads read texts one by one: a layer's states are then
+    # several tensors, of one text each.
+    states: list[list[Tensor]] = [[] for _ in layers]
+    overwrite = {layer: partial(_store_state, states[layer]) for layer in layers}
+    loss = _summed_loss(head.logits(batch, overwrite=overwrite), labels)
+
+    # Backward pass to all of these states at once.
+    flat_states = [tensor for layer_states in states for tensor in layer_states]
+    gradients = iter(torch.autograd.grad(loss, flat_states))
+
+    # Norm over hidden dimensions, then layers of a text together.
+    norms_by_layer: list[list[NDArray[np.float64]]] = []
+    for layer_states in states:
+        tensor_norms = [_norms(next(gradients)) for _ in layer_states]
+        norms_by_layer.append([text_norms for norms in tensor_norms for text_norms in norms])
+    return [np.stack(text_norms) for text_norms in zip(*norms_by_layer, strict=True)]
 
 
 def embedding_gradients(
@@ -112,76 +129,144 @@ def embedding_gradients(
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
     progress: bool = False,
 ) -> RowGradients:
-    """Gradient of the texts' summed loss with respect to the input embedding table, row by row.
+    """Compute the gradient of the texts' summed loss with respect to each row of the input embedding table.
 
-    [CLS] and [SEP] stand in every text, a word in few: compare sums with the number of occurrences beside. Held are a
-    float32 vector for each row that occurs, and for each twentieth of the texts in which it does.
+    [CLS] and [SEP] stand in every text, a word in few: compare sums together with the number of occurrences. The memory
+    needed is a float32 vector for each row that occurs, and for each fold of the texts in which it does.
 
     Args:
-        head: As for `gradient_shares`, as are the next three.
+        head: `ProbeHead` or `ModelHead`; its encoder computes in float32 here.
         texts: (texts,) a list or column of texts, `Texts`, which can hold pairs, or what `Encoder.encode` returns.
         labels: (texts,) ids or names of the head's classes.
         progress: Show a bar on stderr.
 
+    Returns:
+        Gradients of the rows that occur in the texts, in nats per unit of the embeddings.
+
     Raises:
-        InputError: As from `gradient_shares`.
+        InputError: Lengths differ, or a label is none of the head's classes.
     """
-    encoded, labels = _checked(head, texts, labels)
-    every = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
-    ids, first, counts = np.unique(every, return_index=True, return_counts=True)
+    encoded, labels = _encoded_texts_and_labels(head, texts, labels)
+    index = _RowIndex(encoded)
+    gradients, sum_of_norms = _sums_by_row_and_fold(head, encoded, labels, index, progress=progress)
 
-    # A row of the table in each share of the texts: its place is row * N_FOLDS + share.
-    dealt = np.random.default_rng(0).permutation(len(labels)) % N_FOLDS
-    places = np.unique(
-        np.concatenate(
-            [np.searchsorted(ids, own) * N_FOLDS + share for own, share in zip(encoded.ids, dealt, strict=True)]
-        )
-        if len(labels)
-        else np.empty(0, dtype=np.int64)
-    )
+    # Sum over folds for each row of the table.
+    total = torch.zeros(len(index.ids), gradients.shape[1])
+    total.index_add_(0, torch.from_numpy(index.row_of_pair), gradients)
 
-    def measure(
-        own: Head, batch: Batch, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], Tensor, NDArray[np.float64]]:
-        embeddings = own.encoder.embed(batch).detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(_loss(own.logits(batch, embeddings), labels[rows]), [embeddings])
-        real = batch.mask.bool()
-        single = gradient[real].cpu()
-        shares = torch.from_numpy(dealt[rows]).unsqueeze(1).expand(real.shape)[real.cpu()].numpy()
-        found = np.searchsorted(ids, batch.inputs["input_ids"][real].cpu().numpy()) * N_FOLDS + shares
-        some, which = np.unique(found, return_inverse=True)
-        summed = torch.zeros(len(some), single.shape[1]).index_add_(0, torch.from_numpy(which), single)
-        return (
-            np.searchsorted(places, some).astype(np.int64),
-            summed,
-            np.bincount(which, _norm(single)).astype(np.float64),
-        )
-
-    parts, sum_of_norms = torch.empty(0, 0), np.zeros(len(ids))
-    # Added up here, in the order of the batches, since threads end in any order.
-    for place, summed, sizes in _over_batches(head, encoded, measure, "embedding gradients", progress=progress):
-        parts = parts if len(parts) else torch.zeros(len(places), summed.shape[1])
-        parts.index_add_(0, torch.from_numpy(place), summed)
-        np.add.at(sum_of_norms, places[place] // N_FOLDS, sizes)
-    whose = places // N_FOLDS
-    total = torch.zeros(len(ids), parts.shape[1]).index_add_(0, torch.from_numpy(whose), parts)
-    without = np.tile(_norm(total), (N_FOLDS, 1))
-    for share in range(N_FOLDS):
-        own = np.flatnonzero(places % N_FOLDS == share)
-        without[share, whose[own]] = _norm(total[torch.from_numpy(whose[own])] - parts[torch.from_numpy(own)])
-    kinds = kinds_of(head.encoder, encoded)
+    kinds = kinds_per_text(head.encoder, encoded)
+    token_kinds = np.concatenate(kinds)[index.first_occurrence] if kinds else np.empty(0, dtype=np.int64)
     return RowGradients(
-        ids=ids,
-        tokens=tuple(head.encoder.tokenizer.convert_ids_to_tokens(ids)),
-        kinds=np.concatenate(kinds)[first] if kinds else np.empty(0, dtype=np.int64),
-        counts=counts,
-        norms=_norm(total),
+        ids=index.ids,
+        tokens=tuple(head.encoder.tokenizer.convert_ids_to_tokens(index.ids)),
+        kinds=token_kinds,
+        counts=index.counts,
+        norms=_norms(total),
         sum_of_norms=sum_of_norms,
-        without=without,
+        norms_without_fold=_norms_without_fold(total, gradients, index),
     )
 
 
-def _checked(head: Head, texts: Texts | Encoded | Iterable[str], labels: object) -> tuple[Encoded, NDArray[np.int64]]:
+class _RowIndex:
+    """Index of the rows of the embedding table that occur in texts, and of the folds in which they do."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        token_ids = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
+        ids, first_occurrence, counts = np.unique(token_ids, return_index=True, return_counts=True)
+        self.ids: NDArray[np.int64] = ids
+        """(rows,) token ids, increasing."""
+        self.first_occurrence: NDArray[np.int64] = first_occurrence
+        """(rows,) position of the id's first occurrence in all texts, one behind the other."""
+        self.counts: NDArray[np.int64] = counts
+        """(rows,) occurrences in all texts."""
+        self.fold_of_text: NDArray[np.int64] = np.random.default_rng(0).permutation(len(encoded)) % N_FOLDS
+        """(texts,) fold of each text."""
+        folds = np.repeat(self.fold_of_text, encoded.lengths)
+        self._pair_codes = np.unique(self._codes(token_ids, folds))
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs of a row and a fold that occur together."""
+        return len(self._pair_codes)
+
+    @cached_property
+    def row_of_pair(self) -> NDArray[np.int64]:
+        """(pairs,) row of each pair of a row and a fold that occur together."""
+        return np.asarray(self._pair_codes // N_FOLDS)
+
+    @cached_property
+    def fold_of_pair(self) -> NDArray[np.int64]:
+        """(pairs,) fold of each pair of a row and a fold that occur together."""
+        return np.asarray(self._pair_codes % N_FOLDS)
+
+    def pairs(self, token_ids: NDArray[np.int64], folds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (tokens,) the pair that each token of a fold belongs to."""
+        return np.searchsorted(self._pair_codes, self._codes(token_ids, folds)).astype(np.int64)
+
+    def _codes(self, token_ids: NDArray[np.int64], folds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (tokens,) one number for the row and the fold of each token: row * N_FOLDS + fold."""
+        rows = np.searchsorted(self.ids, token_ids)
+        return np.asarray(rows * N_FOLDS + folds)
+
+
+def _sums_by_row_and_fold(
+    head: Head, encoded: Encoded, labels: NDArray[np.int64], index: _RowIndex, *, progress: bool
+) -> tuple[Tensor, NDArray[np.float64]]:
+    """Sum the gradients at the input embeddings over the occurrences of each row.
+
+    Returns:
+        (pairs, hidden) summed gradients for each pair of a row and a fold, and (rows,) summed norms of the gradients of
+        single occurrences.
+    """
+
+    def sums_of_batch(
+        replica: Head, batch: Batch, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], Tensor, NDArray[np.float64]]:
+        # Gradient at the embedding of every token that is not padding, (tokens, hidden).
+        embeddings = replica.encoder.embed(batch).detach().requires_grad_()
+        loss = _summed_loss(replica.logits(batch, embeddings), labels[rows])
+        (gradient,) = torch.autograd.grad(loss, [embeddings])
+        is_token = batch.mask.bool()
+        token_gradients = gradient[is_token].cpu()
+
+        # Pair of row and fold of each token.
+        token_ids = batch.inputs["input_ids"][is_token].cpu().numpy()
+        folds = np.repeat(index.fold_of_text[rows], is_token.sum(dim=1).cpu().numpy())
+        token_pairs = index.pairs(token_ids, folds)
+        pairs, pair_of_token = np.unique(token_pairs, return_inverse=True)
+
+        # Sums over the tokens of a pair in this batch.
+        gradients = torch.zeros(len(pairs), token_gradients.shape[1])
+        gradients.index_add_(0, torch.from_numpy(pair_of_token), token_gradients)
+        norms = np.bincount(pair_of_token, _norms(token_gradients)).astype(np.float64)
+        return pairs, gradients, norms
+
+    gradients = torch.empty(0, 0)
+    sum_of_norms = np.zeros(len(index.ids))
+    # Batches are added up here, in their order, since threads end in any order.
+    results = _over_batches(head, encoded, sums_of_batch, "embedding gradients", progress=progress)
+    for _, (pairs, batch_gradients, batch_norms) in results:
+        if not len(gradients):
+            gradients = torch.zeros(index.n_pairs, batch_gradients.shape[1])
+        gradients.index_add_(0, torch.from_numpy(pairs), batch_gradients)
+        np.add.at(sum_of_norms, index.row_of_pair[pairs], batch_norms)
+    return gradients, sum_of_norms
+
+
+def _norms_without_fold(total: Tensor, gradients: Tensor, index: _RowIndex) -> NDArray[np.float64]:
+    """Return (folds, rows) norms of the total without the gradients of each fold in turn."""
+    norms = np.tile(_norms(total), (N_FOLDS, 1))
+    for fold in range(N_FOLDS):
+        pairs = np.flatnonzero(index.fold_of_pair == fold)
+        rows = index.row_of_pair[pairs]
+        remainder = total[torch.from_numpy(rows)] - gradients[torch.from_numpy(pairs)]
+        norms[fold, rows] = _norms(remainder)
+    return norms
+
+
+def _encoded_texts_and_labels(
+    head: Head, texts: Texts | Encoded | Iterable[str], labels: object
+) -> tuple[Encoded, NDArray[np.int64]]:
     """Return the tokenised texts, and their class ids."""
     check_head(head)
     encoded = head.encoder.encode(texts)
@@ -195,33 +280,43 @@ def _over_batches(
     name: str,
     *,
     progress: bool,
-) -> Iterator[R]:
-    """What `work` makes of each batch, with gradients, given a head of its own and the numbers of the texts."""
+) -> Iterator[tuple[NDArray[np.int64], R]]:
+    """Yield the rows of each batch and the result of `work` for them, with gradients recorded.
+
+    Args:
+        head: Head whose loss is differentiated.
+        encoded: Tokenised texts.
+        work: Function of the head with an encoder that no other thread uses, a batch, and the rows of its texts.
+        name: Name of the progress bar.
+        progress: Show a bar on stderr.
+    """
     encoder = head.encoder.with_dtype("float32")
 
-    def result_of(runner: Encoder, rows: NDArray[np.int64]) -> R:
-        return work(head.with_encoder(runner), runner.batch(encoded, rows), rows)
+    def result_of(replica: Encoder, rows: NDArray[np.int64]) -> R:
+        return work(head.with_encoder(replica), replica.batch(encoded, rows), rows)
 
     with progress_bar(len(encoded.ids), name, visible=progress) as bar:
-        for _, result in over_batches(encoder, encoded, result_of, gradients=True, bar=bar):
-            yield result
+        yield from over_batches(encoder, encoded, result_of, gradients=True, bar=bar)
 
 
-def _loss(logits: Tensor, labels: NDArray[np.integer[Any]]) -> Tensor:
-    """Summed cross-entropy. Texts of a batch do not interact: its gradient is each text's own."""
-    # By the margin, not by the probability: that of a certain head rounds to 1, and its gradient to another direction.
+def _summed_loss(logits: Tensor, labels: NDArray[np.integer[Any]]) -> Tensor:
+    """Return the summed cross-entropy; texts of a batch do not interact, so that its gradient is each text's own."""
+    # From the margin, not from the probability: a certain head's rounds to 1, and its gradient to another direction.
     logits = on_float64_device(logits).double()
-    right = torch.as_tensor(labels).long().to(logits.device).unsqueeze(1)
-    others = logits.scatter(1, right, float("-inf")).logsumexp(dim=1)
-    return functional.softplus(others - logits.gather(1, right)[:, 0]).sum()
+    target = torch.as_tensor(labels).long().to(logits.device).unsqueeze(1)
+    target_logits = logits.gather(1, target)[:, 0]
+    remaining = logits.scatter(1, target, float("-inf")).logsumexp(dim=1)
+    return functional.softplus(remaining - target_logits).sum()
 
 
-def _keep(kept: list[Tensor], state: Tensor) -> Tensor:
+def _store_state(states: list[Tensor], state: Tensor) -> Tensor:
+    """Append a state with its gradient recorded, and return it unchanged."""
     # In place, not a copy: some families read a state a second time, past the next block.
-    kept.append(state if state.requires_grad else state.requires_grad_())
+    states.append(state if state.requires_grad else state.requires_grad_())
     return state
 
 
-def _norm(vectors: Tensor) -> NDArray[np.float64]:
-    """Norms over the last axis; squares of small gradients would vanish in float32."""
-    return np.asarray(torch.linalg.vector_norm(on_float64_device(vectors), dim=-1, dtype=torch.float64).cpu().numpy())
+def _norms(vectors: Tensor) -> NDArray[np.float64]:
+    """Return norms over the last axis, in float64: squares of small gradients would vanish in float32."""
+    norms = torch.linalg.vector_norm(on_float64_device(vectors), dim=-1, dtype=torch.float64)
+    return np.asarray(norms.cpu().numpy())

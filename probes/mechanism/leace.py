@@ -1,4 +1,4 @@
-"""What is linear of a label taken out of features, moving them least; and fair controls for what that does."""
+"""LEACE: erasure of a label from features, which moves them least, and controls that move them as far."""
 
 from __future__ import annotations
 
@@ -18,57 +18,62 @@ from probes.sequences import check_labels, class_ids, finite_features
 
 T = TypeVar("T", NDArray[np.float64], Tensor)
 
-SINGULAR = 1e-8
-"""Under it a correlation of a label with a whitened direction is rounding: one-hot labels have one too many."""
+SINGULAR_VALUE_TOLERANCE = 1e-8
+"""Correlations of a label with a whitened direction below this are rounding: one-hot labels have one too many."""
 
 
 @dataclass(frozen=True, eq=False)
 class Erasure:
-    """The affine map x - (x - centre) right left, which takes out of a vector what a few directions hold."""
+    """An affine map, x - (x - centre) right left, which removes from a vector its part in a few directions."""
 
     right: NDArray[np.float64]
-    """(hidden, rank)"""
+    """(hidden, rank) factor that reads the directions."""
     left: NDArray[np.float64]
-    """(rank, hidden)"""
+    """(rank, hidden) factor that is subtracted."""
     centre: NDArray[np.float64]
-    """(hidden,) what stays where it is: the mean of the vectors it was fitted on."""
+    """(hidden,) fixed point of the map: the mean of the vectors it was fitted on."""
 
     @property
     def rank(self) -> int:
-        """Directions taken out; 0 where nothing is."""
+        """Number of erased directions; 0 where nothing is erased."""
         return len(self.left)
 
     def __call__(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """(..., hidden) features, erased, in float64."""
-        return erased(features.astype(np.float64), self.centre, self.right, self.left)
+        """Return (..., hidden) erased features in float64."""
+        return erase(features.astype(np.float64), self.centre, self.right, self.left)
 
     def displacement(self, features: NDArray[np.floating[Any]]) -> float:
-        """Mean distance that (examples, hidden) features are moved."""
-        return float(np.linalg.norm(self(features) - features, axis=1).mean())
+        """Return the mean distance that (examples, hidden) features are moved."""
+        distances = np.linalg.norm(self(features) - features, axis=1)
+        return float(distances.mean())
 
 
 @dataclass(frozen=True, eq=False)
 class Erasures:
-    """The erasure of a label at one place, and what it is to be held against."""
+    """The erasure of a label at one site, and its controls."""
 
-    own: Erasure
+    leace: Erasure
+    """LEACE of the label."""
     random: tuple[Erasure, ...]
     """Random subspaces of as many dimensions, which move vectors as far on average."""
     shuffled: tuple[Erasure, ...]
-    """LEACE of the label dealt out anew to the examples."""
+    """LEACE of the label permuted over the examples."""
 
 
 def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], *, n_classes: int) -> Erasure:
-    """The affine map that moves features least and leaves no linear trace of a label in them.
+    """Fit the affine map that moves features least and leaves no linear trace of a label in them.
 
     On the features it is fitted on, every class then has the same mean, so that no linear classifier beats the majority
     there. On others of the same kind it holds as far as their class means differ in the same way. Dimensions that vary
     by rounding alone stay as they are.
 
     Args:
-        features: (examples, hidden) of one layer and pooling.
+        features: (examples, hidden) features of one layer and pooling.
         labels: (examples,) class ids in [0, n_classes).
         n_classes: Classes of the task; k of them take out k - 1 directions.
+
+    Returns:
+        Erasure with one direction fewer than there are classes among the labels.
 
     Raises:
         InputError: Lengths differ, there are fewer than 2 examples, a value is not finite, or the extra `erasure` is
@@ -77,31 +82,47 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
     Source: Belrose et al. (2023), LEACE, arXiv:2306.03819; by their package, with the covariance as it is (shrinkage
     would move features further) and no bound on the trace of the result, which would give up the guarantee.
     """
-    features, labels = finite_features(features), class_ids(labels)
+    features = finite_features(features)
+    labels = class_ids(labels)
     check_same_length(features=features, labels=labels)
     check_labels(labels, n_classes)
     if len(features) < 2:
         raise InputError(f"erasure needs 2 examples or more, found {len(features)}")
+
+    # Centre the features, without the dimensions that do not vary.
     hidden = features.shape[1]
     centre, deviation = moments(features)
-    varies = np.flatnonzero(deviation)
-    if not len(varies):
+    varying = np.flatnonzero(deviation)
+    if not len(varying):
         return Erasure(np.zeros((hidden, 0)), np.zeros((0, hidden)), centre)
-    x = torch.from_numpy(features[:, varies] - centre[varies])
+    centred = torch.from_numpy(features[:, varying] - centre[varying])
+
     # Behind a layer norm a direction varies by rounding alone. Whitened, it would be as good as any, and on the same
     # texts in other batches it is another; a variance of the size of rounding takes its weight, not the guarantee.
     rounding = TINY * float(np.hypot(centre, deviation).max())
-    # Ids in the place of columns would have but one direction erased, whatever the number of classes.
+
+    # One column a class: with ids as a column LEACE would erase one direction whatever the number of classes.
     one_hot = torch.from_numpy(np.eye(n_classes)[labels])
     with parallel_map(1) as run:  # numpy's waiting threads can make PyTorch's eigenvectors a hundred times slower
-        ((into, out_of),) = run(lambda z: _projection(x, z, rounding**2), [one_hot])
-    right, left = np.zeros((hidden, len(out_of))), np.zeros((len(out_of), hidden))
-    right[varies], left[:, varies] = into, out_of
+        ((right_factor, left_factor),) = run(lambda z: _leace_factors(centred, z, rounding**2), [one_hot])
+
+    # Factors in all dimensions, zero where the features do not vary.
+    rank = len(left_factor)
+    right = np.zeros((hidden, rank))
+    right[varying] = right_factor
+    left = np.zeros((rank, hidden))
+    left[:, varying] = left_factor
     return Erasure(right, left, centre)
 
 
-def _projection(x: Tensor, z: Tensor, variance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(hidden, rank) and (rank, hidden) factors of what LEACE takes out of centred (examples, hidden) features."""
+def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the (hidden, rank) and (rank, hidden) factors of the part that LEACE removes.
+
+    Args:
+        x: (examples, hidden) centred features.
+        z: (examples, classes) one-hot labels.
+        rounding_variance: Variance of rounding, added to that of every direction.
+    """
     try:
         with warnings.catch_warnings():
             # The package compiles one function in a way that newer releases of torch warn of.
@@ -109,34 +130,49 @@ def _projection(x: Tensor, z: Tensor, variance: float) -> tuple[NDArray[np.float
             from concept_erasure import LeaceFitter
     except ModuleNotFoundError as error:
         raise InputError("erasure needs the package concept-erasure; install the extra erasure") from error
-    options = {"shrinkage": False, "constrain_cov_trace": False, "svd_tol": SINGULAR, "dtype": x.dtype}
-    fitter = LeaceFitter(x.shape[1], z.shape[1], **options).update(x, z)
-    fitter.sigma_xx_ += (len(x) - 1) * variance * torch.eye(x.shape[1], dtype=x.dtype)
-    fitted = fitter.eraser
-    kept = fitted.proj_left.norm(dim=0) > 0
-    return fitted.proj_right[kept].T.numpy(), fitted.proj_left[:, kept].T.numpy()
+    n_examples, hidden = x.shape
+    options = {"shrinkage": False, "constrain_cov_trace": False, "svd_tol": SINGULAR_VALUE_TOLERANCE, "dtype": x.dtype}
+    fitter = LeaceFitter(hidden, z.shape[1], **options)
+    fitter = fitter.update(x, z)
+
+    # The fitter holds the covariance as a sum over examples.
+    fitter.sigma_xx_ += (n_examples - 1) * rounding_variance * torch.eye(hidden, dtype=x.dtype)
+    eraser = fitter.eraser
+    has_direction = eraser.proj_left.norm(dim=0) > 0
+    right = eraser.proj_right[has_direction].T
+    left = eraser.proj_left[:, has_direction].T
+    return right.numpy(), left.numpy()
 
 
-def random_erasure(like: Erasure, features: NDArray[np.floating[Any]], *, seed: int = 0) -> Erasure:
-    """A random subspace of the same rank, whose part of every vector is taken out as strongly as `like` moves vectors.
+def random_erasure(reference: Erasure, features: NDArray[np.floating[Any]], *, seed: int = 0) -> Erasure:
+    """Erase a random subspace of the reference's rank, as strongly as the reference moves vectors.
 
     With V the (hidden, rank) orthonormal basis of a Gaussian draw, x goes to x - s (x - centre) V V', with s such that
-    the mean distance moved is that of `like` on the same features. It may lie above 1: random directions hold little
-    of what varies, and their part is then not just taken out but turned round.
+    the mean distance moved is that of the reference on the same features. It may lie above 1: random directions hold
+    little of what varies, and the part along them is then reversed rather than removed.
 
     Args:
-        like: What is to be matched.
-        features: (examples, hidden) vectors that will be moved: pooled ones, or token states.
-        seed: Of the draw.
+        reference: Erasure whose rank and displacement are matched.
+        features: (examples, hidden) vectors that will be moved: pooled vectors, or token states.
+        seed: Seed of the draw.
+
+    Returns:
+        Erasure with the reference's centre.
     """
     features = finite_features(features)
-    varies = moments(features)[1] > 0
-    drawn = np.random.default_rng(seed).standard_normal((len(varies), like.rank)) * varies[:, None]
-    basis = np.linalg.qr(drawn)[0] * varies[:, None]
-    whole = Erasure(basis, basis.T, like.centre)
-    moved = whole.displacement(features) if like.rank else 0.0
-    strength = like.displacement(features) / moved if moved else 0.0
-    return Erasure(basis, strength * basis.T, like.centre)
+    _, deviation = moments(features)
+    is_varying = deviation[:, None] > 0
+
+    # Orthonormal basis of a random subspace of the dimensions that vary.
+    gaussian = np.random.default_rng(seed).standard_normal((len(deviation), reference.rank))
+    orthonormal, _ = np.linalg.qr(gaussian * is_varying)
+    basis = orthonormal * is_varying
+
+    # Strength at which the displacement is that of the reference.
+    projection = Erasure(basis, basis.T, reference.centre)
+    displacement = projection.displacement(features) if reference.rank else 0.0
+    strength = reference.displacement(features) / displacement if displacement else 0.0
+    return Erasure(basis, strength * basis.T, reference.centre)
 
 
 def erasures(
@@ -149,30 +185,38 @@ def erasures(
     shuffled: int = 1,
     seed: int = 0,
 ) -> Erasures:
-    """LEACE of a label at one place, random subspaces that move states as far, and LEACE of the label shuffled.
+    """Fit LEACE of a label at one site, random subspaces that move states as far, and LEACE of permuted labels.
 
     Args:
         features: (examples, hidden) training features of one layer and pooling.
         labels: (examples,) class ids of the label column to erase: the head's own, or any other.
         n_classes: Classes of that column.
-        states: (states, hidden) what the maps will be applied to, from `sample_states`, where that is not the features:
-            tokens differ far more than their means do. Displacements are matched on these.
-        random: Draws of subspaces.
-        shuffled: Draws of shuffled labels.
-        seed: Of all draws.
+        states: (states, hidden) vectors that the maps will be applied to, from `sample_states`, where these are not the
+            features: tokens differ far more than their means do. Displacements are matched on these.
+        random: Number of random subspaces.
+        shuffled: Number of permuted labels.
+        seed: Seed of all draws.
+
+    Returns:
+        The erasure of the label, and its controls.
+
+    Raises:
+        InputError: Lengths differ, there are fewer than 2 examples, a value is not finite, or the extra `erasure` is
+            not installed.
 
     Source: Elazar et al. (2021), Amnesic Probing, arXiv:2006.00995, for controls of this kind.
     """
-    moved = features if states is None else states
+    states = features if states is None else states
     rng = np.random.default_rng([seed, 1])
-    seeds = [int(each) for each in rng.integers(2**31, size=random)]
-    dealt = [labels, *(rng.permutation(labels) for _ in range(shuffled))]
-    with parallel_map(n_parallel_tasks(3 * features.shape[0] * features.shape[1] * 8, "cpu")) as run:
-        own, *others = run(lambda each: leace(features, each, n_classes=n_classes), dealt)
-        drawn = run(lambda each: random_erasure(own, moved, seed=each), seeds)
-        return Erasures(own, tuple(drawn), tuple(others))
+    random_seeds = rng.integers(2**31, size=random).tolist()
+    label_columns = [labels, *(rng.permutation(labels) for _ in range(shuffled))]
+    n_bytes = 3 * features.shape[0] * features.shape[1] * 8
+    with parallel_map(n_parallel_tasks(n_bytes, "cpu")) as run:
+        label_erasure, *shuffled_erasures = run(lambda y: leace(features, y, n_classes=n_classes), label_columns)
+        random_erasures = list(run(lambda seed: random_erasure(label_erasure, states, seed=seed), random_seeds))
+    return Erasures(label_erasure, tuple(random_erasures), tuple(shuffled_erasures))
 
 
-def erased(x: T, centre: T, right: T, left: T) -> T:
-    """The map of an `Erasure` on (..., hidden) arrays or tensors."""
+def erase(x: T, centre: T, right: T, left: T) -> T:
+    """Apply the map of an `Erasure` to (..., hidden) arrays or tensors."""
     return x - ((x - centre) @ right) @ left

@@ -1,6 +1,6 @@
-"""Token states: where in a layer's states a probe's decision lies, and how much of anything each kind of token holds.
+"""Token shares: how much of a probe's decision, of a gradient or of an attribution lies at each kind of token.
 
-A state at layer l > 0 holds something of every token of its text: these are places in the network, not input words.
+A state at layer l > 0 holds something of every token of its text: it is a position in the network, not an input word.
 """
 
 from __future__ import annotations
@@ -19,45 +19,48 @@ from probes.data.texts import Texts
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
-from probes.encoder.tokenization import Encoded
+from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import ProbeHead, named_class_ids
 from probes.results.result import Attribution
 from probes.sequences import check_instances
 
-ROUNDING = 1e-4
-"""Share of the summands' sizes by which a weighted sum in float32 may be off."""
+RELATIVE_TOLERANCE = 1e-4
+"""Largest error of a weighted sum in float32, as a share of the summands' sizes."""
 KINDS = ("[CLS]", "[SEP]", "other special", "punctuation", "content")
 
 
 @dataclass(frozen=True, eq=False)
 class TokenShares:
-    """A size for each token of each text at several layers, and what share of their sum each kind of token holds."""
+    """A size for each token of each text at several layers, and the share of their sum on each kind of token."""
 
     layers: tuple[int, ...]
     sizes: tuple[NDArray[np.float64], ...]
-    """Per text (layers, seq), none below 0."""
+    """(layers, seq) for each text, none below 0."""
     kinds: tuple[NDArray[np.int64], ...]
-    """Per text (seq,) index into `KINDS`."""
+    """(seq,) for each text, index into `KINDS`."""
 
     @cached_property
     def shares(self) -> NDArray[np.float64]:
-        """(layers, texts, kinds) each text's shares, for intervals; nan where all its sizes are 0."""
-        found = np.empty((len(self.layers), len(self.sizes), len(KINDS)))
-        for text, (sizes, kind) in enumerate(zip(self.sizes, self.kinds, strict=True)):
-            found[:, text] = [shares_by_kind(some, kind) for some in sizes]
-        return found
+        """(layers, texts, kinds) shares of each text, for intervals; nan where all its sizes are 0."""
+        shares = np.empty((len(self.layers), len(self.sizes), len(KINDS)))
+        for text, (sizes, kinds) in enumerate(zip(self.sizes, self.kinds, strict=True)):
+            shares[:, text] = [shares_by_kind(layer_sizes, kinds) for layer_sizes in sizes]
+        return shares
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """(texts, kinds) tokens of each kind: a kind of many tokens may hold much while each holds little."""
-        return np.array([np.bincount(kind, minlength=len(KINDS)) for kind in self.kinds]).reshape(-1, len(KINDS))
+        """(texts, kinds) tokens of each kind: a kind of many tokens may hold much while each token holds little."""
+        counts = [np.bincount(kinds, minlength=len(KINDS)) for kinds in self.kinds]
+        return np.array(counts).reshape(-1, len(KINDS))
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """(layers, kinds) mean over the texts that have shares; nan where none has."""
-        known = np.isfinite(self.shares)
-        sums, n = np.where(known, self.shares, 0.0).sum(axis=1), known.sum(axis=1)
-        return np.asarray(np.divide(sums, n, out=np.full(sums.shape, np.nan), where=n > 0))
+        is_finite = np.isfinite(self.shares)
+        sums = np.where(is_finite, self.shares, 0.0).sum(axis=1)
+        n_texts = is_finite.sum(axis=1)
+        undefined = np.full(sums.shape, np.nan)
+        return np.asarray(np.divide(sums, n_texts, out=undefined, where=n_texts > 0))
 
 
 def direct_scores(
@@ -66,10 +69,11 @@ def direct_scores(
     *,
     targets: Iterable[str | int] | str | int,
 ) -> list[NDArray[np.float64]]:
-    """What each token's state adds to the logit of a class, for probes at several layers, by one forward pass a text.
+    """Decompose the logit of a class into a score of each token's state, for probes at several layers.
 
     A probe that reads a weighted sum of the states, as mean, cls, content and last do, has the logit
-    sum over tokens of a_t w·h_t, plus a constant (its bias less w·center): the addends are the scores, exactly.
+    sum over tokens of a_t w·h_t, plus a constant (its bias less w·center): the addends are the scores, exactly. One
+    forward pass a text serves all probes.
 
     Args:
         heads: Probes on one encoder.
@@ -77,66 +81,88 @@ def direct_scores(
         targets: (texts,) ids or names of the classes, or one for all.
 
     Returns:
-        For each text (heads, seq), in logits.
+        (heads, seq) scores for each text, in logits.
 
     Raises:
         InputError: A probe's pooling is no weighted sum of the states, the encoders or classes differ, or a class does
             not exist.
     """
     heads = check_instances(heads, ProbeHead, "heads")
+    _check_comparable(heads)
+    encoder = heads[0].encoder
+    encoded = encoder.encode(texts)
+    target_ids = np.array(named_class_ids(targets, heads[0].class_names, len(encoded), "targets"), dtype=np.int64)
+
+    def scores_of_batch(replica: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _batch_scores(replica, replica.batch(encoded, rows), heads, target_ids[rows])
+
+    scores = [np.empty(0)] * len(encoded)
+    for rows, batch_scores in over_batches(encoder, encoded, scores_of_batch):
+        for row, text_scores in zip(rows.tolist(), batch_scores, strict=True):
+            n_tokens = len(encoded.ids[row])
+            scores[row] = text_scores[:, :n_tokens]
+    return scores
+
+
+def _check_comparable(heads: Sequence[ProbeHead]) -> None:
+    """Raise unless the probes read linear poolings of one encoder and have the same classes."""
     if not heads:
         raise InputError("there is no probe to explain")
-    encoder, layers = heads[0].encoder, sorted({head.layer for head in heads})
     for head in heads:
-        if head.encoder is not encoder:
+        if head.encoder is not heads[0].encoder:
             raise InputError("the probes read different encoders; explain them one by one")
         if head.pooling == "pooler":
             raise _not_linear(head.pooling)
         if head.class_names != heads[0].class_names:
             raise InputError("the probes have different classes; explain them one by one")
-    encoded = encoder.encode(texts)
-    ids = named_class_ids(targets, heads[0].class_names, len(encoded), "targets")
-    weights = [head.weight for head in heads]
-
-    def score(runner: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        batch = runner.batch(encoded, rows)
-        states = runner.states(batch, layers)
-        chosen = torch.tensor([ids[row] for row in rows], device=batch.mask.device)
-        shares = {pooling: _shares(states[layers[0]], pooling) for pooling in {head.pooling for head in heads}}
-        for head in heads:
-            _check_linear(states[head.layer], head.pooling, shares[head.pooling])
-        parts = [
-            torch.einsum("bth,bh->bt", states[head.layer].hidden.float(), weight[chosen]) * shares[head.pooling]
-            for head, weight in zip(heads, weights, strict=True)
-        ]
-        return np.asarray(torch.stack(parts, dim=1).cpu().double().numpy())
-
-    scores = [np.empty(0)] * len(encoded)
-    for rows, batch_scores in over_batches(encoder, encoded, score):
-        for row, text_scores in zip(rows.tolist(), batch_scores, strict=True):
-            scores[row] = text_scores[:, : len(encoded.ids[row])]
-    return scores
 
 
-def _shares(states: LayerStates, pooling: str) -> torch.Tensor:
-    """(batch, seq) the weight of each token in a pooling that is a weighted sum: what it makes of the unit vectors."""
-    n, seq = states.mask.shape
-    unit = torch.eye(seq, device=states.mask.device).expand(n, seq, seq)
+def _batch_scores(
+    encoder: Encoder, batch: Batch, heads: Sequence[ProbeHead], target_ids: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (batch, heads, seq) scores of the token states."""
+    layers = sorted({head.layer for head in heads})
+    states = encoder.states(batch, layers)
+    targets = torch.from_numpy(target_ids).to(batch.mask.device)
+
+    # Weight of each token in each pooling; it is the same at every layer.
+    pooling_weights = {head.pooling: _token_weights(states[layers[0]], head.pooling) for head in heads}
+    for head in heads:
+        _check_linear(states[head.layer], head.pooling, pooling_weights[head.pooling])
+
+    # Logit of each state alone, times its weight in the pooling.
+    scores = []
+    for head in heads:
+        hidden = states[head.layer].hidden.float()
+        state_logits = torch.einsum("bth,bh->bt", hidden, head.weight[targets])
+        scores.append(state_logits * pooling_weights[head.pooling])
+    return np.asarray(torch.stack(scores, dim=1).cpu().double().numpy())
+
+
+def _token_weights(states: LayerStates, pooling: str) -> torch.Tensor:
+    """Return (batch, seq) the weight of each token in a pooling that is a weighted sum.
+
+    The pooling of unit vectors gives the weights.
+    """
+    n_texts, seq = states.mask.shape
+    unit_vectors = torch.eye(seq, device=states.mask.device).expand(n_texts, seq, seq)
     try:
-        weights = POOLINGS[pooling](replace(states, hidden=unit))
+        weights = POOLINGS[pooling](replace(states, hidden=unit_vectors))
     except RuntimeError as error:  # a pooling that needs vectors of the model's own size
         raise _not_linear(pooling) from error
-    if weights.shape != (n, seq):
+    if weights.shape != (n_texts, seq):
         raise _not_linear(pooling)
     return weights
 
 
-def _check_linear(states: LayerStates, pooling: str, shares: torch.Tensor) -> None:
+def _check_linear(states: LayerStates, pooling: str, token_weights: torch.Tensor) -> None:
     """Raise unless a pooling of these states is the weighted sum of them: poolings of a user's own can be anything."""
-    hidden, pooled = states.hidden.float(), POOLINGS[pooling](states)
-    missed = (torch.einsum("bt,bth->bh", shares, hidden) - pooled).abs()
-    size = torch.einsum("bt,bth->bh", shares.abs(), hidden.abs()) + pooled.abs()
-    if bool((missed > ROUNDING * size).any()):
+    hidden = states.hidden.float()
+    pooled = POOLINGS[pooling](states)
+    weighted_sum = torch.einsum("bt,bth->bh", token_weights, hidden)
+    error = (weighted_sum - pooled).abs()
+    summed_sizes = torch.einsum("bt,bth->bh", token_weights.abs(), hidden.abs())
+    if bool((error > RELATIVE_TOLERANCE * (summed_sizes + pooled.abs())).any()):
         raise _not_linear(pooling)
 
 
@@ -147,45 +173,63 @@ def _not_linear(pooling: str) -> InputError:
     )
 
 
-def kinds(tokens: Sequence[str], offsets: NDArray[np.int64], *, cls: str | None, sep: str | None) -> NDArray[np.int64]:
-    """(seq,) index into `KINDS` of each token.
+def token_kinds(
+    tokens: Sequence[str], offsets: NDArray[np.int64], *, cls: str | None, sep: str | None
+) -> NDArray[np.int64]:
+    """Return (seq,) the kind of each token as an index into `KINDS`.
 
     Args:
-        tokens: (seq,) as in `Attribution`.
-        offsets: (seq, 3) as in `Attribution`.
+        tokens: (seq,) tokens as the encoder read them, special tokens included.
+        offsets: (seq, 3) segment (-1 for a special token), first and last + 1 character of each token.
         cls: The tokenizer's name of [CLS].
         sep: The tokenizer's name of [SEP].
     """
-    special = {cls: 0, sep: 1}
-    found = []
-    for token, (side, *_) in zip(tokens, offsets, strict=True):
-        if side < 0:
-            found.append(special.get(token, 2))
+    special_kinds = {cls: KINDS.index("[CLS]"), sep: KINDS.index("[SEP]")}
+    kinds = []
+    for token, (segment, *_) in zip(tokens, offsets, strict=True):
+        if segment < 0:
+            kinds.append(special_kinds.get(token, KINDS.index("other special")))
+        elif _is_punctuation(token):
+            kinds.append(KINDS.index("punctuation"))
         else:
-            bare = token.lstrip("#▁Ġ") or token
-            found.append(3 if all(unicodedata.category(c)[0] in "PS" for c in bare) else 4)
-    return np.array(found, dtype=np.int64)
+            kinds.append(KINDS.index("content"))
+    return np.array(kinds, dtype=np.int64)
 
 
-def kinds_of(encoder: Encoder, encoded: Encoded) -> tuple[NDArray[np.int64], ...]:
-    """Per text (seq,) index into `KINDS` of each token."""
-    tokenizer, found = encoder.tokenizer, []
+def _is_punctuation(token: str) -> bool:
+    """Return whether a token has punctuation and symbols only, besides the marks of a word's start or continuation."""
+    characters = token.lstrip("#▁Ġ") or token
+    return all(unicodedata.category(character)[0] in "PS" for character in characters)
+
+
+def kinds_per_text(encoder: Encoder, encoded: Encoded) -> tuple[NDArray[np.int64], ...]:
+    """Return for each text (seq,) the kind of each token as an index into `KINDS`."""
+    tokenizer = encoder.tokenizer
+    kinds = []
     for row, ids in enumerate(encoded.ids):
         tokens = tokenizer.convert_ids_to_tokens(ids)
-        found.append(kinds(tokens, encoded.offsets(row), cls=tokenizer.cls_token, sep=tokenizer.sep_token))
-    return tuple(found)
+        offsets = encoded.offsets(row)
+        kinds.append(token_kinds(tokens, offsets, cls=tokenizer.cls_token, sep=tokenizer.sep_token))
+    return tuple(kinds)
 
 
-def shares_by_kind(scores: NDArray[np.float64], kind: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(kinds,) share of the absolute score on each kind of token; nan where all scores are 0."""
-    size = np.abs(scores)
-    total = size.sum()
-    held = np.bincount(kind, weights=size, minlength=len(KINDS))
-    return np.asarray(held / total if total > 0 else np.full(len(KINDS), np.nan))
+def shares_by_kind(scores: NDArray[np.float64], kinds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (kinds,) share of the absolute score on each kind of token; nan where all scores are 0.
+
+    Args:
+        scores: (seq,) scores of the tokens of a text.
+        kinds: (seq,) index into `KINDS` of each token.
+    """
+    sizes = np.abs(scores)
+    total = sizes.sum()
+    if not total > 0:
+        return np.full(len(KINDS), np.nan)
+    sums = np.bincount(kinds, weights=sizes, minlength=len(KINDS))
+    return np.asarray(sums / total)
 
 
-def shares(attribution: Attribution, encoder: Encoder) -> NDArray[np.float64]:
-    """(kinds,) share of an attribution's absolute score on each kind of token."""
-    names = encoder.tokenizer.cls_token, encoder.tokenizer.sep_token
-    kind = kinds(attribution.tokens, attribution.offsets, cls=names[0], sep=names[1])
-    return shares_by_kind(attribution.scores, kind)
+def attribution_shares(attribution: Attribution, encoder: Encoder) -> NDArray[np.float64]:
+    """Return (kinds,) share of an attribution's absolute score on each kind of token."""
+    tokenizer = encoder.tokenizer
+    kinds = token_kinds(attribution.tokens, attribution.offsets, cls=tokenizer.cls_token, sep=tokenizer.sep_token)
+    return shares_by_kind(attribution.scores, kinds)

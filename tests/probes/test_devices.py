@@ -76,14 +76,14 @@ import pickle
 import numpy as np
 import torch
 from probes import Encoder, FittedProbe, ModelHead, ProbeHead, attribute, extract_features
-from probes.mechanism.attention_contributions import contributions
+from probes.mechanism.attention_contributions import attention_contributions
 from probes.features.distributed import on_cpu
 from probes.mechanism.leace import Erasure
 from probes.features.extraction import pool_texts
 from probes.attribution_checks.faithfulness import curves, faithfulness
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.attribution_checks.infidelity import infidelity
-from probes.mechanism.interventions import erasing, intervened_log_probs, mean_ablation, mean_states
+from probes.mechanism.interventions import erasure_edit, intervened_log_probs, mean_ablation, mean_states
 from probes.attribution.methods import METHODS
 from probes.heads.parameter_change import movement
 from probes.devices import WITHOUT_FLOAT64
@@ -122,10 +122,10 @@ def numbers(encoder, other):
         found[f"{kind} faithfulness"] = [f.own.comprehensiveness for f in faithfulness(head, scored, random_orders=2)]
         found[f"{kind} curves"] = np.concatenate([c.deletion for c in curves(head, scored)])
         centre = mean_states(encoder, TEXTS).cls[1]
-        edits = [(1, mean_ablation(centre, "cls")), (2, erasing(map_, "mean"))]
+        edits = [(1, mean_ablation(centre, "cls")), (2, erasure_edit(map_, "mean"))]
         found[f"{kind} edits"] = intervened_log_probs(head, TEXTS, edits=edits)
     found["direct"] = np.concatenate(direct_scores([heads[1]], TEXTS, targets=[0, 1, 1]), axis=1)
-    found["contributions"] = np.concatenate(contributions(encoder, TEXTS).sizes, axis=1)
+    found["contributions"] = np.concatenate(attention_contributions(encoder, TEXTS).sizes, axis=1)
     found["movement"] = [m.relative for m in movement(encoder, other)]
     poolings = ["cls", "mean", "pooler", "last", "content"]
     found |= pool_texts(encoder, encoder.encode(TEXTS), poolings, range(LAYERS + 1))

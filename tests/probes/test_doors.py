@@ -14,9 +14,9 @@ from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.plausibility import rationale_agreement
 from probes.data.texts import Texts
-from probes.mechanism.attention_contributions import contributions
+from probes.mechanism.attention_contributions import attention_contributions
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
-from probes.mechanism.interventions import intervened_log_prob, mean_states, sample_states
+from probes.mechanism.interventions import intervened_log_probs, mean_states, sample_states
 from probes.mechanism.token_shares import direct_scores
 from tests.conftest import HIDDEN, build_model
 
@@ -64,10 +64,10 @@ WITH_TEXTS = {
     "predict_proba": lambda texts, _labels: model_head().predict_proba(texts),
     "gradient_shares": lambda texts, labels: gradient_shares(probe_head(), texts, labels=labels).mean.round(5),
     "embedding_gradients": lambda texts, labels: embedding_gradients(probe_head(), texts, labels=labels).norms.round(5),
-    "contributions": lambda texts, _labels: contributions(probe_head().encoder, texts).mean.round(5),
-    "intervened_log_prob": lambda texts, _labels: intervened_log_prob(
-        probe_head(), texts, layer=1, edit=lambda states: states.hidden * 2
-    ).round(5),
+    "contributions": lambda texts, _labels: attention_contributions(probe_head().encoder, texts).mean.round(5),
+    "intervened_log_probs": lambda texts, _labels: intervened_log_probs(
+        probe_head(), texts, edits=[(1, lambda states: states.hidden * 2)]
+    )[1].round(5),
     "mean_states": lambda texts, _labels: mean_states(probe_head().encoder, texts).content.round(5),
     "sample_states": lambda texts, _labels: sample_states(probe_head().encoder, texts, pooling="cls", layers=[1])[
         1
@@ -198,7 +198,7 @@ REFUSED = {
     "heads that are none": (lambda: direct_scores([1], TEXTS, targets=0), "head 0 is 1, not ProbeHead"),
     "states of a head": (lambda: mean_states(probe_head(), TEXTS), "encoder must be an Encoder, found ProbeHead"),
     "contributions of a model": (
-        lambda: contributions(probe_head().encoder.model, TEXTS),
+        lambda: attention_contributions(probe_head().encoder.model, TEXTS),
         "encoder must be an Encoder, found BertModel",
     ),
     "an audit of one class": (

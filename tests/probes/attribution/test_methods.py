@@ -8,7 +8,7 @@ from scipy.special import softmax
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution.baselines import BASELINES, SAMPLES, ReferenceTokens, available_baselines, baseline_embeddings
 from probes.attribution.methods import METHODS
-from probes.mechanism.token_shares import KINDS, direct_scores, kinds, shares, shares_by_kind
+from probes.mechanism.token_shares import KINDS, attribution_shares, direct_scores, shares_by_kind, token_kinds
 from tests.conftest import HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
@@ -239,16 +239,16 @@ def test_direct_scores_of_all_layers_take_one_forward_pass_a_text(bert, monkeypa
 def test_a_cls_probe_has_all_its_direct_score_on_cls(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="cls")
     (found,) = attribute(head, TEXTS[:1], method="direct")
-    np.testing.assert_array_equal(shares(found, bert), [1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(attribution_shares(found, bert), [1, 0, 0, 0, 0])
     (mean,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="mean"), TEXTS[:1], method="direct")
-    assert (shares(mean, bert)[[0, 1, 3, 4]] > 0).all()
-    assert shares(mean, bert).sum() == pytest.approx(1)
+    assert (attribution_shares(mean, bert)[[0, 1, 3, 4]] > 0).all()
+    assert attribution_shares(mean, bert).sum() == pytest.approx(1)
 
 
 def test_kinds_of_tokens_are_told_by_place_and_letters(bert):
     tokens = ["[CLS]", "good", "##s", "!", "#", "[SEP]", "[", "CLS", "]", "<x>"]
     offsets = np.array([[-1, 0, 0], *[[0, 0, 1]] * 4, [-1, 0, 0], *[[1, 0, 1]] * 3, [-1, 0, 0]])
-    found = [KINDS[i] for i in kinds(tokens, offsets, cls="[CLS]", sep="[SEP]")]
+    found = [KINDS[i] for i in token_kinds(tokens, offsets, cls="[CLS]", sep="[SEP]")]
     content, mark = "content", "punctuation"
     assert found == ["[CLS]", content, content, mark, mark, "[SEP]", mark, content, mark, "other special"]
     assert np.isnan(shares_by_kind(np.zeros(3), np.array([0, 1, 4]))).all()
@@ -256,7 +256,7 @@ def test_kinds_of_tokens_are_told_by_place_and_letters(bert):
 
 def test_at_the_input_special_tokens_hold_nothing(bert):
     (found,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), TEXTS[:1])
-    assert (shares(found, bert)[:3] == 0).all()
+    assert (attribution_shares(found, bert)[:3] == 0).all()
 
 
 def test_the_models_own_head_has_token_states_too(bert_classifier):

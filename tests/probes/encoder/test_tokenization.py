@@ -13,9 +13,9 @@ from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Encoded
 from probes.heads.heads import ModelHead, ProbeHead
-from probes.mechanism.attention_contributions import contributions
+from probes.mechanism.attention_contributions import attention_contributions
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
-from probes.mechanism.interventions import intervened_log_prob, mean_states, sample_states
+from probes.mechanism.interventions import intervened_log_probs, mean_states, sample_states
 from probes.mechanism.token_shares import direct_scores
 from probes.probing.logistic import FittedProbe
 from tests.conftest import HIDDEN, build_model
@@ -65,9 +65,9 @@ def test_a_text_is_tokenised_once_for_its_attributions_and_all_checks_of_them(en
         baseline_biases(head, encoded, prior=[0.5, 0.5])
         gradient_shares(head, encoded, labels=LABELS)
         embedding_gradients(head, encoded, labels=LABELS)
-        intervened_log_prob(head, encoded, layer=1, edit=lambda states: states.hidden * 2)
+        intervened_log_probs(head, encoded, edits=[(1, lambda states: states.hidden * 2)])[1]
     direct_scores([heads[0]], encoded, targets=1)
-    contributions(encoder, encoded)
+    attention_contributions(encoder, encoded)
     mean_states(encoder, encoded)
     sample_states(encoder, encoded, pooling="mean", layers=[1])
     assert tokenised == TEXTS.keys

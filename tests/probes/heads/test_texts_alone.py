@@ -10,7 +10,7 @@ from probes import Encoder, InputError, ModelHead, attribute
 from probes.attribution_checks.faithfulness import faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
-from probes.mechanism.interventions import intervened_log_prob
+from probes.mechanism.interventions import intervened_log_probs
 from tests.conftest import LAYERS, build_model
 
 TEXTS = ["the film was good", "awful"]
@@ -120,8 +120,8 @@ def test_a_function_of_the_whole_batch_meets_the_whole_batch(family, layer):
 @ALONE
 def test_interventions_are_those_of_each_text_alone(family):
     head, edit = head_of(family), lambda states: states.hidden * 0.5
-    together = intervened_log_prob(head, TEXTS, layer=1, edit=edit)
-    alone = [intervened_log_prob(head, [text], layer=1, edit=edit)[0] for text in TEXTS]
+    together = intervened_log_probs(head, TEXTS, edits=[(1, edit)])[1]
+    alone = [intervened_log_probs(head, [text], edits=[(1, edit)])[1, 0] for text in TEXTS]
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Where the loss enters: against plain transformers and autograd, text by text."""
+"""Gradient shares against plain transformers and autograd, text by text."""
 
 import numpy as np
 import pytest
@@ -38,8 +38,8 @@ def inputs(encoder, row, pairs=None):
     """One text as transformers alone would give it to a model."""
     sides = ([TEXTS[row]],) if pairs is None else ([TEXTS[row]], [pairs[row]])
     types = "token_type_ids" in encoder.batch(encoder.encode(["a"]), [0]).inputs
-    found = encoder.tokenizer(*sides, return_tensors="pt", return_token_type_ids=types)
-    return {name: found[name] for name in ("input_ids", "attention_mask", *(["token_type_ids"] if types else []))}
+    encoding = encoder.tokenizer(*sides, return_tensors="pt", return_token_type_ids=types)
+    return {name: encoding[name] for name in ("input_ids", "attention_mask", *(["token_type_ids"] if types else []))}
 
 
 def texts_of(encoder):
@@ -76,9 +76,9 @@ def plain_states(encoder, row):
 def test_gradients_at_token_states_are_plain_autograds_for_each_text_alone(family):
     encoder = Encoder(*build_model(family, HEAD))
     rows, texts, labels = texts_of(encoder)
-    found = gradient_shares(ModelHead(encoder), texts, labels=labels)
-    assert found.layers == tuple(range(LAYERS + 1))
-    for row, label, sizes in zip(rows, labels, found.sizes, strict=True):
+    shares = gradient_shares(ModelHead(encoder), texts, labels=labels)
+    assert shares.layers == tuple(range(LAYERS + 1))
+    for row, label, sizes in zip(rows, labels, shares.sizes, strict=True):
         logits, states = plain_states(encoder, row)
         plain = torch.autograd.grad(cross_entropy(logits, torch.tensor([label])), states)
         lengths = [g.reshape(-1, HIDDEN).norm(dim=-1) for g in plain]
@@ -91,8 +91,8 @@ def test_gradients_of_a_probe_on_a_layer_are_plain_autograds_also_of_pairs(bert,
     fitted = probe(3)
     weight, bias = torch.from_numpy(fitted.weight), torch.from_numpy(fitted.bias)
     head = ProbeHead(bert, fitted, layer=2, pooling=pooling)
-    found = gradient_shares(head, Texts(TEXTS, PAIRS), labels=LABELS)
-    for row, sizes in enumerate(found.sizes):
+    shares = gradient_shares(head, Texts(TEXTS, PAIRS), labels=LABELS)
+    for row, sizes in enumerate(shares.sizes):
         hidden = bert.model(**inputs(bert, row, PAIRS), output_hidden_states=True).hidden_states[:3]
         read = {"cls": lambda h: h[:, 0], "mean": lambda h: h.mean(dim=1), "pooler": bert.model.pooler}[pooling]
         plain = torch.autograd.grad(
@@ -106,28 +106,28 @@ def test_gradients_of_a_probe_on_a_layer_are_plain_autograds_also_of_pairs(bert,
 def test_at_its_layer_a_cls_head_has_all_of_the_gradient_at_cls(family, layer):
     encoder = Encoder(*build_model(family))
     for pooling in {"cls", "pooler"} & set(encoder.poolings):
-        found = gradient_shares(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS, labels=LABELS)
-        assert (found.shares[-1] == np.eye(len(KINDS))[0]).all()
+        shares = gradient_shares(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS, labels=LABELS)
+        assert (shares.shares[-1] == np.eye(len(KINDS))[0]).all()
         if layer:  # below it has spread
-            assert found.mean[-2, 0] < 0.9
-            assert found.mean[-2, 4] > 0.01
+            assert shares.mean[-2, 0] < 0.9
+            assert shares.mean[-2, 4] > 0.01
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_at_its_layer_a_mean_head_has_as_much_at_each_token(family):
     encoder = Encoder(*build_model(family))
     _, texts, labels = texts_of(encoder)
-    found = gradient_shares(ProbeHead(encoder, probe(), layer=2, pooling="mean"), texts, labels=labels)
-    counts = found.counts
-    np.testing.assert_allclose(found.shares[-1], counts / counts.sum(axis=1, keepdims=True), rtol=1e-12)
-    for sizes in found.sizes:
+    shares = gradient_shares(ProbeHead(encoder, probe(), layer=2, pooling="mean"), texts, labels=labels)
+    counts = shares.counts
+    np.testing.assert_allclose(shares.shares[-1], counts / counts.sum(axis=1, keepdims=True), rtol=1e-12)
+    for sizes in shares.sizes:
         np.testing.assert_allclose(sizes[-1] / sizes[-1].sum(), 1 / sizes.shape[1], rtol=1e-12)
 
 
 def test_a_model_with_a_pooler_has_all_of_the_last_layers_gradient_at_cls(bert_classifier):
-    found = gradient_shares(ModelHead(bert_classifier), Texts(TEXTS, PAIRS), labels=LABELS)
-    assert (found.shares[-1, :, 0] == 1).all()
-    assert (found.shares[0, :, 0] < 0.9).all()
+    shares = gradient_shares(ModelHead(bert_classifier), Texts(TEXTS, PAIRS), labels=LABELS)
+    assert (shares.shares[-1, :, 0] == 1).all()
+    assert (shares.shares[0, :, 0] < 0.9).all()
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlnet", "gpt2"])
@@ -142,7 +142,7 @@ def test_shares_do_not_depend_on_the_texts_beside(family):
 
 
 def test_padding_on_the_left_gives_the_same_gradients(bert_classifier):
-    found = gradient_shares(ModelHead(bert_classifier), TEXTS, labels=LABELS)
+    shares = gradient_shares(ModelHead(bert_classifier), TEXTS, labels=LABELS)
     padded = bert_classifier.tokenizer(TEXTS, padding=True, padding_side="left", return_tensors="pt")
     mask = padded["attention_mask"]
     places = (mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -150,7 +150,7 @@ def test_padding_on_the_left_gives_the_same_gradients(bert_classifier):
     first = out.last_hidden_state[torch.arange(len(TEXTS)), mask.argmax(dim=1)]
     logits = bert_classifier.model.classifier(bert_classifier.base.pooler(first[:, None]))
     plain = torch.autograd.grad(cross_entropy(logits, torch.from_numpy(LABELS), reduction="sum"), out.hidden_states)
-    for i, sizes in enumerate(found.sizes):
+    for i, sizes in enumerate(shares.sizes):
         mine = [g[i][mask[i] == 1].norm(dim=-1) for g in plain]
         np.testing.assert_allclose(sizes, mine, rtol=1e-3, atol=1e-6)
         assert all((g[i][mask[i] == 0] == 0).all() for g in plain)
@@ -176,9 +176,9 @@ def test_a_frozen_model_in_training_mode_gives_the_same_and_is_given_back(bert_c
     bert_classifier.model.requires_grad_(False).train()
     before = traces(bert_classifier.model)
     with torch.no_grad():
-        found = gradient_shares(head, TEXTS, labels=LABELS)
+        gradients = gradient_shares(head, TEXTS, labels=LABELS)
         again = embedding_gradients(head, TEXTS, labels=LABELS)
-    for a, b in zip(found.sizes, expected.sizes, strict=True):
+    for a, b in zip(gradients.sizes, expected.sizes, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
     np.testing.assert_allclose(again.norms, rows.norms, rtol=1e-5)
     assert traces(bert_classifier.model) == before
@@ -195,24 +195,24 @@ def test_labels_that_do_not_fit_are_refused(bert_classifier, measure):
 def test_a_kind_of_token_holds_the_sum_of_its_tokens_and_a_text_without_sizes_has_no_shares():
     sizes = np.array([[1.0, 2.0, 3.0, 2.0], [0.0, 1.0, 1.0, 0.0]]), np.zeros((2, 2)), np.array([[1.0, 3.0], [0.0, 0.0]])
     kinds = np.array([0, 4, 4, 1]), np.array([0, 1]), np.array([0, 1])
-    found = TokenShares((0, 1), sizes, kinds)
-    np.testing.assert_allclose(found.shares[0, 0], [1 / 8, 2 / 8, 0, 0, 5 / 8])
-    assert np.isnan(found.shares[:, 1]).all()
-    np.testing.assert_allclose(found.mean[0], [(1 / 8 + 1 / 4) / 2, (2 / 8 + 3 / 4) / 2, 0, 0, 5 / 16])
-    np.testing.assert_allclose(found.mean[1], [0, 0, 0, 0, 1])
-    assert found.counts.tolist() == [[1, 1, 0, 0, 2], [1, 1, 0, 0, 0], [1, 1, 0, 0, 0]]
+    token_shares = TokenShares((0, 1), sizes, kinds)
+    np.testing.assert_allclose(token_shares.shares[0, 0], [1 / 8, 2 / 8, 0, 0, 5 / 8])
+    assert np.isnan(token_shares.shares[:, 1]).all()
+    np.testing.assert_allclose(token_shares.mean[0], [(1 / 8 + 1 / 4) / 2, (2 / 8 + 3 / 4) / 2, 0, 0, 5 / 16])
+    np.testing.assert_allclose(token_shares.mean[1], [0, 0, 0, 0, 1])
+    assert token_shares.counts.tolist() == [[1, 1, 0, 0, 2], [1, 1, 0, 0, 0], [1, 1, 0, 0, 0]]
     assert np.isnan(TokenShares((0,), (np.zeros((1, 1)),), (np.array([0]),)).mean).all()
 
 
 @pytest.mark.parametrize("family", ["bert", "xlnet"])
 def test_threads_side_by_side_measure_the_same(family, monkeypatch):
     monkeypatch.setattr("probes.encoder.batching.token_budget", lambda _encoder: 16)
-    head, found = ModelHead(Encoder(*build_model(family, HEAD))), []
+    head, gradients = ModelHead(Encoder(*build_model(family, HEAD))), []
     for threads in (1, 2):
         torch.set_num_threads(threads)
         rows = embedding_gradients(head, TEXTS, labels=LABELS)
-        found.append([rows.norms, rows.sum_of_norms, *gradient_shares(head, TEXTS, labels=LABELS).sizes])
-    for alone, both in zip(*found, strict=True):
+        gradients.append([rows.norms, rows.sum_of_norms, *gradient_shares(head, TEXTS, labels=LABELS).sizes])
+    for alone, both in zip(*gradients, strict=True):
         np.testing.assert_array_equal(alone, both)
 
 
@@ -224,37 +224,41 @@ def test_gradients_of_embedding_rows_are_plain_autograds_on_the_table(family):
     for row, label in zip(rows, labels, strict=True):
         out = encoder.model(**inputs(encoder, row))
         total = total + torch.autograd.grad(cross_entropy(out.logits, torch.tensor([label])), table)[0]
-    found = embedding_gradients(ModelHead(encoder), texts, labels=labels)
-    np.testing.assert_allclose(found.norms, total[torch.from_numpy(found.ids)].norm(dim=1), rtol=1e-3, atol=1e-6)
-    others = np.setdiff1d(np.arange(len(table)), found.ids)
+    gradients = embedding_gradients(ModelHead(encoder), texts, labels=labels)
+    np.testing.assert_allclose(
+        gradients.norms, total[torch.from_numpy(gradients.ids)].norm(dim=1), rtol=1e-3, atol=1e-6
+    )
+    others = np.setdiff1d(np.arange(len(table)), gradients.ids)
     assert (total[torch.from_numpy(others)] == 0).all()
     ids = np.concatenate(encoder.encode(texts).ids)
-    assert dict(zip(found.ids.tolist(), found.counts.tolist(), strict=True)) == {i: (ids == i).sum() for i in ids}
-    once = found.counts == 1
-    np.testing.assert_allclose(found.norms[once], found.sum_of_norms[once], rtol=1e-6)
-    assert (found.norms <= found.sum_of_norms * (1 + 1e-6)).all()
-    assert (found.norms[~once] < 0.99 * found.sum_of_norms[~once]).any()
-    np.testing.assert_allclose(found.per_occurrence * found.counts, found.norms)
+    assert dict(zip(gradients.ids.tolist(), gradients.counts.tolist(), strict=True)) == {
+        i: (ids == i).sum() for i in ids
+    }
+    once = gradients.counts == 1
+    np.testing.assert_allclose(gradients.norms[once], gradients.sum_of_norms[once], rtol=1e-6)
+    assert (gradients.norms <= gradients.sum_of_norms * (1 + 1e-6)).all()
+    assert (gradients.norms[~once] < 0.99 * gradients.sum_of_norms[~once]).any()
+    np.testing.assert_allclose(gradients.per_occurrence * gradients.counts, gradients.norms)
 
 
 def test_rows_say_which_token_they_are_and_of_what_kind(bert_classifier):
-    found = embedding_gradients(ModelHead(bert_classifier), Texts(TEXTS, PAIRS), labels=LABELS)
-    kinds = {token: KINDS[kind] for token, kind in zip(found.tokens, found.kinds, strict=True)}
+    gradients = embedding_gradients(ModelHead(bert_classifier), Texts(TEXTS, PAIRS), labels=LABELS)
+    kinds = {token: KINDS[kind] for token, kind in zip(gradients.tokens, gradients.kinds, strict=True)}
     assert {"[CLS]": "[CLS]", "[SEP]": "[SEP]", ".": "punctuation", "good": "content"}.items() <= kinds.items()
-    assert found.counts[found.of_kind("[CLS]")].tolist() == [5]
-    assert found.counts[found.of_kind("[SEP]")].tolist() == [10]
-    assert found.counts[[found.tokens.index("good")]].tolist() == [5]
+    assert gradients.counts[gradients.of_kind("[CLS]")].tolist() == [5]
+    assert gradients.counts[gradients.of_kind("[SEP]")].tolist() == [10]
+    assert gradients.counts[[gradients.tokens.index("good")]].tolist() == [5]
 
 
 @pytest.mark.parametrize("budget", [1, 16, 10_000])
 def test_rows_add_up_whatever_the_batches(bert_classifier, monkeypatch, budget):
     whole = embedding_gradients(ModelHead(bert_classifier), TEXTS, labels=LABELS)
     monkeypatch.setattr("probes.encoder.batching.token_budget", lambda _encoder: budget)
-    found = embedding_gradients(ModelHead(bert_classifier), TEXTS, labels=LABELS)
-    np.testing.assert_allclose(found.norms, whole.norms, rtol=1e-4)
-    np.testing.assert_allclose(found.sum_of_norms, whole.sum_of_norms, rtol=1e-4)
+    gradients = embedding_gradients(ModelHead(bert_classifier), TEXTS, labels=LABELS)
+    np.testing.assert_allclose(gradients.norms, whole.norms, rtol=1e-4)
+    np.testing.assert_allclose(gradients.sum_of_norms, whole.sum_of_norms, rtol=1e-4)
     again = embedding_gradients(ModelHead(bert_classifier), TEXTS, labels=LABELS)
-    np.testing.assert_array_equal(found.norms, again.norms)
+    np.testing.assert_array_equal(gradients.norms, again.norms)
 
 
 def test_what_is_left_without_a_share_of_the_texts_is_the_gradient_of_the_others(bert_classifier):
@@ -267,4 +271,4 @@ def test_what_is_left_without_a_share_of_the_texts_is_the_gradient_of_the_others
         some = embedding_gradients(head, [texts[i] for i in kept], labels=labels[kept])
         left = dict(zip(some.ids.tolist(), some.norms, strict=True))
         expected = [left.get(token, 0.0) for token in whole.ids.tolist()]
-        np.testing.assert_allclose(whole.without[share], expected, rtol=1e-4, atol=1e-6 * whole.norms.max())
+        np.testing.assert_allclose(whole.norms_without_fold[share], expected, rtol=1e-4, atol=1e-6 * whole.norms.max())

@@ -54,10 +54,10 @@ def majority(labels):
 @pytest.mark.parametrize("n_classes", [2, 3, 6])
 def test_leace_is_its_closed_form(n_classes, examples):
     x, y = classes(n_classes, examples)
-    found = leace(x, y, n_classes=n_classes)
-    assert found.rank == len(np.unique(y)) - 1
-    np.testing.assert_allclose(found(x), closed_form(x, y), atol=1e-6)
-    assert found.displacement(x) > 0.1
+    erasure = leace(x, y, n_classes=n_classes)
+    assert erasure.rank == len(np.unique(y)) - 1
+    np.testing.assert_allclose(erasure(x), closed_form(x, y), atol=1e-6)
+    assert erasure.displacement(x) > 0.1
 
 
 @pytest.mark.parametrize("n_classes", [2, 6])
@@ -70,19 +70,19 @@ def test_a_probe_refitted_after_erasure_knows_the_majority_only(n_classes):
     accuracy, weight = refitted(erased, y)
     assert accuracy == majority(y)
     assert weight < 1e-4
-    means = np.stack([erased[y == each].mean(axis=0) for each in range(n_classes)])
+    means = np.stack([erased[y == label].mean(axis=0) for label in range(n_classes)])
     np.testing.assert_allclose(means, np.broadcast_to(x.mean(axis=0, dtype=np.float64), means.shape), atol=1e-9)
 
 
 def test_no_other_map_that_gives_all_classes_one_mean_moves_features_less():
     x, y = classes(3)
-    found = leace(x, y, n_classes=3)
-    means = np.stack([x[y == each].mean(axis=0, dtype=np.float64) for each in range(3)])
+    erasure = leace(x, y, n_classes=3)
+    means = np.stack([x[y == label].mean(axis=0, dtype=np.float64) for label in range(3)])
     away = np.linalg.qr((means[1:] - means[0]).T)[0]
     orthogonal = Erasure(away, away.T, x.mean(axis=0, dtype=np.float64))
-    for each in (found, orthogonal):
-        assert np.ptp([each(x)[y == c].mean(axis=0) for c in range(3)], axis=0).max() < 1e-5
-    squares = [np.square(each(x) - x).sum(axis=1).mean() for each in (found, orthogonal)]
+    for map_ in (erasure, orthogonal):
+        assert np.ptp([map_(x)[y == c].mean(axis=0) for c in range(3)], axis=0).max() < 1e-5
+    squares = [np.square(map_(x) - x).sum(axis=1).mean() for map_ in (erasure, orthogonal)]
     assert squares[0] < 0.95 * squares[1]
 
 
@@ -98,11 +98,11 @@ def test_erasure_of_one_label_leaves_another():
 def test_dimensions_that_vary_by_rounding_alone_do_not_bring_the_label_back():
     x, y = classes(2)
     dead = np.hstack([x, np.full((len(x), 1), 7, np.float32), 1e-33 * y[:, None].astype(np.float32)])
-    found = leace(dead, y, n_classes=2)
-    np.testing.assert_allclose(found(dead)[:, :-2], leace(x, y, n_classes=2)(x), atol=1e-9)
-    np.testing.assert_array_equal(found(dead)[:, -2:], dead[:, -2:])
-    assert refitted(found(dead), y)[0] == majority(y)
-    control = random_erasure(found, dead)
+    erasure = leace(dead, y, n_classes=2)
+    np.testing.assert_allclose(erasure(dead)[:, :-2], leace(x, y, n_classes=2)(x), atol=1e-9)
+    np.testing.assert_array_equal(erasure(dead)[:, -2:], dead[:, -2:])
+    assert refitted(erasure(dead), y)[0] == majority(y)
+    control = random_erasure(erasure, dead)
     np.testing.assert_array_equal(control(dead)[:, -2:], dead[:, -2:])
 
 
@@ -110,38 +110,38 @@ def test_a_direction_that_varies_by_rounding_alone_is_not_blown_up(monkeypatch):
     x, y = classes(2)
     x = x.astype(np.float64) - x.mean(axis=1, keepdims=True) + 20  # as a layer norm leaves them: one sum for all
     once, again = (x * (1 + 6e-8 * np.random.default_rng(seed).standard_normal(x.shape)) for seed in (1, 2))
-    found = leace(once, y, n_classes=2)
+    erasure = leace(once, y, n_classes=2)
     monkeypatch.setattr(leace_module, "TINY", 0.0)
     plain = leace(once, y, n_classes=2)
-    apart = [np.linalg.norm(each(again) - each(once), axis=1).max() for each in (found, plain)]
-    assert apart[0] < 1e-3 * found.displacement(once) < 1e-2 * plain.displacement(once) < apart[1]
-    assert refitted(found(once), y) == (majority(y), pytest.approx(0, abs=1e-4))
+    apart = [np.linalg.norm(map_(again) - map_(once), axis=1).max() for map_ in (erasure, plain)]
+    assert apart[0] < 1e-3 * erasure.displacement(once) < 1e-2 * plain.displacement(once) < apart[1]
+    assert refitted(erasure(once), y) == (majority(y), pytest.approx(0, abs=1e-4))
 
 
 def test_where_there_is_nothing_to_erase_nothing_moves():
     x, y = classes(2)
     same = np.tile(x[:1], (len(x), 1))
     for features, labels in ((same, y), (x, np.zeros_like(y))):
-        found = erasures(features, labels, n_classes=2)
-        for each in (found.own, *found.random, *found.shuffled):
-            assert each.rank == 0
-            np.testing.assert_array_equal(each(features), features)
-            assert each.displacement(features) == 0
+        maps = erasures(features, labels, n_classes=2)
+        for control in (maps.leace, *maps.random, *maps.shuffled):
+            assert control.rank == 0
+            np.testing.assert_array_equal(control(features), features)
+            assert control.displacement(features) == 0
 
 
 def test_a_class_that_is_not_there_takes_no_direction():
     x, y = classes(3)
-    found = leace(x, y, n_classes=5)
-    assert found.rank == 2
-    np.testing.assert_allclose(found(x), leace(x, y, n_classes=3)(x), atol=1e-9)
+    erasure = leace(x, y, n_classes=5)
+    assert erasure.rank == 2
+    np.testing.assert_allclose(erasure(x), leace(x, y, n_classes=3)(x), atol=1e-9)
 
 
 def test_what_the_map_makes_of_tokens_has_the_mean_that_it_makes_of_their_mean():
     x, y = classes(3)
-    found = leace(x, y, n_classes=3)
+    erasure = leace(x, y, n_classes=3)
     tokens = np.random.default_rng(1).standard_normal((5, 7, 12)) * 9
-    np.testing.assert_allclose(found(tokens).mean(axis=1), found(tokens.mean(axis=1)), atol=1e-9)
-    np.testing.assert_allclose(found(found(x)), found(x), atol=1e-6)
+    np.testing.assert_allclose(erasure(tokens).mean(axis=1), erasure(tokens.mean(axis=1)), atol=1e-9)
+    np.testing.assert_allclose(erasure(erasure(x)), erasure(x), atol=1e-6)
 
 
 # Controls
@@ -153,33 +153,33 @@ def test_random_subspaces_are_of_equal_rank_and_move_vectors_as_far(n_classes):
     tokens = np.random.default_rng(1).standard_normal((500, 12)).astype(np.float32) * 9
     for states in (None, tokens):
         moved = x if states is None else states
-        found = erasures(x, y, n_classes=n_classes, states=states, random=4)
-        for each in found.random:
-            assert each.rank == found.own.rank == n_classes - 1
-            assert each.displacement(moved) == pytest.approx(found.own.displacement(moved))
-            np.testing.assert_allclose(each.right.T @ each.right, np.eye(each.rank), atol=1e-9)
-            strength = each.left @ each.right
-            np.testing.assert_allclose(strength, strength[0, 0] * np.eye(each.rank), atol=1e-9)
-        overlap = [abs(a.right.T @ b.right).max() for a, b in itertools.combinations(found.random, 2)]
+        maps = erasures(x, y, n_classes=n_classes, states=states, random=4)
+        for control in maps.random:
+            assert control.rank == maps.leace.rank == n_classes - 1
+            assert control.displacement(moved) == pytest.approx(maps.leace.displacement(moved))
+            np.testing.assert_allclose(control.right.T @ control.right, np.eye(control.rank), atol=1e-9)
+            strength = control.left @ control.right
+            np.testing.assert_allclose(strength, strength[0, 0] * np.eye(control.rank), atol=1e-9)
+        overlap = [abs(a.right.T @ b.right).max() for a, b in itertools.combinations(maps.random, 2)]
         assert max(overlap) < 0.999
 
 
 def test_controls_leave_the_label():
     x, y = classes(2, hidden=60)
-    found = erasures(x, y, n_classes=2)
+    maps = erasures(x, y, n_classes=2)
     whole = refitted(x, y)[0]
-    assert refitted(found.own(x), y)[0] == majority(y) < whole - 0.2
-    for each in (*found.random, *found.shuffled):
-        assert refitted(each(x), y)[0] > whole - 0.05
-        assert each.displacement(x) > 0
+    assert refitted(maps.leace(x), y)[0] == majority(y) < whole - 0.2
+    for control in (*maps.random, *maps.shuffled):
+        assert refitted(control(x), y)[0] > whole - 0.05
+        assert control.displacement(x) > 0
 
 
 def test_the_draws_depend_on_the_seed_alone():
     x, y = classes(3)
     first, again, other = (erasures(x, y, n_classes=3, seed=seed, random=2, shuffled=2) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first.own.left, other.own.left)
+    np.testing.assert_array_equal(first.leace.left, other.leace.left)
     for kind in ("random", "shuffled"):
-        for a, b, c in zip(*(getattr(each, kind) for each in (first, again, other)), strict=True):
+        for a, b, c in zip(*(getattr(map_, kind) for map_ in (first, again, other)), strict=True):
             np.testing.assert_array_equal(a.left, b.left)
             assert abs(a.left - c.left).max() > 1e-3
     assert abs(first.random[0].left - first.random[1].left).max() > 1e-3
@@ -206,11 +206,11 @@ def test_a_label_is_erased_from_a_real_encoder(packaged, data):
     features = pool_texts(packaged, packaged.encode([row["text"] for row in rows]), ["cls", "mean"], [0, 6])
     for pooling, layers in features.items():
         for layer, x in zip((0, 6), layers, strict=True):
-            found = leace(x, labels, n_classes=2)
+            erasure = leace(x, labels, n_classes=2)
             accuracy, weight = refitted(x, labels)
-            after, left = refitted(found(x), labels)
+            after, left = refitted(erasure(x), labels)
             print(f"{pooling} {layer}: {accuracy:.3f} -> {after:.3f}, weights {weight:.2g} -> {left:.2g}")
-            assert found.rank == (0 if (pooling, layer) == ("cls", 0) else 1)
+            assert erasure.rank == (0 if (pooling, layer) == ("cls", 0) else 1)
             assert after == majority(labels)
             assert left < 1e-4
-            assert not found.rank or (accuracy > majority(labels) + 0.2 and weight > 0.1)
+            assert not erasure.rank or (accuracy > majority(labels) + 0.2 and weight > 0.1)
