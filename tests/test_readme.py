@@ -2,14 +2,13 @@
 
 import ast
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conftest import build_model
+from tests.support.models import build_model
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +17,8 @@ import layerprobe
 import probes
 from analyses.__main__ import main
 from analyses.command_line import printing, signals
+from tests.support.paths import ROOT
 from tests.support.report_result import result
-
-ROOT = Path(__file__).parents[2]
 
 
 def program(code, *, cwd=ROOT):

@@ -20,7 +20,7 @@ from probes.checks import side_of_zero
 from probes.heads.parameter_change import Moved
 from probes.results.schema import check_table
 from tests.analyses.test_run import files, rows
-from tests.conftest import build_model
+from tests.support.models import build_model
 
 HEADS = ("pooler", "cls", "mean")
 LAST = 3

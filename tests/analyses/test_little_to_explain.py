@@ -8,7 +8,7 @@ import torch
 from analyses.__main__ import main
 from probes import AnalysisResult, Encoder, InputError, ProbeHead, attribute, load_probes
 from tests.analyses.test_run import BAD, GOOD, rows
-from tests.conftest import build_model
+from tests.support.models import build_model
 
 
 def save(folder, model, tokenizer):

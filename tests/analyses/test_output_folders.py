@@ -15,8 +15,8 @@ from analyses.command_line.output_folders import check_apart, output_lock
 from analyses.settings.bounds import BOUNDS, check_bounds
 from probes import Encoder, InputError
 from probes.locks import file_lock
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 ANALYSES = (run, layers, attribute_module, heads)
 
 

@@ -13,7 +13,7 @@ from analyses.context.text_choice import choose_texts
 from analyses.settings.data import controlled_datasets
 from probes import AnalysisResult, Encoder, __version__, load_probes
 from probes.features import extraction
-from tests.conftest import build_model
+from tests.support.models import build_model
 
 GOOD, BAD = ("good", "great", "bright", "fine"), ("bad", "awful", "dull")
 

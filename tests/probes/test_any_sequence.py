@@ -28,8 +28,8 @@ from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.plausibility import rationale_agreement
 from probes.controls.information import online_codelength
 from probes.statistics.metrics import accuracy
-from tests.conftest import HIDDEN
 from tests.probes.test_doors import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
+from tests.support.models import HIDDEN
 from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 
 MANY = [f"{TEXTS[i % 3]} {i}" for i in range(40)]

@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from torch.utils import backend_registration
+
+from tests.support.paths import ROOT
 
 SETUP = "_setup_privateuseone_for_python_backend"
 pytestmark = pytest.mark.skipif(not hasattr(backend_registration, SETUP), reason="a PyTorch without devices in Python")
@@ -88,7 +89,7 @@ from probes.attribution.methods import METHODS
 from probes.heads.parameter_change import movement
 from probes.devices import WITHOUT_FLOAT64
 from probes.mechanism.token_shares import direct_scores
-from tests.conftest import HIDDEN, LAYERS, build_model
+from tests.support.models import HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful plot", "we"]
 rng = np.random.default_rng(0)
@@ -155,7 +156,7 @@ print(json.dumps({"apart": apart, "wide": wide, "calls": sum(pretend.calls.value
 
 def _run(code):
     command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert not done.returncode, done.stderr
     return json.loads(done.stdout)
 

@@ -45,7 +45,7 @@ from probes import (
     word_means,
 )
 from probes.probing.selection import pack_probes
-from tests.conftest import HIDDEN, build_model
+from tests.support.models import HIDDEN, build_model
 
 TEXTS = ["the film was good", "awful", "a dull plot !", "good"]
 LABELS = [1, 0, 0, 1]

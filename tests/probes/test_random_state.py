@@ -4,7 +4,6 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +32,8 @@ from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.randomisation import randomised
 from probes.controls.studies import usual_studies
 from probes.data.controlled import controlled_sentences
-from tests.conftest import HIDDEN
+from tests.support.models import HIDDEN
+from tests.support.paths import ROOT
 from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 
 TEXTS = ["the film was not good .", "awful plot"]
@@ -148,6 +148,4 @@ FIRST = {
 
 @pytest.mark.parametrize("call", FIRST.values(), ids=FIRST)
 def test_a_library_that_draws_while_it_loads_leaves_no_trace(call):
-    subprocess.run(
-        [sys.executable, "-c", FRESH.format(call=call)], check=True, timeout=120, cwd=Path(__file__).parents[2]
-    )
+    subprocess.run([sys.executable, "-c", FRESH.format(call=call)], check=True, timeout=120, cwd=ROOT)

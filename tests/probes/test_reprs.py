@@ -3,7 +3,7 @@
 import numpy as np
 
 from probes import Encoder, Examples, FittedProbe, ModelHead, ProbeHead, sweep_probes
-from tests.conftest import HIDDEN, build_model
+from tests.support.models import HIDDEN, build_model
 
 
 def test_an_encoder_names_its_model_size_length_and_place(bert):

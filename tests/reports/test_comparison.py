@@ -15,11 +15,10 @@ from reports.comparison import comparison
 from reports.comparison.shared_texts import shared
 from reports.comparison.side_by_side import Together, paired_interval, short_names
 from tests.reports.test_page import HOSTILE, Page, hostile
+from tests.support.paths import ROOT
 from tests.support.report_heads import tuned
 from tests.support.report_result import N, attribution, result
 from tests.support.report_several import judged, right, with_data
-
-ROOT = Path(__file__).parents[2]
 
 
 def words(html):

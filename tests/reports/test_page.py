@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import jinja2
 import matplotlib
@@ -23,10 +22,10 @@ from reports.export import html as html_module
 from reports.sections import page as page_module
 from reports.sections.explanations.cards import cards
 from reports.text import wording
+from tests.support.paths import ROOT
 from tests.support.report_checks import checked
 from tests.support.report_result import attribution, result
 
-ROOT = Path(__file__).parents[2]
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',

@@ -4,7 +4,6 @@ import dataclasses
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,10 +21,10 @@ from reports.sections.classifier.questions import QUESTIONS
 from reports.sections.explanations.cards import cards
 from reports.sections.overview import answers
 from tests.reports.test_page import HOSTILE, Page
+from tests.support.paths import ROOT
 from tests.support.report_heads import COLUMNS, tuned, with_erasure
 from tests.support.report_result import result
 
-ROOT = Path(__file__).parents[2]
 READS, HOLDS, TRAINED, MEAN, USED, SAME, CLUSTERS = QUESTIONS
 
 

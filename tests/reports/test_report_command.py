@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
+from tests.support.paths import ROOT
 from tests.support.report_result import result
 
-ROOT = Path(__file__).parents[2]
 FORMAT = ("--format", "markdown")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from probes import Encoder, InputError
-from tests.conftest import HIDDEN, build_tokenizer
+from tests.support.models import HIDDEN, build_tokenizer
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene", "a plot !"]
 

@@ -5,7 +5,7 @@ import numpy as np
 from probes import Encoder
 from probes.heads.fine_tuning import LabelledTexts
 from probes.heads.trainer import TrainingSettings
-from tests.conftest import build_model
+from tests.support.models import build_model
 
 CLASSES = ("negative", "positive")
 SETTINGS = TrainingSettings(epochs=4, patience=4, batch_size=8, learning_rate=1e-2, dtype="float32")

@@ -8,7 +8,7 @@ from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attri
 from probes.attribution.baselines import BASELINES
 from probes.attribution.integrated_gradients import nested_points, quadrature_weights
 from probes.data.texts import Texts
-from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 

@@ -9,7 +9,7 @@ from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attri
 from probes.attribution.baselines import BASELINES, SAMPLES, ReferenceTokens, available_baselines, baseline_embeddings
 from probes.attribution.methods import METHODS
 from probes.mechanism.token_shares import KINDS, attribution_shares, direct_scores, shares_by_kind, token_kinds
-from tests.conftest import HIDDEN, LAYERS, build_model
+from tests.support.models import HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 

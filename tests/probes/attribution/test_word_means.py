@@ -11,8 +11,8 @@ from scipy import stats
 from probes import FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution.word_means import fold_case, word_means
 from probes.data.texts import Texts
-from tests.conftest import HIDDEN
 from tests.probes.results.test_result import ATTRIBUTION
+from tests.support.models import HIDDEN
 
 BASE = replace(ATTRIBUTION, task="label", target="good")
 

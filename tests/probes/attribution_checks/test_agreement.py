@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution_checks.agreement import same_top, spearman, token_agreement
-from tests.conftest import HIDDEN, build_model
+from tests.support.models import HIDDEN, build_model
 
 
 def test_correlations_of_ranks_are_scipys_with_ties_too():

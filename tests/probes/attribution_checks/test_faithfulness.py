@@ -21,7 +21,7 @@ from probes.attribution_checks.faithfulness import (
     usual_replacement,
 )
 from probes.data.texts import Texts
-from tests.conftest import HIDDEN, build_model
+from tests.support.models import HIDDEN, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
 PAIRS = ["bad", "", "the plot was fine", "good music"]

@@ -10,7 +10,7 @@ from probes.attribution_checks.randomisation import _steps, randomised
 from probes.data.controlled import controlled_sentences
 from probes.data.texts import Texts
 from probes.features.extraction import pool_texts
-from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad"]
 HEAD = "AutoModelForSequenceClassification"

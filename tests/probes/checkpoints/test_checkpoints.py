@@ -10,8 +10,8 @@ from probes.devices import usable_device
 from probes.features.extraction import pool_texts
 from probes.heads.head_classes import check_names
 from probes.heads.heads import ModelHead
-from tests.conftest import LAYERS, build_model, build_tokenizer
 from tests.support.checkpoint_files import SMALL, TEXTS, assert_refused, change, family
+from tests.support.models import LAYERS, build_model, build_tokenizer
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 
 from probes import Encoder, InputError
 from probes.features.extraction import pool_texts
-from tests.conftest import LAYERS, build_model
 from tests.support.checkpoint_files import TEXTS, change
+from tests.support.models import LAYERS, build_model
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from probes import Encoder, InputError
 from probes.checkpoints.checkpoints import PACKAGED, packaged_folder
 from probes.data.texts import Texts
 from probes.encoder.pooling import POOLINGS, pooler
-from tests.conftest import FAMILIES, HIDDEN, LAYERS, WORDS, build_model, build_tokenizer
+from tests.support.models import FAMILIES, HIDDEN, LAYERS, WORDS, build_model, build_tokenizer
 
 TEXTS = ("the film was not good .", "awful", "we very dull it is a bright scene ! good great bad", "greatly")
 PAIRS = ("a movie", "the plot was fine and the actor dull", "of", "in the scene")

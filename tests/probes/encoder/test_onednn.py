@@ -6,7 +6,7 @@ from torch import nn
 
 from probes.encoder.encoder import Encoder
 from probes.encoder.onednn import multiplies_bfloat16, packed
-from tests.conftest import build_model
+from tests.support.models import build_model
 
 with_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="a PyTorch built without oneDNN")
 half_precision = pytest.mark.skipif(not multiplies_bfloat16(), reason="this CPU cannot multiply bfloat16")

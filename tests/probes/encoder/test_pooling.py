@@ -9,7 +9,7 @@ import torch
 from probes import Encoder, InputError, LayerStates
 from probes.checkpoints.checkpoints import packaged_folder
 from probes.encoder.pooling import POOLINGS, cls, content, last, mean, pooler
-from tests.conftest import FAMILIES, LAYERS, build_model
+from tests.support.models import FAMILIES, LAYERS, build_model
 
 TEXTS = ("the film was not good .", "awful", "we very dull it is a bright scene ! good great bad")
 

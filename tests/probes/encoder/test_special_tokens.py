@@ -9,7 +9,7 @@ from probes.data.texts import Texts
 from probes.encoder.special_tokens import count_literals, placed_tokens, text_tokenizer, typed_tokens, unknown_ids
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ModelHead
-from tests.conftest import FAMILIES, WORDS, build_model, build_tokenizer
+from tests.support.models import FAMILIES, WORDS, build_model, build_tokenizer
 
 MARKERS = ["[E1]", "[/E1]"]
 MARKED = [

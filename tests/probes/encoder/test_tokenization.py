@@ -18,7 +18,7 @@ from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.interventions import intervened_log_probs, mean_states, sample_states
 from probes.mechanism.token_shares import direct_scores
 from probes.probing.logistic import FittedProbe
-from tests.conftest import HIDDEN, build_model
+from tests.support.models import HIDDEN, build_model
 
 TEXTS = Texts(["the film was good", "awful", "a dull plot !"], ["bad", "fine", "very good"])
 LABELS = [1, 0, 1]

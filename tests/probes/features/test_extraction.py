@@ -18,9 +18,8 @@ from probes import Encoder, FeatureStore, InputError, StoreMismatch, extract_fea
 from probes.data.texts import Texts
 from probes.encoder.pooling import POOLINGS, pooling_identity
 from probes.features.extraction import MemoryWarning, pool_texts, token_counts
-from tests.conftest import FAMILIES, LAYERS, WORDS, build_model
-
-ROOT = Path(__file__).parents[3]
+from tests.support.models import FAMILIES, LAYERS, WORDS, build_model
+from tests.support.paths import ROOT
 
 
 @pytest.fixture
@@ -321,7 +320,7 @@ import resource, sys, warnings
 from pathlib import Path
 import torch
 from probes import Encoder, extract_features
-from tests.conftest import build_model
+from tests.support.models import build_model
 encoder, text = Encoder(*build_model("bert", intermediate_size=2048)), "the film was not good " * 12
 extract_features(encoder, [text] * 2, store=Path(sys.argv[1]) / "first")
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -607,7 +606,7 @@ WORK = """
 import sys
 from pathlib import Path
 from probes import Encoder, extract_features
-from tests.conftest import WORDS, build_model
+from tests.support.models import WORDS, build_model
 texts = [" ".join(WORDS[i % 20 :][: i % 7 + 1]) for i in range(120)]
 print("ready", flush=True)
 sys.stdin.readline()

@@ -18,7 +18,7 @@ from probes.data.texts import Texts
 from probes.heads.fine_tuning import FineTuned, LabelledTexts, check_trainable, fine_tune, load_head, writing_to
 from probes.heads.heads import log_prob
 from probes.locks import file_lock
-from tests.conftest import build_model
+from tests.support.models import build_model
 from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 
 HEADS = ("pooler", "cls", "mean")

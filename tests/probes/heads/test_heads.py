@@ -6,7 +6,7 @@ import pytest
 from probes import Encoder, FittedProbe, InputError, ProbeHead
 from probes.heads.head_classes import head_order, renamed_classes
 from probes.heads.heads import head_fingerprint
-from tests.conftest import build_model
+from tests.support.models import build_model
 
 
 @pytest.mark.parametrize(

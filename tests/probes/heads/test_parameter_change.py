@@ -7,7 +7,7 @@ import torch
 
 from probes import Encoder, InputError
 from probes.heads.parameter_change import GROUPS, PARTS, movement
-from tests.conftest import FAMILIES, HIDDEN, build_model
+from tests.support.models import FAMILIES, HIDDEN, build_model
 
 HEAD = "AutoModelForSequenceClassification"
 

@@ -11,7 +11,7 @@ from probes.attribution_checks.faithfulness import faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.interventions import intervened_log_probs
-from tests.conftest import LAYERS, build_model
+from tests.support.models import LAYERS, build_model
 
 TEXTS = ["the film was good", "awful"]
 LAYERS_TRIED = (0, 1, LAYERS)

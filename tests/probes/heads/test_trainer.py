@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +21,9 @@ from probes.heads.trainer import (
     epochs_since_best,
     quickest_dtype,
 )
+from tests.support.paths import ROOT
 from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 
-ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 

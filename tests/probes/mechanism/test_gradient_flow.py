@@ -10,7 +10,7 @@ from probes.data.texts import Texts
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.token_shares import KINDS, TokenShares
 from probes.statistics.intervals import N_FOLDS
-from tests.conftest import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad", "good , good"]
 PAIRS = ["bad", "", "the plot was fine", "good music", "!"]

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,11 +15,11 @@ from probes.results.schema import CLAIMS, TABLES, check_claim, check_table, main
 from probes.results.typed_json import MisfitError, check_nesting, fields
 from tests.probes.results.test_files import PLAIN
 from tests.probes.results.test_result import ATTRIBUTION, PROVENANCE
+from tests.support.paths import ROOT
 from tests.support.report_checks import checked
 from tests.support.report_heads import tuned
 from tests.support.report_result import result
 
-ROOT = Path(__file__).parents[3]
 METRICS = result(tasks={"sentiment": ("negative", "positive")}).tables["metrics"]
 
 
