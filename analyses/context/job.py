@@ -92,13 +92,13 @@ class Job:
 
     def check_head(self) -> None:
         """Raise where --head-classes does not name the classes of the model's own head, or those of no label column."""
-        from probes.heads.head_classes import check_names
+        from probes.heads.head_classes import check_head_classes
 
         names = self.encoder_settings.renamed_classes
         if names is not None and not self.encoder.is_classifier:
             raise InputError(f"--head-classes has no meaning: {self.encoder.name} has no classification head")
         if names is not None:
-            check_names(self.encoder.class_names, names, self.splits.class_names)
+            check_head_classes(self.encoder.class_names, names, self.splits.class_names)
 
     @property
     def poolings(self) -> tuple[str, ...]:

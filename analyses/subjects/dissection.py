@@ -171,13 +171,13 @@ def _times(found: RowGradients, i: int, others: NDArray[np.int64]) -> dict[str, 
 
 def _movement(students: Students) -> Rows:
     """How far each group of parameters has moved."""
-    from probes.heads.parameter_change import movement
+    from probes.heads.parameter_change import parameter_changes
 
     base = students.encoders[PRETRAINED]
     for head, student in students.first.items():
-        for moved in movement(base, student.head.encoder):
-            relative = moved.relative if math.isfinite(moved.relative) else math.nan  # of zeros there is no share
-            yield {"head": head, **dataclasses.asdict(moved), "relative": relative}
+        for change in parameter_changes(base, student.head.encoder):
+            relative = change.relative if math.isfinite(change.relative) else math.nan  # of zeros there is no share
+            yield {"head": head, **dataclasses.asdict(change), "relative": relative}
 
 
 def _cls_content(students: Students) -> Rows:

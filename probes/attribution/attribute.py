@@ -27,7 +27,8 @@ from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches, token_budget
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Batch, Encoded
-from probes.heads.heads import Head, check_head, class_id, named_class_ids
+from probes.heads.class_labels import class_id, named_class_ids
+from probes.heads.heads import Head, check_head
 from probes.probing.logistic import log_softmax
 from probes.progress import progress_bar
 from probes.results.result import Attribution

@@ -11,29 +11,26 @@ from probes.checks import InputError, choose
 from probes.data.labels import quoted
 from probes.sequences import item_list
 
-MOST_NAMED = 8
-"""Classes of a column that a message names."""
+MAX_CLASSES_IN_MESSAGE = 8
+"""Classes of a column that an error message lists."""
 
 
 def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str]) -> tuple[str, ...]:
-    """The dataset's names for the classes of a head, by logit.
+    """Return the dataset's names for the classes of a head, by logit.
 
     Args:
-        head: The checkpoint's own names, by logit.
-        names: The dataset's, by logit, or by the checkpoint's name.
+        head: Names of the classes in the checkpoint, by logit.
+        names: Names of the classes in the dataset, by logit, or by the checkpoint's name.
+
+    Returns:
+        (classes,) names in the dataset, by logit.
 
     Raises:
-        InputError: They are not as many as the head's, one is named twice, or the head has no class of a name.
+        InputError: Their number differs from the head's, a name occurs twice, or the head has no class of a name.
     """
     head = [composed(name) for name in head]
     if isinstance(names, Mapping):
-        names = {composed(name): value for name, value in names.items()}
-        for name in names:
-            choose("class of the model's head", name, dict.fromkeys(head))
-        lacking = [name for name in head if name not in names]
-        if lacking:
-            raise InputError(f"no class of the dataset is named for {lacking[0]!r} of the model's head; name all")
-        names = [names[name] for name in head]
+        names = _names_by_logit(head, names)
     renamed = tuple(composed(name) for name in item_list(names, "head_classes", "names"))
     if len(renamed) != len(head):
         raise InputError(
@@ -45,46 +42,73 @@ def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str
     return renamed
 
 
-def check_names(
+def _names_by_logit(head: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Order the dataset's names, keyed by the checkpoint's, by logit."""
+    names_of_head = {composed(name): dataset_name for name, dataset_name in names.items()}
+    for name in names_of_head:
+        choose("class of the model's head", name, dict.fromkeys(head))
+    missing = [name for name in head if name not in names_of_head]
+    if missing:
+        raise InputError(f"no class of the dataset is named for {missing[0]!r} of the model's head; name all")
+    return [names_of_head[name] for name in head]
+
+
+def check_head_classes(
     head: Sequence[str], names: Sequence[str] | Mapping[str, str], columns: Mapping[str, Sequence[str]]
 ) -> None:
-    """Raise unless the names given for a head's classes are those of a label column.
+    """Raise unless the dataset's names for a head's classes are the classes of a label column.
 
     Args:
-        head: The checkpoint's own names, by logit.
-        names: As in `renamed_classes`.
+        head: Names of the classes in the checkpoint, by logit.
+        names: Names of the classes in the dataset, by logit, or by the checkpoint's name.
         columns: Label column -> its classes.
 
     Raises:
-        InputError: They are no names for this head, or those of no column.
+        InputError: The names do not fit this head, or are the classes of no column.
     """
     renamed = renamed_classes(head, names)
     for classes in columns.values():
         with contextlib.suppress(InputError):
             head_order(renamed, classes)
             return
-    known = "; ".join(f"{task!r} has {', '.join(map(repr, classes[:MOST_NAMED]))}" for task, classes in columns.items())
-    raise InputError(f"--head-classes names {', '.join(map(repr, renamed))}, the classes of no label column: {known}")
+    column_classes = "; ".join(f"{task!r} has {_first_classes(classes)}" for task, classes in columns.items())
+    names_in_message = ", ".join(map(repr, renamed))
+    raise InputError(f"--head-classes names {names_in_message}, the classes of no label column: {column_classes}")
+
+
+def _first_classes(classes: Sequence[str]) -> str:
+    return ", ".join(map(repr, classes[:MAX_CLASSES_IN_MESSAGE]))
 
 
 def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
-    """For each class of the dataset, its logit's place in a model's head.
+    """Return for each class of the dataset the index of its logit in a model's head.
 
-    Names are compared without regard to case. Names of the kind LABEL_0 say nothing of their own; they stand for the
-    number, so they fit a dataset whose labels are the numbers 0 to n - 1.
+    Names are compared without regard to case. Names of the kind LABEL_0 stand for the number, so that they fit a
+    dataset whose labels are the numbers 0 to n - 1.
+
+    Args:
+        head: Names of the head's classes, by logit.
+        dataset: Names of the dataset's classes.
+
+    Returns:
+        (classes,) index of the logit of each of the dataset's classes.
 
     Raises:
         InputError: The two sets of names differ.
     """
-    head, dataset = [composed(name) for name in head], [composed(name) for name in dataset]
-    if sorted(head) == sorted(dataset) and len(set(head)) == len(head):
-        return [list(head).index(name) for name in dataset]
-    plain, wanted = [name.casefold() for name in head], [name.casefold() for name in dataset]
-    numbers = [name.removeprefix("label_") for name in plain]
-    for names in (plain, numbers):
-        if sorted(names) == sorted(wanted) and len(set(names)) == len(names):
-            return [names.index(name) for name in wanted]
-    example = shlex.quote(f"{head[0] if head else 'NAME'}={dataset[0] if dataset else 'NAME'}")
+    head = [composed(name) for name in head]
+    dataset = [composed(name) for name in dataset]
+    head_casefold = [name.casefold() for name in head]
+    dataset_casefold = [name.casefold() for name in dataset]
+    head_numbers = [name.removeprefix("label_") for name in head_casefold]
+    comparisons = ((head, dataset), (head_casefold, dataset_casefold), (head_numbers, dataset_casefold))
+    for head_names, dataset_names in comparisons:
+        is_unique = len(set(head_names)) == len(head_names)
+        if is_unique and sorted(head_names) == sorted(dataset_names):
+            return [head_names.index(name) for name in dataset_names]
+    first_of_head = head[0] if head else "NAME"
+    first_of_dataset = dataset[0] if dataset else "NAME"
+    example = shlex.quote(f"{first_of_head}={first_of_dataset}")
     raise InputError(
         f"the model's classes are {quoted(head)} and the dataset's {quoted(dataset)}; say what the dataset calls them "
         f"with --head-classes, in their order or as {example} ... (head_classes of ModelHead)"
@@ -92,5 +116,5 @@ def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
 
 
 def composed(name: object) -> str:
-    """A name in Unicode's composed form, as those of a dataset are."""
+    """Return a name in Unicode's composed form, as those of a dataset are."""
     return unicodedata.normalize("NFC", str(name))

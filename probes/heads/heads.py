@@ -1,4 +1,4 @@
-"""What can be explained: a classifier on top of an encoder, differentiable down to the input embeddings."""
+"""Heads: classifiers on top of an encoder, differentiable down to the input embeddings, which can be explained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.checks import InputError, check_instance, check_kind, check_same_length, choose, whole_number
+from probes.checks import InputError, check_instance, check_kind, check_same_length, whole_number
 from probes.data.texts import Texts
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
@@ -24,25 +24,26 @@ from probes.heads.head_classes import head_order, renamed_classes
 from probes.probing.logistic import FittedProbe, log_softmax
 from probes.progress import progress_bar
 from probes.results.notebook import head_line
-from probes.sequences import check_labels, text_list
+from probes.sequences import text_list
 
 
 class Head(Protocol):
     """A classifier on top of an encoder, differentiable down to the input embeddings."""
 
     encoder: Encoder
-    """What it reads; a copy of the head with a twin of it computes the same in another thread."""
+    """Encoder whose states the head reads; a copy of the head with a replica of it computes the same in a thread."""
     class_names: tuple[str, ...]
     kind: str
+    """`probe` or `model`."""
 
     @property
     def layer(self) -> int | None:
-        """Where it reads; None for the model's own head."""
+        """Layer that the head reads; None for the model's own head."""
         ...
 
     @property
     def pooling(self) -> str | None:
-        """What it reads; None for the model's own head."""
+        """Pooling that the head reads; None for the model's own head."""
         ...
 
     def with_encoder(self, encoder: Encoder) -> Self:
@@ -50,7 +51,7 @@ class Head(Protocol):
         ...
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
-        """(batch, classes) logits; `embeddings` and `overwrite` as in `Encoder.states`.
+        """Return (batch, classes) logits; `embeddings` and `overwrite` as in `Encoder.states`.
 
         Captum takes a head as a function of the input embeddings:
 
@@ -59,9 +60,9 @@ class Head(Protocol):
             method = IntegratedGradients(lambda points: head.logits(batch, points))
             scores = method.attribute(embeddings, torch.zeros_like(embeddings), target=0)
 
-        Captum asks for many points at once. Integrated gradients and ablations give all texts for the first point, then
-        all for the second: of a multiple of the batch's rows, the batch is repeated in that order. GradientShap and
-        NoiseTunnel give all points of the first text first. With several texts, let Captum keep count for these:
+        Captum evaluates many points at once. Integrated gradients and ablations give all texts for the first point,
+        then all for the second: for a multiple of the batch's rows, the batch is repeated in that order. GradientShap
+        and NoiseTunnel give all points of the first text first. With several texts, let Captum pass row numbers:
 
             method = GradientShap(lambda points, rows: head.logits(batch.take(rows), points))
             method.attribute(..., additional_forward_args=torch.arange(len(batch)))
@@ -69,11 +70,11 @@ class Head(Protocol):
         ...
 
 
-class _Predictions:
-    """Predictions of every head, and the same head on another encoder."""
+class _PredictionsMixin:
+    """Methods that every head has: predictions, and the same head on another encoder."""
 
     def with_encoder(self, encoder: Encoder) -> Self:
-        """Return the same head on another encoder, such as a twin with the same weights or a changed copy."""
+        """Return the same head on another encoder, such as a replica or a changed copy."""
         head = copy.copy(self)
         head.encoder = encoder  # type: ignore[attr-defined]
         return head
@@ -82,38 +83,38 @@ class _Predictions:
         return head_line(type(self).__name__, self.encoder.name, self.class_names, self.pooling, self.layer)
 
     def log_prob(self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> NDArray[np.float64]:
-        """(texts, classes) log probabilities, classes in the order of `class_names`.
+        """Compute (texts, classes) log probabilities, classes in the order of `class_names`.
 
         Args:
             texts: (texts,) a list, tuple, array, pandas or datasets column, or generator; `Texts`, which can hold
                 pairs; or what `Encoder.encode` returns.
             progress: Show a bar on stderr.
         """
-        return _of_texts(self, texts, progress=progress)
+        return _log_prob_of_texts(self, texts, progress=progress)
 
     def predict_proba(
         self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False
     ) -> NDArray[np.float64]:
-        """(texts, classes) probabilities, classes in the order of `class_names`; they sum to 1 for each text."""
-        return np.exp(_of_texts(self, texts, progress=progress))
+        """Compute (texts, classes) probabilities, in the order of `class_names`; they sum to 1 for each text."""
+        return np.exp(_log_prob_of_texts(self, texts, progress=progress))
 
     def predict(self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> list[str]:
-        """(texts,) name of the likeliest class of each text; of equally likely ones the first."""
-        likeliest = _of_texts(self, texts, progress=progress).argmax(axis=1)
+        """Return (texts,) the name of the likeliest class of each text; the first of equally likely ones."""
+        likeliest = _log_prob_of_texts(self, texts, progress=progress).argmax(axis=1)
         return [self.class_names[i] for i in likeliest.tolist()]
 
 
-class ProbeHead(_Predictions):
+class ProbeHead(_PredictionsMixin):
     """A fitted probe on one layer's pooled vector.
 
     Args:
-        encoder: Its blocks up to `layer` run, the others do not.
-        probe: Fitted on that layer and pooling.
-        layer: In [0, n_layers].
+        encoder: Encoder whose blocks run up to `layer`.
+        probe: Probe fitted on that layer and pooling.
+        layer: Layer in [0, n_layers].
         pooling: Name from `probes.encoder.pooling.POOLINGS`.
-        class_names: By class id; the ids themselves when None.
-        check_weights: Refuse a probe that is known to be fitted on another encoder's features. Its numbers would mean
-            nothing, unless the two encoders give the same.
+        class_names: Names by class id; the ids themselves when None.
+        check_weights: Refuse a probe whose record says that it was fitted on another encoder's features. Its numbers
+            would mean nothing, unless the two encoders give the same features.
 
     Raises:
         InputError: The probe does not fit the encoder, or the layer, pooling or names do not.
@@ -145,7 +146,9 @@ class ProbeHead(_Predictions):
                 f"the probe was fitted on features of another encoder than {encoder.name}: their weights or settings "
                 "differ; load that one, or pass check_weights=False if both are known to give the same"
             )
-        self.encoder, self.layer, self.pooling = encoder, layer, pooling
+        self.encoder = encoder
+        self.layer = layer
+        self.pooling = pooling
         self.prior = probe.prior
         self.class_names = tuple(str(i) for i in range(len(probe.bias)))
         if class_names is not None:
@@ -156,24 +159,26 @@ class ProbeHead(_Predictions):
         self._center = None if probe.center is None else torch.from_numpy(probe.center).to(encoder.device)
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
-        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
+        """Return (batch, classes) logits; see `Head.logits` for `embeddings`, `overwrite` and Captum."""
         states = self.encoder.states(batch, [self.layer], embeddings=embeddings, overwrite=overwrite)[self.layer]
         pooled = POOLINGS[self.pooling](states)
-        return (pooled if self._center is None else pooled - self._center) @ self.weight.T + self.bias
+        if self._center is not None:
+            pooled = pooled - self._center
+        return pooled @ self.weight.T + self.bias
 
 
-class ModelHead(_Predictions):
+class ModelHead(_PredictionsMixin):
     """The classifier that a `*ForSequenceClassification` checkpoint brings along.
 
     Args:
-        encoder: Of such a checkpoint.
+        encoder: Encoder of such a checkpoint.
         class_names: The dataset's classes, in its order; the checkpoint's own when None.
-        head_classes: The dataset's names for the classes of the head: a name for each logit, or for each name of the
-            checkpoint's (`{"NEGATIVE": "0", "POSITIVE": "1"}`); as the checkpoint names them when None.
+        head_classes: The dataset's names for the classes of the head: a name for each logit, or for each name in the
+            checkpoint (`{"NEGATIVE": "0", "POSITIVE": "1"}`); the checkpoint's names when None.
 
     Raises:
-        InputError: There is no such head, it predicts a number or several classes a text, or its classes are not the
-            dataset's.
+        InputError: The checkpoint has no head, it predicts a number or several classes a text, or its classes are not
+            the dataset's.
     """
 
     kind = "model"
@@ -197,63 +202,73 @@ class ModelHead(_Predictions):
         if problem == "regression" or len(encoder.class_names) < 2:
             raise InputError(f"the head of {encoder.name} has one output, a number (regression), and no classes")
         self.encoder = encoder
-        own = encoder.class_names if head_classes is None else renamed_classes(encoder.class_names, head_classes)
-        self.class_names = tuple(own if class_names is None else text_list(class_names, "class_names"))
-        self._order = head_order(own, self.class_names)
+        logit_names = encoder.class_names
+        if head_classes is not None:
+            logit_names = renamed_classes(encoder.class_names, head_classes)
+        self.class_names = tuple(logit_names if class_names is None else text_list(class_names, "class_names"))
+        self._order = head_order(logit_names, self.class_names)
 
     def logits(self, batch: Batch, embeddings: Tensor | None = None, overwrite: Overwrite | None = None) -> Tensor:
-        """(batch, classes); `embeddings` and `overwrite` as in `Encoder.states`; see `Head.logits` for Captum."""
-        return self.encoder.logits(batch, embeddings=embeddings, overwrite=overwrite)[:, self._order]
+        """Return (batch, classes) logits; see `Head.logits` for `embeddings`, `overwrite` and Captum."""
+        logits = self.encoder.logits(batch, embeddings=embeddings, overwrite=overwrite)
+        return logits[:, self._order]
 
 
-_known_fingerprints: WeakKeyDictionary[Any, tuple[object, tuple[str, str]]] = WeakKeyDictionary()
-"""Model -> what its weights looked like, and the two fingerprints that it had: whole, and as its states alone go."""
+_fingerprint_cache: WeakKeyDictionary[Any, tuple[object, tuple[str, str]]] = WeakKeyDictionary()
+"""Model -> summary of its weights, and its two fingerprints: of the whole encoder, and of its states alone."""
 
 
 def _fingerprints(encoder: Encoder, pooling: str) -> Set[str]:
-    """The fingerprints under which the features that a probe reads can have been made.
+    """Return the fingerprints that features of this encoder and pooling can have.
 
-    They are worked out once for the same weights: hashing all of them takes its time. A pooler that was drawn at load
-    is part of the fingerprint of those runs alone that read it: see `Encoder.fingerprint`.
+    They are computed once for the same weights, since hashing all weights takes time. A randomly initialised pooler is
+    part of the fingerprint of those runs alone that read it: see `Encoder.fingerprint`.
     """
-    tensors = encoder.base.state_dict().items()
-    sums = [(name, tensor.data_ptr(), _changes(tensor), float(tensor.sum())) for name, tensor in tensors]
-    look = encoder.random_pooler, encoder.base.config.to_json_string(), tuple(sums)
-    known = _known_fingerprints.get(encoder.base)
-    if known is None or known[0] != look:
-        whole = encoder.fingerprint()
-        known = look, (whole, encoder.fingerprint(["mean"]) if encoder.random_pooler else whole)
-        _known_fingerprints[encoder.base] = known
-    whole, of_states = known[1]
-    return {whole} if pooling == "pooler" else {whole, of_states}
+    weights = encoder.base.state_dict().items()
+    tensor_summaries = [(name, tensor.data_ptr(), _version(tensor), float(tensor.sum())) for name, tensor in weights]
+    summary = (encoder.random_pooler, encoder.base.config.to_json_string(), tuple(tensor_summaries))
+    cached_summary, fingerprints = _fingerprint_cache.get(encoder.base, (None, ("", "")))
+    if cached_summary != summary:
+        whole_fingerprint = encoder.fingerprint()
+        states_fingerprint = encoder.fingerprint(["mean"]) if encoder.random_pooler else whole_fingerprint
+        fingerprints = (whole_fingerprint, states_fingerprint)
+        _fingerprint_cache[encoder.base] = (summary, fingerprints)
+    whole_fingerprint, states_fingerprint = fingerprints
+    return {whole_fingerprint} if pooling == "pooler" else {whole_fingerprint, states_fingerprint}
 
 
-def _changes(tensor: Tensor) -> int:
-    """How often a tensor was changed in place, where PyTorch counts that."""
+def _version(tensor: Tensor) -> int:
+    """Return how often a tensor was changed in place, where PyTorch counts that, or -1."""
     return -1 if tensor.is_inference() else tensor._version  # rows that change places have the same sum
 
 
 def head_fingerprint(head: Head) -> str:
-    """SHA-256 over the encoder's fingerprint and the head's own weights."""
-    encoder = head.encoder
-    if isinstance(head, ProbeHead):
-        own = {"weight": head.weight, "bias": head.bias, "center": head._center}
-        weights = {name: tensor for name, tensor in own.items() if tensor is not None}
-    else:
-        inside = set(map(id, encoder.base.parameters()))
-        weights = {name: tensor for name, tensor in encoder.model.named_parameters() if id(tensor) not in inside}
-    digest = hashlib.sha256(encoder.fingerprint().encode())
-    for name, tensor in sorted(weights.items()):
+    """Return the SHA-256 digest of the encoder's fingerprint and the head's own weights."""
+    digest = hashlib.sha256(head.encoder.fingerprint().encode())
+    for name, tensor in sorted(_head_weights(head).items()):
         digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().double().contiguous().numpy().tobytes())
+        values = tensor.detach().cpu().double().contiguous().numpy()
+        digest.update(values.tobytes())
     return digest.hexdigest()
 
 
+def _head_weights(head: Head) -> dict[str, Tensor]:
+    """Return the weights of a head that are not the encoder's, by name."""
+    if isinstance(head, ProbeHead):
+        weights = {"weight": head.weight, "bias": head.bias}
+        if head._center is not None:
+            weights["center"] = head._center
+        return weights
+    encoder = head.encoder
+    encoder_parameters = set(map(id, encoder.base.parameters()))
+    return {name: tensor for name, tensor in encoder.model.named_parameters() if id(tensor) not in encoder_parameters}
+
+
 def check_head(head: object) -> None:
-    """Raise unless this is a classifier on top of an encoder.
+    """Raise unless a value is a classifier on top of an encoder.
 
     Raises:
-        InputError: It is something else, as an encoder or a probe by itself.
+        InputError: The value is something else, such as an encoder or a probe by itself.
     """
     if isinstance(getattr(head, "encoder", None), Encoder) and callable(getattr(head, "logits", None)):
         return
@@ -264,107 +279,53 @@ def check_head(head: object) -> None:
     raise InputError(f"head must be a ProbeHead or ModelHead, found {type(head).__name__}{advice}")
 
 
-def class_id(label: object, class_names: Sequence[str]) -> int:
-    """The id of a class that is named, or given by its id already.
-
-    Raises:
-        InputError: There is no such class, or a number is the id of one class and the name of another.
-    """
-    if isinstance(label, int | np.integer) and not isinstance(label, bool):
-        if 0 <= label < len(class_names):
-            named = str(label) in class_names and class_names[int(label)] != str(label)
-            if named:
-                raise InputError(
-                    f"class {label} is the id of {class_names[int(label)]!r} and the name of another; give the name"
-                )
-            return int(label)
-        if str(label) not in class_names:
-            raise InputError(
-                f"class ids of this head lie in [0, {len(class_names)}), found {label}; "
-                f"its classes are {', '.join(map(repr, class_names))}"
-            )
-        label = str(label)
-    return choose("class", label, {name: i for i, name in enumerate(class_names)})  # type: ignore[arg-type]
-
-
-def named_class_ids(labels: object, class_names: Sequence[str], n: int, name: str = "labels") -> list[int]:
-    """(n,) ids of the classes of n texts, from names or ids: one for all, or a list, column or tensor of one a text.
-
-    Raises:
-        InputError: The length differs, or a class does not exist.
-    """
-    if isinstance(labels, str | int | np.integer):
-        return [class_id(labels, class_names)] * n
-    if hasattr(labels, "tolist"):  # an array, a tensor, or a pandas column
-        labels = labels.tolist()
-    if isinstance(labels, Mapping | Set) or not isinstance(labels, Iterable):
-        raise InputError(f"{name} must be a class, or a list of one a text, found {type(labels).__name__}")
-    entries = list(labels)
-    if len(entries) != n:
-        raise InputError(f"lengths differ: texts has {n}, {name} has {len(entries)}")
-    known: dict[object, int] = {}
-    for label in entries:
-        if not isinstance(label, str | int | np.integer):
-            raise InputError(f"{name} must be names or ids of classes, found {label!r}")
-        if (type(label), label) not in known:
-            known[type(label), label] = class_id(label, class_names)
-    return [known[type(label), label] for label in entries]
-
-
-def label_ids(labels: object, class_names: Sequence[str], n: int) -> NDArray[np.int64]:
-    """(n,) class ids of n texts' labels, given as ids, or as names of classes.
-
-    Raises:
-        InputError: The length differs, or a class does not exist.
-    """
-    entries = labels.tolist() if hasattr(labels, "tolist") else labels
-    entries = list(entries) if isinstance(entries, Iterable) and not isinstance(entries, str | Mapping | Set) else None
-    if entries is None:
-        raise InputError(f"labels must be a list of one class a text, found {type(labels).__name__}")
-    if entries and all(isinstance(label, int | np.integer) and not isinstance(label, bool) for label in entries):
-        check_same_length(texts=range(n), labels=entries)
-        ids = np.array(entries)
-        check_labels(ids, len(class_names))  # a number is an id, also where classes are called by numbers
-        return ids.astype(np.int64)
-    return np.array(named_class_ids(entries, class_names, n), dtype=np.int64)
-
-
-def _of_texts(head: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool) -> NDArray[np.float64]:
+def _log_prob_of_texts(head: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool) -> NDArray[np.float64]:
     check_head(head)
     encoded = head.encoder.encode(texts)
-    return log_prob(head, encoded, progress=progress) if len(encoded) else np.empty((0, len(head.class_names)))
+    if not len(encoded):
+        return np.empty((0, len(head.class_names)))
+    return log_prob(head, encoded, progress=progress)
 
 
 def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:
-    """(texts, classes) log probabilities of a head, in the order of `encoded`."""
-    (only,) = log_probs(head, encoded, lambda own, batch: [own.logits(batch)], 1, progress=progress)
-    return np.asarray(only)
+    """Compute (texts, classes) log probabilities of a head, in the order of `encoded`."""
+
+    def logits_of_batch(replica: Head, batch: Batch) -> list[Tensor]:
+        return [replica.logits(batch)]
+
+    (text_log_probs,) = log_probs(head, encoded, logits_of_batch, 1, progress=progress)
+    return np.asarray(text_log_probs)
 
 
 def log_probs(
     head: Head,
     encoded: Encoded,
-    say: Callable[[Head, Batch], Sequence[Tensor]],
-    passes: int,
+    logits_of_batch: Callable[[Head, Batch], Sequence[Tensor]],
+    n_passes: int,
     *,
     progress: bool = False,
 ) -> NDArray[np.float64]:
-    """(passes, texts, classes) log probabilities, batch by batch of like length, side by side.
+    """Compute the log probabilities of several forward passes, in batches of like length.
 
     Args:
-        head: Whose classes they are.
-        encoded: Gives the order of the texts.
-        say: From the head, with an encoder that no other thread has, and a batch: (batch, classes) logits of each pass.
-        passes: How many there are.
+        head: Head that predicts.
+        encoded: Tokenised texts.
+        logits_of_batch: Function of the head, with an encoder that no other thread uses, and a batch, which returns
+            (batch, classes) logits of each pass.
+        n_passes: Number of passes.
         progress: Show a bar on stderr.
-    """
-    logits = np.empty((passes, len(encoded.ids), len(head.class_names)), dtype=np.float32)
 
-    def passes_of(runner: Encoder, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
-        return [output.cpu().numpy() for output in say(head.with_encoder(runner), runner.batch(encoded, rows))]
+    Returns:
+        (passes, texts, classes) log probabilities, in the order of `encoded`.
+    """
+    logits = np.empty((n_passes, len(encoded.ids), len(head.class_names)), dtype=np.float32)
+
+    def outputs_of_batch(replica: Encoder, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
+        outputs = logits_of_batch(head.with_encoder(replica), replica.batch(encoded, rows))
+        return [output.cpu().numpy() for output in outputs]
 
     with progress_bar(logits.shape[1], f"{head.kind} head", visible=progress) as bar:
-        for rows, outputs in over_batches(head.encoder, encoded, passes_of, bar=bar):
-            for row_logits, output in zip(logits, outputs, strict=True):
-                row_logits[rows] = output
+        for rows, outputs in over_batches(head.encoder, encoded, outputs_of_batch, bar=bar):
+            for pass_logits, output in zip(logits, outputs, strict=True):
+                pass_logits[rows] = output
     return log_softmax(logits)

@@ -17,7 +17,8 @@ from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.pooling import LayerStates
 from probes.encoder.tokenization import Encoded
-from probes.heads.heads import Head, check_head, label_ids
+from probes.heads.class_labels import label_ids
+from probes.heads.heads import Head, check_head
 from probes.mechanism.interventions import POSITIONS, Edit, erasure_edit, intervened_log_probs
 from probes.mechanism.leace import Erasure, Erasures
 from probes.probing.sites import Point

@@ -22,7 +22,8 @@ from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Batch, Encoded
-from probes.heads.heads import Head, check_head, label_ids
+from probes.heads.class_labels import label_ids
+from probes.heads.heads import Head, check_head
 from probes.mechanism.token_shares import KINDS, TokenShares, kinds_per_text
 from probes.progress import progress_bar
 from probes.statistics.intervals import N_FOLDS

@@ -20,7 +20,8 @@ from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
 from probes.encoder.tokenization import Batch, Encoded
-from probes.heads.heads import ProbeHead, named_class_ids
+from probes.heads.class_labels import named_class_ids
+from probes.heads.heads import ProbeHead
 from probes.results.result import Attribution
 from probes.sequences import check_instances
 

@@ -17,7 +17,7 @@ from analyses.settings.fine_tuning import QUICK, USUAL, Amounts, FineTuningSetti
 from analyses.subjects import dissection
 from probes import AnalysisResult, Encoder, InputError
 from probes.checks import side_of_zero
-from probes.heads.parameter_change import Moved
+from probes.heads.parameter_change import ParameterChange
 from probes.results.schema import check_table
 from tests.analyses.test_run import files, rows
 from tests.support.models import build_model
@@ -266,11 +266,14 @@ def test_a_frozen_encoder_does_not_move(place):
 
 
 def test_a_group_that_was_zero_has_no_share_by_which_it_moved(monkeypatch):
-    moved = [Moved("other", None, None, 3, change=1.0, weight=0.0), Moved("pooler", None, None, 3, 1.0, 2.0)]
-    monkeypatch.setattr("probes.heads.parameter_change.movement", lambda *_: moved)
+    moved = [
+        ParameterChange("other", None, None, 3, change=1.0, weight=0.0),
+        ParameterChange("pooler", None, None, 3, 1.0, 2.0),
+    ]
+    monkeypatch.setattr("probes.heads.parameter_change.parameter_changes", lambda *_: moved)
     students = SimpleNamespace(encoders={PRETRAINED: None}, first={"cls": SimpleNamespace(head=Mock())})
-    table = pd.DataFrame(dissection.TABLES["movement"](students))
-    assert check_table("movement", table, 3)["relative"].isna().tolist() == [True, False]
+    table = pd.DataFrame(dissection.TABLES["parameter_change"](students))
+    assert check_table("parameter_change", table, 3)["relative"].isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.attribution_checks.infidelity import infidelity
 from probes.mechanism.interventions import erasure_edit, intervened_log_probs, mean_ablation, mean_states
 from probes.attribution.methods import METHODS
-from probes.heads.parameter_change import movement
+from probes.heads.parameter_change import parameter_changes
 from probes.devices import WITHOUT_FLOAT64
 from probes.mechanism.token_shares import direct_scores
 from tests.support.models import HIDDEN, LAYERS, build_model
@@ -127,7 +127,7 @@ def numbers(encoder, other):
         found[f"{kind} edits"] = intervened_log_probs(head, TEXTS, edits=edits)
     found["direct"] = np.concatenate(direct_scores([heads[1]], TEXTS, targets=[0, 1, 1]), axis=1)
     found["contributions"] = np.concatenate(attention_contributions(encoder, TEXTS).sizes, axis=1)
-    found["movement"] = [m.relative for m in movement(encoder, other)]
+    found["parameter change"] = [m.relative for m in parameter_changes(encoder, other)]
     poolings = ["cls", "mean", "pooler", "last", "content"]
     found |= pool_texts(encoder, encoder.encode(TEXTS), poolings, range(LAYERS + 1))
     return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}

@@ -8,7 +8,7 @@ from probes import Encoder, InputError
 from probes.checkpoints.checkpoints import load_checkpoint
 from probes.devices import usable_device
 from probes.features.extraction import pool_texts
-from probes.heads.head_classes import check_names
+from probes.heads.head_classes import check_head_classes
 from probes.heads.heads import ModelHead
 from tests.support.checkpoint_files import SMALL, TEXTS, assert_refused, change, family
 from tests.support.models import LAYERS, build_model, build_tokenizer
@@ -163,9 +163,9 @@ def test_names_that_do_not_fit_a_head_are_refused(bert_classifier, names, why):
 @pytest.mark.parametrize("names", [("0", "1"), {"positive": "1", "negative": "0"}])
 def test_names_for_a_head_are_those_of_one_label_column_at_least(names):
     head, columns = ("negative", "positive"), {"topic": ("a", "b", "c"), "label": ("0", "1")}
-    check_names(head, names, columns)
+    check_head_classes(head, names, columns)
     with pytest.raises(InputError, match="names '0', '1', the classes of no label column: 'topic' has 'a', 'b', 'c'"):
-        check_names(head, names, {"topic": columns["topic"]})
+        check_head_classes(head, names, {"topic": columns["topic"]})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How far parameters moved: each group by names, in every family."""
+"""Parameter change: each group by names, in every family."""
 
 import copy
 
@@ -6,33 +6,33 @@ import pytest
 import torch
 
 from probes import Encoder, InputError
-from probes.heads.parameter_change import GROUPS, PARTS, movement
+from probes.heads.parameter_change import GROUPS, PARTS, parameter_changes
 from tests.support.models import FAMILIES, HIDDEN, build_model
 
 HEAD = "AutoModelForSequenceClassification"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_untouched_copy_has_not_moved(family):
+def test_an_untouched_copy_has_not_changed(family):
     encoder = Encoder(*build_model(family))
-    found = movement(encoder, encoder.clone())
-    assert {m.relative for m in found} == {0.0}
-    assert all(m.weight > 0 for m in found)
+    changes = parameter_changes(encoder, encoder.clone())
+    assert {m.relative for m in changes} == {0.0}
+    assert all(m.weight > 0 for m in changes)
 
 
 def changed(encoder, change):
-    """A copy whose parameters are what `change` makes of them by name."""
-    other = encoder.clone()
+    """A copy whose parameters are changed by a function of name and parameter."""
+    copied = encoder.clone()
     with torch.no_grad():
-        for name, parameter in other.base.named_parameters():
+        for name, parameter in copied.base.named_parameters():
             parameter.copy_(change(name, parameter))
-    return other
+    return copied
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_doubled_parameters_have_moved_by_their_own_size_in_every_group(family):
+def test_doubled_parameters_have_changed_by_their_size_in_every_group(family):
     encoder = Encoder(*build_model(family))
-    for moved in movement(encoder, changed(encoder, lambda _name, p: 2 * p)):
+    for moved in parameter_changes(encoder, changed(encoder, lambda _name, p: 2 * p)):
         assert moved.relative == pytest.approx(1, rel=1e-12)
 
 
@@ -40,10 +40,10 @@ def test_doubled_parameters_have_moved_by_their_own_size_in_every_group(family):
 def test_parts_make_up_their_group_and_groups_the_whole(family):
     encoder = Encoder(*build_model(family))
     noise = torch.Generator().manual_seed(0)
-    found = movement(encoder, changed(encoder, lambda _name, p: p + torch.randn(p.shape, generator=noise)))
-    keys = [(m.group, m.block, m.part) for m in found]
+    changes = parameter_changes(encoder, changed(encoder, lambda _name, p: p + torch.randn(p.shape, generator=noise)))
+    keys = [(m.group, m.block, m.part) for m in changes]
     assert len(set(keys)) == len(keys)
-    (whole, *rest) = found
+    (whole, *rest) = changes
     assert whole.group == "whole encoder"
     assert whole.n_parameters == sum(p.numel() for p in encoder.base.parameters())
     groups = [m for m in rest if m.part is None]
@@ -67,16 +67,16 @@ WITH_POOLER = {"bert", "roberta", "albert", "mpnet", "xlm-roberta"}
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_the_groups_that_it_has(family):
     encoder = Encoder(*build_model(family))
-    found = movement(encoder, encoder.clone())
-    parts = {m.part for m in found if m.group == "block"} - {None, "other attention"}
+    changes = parameter_changes(encoder, encoder.clone())
+    parts = {m.part for m in changes if m.group == "block"} - {None, "other attention"}
     projections = {"query, key and value"} if family in FUSED else {"query", "key", "value"}
     assert parts == projections | {"attention output", "feed-forward", "norms"}
-    groups = {m.group for m in found}
+    groups = {m.group for m in changes}
     assert ("final norm" in groups) == (family in NORM_AT_THE_END)
     assert ("pooler" in groups) == (family in WITH_POOLER)
     assert ("position embeddings" in groups) == (family not in {"xlnet", "modernbert", "llama"})
     assert ("other" in groups) == (family == "deberta-v3")
-    rows = {m.part for m in found if m.group == "input embeddings"}
+    rows = {m.part for m in changes if m.group == "input embeddings"}
     assert rows == {None, "other rows"} | ({"[CLS]", "[SEP]"} if family not in {"llama", "gpt2"} else set())
 
 
@@ -98,8 +98,8 @@ def test_every_family_has_the_groups_that_it_has(family):
     ],
 )
 def test_one_parameter_moves_its_own_groups_alone(bert, parameter, group, block, part):
-    tuned = changed(bert, lambda name, p: 1.5 * p if name == parameter else p)
-    moved = {(m.group, m.block, m.part): m for m in movement(bert, tuned) if m.change}
+    fine_tuned = changed(bert, lambda name, p: 1.5 * p if name == parameter else p)
+    moved = {(m.group, m.block, m.part): m for m in parameter_changes(bert, fine_tuned) if m.change}
     assert set(moved) == {("whole encoder", None, None), (group, block, None), (group, block, part)}
     weight = dict(bert.base.named_parameters())[parameter]
     assert moved[group, block, part].change == pytest.approx(float(weight.detach().norm()) / 2, rel=1e-5)
@@ -116,7 +116,7 @@ def test_rows_of_the_table_move_by_themselves(bert, token, row):
         scale[row] = 3
         return p * scale
 
-    moved = {(m.group, m.part): m for m in movement(bert, changed(bert, change)) if m.change}
+    moved = {(m.group, m.part): m for m in parameter_changes(bert, changed(bert, change)) if m.change}
     assert set(moved) == {("whole encoder", None), ("input embeddings", None), ("input embeddings", token)}
     if token != "other rows":
         assert moved["input embeddings", token].relative == pytest.approx(2, rel=1e-6)
@@ -125,46 +125,46 @@ def test_rows_of_the_table_move_by_themselves(bert, token, row):
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "deberta-v2"])
 def test_the_base_of_a_classifier_is_compared_with_a_bare_base(family):
-    tuned = Encoder(*build_model(family, HEAD))
+    fine_tuned = Encoder(*build_model(family, HEAD))
     model, tokenizer = build_model(family)
-    own = {n: p for n, p in tuned.base.state_dict().items() if not n.startswith("pooler.")}
-    model.load_state_dict(own, strict=False)
+    state = {n: p for n, p in fine_tuned.base.state_dict().items() if not n.startswith("pooler.")}
+    model.load_state_dict(state, strict=False)
     base = Encoder(model, tokenizer)
-    for pair in ((base, tuned), (tuned, base)):
-        found = [m for m in movement(*pair) if m.group not in ("whole encoder", "pooler")]
-        assert {m.relative for m in found} == {0.0}
-    assert ("pooler" in {m.group for m in movement(base, tuned)}) == (family == "bert")
+    for pair in ((base, fine_tuned), (fine_tuned, base)):
+        changes = [m for m in parameter_changes(*pair) if m.group not in ("whole encoder", "pooler")]
+        assert {m.relative for m in changes} == {0.0}
+    assert ("pooler" in {m.group for m in parameter_changes(base, fine_tuned)}) == (family == "bert")
 
 
-def test_zeros_that_moved_have_moved_infinitely_far(bert):
+def test_the_relative_change_of_zeros_is_infinite(bert):
     zero = changed(bert, lambda name, p: 0 * p if name.startswith("pooler") else p)
-    by_group = {m.group: m.relative for m in movement(zero, bert) if m.part is None and m.block is None}
+    by_group = {m.group: m.relative for m in parameter_changes(zero, bert) if m.part is None and m.block is None}
     assert by_group["pooler"] == float("inf")
     assert 0 < by_group["whole encoder"] < 1
 
 
 @pytest.mark.parametrize(
-    ("other", "changes", "why"),
+    ("other", "changes", "reason"),
     [
         ("roberta", {}, "one is a bert, the other a roberta"),
         ("bert", {"num_hidden_layers": 2}, "only one has the parameter 'encoder.layer.2"),
         ("bert", {"vocab_size": 300}, r"'embeddings.word_embeddings.weight' is \(256, 16\) in one and \(300, 16\)"),
     ],
 )
-def test_other_architectures_are_refused(bert, other, changes, why):
-    with pytest.raises(InputError, match=why):
-        movement(bert, Encoder(*build_model(other, **changes)))
+def test_other_architectures_are_refused(bert, other, changes, reason):
+    with pytest.raises(InputError, match=reason):
+        parameter_changes(bert, Encoder(*build_model(other, **changes)))
 
 
 def test_other_special_tokens_are_refused(bert):
-    tuned = bert.clone()
-    tuned.tokenizer = copy.deepcopy(bert.tokenizer)
-    tuned.tokenizer.cls_token = "the"
+    fine_tuned = bert.clone()
+    fine_tuned.tokenizer = copy.deepcopy(bert.tokenizer)
+    fine_tuned.tokenizer.cls_token = "the"
     with pytest.raises(InputError, match=r"\[CLS\] is token 2 in one"):
-        movement(bert, tuned)
+        parameter_changes(bert, fine_tuned)
 
 
-def test_every_part_and_group_is_some_familys():
-    found = [m for family in FAMILIES for m in movement(*[Encoder(*build_model(family))] * 2)]
-    assert set(PARTS) <= {m.part for m in found}
-    assert set(GROUPS) <= {m.group for m in found}
+def test_every_part_and_group_occurs_in_a_family():
+    changes = [m for family in FAMILIES for m in parameter_changes(*[Encoder(*build_model(family))] * 2)]
+    assert set(PARTS) <= {m.part for m in changes}
+    assert set(GROUPS) <= {m.group for m in changes}
