@@ -35,7 +35,7 @@ class Settings:
 
 def run(settings: Settings) -> AnalysisResult:
     """Fit a probe, at one place or at all to find the best, and explain it; see `explained`."""
-    from probes.probing.sites import Point
+    from probes.probing.sites import Site
 
     check_bounds(settings)
     expect_stages(settings.encoder.n_stages() + n_stages(settings.explain, settings.data) + 1)
@@ -43,7 +43,7 @@ def run(settings: Settings) -> AnalysisResult:
     if (settings.layer is None) != (settings.pooling is None):
         raise InputError("name both --layer and --pooling, or neither for the best on validation")
     if settings.layer is not None and settings.pooling is not None:
-        point = Point(settings.pooling, settings.layer)
+        point = Site(settings.pooling, settings.layer)
         layers = encoder.layers if settings.explain.depth else (settings.layer,)
         if layers is not None:
             layers = (*layers, settings.layer)

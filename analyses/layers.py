@@ -23,7 +23,7 @@ from probes.results.result import AnalysisResult, Claim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from probes.probing.sites import Point
+    from probes.probing.sites import Site
     from probes.probing.sweep_result import Sweep, TaskSweep
 
 
@@ -59,7 +59,7 @@ def report(name: str, settings: dict[str, Any], job: Job) -> AnalysisResult:
 
 
 def _report(name: str, settings: dict[str, Any], job: Job, sweep: Sweep) -> AnalysisResult:
-    from probes.probing.selection import pack_probes
+    from probes.probing.persistence import pack_probes
 
     provenance = job.provenance()
     info = {
@@ -130,7 +130,7 @@ def _predictions(job: Job) -> pd.DataFrame:
 
 def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[Claim]:
     """What the numbers say of one label column."""
-    from probes.probing.sites import Point
+    from probes.probing.sites import Site
 
     best, n = found.best, len(found.labels)
     accuracy = found.test[best]["accuracy"]
@@ -156,8 +156,8 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
     yield Claim("tied", "tied" if tied else "alone", task, numbers)
     if above := [str(point) for point, _, lower, upper in others if side_of_zero(lower, upper) == "above"]:
         yield Claim("better_than_best", "above", task, {"sites": ", ".join(above)})
-    floors: dict[str, Point | str] = {key: key for key in found.test if isinstance(key, str)}
-    embeddings = Point("mean", 0)
+    floors: dict[str, Site | str] = {key: key for key in found.test if isinstance(key, str)}
+    embeddings = Site("mean", 0)
     if embeddings in found.selections and embeddings != best:
         floors["layer_0_mean"] = embeddings
     for floor, key in floors.items():
@@ -172,7 +172,7 @@ def _task_claims(task: str, found: TaskSweep, depth: pd.DataFrame) -> Iterator[C
         top = min(points, key=lambda point: found.validation[point]["log_loss"])
         poolings |= {f"{pooling}_layer": top.layer, f"{pooling}_accuracy": found.test[top]["accuracy"]}
     yield Claim("best_by_pooling", "measured", task, poolings)
-    constant = Point("cls", 0)
+    constant = Site("cls", 0)
     if constant in found.selections:
         (max_range,) = depth.loc[(depth["pooling"] == "cls") & (depth["layer"] == 0), "max_range"]
         same = len(np.unique(found.predictions[constant].predicted)) == 1

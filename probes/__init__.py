@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from probes.heads.trainer import TrainingSettings
     from probes.loading.read_splits import Source, read_splits
     from probes.probing.logistic import FittedProbe, LogisticProbe
-    from probes.probing.selection import load_probes
-    from probes.probing.sites import Examples
-    from probes.probing.sweep import sweep_probes
+    from probes.probing.persistence import load_probes
+    from probes.probing.sites import Examples, Site
+    from probes.probing.sweep import SweepOptions, sweep_probes
     from probes.probing.sweep_result import Sweep
     from probes.results.result import AnalysisResult, Attribution, Claim, Provenance
 
@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "attribution.attribute": ("attribute",),
     "checks": ("InputError",),
-    "probing.selection": ("load_probes",),
+    "probing.persistence": ("load_probes",),
     "data.controlled": ("controlled_sentences",),
     "data.datasets": ("TextDataset",),
     "data.splitting": ("make_splits",),
@@ -42,14 +42,14 @@ _HOMES = {
     "heads.fine_tuning": ("FineTuned", "LabelledTexts", "fine_tune", "load_head"),
     "heads.heads": ("ModelHead", "ProbeHead"),
     "probing.logistic": ("FittedProbe", "LogisticProbe"),
-    "probing.sites": ("Examples",),
+    "probing.sites": ("Examples", "Site"),
     "encoder.pooling": ("LayerStates",),
     "attribution_checks.randomisation": ("randomised",),
     "loading.read_splits": ("Source", "read_splits"),
     "results.result": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "features.store": ("FeatureStore", "StoreMismatch"),
     "probing.sweep_result": ("Sweep",),
-    "probing.sweep": ("sweep_probes",),
+    "probing.sweep": ("SweepOptions", "sweep_probes"),
     "attribution.word_means": ("word_means",),
     "heads.trainer": ("TrainingSettings",),
 }
@@ -71,9 +71,11 @@ __all__ = [
     "ModelHead",
     "ProbeHead",
     "Provenance",
+    "Site",
     "Source",
     "StoreMismatch",
     "Sweep",
+    "SweepOptions",
     "TextDataset",
     "Texts",
     "TrainingSettings",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from probes.encoder.encoder import Encoder
     from probes.encoder.tokenization import Encoded
     from probes.heads.heads import Head, ProbeHead
-    from probes.probing.sites import Point
+    from probes.probing.sites import Site
     from probes.probing.sweep_result import TaskSweep
     from probes.results.result import Attribution
 
@@ -59,7 +59,7 @@ class Explaining:
 
     job: Job
     settings: ExplainSettings
-    point: Point | None = None
+    point: Site | None = None
     """Place of the probe that is explained; the best of each label column when None."""
 
     @cached_property
@@ -187,11 +187,11 @@ class Explaining:
                 )
         return tuple(found)
 
-    def best(self, task: str) -> Point:
+    def best(self, task: str) -> Site:
         """The place that is explained."""
         return self.point or self.job.sweep.tasks[task].best
 
-    def probe(self, task: str, point: Point) -> ProbeHead:
+    def probe(self, task: str, point: Site) -> ProbeHead:
         """The probe of any place as a head."""
         from probes.heads.heads import ProbeHead
 

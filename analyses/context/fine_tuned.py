@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from probes.encoder.tokenization import Encoded
     from probes.heads.fine_tuning import FineTuned
     from probes.heads.heads import Head
-    from probes.probing.sites import Examples, Read
+    from probes.probing.sites import Examples, ExampleSplits
     from probes.probing.sweep_result import Sweep
     from probes.results.result import Attribution
 
@@ -98,7 +98,7 @@ class Students:
         return {PRETRAINED: own, **tuned, UNTRAINED: own.untrained(self.job.output.seed)}
 
     @cached_property
-    def reads(self) -> Mapping[str, Read]:
+    def reads(self) -> Mapping[str, ExampleSplits]:
         """Model -> the splits with the features of its layers."""
         dtype, reads = self.job.encoder.dtype, {}
         for name, encoder in self.encoders.items():
@@ -109,22 +109,25 @@ class Students:
     @cached_property
     def sweeps(self) -> Mapping[str, Sweep]:
         """Model -> its probes at every layer; those of the pretrained encoder with a bag of words."""
-        from probes.probing.sweep import sweep_probes
+        from probes.probing.sweep import SweepOptions, sweep_probes
 
         found = {}
         for name, read in self.reads.items():
             with stage(f"probes on the {_model(name)}"):
-                found[name] = sweep_probes(
-                    _probed(name, read.train),
-                    None if read.validation is None else _probed(name, read.validation),
-                    _probed(name, read.test),
-                    class_names=self.job.splits.class_names,
+                options = SweepOptions(
                     layers=self.job.layers,
                     folds=self.job.data.folds or DEFAULT_FOLDS,
                     device=str(self.job.encoder.device),
                     model=name,
                     seed=self.job.output.seed,
                     progress=not self.job.output.quiet,
+                )
+                found[name] = sweep_probes(
+                    _probed(name, read.train),
+                    None if read.validation is None else _probed(name, read.validation),
+                    _probed(name, read.test),
+                    class_names=self.job.splits.class_names,
+                    options=options,
                 )
         return found
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from probes.encoder.tokenization import Encoded
     from probes.heads.heads import Head
-    from probes.probing.sites import Point, Read
+    from probes.probing.sites import ExampleSplits, Site
     from probes.probing.sweep_result import TaskSweep
 
 ERASED = ("cls", "mean")
@@ -38,7 +38,7 @@ class Subject:
 
     name: str
     head: Head
-    read: Read
+    read: ExampleSplits
     texts: Encoded
     labels: NDArray[np.int64]
     """(texts,) class ids of what the head was trained for."""
@@ -144,7 +144,7 @@ def used_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
         yield Claim("erasure", outcome, task, numbers, (float(gap["lower"]), float(gap["upper"])))
 
 
-def _information(found: TaskSweep, point: Point) -> dict[str, float]:
+def _information(found: TaskSweep, point: Site) -> dict[str, float]:
     """V-information of a label at a place, in bits, with its paired 95 % interval."""
     nats = found.test["majority"]["log_loss"] - found.test[point]["log_loss"]
     lower, upper = found.resampled.difference("log_loss", found.column("majority"), found.column(point))

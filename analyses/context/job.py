@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from probes.features.extraction import Engine
     from probes.features.store import FeatureStore
     from probes.probing.selection import Folds
-    from probes.probing.sites import Examples, Read
+    from probes.probing.sites import Examples, ExampleSplits
     from probes.probing.sweep_result import Sweep
-    from probes.probing.untrained import Floor
+    from probes.probing.untrained import UntrainedProbe
 
     Stores = Mapping[str, FeatureStore]
     """Split -> store of its dataset's features."""
@@ -172,19 +172,19 @@ class Job:
                 raise InputError(f"the text in {dataset.location_of(error.row)} {error.fault}") from error
         return {name: stores[split.dataset] for name, split in self.splits.items()}
 
-    def examples(self, untrained: int | None = None) -> Read:
+    def examples(self, untrained: int | None = None) -> ExampleSplits:
         """The splits as `sweep_probes` takes them; of the untrained encoder of that seed, where one is named."""
         return self._read(self._extracted[0][0 if untrained is None else 1 + untrained], self.poolings)
 
-    def examples_of(self, encoder: Encoder, poolings: Sequence[str]) -> Read:
+    def examples_of(self, encoder: Encoder, poolings: Sequence[str]) -> ExampleSplits:
         """The same with the features of another encoder, which are extracted here."""
         return self._read(self._stores(encoder, poolings), poolings)
 
-    def _read(self, stores: Stores, poolings: Sequence[str]) -> Read:
-        from probes.probing.sites import Read
+    def _read(self, stores: Stores, poolings: Sequence[str]) -> ExampleSplits:
+        from probes.probing.sites import ExampleSplits
 
         found = {name: self._examples(name, split, stores[name], poolings) for name, split in self.splits.items()}
-        return Read(found["train"], found.get("validation"), found["test"])
+        return ExampleSplits(found["train"], found.get("validation"), found["test"])
 
     def _examples(self, name: str, split: Split, store: FeatureStore, poolings: Sequence[str]) -> Examples:
         from probes.probing.sites import Examples
@@ -217,33 +217,32 @@ class Job:
     def sweep(self) -> Sweep:
         """Every probe and floor, fitted and scored."""
         from probes.controls.studies import usual_studies
-        from probes.probing.sweep import sweep_probes
+        from probes.probing.sweep import SweepOptions, sweep_probes
 
         read = self.examples()
         only_pooler = set(self.poolings) == {"pooler"}
         with stage("probes"):
             heads, notes = self.heads
-            sweep = sweep_probes(
-                read.train,
-                read.validation,
-                read.test,
-                class_names=self.splits.class_names,
+            options = SweepOptions(
                 layers=self.layers,
                 folds=self.data.folds or DEFAULT_FOLDS,
                 ineligible=("pooler",) if self.encoder.random_pooler and not only_pooler else (),
-                heads=heads,
                 studies=usual_studies(self.controls[0], seed=self.output.seed) if self.probing.controls else None,
                 device=str(self.encoder.device),
                 model=self.encoder.name,
                 seed=self.output.seed,
                 progress=not self.output.quiet,
             )
+            names = self.splits.class_names
+            sweep = sweep_probes(
+                read.train, read.validation, read.test, class_names=names, heads=heads, options=options
+            )
         notes = [*notes, *self.data.fold_notes]
         about_texts = (*self.splits.notes, *self.encoder.notes, *self.token_notes, *self._extracted[1])
         return dataclasses.replace(sweep, notes=(*about_texts, *notes, *sweep.notes))
 
     @cached_property
-    def untrained(self) -> Sequence[Sequence[Floor]]:
+    def untrained(self) -> Sequence[Sequence[UntrainedProbe]]:
         """The probes of each untrained encoder."""
         from probes.probing.untrained import untrained_floors
 

@@ -14,7 +14,8 @@ from probes.results.result import Claim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from probes.probing.sites import Examples, Point, Sample
+    from probes.probing.selection import Sample
+    from probes.probing.sites import Examples, Site
     from probes.probing.sweep_result import TaskSweep
 
 
@@ -31,7 +32,7 @@ def metrics(job: Job) -> pd.DataFrame:
         hits = np.stack([f.predictions.predicted == job.sweep.tasks[f.task].labels for f in floors], axis=1)
         limits = share_intervals(hits, seed=job.output.seed)
         rows = [
-            {**base, "task": f.task, "pooling": f.point.pooling, "layer": f.point.layer, "probe": "untrained"}
+            {**base, "task": f.task, "pooling": f.site.pooling, "layer": f.site.layer, "probe": "untrained"}
             | {"seed": seed, "value": float(hits[:, i].mean()), "lower": lower, "upper": upper, "n": len(hits)}
             for i, (f, (lower, upper)) in enumerate(zip(floors, limits, strict=True))
         ]
@@ -96,7 +97,7 @@ def _untrained_claim(job: Job, task: str, found: TaskSweep) -> Claim:
     """The best place against the untrained encoders' probes at the same place, on average over their seeds."""
     from probes.statistics.intervals import mean_interval
 
-    same = [f for floors in job.untrained for f in floors if f.task == task and f.point == found.best]
+    same = [f for floors in job.untrained for f in floors if f.task == task and f.site == found.best]
     hits = np.stack([f.predictions.predicted == found.labels for f in same]).mean(axis=0)
     gap = (found.predictions[found.best].predicted == found.labels) - hits
     lower, upper = mean_interval(gap, seed=job.output.seed)
@@ -135,11 +136,12 @@ def _no_room(job: Job, task: str) -> str | None:
 
 def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame, no_signal: str | None) -> Claim:
     """What could not have been seen: the reach of the intervals, and the weakest planted signal that was met."""
-    from probes.controls.planted_signals import Planted, smallest_recovered
+    from probes.controls.planted_signals import PlantedSignal, smallest_recovered
 
     n_repeats = int(rows["repeat"].nunique())
     planted = [
-        Planted(float(gain), tuple(own["measured_gain"]), tuple(own["recovered"])) for gain, own in rows.groupby("gain")
+        PlantedSignal(float(gain), tuple(own["measured_gain"]), tuple(own["recovered"]))
+        for gain, own in rows.groupby("gain")
     ]
     least, usual = found.detectable
     numbers: dict[str, Any] = {"difference": least, "usual_difference": usual, "n": len(found.labels)}
@@ -170,8 +172,8 @@ def _planted(job: Job) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "pooling", "layer", "gain", "repeat", "measured_gain", "recovered"])
 
 
-def _sample(split: Examples, task: str, point: Point) -> Sample:
-    from probes.probing.sites import Sample
+def _sample(split: Examples, task: str, point: Site) -> Sample:
+    from probes.probing.selection import Sample
 
     return Sample(split.features[point.pooling][point.layer], split.labels[task])
 

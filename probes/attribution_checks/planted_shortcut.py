@@ -120,7 +120,7 @@ def audit(
     texts, labels, _ = _plant(encoder, train, planted, rng)
     features = pool_texts(encoder, encoder.encode(texts), [pooling], [layer])[pooling][0]
     held_out = np.arange(len(train)) % HELD_OUT == 0
-    path = LogisticProbe().on(features[~held_out]).path(labels[~held_out], cs, n_classes=n_classes)
+    path = LogisticProbe().prepare(features[~held_out]).fit_path(labels[~held_out], cs, n_classes=n_classes)
     probe = select_probe(path, features[held_out], labels[held_out]).probe
     head = ProbeHead(encoder, probe, layer=layer, pooling=pooling, class_names=planted)
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
-from probes.probing.selection import ROUGH
-from probes.probing.sites import Place
+from probes.probing.selection import APPROXIMATE_TOLERANCE
+from probes.probing.sites import ProbedSite
 
 DRAWS = 5
 NEAR = 0.05
@@ -130,23 +130,25 @@ def draw_control(
     return ControlTask(np.stack([d[of_train] for d in found]), np.stack([d[of_test] for d in found]), scored)
 
 
-def memorising(tasks: Mapping[str, ControlTask]) -> Callable[[Place], Memorised | None]:
+def memorising(tasks: Mapping[str, ControlTask]) -> Callable[[ProbedSite], Memorised | None]:
     """A study for `sweep_probes`: probes with the penalty chosen for the real labels, fitted on the control labels.
 
     Args:
         tasks: Label column -> its control; None comes out of a column without one.
     """
 
-    def study(place: Place) -> Memorised | None:
+    def study(place: ProbedSite) -> Memorised | None:
         control = tasks.get(place.task)
         if control is None:
             return None
         draws = len(control.train)
-        cs = (place.chosen.probe.c,) * draws
-        fitted = place.fitter.fits(control.train[:, place.order], cs, n_classes=place.n_classes, tol=ROUGH)
+        cs = (place.selection.probe.c,) * draws
+        fitted = place.fitter.fit_many(
+            control.train[:, place.train_order], cs, n_classes=place.n_classes, tol=APPROXIMATE_TOLERANCE
+        )
         unseen = place.test.features[control.scored]
         hits = np.stack([p.predict(unseen) == row[control.scored] for p, row in zip(fitted, control.test, strict=True)])
-        real_hits = place.chosen.probe.predict(unseen) == place.test.labels[control.scored]
+        real_hits = place.selection.probe.predict(unseen) == place.test.labels[control.scored]
         return Memorised(hits, real_hits, all(probe.converged for probe in fitted))
 
     return study

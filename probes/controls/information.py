@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
-from probes.probing.logistic import FittedProbe, score
-from probes.probing.selection import DEFAULT_CS, PROBES, Fitter, Probe, majority
-from probes.probing.sites import Place
+from probes.probing.floors import smoothed_prior_log_probs
+from probes.probing.logistic import FittedProbe, LogisticFitter, LogisticProbe, score_probes
+from probes.probing.selection import DEFAULT_CS
+from probes.probing.sites import ProbedSite
 from probes.sequences import class_ids, finite_features, item_list, penalty_list
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -97,7 +98,6 @@ def online_codelength(
     labels: NDArray[np.integer[Any]],
     *,
     n_classes: int,
-    probe: Probe = PROBES["logistic"],
     cs: Sequence[float] = DEFAULT_CS,
     fractions: Sequence[float] = FRACTIONS,
 ) -> Codelength:
@@ -112,7 +112,6 @@ def online_codelength(
         features: (examples, hidden) pooled features of one layer.
         labels: (examples,) class ids in [0, n_classes).
         n_classes: Classes of the task, not of this sample.
-        probe: What is fitted.
         cs: Inverse penalty strengths, increasing.
         fractions: Increasing block ends, as shares of the examples; the last is 1.
 
@@ -124,10 +123,10 @@ def online_codelength(
     cs, fractions = penalty_list(cs), item_list(fractions, "fractions", "shares")
     features, labels = finite_features(features), class_ids(labels)
     check_same_length(features=features, labels=labels)
-    return _code(probe.on(features), features, labels, n_classes, cs, fractions)[0]
+    return _code(LogisticProbe().prepare(features), features, labels, n_classes, cs, fractions)[0]
 
 
-def information(place: Place) -> Information:
+def information(place: ProbedSite) -> Information:
     """Codelength at a place, and the probes of its prefixes scored on test: accuracy against training size.
 
     The last size is the whole of the training examples, with the probe that was chosen there.
@@ -135,13 +134,15 @@ def information(place: Place) -> Information:
     code, prefixes = _code(place.fitter, place.train.features, place.train.labels, place.n_classes, place.cs, FRACTIONS)
     held_out, test = place.validation, place.test
     if held_out is not None:
-        log_prob, _ = score([probe for _, probes in prefixes for probe in probes], held_out.features, held_out.labels)
+        log_prob, _ = score_probes(
+            [probe for _, probes in prefixes for probe in probes], held_out.features, held_out.labels
+        )
         losses = -log_prob.mean(axis=1).reshape(len(prefixes), -1)
         chosen = [probes[int(own.argmin())] for (_, probes), own in zip(prefixes, losses, strict=True)]
     else:
-        chosen = [next(probe for probe in probes if probe.c == place.chosen.probe.c) for _, probes in prefixes]
-    chosen.append(place.chosen.probe)
-    log_prob, right = score(chosen, test.features, test.labels)
+        chosen = [next(probe for probe in probes if probe.c == place.selection.probe.c) for _, probes in prefixes]
+    chosen.append(place.selection.probe)
+    log_prob, right = score_probes(chosen, test.features, test.labels)
     ends = [*(size for size, _ in prefixes), len(place.train.labels)]
     found = zip(ends, chosen, right.mean(axis=1), -log_prob.mean(axis=1), strict=True)
     sizes = tuple(Size(n, probe.c, float(hits), float(loss)) for n, probe, hits, loss in found)
@@ -149,7 +150,7 @@ def information(place: Place) -> Information:
 
 
 def _code(
-    fitter: Fitter,
+    fitter: LogisticFitter,
     features: NDArray[np.floating[Any]],
     labels: NDArray[np.integer[Any]],
     n_classes: int,
@@ -164,17 +165,17 @@ def _code(
     fitted = _prefix_probes(fitter, labels, ends[:-1], cs, n_classes)
     for (start, end), probes in zip(itertools.pairwise(ends), fitted, strict=True):
         known, block = labels[:start], slice(start, end)
-        each = -score(probes, features[block], labels[block])[0].sum(axis=1) / math.log(2)
+        each = -score_probes(probes, features[block], labels[block])[0].sum(axis=1) / math.log(2)
         bits.append(float(each[sent.argmin()]))
         sent += each
-        prior = majority(known, n_classes=n_classes)
+        prior = smoothed_prior_log_probs(known, n_classes=n_classes)
         prior_bits.append(float(-prior[labels[block]].sum() / math.log(2)))
         prefixes.append((start, probes))
     return Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes), prefixes
 
 
 def _prefix_probes(
-    fitter: Fitter, labels: NDArray[np.integer[Any]], sizes: Sequence[int], cs: Sequence[float], n_classes: int
+    fitter: LogisticFitter, labels: NDArray[np.integer[Any]], sizes: Sequence[int], cs: Sequence[float], n_classes: int
 ) -> Iterator[list[FittedProbe]]:
     """For each prefix, its probes, one for each of `cs`.
 
@@ -186,10 +187,10 @@ def _prefix_probes(
         counts = (np.arange(longest) < np.repeat(short, len(cs))[:, None]).astype(np.float32)
         known = np.tile(labels[:longest], (len(counts), 1))
         all_cs = [c for _ in short for c in cs]
-        found = fitter.first(longest).fits(known, all_cs, n_classes=n_classes, weights=counts, tol=TOLERANCE)
+        found = fitter.first(longest).fit_many(known, all_cs, n_classes=n_classes, weights=counts, tol=TOLERANCE)
         yield from (found[i : i + len(cs)] for i in range(0, len(found), len(cs)))
     for size in sizes[len(short) :]:
-        yield fitter.first(size).fits(np.tile(labels[:size], (len(cs), 1)), cs, n_classes=n_classes, tol=TOLERANCE)
+        yield fitter.first(size).fit_many(np.tile(labels[:size], (len(cs), 1)), cs, n_classes=n_classes, tol=TOLERANCE)
 
 
 def block_ends(fractions: Sequence[float], n: int) -> list[int]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, is_above_zero
 from probes.parallel import limited_cores
-from probes.probing.selection import DEFAULT_CS, PROBES, ROUGH, Probe
-from probes.probing.sites import Sample
+from probes.probing.logistic import LogisticProbe
+from probes.probing.selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, Sample
 from probes.statistics.intervals import mean_intervals
 
 GAINS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
@@ -21,7 +21,7 @@ REPEATS = 3
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedSignal:
     """A signal of known strength, and what the probe made of it."""
 
     gain: float
@@ -32,7 +32,7 @@ class Planted:
     """(repeats,) whether the 95 % interval of that difference lies above 0."""
 
 
-def smallest_recovered(planted: Sequence[Planted]) -> float | None:
+def smallest_recovered(planted: Sequence[PlantedSignal]) -> float | None:
     """The weakest gain that was recovered in every repeat, as was every stronger one; None where there is none."""
     least = None
     for signal in sorted(planted, key=lambda each: -each.gain):
@@ -60,12 +60,11 @@ def plant(
     test: Sample,
     *,
     n_classes: int,
-    probe: Probe = PROBES["logistic"],
     cs: Sequence[float] = DEFAULT_CS,
     gains: Sequence[float] = GAINS,
     repeats: int = REPEATS,
     seed: int = 0,
-) -> list[Planted]:
+) -> list[PlantedSignal]:
     """Plant signals of known strength in real features and look for them as for a real label.
 
     Each vector gets a mark: its part along a few random directions is replaced by the code of a class drawn at random,
@@ -78,7 +77,6 @@ def plant(
         validation: The same of the validation examples; a sixth of the training ones when None.
         test: The same of the test examples.
         n_classes: Classes of the task.
-        probe: What looks for the signals.
         cs: Inverse penalty strengths, increasing.
         gains: Strengths. One that leads above an accuracy of 1 is left out.
         repeats: Labellings of each strength.
@@ -107,19 +105,22 @@ def plant(
     flat = [each.reshape(-1, each.shape[-1]) for each in labels]
     with limited_cores(train.features.nbytes):
         features = [_marked(s.features, m, directions, size) for s, m in zip(splits, marks, strict=True)]
-        fitter, firsts = probe.on(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
-        probes = fitter.fits(firsts, [*cs] * len(gains), n_classes=n_classes, tol=ROUGH)
+        fitter, firsts = LogisticProbe().prepare(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
+        probes = fitter.fit_many(firsts, [*cs] * len(gains), n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
         unseen = np.repeat(labels[1][:, 0], len(cs), axis=0)
         losses = [_loss(p.log_prob(features[1]), y) for p, y in zip(probes, unseen, strict=True)]
         best = [cs[i] for i in np.reshape(losses, (len(gains), len(cs))).argmin(axis=1)]
-        probes = fitter.fits(flat[0], [c for c in best for _ in range(repeats)], n_classes=n_classes, tol=ROUGH)
+        probes = fitter.fit_many(
+            flat[0], [c for c in best for _ in range(repeats)], n_classes=n_classes, tol=APPROXIMATE_TOLERANCE
+        )
     right = np.stack([p.predict(features[2]) == y for p, y in zip(probes, flat[2], strict=True)], axis=1)
     usual = np.stack([y == np.bincount(x).argmax() for x, y in zip(flat[0], flat[2], strict=True)], axis=1)
     above = right.astype(float) - usual
     lower = np.array([limits[0] for limits in mean_intervals(above, seed=seed)]).reshape(len(gains), repeats)
     found = above.mean(axis=0).reshape(len(gains), repeats)
     return [
-        Planted(gain, tuple(map(float, found[i])), tuple(map(is_above_zero, lower[i]))) for i, gain in enumerate(gains)
+        PlantedSignal(gain, tuple(map(float, found[i])), tuple(map(is_above_zero, lower[i])))
+        for i, gain in enumerate(gains)
     ]
 
 

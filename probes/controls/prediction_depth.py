@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.probing.logistic import CHUNK, moments
-from probes.probing.selection import ROUGH
-from probes.probing.sites import Place
+from probes.probing.selection import APPROXIMATE_TOLERANCE
+from probes.probing.sites import ProbedSite
+from probes.probing.standardisation import CHUNK_ROWS, moments
 
 REFITS = 5
 
@@ -62,7 +62,7 @@ def prediction_depth(predicted: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     return np.asarray(settled.argmax(axis=0))
 
 
-def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[Place], Refitted]:
+def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[ProbedSite], Refitted]:
     """A study for `sweep_probes`: the chosen probe's predictions, and those of refits on bootstrap training samples.
 
     A refit has the same sample at every place, and the penalty that was chosen there.
@@ -72,12 +72,14 @@ def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[Place], Refitted]:
     def draw(size: int) -> NDArray[np.float32]:
         return np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n).astype(np.float32)
 
-    def study(place: Place) -> Refitted:
+    def study(place: ProbedSite) -> Refitted:
         counts = draw(len(place.train.labels))
         labels = np.tile(place.train.labels, (n, 1))
-        chosen = place.chosen.probe
+        chosen = place.selection.probe
         cs = (chosen.c,) * n
-        probes = place.fitter.fits(labels, cs, n_classes=place.n_classes, weights=counts, start=chosen, tol=ROUGH)
+        probes = place.fitter.fit_many(
+            labels, cs, n_classes=place.n_classes, weights=counts, start=chosen, tol=APPROXIMATE_TOLERANCE
+        )
         log_prob = chosen.log_prob(place.test.features)
         return Refitted(
             np.exp(log_prob[np.arange(len(log_prob)), place.test.labels]),
@@ -92,7 +94,7 @@ def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[Place], Refitted]:
 
 def _varies(features: NDArray[np.floating[Any]]) -> bool:
     """Whether (examples, hidden) vectors differ by more than rounding; where they do, some of them mostly tell."""
-    return any(bool((moments(rows)[1] > 0).any()) for rows in (features[:CHUNK], features))
+    return any(bool((moments(rows)[1] > 0).any()) for rows in (features[:CHUNK_ROWS], features))
 
 
 def reliability(depths: NDArray[np.integer[Any]]) -> Reliability:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from probes.controls.control_tasks import ControlTask, Memorised, memorising
 from probes.controls.information import information
 from probes.controls.prediction_depth import Refitted, prediction_depth, refitting, reliability
-from probes.probing.sites import Point, Study
+from probes.probing.sites import Site, Study
 from probes.probing.sweep_result import Sweep
 from probes.statistics.intervals import mean_intervals, wilson_interval
 
@@ -69,7 +69,7 @@ def control_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.DataF
     """
     rows: list[tuple[Any, ...]] = []
     for task, control in controls.items():
-        own: list[tuple[Point, Memorised]] = [
+        own: list[tuple[Site, Memorised]] = [
             (point, found) for (name, point), found in sweep.studies["control"].items() if name == task
         ]
         gaps = np.stack([found.gaps for _, found in own], axis=1)

@@ -21,7 +21,7 @@ from probes.heads.class_labels import label_ids
 from probes.heads.heads import Head, check_head
 from probes.mechanism.interventions import POSITIONS, Edit, erasure_edit, intervened_log_probs
 from probes.mechanism.leace import Erasure, Erasures
-from probes.probing.sites import Point
+from probes.probing.sites import Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +54,11 @@ def erasure_effects(
     texts: Texts | Encoded | Iterable[str],
     *,
     labels: Iterable[str | int] | NDArray[np.integer[Any]],
-    erasures: Mapping[Point, Erasures],
+    erasures: Mapping[Site, Erasures],
     n_texts: int | None = None,
     seed: int = 0,
     progress: bool = False,
-) -> dict[Point, ErasureEffect]:
+) -> dict[Site, ErasureEffect]:
     """Measure what a head loses by each erasure and each of its controls, in one sweep over the texts.
 
     An edit at layer l costs (n_layers - l) / n_layers of a forward pass over the texts, and one pass comes on top;
@@ -142,7 +142,7 @@ def _all_maps(erasures: Erasures) -> Iterator[Erasure]:
 class _MeasuredEdit:
     """An edit at a site that also measures how far it moves states."""
 
-    def __init__(self, edit: Edit, site: Point) -> None:
+    def __init__(self, edit: Edit, site: Site) -> None:
         self.site = site
         self._edit = edit
         self._batch_distances: list[float] = []

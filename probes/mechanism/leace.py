@@ -13,7 +13,7 @@ from torch import Tensor
 
 from probes.checks import InputError, check_same_length
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.probing.logistic import TINY, moments
+from probes.probing.standardisation import LEAST_RELATIVE_DEVIATION, moments
 from probes.sequences import check_labels, class_ids, finite_features
 
 T = TypeVar("T", NDArray[np.float64], Tensor)
@@ -99,7 +99,7 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
 
     # Behind a layer norm a direction varies by rounding alone. Whitened, it would be as good as any, and on the same
     # texts in other batches it is another; a variance of the size of rounding takes its weight, not the guarantee.
-    rounding = TINY * float(np.hypot(centre, deviation).max())
+    rounding = LEAST_RELATIVE_DEVIATION * float(np.hypot(centre, deviation).max())
 
     # One column a class: with ids as a column LEACE would erase one direction whatever the number of classes.
     one_hot = torch.from_numpy(np.eye(n_classes)[labels])

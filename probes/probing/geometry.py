@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.probing.logistic import moments
 from probes.probing.sites import LayerFeatures
+from probes.probing.standardisation import moments
 from probes.randomness import preserved_random_state
 from probes.sequences import finite_features
 from probes.statistics.intervals import N_FOLDS, jackknife_interval, percentile_interval

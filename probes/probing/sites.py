@@ -1,4 +1,4 @@
-"""Where a label is read from: examples with features of many layers, one place among them, and what is done there."""
+"""Examples of the splits, and the sites (label columns x poolings x layers) at which probes are fitted."""
 
 from __future__ import annotations
 
@@ -12,45 +12,58 @@ from numpy.typing import NDArray
 from probes.checks import InputError, check_same_length, choose, unknown_name_message
 from probes.data.labels import sort_names
 from probes.data.texts import Texts
-from probes.probing.selection import Fitter, Selection
-from probes.sequences import check_labels, class_ids, finite_features, item_list, plain_array
+from probes.probing.logistic import LogisticFitter
+from probes.probing.selection import Sample, Selection
+from probes.sequences import (
+    FloatArray,
+    Int64Array,
+    IntegerArray,
+    check_labels,
+    class_ids,
+    finite_features,
+    item_list,
+    plain_array,
+)
+
+MAPPING_FORMS = {"features": "{'mean': (layers, examples, hidden)}", "labels": "{'label': class ids}"}
+"""Field of `Examples` that must be a mapping -> its form in messages."""
 
 
 class LayerFeatures(Protocol):
     """Layer -> (examples, hidden): an array (layers, examples, hidden), or a store's `layers(pooling)`."""
 
-    def __getitem__(self, layer: int, /) -> NDArray[np.floating[Any]]:
-        """Features of one layer."""
+    def __getitem__(self, layer: int, /) -> FloatArray:
+        """Return the features of one layer."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """One split, as `sweep_probes` takes it."""
+    """Features and labels of one split, as `sweep_probes` takes them."""
 
     features: Mapping[str, LayerFeatures]
     """Pooling -> layer -> (examples, hidden)."""
-    labels: Mapping[str, NDArray[np.integer[Any]]]
+    labels: Mapping[str, IntegerArray]
     """Label column -> (examples,) class ids."""
     texts: Texts | Iterable[str] | None = None
-    """(examples,) texts for the bag-of-words floor, which is left out without them."""
-    units: NDArray[np.integer[Any]] | None = None
-    """(examples,) ids of what folds must keep together, such as duplicates and groups."""
+    """(examples,) texts for the bag-of-words floor; without them there is no such floor."""
+    units: IntegerArray | None = None
+    """(examples,) unit ids: examples of one unit, such as duplicates and groups, always go into the same fold."""
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """The splits with the features that one encoder gives them."""
+class ExampleSplits:
+    """Train, validation and test examples with the features of one encoder."""
 
     train: Examples
     validation: Examples | None
-    """None where folds of the training texts choose."""
+    """None where folds of the training examples replace it."""
     test: Examples
 
 
 @dataclass(frozen=True, order=True)
-class Point:
-    """One layer and pooling."""
+class Site:
+    """Pooling and layer whose features a probe reads."""
 
     pooling: str
     layer: int
@@ -60,141 +73,179 @@ class Point:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
-    """Features of one point, and the labels of one column."""
-
-    features: NDArray[np.floating[Any]]
-    """(examples, hidden)"""
-    labels: NDArray[np.integer[Any]]
-    """(examples,)"""
-
-
-@dataclass(frozen=True, eq=False)
-class Place:
-    """One label column at one point: everything that a study of the probe there needs."""
+class ProbedSite:
+    """Everything that a study may use at one site for one label column."""
 
     task: str
-    point: Point
+    site: Site
     n_classes: int
     cs: tuple[float, ...]
-    """The grid of penalties."""
-    fitter: Fitter
-    """On the training examples."""
+    """Inverse penalty strengths among which the probe was selected."""
+    fitter: LogisticFitter
+    """Fitter on the training examples."""
     train: Sample
-    """In random order, the same at every point."""
-    order: NDArray[np.int64]
-    """(examples,) rows of the training split, in that order."""
+    """Training examples in random order; the order is the same at every site."""
+    train_order: Int64Array
+    """(examples,) rows of the training split in that order."""
     validation: Sample | None
-    """None where folds of the training examples took its place."""
+    """None where folds of the training examples replace it."""
     test: Sample
-    chosen: Selection
+    selection: Selection
 
 
-Study = Callable[[Place], Any]
-"""Something measured at every place beside the probe's scores, while its features are at hand."""
+Study = Callable[[ProbedSite], Any]
+"""Measurement at every site in addition to the probe's scores, made while the features are in memory."""
 
 
-def ready(
+def prepare_splits(
     splits: Mapping[str, Examples], class_names: Mapping[str, Sequence[str]] | None
 ) -> tuple[dict[str, Examples], dict[str, tuple[str, ...]]]:
-    """Splits whose labels are arrays of class ids and whose texts are `Texts`, and the names by class id.
+    """Convert labels to arrays of class ids and texts to `Texts`, and check that the splits fit together.
 
     Args:
-        splits: Split name -> what the caller has; labels are class ids, or names, in any list, column or tensor.
-        class_names: Label column -> names by class id; when None the ids themselves, or the names that occur, sorted.
+        splits: Split name -> its examples; labels are class ids or class names, in any list, column or tensor.
+        class_names: Label column -> names by class id; None takes the ids themselves, or the sorted names that occur.
+
+    Returns:
+        The splits, and label column -> names by class id.
 
     Raises:
         InputError: The splits do not fit together or hold no examples, or a label is neither an id nor a name.
     """
+    _check_same_columns(splits)
+    if class_names is not None and not isinstance(class_names, Mapping):
+        raise InputError(f"class_names must be a mapping as {{'label': names}}, found {type(class_names).__name__}")
+    ids_by_split: dict[str, dict[str, IntegerArray]] = {name: {} for name in splits}
+    names_by_task: dict[str, tuple[str, ...]] = {}
+    for task in next(iter(splits.values())).labels:
+        names = None if class_names is None else _names_of_task(task, class_names)
+        columns = _label_columns(task, splits)
+        names_by_task[task], ids = _number_labels(task, columns, names)
+        for split_name, column in ids.items():
+            ids_by_split[split_name][task] = column
+    prepared = {name: _prepare_split(name, split, ids_by_split[name]) for name, split in splits.items()}
+    return prepared, names_by_task
+
+
+def _check_same_columns(splits: Mapping[str, Examples]) -> None:
+    """Raise unless all splits have the same poolings and label columns, at least one of either."""
     for name, split in splits.items():
-        for kind, shown in (("features", "{'mean': (layers, examples, hidden)}"), ("labels", "{'label': class ids}")):
-            if not isinstance(getattr(split, kind, None), Mapping):
-                found = type(getattr(split, kind, split)).__name__
-                raise InputError(f"{name}: {kind} must be a mapping as {shown}, found {found}")
+        for field, form in MAPPING_FORMS.items():
+            value = getattr(split, field, split)
+            if not isinstance(value, Mapping) or not hasattr(split, field):
+                raise InputError(f"{name}: {field} must be a mapping as {form}, found {type(value).__name__}")
     first = next(iter(splits.values()))
     for split in splits.values():
         if set(split.features) != set(first.features) or set(split.labels) != set(first.labels):
             raise InputError("the three splits must have the same poolings and label columns")
     if not first.features or not first.labels:
         raise InputError("a sweep needs at least one pooling and one label column")
-    if class_names is not None and not isinstance(class_names, Mapping):
-        raise InputError(f"class_names must be a mapping as {{'label': names}}, found {type(class_names).__name__}")
-    ids: dict[str, dict[str, NDArray[np.integer[Any]]]] = {name: {} for name in splits}
-    names: dict[str, tuple[str, ...]] = {}
-    for task in first.labels:
-        if class_names is not None:
-            choose("label column with class names", task, class_names)
-        given = (
-            None
-            if class_names is None
-            else tuple(map(str, item_list(class_names[task], f"class_names of {task!r}", "names")))
-        )
-        columns = {name: plain_array(s.labels[task], name=f"{name} labels of {task!r}") for name, s in splits.items()}
-        if not all(map(len, columns.values())):
-            raise InputError("a split has no examples")
-        names[task], numbered = _numbered(task, columns, given)
-        for split_name, column in numbered.items():
-            ids[split_name][task] = column
-    whole = {}
+
+
+def _names_of_task(task: str, class_names: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the class names of one label column as text."""
+    choose("label column with class names", task, class_names)
+    names = item_list(class_names[task], f"class_names of {task!r}", "names")
+    return tuple(str(name) for name in names)
+
+
+def _label_columns(task: str, splits: Mapping[str, Examples]) -> dict[str, NDArray[Any]]:
+    """Return one label column of every split as an array."""
+    columns = {}
     for name, split in splits.items():
-        texts = None if split.texts is None else Texts.of(split.texts, f"{name} texts")
-        units = None if split.units is None else class_ids(split.units, name=f"{name} units")
-        check_same_length(texts=texts, units=units, **ids[name])
-        whole[name] = replace(split, labels=ids[name], texts=texts, units=units)
-        for pooling in split.features:
-            _check_axes(name, pooling, whole[name])
-    return whole, names
+        columns[name] = plain_array(split.labels[task], name=_labels_name(name, task))
+    if any(len(column) == 0 for column in columns.values()):
+        raise InputError("a split has no examples")
+    return columns
 
 
-def _numbered(
+def _labels_name(split_name: str, task: str) -> str:
+    """Return the name of a label column of one split in messages."""
+    return f"{split_name} labels of {task!r}"
+
+
+def _number_labels(
     task: str, columns: Mapping[str, NDArray[Any]], names: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], dict[str, NDArray[np.integer[Any]]]]:
-    """Names by class id, and the ids of each split, of labels that are ids or names."""
-    named = {name: column.dtype.kind in "UTO" and isinstance(column[0], str) for name, column in columns.items()}
-    if not any(named.values()):
-        ids = {name: class_ids(column, name=f"{name} labels of {task!r}") for name, column in columns.items()}
-        top = max(int(column.max(initial=0)) for column in ids.values())
-        names = names or tuple(str(i) for i in range(top + 1))
-        for name, column in ids.items():
-            check_labels(column, len(names), name=f"{name} labels of {task!r}")
-        return names, ids
-    for name, column in columns.items():
+) -> tuple[tuple[str, ...], dict[str, IntegerArray]]:
+    """Return the names by class id and the class ids of each split, of labels that are ids or names."""
+    has_names = any(column.dtype.kind in "UTO" and isinstance(column[0], str) for column in columns.values())
+    if has_names:
+        return _number_names(task, columns, names)
+    ids = {}
+    for split_name, column in columns.items():
+        ids[split_name] = class_ids(column, name=_labels_name(split_name, task))
+    largest_id = max(int(column.max(initial=0)) for column in ids.values())
+    names = names or tuple(str(class_id) for class_id in range(largest_id + 1))
+    for split_name, column in ids.items():
+        check_labels(column, len(names), name=_labels_name(split_name, task))
+    return names, ids
+
+
+def _number_names(
+    task: str, columns: Mapping[str, NDArray[Any]], names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], dict[str, IntegerArray]]:
+    """Return the names by class id and the class ids of each split, of labels that are class names."""
+    occurring: list[str] = []
+    for split_name, column in columns.items():
         for row, label in enumerate(column.tolist()):
             if not isinstance(label, str):
-                raise InputError(f"{name} labels of {task!r}: row {row} is {label!r}, not a name as in other rows")
-    names = names or sort_names(str(label) for column in columns.values() for label in column)
-    number = {label: i for i, label in enumerate(names)}
-    for column in columns.values():
-        if strange := set(column.tolist()) - set(number):
-            raise InputError(unknown_name_message(f"class of {task!r}", min(strange), names))
-    return names, {name: np.array([number[label] for label in column], np.int64) for name, column in columns.items()}
+                where = _labels_name(split_name, task)
+                raise InputError(f"{where}: row {row} is {label!r}, not a name as in other rows")
+            occurring.append(label)
+    names = names or sort_names(occurring)
+    id_by_name = {name: class_id for class_id, name in enumerate(names)}
+    ids: dict[str, IntegerArray] = {}
+    for split_name, column in columns.items():
+        labels = column.tolist()
+        if unknown := set(labels) - set(id_by_name):
+            raise InputError(unknown_name_message(f"class of {task!r}", min(unknown), names))
+        ids[split_name] = np.array([id_by_name[label] for label in labels], np.int64)
+    return names, ids
+
+
+def _prepare_split(name: str, split: Examples, labels: Mapping[str, IntegerArray]) -> Examples:
+    """Return one split with its labels as class ids and its texts as `Texts`, after checks of all lengths."""
+    texts = None if split.texts is None else Texts.of(split.texts, f"{name} texts")
+    units = None if split.units is None else class_ids(split.units, name=f"{name} units")
+    check_same_length(texts=texts, units=units, **labels)
+    prepared = replace(split, labels=labels, texts=texts, units=units)
+    for pooling in split.features:
+        _check_axes(name, pooling, prepared)
+    return prepared
 
 
 def _check_axes(name: str, pooling: str, split: Examples) -> None:
     """Raise where one array holds all layers and its axes are not (layers, examples, hidden)."""
     shape = getattr(split.features[pooling], "shape", None)
-    task, n = next((task, len(labels)) for task, labels in split.labels.items())
+    task, labels = next(iter(split.labels.items()))
+    n = len(labels)
     if shape is None or (len(shape) == 3 and shape[1] == n):
         return
-    what = f"{name} features of pooling {pooling!r} must be (layers, {n} examples, hidden), found shape {tuple(shape)}"
+    where = f"{name} features of pooling {pooling!r}"
+    message = f"{where} must be (layers, {n} examples, hidden), found shape {tuple(shape)}"
     if len(shape) == 2 and shape[0] == n:
-        raise InputError(f"{what}; give one layer as features[None]")
+        raise InputError(f"{message}; give one layer as features[None]")
     if len(shape) == 3 and n in shape:
-        raise InputError(f"{what}; move the axis of the examples to the middle")
+        raise InputError(f"{message}; move the axis of the examples to the middle")
     if len(shape) == 3:
-        where = f"{name} features of pooling {pooling!r}"
         raise InputError(f"{where} have {shape[1]} examples and {task!r} has {n} labels")
-    raise InputError(what)
+    raise InputError(message)
 
 
-def layer_features(name: str, split: Examples, point: Point) -> NDArray[np.floating[Any]]:
-    """(examples, hidden) features of one split at one point.
+def site_features(name: str, split: Examples, site: Site) -> FloatArray:
+    """Return the (examples, hidden) features of one split at one site.
+
+    Args:
+        name: Name of the split in messages.
+        split: Examples of the split.
+        site: Pooling and layer to read.
 
     Raises:
-        InputError: They are not finite numbers, one row for each label; split, pooling, layer and row are named.
+        InputError: The features are not finite numbers with one row for each label; the message names split, pooling,
+            layer and row.
     """
-    where = f"{name} features of pooling {point.pooling!r} at layer {point.layer}"
-    features = finite_features(split.features[point.pooling][point.layer], name=where)
+    where = f"{name} features of pooling {site.pooling!r} at layer {site.layer}"
+    features = finite_features(split.features[site.pooling][site.layer], name=where)
     for task, labels in split.labels.items():
         if len(features) != len(labels):
             raise InputError(f"{where} have {len(features)} examples and {task!r} has {len(labels)} labels")

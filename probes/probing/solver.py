@@ -1,12 +1,13 @@
 """Many logistic regressions on the same features at once: L-BFGS in the basis of the principal components.
 
-A probing study fits the same features again and again, for every penalty, every draw of control labels, every
-resampling. One after the other, each fit is a series of products of a matrix and a vector, which wait for memory; side
-by side they are products of matrices, which run at the processor's speed. And the features of a layer are so correlated
-that the curvature of the loss differs by orders of magnitude between directions. In the basis of the principal
-components, to which the L2 penalty is blind, it is nearly diagonal and known beforehand; weights are turned into it and
-gradients back, the features stay as they are unless there are few. A fit that stands alone has no use for a basis that
-is right for every penalty: a Cholesky factor does for its own. The benchmark `sweep` shows what this gains.
+A probing study fits the same features again and again: for every penalty, every draw of control labels, every resampled
+training set. Fits one after the other are products of a matrix and a vector, which are limited by memory bandwidth;
+fits side by side are products of matrices, which run at the processor's speed. The features of a layer are so
+correlated that the curvature of the loss differs by orders of magnitude between directions. In the basis of the
+principal components, which leaves the L2 penalty unchanged, the curvature is nearly diagonal and known beforehand.
+Weights are rotated into the basis and gradients back; the features themselves are rotated only where there are few of
+them. A single fit uses a Cholesky factor of its own curvature instead of the basis. The benchmark `sweep` shows the
+gain.
 
 Source: Liu & Nocedal (1989), Mathematical Programming 45 (L-BFGS); Boehning (1992), Annals of the Institute of
 Statistical Mathematics 44 (the curvature of multinomial likelihoods).
@@ -24,346 +25,430 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.parallel import check_stopped
-from probes.probing.preconditioning import Products, Rotation, Whitening
+from probes.probing.preconditioning import Rotation, SecondMoments, Whitening
+from probes.sequences import Float64Array, FloatArray, IntegerArray
 
-BASIS_ROWS = 4096
-"""Rows that the principal components are taken from, or 4 for each of them; they set the pace, not the solution."""
-BASIS_HIDDEN = 2048
-"""Widest features that are turned into that basis; with wider ones it costs more than it gains."""
-CHUNK = 2048
-"""Rows standardised at once."""
-BAND = 96
-"""Columns whose products with those after them are taken at once."""
+CHUNK_ROWS = 2048
+"""Rows that are standardised at once."""
 MEMORY = 10
 """Steps that L-BFGS remembers."""
-PRODUCTS = 40
-"""With the features that a usual fit takes: with fewer rows than these times the columns, it pays to turn the rows."""
-HALVINGS = 20
-"""Of a step that does not lower the loss."""
-STAY = 0.6
-"""Share of the problems that must still search, else those that are done are left out."""
+PRODUCTS_OF_A_FIT = 40
+"""Products with the features that a usual fit takes: with fewer rows than this number times the columns of weights, it
+is faster to rotate the features once."""
+MOST_HALVINGS = 20
+"""Halvings of a step that does not lower the loss."""
+SEARCHING_SHARE = 0.6
+"""Share of the problems that still search; once it is smaller, finished problems are removed from the computation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Standardised features, and the basis of their principal components."""
+    """Standardised features with their second moments."""
 
     z: Tensor
-    """(examples, hidden) in float32, or in float64 where the features are."""
-    products: Products
-    """Of about `BASIS_ROWS` rows."""
-    shift: NDArray[np.float64]
-    """(hidden,) what standardising subtracts."""
-    scale: NDArray[np.float64]
-    """(hidden,) what it divides by."""
+    """(examples, hidden) standardised features, in float32 unless the raw features are float64."""
+    moments: SecondMoments
+    """Second moments of some of the rows."""
+    shift: Float64Array
+    """(hidden,) mean that standardising subtracts."""
+    scale: Float64Array
+    """(hidden,) scale by which standardising divides."""
 
     @property
     def spectrum(self) -> Tensor:
-        """(hidden,) mean square of `z` along each vector of the basis, about."""
-        return self.products.components[0]
+        """(hidden,) approximate mean squares of `z` along the basis vectors."""
+        return self.moments.principal_components[0]
 
     @property
     def basis(self) -> Tensor | None:
-        """(hidden, hidden) a vector of the basis in each column; None for the axes."""
-        return self.products.components[1]
+        """(hidden, hidden) basis with one vector a column; None for the axes."""
+        return self.moments.principal_components[1]
 
     @classmethod
-    def of(
-        cls,
-        features: NDArray[np.floating[Any]],
-        shift: NDArray[np.float64],
-        scale: NDArray[np.float64],
-        *,
-        device: str = "cpu",
-    ) -> Self:
-        """From (examples, hidden) features; one copy of them is made, and no second."""
-        n, hidden = features.shape
-        kind = np.float64 if features.dtype == np.float64 else np.float32
-        z = torch.empty((n, hidden), dtype=torch.float64 if kind is np.float64 else torch.float32, device=device)
-        shift, scale = (part.astype(kind).astype(np.float64) for part in (shift, scale))  # what is folded back exactly
-        centre, divisor = (torch.from_numpy(part).to(z) for part in (shift, scale))
-        for start in range(0, n, CHUNK):
-            rows = slice(start, start + CHUNK)
-            part = torch.from_numpy(np.ascontiguousarray(features[rows], dtype=kind)).to(device)
-            torch.sub(part, centre, out=z[rows]).div_(divisor)
-        if hidden > BASIS_HIDDEN:
-            return cls(z, Products(z.square().mean(dim=0)), shift, scale)
-        some = z[:: -(-n // max(BASIS_ROWS, 4 * hidden))]
-        products = z.new_empty((hidden, hidden))
-        for start in range(0, hidden, BAND):  # it is symmetric: what lies below the band is a copy
-            band = products[start : start + BAND, start:]
-            torch.mm(some[:, start : start + BAND].T, some[:, start:], out=band)
-            products[start + BAND :, start : start + BAND] = band[:, BAND:].T
-        return cls(z, Products(products.div_(len(some))), shift, scale)
+    def of(cls, features: FloatArray, shift: Float64Array, scale: Float64Array, *, device: str = "cpu") -> Self:
+        """Standardise features into one copy, and compute their second moments.
+
+        Args:
+            features: (examples, hidden) raw features.
+            shift: (hidden,) mean to subtract.
+            scale: (hidden,) scale to divide by.
+            device: Device of the copy.
+        """
+        numpy_type = np.float64 if features.dtype == np.float64 else np.float32
+        torch_type = torch.float64 if numpy_type is np.float64 else torch.float32
+        z = torch.empty(features.shape, dtype=torch_type, device=device)
+        # Round shift and scale to the type of `z`, so that folding inverts the standardisation exactly.
+        shift = shift.astype(numpy_type).astype(np.float64)
+        scale = scale.astype(numpy_type).astype(np.float64)
+        mean = torch.from_numpy(shift).to(z)
+        divisor = torch.from_numpy(scale).to(z)
+        for start in range(0, len(features), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            chunk = torch.from_numpy(np.ascontiguousarray(features[rows], dtype=numpy_type)).to(device)
+            torch.sub(chunk, mean, out=z[rows]).div_(divisor)
+        return cls(z, SecondMoments.of(z), shift, scale)
 
     def first(self, n: int) -> Self:
-        """The first `n` examples, standardised as all of them are."""
+        """Return the design of the first `n` examples, with the standardisation of all examples."""
         return replace(self, z=self.z[:n])
 
-    def fold(self, solution: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
-        """(columns, hidden) weights, (columns,) biases, and (hidden,) what is subtracted from the features first.
+    def fold(self, solution: Solution) -> tuple[Float64Array, Float64Array, NDArray[np.float32]]:
+        """Convert a solution to an affine map of the raw features.
 
-        It is the mean in float32; the biases hold what it loses by rounding.
+        Returns:
+            (columns, hidden) weights, (columns,) biases, and the (hidden,) center to subtract from the features first.
+            The center is the mean in float32; the biases correct its rounding error.
         """
-        folded = solution.weight.astype(np.float64) / self.scale
-        return folded, solution.bias - folded @ (self.shift - self.center), self.center
+        weight = solution.weight.astype(np.float64) / self.scale
+        bias = solution.bias - weight @ (self.shift - self.center)
+        return weight, bias, self.center
 
     @cached_property
     def center(self) -> NDArray[np.float32]:
-        """(hidden,) the mean, in float32."""
+        """(hidden,) mean in float32."""
         return self.shift.astype(np.float32)
 
     def logits(self, solution: Solution) -> Tensor:
-        """(examples, columns)"""
-        weight, bias = (torch.from_numpy(part).to(self.z) for part in (solution.weight, solution.bias))
+        """Compute the (examples, columns) logits of a solution."""
+        weight = torch.from_numpy(solution.weight).to(self.z)
+        bias = torch.from_numpy(solution.bias).to(self.z)
         return self.z @ weight.T + bias
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Where a regression ended."""
+    """Weights and biases at which a regression ended."""
 
     weight: NDArray[Any]
-    """(columns, hidden) of the design's `z`: of two classes one column, the second's logit; else one a class."""
+    """(columns, hidden) weights of the design's `z`: one column, the second class's logit, of two classes; else one
+    column a class."""
     bias: NDArray[Any]
     """(columns,)"""
     converged: bool
 
 
-@torch.inference_mode()  # small problems are all overhead, of which it takes a tenth away
+@dataclass(frozen=True, eq=False)
+class Problems:
+    """Several regressions on one design, in all of which the same classes occur."""
+
+    labels: IntegerArray
+    """(problems, examples) class ids; every class occurs in every problem."""
+    cs: Float64Array
+    """(problems,) inverse penalty strengths on a sum over examples, as in scikit-learn; the bias has no penalty."""
+    n_classes: int
+    """2 or more."""
+    weights: FloatArray | None = None
+    """(problems, examples) how often each example counts; None counts each once."""
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of weights: one for two classes, else one a class."""
+        return 1 if self.n_classes == 2 else self.n_classes
+
+
+@torch.inference_mode()  # in small problems a tenth of the time goes into bookkeeping that this saves
 def solve(
-    design: Design,
-    labels: NDArray[np.integer[Any]],
-    cs: NDArray[np.float64],
-    *,
-    n_classes: int,
-    weights: NDArray[np.floating[Any]] | None = None,
-    start: Solution | None = None,
-    tol: float,
-    max_iter: int,
+    design: Design, problems: Problems, *, start: Solution | None = None, tol: float, max_iter: int
 ) -> list[Solution]:
     """Minimise the penalised log loss of several regressions on one design.
 
     Args:
-        design: Features of all of them.
-        labels: (problems, examples) class ids; every class occurs in every problem.
-        cs: (problems,) inverse penalty strengths on a sum over examples, as in scikit-learn; the bias is free.
-        n_classes: 2 or more.
-        weights: (problems, examples) how often each example counts; once when None.
-        start: Where all of them begin; without it at no weights, and biases that give each class its share.
-        tol: Nats an example; the search ends where the curvature that its last steps met foretells a smaller gain.
-            The loss may lie some times that above its minimum.
-        max_iter: Steps at most.
+        design: Features of all problems.
+        problems: Labels, penalties and example weights.
+        start: Solution from which all searches start; None starts at zero weights, with biases that give each class its
+            share.
+        tol: Nats an example; a search ends where the decrease that L-BFGS predicts is smaller. The loss may lie a few
+            times that above its minimum.
+        max_iter: Largest number of steps.
     """
-    losses = _Losses.of(design, labels, cs, n_classes, weights, start)
+    losses = _Losses.of(design, problems, start)
     u, converged = _minimise(losses, tol=tol, max_iter=max_iter)
-    whole = u * losses.step
+    # Back from the preconditioned coordinates to weights.
+    parameters = u * losses.step
     if losses.frame is not None:
-        whole[..., :-1] = losses.frame.weights(whole[..., :-1])
-    found, done = whole.cpu().numpy(), converged.cpu().numpy()
-    return [Solution(w[:, :-1], w[:, -1], bool(ok)) for w, ok in zip(found, done, strict=True)]
+        parameters[..., :-1] = losses.frame.weights(parameters[..., :-1])
+    arrays = parameters.cpu().numpy()
+    flags = converged.cpu().numpy()
+    return [Solution(array[:, :-1], array[:, -1], bool(flag)) for array, flag in zip(arrays, flags, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Losses:
-    """The losses to minimise, as functions of u: the weights in a frame and, last, the bias, each over its `step`.
+    """Losses to minimise, as functions of u: the coordinates of the weights, and last the bias, each divided by `step`.
 
-    Problems and columns stand before examples and hidden: a few columns times many rows is several times slower the
-    other way round.
+    The axes of problems and columns come before those of examples and hidden: with few columns and many rows, the
+    reverse order is several times slower.
     """
 
     z: Tensor
     frame: Rotation | Whitening | None
-    """None for the axes."""
-    turned: bool
-    """Whether `z` itself is in the frame, so that weights and gradients need not be turned each time."""
+    """Coordinates of the weights; None for the axes."""
+    rotated: bool
+    """Whether `z` itself is rotated, so that weights and gradients need no conversion at every step."""
     targets: Tensor
-    """(problems, examples) class ids; of two classes 1 for the first and -1 for the second, as numbers like `z`'s."""
+    """(problems, examples) class ids; of two classes 1 for the first and -1 for the second, in the type of `z`."""
     share: Tensor
-    """(problems or 1, examples) what each example counts; sums to 1 over the examples."""
+    """(problems or 1, examples) weights of the examples; the sum over examples is 1."""
     penalty: Tensor
-    """(problems,) of half the sum of squared weights."""
+    """(problems,) factors of half the sum of squared weights."""
     step: Tensor
-    """(problems, columns, hidden + 1) one over the root of the curvature where the search begins."""
+    """(problems, columns, hidden + 1) inverse square root of the curvature at the start."""
     start: Tensor
-    """(problems, columns, hidden + 1) the u where it begins."""
+    """(problems, columns, hidden + 1) u at the start."""
 
     @classmethod
-    def of(
-        cls,
-        design: Design,
-        labels: NDArray[np.integer[Any]],
-        cs: NDArray[np.float64],
-        n_classes: int,
-        weights: NDArray[np.floating[Any]] | None,
-        begin: Solution | None,
-    ) -> Self:
-        z, (problems, n) = design.z, labels.shape
-        targets = torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64)).to(z.device)
-        counts = np.ones((1, n)) if weights is None else weights.astype(np.float64)
-        sizes = counts.sum(axis=1)
-        share = torch.from_numpy(counts / sizes[:, None]).to(z)
-        penalty = torch.from_numpy(1 / (cs * sizes)).to(z)
-        columns = [1] if n_classes == 2 else range(n_classes)
-        if begin is None:
-            chance = torch.stack([((targets == c) * share).sum(dim=1) for c in columns], dim=1)
-            point = z.new_zeros((problems, len(columns), z.shape[1] + 1))
-            point[..., -1] = torch.logit(chance) if n_classes == 2 else chance.log()
-            variance = chance * (1 - chance)
+    def of(cls, design: Design, problems: Problems, start: Solution | None) -> Self:
+        z = design.z
+        n_problems, n_examples = problems.labels.shape
+        class_ids = torch.from_numpy(np.ascontiguousarray(problems.labels, dtype=np.int64)).to(z.device)
+        # Mean loss instead of a sum: divide example weights and penalties by the total weight.
+        counts = np.ones((1, n_examples)) if problems.weights is None else problems.weights.astype(np.float64)
+        totals = counts.sum(axis=1)
+        share = torch.from_numpy(counts / totals[:, None]).to(z)
+        penalty = torch.from_numpy(1 / (problems.cs * totals)).to(z)
+        # Start of the search, and variance of the residuals there.
+        if start is None:
+            parameters, variance = _start_at_prior(z, class_ids, share, problems)
         else:
-            logits = design.logits(begin)
-            p = torch.sigmoid(logits) if n_classes == 2 else logits.softmax(dim=1)
-            variance = (p * (1 - p)).mean(dim=0).clamp(min=1 / n**2).expand(problems, -1)
-            whole = np.concatenate([begin.weight, begin.bias[:, None]], axis=1)
-            point = torch.from_numpy(whole).to(z).expand(problems, -1, -1)
+            parameters, variance = _start_at_solution(design, start, problems)
+        # Preconditioner: a Cholesky factor for a single problem of one column, else the principal components.
         frame: Rotation | Whitening | None = None
-        if problems == len(columns) == 1:
-            frame = design.products.whitening(variance[0, 0], penalty[0])
-        if frame is not None:
-            of_weights = torch.ones_like(point[..., :-1])
+        if n_problems == problems.n_columns == 1:
+            frame = design.moments.whitening(variance[0, 0], penalty[0])
+        if frame is None and design.basis is not None:
+            frame = Rotation(design.basis)
+        # Diagonal of the curvature in these coordinates.
+        if isinstance(frame, Whitening):
+            weight_curvature = torch.ones_like(parameters[..., :-1])
         else:
-            frame = None if design.basis is None else Rotation(design.basis)
-            of_weights = variance[..., None] * design.spectrum + penalty[:, None, None]
-        curvature = torch.cat([of_weights, variance[..., None]], dim=2)
-        if frame is not None:
-            point = torch.cat([frame.coordinates(point[..., :-1]), point[..., -1:]], dim=2)
+            weight_curvature = variance[..., None] * design.spectrum + penalty[:, None, None]
+        curvature = torch.cat([weight_curvature, variance[..., None]], dim=2)
         step = curvature.rsqrt()
-        turned = isinstance(frame, Rotation) and PRODUCTS * problems * len(columns) > n
-        if isinstance(frame, Rotation) and turned:
+        if frame is not None:
+            coordinates = frame.coordinates(parameters[..., :-1])
+            parameters = torch.cat([coordinates, parameters[..., -1:]], dim=2)
+        # Rotate the features once where that is cheaper than rotating weights and gradients at every step.
+        rotated = isinstance(frame, Rotation) and PRODUCTS_OF_A_FIT * n_problems * problems.n_columns > n_examples
+        if isinstance(frame, Rotation) and rotated:
             z = z @ frame.basis
-        targets = 1 - 2 * targets.to(z.dtype) if n_classes == 2 else targets
-        return cls(z, frame, turned, targets, share, penalty, step, point / step)
+        targets = class_ids
+        if problems.n_classes == 2:
+            targets = 1 - 2 * class_ids.to(z.dtype)
+        return cls(z, frame, rotated, targets, share, penalty, step, parameters / step)
 
-    def of_some(self, kept: Tensor) -> Self:
-        """Those of the problems, by a mask."""
-        share = self.share if len(self.share) == 1 else self.share[kept]
-        some = {name: getattr(self, name)[kept] for name in ("targets", "penalty", "step", "start")}
-        return replace(self, share=share, **some)
+    def take(self, mask: Tensor) -> Self:
+        """Return the losses of some of the problems, by a mask."""
+        return replace(
+            self,
+            share=self.share if len(self.share) == 1 else self.share[mask],
+            targets=self.targets[mask],
+            penalty=self.penalty[mask],
+            step=self.step[mask],
+            start=self.start[mask],
+        )
 
-    def at(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss (problems,) in float64 and gradient, like `u`."""
-        problems, columns, _ = u.shape
-        both = (u * self.step).flatten(0, 1)
-        weight, bias = both[:, :-1], both[:, -1:]
-        elsewhere = None if self.turned else self.frame
-        if elsewhere is not None:
-            weight = elsewhere.weights(weight)
-        # Where a search begins there may be no weights yet: a product is saved.
+    def evaluate(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the (problems,) losses in float64, and the gradient in the shape of `u`."""
+        n_problems, n_columns, _ = u.shape
+        # Weights and biases of all columns, (problems x columns, hidden + 1).
+        parameters = (u * self.step).flatten(0, 1)
+        weight = parameters[:, :-1]
+        bias = parameters[:, -1:]
+        frame = None if self.rotated else self.frame
+        if frame is not None:
+            weight = frame.weights(weight)
+        # Logits; at the start there may be no weights yet, which saves a product.
         logits = torch.addmm(bias, weight, self.z.T) if weight.any() else bias.repeat(1, len(self.z))
-        if columns == 1:
-            wrong = logits.mul_(self.targets)
-            losses = torch.logaddexp(wrong, wrong.new_zeros(1))  # softplus, in a third of the time
-            residual = wrong.sigmoid_().mul_(self.targets).mul_(self.share)
+        # Losses of the examples, and residuals: their derivatives by the logits, times the examples' weights.
+        if n_columns == 1:
+            losses, residual = self._binary_losses(logits)
         else:
-            own, logits = self.targets.unsqueeze(1), logits.view(problems, columns, -1)
-            normaliser = logits.logsumexp(dim=1, keepdim=True)
-            losses = (normaliser - logits.gather(1, own)).squeeze(1)
-            residual = logits.sub_(normaliser).exp_()
-            residual.scatter_add_(1, own, residual.new_full((1, 1, 1), -1.0).expand(own.shape))
-            residual = residual.mul_(self.share.unsqueeze(1)).flatten(0, 1)
-        penalty = self.penalty.repeat_interleave(columns).unsqueeze(1)
-        of_weight = (residual @ self.z).addcmul_(weight, penalty)
-        if elsewhere is not None:
-            of_weight = elsewhere.gradient(of_weight)
-        gradient = torch.cat([of_weight, residual.sum(dim=1, keepdim=True)], dim=1).view(u.shape)
+            losses, residual = self._multinomial_losses(logits.view(n_problems, n_columns, -1))
+        # Gradient by the chain rule, plus that of the penalty.
+        penalty = self.penalty.repeat_interleave(n_columns).unsqueeze(1)
+        weight_gradient = (residual @ self.z).addcmul_(weight, penalty)
+        if frame is not None:
+            weight_gradient = frame.gradient(weight_gradient)
+        bias_gradient = residual.sum(dim=1, keepdim=True)
+        gradient = torch.cat([weight_gradient, bias_gradient], dim=1).view(u.shape)
+        # Sum over the examples, plus half the penalised squares.
         loss = losses.mul_(self.share).sum(dim=1, dtype=torch.float64)
-        size = weight.square().view(problems, -1).sum(dim=1, dtype=torch.float64)
-        return loss.add_(size.mul_(self.penalty), alpha=0.5), gradient.mul_(self.step)
+        squares = weight.square().view(n_problems, -1).sum(dim=1, dtype=torch.float64)
+        return loss.add_(squares.mul_(self.penalty), alpha=0.5), gradient.mul_(self.step)
+
+    def _binary_losses(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute (problems, examples) losses and residuals of two classes; overwrites the logits."""
+        signed_logits = logits.mul_(self.targets)
+        losses = torch.logaddexp(signed_logits, signed_logits.new_zeros(1))  # softplus, in a third of the time
+        residual = signed_logits.sigmoid_().mul_(self.targets).mul_(self.share)
+        return losses, residual
+
+    def _multinomial_losses(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute (problems, examples) losses and (problems x columns, examples) residuals; overwrites the logits."""
+        target_index = self.targets.unsqueeze(1)
+        normaliser = logits.logsumexp(dim=1, keepdim=True)
+        losses = (normaliser - logits.gather(1, target_index)).squeeze(1)
+        # Softmax minus one at the label.
+        residual = logits.sub_(normaliser).exp_()
+        minus_one = residual.new_full((1, 1, 1), -1.0).expand(target_index.shape)
+        residual.scatter_add_(1, target_index, minus_one)
+        return losses, residual.mul_(self.share.unsqueeze(1)).flatten(0, 1)
+
+
+def _start_at_prior(z: Tensor, class_ids: Tensor, share: Tensor, problems: Problems) -> tuple[Tensor, Tensor]:
+    """Return (problems, columns, hidden + 1) zero weights with prior biases, and (problems, columns) variances."""
+    columns = [1] if problems.n_classes == 2 else range(problems.n_classes)
+    probability = torch.stack([((class_ids == column) * share).sum(dim=1) for column in columns], dim=1)
+    parameters = z.new_zeros((len(problems.labels), len(columns), z.shape[1] + 1))
+    parameters[..., -1] = torch.logit(probability) if problems.n_classes == 2 else probability.log()
+    return parameters, probability * (1 - probability)
+
+
+def _start_at_solution(design: Design, start: Solution, problems: Problems) -> tuple[Tensor, Tensor]:
+    """Return (problems, columns, hidden + 1) parameters of a solution, and (problems, columns) variances there."""
+    n_problems, n_examples = problems.labels.shape
+    logits = design.logits(start)
+    probability = torch.sigmoid(logits) if problems.n_classes == 2 else logits.softmax(dim=1)
+    variance = (probability * (1 - probability)).mean(dim=0).clamp(min=1 / n_examples**2)
+    array = np.concatenate([start.weight, start.bias[:, None]], axis=1)
+    parameters = torch.from_numpy(array).to(design.z)
+    return parameters.expand(n_problems, -1, -1), variance.expand(n_problems, -1)
 
 
 @dataclass(frozen=True, eq=False)
-class _Moves:
-    """The last steps and how the gradient changed along each, both over the root of their inner product.
+class _Memory:
+    """Last steps and changes of the gradient along them, both divided by the square root of their inner product.
 
-    Where rounding hides the curvature of a step, both are 0, and the step says nothing.
+    Where rounding hides the curvature of a step, both are 0, so that the step has no influence.
     """
 
     pairs: Tensor
-    """(problems, 2, moves, size) steps, and changes."""
+    """(problems, 2, steps, size) steps, and changes of the gradient."""
 
-    def and_then(self, step: Tensor, change: Tensor) -> Self:
-        """With one more, at most `MEMORY` in all."""
-        product = _dot(step, change)
-        root = torch.where(product > 0, product.rsqrt(), 0.0).view(-1, 1, 1)
-        pair = torch.stack([step.flatten(1), change.flatten(1)], dim=1).mul_(root)
-        return replace(self, pairs=torch.cat([self.pairs[:, :, 1 - MEMORY :], pair.unsqueeze(2)], dim=2))
+    def append(self, step: Tensor, change: Tensor) -> Self:
+        """Return the memory with one more step, of at most `MEMORY` steps."""
+        product = _inner_products(step, change)
+        inverse_root = torch.where(product > 0, product.rsqrt(), 0.0).view(-1, 1, 1)
+        pair = torch.stack([step.flatten(1), change.flatten(1)], dim=1).mul_(inverse_root)
+        recent_pairs = self.pairs[:, :, 1 - MEMORY :]
+        return replace(self, pairs=torch.cat([recent_pairs, pair.unsqueeze(2)], dim=2))
 
-    def of_some(self, kept: Tensor) -> Self:
-        """Those of the problems, by a mask."""
-        return replace(self, pairs=self.pairs[kept])
+    def take(self, mask: Tensor) -> Self:
+        """Return the memory of some of the problems, by a mask."""
+        return replace(self, pairs=self.pairs[mask])
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Minus the gradient times the inverse curvature that the moves tell.
+        """Compute minus the inverse curvature, as the remembered steps show it, times the gradient.
 
-        What the two-loop recursion gives, by a few products of matrices instead of one of vectors for each loop: on
-        many small problems those are all overhead.
+        The result is that of the two-loop recursion. The compact representation takes a few products of matrices
+        instead of one product of vectors a loop, whose overhead would dominate in many small problems.
 
         Source: Byrd, Nocedal & Schnabel (1994), Mathematical Programming 63, theorem 2.2.
         """
-        m = self.pairs.shape[2]
-        if not m:
+        n_steps = self.pairs.shape[2]
+        if not n_steps:
             return -gradient
+        # Inner products of steps, changes and gradient.
         rows = torch.cat([self.pairs.flatten(1, 2), gradient.flatten(1).unsqueeze(1)], dim=1)
-        inner = rows[:, : 2 * m] @ rows[:, m:].mT
-        upper, steps, changes = inner[:, :m, :m], inner[:, :m, m:], inner[:, m:]
-        last = changes[:, m - 1 :, m - 1 : m]
-        size = torch.where(last > 0, 1 / last, 1.0)
-        of_changes = torch.linalg.solve_triangular(upper, steps, upper=True, unitriangular=True)
-        mixed = of_changes + size * (changes[:, :, :m] @ of_changes - changes[:, :, m:])
-        of_steps = torch.linalg.solve_triangular(upper.mT, mixed, upper=False, unitriangular=True)
-        shares = torch.cat([-of_steps, size * of_changes, -size], dim=1)
-        return (shares.mT @ rows).view(gradient.shape)
+        inner = rows[:, : 2 * n_steps] @ rows[:, n_steps:].mT
+        steps_by_changes = inner[:, :n_steps, :n_steps]
+        steps_by_gradient = inner[:, :n_steps, n_steps:]
+        changes_by_all = inner[:, n_steps:]
+        # Scale of the initial inverse curvature, from the last step.
+        last_square = changes_by_all[:, n_steps - 1 :, n_steps - 1 : n_steps]
+        scale = torch.where(last_square > 0, 1 / last_square, 1.0)
+        # First loop: backward substitution with the upper triangle of steps by changes.
+        change_factors = torch.linalg.solve_triangular(
+            steps_by_changes, steps_by_gradient, upper=True, unitriangular=True
+        )
+        # Initial inverse curvature.
+        scaled_changes = changes_by_all[:, :, :n_steps] @ change_factors - changes_by_all[:, :, n_steps:]
+        mixed = change_factors + scale * scaled_changes
+        # Second loop: forward substitution.
+        step_factors = torch.linalg.solve_triangular(steps_by_changes.mT, mixed, upper=False, unitriangular=True)
+        factors = torch.cat([-step_factors, scale * change_factors, -scale], dim=1)
+        return (factors.mT @ rows).view(gradient.shape)
 
 
-def _minimise(task: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
-    """All problems step together, each with its own memory and step length; one that overflows has not converged.
+def _minimise(losses: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
+    """Minimise all losses together, each with its own memory and step length.
 
-    Those that are done rest until they are many enough to leave them out, which costs copies of the others.
+    Finished problems take steps of length zero until enough of them are finished to remove them, because removing
+    copies all other problems. A problem whose numbers overflow has not converged.
+
+    Returns:
+        (problems, columns, hidden + 1) u at the end, and (problems,) whether each search converged.
     """
-    x, live = task.start, torch.arange(len(task.start), device=task.start.device)
-    end, converged = x.clone(), torch.zeros_like(live, dtype=torch.bool)
-    left, lost = ~converged, converged.clone()
-    loss, gradient = task.at(x)
-    moves = _Moves(x.new_empty((len(x), 2, 0, x[0].numel())))
+    u = losses.start
+    remaining = torch.arange(len(u), device=u.device)
+    final_u = u.clone()
+    converged = torch.zeros_like(remaining, dtype=torch.bool)
+    searching = ~converged
+    overflowed = converged.clone()
+    loss, gradient = losses.evaluate(u)
+    memory = _Memory(u.new_empty((len(u), 2, 0, u[0].numel())))
     for _ in range(max_iter):
         check_stopped()
-        direction = moves.direction(gradient)
-        slope = _dot(direction, gradient)
-        lost = lost | (left & ~slope.isfinite())  # where numbers overflow there is nothing to search, and no end
-        left = left & ~lost & (slope < -2 * tol)  # along a Newton direction the loss falls by half the slope
-        count = int(left.sum())
-        if not count:
+        # Quasi-Newton direction and its slope.
+        direction = memory.direction(gradient)
+        slope = _inner_products(direction, gradient)
+        # Stopping rule: along a Newton direction the loss falls by half the slope.
+        overflowed = overflowed | (searching & ~slope.isfinite())
+        searching = searching & ~overflowed & (slope < -2 * tol)
+        n_searching = int(searching.sum())
+        if not n_searching:
             break
-        if count <= STAY * len(left):
-            end[live], converged[live] = x, ~left & ~lost
-            live, loss, slope = live[left], loss[left], slope[left]
-            x, gradient, direction = x[left], gradient[left], direction[left]
-            task, moves, lost, left = task.of_some(left), moves.of_some(left), lost[left], left[left]
-        elif count < len(left):
-            direction, slope = direction * left[:, None, None], slope * left
-        new_x, loss, new_gradient = _search(task, x, loss, direction, slope)
-        moves = moves.and_then(new_x - x, new_gradient - gradient)
-        x, gradient = new_x, new_gradient
-    end[live], converged[live] = x, ~left & ~lost
-    return end, converged
+        if n_searching <= SEARCHING_SHARE * len(searching):
+            # Store the finished problems and remove them.
+            final_u[remaining] = u
+            converged[remaining] = ~searching & ~overflowed
+            remaining = remaining[searching]
+            losses = losses.take(searching)
+            memory = memory.take(searching)
+            u = u[searching]
+            loss = loss[searching]
+            gradient = gradient[searching]
+            direction = direction[searching]
+            slope = slope[searching]
+            overflowed = overflowed[searching]
+            searching = searching[searching]
+        elif n_searching < len(searching):
+            # Finished problems take a step of length zero.
+            direction = direction * searching[:, None, None]
+            slope = slope * searching
+        new_u, loss, new_gradient = _line_search(losses, u, loss, direction, slope)
+        memory = memory.append(new_u - u, new_gradient - gradient)
+        u = new_u
+        gradient = new_gradient
+    final_u[remaining] = u
+    converged[remaining] = ~searching & ~overflowed
+    return final_u, converged
 
 
-def _search(task: _Losses, x: Tensor, loss: Tensor, direction: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A lower point along each problem's direction, its loss and gradient: the whole step, else a half, a quarter."""
+def _line_search(
+    losses: _Losses, u: Tensor, loss: Tensor, direction: Tensor, slope: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Find a lower point along each problem's direction by halving the step.
+
+    Returns:
+        The new u, its (problems,) losses, and its gradient.
+    """
     length = torch.ones_like(slope)
-    new_x = x + direction
-    new_loss, new_gradient = task.at(new_x)
-    slack = torch.finfo(x.dtype).eps / 10 * loss.abs()  # the logits tell no smaller difference
-    for _ in range(HALVINGS):
-        high = (slope < 0) & ~(new_loss <= loss + 1e-4 * length * slope + slack)  # those that rest have no slope
-        if not high.any():
+    new_u = u + direction
+    new_loss, new_gradient = losses.evaluate(new_u)
+    rounding = torch.finfo(u.dtype).eps / 10 * loss.abs()  # the logits resolve no smaller difference
+    for _ in range(MOST_HALVINGS):
+        # Armijo condition of the problems that still search; finished problems have slope zero.
+        bound = loss + 1e-4 * length * slope + rounding
+        too_high = (slope < 0) & ~(new_loss <= bound)
+        if not too_high.any():
             break
-        length[high] /= 2
-        new_x[high] = x[high] + length[high][:, None, None] * direction[high]
-        new_loss[high], new_gradient[high] = task.of_some(high).at(new_x[high])
-    return new_x, new_loss, new_gradient
+        length[too_high] /= 2
+        new_u[too_high] = u[too_high] + length[too_high][:, None, None] * direction[too_high]
+        new_loss[too_high], new_gradient[too_high] = losses.take(too_high).evaluate(new_u[too_high])
+    return new_u, new_loss, new_gradient
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """(problems,) inner products of (problems, columns, hidden + 1)."""
+def _inner_products(a: Tensor, b: Tensor) -> Tensor:
+    """Compute (problems,) inner products of two (problems, columns, hidden + 1) tensors."""
     return (a * b).sum(dim=(1, 2))

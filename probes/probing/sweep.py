@@ -1,9 +1,10 @@
-"""Probes for label columns x poolings x layers, beside their floors, in one tidy table."""
+"""Probes for label columns x poolings x layers with their floors, in one tidy table."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,33 +14,114 @@ from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown_nam
 from probes.data.texts import Texts
 from probes.devices import usable_device
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.probing.selection import (
-    DEFAULT_CS,
-    PROBES,
-    Folds,
-    Selection,
-    bag_of_words,
-    select_by_folds,
-    select_probe,
-    uninformed,
-)
-from probes.probing.sites import Examples, Place, Point, Sample, Study, layer_features, ready
+from probes.probing.floors import BagOfWords, TextSample, bag_of_words, constant_feature_log_probs
+from probes.probing.logistic import LogisticFitter, LogisticProbe
+from probes.probing.selection import DEFAULT_CS, Folds, Sample, Selection, select_by_folds, select_probe
+from probes.probing.sites import Examples, ProbedSite, Site, Study, prepare_splits, site_features
 from probes.probing.sweep_result import Sweep, TaskSweep
 from probes.progress import progress_bar
-from probes.sequences import feature_array, layer_list, names_list, penalty_list
+from probes.sequences import Float64Array, FloatArray, Int64Array, feature_array, layer_list, names_list, penalty_list
 from probes.statistics.bootstrap import Predictions, bootstrap
 from probes.statistics.metrics import METRICS
 
+MOST_SITES_IN_NOTE = 6
+"""Sites that a note names before it says "and others"."""
+
 
 @dataclass(frozen=True, eq=False)
-class _Fitted:
-    """What one point gives for one label column."""
+class SweepOptions:
+    """Settings of `sweep_probes`: everything that is not data."""
 
-    task: str
-    chosen: Selection
+    layers: Sequence[int] | int | None = None
+    """Layers to probe; None takes all layers, where the features name them."""
+    probe: LogisticProbe = field(default_factory=LogisticProbe)
+    """Kind of probe to fit; its own `c` is not used."""
+    cs: Sequence[float] = DEFAULT_CS
+    """Inverse penalty strengths to choose from; sorted from strong to weak."""
+    folds: int = 5
+    """Parts of the training examples where there is no validation split; stratified, and `units` stay whole."""
+    ineligible: Sequence[str] = ()
+    """Poolings that are scored but never the best, such as a pooler that was never trained."""
+    studies: Mapping[str, Study] | None = None
+    """Name -> measurement to make at every site in addition, while the features are in memory."""
+    device: str = "cpu"
+    """Device on which probes are fitted."""
+    model: str = ""
+    """Name of the model in the tables."""
+    seed: int = 0
+    """Seed of the bootstrap, and of the order in which studies see the training examples."""
+    progress: bool = False
+    """Whether to show a progress bar on stderr."""
+
+    def __post_init__(self) -> None:
+        check_kind(LogisticProbe, probe=self.probe)
+        check_kind(int, folds=self.folds)
+        check_kind(Mapping | None, studies=self.studies)
+        studies = dict(self.studies or {})
+        for name, study in studies.items():
+            check_kind(Callable, **{f"the study {name!r}": study})
+        normalised = {
+            "layers": None if self.layers is None else layer_list(self.layers),
+            "cs": penalty_list(self.cs),
+            "device": usable_device(self.device),
+            "seed": whole_number(self.seed, "seed", most=MOST_SEED),
+            "ineligible": names_list(self.ineligible, "ineligible"),
+            "studies": studies,
+        }
+        for name, value in normalised.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, eq=False)
+class _SweepData:
+    """Checked splits, and everything that is the same at all sites."""
+
+    train: Examples
+    validation: Examples | None
+    test: Examples
+    class_names: Mapping[str, tuple[str, ...]]
+    """Label column -> names by class id."""
+    train_order: Int64Array
+    """(examples,) rows of the training split in random order, so that a study may use the first n of any file."""
+    folds: Mapping[str, Folds]
+    """Label column -> folds of the training examples in that order; empty where there is a validation split."""
+
+    @property
+    def splits(self) -> dict[str, Examples]:
+        """Split name -> examples, of the splits that exist."""
+        splits = {"train": self.train, "test": self.test}
+        if self.validation is not None:
+            splits["validation"] = self.validation
+        return splits
+
+
+@dataclass(frozen=True, eq=False)
+class _SiteFeatures:
+    """Features of one site, with the fitter on the training examples."""
+
+    site: Site
+    train: FloatArray
+    """(examples, hidden) in the random order of the training examples."""
+    validation: FloatArray | None
+    test: FloatArray
+    fitter: LogisticFitter
+
+
+@dataclass(frozen=True, eq=False)
+class _SiteResult:
+    """Probe of one site for one label column, with its scores."""
+
+    selection: Selection
     validation: dict[str, float]
+    """Metric -> score on validation."""
     predictions: Predictions
-    studied: Mapping[str, Any]
+    """Predictions for the test examples."""
+    studies: Mapping[str, Any]
+    """Study -> its result."""
+
+
+_Results = Mapping[tuple[str, Site], _SiteResult]
+"""Label column and site -> result, site by site."""
 
 
 def sweep_probes(
@@ -48,222 +130,300 @@ def sweep_probes(
     test: Examples,
     *,
     class_names: Mapping[str, Sequence[str]] | None = None,
-    layers: Sequence[int] | int | None = None,
-    probe: str = "logistic",
-    cs: Sequence[float] = DEFAULT_CS,
-    folds: int = 5,
-    ineligible: Sequence[str] = (),
     heads: Mapping[str, NDArray[np.floating[Any]]] | None = None,
-    studies: Mapping[str, Study] | None = None,
-    device: str = "cpu",
-    model: str = "",
-    seed: int = 0,
-    progress: bool = False,
+    options: SweepOptions | None = None,
 ) -> Sweep:
     """Fit a probe at every label column, pooling and layer; choose on validation; score once on test.
 
     Args:
         train: Features `{"mean": array}` of shape (layers, examples, hidden), labels `{"label": ids}` of shape
-            (examples,), or names of classes; texts where the bag-of-words floor is wanted. Arrays may be lists,
-            tensors or pandas columns.
-        validation: The same; chooses the penalty of each probe and the best point. When None, `folds` of the training
-            examples do, each held out in turn: of probes fitted on the rest, and standardised by it.
-        test: The same; read once.
-        class_names: Label column -> names by class id; the ids themselves, or the names that occur, when None.
-        layers: Which to read; when None all, as far as the features can name them.
-        probe: Name from `probes.probing.selection.PROBES`.
-        cs: Inverse penalty strengths, increasing.
-        folds: Parts of the training examples, where there is no validation; stratified, `units` kept whole.
-        ineligible: Poolings measured and shown, but never the best (a pooler that was never trained).
-        heads: Label column -> (examples, classes) log probabilities on test of the model's own classifier.
-        studies: Name -> what else to measure at every place, while its features are at hand.
-        device: Where probes are fitted.
-        model: Name for the tables.
-        seed: Of the bootstrap, and of the order in which studies see the training examples.
-        progress: Show a bar on stderr.
+            (examples,), or class names; texts for the bag-of-words floor. Arrays may be lists, tensors or pandas
+            columns.
+        validation: Examples that choose the penalty of each probe and the best site. None replaces them by folds of the
+            training examples, each held out in turn; probes and standardisation are then fitted on the remaining ones.
+        test: Examples on which every probe is scored, once.
+        class_names: Label column -> names by class id; None takes the ids themselves, or the names that occur.
+        heads: Label column -> (examples, classes) log probabilities of the model's own classifier on test.
+        options: Settings; None takes the defaults of `SweepOptions`.
 
     Returns:
-        A `Sweep`; accuracies are shares, log losses in nats, intervals 95 % over resampled test examples.
+        A `Sweep`; accuracies are shares, log losses are in nats, intervals are 95 % over resampled test examples.
 
     Raises:
-        InputError: Names or lengths do not fit together, a split is empty, or there is no such layer.
+        InputError: Names or lengths do not fit together, a split is empty, or a layer does not exist.
 
     Source: Alain & Bengio (2017), arXiv:1610.01644; Belinkov (2022), Computational Linguistics 48.
     """
-    estimator = choose("probe", probe, PROBES)
-    cs, device = penalty_list(cs), usable_device(device)
-    check_kind(int, folds=folds)
-    check_kind(Mapping | None, heads=heads, studies=studies)
-    seed, ineligible = whole_number(seed, "seed", most=MOST_SEED), names_list(ineligible, "ineligible")
-    for name, study in (studies or {}).items():
-        check_kind(Callable, **{f"the study {name!r}": study})
-    splits = {"train": train, "test": test} | ({} if validation is None else {"validation": validation})
-    splits, names = ready(splits, class_names)
-    train, test, validation = splits["train"], splits["test"], splits.get("validation")
-    said_by_heads = {task: _head(task, log_prob, test, names) for task, log_prob in (heads or {}).items()}
-    places = [Point(pooling, i) for pooling in train.features for i in _layers(pooling, tuple(splits.values()), layers)]
-    if not set(train.features) - set(ineligible):
-        raise InputError("every pooling is ineligible; there is nothing to choose the best from")
-    selections: dict[str, dict[Point, Selection]] = {task: {} for task in names}
-    scores: dict[str, dict[Point, dict[str, float]]] = {task: {} for task in names}
-    predictions: dict[str, dict[Point | str, Predictions]] = {task: {} for task in names}
-    found: dict[str, dict[tuple[str, Point], Any]] = {name: {} for name in studies or {}}
-    # In random order, whatever the files': a study may take the first so many.
-    order = np.random.default_rng(seed).permutation(len(next(iter(train.labels.values()))))
-
-    parts = {} if validation is not None else training_folds(train, folds, seed=seed, order=order)
-
-    def fit(point: Point) -> list[_Fitted]:
-        """The probe chosen for each label column at one point."""
-        read = {name: layer_features(name, split, point) for name, split in splits.items()}
-        x, unseen = read["train"][order], read["test"]
-        try:
-            fitter = estimator.on(x, device=device)
-        except InputError as error:
-            raise InputError(f"pooling {point.pooling!r} at layer {point.layer}: {error}") from error
-        done = []
-        for task, classes in names.items():
-            y, k, held_out = train.labels[task][order], len(classes), None
-            if validation is None:
-                chosen, log_prob = select_by_folds(estimator, x, y, parts[task], cs, n_classes=k, device=device)
-                judged = y
-            else:
-                held_out, judged = Sample(read["validation"], validation.labels[task]), validation.labels[task]
-                chosen = select_probe(fitter.path(y, cs, n_classes=k), held_out.features, judged)
-                log_prob = chosen.probe.log_prob(held_out.features)
-            place = Place(
-                task=task,
-                point=point,
-                n_classes=k,
-                cs=tuple(cs),
-                fitter=fitter,
-                train=Sample(x, y),
-                order=order,
-                validation=held_out,
-                test=Sample(unseen, test.labels[task]),
-                chosen=chosen,
-            )
-            done.append(
-                _Fitted(
-                    task,
-                    chosen,
-                    {name: metric(judged, log_prob) for name, metric in METRICS.items()},
-                    Predictions.of(chosen.probe.log_prob(unseen)),
-                    {name: study(place) for name, study in (studies or {}).items()},
-                )
-            )
-        return done
-
-    size = 3 * len(order) * layer_features("test", test, places[0]).nbytes // len(test.labels[next(iter(names))])
-    with (
-        progress_bar(len(places) * len(names), "probes", "probe", visible=progress) as bar,
-        parallel_map(n_parallel_tasks(size, device)) as run,
-    ):
-        for point, fitted in zip(places, run(fit, places), strict=True):
-            for each in fitted:
-                selections[each.task][point], scores[each.task][point] = each.chosen, each.validation
-                predictions[each.task][point] = each.predictions
-                for name, result in each.studied.items():
-                    found[name][each.task, point] = result
-            bar.update(len(fitted))
-    done, notes = {}, list(_care(selections, found))
-    for task, classes in names.items():
-        said, n = predictions[task], len(test.labels[task])
-        said["majority"] = Predictions.of(np.tile(uninformed(train.labels[task], n_classes=len(classes)), (n, 1)))
-        if all(split.texts is not None for split in splits.values()):
-            log_prob, most_words = _words(splits, task, parts.get(task), order, len(classes))
-            said["bag_of_words"] = Predictions.of(log_prob)
-            if most_words is not None:
-                notes.append(
-                    f"The bag of words of {task} has the {most_words:,} most frequent words alone, as it takes a "
-                    f"weight for each of them and of the {len(classes):,} classes."
-                )
-        if task in said_by_heads:
-            said["model_head"] = said_by_heads[task]
-        resampled = bootstrap(test.labels[task], list(said.values()), seed=seed)
-        values = {
-            key: {name: float(each[i]) for name, each in resampled.estimates.items()} for i, key in enumerate(said)
-        }
-        eligible = [point for point in places if point.pooling not in ineligible]
-        done[task] = TaskSweep(
-            class_names=classes,
-            selections=selections[task],
-            validation=scores[task],
-            test=values,
-            predictions=said,
-            labels=test.labels[task],
-            best=min(eligible, key=lambda point: scores[task][point]["log_loss"]),
-            resampled=resampled,
-        )
-    return Sweep(done, model=model, seed=seed, notes=tuple(notes), studies=found)
+    options = SweepOptions() if options is None else options
+    check_kind(SweepOptions, options=options)
+    check_kind(Mapping | None, heads=heads)
+    data = _prepare_data(train, validation, test, class_names, options)
+    head_predictions = {task: _head_predictions(task, log_probs, data) for task, log_probs in (heads or {}).items()}
+    sites = _sites_to_probe(data, options)
+    results = _probe_sites(sites, data, options)
+    notes = list(_convergence_notes(results, options))
+    tasks = {}
+    for task in data.class_names:
+        floors, floor_notes = _floor_predictions(task, data)
+        notes += floor_notes
+        if task in head_predictions:
+            floors["model_head"] = head_predictions[task]
+        tasks[task] = _score_task(task, data, results, floors, options)
+    studies = {name: {key: result.studies[name] for key, result in results.items()} for name in options.studies or {}}
+    return Sweep(tasks, model=options.model, seed=options.seed, notes=tuple(notes), studies=studies)
 
 
-def _care(
-    selections: Mapping[str, Mapping[Point, Selection]], studies: Mapping[str, Mapping[tuple[str, Point], Any]]
-) -> Iterator[str]:
-    """Which fits ended before they reached their tolerance."""
-    for task, chosen in selections.items():
-        if failed := [str(point) for point, selection in chosen.items() if not selection.probe.converged]:
-            yield (
-                f"The probe of {task} did not reach its tolerance at {_some(failed)}: better scores may be possible "
-                "there."
-            )
-    for name, found in studies.items():
-        # A study says so where it fits probes of its own.
-        if failed := [
-            f"{task} {point}" for (task, point), each in found.items() if not getattr(each, "converged", True)
-        ]:
-            yield f"A probe of the study {name!r} did not reach its tolerance at {_some(failed)}."
+def training_folds(train: Examples, n: int, *, seed: int, train_order: Int64Array | None = None) -> dict[str, Folds]:
+    """Divide the training examples into folds for every label column.
 
+    Args:
+        train: Training examples.
+        n: Number of folds.
+        seed: Seed of the folds.
+        train_order: (examples,) order of the rows to which the folds refer; None for the order of the split.
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (" and others" if len(names) > 6 else "")
-
-
-def training_folds(train: Examples, n: int, *, seed: int, order: NDArray[np.int64] | None = None) -> dict[str, Folds]:
-    """Label column -> folds of the training examples, of their rows in that order."""
-    rows = np.arange(len(next(iter(train.labels.values())))) if order is None else order
+    Returns:
+        Label column -> folds.
+    """
+    n_examples = len(next(iter(train.labels.values())))
+    rows = np.arange(n_examples) if train_order is None else train_order
     units = None if train.units is None else train.units[rows]
     return {task: Folds.of(labels[rows], units, n=n, seed=seed) for task, labels in train.labels.items()}
 
 
-def _words(
-    splits: Mapping[str, Examples], task: str, folds: Folds | None, order: NDArray[np.int64], n_classes: int
-) -> tuple[NDArray[np.float64], int | None]:
-    """The bag of words' log probabilities on test, and how many words it was left, where some were left out."""
-    read: dict[str, tuple[tuple[str, ...], NDArray[np.integer[Any]]]] = {}
-    for name, split in splits.items():
-        strings = () if split.texts is None else Texts.of(split.texts).joined
-        read[name] = strings, split.labels[task]
-    texts, labels = read["train"]
-    train = [texts[row] for row in order], labels[order]
-    return bag_of_words(train, folds or read["validation"], read["test"][0], n_classes=n_classes)
+# Preparation
 
 
-def _head(task: str, log_prob: Any, test: Examples, names: Mapping[str, tuple[str, ...]]) -> Predictions:
-    """Predictions of the model's own classifier for the test examples."""
-    choose("label column of heads", task, names)
-    name, shape = f"log probabilities of the head of {task!r}", (len(test.labels[task]), len(names[task]))
-    array = feature_array(log_prob, name=name, axes=f"of shape {shape}")
+def _prepare_data(
+    train: Examples,
+    validation: Examples | None,
+    test: Examples,
+    class_names: Mapping[str, Sequence[str]] | None,
+    options: SweepOptions,
+) -> _SweepData:
+    """Check the splits, and choose the order and the folds of the training examples."""
+    splits = {"train": train, "test": test}
+    if validation is not None:
+        splits["validation"] = validation
+    splits, names_by_task = prepare_splits(splits, class_names)
+    train = splits["train"]
+    n_train = len(next(iter(train.labels.values())))
+    train_order = np.random.default_rng(options.seed).permutation(n_train)
+    folds: dict[str, Folds] = {}
+    if validation is None:
+        folds = training_folds(train, options.folds, seed=options.seed, train_order=train_order)
+    return _SweepData(train, splits.get("validation"), splits["test"], names_by_task, train_order, folds)
+
+
+def _head_predictions(task: str, log_probs: Any, data: _SweepData) -> Predictions:
+    """Return the predictions of the model's own classifier for the test examples."""
+    choose("label column of heads", task, data.class_names)
+    shape = (len(data.test.labels[task]), len(data.class_names[task]))
+    name = f"log probabilities of the head of {task!r}"
+    array = feature_array(log_probs, name=name, axes=f"of shape {shape}")
     if array.shape != shape:
         raise InputError(f"the head of {task!r} must have log probabilities of shape {shape}, found {array.shape}")
     return Predictions.of(array)
 
 
-def _layers(pooling: str, splits: Sequence[Examples], wanted: Sequence[int] | int | None) -> Sequence[int]:
-    """The layers to read: those wanted, else all, as far as every split has them."""
-    known: list[Sequence[int]] = []
-    for split in splits:
+def _sites_to_probe(data: _SweepData, options: SweepOptions) -> list[Site]:
+    """Return every site, pooling by pooling."""
+    sites = []
+    for pooling in data.train.features:
+        for layer in _layers_to_probe(pooling, data, options):
+            sites.append(Site(pooling, layer))
+    if not set(data.train.features) - set(options.ineligible):
+        raise InputError("every pooling is ineligible; there is nothing to choose the best from")
+    return sites
+
+
+def _layers_to_probe(pooling: str, data: _SweepData, options: SweepOptions) -> Sequence[int]:
+    """Return the requested layers, or all layers, after a check that every split that names its layers has them."""
+    layers_by_split: list[Sequence[int]] = []
+    for split in data.splits.values():
         features: Any = split.features[pooling]
-        if hasattr(features, "keys") or hasattr(features, "__len__"):
-            known.append(tuple(features.keys()) if hasattr(features, "keys") else range(len(features)))
-    if wanted is None and not known:
+        if hasattr(features, "keys"):
+            layers_by_split.append(tuple(features.keys()))
+        elif hasattr(features, "__len__"):
+            layers_by_split.append(range(len(features)))
+    requested = options.layers
+    if requested is None and not layers_by_split:
         raise InputError(f"the features of pooling {pooling!r} do not name their layers; say which by layers=")
-    layers = list(known[0]) if wanted is None else layer_list(wanted)
+    layers = list(layers_by_split[0] if requested is None else layer_list(requested))
     if not layers:
         raise InputError("no layer is asked for; name at least one")
-    for layers_of_split in known:
+    for available_layers in layers_by_split:
         for layer in layers:
-            if not isinstance(layer, int | str) or layer not in layers_of_split:
-                raise InputError(unknown_name_message("layer", layer, layers_of_split))
+            if not isinstance(layer, int | str) or layer not in available_layers:
+                raise InputError(unknown_name_message("layer", layer, available_layers))
     return layers
+
+
+# Probes
+
+
+def _probe_sites(sites: Sequence[Site], data: _SweepData, options: SweepOptions) -> _Results:
+    """Fit and score the probes of all label columns at every site, several sites at once."""
+    test_labels = next(iter(data.test.labels.values()))
+    bytes_per_example = site_features("test", data.test, sites[0]).nbytes // len(test_labels)
+    n_workers = n_parallel_tasks(3 * len(data.train_order) * bytes_per_example, options.device)
+    probe_site = functools.partial(_probe_site, data=data, options=options)
+    n_probes = len(sites) * len(data.class_names)
+    results = {}
+    with (
+        progress_bar(n_probes, "probes", "probe", visible=options.progress) as bar,
+        parallel_map(n_workers) as run,
+    ):
+        for site, results_by_task in zip(sites, run(probe_site, sites), strict=True):
+            for task, result in results_by_task.items():
+                results[task, site] = result
+            bar.update(len(results_by_task))
+    return results
+
+
+def _probe_site(site: Site, *, data: _SweepData, options: SweepOptions) -> dict[str, _SiteResult]:
+    """Fit and score the probe of every label column at one site."""
+    features = _read_site(site, data, options)
+    return {task: _probe_task(task, features, data, options) for task in data.class_names}
+
+
+def _read_site(site: Site, data: _SweepData, options: SweepOptions) -> _SiteFeatures:
+    """Read the features of all splits at one site, and standardise those of the training examples."""
+    features = {name: site_features(name, split, site) for name, split in data.splits.items()}
+    train_features = features["train"][data.train_order]
+    try:
+        fitter = options.probe.prepare(train_features, device=options.device)
+    except InputError as error:
+        raise InputError(f"pooling {site.pooling!r} at layer {site.layer}: {error}") from error
+    return _SiteFeatures(site, train_features, features.get("validation"), features["test"], fitter)
+
+
+def _probe_task(task: str, features: _SiteFeatures, data: _SweepData, options: SweepOptions) -> _SiteResult:
+    """Select, score and study the probe of one label column at one site."""
+    n_classes = len(data.class_names[task])
+    train = Sample(features.train, data.train.labels[task][data.train_order])
+    validation = None
+    if features.validation is not None and data.validation is not None:
+        validation = Sample(features.validation, data.validation.labels[task])
+    # Choose C without the test split.
+    if validation is None:
+        folds = data.folds[task]
+        selection, validation_log_probs = select_by_folds(
+            options.probe, train, folds, options.cs, n_classes=n_classes, device=options.device
+        )
+        validation_labels = train.labels
+    else:
+        path = features.fitter.fit_path(train.labels, options.cs, n_classes=n_classes)
+        selection = select_probe(path, validation.features, validation.labels)
+        validation_log_probs = selection.probe.log_prob(validation.features)
+        validation_labels = validation.labels
+    probed_site = ProbedSite(
+        task=task,
+        site=features.site,
+        n_classes=n_classes,
+        cs=tuple(options.cs),
+        fitter=features.fitter,
+        train=train,
+        train_order=data.train_order,
+        validation=validation,
+        test=Sample(features.test, data.test.labels[task]),
+        selection=selection,
+    )
+    return _SiteResult(
+        selection,
+        _validation_scores(validation_labels, validation_log_probs),
+        Predictions.of(selection.probe.log_prob(features.test)),
+        {name: study(probed_site) for name, study in (options.studies or {}).items()},
+    )
+
+
+def _validation_scores(labels: NDArray[np.integer[Any]], log_probs: Float64Array) -> dict[str, float]:
+    """Return metric -> score."""
+    return {name: metric(labels, log_probs) for name, metric in METRICS.items()}
+
+
+# Floors and scores
+
+
+def _floor_predictions(task: str, data: _SweepData) -> tuple[dict[str, Predictions], list[str]]:
+    """Return floor -> predictions for the test examples of one label column, and notes on the floors."""
+    n_classes = len(data.class_names[task])
+    n_test = len(data.test.labels[task])
+    majority = constant_feature_log_probs(data.train.labels[task], n_classes=n_classes)
+    floors = {"majority": Predictions.of(np.tile(majority, (n_test, 1)))}
+    notes = []
+    if all(split.texts is not None for split in data.splits.values()):
+        words = _bag_of_words_floor(task, data)
+        floors["bag_of_words"] = Predictions.of(words.log_probs)
+        if words.max_words is not None:
+            notes.append(
+                f"The bag of words of {task} has the {words.max_words:,} most frequent words alone, as it takes a "
+                f"weight for each of them and of the {n_classes:,} classes."
+            )
+    return floors, notes
+
+
+def _bag_of_words_floor(task: str, data: _SweepData) -> BagOfWords:
+    """Fit the bag of words of one label column on the training texts in random order."""
+    samples = {}
+    for name, split in data.splits.items():
+        texts = () if split.texts is None else Texts.of(split.texts).joined
+        samples[name] = TextSample(texts, split.labels[task])
+    ordered_texts = [samples["train"].texts[row] for row in data.train_order]
+    train = TextSample(ordered_texts, samples["train"].labels[data.train_order])
+    validation = data.folds.get(task) or samples["validation"]
+    return bag_of_words(train, validation, samples["test"].texts, n_classes=len(data.class_names[task]))
+
+
+def _score_task(
+    task: str, data: _SweepData, results: _Results, floors: Mapping[str, Predictions], options: SweepOptions
+) -> TaskSweep:
+    """Choose the best site of one label column on validation, and score all sites and floors on test."""
+    task_results = {site: result for (result_task, site), result in results.items() if result_task == task}
+    predictions: dict[Site | str, Predictions] = {site: result.predictions for site, result in task_results.items()}
+    predictions.update(floors)
+    labels = data.test.labels[task]
+    resampled = bootstrap(labels, list(predictions.values()), seed=options.seed)
+    test_scores = {}
+    for column, key in enumerate(predictions):
+        test_scores[key] = {metric: float(values[column]) for metric, values in resampled.estimates.items()}
+    eligible_sites = [site for site in task_results if site.pooling not in options.ineligible]
+    return TaskSweep(
+        class_names=data.class_names[task],
+        selections={site: result.selection for site, result in task_results.items()},
+        validation={site: result.validation for site, result in task_results.items()},
+        test=test_scores,
+        predictions=predictions,
+        labels=labels,
+        best=min(eligible_sites, key=lambda site: task_results[site].validation["log_loss"]),
+        resampled=resampled,
+    )
+
+
+# Notes
+
+
+def _convergence_notes(results: _Results, options: SweepOptions) -> Iterator[str]:
+    """Yield a note for each label column and study with fits that ended before they reached their tolerance."""
+    sites_by_task: dict[str, list[str]] = {}
+    for (task, site), result in results.items():
+        if not result.selection.probe.converged:
+            sites_by_task.setdefault(task, []).append(str(site))
+    for task in dict.fromkeys(task for task, _ in results):
+        if task in sites_by_task:
+            sites = _first_sites(sites_by_task[task])
+            yield f"The probe of {task} did not reach its tolerance at {sites}: better scores may be possible there."
+    for name in options.studies or {}:
+        failed = []
+        for (task, site), result in results.items():
+            # A study that fits probes of its own says whether they converged.
+            if not getattr(result.studies[name], "converged", True):
+                failed.append(f"{task} {site}")
+        if failed:
+            yield f"A probe of the study {name!r} did not reach its tolerance at {_first_sites(failed)}."
+
+
+def _first_sites(sites: Sequence[str]) -> str:
+    """Return the first sites of a list as text."""
+    ending = " and others" if len(sites) > MOST_SITES_IN_NOTE else ""
+    return ", ".join(sites[:MOST_SITES_IN_NOTE]) + ending

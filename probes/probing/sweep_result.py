@@ -1,4 +1,4 @@
-"""What a sweep measured: scores, ties with the best, and tidy tables of them."""
+"""Result of a sweep: scores, ties with the best site, and tidy tables of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import check_kind, side_of_zero
 from probes.probing.logistic import FittedProbe
 from probes.probing.selection import Selection
-from probes.probing.sites import Point
+from probes.probing.sites import Site
+from probes.sequences import Float64Array, IntegerArray
 from probes.statistics.bootstrap import Bootstrap, Predictions
 from probes.statistics.intervals import class_intervals, minimum_detectable_difference, simultaneous_intervals
 from probes.statistics.metrics import confusion, per_class
@@ -20,67 +20,78 @@ from probes.statistics.metrics import confusion, per_class
 if TYPE_CHECKING:
     import pandas as pd
 
+METRIC_COLUMNS = ("task", "pooling", "layer", "probe", "split", "metric", "class", "value", "lower", "upper", "n")
+SELECTION_COLUMNS = ("task", "pooling", "layer", "c", "validation_log_loss", "chosen", "converged")
+CONFUSION_COLUMNS = ("task", "probe", "pooling", "layer", "label", "predicted", "count")
+CLASS_METRICS = ("precision", "recall", "f1", "auroc")
+MOST_TASKS_IN_REPR = 3
+
+_Row = dict[str, Any]
+"""Column -> value."""
+
 
 @dataclass(frozen=True, eq=False)
 class TaskSweep:
-    """Everything measured for one label column."""
+    """Scores of all sites and floors for one label column."""
 
     class_names: tuple[str, ...]
-    selections: Mapping[Point, Selection]
-    """The probe chosen at each point, on validation."""
-    validation: Mapping[Point, Mapping[str, float]]
-    """Metric -> score on validation."""
-    test: Mapping[Point | str, Mapping[str, float]]
-    """Metric -> score on test, for each point and floor."""
-    predictions: Mapping[Point | str, Predictions]
-    """Of the test examples, for each point and floor."""
-    labels: NDArray[np.integer[Any]]
-    """(examples,) of the test split."""
-    best: Point
-    """Lowest validation log loss among the eligible points: the winner is chosen without the test split."""
+    selections: Mapping[Site, Selection]
+    """Probe selected at each site, on validation."""
+    validation: Mapping[Site, Mapping[str, float]]
+    """Site -> metric -> score on validation."""
+    test: Mapping[Site | str, Mapping[str, float]]
+    """Site or floor -> metric -> score on test."""
+    predictions: Mapping[Site | str, Predictions]
+    """Site or floor -> predictions for the test examples."""
+    labels: IntegerArray
+    """(examples,) class ids of the test split."""
+    best: Site
+    """Eligible site with the lowest validation log loss; the test split does not enter the choice."""
     resampled: Bootstrap
-    """Columns in the order of `test`."""
+    """Scores on resampled test examples, in columns in the order of `test`."""
 
-    def column(self, key: Point | str) -> int:
-        """Where a point or floor stands in `resampled`."""
+    def column(self, key: Site | str) -> int:
+        """Return the column of a site or floor in `resampled`."""
         return list(self.test).index(key)
 
-    def interval(self, key: Point | str) -> tuple[float, float]:
-        """95 % interval of a test accuracy."""
+    def interval(self, key: Site | str) -> tuple[float, float]:
+        """Return the 95 % CI of a test accuracy."""
         return self.resampled.interval("accuracy", self.column(key))
 
-    def differences(self) -> Iterator[tuple[Point, float, float, float]]:
-        """Each point's test accuracy minus the winner's, with simultaneous 95 % limits."""
-        measured, resampled = self._gaps
-        limits = simultaneous_intervals(measured, resampled, n=len(self.labels))
-        for point, value, lower, upper in zip(self.selections, measured, *limits, strict=True):
-            yield point, float(value), float(lower), float(upper)
+    def differences(self) -> Iterator[tuple[Site, float, float, float]]:
+        """Yield each site with its test accuracy minus that of the best site, and simultaneous 95 % limits."""
+        differences, resampled_differences = self._accuracy_differences
+        lower, upper = simultaneous_intervals(differences, resampled_differences, n=len(self.labels))
+        for i, site in enumerate(self.selections):
+            yield site, float(differences[i]), float(lower[i]), float(upper[i])
 
     @property
     def detectable(self) -> tuple[float, float]:
-        """How far from the winner's test accuracy a point must lie for these limits to tell: the least, the median."""
+        """Minimum detectable difference from the best site's test accuracy: the smallest and the median over sites."""
         reference = list(self.selections).index(self.best)
-        return minimum_detectable_difference(*self._gaps, n=len(self.labels), reference=reference)
+        return minimum_detectable_difference(*self._accuracy_differences, n=len(self.labels), reference=reference)
 
     @property
-    def _gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(points,) accuracies minus the winner's, and (resamples, points) the same under resampling."""
-        points = list(self.selections)
-        measured = np.array([self.test[p]["accuracy"] for p in points]) - self.test[self.best]["accuracy"]
-        accuracy = self.resampled.scores["accuracy"]
-        return measured, accuracy[:, [self.column(p) for p in points]] - accuracy[:, [self.column(self.best)]]
+    def _accuracy_differences(self) -> tuple[Float64Array, Float64Array]:
+        """(sites,) accuracies minus that of the best site, and (resamples, sites) the same under resampling."""
+        accuracies = np.array([self.test[site]["accuracy"] for site in self.selections])
+        differences = accuracies - self.test[self.best]["accuracy"]
+        resampled = self.resampled.scores["accuracy"]
+        site_columns = [self.column(site) for site in self.selections]
+        best_column = [self.column(self.best)]
+        return differences, resampled[:, site_columns] - resampled[:, best_column]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
-    """What `sweep_probes` returns: tidy tables, and the fitted probes."""
+    """Result of `sweep_probes`: tidy tables and the fitted probes."""
 
     tasks: Mapping[str, TaskSweep]
     model: str
     seed: int
     notes: tuple[str, ...] = ()
-    studies: Mapping[str, Mapping[tuple[str, Point], Any]] = field(default_factory=dict)
-    """Study -> label column and point -> what it found there."""
+    studies: Mapping[str, Mapping[tuple[str, Site], Any]] = field(default_factory=dict)
+    """Study -> label column and site -> result of the study."""
 
     def __post_init__(self) -> None:
         check_kind(Mapping, tasks=self.tasks, studies=self.studies)
@@ -88,115 +99,150 @@ class Sweep:
         check_kind(tuple, notes=self.notes)
 
     def __repr__(self) -> str:
-        counts = {"label column": len(self.tasks), "site": sum(len(task.selections) for task in self.tasks.values())}
-        sizes = (f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in counts.items())
+        n_sites = sum(len(task_sweep.selections) for task_sweep in self.tasks.values())
+        counts = f"{_count(len(self.tasks), 'label column')}, {_count(n_sites, 'site')}"
         best = []
-        for name, task in self.tasks.items():
-            accuracy = task.test[task.best]["accuracy"]
-            best.append(f"{name}: {task.best.pooling} at layer {task.best.layer}, test accuracy {accuracy:.3f}")
-        return f"Sweep({', '.join(sizes)}; {'; '.join(best[:3])}{'; ...' if len(best) > 3 else ''})"
+        for task, task_sweep in self.tasks.items():
+            site = task_sweep.best
+            accuracy = task_sweep.test[site]["accuracy"]
+            best.append(f"{task}: {site.pooling} at layer {site.layer}, test accuracy {accuracy:.3f}")
+        ending = "; ..." if len(best) > MOST_TASKS_IN_REPR else ""
+        return f"Sweep({counts}; {'; '.join(best[:MOST_TASKS_IN_REPR])}{ending})"
 
     @property
     def probes(self) -> dict[str, FittedProbe]:
         """Name `task/pooling/layer` -> probe."""
-        return {
-            f"{task}/{point.pooling}/{point.layer}": selection.probe
-            for task, found in self.tasks.items()
-            for point, selection in found.selections.items()
-        }
+        probes = {}
+        for task, task_sweep in self.tasks.items():
+            for site, selection in task_sweep.selections.items():
+                probes[f"{task}/{site.pooling}/{site.layer}"] = selection.probe
+        return probes
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """Tidy scores with 95 % intervals on test: columns as in the result folder's `metrics.csv`."""
-        rows: list[dict[str, Any]] = []
-        for task, found in self.tasks.items():
-            n_validation = {"split": "validation", "n": None}
-            for point, scores in found.validation.items():
-                base = {"task": task, "pooling": point.pooling, "layer": point.layer, "probe": "logistic"}
-                rows += [{**base, **n_validation, "metric": name, "value": value} for name, value in scores.items()]
-            for column, key in enumerate(found.test):
-                base = {"task": task, "split": "test", "n": len(found.labels), **_where(key)}
-                for name, value in found.test[key].items():
-                    lower, upper = found.resampled.interval(name, column)
-                    rows.append({**base, "metric": name, "value": value, "lower": lower, "upper": upper})
-                if isinstance(key, str) or key == found.best:
-                    classes = per_class(found.labels, found.predictions[key].log_prob)
-                    limits = class_intervals(found.labels, found.predictions[key].predicted, len(found.class_names))
-                    for name in ("precision", "recall", "f1", "auroc"):
-                        for i, class_name in enumerate(found.class_names):
-                            own = {"class": class_name, "n": int(classes["count"][i])}
-                            if name in limits:
-                                own |= dict(zip(("lower", "upper"), limits[name][i], strict=True))
-                            rows.append({**base, "metric": name, "value": float(classes[name][i]), **own})
-        columns = ("task", "pooling", "layer", "probe", "split", "metric", "class", "value", "lower", "upper", "n")
-        table = _frame(rows, columns, whole=("layer", "n"))
+        """Tidy scores with 95 % intervals on test, in the columns of the result folder's `metrics.csv`."""
+        rows: list[_Row] = []
+        for task, task_sweep in self.tasks.items():
+            rows += _validation_rows(task, task_sweep)
+            for key in task_sweep.test:
+                rows += _test_rows(task, task_sweep, key)
+                if isinstance(key, str) or key == task_sweep.best:
+                    rows += _class_rows(task, task_sweep, key)
+        table = _frame(rows, METRIC_COLUMNS, integers=("layer", "n"))
         table.insert(0, "model", self.model)
         table.insert(5, "seed", self.seed)
         return table
 
     @property
     def selection(self) -> pd.DataFrame:
-        """The path of penalties at each point, and which one was chosen."""
-        rows = [
-            {
-                "task": task,
-                **_where(point),
-                "c": trial.c,
-                "validation_log_loss": trial.validation_log_loss,
-                "chosen": trial.c == selection.probe.c,
-                "converged": trial.converged,
-            }
-            for task, found in self.tasks.items()
-            for point, selection in found.selections.items()
-            for trial in selection.trials
-        ]
-        columns = ("task", "pooling", "layer", "c", "validation_log_loss", "chosen", "converged")
-        return _frame(rows, columns, whole=("layer",))
+        """Validation log loss of every penalty at each site, and which penalty was chosen."""
+        rows: list[_Row] = []
+        for task, task_sweep in self.tasks.items():
+            for site, selection in task_sweep.selections.items():
+                for trial in selection.trials:
+                    row = _key_columns(task, site)
+                    row["c"] = trial.c
+                    row["validation_log_loss"] = trial.validation_log_loss
+                    row["chosen"] = trial.c == selection.probe.c
+                    row["converged"] = trial.converged
+                    rows.append(row)
+        return _frame(rows, SELECTION_COLUMNS, integers=("layer",))
 
     @property
     def differences(self) -> pd.DataFrame:
-        """Test accuracy of each point minus the validation winner's; tied where the simultaneous interval holds 0."""
-        rows = [
-            {
-                "task": task,
-                "pooling": point.pooling,
-                "layer": point.layer,
-                "reference_pooling": found.best.pooling,
-                "reference_layer": found.best.layer,
-                "value": value,
-                "lower": lower,
-                "upper": upper,
-                "tied": side_of_zero(lower, upper) == "cannot_tell",
-            }
-            for task, found in self.tasks.items()
-            for point, value, lower, upper in found.differences()
-        ]
-        return _frame(rows, tuple(rows[0]), whole=("layer", "reference_layer"))
+        """Test accuracy of each site minus that of the best site; tied where the simultaneous interval holds 0."""
+        rows: list[_Row] = []
+        for task, task_sweep in self.tasks.items():
+            best = task_sweep.best
+            for site, difference, lower, upper in task_sweep.differences():
+                row: _Row = {"task": task, "pooling": site.pooling, "layer": site.layer}
+                row["reference_pooling"] = best.pooling
+                row["reference_layer"] = best.layer
+                row["value"] = difference
+                row["lower"] = lower
+                row["upper"] = upper
+                row["tied"] = side_of_zero(lower, upper) == "cannot_tell"
+                rows.append(row)
+        return _frame(rows, tuple(rows[0]), integers=("layer", "reference_layer"))
 
     @property
     def confusion(self) -> pd.DataFrame:
-        """Counts by label and prediction on test, for the winner and the floors; pairs that never occur have no row."""
-        rows = []
-        for task, found in self.tasks.items():
-            keys: list[Point | str] = [found.best, *(key for key in found.test if isinstance(key, str))]
+        """Counts by label and prediction on test, of the best site and the floors; without pairs that never occur."""
+        rows: list[_Row] = []
+        for task, task_sweep in self.tasks.items():
+            keys: list[Site | str] = [task_sweep.best, *_floors(task_sweep)]
             for key in keys:
-                labels, predicted, counts = confusion(found.labels, found.predictions[key].predicted)
-                rows += [
-                    {"task": task, **_where(key), "label": found.class_names[i], "predicted": found.class_names[j]}
-                    | {"count": n}
-                    for i, j, n in zip(labels.tolist(), predicted.tolist(), counts.tolist(), strict=True)
-                ]
-        columns = ("task", "probe", "pooling", "layer", "label", "predicted", "count")
-        return _frame(rows, columns, whole=("layer", "count"))
+                rows += _confusion_rows(task, task_sweep, key)
+        return _frame(rows, CONFUSION_COLUMNS, integers=("layer", "count"))
 
 
-def _where(key: Point | str) -> dict[str, Any]:
+# Rows of tables
+
+
+def _count(n: int, noun: str) -> str:
+    """Return a number with its noun, as "1 site" or "2 sites"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _floors(task_sweep: TaskSweep) -> list[str]:
+    """Return the names of the floors."""
+    return [key for key in task_sweep.test if isinstance(key, str)]
+
+
+def _key_columns(task: str, key: Site | str) -> _Row:
+    """Return the columns that name a label column and a site or floor."""
     if isinstance(key, str):
-        return {"probe": key, "pooling": None, "layer": None}
-    return {"probe": "logistic", "pooling": key.pooling, "layer": key.layer}
+        return {"task": task, "probe": key, "pooling": None, "layer": None}
+    return {"task": task, "probe": "logistic", "pooling": key.pooling, "layer": key.layer}
 
 
-def _frame(rows: list[dict[str, Any]], columns: Sequence[str], *, whole: Sequence[str]) -> pd.DataFrame:
+def _validation_rows(task: str, task_sweep: TaskSweep) -> Iterator[_Row]:
+    """Yield one row for each site and metric on validation."""
+    for site, scores in task_sweep.validation.items():
+        for metric, value in scores.items():
+            row = _key_columns(task, site)
+            row.update(split="validation", n=None, metric=metric, value=value)
+            yield row
+
+
+def _test_rows(task: str, task_sweep: TaskSweep, key: Site | str) -> Iterator[_Row]:
+    """Yield one row for each metric on test of one site or floor."""
+    column = task_sweep.column(key)
+    for metric, value in task_sweep.test[key].items():
+        lower, upper = task_sweep.resampled.interval(metric, column)
+        row = _key_columns(task, key)
+        row.update(split="test", n=len(task_sweep.labels), metric=metric, value=value, lower=lower, upper=upper)
+        yield row
+
+
+def _class_rows(task: str, task_sweep: TaskSweep, key: Site | str) -> Iterator[_Row]:
+    """Yield one row for each class and class metric on test of one site or floor."""
+    predictions = task_sweep.predictions[key]
+    scores = per_class(task_sweep.labels, predictions.log_prob)
+    intervals = class_intervals(task_sweep.labels, predictions.predicted, len(task_sweep.class_names))
+    for metric in CLASS_METRICS:
+        for class_id, class_name in enumerate(task_sweep.class_names):
+            row = _key_columns(task, key)
+            row.update(split="test", metric=metric, n=int(scores["count"][class_id]))
+            row["class"] = class_name
+            row["value"] = float(scores[metric][class_id])
+            if metric in intervals:
+                row["lower"], row["upper"] = intervals[metric][class_id]
+            yield row
+
+
+def _confusion_rows(task: str, task_sweep: TaskSweep, key: Site | str) -> Iterator[_Row]:
+    """Yield one row for each pair of label and prediction that occurs."""
+    names = task_sweep.class_names
+    labels, predictions, counts = confusion(task_sweep.labels, task_sweep.predictions[key].predicted)
+    for label, prediction, count in zip(labels.tolist(), predictions.tolist(), counts.tolist(), strict=True):
+        row = _key_columns(task, key)
+        row.update(label=names[label], predicted=names[prediction], count=count)
+        yield row
+
+
+def _frame(rows: list[_Row], columns: Sequence[str], *, integers: Sequence[str]) -> pd.DataFrame:
+    """Return a table with its columns in order, some of them integers that may be missing."""
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(whole, "Int64"))
+    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(integers, "Int64"))

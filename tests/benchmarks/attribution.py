@@ -174,7 +174,7 @@ def fit_probe(encoder: Encoder, data: Mapping[str, Texts]) -> FittedProbe:
     train, held_out = (
         pool_texts(encoder, encoder.encode(data[name].texts), ["mean"], [LAYER])["mean"][0] for name in SPLITS[:2]
     )
-    path = LogisticProbe().on(train).path(data["train"].labels, DEFAULT_CS, n_classes=len(LABELS))
+    path = LogisticProbe().prepare(train).fit_path(data["train"].labels, DEFAULT_CS, n_classes=len(LABELS))
     return select_probe(path, held_out, data["validation"].labels).probe
 
 

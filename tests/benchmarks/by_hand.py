@@ -38,8 +38,8 @@ from probes.features.store import FeatureStore
 from probes.heads.heads import ProbeHead
 from probes.probing.logistic import FittedProbe, LogisticProbe
 from probes.probing.selection import DEFAULT_CS
-from probes.probing.sites import Examples, Point
-from probes.probing.sweep import sweep_probes
+from probes.probing.sites import Examples, Site
+from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.sweep_result import Sweep
 from probes.results.result import Attribution
 from probes.statistics.metrics import METRICS
@@ -158,7 +158,7 @@ class ByHand:
             parts["pooler"].append(torch.stack([self.model.pooler(h) for h in states]))
         return {pooling: torch.cat(found, dim=1).numpy() for pooling, found in parts.items()}
 
-    def sweep(self, features: Mapping[str, Mapping[str, NDArray[Any]]], data: Data) -> dict[Point, Fitted]:
+    def sweep(self, features: Mapping[str, Mapping[str, NDArray[Any]]], data: Data) -> dict[Site, Fitted]:
         """The penalty with the best validation accuracy at each point."""
         train, validation, test = (data[name].labels for name in SPLITS)
         found = {}
@@ -171,7 +171,7 @@ class ByHand:
                 ]
                 best = max(tried, key=lambda fitted: fitted.score(held_out, validation))
                 unconverged = sum(fitted[-1].n_iter_.max() >= fitted[-1].max_iter for fitted in tried)
-                found[Point(pooling, layer)] = Fitted(best, best.score(unseen, test), unconverged)
+                found[Site(pooling, layer)] = Fitted(best, best.score(unseen, test), unconverged)
         return found
 
     def explain(self, texts: Sequence[str], pipeline: Pipeline) -> list[Explained]:
@@ -224,7 +224,7 @@ class Ours:
             )
             for name in SPLITS
         ]
-        sweep = sweep_probes(*splits, class_names={"label": LABELS}, ineligible=("pooler",))
+        sweep = sweep_probes(*splits, class_names={"label": LABELS}, options=SweepOptions(ineligible=("pooler",)))
         for table in ("metrics", "selection", "differences", "confusion"):
             getattr(sweep, table)  # made when asked for: the intervals are part of the job
         return sweep
@@ -260,7 +260,7 @@ class Comparison:
                 repeats=repeats,
             )
         # Both explain the probe fitted by hand: the same function is integrated, so the scores can be compared.
-        pipeline = sweep.rival[Point("mean", LAYERS[-1])].pipeline
+        pipeline = sweep.rival[Site("mean", LAYERS[-1])].pipeline
         texts = data["test"].spread(explained).texts
         attribution = Stage.race(
             "attribution",
@@ -282,7 +282,7 @@ class Comparison:
 
     def accuracy(self, pooling: str) -> pd.DataFrame:
         """Test accuracy by layer."""
-        points = [Point(pooling, layer) for layer in LAYERS]
+        points = [Site(pooling, layer) for layer in LAYERS]
         table = pd.DataFrame(index=pd.Index(LAYERS, name="layer"))
         table["by hand"] = [self.sweep.rival[point].accuracy for point in points]
         table["ours"] = [self.sweep.ours.tasks["label"].test[point]["accuracy"] for point in points]
@@ -294,18 +294,20 @@ class Comparison:
         table["at their C - published"] = table["ours at their C"] - table["published"]
         return table
 
-    def _at_their_penalty(self, point: Point) -> float:
+    def _at_their_penalty(self, point: Site) -> float:
         """Our test accuracy with the penalty chosen by hand: what is left is not the choice but the fit."""
         stores, probe = self.extraction.ours, LogisticProbe(c=self.sweep.rival[point].pipeline[-1].C)
         features = {name: stores[name].read(point.pooling, point.layer) for name in ("train", "test")}
         fitted = probe.fit(features["train"], self.data["train"].labels, n_classes=len(LABELS))
         return METRICS["accuracy"](self.data["test"].labels, fitted.log_prob(features["test"]))
 
-    def penalties(self, point: Point) -> pd.DataFrame:
+    def penalties(self, point: Site) -> pd.DataFrame:
         """Our scores along the path of penalties at one point, ours and the notebook's."""
         read = {name: store.read(point.pooling, point.layer) for name, store in self.extraction.ours.items()}
         cs = sorted({*DEFAULT_CS, *CS})
-        path = list(LogisticProbe().on(read["train"]).path(self.data["train"].labels, cs, n_classes=len(LABELS)))
+        path = list(
+            LogisticProbe().prepare(read["train"]).fit_path(self.data["train"].labels, cs, n_classes=len(LABELS))
+        )
         table = pd.DataFrame(index=pd.Index(cs, name="C"))
         for name, metric in (("validation", "log_loss"), ("validation", "accuracy"), ("test", "accuracy")):
             labels = self.data[name].labels
@@ -382,7 +384,7 @@ def _print_accuracy(found: Comparison, *, full: bool) -> None:
                 print(f"Largest difference, {column}: {gap[layer]:+.4f} at layer {layer}")
             gap = table["ours - published"]
             for layer in gap.index[gap.abs() > NEAR]:
-                path = found.penalties(Point(pooling, layer)).to_string(float_format="{:.4f}".format)
+                path = found.penalties(Site(pooling, layer)).to_string(float_format="{:.4f}".format)
                 print(f"\nMore than {NEAR} off at {pooling} {layer}; ours by penalty:\n{path}")
 
 

@@ -29,11 +29,13 @@ from probes.controls.studies import usual_studies
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import extract_features
 from probes.loading.read_splits import Source, read_splits
+from probes.probing.floors import TextSample, bag_of_words
 from probes.probing.geometry import cka_matrix
-from probes.probing.logistic import LogisticProbe, standardisation
-from probes.probing.selection import DEFAULT_CS, Selection, bag_of_words, select_probe
-from probes.probing.sites import Examples, Read, Sample
-from probes.probing.sweep import sweep_probes
+from probes.probing.logistic import LogisticProbe
+from probes.probing.selection import DEFAULT_CS, Sample, Selection, select_probe
+from probes.probing.sites import Examples, ExampleSplits
+from probes.probing.standardisation import standardisation
+from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.untrained import untrained_floors
 from probes.statistics.bootstrap import bootstrap
 from tests.benchmarks.by_hand import DATA, POOLINGS, SPLITS
@@ -50,11 +52,11 @@ from tests.benchmarks.sweep import synthetic
 from probes.probing.selection import DEFAULT_CS, select_probe
 def peak(): return next(int(l.split()[1]) for l in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in l)
 warm = np.random.default_rng(0).standard_normal((500, {HIDDEN})).astype(np.float32)
-list(LogisticProbe().on(warm).path(np.arange(500) % 2, DEFAULT_CS, n_classes=2))
+list(LogisticProbe().prepare(warm).fit_path(np.arange(500) % 2, DEFAULT_CS, n_classes=2))
 train, held_out = synthetic({ROWS}, 2)
 before = next(int(l.split()[1]) for l in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in l)
 Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-path = LogisticProbe().on(train.features).path(train.labels, DEFAULT_CS, n_classes=2)
+path = LogisticProbe().prepare(train.features).fit_path(train.labels, DEFAULT_CS, n_classes=2)
 select_probe(path, held_out.features, held_out.labels)
 print((peak() - before) * 1024, train.features.nbytes + held_out.features.nbytes)
 """
@@ -115,14 +117,14 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
 
     types = train.input_types, test.input_types
     control = timed("control labels", lambda: draw_control(*types, train.labels("label"), n_classes=2))
-    sweep_probes(*plain, layers=[1])  # what is imported and set up once is not timed
+    sweep_probes(*plain, options=SweepOptions(layers=[1]))  # what is imported and set up once is not timed
     whole = timed("plain sweep", lambda: sweep_probes(*plain))
     studies = usual_studies({"label": control}, seed=0)
-    timed("information, control, depth", lambda: sweep_probes(*plain, studies=studies))
+    timed("information, control, depth", lambda: sweep_probes(*plain, options=SweepOptions(studies=studies)))
     seconds["information, control, depth"] -= seconds["plain sweep"]
-    both = [(split.texts.first, split.labels("label")) for _, split in splits.items()]
-    timed("bag of words", lambda: bag_of_words(both[0], both[1], both[2][0], n_classes=2))
-    timed("untrained", lambda: untrained_floors([Read(*untrained)] * 3, n_classes=classes, layers=range(7)))
+    both = [TextSample(split.texts.first, split.labels("label")) for _, split in splits.items()]
+    timed("bag of words", lambda: bag_of_words(both[0], both[1], both[2].texts, n_classes=2))
+    timed("untrained", lambda: untrained_floors([ExampleSplits(*untrained)] * 3, n_classes=classes, layers=range(7)))
     best = whole.tasks["label"].best
     samples = [Sample(split.features[best.pooling][best.layer], split.labels["label"]) for split in plain]
     timed("planted signals", lambda: plant(*samples, n_classes=2))
@@ -181,7 +183,7 @@ def _race(name: str, places: dict[str, Place], aim: float, repeats: int) -> None
             early += _rival(train, held_out)
             seconds["scikit-learn"].append(time.perf_counter() - start)
             start = time.perf_counter()
-            path = LogisticProbe().on(train.features).path(train.labels, DEFAULT_CS, n_classes=k)
+            path = LogisticProbe().prepare(train.features).fit_path(train.labels, DEFAULT_CS, n_classes=k)
             chosen = select_probe(path, held_out.features, held_out.labels)
             seconds["ours"].append(time.perf_counter() - start)
         for side, found in seconds.items():

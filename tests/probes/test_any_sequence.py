@@ -13,6 +13,7 @@ from probes import (
     LogisticProbe,
     ModelHead,
     ProbeHead,
+    SweepOptions,
     TextDataset,
     extract_features,
     fine_tune,
@@ -46,8 +47,9 @@ def sweep(made, labels):
     def examples():
         return Examples({"mean": FEATURES}, {"label": made(labels)}, made(MANY), made(list(range(40))))
 
-    options = {"class_names": {"label": made(["no", "yes"])}, "layers": made([1, 0]), "cs": made([1.0, 0.1])}
-    return sweep_probes(examples(), None, examples(), **options).metrics.to_dict("list")
+    names = {"label": made(["no", "yes"])}
+    options = SweepOptions(layers=made([1, 0]), cs=made([1.0, 0.1]))
+    return sweep_probes(examples(), None, examples(), class_names=names, options=options).metrics.to_dict("list")
 
 
 def tuned(made, folder):

@@ -87,12 +87,12 @@ def test_tasks_of_a_block_that_ends_early_end_at_their_next_step(error):
 def test_a_fit_ends_when_its_result_is_no_longer_needed():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((400, 30)), rng.integers(2, size=400)
-    fitter = LogisticProbe(c=1e6, tol=1e-300, max_iter=10**6).on(x)
+    fitter = LogisticProbe(c=1e6, tol=1e-300, max_iter=10**6).prepare(x)
     started_event = threading.Event()
 
     def work(_):
         started_event.set()
-        return next(fitter.path(y, (1e6,), n_classes=2))
+        return next(fitter.fit_path(y, (1e6,), n_classes=2))
 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):

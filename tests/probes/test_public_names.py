@@ -27,8 +27,10 @@ from probes import (
     ModelHead,
     ProbeHead,
     Provenance,
+    Site,
     Source,
     Sweep,
+    SweepOptions,
     TextDataset,
     Texts,
     TrainingSettings,
@@ -44,7 +46,7 @@ from probes import (
     sweep_probes,
     word_means,
 )
-from probes.probing.selection import pack_probes
+from probes.probing.persistence import pack_probes
 from tests.support.models import HIDDEN, build_model
 
 TEXTS = ["the film was good", "awful", "a dull plot !", "good"]
@@ -176,7 +178,7 @@ def doors(tmp_path_factory):
         "LayerStates": Door(LayerStates, **fields_of(encoder.states(batch, [1])[1])),
         "LogisticProbe": Door(LogisticProbe, c=1.0, max_iter=10, tol=1e-7),
         "LogisticProbe.fit": Door(LogisticProbe().fit, features=features[0], labels=LABELS, n_classes=2),
-        "LogisticProbe.on": Door(LogisticProbe().on, features=features[0], device="cpu"),
+        "LogisticProbe.prepare": Door(LogisticProbe().prepare, features=features[0], device="cpu"),
         "ModelHead": Door(ModelHead, encoder=classifier, class_names=NAMES, head_classes=None),
         "ModelHead.predict": Door(ModelHead(classifier).predict, progress=False, **named),
         "ProbeHead": Door(
@@ -184,9 +186,11 @@ def doors(tmp_path_factory):
         ),
         "ProbeHead.logits": Door(head.logits, **passed),
         "Provenance": Door(Provenance, **PROVENANCE),
+        "Site": Door(Site, pooling="mean", layer=1),
         "Source": Door(Source, path="data.csv", subset=None, split=None, separator=",", encoding="utf-8"),
         "StoreMismatch": None,
         "Sweep": Door(Sweep, **fields_of(sweep)),
+        "SweepOptions": Door(SweepOptions, **fields_of(SweepOptions())),
         "TextDataset": Door(TextDataset, **fields_of(dataset)),
         "TextDataset.of": Door(
             TextDataset.of,
@@ -257,17 +261,8 @@ def doors(tmp_path_factory):
             validation=examples,
             test=examples,
             class_names=None,
-            layers=[1],
-            probe="logistic",
-            cs=[1.0],
-            folds=3,
-            ineligible=("mean",),  # refused at the end of all checks: no sweep is needed here
             heads=None,
-            studies=None,
-            device="cpu",
-            model="m",
-            seed=0,
-            progress=False,
+            options=SweepOptions(ineligible=("mean",)),  # refused at the end of all checks: no sweep is needed here
         ),
         "word_means": Door(word_means, attributions=attributions),
     }
@@ -315,7 +310,7 @@ METHODS = (
     "Encoder.encode Encoder.batch Encoder.embed Encoder.states Encoder.logits Encoder.check_layers "
     "Encoder.check_poolings Encoder.with_dtype Encoder.untrained FeatureStore.create FeatureStore.open "
     "FeatureStore.read FeatureStore.layers FeatureStore.has FeatureStore.missing FineTuned.load FittedProbe.predict "
-    "LabelledTexts.of LogisticProbe.fit LogisticProbe.on ModelHead.predict ProbeHead.logits TextDataset.of "
+    "LabelledTexts.of LogisticProbe.fit LogisticProbe.prepare ModelHead.predict ProbeHead.logits TextDataset.of "
     "TextDataset.take Texts.of Texts.take"
 ).split()
 NAMED_OTHERWISE = {

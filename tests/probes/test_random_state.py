@@ -16,6 +16,7 @@ from probes import (
     LogisticProbe,
     ModelHead,
     ProbeHead,
+    SweepOptions,
     TextDataset,
     attribute,
     extract_features,
@@ -65,8 +66,8 @@ def _sweep(_encoder, _folder):
     texts = [f"{TEXTS[i % 2]} {i}" for i in range(40)]
     splits = [Examples({"mean": rng.standard_normal((2, 40, 4)).astype(np.float32)}, labels, texts) for _ in range(3)]
     studies = usual_studies({}, seed=0)
-    sweep_probes(*splits, studies=studies)
-    sweep_probes(splits[0], None, splits[2], studies=studies)
+    sweep_probes(*splits, options=SweepOptions(studies=studies))
+    sweep_probes(splits[0], None, splits[2], options=SweepOptions(studies=studies))
 
 
 def _splits(_encoder, folder):
@@ -131,7 +132,7 @@ FRESH = """
 import random
 before = random.getstate()
 import numpy as np
-from probes.probing.selection import bag_of_words
+from probes.probing.floors import TextSample, bag_of_words
 from probes.probing.geometry import predictability
 from probes.statistics.metrics import accuracy
 {call}
@@ -140,7 +141,7 @@ assert random.getstate() == before
 """
 FIRST = {
     "metrics": "accuracy([0, 1], np.zeros((2, 2)))",
-    "bag of words": "bag_of_words((['a', 'b'] * 4, np.arange(8) % 2), (['a', 'b'], np.arange(2)), ['a'], n_classes=2)",
+    "bag of words": "s = TextSample(['a', 'b'] * 4, np.arange(8) % 2); bag_of_words(s, s, ['a'], n_classes=2)",
     "predictability": "x = np.random.default_rng(0).standard_normal((40, 4)); predictability(x, x, test_x=x, test_y=x)",
 }
 """Subject -> a first call, by which scikit-learn is loaded."""

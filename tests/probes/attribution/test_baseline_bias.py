@@ -160,7 +160,7 @@ def test_auto_is_another_for_other_heads_and_several_are_averaged():
 
 def test_a_probe_knows_the_shares_that_it_was_trained_on_and_auto_goes_by_them(tmp_path):
     from probes import LogisticProbe, load_probes
-    from probes.probing.selection import pack_probes
+    from probes.probing.persistence import pack_probes
 
     labels = np.repeat([0, 1], [36, 4])
     features = np.random.default_rng(0).standard_normal((40, HIDDEN))

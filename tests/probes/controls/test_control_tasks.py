@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from probes import Examples, sweep_probes
+from probes import Examples, SweepOptions, sweep_probes
 from probes.controls.control_tasks import NEAR, NoControlError, draw_control, memorising
 
 TYPES = tuple(f"w{i}" for i in range(40))
@@ -104,7 +104,7 @@ def test_selectivity_is_high_where_the_label_is_read_and_low_where_the_type_is()
     parts = [Examples({"mean": np.stack([meaning, form])[:, r].astype(np.float32)}, {"label": y[r]}) for r in rows]
     names = [[str(kind) for kind in kinds[r]] for r in rows]
     control = draw_control(names[0], names[2], y[:1000], n_classes=2)
-    sweep = sweep_probes(*parts, studies={"control": memorising({"label": control})})
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": memorising({"label": control})}))
     means, forms = (found for _, found in sorted(sweep.studies["control"].items()))
     assert means.real_hits.mean() > 0.97
     assert forms.real_hits.mean() > 0.97
@@ -123,7 +123,7 @@ def test_a_control_of_shuffled_labels_is_not_beaten(texts):
     y = [labels, rng.integers(2, size=200), rng.integers(2, size=202)]
     parts = [Examples({"mean": x[None, r]}, {"label": own}) for r, own in zip(rows, y, strict=True)]
     control = draw_control(train, test, labels, n_classes=2)
-    sweep = sweep_probes(*parts, studies={"control": memorising({"label": control})})
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": memorising({"label": control})}))
     (found,) = sweep.studies["control"].values()
     gap = found.gaps
     assert found.selectivity <= 2 * gap.std() / np.sqrt(len(gap))
@@ -132,4 +132,6 @@ def test_a_control_of_shuffled_labels_is_not_beaten(texts):
 def test_a_label_column_without_a_control_has_none():
     x, y = np.random.default_rng(0).standard_normal((1, 60, 3)).astype(np.float32), np.arange(60) % 2
     parts = [Examples({"mean": x}, {"label": y})] * 3
-    assert list(sweep_probes(*parts, studies={"control": memorising({})}).studies["control"].values()) == [None]
+    assert list(
+        sweep_probes(*parts, options=SweepOptions(studies={"control": memorising({})})).studies["control"].values()
+    ) == [None]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from probes import Examples, InputError, sweep_probes
+from probes import Examples, InputError, SweepOptions, sweep_probes
 from probes.checks import SMALLEST_EFFECT, side_of_zero
 from probes.controls.information import Codelength, block_ends, information, online_codelength, uniform_codelength
 from probes.controls.prediction_depth import refitting
 from probes.controls.studies import information_table
-from probes.probing.logistic import standardisation
+from probes.probing.standardisation import standardisation
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_accuracy_against_training_size_ends_at_the_chosen_probe_and_rises(reada
     parts = [
         Examples({"mean": x[None, rows]}, {"label": y[rows]}) for rows in (slice(400), slice(400, 500), slice(500, 600))
     ]
-    sweep = sweep_probes(*parts, studies={"information": information})
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"information": information}))
     ((task, point), found), *_ = sweep.studies["information"].items()
     sizes = found.sizes
     assert [size.examples for size in sizes][-2:] == [200, 400]
@@ -120,7 +120,7 @@ def test_shuffled_labels_leave_nothing_to_read_while_real_ones_do(readable):
     rows = slice(900), slice(900, 1200), slice(1200, 1800)
     for labels, reads in ((y, True), (rng.permutation(y), False)):
         parts = [Examples({"mean": x[None, r]}, {"label": labels[r]}) for r in rows]
-        sweep = sweep_probes(*parts, studies={"information": information})
+        sweep = sweep_probes(*parts, options=SweepOptions(studies={"information": information}))
         own, point = sweep.tasks["label"], sweep.tasks["label"].best
         columns = own.column(point), own.column("majority")
         lower, upper = own.resampled.difference("accuracy", *columns)
@@ -145,7 +145,7 @@ def test_rounding_that_follows_the_label_is_never_information(size, noise):
         y = rng.integers(3, size=n)
         x = vector + 1e-7 * reach * (rng.standard_normal((n, 16)) + (y[:, None] - 1))
         splits.append(Examples({"cls": x[None].astype(np.float32)}, {"label": y}))
-    found = sweep_probes(*splits, studies={"information": information, "depth": refitting(2)})
+    found = sweep_probes(*splits, options=SweepOptions(studies={"information": information, "depth": refitting(2)}))
     (row,) = information_table(found).itertuples()
     assert side_of_zero(row.lower, row.upper) == "cannot_tell"
     assert abs(row.v_information) < SMALLEST_EFFECT

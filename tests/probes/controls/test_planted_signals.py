@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from probes import InputError
-from probes.controls.planted_signals import Planted, best_accuracy, no_room, plant, smallest_recovered
-from probes.probing.sites import Sample
+from probes.controls.planted_signals import PlantedSignal, best_accuracy, no_room, plant, smallest_recovered
+from probes.probing.selection import Sample
 
 
 def samples(n, n_classes=2, hidden=16, share=None, seed=0):
@@ -52,7 +52,7 @@ def test_with_few_texts_only_strong_signals_are_found():
 
 def test_a_signal_that_was_missed_hides_weaker_ones_that_were_met_by_luck():
     met = {0.01: True, 0.02: False, 0.05: True, 0.1: True}
-    signals = [Planted(gain, (0.0,), (found,)) for gain, found in met.items()]
+    signals = [PlantedSignal(gain, (0.0,), (found,)) for gain, found in met.items()]
     assert smallest_recovered(signals) == 0.05
     assert smallest_recovered(signals[:2]) is None
     assert smallest_recovered([]) is None

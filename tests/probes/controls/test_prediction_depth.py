@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from probes import Examples, InputError, sweep_probes
+from probes import Examples, InputError, SweepOptions, sweep_probes
 from probes.controls.prediction_depth import prediction_depth, refitting, reliability
 from probes.controls.studies import depth_tables
 
@@ -54,7 +54,7 @@ def test_refits_have_one_training_sample_at_all_layers_and_agree_where_the_signa
     noise[1, :, 0] += 4 * (2 * y - 1)
     x = noise.astype(np.float32)
     parts = [Examples({"mean": x[:, r]}, {"label": y[r]}) for r in (slice(500), slice(500, 700), slice(700, 900))]
-    sweep = sweep_probes(*parts, studies={"depth": refitting(4)})
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refitting(4)}))
     blind, clear = (found for _, found in sorted(sweep.studies["depth"].items()))
     assert blind.refits.shape == (4, 200)
     assert (clear.refits == clear.predicted).mean() > 0.99
@@ -68,7 +68,9 @@ def test_refits_on_the_same_features_are_the_same_at_every_layer():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((300, 4)).astype(np.float32), rng.integers(2, size=300)
     part = Examples({"mean": np.stack([x, x])}, {"label": y})
-    found = list(sweep_probes(part, part, part, studies={"depth": refitting(3)}).studies["depth"].values())
+    found = list(
+        sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refitting(3)})).studies["depth"].values()
+    )
     np.testing.assert_array_equal(found[0].refits, found[1].refits)
     assert (found[0].refits[0] != found[0].refits[1]).any()
 
@@ -82,7 +84,7 @@ def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():
         x[1:, :, 0] += 6 * y
         x[0] = 0.37
         parts.append(Examples({"cls": x, "mean": x[1:], "flat": x[:1]}, {"label": y}))
-    sweep = sweep_probes(*parts, studies={"depth": refitting(3)}, layers=None)
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refitting(3)}))
     depths, reliable = depth_tables(sweep)
     assert not (depths.query("pooling == 'cls'")["depth"] == 0).any()  # the most frequent class is right on 70 %
     first = depths.query("pooling == 'mean'")["depth"].to_numpy()
@@ -94,6 +96,6 @@ def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():
 def test_where_every_layer_is_constant_the_tables_are_empty_and_keep_their_types():
     x, y = np.full((1, 40, 3), 0.5, dtype=np.float32), np.arange(40) % 2
     part = Examples({"cls": x}, {"label": y})
-    for table in depth_tables(sweep_probes(part, part, part, studies={"depth": refitting(2)})):
+    for table in depth_tables(sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refitting(2)}))):
         assert not len(table)
         assert {table[name].dtype.kind for name in table.columns[2:]} <= {"i", "f"}

@@ -12,7 +12,7 @@ from probes.features.extraction import pool_texts
 from probes.mechanism.erasure_effects import erasure_effects
 from probes.mechanism.interventions import sample_states
 from probes.mechanism.leace import erasures
-from probes.probing.sites import Point
+from probes.probing.sites import Site
 from probes.statistics.intervals import mean_intervals
 from tests.support.models import LAYERS
 
@@ -49,7 +49,7 @@ def test_the_loss_of_a_probe_at_its_layer_is_its_loss_on_erased_features(bert, l
     texts, labels = labelled
     features, probe = features_and_probe(bert, texts, labels, pooling, 2)
     head = ProbeHead(bert, probe, layer=2, pooling=pooling)
-    site = Point(pooling, 2)
+    site = Site(pooling, 2)
     maps = erasures(features, labels, n_classes=2, random=2, shuffled=2)
     effect = erasure_effects(head, texts, labels=labels, erasures={site: maps})[site]
     np.testing.assert_array_equal(effect.rows, np.arange(80))
@@ -84,7 +84,7 @@ def test_displacements_matched_on_token_states_are_matched_where_tokens_are_move
     features, probe = features_and_probe(bert, texts, labels, "mean", 1)
     states = sample_states(bert, texts, pooling="mean", layers=[1], n=10_000)[1]
     head = ProbeHead(bert, probe, layer=1, pooling="mean")
-    site = Point("mean", 1)
+    site = Site("mean", 1)
     by_tokens, by_means = (
         erasure_effects(
             head,
@@ -107,7 +107,7 @@ def test_sites_of_one_sweep_give_the_effects_of_each_alone_and_cls_at_layer_0_no
     maps = {}
     for pooling, layer in itertools.product(("cls", "mean"), (0, 2, LAYERS)):
         features, _ = features_and_probe(bert_classifier, texts, labels, pooling, layer)
-        maps[Point(pooling, layer)] = erasures(features, second_label, n_classes=3, random=1)
+        maps[Site(pooling, layer)] = erasures(features, second_label, n_classes=3, random=1)
     whole = erasure_effects(head, texts, labels=labels, erasures=maps)
     assert list(whole) == list(maps)
     for site, effect in whole.items():
@@ -115,7 +115,7 @@ def test_sites_of_one_sweep_give_the_effects_of_each_alone_and_cls_at_layer_0_no
         for a, b in zip((effect.erased, *effect.random), (alone.erased, *alone.random), strict=True):
             np.testing.assert_allclose(a.information_loss, b.information_loss, atol=1e-5)
             assert a.displacement == pytest.approx(b.displacement)
-            assert (a.information_loss == 0).all() == (a.rank == 0) == (site == Point("cls", 0))
+            assert (a.information_loss == 0).all() == (a.rank == 0) == (site == Site("cls", 0))
             assert a.rank in (0, 2)
     few = erasure_effects(head, texts, labels=labels, erasures=maps, n_texts=9, seed=3)
     for site, effect in few.items():
@@ -151,11 +151,11 @@ def test_erasing_the_label_costs_a_real_probe_more_than_its_controls(packaged, d
     for pooling, vectors in features.items():
         states = sample_states(packaged, texts, pooling=pooling, layers=layers)
         for i, layer in enumerate(layers):
-            maps[Point(pooling, layer)] = erasures(vectors[i], labels, n_classes=2, states=states[layer])
+            maps[Site(pooling, layer)] = erasures(vectors[i], labels, n_classes=2, states=states[layer])
     effects = erasure_effects(head, test_texts, labels=test_labels, erasures=maps)
-    at_head = effects[Point("mean", 6)]
+    at_head = effects[Site("mean", 6)]
     random_information_loss = np.mean([loss.information_loss for loss in at_head.random], axis=0)
     assert at_head.erased.accuracy_loss.mean() > 0.1
     lower, _ = mean_intervals((at_head.erased.information_loss - random_information_loss)[:, None])[0]
     assert lower > 0
-    assert (effects[Point("cls", 0)].erased.information_loss == 0).all()
+    assert (effects[Site("cls", 0)].erased.information_loss == 0).all()

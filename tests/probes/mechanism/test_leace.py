@@ -12,7 +12,7 @@ from probes.features.extraction import pool_texts
 from probes.mechanism import leace as leace_module
 from probes.mechanism.leace import Erasure, erasures, leace, random_erasure
 from probes.parallel import parallel_map
-from probes.probing.logistic import standardisation
+from probes.probing.standardisation import standardisation
 
 pytest.importorskip("concept_erasure", reason="the extra erasure is not installed")
 
@@ -111,7 +111,7 @@ def test_a_direction_that_varies_by_rounding_alone_is_not_blown_up(monkeypatch):
     x = x.astype(np.float64) - x.mean(axis=1, keepdims=True) + 20  # as a layer norm leaves them: one sum for all
     once, again = (x * (1 + 6e-8 * np.random.default_rng(seed).standard_normal(x.shape)) for seed in (1, 2))
     erasure = leace(once, y, n_classes=2)
-    monkeypatch.setattr(leace_module, "TINY", 0.0)
+    monkeypatch.setattr(leace_module, "LEAST_RELATIVE_DEVIATION", 0.0)
     plain = leace(once, y, n_classes=2)
     apart = [np.linalg.norm(map_(again) - map_(once), axis=1).max() for map_ in (erasure, plain)]
     assert apart[0] < 1e-3 * erasure.displacement(once) < 1e-2 * plain.displacement(once) < apart[1]

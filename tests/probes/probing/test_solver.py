@@ -6,9 +6,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from probes import Examples, FittedProbe, InputError, LogisticProbe, sweep_probes
-from probes.probing.logistic import log_softmax, standardisation
+from probes.probing.logistic import log_softmax
 from probes.probing.selection import select_probe
-from probes.probing.solver import Design, _Moves, solve
+from probes.probing.solver import Design, Problems, _Memory, solve
+from probes.probing.standardisation import standardisation
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_fits_side_by_side_equal_scikit_learns_one_by_one(correlated, n_classes)
     labels = np.stack([y, rng.permutation(y), y, rng.integers(n_classes, size=300)])
     cs = (1e-3, 0.1, 30.0, 1.0)
     for row, c, fitted in zip(
-        labels, cs, LogisticProbe(tol=1e-14).on(x).fits(labels, cs, n_classes=n_classes), strict=True
+        labels, cs, LogisticProbe(tol=1e-14).prepare(x).fit_many(labels, cs, n_classes=n_classes), strict=True
     ):
         assert fitted.c == c
         assert fitted.converged
@@ -47,8 +48,8 @@ def test_a_weight_counts_an_example_as_often_as_repeating_it(correlated, n_class
     assert (counts > 2).any()
     found = (
         LogisticProbe(tol=1e-14)
-        .on(x)
-        .fits(np.stack([y, y]), (0.1, 1.0), n_classes=n_classes, weights=counts.astype(float))
+        .prepare(x)
+        .fit_many(np.stack([y, y]), (0.1, 1.0), n_classes=n_classes, weights=counts.astype(float))
     )
     for row, c, fitted in zip(counts, (0.1, 1.0), found, strict=True):
         np.testing.assert_allclose(fitted.log_prob(x), reference(x, y, c, row), atol=2e-4)
@@ -58,7 +59,7 @@ def test_fits_that_show_different_classes_do_not_mix(correlated):
     x, y = correlated
     few = np.where(y == 3, 0, y)
     one = np.zeros_like(y)
-    mixed = LogisticProbe().on(x).fits(np.stack([y, few, one, few]), (1.0,) * 4, n_classes=4)
+    mixed = LogisticProbe().prepare(x).fit_many(np.stack([y, few, one, few]), (1.0,) * 4, n_classes=4)
     for row, fitted in zip((y, few, one, few), mixed, strict=True):
         alone = LogisticProbe().fit(x, row, n_classes=4)
         np.testing.assert_allclose(fitted.log_prob(x), alone.log_prob(x), atol=1e-4)
@@ -67,7 +68,7 @@ def test_fits_that_show_different_classes_do_not_mix(correlated):
 def test_a_class_whose_examples_count_for_nothing_is_a_class_not_shown(correlated):
     x, y = correlated
     weights = (y != 2).astype(float)[None]
-    (fitted,) = LogisticProbe().on(x).fits(y[None], (1.0,), n_classes=4, weights=weights)
+    (fitted,) = LogisticProbe().prepare(x).fit_many(y[None], (1.0,), n_classes=4, weights=weights)
     assert not (fitted.predict(x) == 2).any()
     odds = fitted.logits(x)[y != 2]
     others = np.delete(odds, 2, axis=1)
@@ -81,14 +82,14 @@ def test_the_first_examples_alone_are_standardised_as_all_are(correlated):
     shift, scale = standardisation(x)
     z = (x - shift) / scale
     model = LogisticRegression(C=0.5, solver="newton-cg", tol=1e-10, max_iter=2000).fit(z[:90], y[:90])
-    (fitted,) = LogisticProbe(tol=1e-14).on(x).first(90).fits(y[None, :90], (0.5,), n_classes=4)
+    (fitted,) = LogisticProbe(tol=1e-14).prepare(x).first(90).fit_many(y[None, :90], (0.5,), n_classes=4)
     np.testing.assert_allclose(fitted.log_prob(x), model.predict_log_proba(z), atol=2e-4)
 
 
 def test_features_too_wide_for_the_basis_of_components_are_fitted_as_they_are(correlated, monkeypatch):
     x, y = correlated
     turned = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
-    monkeypatch.setattr("probes.probing.solver.BASIS_HIDDEN", 4)
+    monkeypatch.setattr("probes.probing.preconditioning.MOST_BASIS_HIDDEN", 4)
     assert Design.of(x, *standardisation(x)).basis is None
     plain = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
     np.testing.assert_allclose(plain.log_prob(x), turned.log_prob(x), atol=2e-4)
@@ -108,19 +109,19 @@ def test_in_the_basis_dimensions_are_uncorrelated(correlated):
 
 def test_a_fit_alone_equals_the_same_fit_beside_others(correlated):
     x, y = correlated[0], correlated[1] % 2
-    fitter = LogisticProbe(tol=1e-14).on(x)
+    fitter = LogisticProbe(tol=1e-14).prepare(x)
     for c in (1e-3, 1.0, 1e3):
-        (alone,), (beside, _) = (fitter.fits(np.stack([y] * n), (c,) * n, n_classes=2) for n in (1, 2))
+        (alone,), (beside, _) = (fitter.fit_many(np.stack([y] * n), (c,) * n, n_classes=2) for n in (1, 2))
         np.testing.assert_allclose(alone.log_prob(x), beside.log_prob(x), atol=1e-6)
         np.testing.assert_allclose(alone.log_prob(x), reference(x, y, c), atol=2e-4)
 
 
 def test_whitened_weights_have_a_curvature_of_one_in_every_direction(correlated):
-    products = Design.of(correlated[0], *standardisation(correlated[0])).products
+    products = Design.of(correlated[0], *standardisation(correlated[0])).moments
     variance, penalty = torch.tensor(0.2).double(), torch.tensor(0.01).double()
     frame = products.whitening(variance, penalty)
     weights = frame.weights(torch.eye(12).double())
-    curvature = variance * products.of + penalty * torch.eye(12)
+    curvature = variance * products.products + penalty * torch.eye(12)
     np.testing.assert_allclose(weights @ curvature @ weights.T, np.eye(12), atol=1e-10)
     np.testing.assert_allclose(frame.coordinates(weights), np.eye(12), atol=1e-10)
     some = torch.linspace(-1, 1, 12).double()[None]
@@ -132,19 +133,19 @@ def test_a_fit_alone_of_more_dimensions_than_examples_needs_no_factor():
     rng = np.random.default_rng(0)
     x = np.repeat(rng.standard_normal((40, 3)), 8, axis=1)  # rank 3, and rounding
     y = (x[:, 0] + rng.standard_normal(40) > 0).astype(int)
-    (fitted,) = LogisticProbe(tol=1e-14).on(x).fits(y[None], (1e9,), n_classes=2)
+    (fitted,) = LogisticProbe(tol=1e-14).prepare(x).fit_many(y[None], (1e9,), n_classes=2)
     np.testing.assert_allclose(fitted.log_prob(x), reference(x, y, 1e9), atol=2e-3)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_where_fits_begin_does_not_move_where_they_end(correlated, n_classes):
     x, y = correlated[0], correlated[1] % n_classes
-    fitter = LogisticProbe(tol=1e-14).on(x)
+    fitter = LogisticProbe(tol=1e-14).prepare(x)
     counts = np.random.default_rng(2).multinomial(300, np.full(300, 1 / 300), size=2).astype(float)
     counts[1, y == 1] = 0  # a class that one of them does not show
     near = LogisticProbe(c=0.3).fit(x, y, n_classes=n_classes)
     fits = [
-        fitter.fits(np.stack([y, y]), (0.1, 0.1), n_classes=n_classes, weights=counts, start=start)
+        fitter.fit_many(np.stack([y, y]), (0.1, 0.1), n_classes=n_classes, weights=counts, start=start)
         for start in (None, near)
     ]
     for cold, warm in zip(*fits, strict=True):
@@ -161,7 +162,7 @@ def test_the_tolerance_sets_how_near_the_loss_comes_to_its_minimum(correlated):
         return -log_softmax(logits)[np.arange(300), y].mean() + np.square(solution.weight).sum() / (2 * 10.0 * 300)
 
     def ended(tol):
-        return solve(design, y[None], np.array([10.0]), n_classes=4, tol=tol, max_iter=1000)[0]
+        return solve(design, Problems(y[None], np.array([10.0]), 4), tol=tol, max_iter=1000)[0]
 
     least = objective(ended(1e-15))
     gaps = [objective(ended(tol)) - least for tol in (1e-3, 1e-5, 1e-7)]
@@ -174,13 +175,13 @@ def test_the_direction_is_that_of_the_two_loop_recursion(n):
     """Nocedal & Wright (2006), Numerical Optimization, algorithm 7.4; the second problem's middle step says nothing."""
     rng = torch.Generator().manual_seed(n)
     curvature = torch.diag(torch.logspace(0, 2, 6, dtype=torch.float64))
-    moves, kept = _Moves(torch.empty((2, 2, 0, 6), dtype=torch.float64)), ([], [])
+    moves, kept = _Memory(torch.empty((2, 2, 0, 6), dtype=torch.float64)), ([], [])
     for i in range(n):
         step = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
         change = step @ curvature
         if i == n // 2 and n > 1:
             change[1] *= -1
-        moves = moves.and_then(step, change)
+        moves = moves.append(step, change)
         for problem in range(2):
             kept[problem].append((step[problem, 0], change[problem, 0]))
     gradient = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
@@ -204,8 +205,8 @@ def test_fits_that_are_done_rest_or_leave_and_end_at_the_same_point(correlated, 
     labels = np.stack([y, np.roll(y, 1), y, np.roll(y, 2)])
     ended = []
     for stay in (0.0, 0.6, 1.0):
-        monkeypatch.setattr("probes.probing.solver.STAY", stay)
-        ended.append(LogisticProbe().on(x).fits(labels, (1e-4, 1e-2, 100.0, 1.0), n_classes=n_classes))
+        monkeypatch.setattr("probes.probing.solver.SEARCHING_SHARE", stay)
+        ended.append(LogisticProbe().prepare(x).fit_many(labels, (1e-4, 1e-2, 100.0, 1.0), n_classes=n_classes))
     for fits in zip(*ended, strict=True):
         assert all(fitted.converged for fitted in fits)
         for fitted in fits[1:]:
@@ -225,7 +226,9 @@ def test_separable_classes_with_a_weak_penalty_still_converge():
 def test_on_a_gpu_the_same_probes_come_out(correlated, n_classes):
     x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
     cs = (1e-3, 0.1, 1.0)
-    here, there = (list(LogisticProbe().on(x, device=d).path(y, cs, n_classes=n_classes)) for d in ("cpu", "cuda"))
+    here, there = (
+        list(LogisticProbe().prepare(x, device=d).fit_path(y, cs, n_classes=n_classes)) for d in ("cpu", "cuda")
+    )
     for a, b in zip(here, there, strict=True):
         np.testing.assert_allclose(a.log_prob(x), b.log_prob(x), atol=2e-3)
 
@@ -236,8 +239,8 @@ class TestNumbersThatOverflow:
     @pytest.mark.parametrize("n_classes", [2, 4])
     def test_a_fit_that_overflows_has_not_converged_and_leaves_the_others_alone(self, correlated, n_classes):
         x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
-        alone = next(LogisticProbe().on(x).path(y, (1.0,), n_classes=n_classes))
-        lost, kept = LogisticProbe().on(x).fits(np.stack([y, y]), (1e-45, 1.0), n_classes=n_classes)
+        alone = next(LogisticProbe().prepare(x).fit_path(y, (1.0,), n_classes=n_classes))
+        lost, kept = LogisticProbe().prepare(x).fit_many(np.stack([y, y]), (1e-45, 1.0), n_classes=n_classes)
         assert not lost.converged
         assert kept.converged
         np.testing.assert_allclose(kept.log_prob(x), alone.log_prob(x), atol=1e-3)

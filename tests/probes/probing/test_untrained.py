@@ -6,7 +6,7 @@ import pytest
 from probes import Examples
 from probes.probing.logistic import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, select_probe
-from probes.probing.sites import Point, Read
+from probes.probing.sites import ExampleSplits, Site
 from probes.probing.untrained import untrained_floors
 
 
@@ -23,42 +23,40 @@ def splits():
 
 
 def floors(*encoders, layers=range(5)):
-    return untrained_floors([Read(*splits) for splits in encoders], n_classes={"label": 2}, layers=layers)
+    return untrained_floors([ExampleSplits(*splits) for splits in encoders], n_classes={"label": 2}, layers=layers)
 
 
 def test_every_layer_and_pooling_has_its_floor(splits):
     (found,) = floors(splits)
-    assert [floor.point for floor in found] == [Point(pooling, i) for pooling in ("cls", "mean") for i in range(5)]
+    assert [floor.site for floor in found] == [Site(pooling, i) for pooling in ("cls", "mean") for i in range(5)]
 
 
 def test_the_penalty_is_chosen_at_the_lowest_middle_and_highest_layer_and_taken_from_the_nearest(splits):
     train, validation, test = splits
-    found = {f.point: f for f in floors(splits)[0]}
+    found = {f.site: f for f in floors(splits)[0]}
     y = [split.labels["label"] for split in splits]
     tuned = {}
     for layer in (0, 2, 4):
-        path = LogisticProbe().on(train.features["mean"][layer]).path(y[0], DEFAULT_CS, n_classes=2)
+        path = LogisticProbe().prepare(train.features["mean"][layer]).fit_path(y[0], DEFAULT_CS, n_classes=2)
         tuned[layer] = select_probe(path, validation.features["mean"][layer], y[1]).probe
-        floor = found[Point("mean", layer)]
+        floor = found[Site("mean", layer)]
         assert floor.c == tuned[layer].c
         np.testing.assert_array_equal(floor.predictions.predicted, tuned[layer].predict(test.features["mean"][layer]))
-    assert found[Point("mean", 1)].c == tuned[0].c
-    assert found[Point("mean", 3)].c == tuned[2].c
+    assert found[Site("mean", 1)].c == tuned[0].c
+    assert found[Site("mean", 3)].c == tuned[2].c
     alone = LogisticProbe(c=tuned[2].c).fit(train.features["mean"][3], y[0], n_classes=2)
-    np.testing.assert_array_equal(
-        found[Point("mean", 3)].predictions.predicted, alone.predict(test.features["mean"][3])
-    )
+    np.testing.assert_array_equal(found[Site("mean", 3)].predictions.predicted, alone.predict(test.features["mean"][3]))
 
 
 def test_one_layer_alone_is_tuned(splits):
     ((first, second),) = floors(splits, layers=(3,))
-    assert (first.point, second.point) == (Point("cls", 3), Point("mean", 3))
+    assert (first.site, second.site) == (Site("cls", 3), Site("mean", 3))
 
 
 def test_each_of_several_encoders_has_the_floor_that_it_has_alone(splits):
     other = [Examples({p: -2 * x[::-1] for p, x in s.features.items()}, s.labels) for s in splits]
     for together, alone in zip(floors(splits, other, splits), (splits, other, splits), strict=True):
         for a, b in zip(together, floors(alone)[0], strict=True):
-            assert (a.point, a.c) == (b.point, b.c)
+            assert (a.site, a.c) == (b.site, b.c)
             np.testing.assert_array_equal(a.predictions.log_prob, b.predictions.log_prob)
     assert floors() == []
