@@ -54,12 +54,12 @@ def claims(explaining: Explaining, tables: Tables) -> Iterator[Claim]:
 
 def _convergence(attributions: Sequence[Attribution]) -> Iterator[Claim]:
     """Whether scores add up, where their method promises it."""
-    from probes.attribution.attribute import SMALLEST, TOLERANCE
+    from probes.attribution.options import ABSOLUTE_TOLERANCE, TOLERANCE
 
     deltas = [abs(a.convergence_delta) for a in attributions if a.convergence_delta is not None]
     if deltas:
         converged = sum(bool(a.converged) for a in attributions)
-        numbers = {"n": len(deltas), "n_converged": converged, "tolerance": TOLERANCE, "smallest": SMALLEST}
+        numbers = {"n": len(deltas), "n_converged": converged, "tolerance": TOLERANCE, "smallest": ABSOLUTE_TOLERANCE}
         outcome = "holds" if converged == len(deltas) else "fails"
         yield Claim("convergence", outcome, numbers=numbers | {"max_abs_delta": max(deltas)})
 

@@ -1,9 +1,10 @@
-"""Ways to score the tokens of texts, each by Captum where it has the method."""
+"""Attribution methods, by Captum where it has them: from a text's inputs and baselines to scores of its tokens."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,141 +16,178 @@ from probes.attribution.integrated_gradients import Path, integrate
 from probes.devices import on_float64_device
 
 SHAP_SAMPLES = 64
-"""Points that GradientShap draws, each on the path from a baseline that it draws too."""
+"""Points that GradientShap draws, each on the path from a baseline that it draws as well."""
 
 
 @dataclass(frozen=True, eq=False)
-class Explained:
-    """One number that a head says of one text, as a function of what enters the encoder or one of its layers."""
+class ExplainedText:
+    """One explained output of one text, as a function of the inputs of the encoder or of one of its layers."""
 
-    output: Callable[[Tensor], Tensor]
-    """(n, seq, dim) -> (n,)"""
+    forward: Callable[[Tensor], Tensor]
+    """Function from (n, seq, dim) inputs to (n,) outputs."""
     inputs: Tensor
-    """(1, seq, dim) of the text."""
-    starts: Tensor
-    """(baselines, seq, dim)"""
-    moved: NDArray[np.bool_]
-    """(seq,) whether a token differs from its baselines."""
-    change: float
+    """(1, seq, dim) inputs of the text."""
+    baselines: Tensor
+    """(baselines, seq, dim) inputs of its baselines."""
+    is_replaced: NDArray[np.bool_]
+    """(seq,) True where a token differs from its baselines."""
+    output_difference: float
     """Output at the text minus its mean at the baselines."""
-    allowed: float
-    """How far from `change` the sum of the scores may lie."""
-    at_once: int
-    """Entries of a batch."""
+    max_delta: float
+    """Largest absolute convergence delta that is accepted."""
+    internal_batch_size: int
+    """Inputs of a batch."""
     seed: int
+    """Seed of the method's random draws."""
 
 
 @dataclass(frozen=True, eq=False)
-class Bucket:
-    """Texts of like length, which may share batches."""
+class ExplainedBatch:
+    """Texts of similar length, which may share batches."""
 
-    texts: Sequence[Explained]
-    output: Callable[[Tensor, Tensor], Tensor]
-    """(n, seq, dim) entries padded to the longest text, and (n,) which text each is of -> (n,)"""
+    texts: Sequence[ExplainedText]
+    forward: Callable[[Tensor, Tensor], Tensor]
+    """Function from (n, seq, dim) inputs, padded to the longest text, and the (n,) text of each to (n,) outputs."""
     max_steps: int
+    """Limit of the steps of a quadrature."""
     budget: int
     """Tokens of a batch."""
 
 
-Scored = tuple[NDArray[np.float64], int | None]
-"""(seq,) scores of a text, and the steps of an integral, where there is one."""
+@dataclass(frozen=True, eq=False)
+class TokenScores:
+    """Scores of the tokens of one text."""
+
+    scores: NDArray[np.float64]
+    """(seq,) score of each token."""
+    n_steps: int | None = None
+    """Steps of the quadrature; None for methods without one."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to score tokens."""
+    """An attribution method."""
 
-    score: Callable[[Bucket], Sequence[Scored]]
-    """Scores of every text."""
+    score: Callable[[ExplainedBatch], Sequence[TokenScores]]
+    """Function from a batch to the scores of each of its texts."""
     complete: bool
-    """Whether the scores sum to the change in output."""
+    """Whether the scores sum to the output difference."""
     signed: bool = True
     """Whether a negative score speaks against the class."""
     baseline: str | None = None
-    """What it starts from whatever is asked for; `none` where it starts from nothing."""
+    """Baseline that the method always has; `none` for a method without baseline, None where a baseline is chosen."""
 
 
-_captum_draws = threading.Lock()
+def _integrated_gradients(batch: ExplainedBatch) -> Sequence[TokenScores]:
+    paths = [Path(text.inputs, text.baselines, text.output_difference, text.max_delta) for text in batch.texts]
+    integrals = integrate(batch.forward, paths, max_steps=batch.max_steps, budget=batch.budget)
+    return [TokenScores(integral.scores, integral.n_steps) for integral in integrals]
 
 
-def _integrated_gradients(bucket: Bucket) -> Sequence[Scored]:
-    paths = [Path(task.inputs, task.starts, task.change, task.allowed) for task in bucket.texts]
-    return integrate(bucket.output, paths, max_steps=bucket.max_steps, budget=bucket.budget)
+def _text_by_text(
+    score: Callable[[ExplainedText], NDArray[np.float64]],
+) -> Callable[[ExplainedBatch], Sequence[TokenScores]]:
+    """Turn a function of one text into a function of a batch."""
+
+    def score_batch(batch: ExplainedBatch) -> Sequence[TokenScores]:
+        return [TokenScores(score(text)) for text in batch.texts]
+
+    return score_batch
 
 
-def _one_by_one(score: Callable[[Explained], NDArray[np.float64]]) -> Callable[[Bucket], Sequence[Scored]]:
-    return lambda bucket: [(score(task), None) for task in bucket.texts]
-
-
-def _input_x_gradient(task: Explained) -> NDArray[np.float64]:
+def _input_x_gradient(text: ExplainedText) -> NDArray[np.float64]:
     from captum.attr import InputXGradient
 
-    return _summed(InputXGradient(task.output).attribute(_leaf(task.inputs)))
+    attributions = InputXGradient(text.forward).attribute(_leaf(text.inputs))
+    return _sum_over_dimensions(attributions)
 
 
-def _gradient_norm(task: Explained) -> NDArray[np.float64]:
+def _gradient_norm(text: ExplainedText) -> NDArray[np.float64]:
     from captum.attr import Saliency
 
-    gradient = Saliency(task.output).attribute(_leaf(task.inputs), abs=False)
-    return np.asarray(on_float64_device(gradient[0].detach()).double().norm(dim=-1).cpu().numpy())
+    gradients = Saliency(text.forward).attribute(_leaf(text.inputs), abs=False)
+    norms = on_float64_device(gradients[0].detach()).double().norm(dim=-1)
+    return np.asarray(norms.cpu().numpy())
 
 
-def _gradient_shap(task: Explained) -> NDArray[np.float64]:
+def _gradient_shap(text: ExplainedText) -> NDArray[np.float64]:
     from captum.attr import GradientShap
 
-    captum, scores, left = GradientShap(task.output), np.zeros(task.inputs.shape[1]), SHAP_SAMPLES
-    with _captum_draws:  # Captum draws by numpy's and PyTorch's own generators, which all threads share
-        state = np.random.get_state()  # noqa: NPY002
-        try:
-            on_gpu = task.inputs.device.type == "cuda"
-            with torch.random.fork_rng(devices=[task.inputs.device] if on_gpu else []):
-                np.random.seed(task.seed % 2**32)  # noqa: NPY002
-                # Not `torch.manual_seed`: it seeds all GPUs. Of normal noise Captum draws only what has no spread.
-                torch.default_generator.manual_seed(task.seed)
-                while left:
-                    n = min(left, task.at_once)
-                    scores += n * _summed(captum.attribute(_leaf(task.inputs), task.starts, n_samples=n))
-                    left -= n
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
+    captum = GradientShap(text.forward)
+    scores = np.zeros(text.inputs.shape[1])
+    n_left = SHAP_SAMPLES
+    with _seeded_generators(text.seed, text.inputs.device):
+        while n_left:
+            n_samples = min(n_left, text.internal_batch_size)
+            attributions = captum.attribute(_leaf(text.inputs), text.baselines, n_samples=n_samples)
+            scores += n_samples * _sum_over_dimensions(attributions)
+            n_left -= n_samples
     return scores / SHAP_SAMPLES
 
 
-def _occlusion(task: Explained) -> NDArray[np.float64]:
+_generator_lock = threading.Lock()
+"""Lock of the global random generators, which Captum draws from and all threads share."""
+
+
+@contextlib.contextmanager
+def _seeded_generators(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed numpy's and PyTorch's global generators, and restore their states at the end."""
+    devices = [device] if device.type == "cuda" else []
+    with _generator_lock:
+        state = np.random.get_state()  # noqa: NPY002
+        try:
+            with torch.random.fork_rng(devices=devices):
+                np.random.seed(seed % 2**32)  # noqa: NPY002
+                # Not `torch.manual_seed`: it seeds all GPUs. Captum's only normal noise has a standard deviation of 0.
+                torch.default_generator.manual_seed(seed)
+                yield
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+
+
+def _occlusion(text: ExplainedText) -> NDArray[np.float64]:
     from captum.attr import FeatureAblation
 
-    seq = task.inputs.shape[1]
-    tokens = torch.arange(seq, device=task.inputs.device).reshape(1, seq, 1).expand_as(task.inputs)
-    ablation, scores = FeatureAblation(task.output), np.zeros(seq)
-    for start in task.starts:
+    captum = FeatureAblation(text.forward)
+    seq = text.inputs.shape[1]
+    # A feature is a whole token, with all dimensions.
+    positions = torch.arange(seq, device=text.inputs.device)
+    feature_mask = positions.reshape(1, seq, 1).expand_as(text.inputs)
+    per_evaluation = min(seq, text.internal_batch_size)
+    scores = np.zeros(seq)
+    for baseline in text.baselines:
         with torch.no_grad():
-            found = ablation.attribute(
-                task.inputs, start.unsqueeze(0), feature_mask=tokens, perturbations_per_eval=min(seq, task.at_once)
+            attributions = captum.attribute(
+                text.inputs, baseline.unsqueeze(0), feature_mask=feature_mask, perturbations_per_eval=per_evaluation
             )
-        scores += found[0, :, 0].cpu().double().numpy()
-    return np.asarray(scores / len(task.starts))
+        scores += attributions[0, :, 0].cpu().double().numpy()
+    return np.asarray(scores / len(text.baselines))
 
 
-def _random(task: Explained) -> NDArray[np.float64]:
-    return np.where(task.moved, np.random.default_rng(task.seed).standard_normal(len(task.moved)), 0.0)
+def _random(text: ExplainedText) -> NDArray[np.float64]:
+    scores = np.random.default_rng(text.seed).standard_normal(len(text.is_replaced))
+    return np.where(text.is_replaced, scores, 0.0)
 
 
 def _leaf(inputs: Tensor) -> Tensor:
+    """Copy the inputs to a leaf tensor that requires a gradient."""
     return inputs.detach().clone().requires_grad_()
 
 
-def _summed(attributions: Tensor) -> NDArray[np.float64]:
-    return np.asarray(on_float64_device(attributions[0].detach()).double().sum(dim=-1).cpu().numpy())
+def _sum_over_dimensions(attributions: Tensor) -> NDArray[np.float64]:
+    """Sum the (1, seq, dim) attributions of one text to (seq,) scores of its tokens."""
+    sums = on_float64_device(attributions[0].detach()).double().sum(dim=-1)
+    return np.asarray(sums.cpu().numpy())
 
 
 METHODS: Mapping[str, Method] = {
     "integrated_gradients": Method(_integrated_gradients, complete=True),
-    "direct": Method(_one_by_one(_input_x_gradient), complete=True, baseline="zero"),
-    "input_x_gradient": Method(_one_by_one(_input_x_gradient), complete=False, baseline="none"),
-    "gradient_norm": Method(_one_by_one(_gradient_norm), complete=False, signed=False, baseline="none"),
-    "gradient_shap": Method(_one_by_one(_gradient_shap), complete=True),
-    "occlusion": Method(_one_by_one(_occlusion), complete=False),
-    "random": Method(_one_by_one(_random), complete=False, baseline="none"),
+    "direct": Method(_text_by_text(_input_x_gradient), complete=True, baseline="zero"),
+    "input_x_gradient": Method(_text_by_text(_input_x_gradient), complete=False, baseline="none"),
+    "gradient_norm": Method(_text_by_text(_gradient_norm), complete=False, signed=False, baseline="none"),
+    "gradient_shap": Method(_text_by_text(_gradient_shap), complete=True),
+    "occlusion": Method(_text_by_text(_occlusion), complete=False),
+    "random": Method(_text_by_text(_random), complete=False, baseline="none"),
 }
-"""Method name -> how it scores. `direct` is input x gradient of token states that a probe reads linearly: there it is
-exact. `random` is the floor of all others."""
+"""Method name -> method. `direct` is input x gradient of token states that a probe reads linearly, where it is exact.
+`random` is the reference for all other methods."""

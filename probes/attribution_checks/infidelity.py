@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.attribution.attribute import entries_of, logits_of, number_of
 from probes.attribution.baseline_bias import resolve_baseline
 from probes.attribution.baselines import AUTO, ReferenceTokens
+from probes.attribution.explained_output import BaselineInputs, explained_output, logits_from_inputs
 from probes.attribution_checks.faithfulness import encode_again
 from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.devices import on_float64_device
@@ -149,7 +149,7 @@ def _of_one(
     runner, classes = head.encoder, list(head.class_names)
     batch, layer = runner.batch(encoded, [row]), a.states_layer
     nothing_drawn = ReferenceTokens(np.empty(0, dtype=np.int64))
-    entries = entries_of(runner, batch, baseline, nothing_drawn, seed, states_layer=layer, from_nothing=from_nothing)
+    entries = BaselineInputs(baseline, nothing_drawn, layer, from_nothing).with_text(runner, batch, seed)
     text, start = entries[:1], entries[1:]
     movable = np.flatnonzero((text != start).any(dim=-1)[0].cpu().numpy())
     if not len(movable):
@@ -161,10 +161,12 @@ def _of_one(
     with torch.no_grad():
         for some in np.array_split(kept, -(-len(kept) * kept.shape[1] // token_budget(runner))):
             stays = torch.from_numpy(some).to(text.device).unsqueeze(-1)
-            logits = logits_of(head, batch.tile(len(some)), layer, torch.where(stays, text, start))
+            logits = logits_from_inputs(head, batch.tile(len(some)), layer, torch.where(stays, text, start))
             logits = on_float64_device(logits).double()
             targets = torch.full((len(some),), classes.index(a.target), device=logits.device)
-            known |= zip(map(bytes, some), number_of(logits, targets, against, unit=a.unit).tolist(), strict=True)
+            known |= zip(
+                map(bytes, some), explained_output(logits, targets, against, unit=a.unit).tolist(), strict=True
+            )
 
     def output(stays: Tensor) -> Tensor:
         return torch.tensor([known[bytes(each)] for each in stays.bool().numpy()], dtype=torch.float64)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from probes.attribution.attribute import MAX_STEPS, TOLERANCE, attribute
+from probes.attribution.attribute import attribute
 from probes.attribution.baseline_bias import resolve_baseline
+from probes.attribution.options import MAX_STEPS, TOLERANCE
 from probes.attribution_checks.agreement import spearman
 from probes.checkpoints.random_weights import build_untrained
 from probes.checks import MOST_SEED, whole_number

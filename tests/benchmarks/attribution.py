@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification
 
-from probes.attribution.attribute import SMALLEST, TOLERANCE, attribute
+from probes.attribution.attribute import attribute
+from probes.attribution.options import ABSOLUTE_TOLERANCE, TOLERANCE
 from probes.attribution_checks.faithfulness import RANDOM_ORDERS, faithfulness
 from probes.checkpoints.checkpoints import packaged_folder
 from probes.encoder.encoder import Encoder
@@ -73,7 +74,7 @@ class Explained:
     def converged(self) -> bool:
         """By our tolerance."""
         change = self.scores.sum() - self.delta
-        return bool(abs(self.delta) <= max(TOLERANCE * abs(change), SMALLEST))
+        return bool(abs(self.delta) <= max(TOLERANCE * abs(change), ABSOLUTE_TOLERANCE))
 
 
 @dataclass(frozen=True, eq=False)

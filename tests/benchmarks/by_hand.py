@@ -30,7 +30,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModel, AutoTokenizer
 
-from probes.attribution.attribute import SMALLEST, TOLERANCE, attribute
+from probes.attribution.attribute import attribute
+from probes.attribution.options import ABSOLUTE_TOLERANCE, TOLERANCE
 from probes.checkpoints.checkpoints import packaged_folder
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import extract_features
@@ -324,7 +325,7 @@ class Comparison:
         # The decision function is twice our logit, so its smallest allowed delta is twice ours.
         deltas = np.array([abs(e.delta) for e in self.attribution.rival])
         changes = np.array([abs(e.scores.sum() - e.delta) for e in self.attribution.rival])
-        rival = (deltas <= np.maximum(TOLERANCE * changes, 2 * SMALLEST)).mean()
+        rival = (deltas <= np.maximum(TOLERANCE * changes, 2 * ABSOLUTE_TOLERANCE)).mean()
         return float(rival), float(np.mean([a.converged for a in self.attribution.ours]))
 
     @property
