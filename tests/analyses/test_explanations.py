@@ -20,7 +20,7 @@ from probes.attribution_checks.faithfulness import curves
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ProbeHead
 from probes.statistics.intervals import wilson_interval
-from tests.analyses.test_run import call, files, place  # noqa: F401 - a fixture
+from tests.support.command_lines import call, files
 
 EVERYTHING = (
     "--head both --attribute 6 --words 8 --depth --curves --infidelity --randomised --erase 12 "
@@ -30,14 +30,14 @@ EVERYTHING = (
 
 
 @pytest.fixture(scope="module")
-def result(place):  # noqa: F811
+def result(place):
     arguments = ("attribute", *files(place), *EVERYTHING)
     assert call(place, *arguments, model="classifier", out="everything") == 0
     return AnalysisResult.load(place / "everything")
 
 
 @pytest.fixture(scope="module")
-def explaining(place):  # noqa: F811
+def explaining(place):
     """The same in memory."""
     paths = {name: place / f"{name}.csv" for name in ("train", "validation", "test")}
     encoder = EncoderSettings(model=str(place / "classifier"), cache=place / "cache")
@@ -55,7 +55,7 @@ def test_every_check_asked_for_leaves_its_table(result):
     assert asked <= set(result.tables)
 
 
-def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explaining):  # noqa: F811
+def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explaining):
     more = dataclasses.replace(explaining.settings, methods=("occlusion", "random"), explain_poolings=("cls", "cls"))
     shown = Explaining(explaining.job, more).shown
     explained = [(a.text_id, a.head, a.method, a.pooling, a.layer) for a in shown]
@@ -266,13 +266,13 @@ def test_words_over_all_texts_average_those_of_the_texts_drawn(explaining):
         (["--erase", "5"], "needs --head model or both"),
     ],
 )
-def test_what_cannot_be_explained_is_one_line(place, capsys, words, message):  # noqa: F811
+def test_what_cannot_be_explained_is_one_line(place, capsys, words, message):
     assert call(place, "attribute", *files(place), "--layer", "1", "--pooling", "mean", *words, out="refused") == 1
     assert message in capsys.readouterr().err
     assert not (place / "refused").exists()
 
 
-def test_the_probe_named_is_the_one_explained_at_every_layer_too(place):  # noqa: F811
+def test_the_probe_named_is_the_one_explained_at_every_layer_too(place):
     words = ("--layer", "1", "--pooling", "cls", "--depth", "--attribute", "2", "--words", "0")
     assert call(place, "attribute", *files(place), *words, out="named") == 0
     found = AnalysisResult.load(place / "named")
@@ -281,7 +281,7 @@ def test_the_probe_named_is_the_one_explained_at_every_layer_too(place):  # noqa
     assert "word_means" not in found.tables
 
 
-def test_a_contrast_of_probabilities_is_explained_as_such(place):  # noqa: F811
+def test_a_contrast_of_probabilities_is_explained_as_such(place):
     words = ("--target", "positive", "--against", "negative", "--unit", "probability", "--words", "0")
     arguments = ("attribute", *files(place), "--layer", "1", "--pooling", "mean", "--attribute", "2", *words)
     assert call(place, *arguments, out="contrast") == 0
@@ -290,7 +290,7 @@ def test_a_contrast_of_probabilities_is_explained_as_such(place):  # noqa: F811
         assert a.output == pytest.approx(a.probabilities["positive"] - a.probabilities["negative"], abs=1e-6)
 
 
-def test_a_shortcut_that_was_planted_is_reported_with_its_floor(place):  # noqa: F811
+def test_a_shortcut_that_was_planted_is_reported_with_its_floor(place):
     arguments = ("attribute", *files(place), "--layer", "1", "--pooling", "mean", "--attribute", "2", "--audit")
     assert call(place, *arguments, "--words", "0", out="audit") == 0
     found = AnalysisResult.load(place / "audit")

@@ -19,7 +19,7 @@ from probes import AnalysisResult, Encoder, InputError
 from probes.checks import side_of_zero
 from probes.heads.parameter_change import ParameterChange
 from probes.results.schema import check_table
-from tests.analyses.test_run import files, rows
+from tests.support.command_lines import files, rows
 from tests.support.models import build_model
 
 HEADS = ("pooler", "cls", "mean")

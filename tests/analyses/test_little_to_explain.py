@@ -7,7 +7,7 @@ import torch
 
 from analyses.__main__ import main
 from probes import AnalysisResult, Encoder, InputError, ProbeHead, attribute, load_probes
-from tests.analyses.test_run import BAD, GOOD, rows
+from tests.support.command_lines import BAD, GOOD, rows
 from tests.support.models import build_model
 
 

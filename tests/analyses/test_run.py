@@ -13,43 +13,8 @@ from analyses.context.text_choice import choose_texts
 from analyses.settings.data import controlled_datasets
 from probes import AnalysisResult, Encoder, __version__, load_probes
 from probes.features import extraction
+from tests.support.command_lines import call, files, rows
 from tests.support.models import build_model
-
-GOOD, BAD = ("good", "great", "bright", "fine"), ("bad", "awful", "dull")
-
-
-def rows(n, seed):
-    rng = np.random.default_rng(seed)
-    made = []
-    for i in range(n):
-        label = i % 2
-        words = rng.choice("the film plot actor music scene was very it is on and of".split(), size=rng.integers(2, 7))
-        words = np.insert(words, rng.integers(len(words)), rng.choice(GOOD if label else BAD))
-        made.append((" ".join(words) + f" {seed}{i}", ["negative", "positive"][label]))
-    return made
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with three files, a tiny BERT and a tiny classifier."""
-    folder = tmp_path_factory.mktemp("place")
-    for seed, (name, n) in enumerate({"train": 60, "validation": 24, "test": 30}.items()):
-        pd.DataFrame(rows(n, seed), columns=["text", "label"]).to_csv(folder / f"{name}.csv", index=False)
-    for name, auto in (("bert", "AutoModel"), ("classifier", "AutoModelForSequenceClassification")):
-        model, tokenizer = build_model("bert", auto, id2label={0: "POSITIVE", 1: "NEGATIVE"})
-        model.save_pretrained(folder / name)
-        tokenizer.save_pretrained(folder / name)
-    return folder
-
-
-def files(place):
-    return [part for name in ("train", "validation", "test") for part in (f"--{name}", str(place / f"{name}.csv"))]
-
-
-def call(place, *words, model="bert", out="out"):
-    """The exit status of one command line."""
-    common = ["--model", str(place / model), "--cache", str(place / "cache"), "--out", str(place / out), "--quiet"]
-    return main([words[0], *common, *words[1:]])
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.plausibility import rationale_agreement
 from probes.controls.information import online_codelength
 from probes.statistics.metrics import accuracy
-from tests.probes.test_doors import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
+from tests.support.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
 from tests.support.models import HIDDEN
 from tests.support.tuning import CLASSES, SETTINGS, labelled, student
 

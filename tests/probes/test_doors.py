@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute, randomised, word_means
+from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute, randomised, word_means
 from probes.attribution_checks.faithfulness import curves, faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.planted_shortcut import audit
@@ -18,39 +18,8 @@ from probes.mechanism.attention_contributions import attention_contributions
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.interventions import intervened_log_probs, mean_states, sample_states
 from probes.mechanism.token_shares import direct_scores
+from tests.support.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
 from tests.support.models import HIDDEN, build_model
-
-TEXTS, PAIRS, LABELS = ["the film was good", "awful", "a dull plot !"], ["bad", "fine", "very good"], [1, 0, 1]
-NAMES = ("negative", "positive")
-
-
-@functools.cache
-def probe_head():
-    rng = np.random.default_rng(0)
-    probe = FittedProbe(rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, np.float32))
-    return ProbeHead(Encoder(*build_model("bert")), probe, layer=2, pooling="mean", class_names=NAMES)
-
-
-@functools.cache
-def model_head():
-    names = dict(enumerate(NAMES))
-    return ModelHead(Encoder(*build_model("bert", "AutoModelForSequenceClassification", id2label=names)))
-
-
-def column(values):
-    from datasets import Dataset
-
-    return Dataset.from_dict({"values": list(values)})["values"]
-
-
-SEQUENCES = {
-    "Series of another index": lambda values: pd.Series(list(values), index=range(len(values), 0, -1)),
-    "Index": pd.Index,
-    "array": np.array,
-    "tuple": tuple,
-    "generator": lambda values: (value for value in values),
-    "datasets column": column,
-}
 
 
 def scores_of(found):

@@ -17,7 +17,7 @@ from reports.sections.explanations.attribution_checks import CHECKS, STANDING
 from reports.sections.explanations.cards import cards
 from reports.sections.page import SECTIONS, sections
 from reports.text.wording import between
-from tests.reports.test_page import HOSTILE, Page
+from tests.support.pages import HOSTILE, Page
 from tests.support.report_checks import CHOSEN, METHODS, WORDS, checked
 from tests.support.report_result import attribution, result
 

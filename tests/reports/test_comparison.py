@@ -14,7 +14,7 @@ from reports import __main__, compare_reports, write_comparison
 from reports.comparison import comparison
 from reports.comparison.shared_texts import shared
 from reports.comparison.side_by_side import Together, paired_interval, short_names
-from tests.reports.test_page import HOSTILE, Page, hostile
+from tests.support.pages import HOSTILE, Page, hostile
 from tests.support.paths import ROOT
 from tests.support.report_heads import tuned
 from tests.support.report_result import N, attribution, result

@@ -10,7 +10,7 @@ from probes.results.result import Claim
 from reports import markdown
 from reports.export.markdown import code, escaped
 from reports.sections.overview import answers, cares
-from tests.reports.test_page import HOSTILE, hostile
+from tests.support.pages import HOSTILE, hostile
 from tests.support.report_heads import tuned
 from tests.support.report_result import result
 

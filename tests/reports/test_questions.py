@@ -20,7 +20,7 @@ from reports.sections.classifier import fine_tuning as tuned_sections
 from reports.sections.classifier.questions import QUESTIONS
 from reports.sections.explanations.cards import cards
 from reports.sections.overview import answers
-from tests.reports.test_page import HOSTILE, Page
+from tests.support.pages import HOSTILE, Page
 from tests.support.paths import ROOT
 from tests.support.report_heads import COLUMNS, tuned, with_erasure
 from tests.support.report_result import result

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
+from probes import Encoder, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution_checks import faithfulness as module
 from probes.attribution_checks.faithfulness import (
     FRACTIONS,
@@ -21,17 +21,12 @@ from probes.attribution_checks.faithfulness import (
     usual_replacement,
 )
 from probes.data.texts import Texts
-from tests.support.models import HIDDEN, build_model
+from tests.support.models import build_model
+from tests.support.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
 PAIRS = ["bad", "", "the plot was fine", "good music"]
 WORDS = "the film was not good bad fine dull bright very great awful plot actor music scene".split()
-
-
-def probe(n_classes=2, seed=0):
-    rng = np.random.default_rng(seed)
-    weight = rng.standard_normal((n_classes, HIDDEN)).astype(np.float32)
-    return FittedProbe(weight, rng.standard_normal(n_classes).astype(np.float32))
 
 
 def linear(encoder):

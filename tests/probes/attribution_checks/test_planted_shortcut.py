@@ -8,8 +8,8 @@ import pytest
 from probes import Encoder, InputError, ProbeHead, attribute
 from probes.attribution_checks.planted_shortcut import Audit, _plant, _rank, audit, rare_words
 from probes.data.controlled import controlled_sentences
-from tests.probes.attribution_checks.test_faithfulness import probe
 from tests.support.models import WORDS, build_model
+from tests.support.random_probes import probe
 
 USED = "the a film movie was is not good bad fine . ,".split()
 HARD = ["", "   ", "你好", "the film, was", "!", " good\n", "the  film's [MASK] 好film", "the film was not bad " * 5]

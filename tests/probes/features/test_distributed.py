@@ -15,9 +15,9 @@ import torch
 
 from probes import Encoder, InputError, extract_features
 from probes.features.distributed import RayEngine, _room
-from tests.probes.features.test_extraction import files
 from tests.support.models import LAYERS, WORDS, build_model
 from tests.support.paths import ROOT
+from tests.support.stores import files
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own sockets and processes

@@ -20,6 +20,7 @@ from probes.encoder.pooling import POOLINGS, pooling_identity
 from probes.features.extraction import MemoryWarning, pool_texts, token_counts
 from tests.support.models import FAMILIES, LAYERS, WORDS, build_model
 from tests.support.paths import ROOT
+from tests.support.stores import files
 
 
 @pytest.fixture
@@ -53,10 +54,6 @@ def plain_loop(encoder, texts, poolings, pairs=None):
 
 def read(store, poolings):
     return {pooling: np.stack([store.layers(pooling)[i] for i in store.manifest.layers]) for pooling in poolings}
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from probes import Encoder, InputError
 from probes.data.texts import Texts
 from probes.mechanism import attention_contributions as module
 from probes.mechanism.attention_contributions import attention_contributions
-from tests.probes.mechanism.test_gradient_flow import HEAD, PAIRS, TEXTS, inputs, traces
+from tests.support.model_inputs import HEAD, PAIRS, TEXTS, inputs, traces
 from tests.support.models import HIDDEN, LAYERS, build_model
 
 PLAIN = ["bert", "roberta", "xlm-roberta", "electra", "distilbert", "mpnet", "albert"]

@@ -10,12 +10,10 @@ from probes.data.texts import Texts
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.token_shares import KINDS, TokenShares
 from probes.statistics.intervals import N_FOLDS
+from tests.support.model_inputs import HEAD, PAIRS, TEXTS, inputs, traces
 from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
 
-TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad", "good , good"]
-PAIRS = ["bad", "", "the plot was fine", "good music", "!"]
 LABELS = np.array([0, 1, 1, 0, 1])
-HEAD = "AutoModelForSequenceClassification"
 WITH_CLS = [family for family in FAMILIES if family not in ("llama", "gpt2")]
 
 
@@ -34,25 +32,10 @@ def probe(n_classes=2, seed=0, scale=1.0):
     return FittedProbe(weight.astype(np.float32), rng.standard_normal(n_classes).astype(np.float32))
 
 
-def inputs(encoder, row, pairs=None):
-    """One text as transformers alone would give it to a model."""
-    sides = ([TEXTS[row]],) if pairs is None else ([TEXTS[row]], [pairs[row]])
-    types = "token_type_ids" in encoder.batch(encoder.encode(["a"]), [0]).inputs
-    encoding = encoder.tokenizer(*sides, return_tensors="pt", return_token_type_ids=types)
-    return {name: encoding[name] for name in ("input_ids", "attention_mask", *(["token_type_ids"] if types else []))}
-
-
 def texts_of(encoder):
     """Texts that have a token, and their labels."""
     rows = [row for row, text in enumerate(TEXTS) if text or encoder.tokenizer.cls_token]
     return rows, [TEXTS[row] for row in rows], LABELS[rows]
-
-
-def traces(model):
-    """What a careless borrower would leave behind."""
-    hooks = [hook for m in model.modules() for hook in (*m._forward_hooks, *m._forward_pre_hooks)]
-    modes = [m.training for m in model.modules()]
-    return hooks, modes, [p.grad for p in model.parameters()], [p.requires_grad for p in model.parameters()]
 
 
 def plain_states(encoder, row):

@@ -17,17 +17,8 @@ from probes import AnalysisResult, Claim, InputError
 from probes.results.files import digest
 from probes.results.result import check_replaceable
 from probes.results.seal import seal
-from tests.probes.results.test_result import ATTRIBUTION, PROVENANCE, TABLE
+from tests.support.saved_results import ATTRIBUTION, PLAIN, TABLE
 
-PLAIN = AnalysisResult(
-    name="run",
-    settings={},
-    provenance=PROVENANCE,
-    tables={"x_odd": TABLE},
-    attributions=(ATTRIBUTION,),
-    claims=(Claim("x_other", "measured", "NA", {"accuracy": 0.5}, (0.4, 0.6)),),
-    files={"probes.safetensors": b"\x00\x01"},
-)
 HOSTILE = (
     *("../evil", "../../evil", "/etc/evil", "a/b", "a\\b", "..\\evil", "C:evil", "C:\\evil", "..", ".", "", " ", "x "),
     *("evil\0", "e\nvil", ".hidden", "nul", "NUL", "com1.txt", "aux", "x.", "e" * 300, "\ud800", "a*", "a?", "a:b"),

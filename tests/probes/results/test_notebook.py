@@ -11,8 +11,8 @@ import pytest
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.data.texts import Texts
 from probes.results.notebook import AGAINST, FOR, MOST_OPACITY, scored_text
-from tests.probes.results.test_result import ATTRIBUTION
 from tests.support.models import FAMILIES, HIDDEN, build_model
+from tests.support.saved_results import ATTRIBUTION
 
 TEXTS = [
     "The ACTORs,  aren't GOOD! 你好 👍🏽 [CLS]",

@@ -8,50 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probes import AnalysisResult, Attribution, Claim, InputError, Provenance
-
-PROVENANCE = Provenance(
-    model="m",
-    architecture="BertModel",
-    revision=None,
-    weights="00",
-    n_layers=2,
-    hidden=4,
-    max_length=8,
-    data={"train": {"rows": 3}},
-    versions={"torch": "2"},
-    seed=0,
-    dtype="float32",
-    device="cpu",
-    command="layerprobe run",
-    created="2026-01-01T00:00:00+00:00",
-    seconds=1.5,
-)
-ATTRIBUTION = Attribution(
-    text="ein \ud800 Text </script>",
-    tokens=("[CLS]", "ein", "##x", "[SEP]"),
-    scores=np.array([0.0, 0.1, -1 / 3, 0.0]),
-    offsets=np.array([[-1, 0, 0], [0, 0, 3], [0, 4, 5], [-1, 0, 0]]),
-    words=("[CLS]", "ein", "[SEP]"),
-    word_scores=np.array([0.0, 0.1 - 1 / 3, 0.0]),
-    word_offsets=np.array([[-1, 0, 0], [0, 0, 3], [-1, 0, 0]]),
-    target="NA",
-    method="integrated_gradients",
-    baseline="pad",
-    output=0.2,
-    baseline_output=0.1,
-    convergence_delta=1e-4,
-    n_steps=16,
-    converged=True,
-    predicted="NA",
-    probabilities={"NA": 0.6, "1": 0.4},
-    head="probe",
-    layer=2,
-    pooling="mean",
-)
-TABLE = pd.DataFrame(
-    {"task": ["NA", "null", None], "layer": pd.array([0, None, 2], dtype="Int64"), "value": [0.1 + 0.2, np.nan, 1e-300]}
-).assign(tied=[True, False, True])
+from probes import AnalysisResult, Attribution, Claim, InputError
+from tests.support.saved_results import ATTRIBUTION, PROVENANCE, TABLE
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from probes.results.attribution import attribution_of
 from probes.results.columns import KINDS
 from probes.results.schema import CLAIMS, TABLES, check_claim, check_table, main_number, number_schema
 from probes.results.typed_json import MisfitError, check_nesting, fields
-from tests.probes.results.test_files import PLAIN
-from tests.probes.results.test_result import ATTRIBUTION, PROVENANCE
 from tests.support.paths import ROOT
 from tests.support.report_checks import checked
 from tests.support.report_heads import tuned
 from tests.support.report_result import result
+from tests.support.saved_results import ATTRIBUTION, PLAIN, PROVENANCE
 
 METRICS = result(tasks={"sentiment": ("negative", "positive")}).tables["metrics"]
 
