@@ -53,7 +53,9 @@ def sweep(made, labels):
 
 
 def tuned(made, folder):
-    train, validation = (LabelledTexts(made(list(side.texts.first)), made(side.labels.tolist())) for side in labelled(24, 12))
+    train, validation = (
+        LabelledTexts(made(list(side.texts.first)), made(side.labels.tolist())) for side in labelled(24, 12)
+    )
     options = {"head": "mean", "settings": dataclasses.replace(SETTINGS, epochs=1), "folder": folder / str(id(made))}
     return fine_tune(student(), train, validation, class_names=made(list(CLASSES)), **options).epochs[0].train_loss
 
