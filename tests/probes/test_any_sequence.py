@@ -28,6 +28,7 @@ from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.plausibility import rationale_agreement
 from probes.controls.information import online_codelength
+from probes.data.texts import Texts
 from probes.statistics.metrics import accuracy
 from tests.support.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
 from tests.support.models import HIDDEN
@@ -68,13 +69,13 @@ def audited(made):
 
 def stored(made, folder):
     options = {"poolings": made(["mean", "cls"]), "layers": made([2, 1]), "cache": folder}
-    store = extract_features(probe_head().encoder, made(TEXTS), made(PAIRS), **options)
+    store = extract_features(probe_head().encoder, Texts(made(TEXTS), made(PAIRS)), **options)
     return store.layers("cls", rows=made([2, 0]))[2]
 
 
 def dataset(made):
     columns = {"groups": made(list("abc")), "input_types": made(list("xyz")), "class_names": {"label": made(NAMES)}}
-    whole = TextDataset.of(made(TEXTS), {"label": made(LABELS)}, pairs=made(PAIRS), **columns)
+    whole = TextDataset.of(Texts(made(TEXTS), made(PAIRS)), {"label": made(LABELS)}, **columns)
     return dataclasses.astuple(whole.take(made([2, 0])))
 
 
@@ -103,7 +104,7 @@ CALLS = {
     "read_splits": read,
     "LogisticProbe": lambda made, _: probe(made),
     "ModelHead": lambda made, _: ModelHead(model_head().encoder, made(NAMES[::-1]), head_classes=made(NAMES)).predict(
-        made(TEXTS), made(PAIRS)
+        Texts(made(TEXTS), made(PAIRS))
     ),
     "online_codelength": lambda made, _: (
         online_codelength(
