@@ -199,24 +199,24 @@ class Job:
     @cached_property
     def controls(self) -> tuple[Mapping[str, ControlTask], Mapping[str, str]]:
         """Label column -> its control task; label column -> why there is no valid one."""
-        from probes.controls.control_tasks import NoControlError, draw_control
+        from probes.controls.control_tasks import NoControlTaskError, draw_control_task
 
         found, reasons = {}, {}
         train, test = self.splits.train, self.splits.test
         for task, classes in self.splits.class_names.items() if self.probing.controls else ():
             labels = train.labels(task)
             try:
-                found[task] = draw_control(
+                found[task] = draw_control_task(
                     train.input_types, test.input_types, labels, n_classes=len(classes), seed=self.output.seed
                 )
-            except NoControlError as error:
+            except NoControlTaskError as error:
                 reasons[task] = str(error)
         return found, reasons
 
     @cached_property
     def sweep(self) -> Sweep:
         """Every probe and floor, fitted and scored."""
-        from probes.controls.studies import usual_studies
+        from probes.controls.studies import default_studies
         from probes.probing.sweep import SweepOptions, sweep_probes
 
         read = self.examples()
@@ -227,7 +227,7 @@ class Job:
                 layers=self.layers,
                 folds=self.data.folds or DEFAULT_FOLDS,
                 ineligible=("pooler",) if self.encoder.random_pooler and not only_pooler else (),
-                studies=usual_studies(self.controls[0], seed=self.output.seed) if self.probing.controls else None,
+                studies=default_studies(self.controls[0], seed=self.output.seed) if self.probing.controls else None,
                 device=str(self.encoder.device),
                 model=self.encoder.name,
                 seed=self.output.seed,

@@ -39,7 +39,7 @@ def metrics(job: Job) -> pd.DataFrame:
         frames.append(pd.DataFrame(rows, columns=table.columns))
     for task in job.controls[0] if job.probing.controls else ():
         own = [(point, each) for (name, point), each in job.sweep.studies["control"].items() if name == task]
-        draws = [(point, i, hits) for point, each in own for i, hits in enumerate(each.hits)]
+        draws = [(point, i, hits) for point, each in own for i, hits in enumerate(each.control_correct)]
         limits = share_intervals(np.stack([hits for *_, hits in draws], axis=1), seed=job.output.seed)
         rows = [
             {**base, "task": task, "pooling": point.pooling, "layer": point.layer, "probe": "control", "seed": i}
@@ -52,17 +52,23 @@ def metrics(job: Job) -> pd.DataFrame:
 
 def tables(job: Job) -> dict[str, pd.DataFrame]:
     """Tables of everything that was measured beside the scores; none where it was not asked for."""
-    from probes.controls.studies import control_table, depth_tables, information_table, sizes_table, texts_table
+    from probes.controls.studies import (
+        control_task_table,
+        information_table,
+        learning_curve_table,
+        pointwise_information_table,
+        prediction_depth_tables,
+    )
 
     if not job.probing.controls:
         return {}
-    depth, reliability = depth_tables(job.sweep)
+    depth, reliability = prediction_depth_tables(job.sweep)
     return {
         "information": information_table(job.sweep),
-        "learning_curve": sizes_table(job.sweep),
-        "control_tasks": control_table(job.sweep, job.controls[0]),
+        "learning_curve": learning_curve_table(job.sweep),
+        "control_tasks": control_task_table(job.sweep, job.controls[0]),
         "planted_signals": _planted(job),
-        "pointwise_information": texts_table(job.sweep),
+        "pointwise_information": pointwise_information_table(job.sweep),
         "prediction_depth": depth,
         "prediction_depth_reliability": reliability,
         **_geometry(job),
@@ -128,15 +134,15 @@ def _information_claim(task: str, found: TaskSweep, rows: pd.DataFrame) -> Claim
 
 def _no_room(job: Job, task: str) -> str | None:
     """Why no signal can be planted in the features of the best place."""
-    from probes.controls.planted_signals import no_room
+    from probes.controls.planted_signals import obstacle_to_planting
 
     labels, k = job.examples().train.labels[task], len(job.sweep.tasks[task].class_names)
-    return no_room(labels, job.encoder.hidden, n_classes=k)
+    return obstacle_to_planting(labels, job.encoder.hidden, n_classes=k)
 
 
 def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame, no_signal: str | None) -> Claim:
     """What could not have been seen: the reach of the intervals, and the weakest planted signal that was met."""
-    from probes.controls.planted_signals import PlantedSignal, smallest_recovered
+    from probes.controls.planted_signals import PlantedSignal, smallest_recovered_gain
 
     n_repeats = int(rows["repeat"].nunique())
     planted = [
@@ -146,7 +152,7 @@ def _detection_claim(task: str, found: TaskSweep, rows: pd.DataFrame, no_signal:
     least, usual = found.detectable
     numbers: dict[str, Any] = {"difference": least, "usual_difference": usual, "n": len(found.labels)}
     if no_signal is None:
-        numbers |= {"smallest": smallest_recovered(planted), "repeats": n_repeats}
+        numbers |= {"smallest": smallest_recovered_gain(planted), "repeats": n_repeats}
         numbers |= {"weakest_tried": float(rows["gain"].min()), "strongest_tried": float(rows["gain"].max())}
     else:
         numbers["no_signal"] = no_signal
@@ -157,7 +163,7 @@ def _planted(job: Job) -> pd.DataFrame:
     """Known signals planted in the features of the best place of each label column."""
     import pandas as pd
 
-    from probes.controls.planted_signals import plant
+    from probes.controls.planted_signals import PlantingOptions, plant_signals
 
     read, seed, rows = job.examples(), job.output.seed, []
     for task, found in job.sweep.tasks.items():
@@ -166,8 +172,8 @@ def _planted(job: Job) -> pd.DataFrame:
         best = found.best
         held_out = None if read.validation is None else _sample(read.validation, task, best)
         train, test, k = _sample(read.train, task, best), _sample(read.test, task, best), len(found.class_names)
-        for signal in plant(train, held_out, test, n_classes=k, seed=seed):
-            for repeat, (gain, recovered) in enumerate(zip(signal.found, signal.recovered, strict=True)):
+        for signal in plant_signals(train, held_out, test, n_classes=k, options=PlantingOptions(seed=seed)):
+            for repeat, (gain, recovered) in enumerate(zip(signal.measured_gains, signal.recovered, strict=True)):
                 rows.append((task, best.pooling, best.layer, signal.gain, repeat, gain, recovered))
     return pd.DataFrame(rows, columns=["task", "pooling", "layer", "gain", "repeat", "measured_gain", "recovered"])
 

@@ -1,160 +1,181 @@
-"""Control tasks: labels that hang on the input's type alone, so that a probe can only learn them by heart."""
+"""Control tasks: labels that depend on the input's type alone, so that a probe can only memorise them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
 from probes.probing.selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite
+from probes.sequences import BoolArray, Float64Array, Int64Array, IntegerArray
 
-DRAWS = 5
-NEAR = 0.05
-"""How far the share of a control's most frequent class may lie from that of the real labels."""
-TRIES = 2000
-SCORED = 10
-"""Test texts at least that have a type which occurs in training."""
+N_DRAWS = 5
+MOST_SHARE_DIFFERENCE = 0.05
+"""Largest difference between the share of the most frequent class in a control task and in the real labels."""
+MOST_TRIES = 2000
+LEAST_SCORED = 10
+"""Smallest number of test texts with a type that occurs in training."""
 
 
-class NoControlError(InputError):
+class NoControlTaskError(InputError):
     """No control task can be drawn that is like the real one."""
 
 
 @dataclass(frozen=True, eq=False)
 class ControlTask:
-    """Random labels, the same for all texts of one type, in several draws."""
+    """Random labels that are the same for all texts of one type, in several draws."""
 
-    train: NDArray[np.int64]
-    """(draws, examples) class ids."""
-    test: NDArray[np.int64]
-    """(draws, examples) class ids."""
-    scored: NDArray[np.bool_]
-    """(examples,) of test: whether the type occurs in training; of other types nothing could be learnt."""
+    train: Int64Array
+    """(draws, examples) class ids of the training texts."""
+    test: Int64Array
+    """(draws, examples) class ids of the test texts."""
+    scored: BoolArray
+    """(examples,) test texts whose type occurs in training; no probe can know the label of other types."""
 
     @property
-    def majority(self) -> NDArray[np.float64]:
-        """(draws,) accuracy on the scored texts of always answering the draw's most frequent class of training."""
-        top = [np.bincount(row).argmax() for row in self.train]
-        return np.array([(row[self.scored] == i).mean() for row, i in zip(self.test, top, strict=True)])
+    def majority(self) -> Float64Array:
+        """(draws,) accuracy on the scored texts of the most frequent class in training."""
+        accuracies = []
+        for train_labels, test_labels in zip(self.train, self.test, strict=True):
+            top_class = np.bincount(train_labels).argmax()
+            accuracies.append((test_labels[self.scored] == top_class).mean())
+        return np.array(accuracies)
 
 
 @dataclass(frozen=True, eq=False)
-class Memorised:
-    """How the probe of one place does on control tasks, beside the real one on the same texts."""
+class ControlTaskResult:
+    """Predictions of the probes of one site on control tasks and on the real task, for the same test texts."""
 
-    hits: NDArray[np.bool_]
-    """(draws, scored texts) whether the control label is read right."""
-    real_hits: NDArray[np.bool_]
-    """(scored texts,) whether the real label is."""
+    control_correct: BoolArray
+    """(draws, scored texts) whether the control label is predicted."""
+    correct: BoolArray
+    """(scored texts,) whether the real label is predicted."""
     converged: bool
     """Whether every probe of control labels reached its tolerance."""
 
     @property
-    def accuracies(self) -> NDArray[np.float64]:
-        """(draws,) on the scored texts."""
-        return np.asarray(self.hits.mean(axis=1))
+    def control_accuracies(self) -> Float64Array:
+        """(draws,) accuracies on the control tasks."""
+        return np.asarray(self.control_correct.mean(axis=1))
 
     @property
-    def gaps(self) -> NDArray[np.float64]:
-        """(scored texts,) 1 where the real label is read right, minus the share of the draws that are."""
-        return np.asarray(self.real_hits - self.hits.mean(axis=0))
+    def differences(self) -> Float64Array:
+        """(scored texts,) 1 where the real label is predicted, else 0, minus the share of correct draws."""
+        return np.asarray(self.correct - self.control_correct.mean(axis=0))
 
     @property
     def selectivity(self) -> float:
-        """Real accuracy minus the mean accuracy on the draws."""
-        return float(self.gaps.mean())
+        """Accuracy minus the mean accuracy on the control tasks."""
+        return float(self.differences.mean())
 
 
-def draw_control(
+def draw_control_task(
     train: Sequence[str],
     test: Sequence[str],
-    labels: NDArray[np.integer[Any]],
+    labels: IntegerArray,
     *,
     n_classes: int,
-    draws: int = DRAWS,
+    draws: int = N_DRAWS,
     seed: int = 0,
 ) -> ControlTask:
-    """Control labels: a class for each type, drawn from the training distribution of the real labels.
+    """Draw a class for each input type from the class distribution of the real training labels.
 
-    A few frequent types can decide how often each class comes. A draw whose most frequent class has another share of
-    the training texts than the real one's, by more than `NEAR`, is drawn again: it would be an easier or harder task.
+    A few frequent types can decide how often each class occurs. A draw whose most frequent class has another share of
+    the training texts than in the real labels, by more than `MOST_SHARE_DIFFERENCE`, would be an easier or harder task
+    and is rejected. So is a draw that equals the real labels or an earlier draw up to a renaming of the classes.
 
     Args:
         train: (examples,) input type of each training text, such as its first word.
-        test: (examples,) the same of each test text.
+        test: (examples,) input type of each test text.
         labels: (examples,) real class ids of the training texts.
-        n_classes: Classes of the task.
-        draws: Control tasks.
-        seed: Of the draws.
+        n_classes: Number of classes of the task.
+        draws: Number of draws.
+        seed: Seed of the draws.
 
     Raises:
-        NoControlError: So many draws were not found, and why.
+        NoControlTaskError: There are not enough valid draws; the message says why.
 
     Source: Hewitt & Liang (2019), arXiv:1909.03368.
     """
     check_same_length(types=train, labels=labels)
     rng = np.random.default_rng(seed)
-    ids = {kind: i for i, kind in enumerate(dict.fromkeys([*train, *test]))}
-    of_train, of_test = (np.array([ids[kind] for kind in kinds], dtype=np.int64) for kinds in (train, test))
-    scored = np.isin(of_test, of_train)
-    if scored.sum() < SCORED:
-        raise NoControlError(f"of {len(scored)} test texts {scored.sum()} have a type that occurs in training")
-    if len(set(train)) == len(set(zip(train, labels.tolist(), strict=True))) <= len(train) / 2:
-        raise NoControlError("the types alone give the real labels")
-    share = np.bincount(labels, minlength=n_classes) / len(labels)
-    found: list[NDArray[np.int64]] = []
-    repeated = 0
-    for _ in range(TRIES):
-        if len(found) == draws:
+    # Number the types.
+    type_ids = {name: i for i, name in enumerate(dict.fromkeys([*train, *test]))}
+    train_types = np.array([type_ids[name] for name in train], dtype=np.int64)
+    test_types = np.array([type_ids[name] for name in test], dtype=np.int64)
+    scored = np.isin(test_types, train_types)
+    if scored.sum() < LEAST_SCORED:
+        raise NoControlTaskError(f"of {len(scored)} test texts {scored.sum()} have a type that occurs in training")
+    # Types that determine the label would make the control task as meaningful as the real one.
+    n_types = len(set(train))
+    n_type_label_pairs = len(set(zip(train, labels.tolist(), strict=True)))
+    if n_types == n_type_label_pairs and n_types <= len(train) / 2:
+        raise NoControlTaskError("the types alone give the real labels")
+    # Rejection sampling: draw a class for each type until there are enough valid draws.
+    shares = np.bincount(labels, minlength=n_classes) / len(labels)
+    accepted: list[Int64Array] = []
+    n_repeated = 0
+    for _ in range(MOST_TRIES):
+        if len(accepted) == draws:
             break
-        drawn = rng.choice(n_classes, size=len(ids), p=share)
-        own = np.bincount(drawn[of_train], minlength=n_classes) / len(labels)
-        if abs(own.max() - share.max()) > NEAR:
+        classes = rng.choice(n_classes, size=len(type_ids), p=shares)
+        control_labels = classes[train_types]
+        control_shares = np.bincount(control_labels, minlength=n_classes) / len(labels)
+        if abs(control_shares.max() - shares.max()) > MOST_SHARE_DIFFERENCE:
             continue
-        if any(_renamed(drawn[of_train], other) for other in (labels, *(known[of_train] for known in found))):
-            repeated += 1
+        earlier_labels = [labels, *(earlier[train_types] for earlier in accepted)]
+        if any(_is_renaming(control_labels, earlier) for earlier in earlier_labels):
+            n_repeated += 1
             continue
-        found.append(drawn)
-    if len(found) < draws:
-        kind, most = Counter(train).most_common(1)[0]
-        why = f"{len(set(train))} types can be given labels in a few ways only"
-        if not repeated:
-            why = f"the type {kind!r} has {most / len(train):.0%} of the training texts, the top class {max(share):.0%}"
-        raise NoControlError(f"of {TRIES} draws {len(found)} are control labels of their own: {why}")
-    return ControlTask(np.stack([d[of_train] for d in found]), np.stack([d[of_test] for d in found]), scored)
+        accepted.append(classes)
+    if len(accepted) < draws:
+        reason = _reason_for_few_draws(train, shares, n_repeated)
+        raise NoControlTaskError(f"of {MOST_TRIES} draws {len(accepted)} are control labels of their own: {reason}")
+    all_classes = np.stack(accepted)
+    return ControlTask(all_classes[:, train_types], all_classes[:, test_types], scored)
 
 
-def memorising(tasks: Mapping[str, ControlTask]) -> Callable[[ProbedSite], Memorised | None]:
-    """A study for `sweep_probes`: probes with the penalty chosen for the real labels, fitted on the control labels.
+def _reason_for_few_draws(train: Sequence[str], shares: Float64Array, n_repeated: int) -> str:
+    """Return the reason why there are not enough valid draws."""
+    if n_repeated:
+        return f"{len(set(train))} types can be given labels in a few ways only"
+    top_type, count = Counter(train).most_common(1)[0]
+    type_share = count / len(train)
+    return f"the type {top_type!r} has {type_share:.0%} of the training texts, the top class {max(shares):.0%}"
+
+
+def _is_renaming(a: IntegerArray, b: IntegerArray) -> bool:
+    """Return whether two labellings are the same up to the names of the classes."""
+    pairs = np.unique(np.stack([a, b]), axis=1)
+    return bool(pairs.shape[1] == len(np.unique(a)) == len(np.unique(b)))
+
+
+def control_task_study(tasks: Mapping[str, ControlTask]) -> Callable[[ProbedSite], ControlTaskResult | None]:
+    """Make a study for `sweep_probes` that fits probes on control labels with the C selected for the real labels.
 
     Args:
-        tasks: Label column -> its control; None comes out of a column without one.
+        tasks: Label column -> its control task. The result is None for a label column without one.
     """
 
-    def study(place: ProbedSite) -> Memorised | None:
-        control = tasks.get(place.task)
-        if control is None:
+    def study(probed_site: ProbedSite) -> ControlTaskResult | None:
+        task = tasks.get(probed_site.task)
+        if task is None:
             return None
-        draws = len(control.train)
-        cs = (place.selection.probe.c,) * draws
-        fitted = place.fitter.fit_many(
-            control.train[:, place.train_order], cs, n_classes=place.n_classes, tol=APPROXIMATE_TOLERANCE
-        )
-        unseen = place.test.features[control.scored]
-        hits = np.stack([p.predict(unseen) == row[control.scored] for p, row in zip(fitted, control.test, strict=True)])
-        real_hits = place.selection.probe.predict(unseen) == place.test.labels[control.scored]
-        return Memorised(hits, real_hits, all(probe.converged for probe in fitted))
+        # Fit one probe a draw with the selected C.
+        selected_probe = probed_site.selection.probe
+        cs = (selected_probe.c,) * len(task.train)
+        labels = task.train[:, probed_site.train_order]
+        probes = probed_site.fitter.fit_many(labels, cs, n_classes=probed_site.n_classes, tol=APPROXIMATE_TOLERANCE)
+        # Score control and real labels on the same test texts.
+        features = probed_site.test.features[task.scored]
+        control_correct = []
+        for probe, control_labels in zip(probes, task.test, strict=True):
+            control_correct.append(probe.predict(features) == control_labels[task.scored])
+        correct = selected_probe.predict(features) == probed_site.test.labels[task.scored]
+        return ControlTaskResult(np.stack(control_correct), correct, all(probe.converged for probe in probes))
 
     return study
-
-
-def _renamed(a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> bool:
-    """Whether two labellings are the same but for the names of the classes."""
-    both = np.unique(np.stack([a, b]), axis=1)
-    return bool(both.shape[1] == len(np.unique(a)) == len(np.unique(b)))

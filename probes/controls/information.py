@@ -1,4 +1,4 @@
-"""How many bits of the label a probe extracts: online codelength, and accuracy against training size along the way."""
+"""Information about the label that a probe extracts: online codelength, and the learning curve of its prefixes."""
 
 from __future__ import annotations
 
@@ -6,195 +6,235 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length
 from probes.probing.floors import smoothed_prior_log_probs
 from probes.probing.logistic import FittedProbe, LogisticFitter, LogisticProbe, score_probes
-from probes.probing.selection import DEFAULT_CS
+from probes.probing.selection import DEFAULT_CS, Sample
 from probes.probing.sites import ProbedSite
-from probes.sequences import class_ids, finite_features, item_list, penalty_list
+from probes.sequences import FloatArray, IntegerArray, class_ids, finite_features, item_list, penalty_list
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
-"""Ends of the blocks, as shares of the examples."""
+"""Ends of the blocks, as fractions of the examples."""
 TOLERANCE = 1e-4
-"""Of the prefixes' fits, in nats an example. It moves a codelength by 3 bits in ten thousand at the median; where two
-penalties are nearly as good the other may be chosen, and it is up to 6 in a thousand, about what another order does."""
-TOGETHER = 1024
-"""Prefixes up to that many examples are fitted together."""
+"""Tolerance of the prefixes' fits, in nats an example. It changes a codelength by 3 bits in ten thousand at the median;
+where two penalties are nearly equal the other one may be chosen, which changes it by up to 6 in a thousand, about as
+much as another order of the examples does."""
+MOST_EXAMPLES_TOGETHER = 1024
+"""Largest prefix that is fitted together with shorter ones."""
 
 
 @dataclass(frozen=True)
 class Codelength:
-    """Bits to send the labels, block by block, to someone who holds the features."""
+    """Bits to transmit the labels, block by block, to a receiver who has the features."""
 
     ends: tuple[int, ...]
-    """(blocks,) examples sent when the block ends."""
+    """(blocks,) number of examples transmitted at the end of each block."""
     bits: tuple[float, ...]
     """(blocks,)"""
     prior_bits: tuple[float, ...]
-    """(blocks,) of a code that sees no features, only how often each class has come so far."""
+    """(blocks,) bits of a code without features, from the class frequencies of the blocks before."""
     n_classes: int
 
     @property
     def total(self) -> float:
-        """Bits in all."""
+        """Bits of all blocks."""
         return math.fsum(self.bits)
 
     @property
     def prior(self) -> float:
-        """Bits in all of the code that sees no features."""
+        """Bits of all blocks by the code without features."""
         return math.fsum(self.prior_bits)
 
     @property
     def uniform(self) -> float:
-        """Bits in all of a code that takes every class for equally likely."""
+        """Bits of all blocks by the uniform code."""
         return uniform_codelength(self.ends[-1], self.n_classes)
 
     @property
     def compression(self) -> float:
-        """Uniform codelength divided by this one."""
+        """Uniform codelength divided by this codelength."""
         return self.uniform / self.total
 
     @property
     def prior_compression(self) -> float:
-        """Uniform codelength divided by that of the code that sees no features: unbalanced labels have it above 1."""
+        """Uniform codelength divided by that of the code without features; above 1 for unbalanced labels."""
         return self.uniform / self.prior
 
 
 @dataclass(frozen=True)
-class Size:
-    """How well the label is read after so many training examples."""
+class LearningCurvePoint:
+    """Test scores of a probe fitted on the first training examples."""
 
     examples: int
+    """Number of training examples."""
     c: float
-    """Chosen by log loss on validation; that of all training examples where there is none."""
+    """C with the lowest log loss on validation; without a validation split the C selected on all training examples."""
     accuracy: float
-    """On test."""
+    """Test accuracy."""
     log_loss: float
-    """On test, in nats."""
+    """Log loss on test, in nats."""
 
 
 @dataclass(frozen=True)
-class Information:
-    """What `information` finds at one place."""
+class InformationResult:
+    """Codelength and learning curve at one site."""
 
     codelength: Codelength
-    sizes: tuple[Size, ...]
+    learning_curve: tuple[LearningCurvePoint, ...]
     converged: bool
-    """Whether every prefix's probes reached their tolerance."""
+    """Whether the probes of all prefixes reached their tolerance."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Prefix:
+    """Probes fitted on the first training examples."""
+
+    size: int
+    """Number of training examples."""
+    probes: list[FittedProbe]
+    """One probe for each C."""
 
 
 def uniform_codelength(n: int, n_classes: int) -> float:
-    """Bits to send n labels by a code that takes every class for equally likely."""
+    """Return the bits to transmit n labels by a code in which every class is equally likely."""
     return n * math.log2(n_classes)
 
 
 def online_codelength(
-    features: NDArray[np.floating[Any]],
-    labels: NDArray[np.integer[Any]],
+    features: FloatArray,
+    labels: IntegerArray,
     *,
     n_classes: int,
     cs: Sequence[float] = DEFAULT_CS,
     fractions: Sequence[float] = FRACTIONS,
 ) -> Codelength:
-    """Bits needed to send the labels to someone who holds the features.
+    """Compute the bits needed to transmit the labels to a receiver who has the features.
 
-    Examples are coded in the order given: the first block with a uniform code, each later block with a probe fitted on
-    everything before it. Shuffle first; the order changes the result. A block's penalty is the one that would have sent
-    the blocks before it in the fewest bits, which sender and receiver both know; the first probe's is the strongest.
-    Features are standardised over all examples: the receiver holds them too.
+    Examples are coded in the order given: the first block with a uniform code, every later block with a probe fitted on
+    all blocks before it. The order matters, so shuffle first. The C of a block is the one that would have transmitted
+    the blocks before it in the fewest bits, which sender and receiver both know; the first probe has the strongest
+    penalty. Features are standardised over all examples, because the receiver has them too.
 
     Args:
         features: (examples, hidden) pooled features of one layer.
         labels: (examples,) class ids in [0, n_classes).
-        n_classes: Classes of the task, not of this sample.
+        n_classes: Number of classes of the task, which may exceed the number in this sample.
         cs: Inverse penalty strengths, increasing.
-        fractions: Increasing block ends, as shares of the examples; the last is 1.
+        fractions: Block ends as increasing fractions of the examples; the last one is 1.
 
     Raises:
         InputError: Lengths differ, there are no penalties, or `fractions` do not increase to 1.
 
     Source: Voita & Titov (2020), online code, arXiv:2003.12298.
     """
-    cs, fractions = penalty_list(cs), item_list(fractions, "fractions", "shares")
-    features, labels = finite_features(features), class_ids(labels)
+    cs = penalty_list(cs)
+    fractions = item_list(fractions, "fractions", "shares")
+    features = finite_features(features)
+    labels = class_ids(labels)
     check_same_length(features=features, labels=labels)
-    return _code(LogisticProbe().prepare(features), features, labels, n_classes, cs, fractions)[0]
+    fitter = LogisticProbe().prepare(features)
+    codelength, _ = _encode(fitter, Sample(features, labels), block_ends(fractions, len(labels)), cs, n_classes)
+    return codelength
 
 
-def information(place: ProbedSite) -> Information:
-    """Codelength at a place, and the probes of its prefixes scored on test: accuracy against training size.
+def information(probed_site: ProbedSite) -> InformationResult:
+    """Compute the online codelength at a site, and score the probes of its prefixes on test.
 
-    The last size is the whole of the training examples, with the probe that was chosen there.
+    The last point of the learning curve is the probe that was selected on all training examples.
+
+    Args:
+        probed_site: Site and label column.
     """
-    code, prefixes = _code(place.fitter, place.train.features, place.train.labels, place.n_classes, place.cs, FRACTIONS)
-    held_out, test = place.validation, place.test
-    if held_out is not None:
-        log_prob, _ = score_probes(
-            [probe for _, probes in prefixes for probe in probes], held_out.features, held_out.labels
-        )
-        losses = -log_prob.mean(axis=1).reshape(len(prefixes), -1)
-        chosen = [probes[int(own.argmin())] for (_, probes), own in zip(prefixes, losses, strict=True)]
-    else:
-        chosen = [next(probe for probe in probes if probe.c == place.selection.probe.c) for _, probes in prefixes]
-    chosen.append(place.selection.probe)
-    log_prob, right = score_probes(chosen, test.features, test.labels)
-    ends = [*(size for size, _ in prefixes), len(place.train.labels)]
-    found = zip(ends, chosen, right.mean(axis=1), -log_prob.mean(axis=1), strict=True)
-    sizes = tuple(Size(n, probe.c, float(hits), float(loss)) for n, probe, hits, loss in found)
-    return Information(code, sizes, all(probe.converged for _, probes in prefixes for probe in probes))
+    train = probed_site.train
+    ends = block_ends(FRACTIONS, len(train.labels))
+    codelength, prefixes = _encode(probed_site.fitter, train, ends, probed_site.cs, probed_site.n_classes)
+    # One probe a training size: choose C on validation, as for the selected probe.
+    chosen_probes = _choose_prefix_probes(prefixes, probed_site)
+    chosen_probes.append(probed_site.selection.probe)
+    sizes = [prefix.size for prefix in prefixes]
+    sizes.append(len(train.labels))
+    # Score them on test.
+    log_probs, correct = score_probes(chosen_probes, probed_site.test.features, probed_site.test.labels)
+    accuracies = correct.mean(axis=1)
+    log_losses = -log_probs.mean(axis=1)
+    learning_curve = []
+    for i, probe in enumerate(chosen_probes):
+        point = LearningCurvePoint(sizes[i], probe.c, float(accuracies[i]), float(log_losses[i]))
+        learning_curve.append(point)
+    converged = all(probe.converged for prefix in prefixes for probe in prefix.probes)
+    return InformationResult(codelength, tuple(learning_curve), converged)
 
 
-def _code(
-    fitter: LogisticFitter,
-    features: NDArray[np.floating[Any]],
-    labels: NDArray[np.integer[Any]],
-    n_classes: int,
-    cs: Sequence[float],
-    fractions: Sequence[float],
-) -> tuple[Codelength, list[tuple[int, list[FittedProbe]]]]:
-    """The codelength, and for each prefix its size and its probes, one for each of `cs`."""
-    ends = block_ends(fractions, len(labels))
-    first = uniform_codelength(ends[0], n_classes)
-    bits, prior_bits, prefixes = [first], [first], []
-    sent = np.zeros(len(cs))
-    fitted = _prefix_probes(fitter, labels, ends[:-1], cs, n_classes)
-    for (start, end), probes in zip(itertools.pairwise(ends), fitted, strict=True):
-        known, block = labels[:start], slice(start, end)
-        each = -score_probes(probes, features[block], labels[block])[0].sum(axis=1) / math.log(2)
-        bits.append(float(each[sent.argmin()]))
-        sent += each
-        prior = smoothed_prior_log_probs(known, n_classes=n_classes)
-        prior_bits.append(float(-prior[labels[block]].sum() / math.log(2)))
-        prefixes.append((start, probes))
+def _choose_prefix_probes(prefixes: Sequence[_Prefix], probed_site: ProbedSite) -> list[FittedProbe]:
+    """Choose one probe of each prefix by its log loss on validation, else the one with the selected C."""
+    validation = probed_site.validation
+    if validation is None:
+        selected_c = probed_site.selection.probe.c
+        return [next(probe for probe in prefix.probes if probe.c == selected_c) for prefix in prefixes]
+    probes = [probe for prefix in prefixes for probe in prefix.probes]
+    log_probs, _ = score_probes(probes, validation.features, validation.labels)
+    losses = -log_probs.mean(axis=1).reshape(len(prefixes), -1)
+    best = losses.argmin(axis=1)
+    return [prefix.probes[int(i)] for prefix, i in zip(prefixes, best, strict=True)]
+
+
+def _encode(
+    fitter: LogisticFitter, train: Sample, ends: Sequence[int], cs: Sequence[float], n_classes: int
+) -> tuple[Codelength, list[_Prefix]]:
+    """Return the codelength of the labels, and the probes fitted on each prefix."""
+    # First block: uniform code.
+    uniform_bits = uniform_codelength(ends[0], n_classes)
+    bits = [uniform_bits]
+    prior_bits = [uniform_bits]
+    prefixes = []
+    total_bits_by_c = np.zeros(len(cs))
+    probes_by_prefix = _fit_prefixes(fitter, train.labels, ends[:-1], cs, n_classes)
+    for (start, end), probes in zip(itertools.pairwise(ends), probes_by_prefix, strict=True):
+        # Later blocks: the probes fitted on all blocks before, with the C that was shortest on them.
+        block_labels = train.labels[start:end]
+        log_probs, _ = score_probes(probes, train.features[start:end], block_labels)
+        bits_by_c = -log_probs.sum(axis=1) / math.log(2)
+        bits.append(float(bits_by_c[total_bits_by_c.argmin()]))
+        total_bits_by_c += bits_by_c
+        # Code without features: class frequencies of the blocks before.
+        prior = smoothed_prior_log_probs(train.labels[:start], n_classes=n_classes)
+        prior_bits.append(float(-prior[block_labels].sum() / math.log(2)))
+        prefixes.append(_Prefix(start, probes))
     return Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes), prefixes
 
 
-def _prefix_probes(
-    fitter: LogisticFitter, labels: NDArray[np.integer[Any]], sizes: Sequence[int], cs: Sequence[float], n_classes: int
+def _fit_prefixes(
+    fitter: LogisticFitter, labels: IntegerArray, sizes: Sequence[int], cs: Sequence[float], n_classes: int
 ) -> Iterator[list[FittedProbe]]:
-    """For each prefix, its probes, one for each of `cs`.
+    """Yield the probes of each prefix, one for each C.
 
-    Short prefixes are fitted together, as weights of 0 and 1 on the longest of them: alone, each is all overhead.
+    Short prefixes are fitted together, as weights of 0 and 1 on the longest of them, because the overhead of a fit
+    would dominate in each of them alone.
     """
-    short = [size for size in sizes if size <= TOGETHER]
-    if short:
-        longest = short[-1]
-        counts = (np.arange(longest) < np.repeat(short, len(cs))[:, None]).astype(np.float32)
-        known = np.tile(labels[:longest], (len(counts), 1))
-        all_cs = [c for _ in short for c in cs]
-        found = fitter.first(longest).fit_many(known, all_cs, n_classes=n_classes, weights=counts, tol=TOLERANCE)
-        yield from (found[i : i + len(cs)] for i in range(0, len(found), len(cs)))
-    for size in sizes[len(short) :]:
-        yield fitter.first(size).fit_many(np.tile(labels[:size], (len(cs), 1)), cs, n_classes=n_classes, tol=TOLERANCE)
+    short_sizes = [size for size in sizes if size <= MOST_EXAMPLES_TOGETHER]
+    if short_sizes:
+        longest = short_sizes[-1]
+        fit_sizes = np.repeat(short_sizes, len(cs))
+        weights = (np.arange(longest) < fit_sizes[:, None]).astype(np.float32)
+        fit_labels = np.tile(labels[:longest], (len(fit_sizes), 1))
+        fit_cs = [c for _ in short_sizes for c in cs]
+        probes = fitter.first(longest).fit_many(fit_labels, fit_cs, n_classes=n_classes, weights=weights, tol=TOLERANCE)
+        for start in range(0, len(probes), len(cs)):
+            yield probes[start : start + len(cs)]
+    for size in sizes[len(short_sizes) :]:
+        fit_labels = np.tile(labels[:size], (len(cs), 1))
+        yield fitter.first(size).fit_many(fit_labels, cs, n_classes=n_classes, tol=TOLERANCE)
 
 
 def block_ends(fractions: Sequence[float], n: int) -> list[int]:
-    """Increasing ends of blocks of n examples; blocks that would be empty are left out.
+    """Return the increasing ends of blocks of n examples, without blocks that would be empty.
+
+    Args:
+        fractions: Block ends as increasing fractions of the examples; the last one is 1.
+        n: Number of examples.
 
     Raises:
         InputError: `fractions` do not increase to 1.
@@ -202,4 +242,5 @@ def block_ends(fractions: Sequence[float], n: int) -> list[int]:
     steps = np.diff([0.0, *fractions])
     if not len(fractions) or not (steps > 0).all() or fractions[-1] != 1:
         raise InputError(f"fractions must increase from above 0 to 1, found {tuple(fractions)}")
-    return list(dict.fromkeys(max(1, round(share * n)) for share in fractions))
+    ends = [max(1, round(fraction * n)) for fraction in fractions]
+    return list(dict.fromkeys(ends))

@@ -1,143 +1,176 @@
-"""The smallest signal that would have been found: known ones are planted, and the probe looks for them."""
+"""Planted signals: labels of known predictability, to measure the smallest signal that a probe recovers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError, is_above_zero
 from probes.parallel import limited_cores
-from probes.probing.logistic import LogisticProbe
+from probes.probing.logistic import LogisticFitter, LogisticProbe
 from probes.probing.selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, Sample
+from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
 from probes.statistics.intervals import mean_intervals
 
 GAINS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
-"""Of the best possible accuracy over always answering the most frequent class."""
-REPEATS = 3
+"""Gains of the best possible accuracy over the majority class."""
+N_REPEATS = 3
+BISECTION_STEPS = 60
+HELD_OUT_SHARE = 6
+"""One in this many training examples is held out where there is no validation split."""
 
 
 @dataclass(frozen=True)
 class PlantedSignal:
-    """A signal of known strength, and what the probe made of it."""
+    """Signal of known strength, and the gain that probes measured."""
 
     gain: float
-    """Best possible accuracy on the planted labels minus the majority's, before any text is drawn."""
-    found: tuple[float, ...]
-    """(repeats,) test accuracy of the probe minus the majority's, each with labels of its own."""
+    """Best possible accuracy on the planted labels minus that of the majority class, before any text is drawn."""
+    measured_gains: tuple[float, ...]
+    """(repeats,) test accuracy of the probe minus that of the majority class, in each draw of the labels."""
     recovered: tuple[bool, ...]
     """(repeats,) whether the 95 % interval of that difference lies above 0."""
 
 
-def smallest_recovered(planted: Sequence[PlantedSignal]) -> float | None:
-    """The weakest gain that was recovered in every repeat, as was every stronger one; None where there is none."""
-    least = None
-    for signal in sorted(planted, key=lambda each: -each.gain):
+@dataclass(frozen=True)
+class PlantingOptions:
+    """Settings of `plant_signals`."""
+
+    cs: Sequence[float] = DEFAULT_CS
+    """Inverse penalty strengths, increasing."""
+    gains: Sequence[float] = GAINS
+    """Strengths of the signals; those that lead to an accuracy of 1 or more are left out."""
+    repeats: int = N_REPEATS
+    """Draws of the labels for each strength."""
+    seed: int = 0
+    """Seed of directions, marks and labels."""
+
+
+def smallest_recovered_gain(signals: Sequence[PlantedSignal]) -> float | None:
+    """Return the smallest gain that was recovered in every repeat, as were all larger gains; None if there is none."""
+    smallest = None
+    for signal in sorted(signals, key=lambda signal: -signal.gain):
         if not all(signal.recovered):
             break
-        least = signal.gain
-    return least
+        smallest = signal.gain
+    return smallest
 
 
-def no_room(labels: NDArray[np.integer[Any]], hidden: int, *, n_classes: int, weakest: float = GAINS[0]) -> str | None:
-    """Why no signal can be planted in features of `hidden` dimensions with these training labels, if none can."""
-    top = np.bincount(labels).max() / len(labels)
-    if top == 1:
+def obstacle_to_planting(
+    labels: IntegerArray, hidden: int, *, n_classes: int, smallest_gain: float = GAINS[0]
+) -> str | None:
+    """Return the reason why no signal can be planted in features with these training labels, or None.
+
+    Args:
+        labels: (examples,) class ids of the training texts.
+        hidden: Dimensions of the features.
+        n_classes: Number of classes of the task.
+        smallest_gain: Strength of the weakest signal.
+    """
+    top_share = np.bincount(labels).max() / len(labels)
+    if top_share == 1:
         return "the training texts show one class only"
     if n_classes > hidden:
         return f"{n_classes} classes have no room for marks in {hidden} dimensions"
-    if top + weakest >= 1:
-        return f"the most frequent class has {top:.1%} of the training texts, and the weakest signal adds {weakest:.0%}"
+    if top_share + smallest_gain >= 1:
+        return (
+            f"the most frequent class has {top_share:.1%} of the training texts, and the weakest signal adds "
+            f"{smallest_gain:.0%}"
+        )
     return None
 
 
-def plant(
+def plant_signals(
     train: Sample,
     validation: Sample | None,
     test: Sample,
     *,
     n_classes: int,
-    cs: Sequence[float] = DEFAULT_CS,
-    gains: Sequence[float] = GAINS,
-    repeats: int = REPEATS,
-    seed: int = 0,
+    options: PlantingOptions | None = None,
 ) -> list[PlantedSignal]:
-    """Plant signals of known strength in real features and look for them as for a real label.
+    """Plant signals of known strength in real features, and fit probes on them as on a real label.
 
-    Each vector gets a mark: its part along a few random directions is replaced by the code of a class drawn at random,
-    of the size that the features have in a random direction. The labels are drawn anew: the marked class with a chance
-    that gives the strength, else any class, as often as it comes in the real labels. Nothing else in the features tells
-    them, so the best possible accuracy is known. Penalties are chosen on validation, in the first repeat.
+    Each vector gets a mark: its component along a few random directions is replaced by the code of a random class, in
+    the size that the features have in a random direction. The labels are drawn anew: the marked class with a
+    probability that gives the strength, else any class with its share of the real labels. Nothing else in the features
+    predicts the labels, so that the best possible accuracy is known. C is selected on validation, in the first repeat.
 
     Args:
-        train: Features of one place, with the real labels.
-        validation: The same of the validation examples; a sixth of the training ones when None.
-        test: The same of the test examples.
-        n_classes: Classes of the task.
-        cs: Inverse penalty strengths, increasing.
-        gains: Strengths. One that leads above an accuracy of 1 is left out.
-        repeats: Labellings of each strength.
-        seed: Of the directions, marks and labels.
+        train: Training features of one site with the real labels.
+        validation: Validation features; None holds out a sixth of the training examples.
+        test: Test features.
+        n_classes: Number of classes of the task.
+        options: Settings; None takes the defaults of `PlantingOptions`.
 
     Raises:
-        InputError: There is `no_room` for a signal.
+        InputError: There is an `obstacle_to_planting`.
     """
-    rng = np.random.default_rng(seed)
+    options = PlantingOptions() if options is None else options
+    rng = np.random.default_rng(options.seed)
     hidden = train.features.shape[1]
-    # Of all training labels: what is split off below may leave the rest too few of the rare ones.
+    # Class shares of all training labels: the examples held out below may leave too few of the rare classes.
     prior = np.bincount(train.labels, minlength=n_classes) / len(train.labels)
-    if reason := no_room(train.labels, hidden, n_classes=n_classes, weakest=min(gains)):
+    smallest_gain = min(options.gains)
+    if reason := obstacle_to_planting(train.labels, hidden, n_classes=n_classes, smallest_gain=smallest_gain):
         raise InputError(f"no signal can be planted: {reason}")
     if validation is None:
-        held_out, rest = np.split(rng.permutation(len(train.labels)), [len(train.labels) // 6])
-        train, validation = (Sample(train.features[rows], train.labels[rows]) for rows in (rest, held_out))
-    splits = train, validation, test
-    gains = [gain for gain in sorted(gains) if prior.max() + gain < 1]
-    chances = [_chance(prior, gain) for gain in gains]
-    marks = [rng.choice(n_classes, size=len(split.labels), p=prior) for split in splits]
+        train, validation = _hold_out(train, rng)
+    samples = (train, validation, test)
+    # Probability of the marked class for each gain.
+    gains = [gain for gain in sorted(options.gains) if prior.max() + gain < 1]
+    mark_probabilities = [_mark_probability(prior, gain) for gain in gains]
+    # Marks, orthonormal directions for their codes, and labels.
+    marks = [rng.choice(n_classes, size=len(sample.labels), p=prior) for sample in samples]
     directions = np.linalg.qr(rng.standard_normal((hidden, n_classes)))[0].astype(np.float32)
+    labels = [_draw_labels(split_marks, prior, mark_probabilities, options.repeats, rng) for split_marks in marks]
+    # Mean standard deviation of the features in a random direction.
     size = np.sqrt(train.features.var(axis=0, dtype=np.float64).mean())
-    # Of each split, labels of every gain, repeat and example.
-    labels = [np.array([[_labels(m, prior, chance, rng) for _ in range(repeats)] for chance in chances]) for m in marks]
-    flat = [each.reshape(-1, each.shape[-1]) for each in labels]
     with limited_cores(train.features.nbytes):
-        features = [_marked(s.features, m, directions, size) for s, m in zip(splits, marks, strict=True)]
-        fitter, firsts = LogisticProbe().prepare(features[0]), np.repeat(labels[0][:, 0], len(cs), axis=0)
-        probes = fitter.fit_many(firsts, [*cs] * len(gains), n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
-        unseen = np.repeat(labels[1][:, 0], len(cs), axis=0)
-        losses = [_loss(p.log_prob(features[1]), y) for p, y in zip(probes, unseen, strict=True)]
-        best = [cs[i] for i in np.reshape(losses, (len(gains), len(cs))).argmin(axis=1)]
-        probes = fitter.fit_many(
-            flat[0], [c for c in best for _ in range(repeats)], n_classes=n_classes, tol=APPROXIMATE_TOLERANCE
-        )
-    right = np.stack([p.predict(features[2]) == y for p, y in zip(probes, flat[2], strict=True)], axis=1)
-    usual = np.stack([y == np.bincount(x).argmax() for x, y in zip(flat[0], flat[2], strict=True)], axis=1)
-    above = right.astype(float) - usual
-    lower = np.array([limits[0] for limits in mean_intervals(above, seed=seed)]).reshape(len(gains), repeats)
-    found = above.mean(axis=0).reshape(len(gains), repeats)
-    return [
-        PlantedSignal(gain, tuple(map(float, found[i])), tuple(map(is_above_zero, lower[i])))
-        for i, gain in enumerate(gains)
-    ]
+        features = []
+        for sample, split_marks in zip(samples, marks, strict=True):
+            features.append(_replace_by_marks(sample.features, split_marks, directions, size))
+        fitter = LogisticProbe().prepare(features[0])
+        # Select C for each gain on validation, in the first repeat.
+        validation_sample = Sample(features[1], labels[1][:, 0])
+        selected_cs = _select_cs(fitter, labels[0][:, 0], validation_sample, options.cs, n_classes=n_classes)
+        # Fit all repeats with the selected C.
+        fit_labels = labels[0].reshape(-1, len(train.labels))
+        fit_cs = np.repeat(selected_cs, options.repeats)
+        probes = fitter.fit_many(fit_labels, fit_cs.tolist(), n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
+    # Test accuracy of the probe minus that of the majority class, text by text.
+    differences = []
+    for probe, train_labels, test_labels in zip(
+        probes, fit_labels, labels[2].reshape(-1, len(test.labels)), strict=True
+    ):
+        top_class = np.bincount(train_labels).argmax()
+        correct = probe.predict(features[2]) == test_labels
+        differences.append(correct.astype(float) - (test_labels == top_class))
+    return _measured_signals(gains, np.stack(differences, axis=1), options)
 
 
-def best_accuracy(prior: NDArray[np.floating[Any]], chance: float) -> float:
-    """Of a label that is the mark with that chance and else drawn from the prior, like the mark: what knowing it gives.
+def best_accuracy(prior: FloatArray, mark_probability: float) -> float:
+    """Compute the best possible accuracy for someone who knows the marks.
 
-    Knowing the mark c, the label is c with probability chance + (1 - chance) prior[c], and another class k with
-    (1 - chance) prior[k]; the best answer is the likelier of c and the most frequent class.
+    The label is the mark with the mark probability, and else drawn from the prior, as is the mark. If the mark is c,
+    the label is c with probability m + (1 - m) prior[c] and another class k with (1 - m) prior[k]; the best prediction
+    is the likelier of c and the most frequent class.
+
+    Args:
+        prior: (classes,) class probabilities.
+        mark_probability: Probability m with which the label is the mark.
     """
-    own = chance + (1 - chance) * prior
-    return float((prior * np.maximum(own, (1 - chance) * prior.max())).sum())
+    marked_class = mark_probability + (1 - mark_probability) * prior
+    top_class = (1 - mark_probability) * prior.max()
+    return float((prior * np.maximum(marked_class, top_class)).sum())
 
 
-def _chance(prior: NDArray[np.float64], gain: float) -> float:
-    """The chance that gives that gain over the majority, by bisection."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
+def _mark_probability(prior: Float64Array, gain: float) -> float:
+    """Return the mark probability that leads to a gain over the majority class, by bisection."""
+    low = 0.0
+    high = 1.0
+    for _ in range(BISECTION_STEPS):
         middle = (low + high) / 2
         if best_accuracy(prior, middle) - prior.max() < gain:
             low = middle
@@ -146,21 +179,74 @@ def _chance(prior: NDArray[np.float64], gain: float) -> float:
     return high
 
 
-def _marked(
-    features: NDArray[np.floating[Any]], marks: NDArray[np.int64], directions: NDArray[np.float32], size: float
-) -> NDArray[np.float32]:
-    """Features whose part along the directions is replaced by the marks' code, of that standard deviation or so."""
-    rest = features - (features @ directions) @ directions.T
-    # One hot has a variance of p(1 - p) in each direction; among few classes that is a quarter or so.
-    return np.asarray(rest + 2 * size * directions[:, marks].T, dtype=np.float32)
+def _hold_out(train: Sample, rng: np.random.Generator) -> tuple[Sample, Sample]:
+    """Divide the training examples into those that remain and those that are held out."""
+    order = rng.permutation(len(train.labels))
+    n_held_out = len(train.labels) // HELD_OUT_SHARE
+    held_out = order[:n_held_out]
+    remaining = order[n_held_out:]
+    return (
+        Sample(train.features[remaining], train.labels[remaining]),
+        Sample(train.features[held_out], train.labels[held_out]),
+    )
 
 
-def _labels(
-    marks: NDArray[np.int64], prior: NDArray[np.float64], chance: float, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    drawn = rng.choice(len(prior), size=len(marks), p=prior)
-    return np.where(rng.random(len(marks)) < chance, marks, drawn)
+def _draw_labels(
+    marks: Int64Array, prior: Float64Array, mark_probabilities: Sequence[float], repeats: int, rng: np.random.Generator
+) -> Int64Array:
+    """Draw (gains, repeats, examples) labels: the mark with the mark probability, else a class from the prior."""
+    labels = np.empty((len(mark_probabilities), repeats, len(marks)), np.int64)
+    for i, mark_probability in enumerate(mark_probabilities):
+        for repeat in range(repeats):
+            random_classes = rng.choice(len(prior), size=len(marks), p=prior)
+            is_mark = rng.random(len(marks)) < mark_probability
+            labels[i, repeat] = np.where(is_mark, marks, random_classes)
+    return labels
 
 
-def _loss(log_prob: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    return float(-log_prob[np.arange(len(labels)), labels].mean())
+def _replace_by_marks(features: FloatArray, marks: Int64Array, directions: FloatArray, size: float) -> FloatArray:
+    """Replace the component of the features along the directions by the code of the marks.
+
+    Args:
+        features: (examples, hidden) features.
+        marks: (examples,) class ids.
+        directions: (hidden, classes) orthonormal directions.
+        size: Standard deviation of the code, approximately.
+    """
+    remainder = features - (features @ directions) @ directions.T
+    # A one-hot code has a variance of p (1 - p) in each direction: about a quarter among few classes.
+    code = 2 * size * directions[:, marks].T
+    return np.asarray(remainder + code, dtype=np.float32)
+
+
+def _select_cs(
+    fitter: LogisticFitter, labels: Int64Array, validation: Sample, cs: Sequence[float], *, n_classes: int
+) -> list[float]:
+    """Select C for each gain by its log loss on validation; labels are (gains, examples)."""
+    n_gains = len(labels)
+    fit_labels = np.repeat(labels, len(cs), axis=0)
+    fit_cs = [*cs] * n_gains
+    probes = fitter.fit_many(fit_labels, fit_cs, n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
+    validation_labels = np.repeat(validation.labels, len(cs), axis=0)
+    rows = np.arange(validation_labels.shape[1])
+    losses = []
+    for probe, probe_labels in zip(probes, validation_labels, strict=True):
+        log_probs = probe.log_prob(validation.features)
+        losses.append(-log_probs[rows, probe_labels].mean())
+    best = np.reshape(losses, (n_gains, len(cs))).argmin(axis=1)
+    return [cs[i] for i in best]
+
+
+def _measured_signals(
+    gains: Sequence[float], differences: Float64Array, options: PlantingOptions
+) -> list[PlantedSignal]:
+    """Return the signals with their measured gains, from (examples, gains x repeats) differences."""
+    shape = (len(gains), options.repeats)
+    measured_gains = differences.mean(axis=0).reshape(shape)
+    intervals = mean_intervals(differences, seed=options.seed)
+    lower_limits = np.array([lower for lower, _ in intervals]).reshape(shape)
+    signals = []
+    for i, gain in enumerate(gains):
+        recovered = tuple(is_above_zero(lower) for lower in lower_limits[i])
+        signals.append(PlantedSignal(gain, tuple(measured_gains[i].tolist()), recovered))
+    return signals

@@ -1,15 +1,15 @@
 """Prediction depth through probes: the layer from which a text's prediction no longer changes.
 
-An adaptation of Baldock et al. (2021), arXiv:2106.09647: they ask nearest neighbours at the layers of a classifier that
-was trained on the task, we ask probes at the layers of a frozen encoder.
+The method is adapted from Baldock et al. (2021), arXiv:2106.09647, who apply nearest neighbours to the layers of a
+classifier trained on the task; here probes are applied to the layers of a frozen encoder.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,97 +18,127 @@ from probes.checks import InputError
 from probes.probing.selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite
 from probes.probing.standardisation import CHUNK_ROWS, moments
+from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
 
-REFITS = 5
+N_REFITS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Refitted:
-    """What the probes of one place say of the test texts."""
+class RefitResult:
+    """Predictions for the test texts by the probes of one site."""
 
-    probability: NDArray[np.float64]
-    """(texts,) of the text's label."""
-    predicted: NDArray[np.int64]
-    """(texts,)"""
-    refits: NDArray[np.int64]
-    """(refits, texts) predictions of probes fitted on resampled training texts."""
+    label_probability: Float64Array
+    """(texts,) probability of the text's label."""
+    predictions: Int64Array
+    """(texts,) predicted class ids of the selected probe."""
+    refit_predictions: Int64Array
+    """(refits, texts) predicted class ids of probes fitted on resampled training texts."""
     converged: bool
-    """Whether all of those reached their tolerance."""
+    """Whether all refits reached their tolerance."""
     varies: bool = True
-    """Whether the training texts' vectors differ here by more than rounding; else every text gets one answer."""
+    """Whether the training texts' vectors differ by more than rounding; if not, all texts get the same prediction."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """How much of the difference in depth between texts comes again with another training sample."""
+    """Agreement of the depths of the same texts between refits."""
 
     correlation: float
-    """Mean Pearson correlation of the texts' depths between two refits; nan where a refit gives all texts one depth."""
+    """Mean Pearson correlation of depths between two refits; nan where all texts of a refit have one depth."""
     same: float
-    """Share of texts that have the same depth in two refits, on average."""
+    """Mean share of texts with the same depth in two refits."""
     by_chance: float
-    """That share if the depths of each refit were dealt out to the texts at random."""
+    """Expected share if the depths of each refit were assigned to the texts at random."""
 
 
-def prediction_depth(predicted: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """(texts,) row of the first layer from which on every layer predicts what the last one does.
+def prediction_depth(predictions: IntegerArray) -> Int64Array:
+    """Return the (texts,) index of the first layer from which all predictions equal that of the last layer.
 
     Args:
-        predicted: (layers, texts) predicted class ids.
+        predictions: (layers, texts) predicted class ids.
+
+    Raises:
+        InputError: There are no layers.
     """
-    if not len(predicted):
+    if not len(predictions):
         raise InputError("prediction depth needs at least one layer")
-    settled = np.logical_and.accumulate((predicted == predicted[-1])[::-1])[::-1]
-    return np.asarray(settled.argmax(axis=0))
+    equals_last = predictions == predictions[-1]
+    # From the last layer downwards: does every layer above agree as well?
+    all_above_equal = np.logical_and.accumulate(equals_last[::-1])[::-1]
+    return np.asarray(all_above_equal.argmax(axis=0))
 
 
-def refitting(n: int = REFITS, *, seed: int = 0) -> Callable[[ProbedSite], Refitted]:
-    """A study for `sweep_probes`: the chosen probe's predictions, and those of refits on bootstrap training samples.
+def refit_study(n: int = N_REFITS, *, seed: int = 0) -> Callable[[ProbedSite], RefitResult]:
+    """Make a study for `sweep_probes` that refits the selected probe on bootstrap samples of the training texts.
 
-    A refit has the same sample at every place, and the penalty that was chosen there.
+    A refit has the same sample at every site, and the C that was selected there.
+
+    Args:
+        n: Number of refits.
+        seed: Seed of the samples.
     """
 
     @functools.cache
-    def draw(size: int) -> NDArray[np.float32]:
-        return np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n).astype(np.float32)
+    def sample_counts(size: int) -> NDArray[np.float32]:
+        rng = np.random.default_rng(seed)
+        uniform = np.full(size, 1 / size)
+        return rng.multinomial(size, uniform, size=n).astype(np.float32)
 
-    def study(place: ProbedSite) -> Refitted:
-        counts = draw(len(place.train.labels))
-        labels = np.tile(place.train.labels, (n, 1))
-        chosen = place.selection.probe
-        cs = (chosen.c,) * n
-        probes = place.fitter.fit_many(
-            labels, cs, n_classes=place.n_classes, weights=counts, start=chosen, tol=APPROXIMATE_TOLERANCE
+    def study(probed_site: ProbedSite) -> RefitResult:
+        train = probed_site.train
+        test = probed_site.test
+        selected_probe = probed_site.selection.probe
+        # Refits: each example weighs as often as the bootstrap sample holds it.
+        refits = probed_site.fitter.fit_many(
+            np.tile(train.labels, (n, 1)),
+            (selected_probe.c,) * n,
+            n_classes=probed_site.n_classes,
+            weights=sample_counts(len(train.labels)),
+            start=selected_probe,
+            tol=APPROXIMATE_TOLERANCE,
         )
-        log_prob = chosen.log_prob(place.test.features)
-        return Refitted(
-            np.exp(log_prob[np.arange(len(log_prob)), place.test.labels]),
-            np.asarray(log_prob.argmax(axis=1)),
-            np.stack([probe.predict(place.test.features) for probe in probes]),
-            all(probe.converged for probe in probes),
-            _varies(place.train.features),
+        log_probs = selected_probe.log_prob(test.features)
+        label_log_probs = log_probs[np.arange(len(log_probs)), test.labels]
+        return RefitResult(
+            label_probability=np.exp(label_log_probs),
+            predictions=np.asarray(log_probs.argmax(axis=1)),
+            refit_predictions=np.stack([probe.predict(test.features) for probe in refits]),
+            converged=all(probe.converged for probe in refits),
+            varies=_varies(train.features),
         )
 
     return study
 
 
-def _varies(features: NDArray[np.floating[Any]]) -> bool:
-    """Whether (examples, hidden) vectors differ by more than rounding; where they do, some of them mostly tell."""
-    return any(bool((moments(rows)[1] > 0).any()) for rows in (features[:CHUNK_ROWS], features))
+def _varies(features: FloatArray) -> bool:
+    """Return whether (examples, hidden) vectors differ by more than rounding; a few of them usually suffice to see."""
+    for rows in (features[:CHUNK_ROWS], features):
+        _, deviation = moments(rows)
+        if (deviation > 0).any():
+            return True
+    return False
 
 
-def reliability(depths: NDArray[np.integer[Any]]) -> Reliability:
-    """How alike the depths of several refits are.
+def reliability(depths: IntegerArray) -> Reliability:
+    """Compute the agreement of the depths of several refits.
 
     Args:
-        depths: (refits, texts), two refits or more.
+        depths: (refits, texts) depths of two refits or more.
+
+    Raises:
+        InputError: There are fewer than two refits.
     """
     if len(depths) < 2:
         raise InputError("reliability needs at least two refits")
-    pairs = [(a, b) for i, a in enumerate(depths) for b in depths[i + 1 :]]
-    constant = (depths == depths[:, :1]).all(axis=1).any()
-    correlation = float("nan") if constant else float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
-    layers = int(depths.max()) + 1
-    shares = [np.bincount(row, minlength=layers) / depths.shape[1] for row in depths]
-    by_chance = [float(p @ q) for i, p in enumerate(shares) for q in shares[i + 1 :]]
-    return Reliability(correlation, float(np.mean([(a == b).mean() for a, b in pairs])), float(np.mean(by_chance)))
+    pairs = list(itertools.combinations(depths, 2))
+    # Correlation between two refits.
+    correlation = float("nan")
+    has_constant_refit = (depths == depths[:, :1]).all(axis=1).any()
+    if not has_constant_refit:
+        correlation = float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+    # Share of equal depths, and its expectation from the distributions of depths alone.
+    same = float(np.mean([(a == b).mean() for a, b in pairs]))
+    n_layers = int(depths.max()) + 1
+    shares = [np.bincount(row, minlength=n_layers) / depths.shape[1] for row in depths]
+    by_chance = float(np.mean([float(p @ q) for p, q in itertools.combinations(shares, 2)]))
+    return Reliability(correlation, same, by_chance)

@@ -1,163 +1,246 @@
-"""What the studies of a sweep found, as tidy tables: one row a place, a text or a training size."""
+"""Default studies of a sweep, and their results as tidy tables: one row a site, a text or a training size."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from probes.controls.control_tasks import ControlTask, Memorised, memorising
+from probes.controls.control_tasks import ControlTask, ControlTaskResult, control_task_study
 from probes.controls.information import information
-from probes.controls.prediction_depth import Refitted, prediction_depth, refitting, reliability
+from probes.controls.prediction_depth import RefitResult, prediction_depth, refit_study, reliability
 from probes.probing.sites import Site, Study
 from probes.probing.sweep_result import Sweep
+from probes.sequences import Int64Array
 from probes.statistics.intervals import mean_intervals, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
+INFORMATION_COLUMNS = (
+    "task",
+    "pooling",
+    "layer",
+    "v_information",
+    "lower",
+    "upper",
+    "codelength",
+    "prior_codelength",
+    "uniform_codelength",
+    "compression",
+    "prior_compression",
+)
+DEPTH_TYPES = {
+    "text_id": "int64",
+    "depth": "int64",
+    "refit_mean": "float64",
+    "refit_sd": "float64",
+}
+RELIABILITY_TYPES = {
+    "mean_depth": "float64",
+    "correlation": "float64",
+    "same_depth": "float64",
+    "by_chance": "float64",
+    "n": "int64",
+    "n_constant": "int64",
+}
 
-def usual_studies(controls: Mapping[str, ControlTask], *, seed: int) -> dict[str, Study]:
-    """The studies that go with every sweep.
+_Row = dict[str, Any]
+"""Column -> value."""
+
+
+def default_studies(controls: Mapping[str, ControlTask], *, seed: int) -> dict[str, Study]:
+    """Return the studies that an analysis adds to a sweep.
 
     Args:
         controls: Label column -> its control task, where there is a valid one.
-        seed: Of the resampled training sets.
+        seed: Seed of the resampled training sets.
     """
-    return {"information": information, "control": memorising(controls), "depth": refitting(seed=seed)}
+    return {"information": information, "control": control_task_study(controls), "depth": refit_study(seed=seed)}
 
 
 def information_table(sweep: Sweep) -> pd.DataFrame:
-    """Bits of the label that each place gives away.
+    """Tabulate V-information and online codelength of each site.
 
-    V-information is how many bits an example the probe saves against one that sees no features: the difference of their
-    log losses on test, with its paired 95 % interval. Codelengths are in bits an example, over the training examples.
+    V-information is the mean number of bits that the probe saves against a probe without features: the difference of
+    their log losses on test, with its paired 95 % interval. Codelengths are in bits an example, over the training
+    examples.
 
     Source: Xu et al. (2020), arXiv:2002.10689; Voita & Titov (2020), arXiv:2003.12298.
     """
-    rows = []
-    for (task, point), found in sweep.studies["information"].items():
-        code, own = found.codelength, sweep.tasks[task]
-        n = code.ends[-1]
-        saved = own.test["majority"]["log_loss"] - own.test[point]["log_loss"]
-        lower, upper = own.resampled.difference("log_loss", own.column("majority"), own.column(point))
-        bits = (each / math.log(2) for each in (saved, lower, upper))
-        codes = (code.total / n, code.prior / n, code.uniform / n, code.compression, code.prior_compression)
-        rows.append((task, point.pooling, point.layer, *bits, *codes))
-    names = "v_information lower upper codelength prior_codelength uniform_codelength compression prior_compression"
-    return _frame(rows, "task pooling layer", names)
+    rows: list[_Row] = []
+    for (task, site), result in sweep.studies["information"].items():
+        task_sweep = sweep.tasks[task]
+        saved_nats = task_sweep.test["majority"]["log_loss"] - task_sweep.test[site]["log_loss"]
+        lower_nats, upper_nats = task_sweep.resampled.difference(
+            "log_loss", task_sweep.column("majority"), task_sweep.column(site)
+        )
+        codelength = result.codelength
+        n_train = codelength.ends[-1]
+        row = _site_columns(task, site)
+        row["v_information"] = saved_nats / math.log(2)
+        row["lower"] = lower_nats / math.log(2)
+        row["upper"] = upper_nats / math.log(2)
+        row["codelength"] = codelength.total / n_train
+        row["prior_codelength"] = codelength.prior / n_train
+        row["uniform_codelength"] = codelength.uniform / n_train
+        row["compression"] = codelength.compression
+        row["prior_compression"] = codelength.prior_compression
+        rows.append(row)
+    return _frame(rows, INFORMATION_COLUMNS)
 
 
-def sizes_table(sweep: Sweep) -> pd.DataFrame:
-    """Test accuracy, its 95 % interval (Wilson) and log loss (nats) of each place by number of training examples."""
-    rows = [
-        (task, point.pooling, point.layer, size.examples, size.c, size.accuracy, *limits, size.log_loss)
-        for (task, point), found in sweep.studies["information"].items()
-        for size in found.sizes
-        for limits in [wilson_interval(size.accuracy, len(sweep.tasks[task].labels))]
-    ]
-    return _frame(rows, "task pooling layer", "train_texts c accuracy lower upper log_loss")
+def learning_curve_table(sweep: Sweep) -> pd.DataFrame:
+    """Tabulate test accuracy with its 95 % interval (Wilson) and log loss (nats) by number of training examples."""
+    rows: list[_Row] = []
+    for (task, site), result in sweep.studies["information"].items():
+        n_test = len(sweep.tasks[task].labels)
+        for point in result.learning_curve:
+            lower, upper = wilson_interval(point.accuracy, n_test)
+            row = _site_columns(task, site)
+            row["train_texts"] = point.examples
+            row["c"] = point.c
+            row["accuracy"] = point.accuracy
+            row["lower"] = lower
+            row["upper"] = upper
+            row["log_loss"] = point.log_loss
+            rows.append(row)
+    return _frame(rows, ("task", "pooling", "layer", "train_texts", "c", "accuracy", "lower", "upper", "log_loss"))
 
 
-def control_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.DataFrame:
-    """Accuracy on control tasks beside the real one on the same texts, and selectivity with its 95 % interval.
+def control_task_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.DataFrame:
+    """Tabulate accuracy on control tasks and on the real task, and selectivity with its 95 % interval.
 
     Source: Hewitt & Liang (2019), arXiv:1909.03368.
     """
-    rows: list[tuple[Any, ...]] = []
+    rows: list[_Row] = []
     for task, control in controls.items():
-        own: list[tuple[Site, Memorised]] = [
-            (point, found) for (name, point), found in sweep.studies["control"].items() if name == task
-        ]
-        gaps = np.stack([found.gaps for _, found in own], axis=1)
-        for (point, found), limits in zip(own, mean_intervals(gaps, seed=sweep.seed), strict=True):
-            real, n = float(found.real_hits.mean()), len(found.real_hits)
-            spread = (found.accuracies.mean(), found.accuracies.min(), found.accuracies.max(), control.majority.mean())
-            shares = (real, found.selectivity, *limits, n, n / len(control.scored))
-            rows.append((task, point.pooling, point.layer, *spread, *shares))
+        results: dict[Site, ControlTaskResult] = {}
+        for (result_task, site), result in sweep.studies["control"].items():
+            if result_task == task:
+                results[site] = result
+        differences = np.stack([result.differences for result in results.values()], axis=1)
+        intervals = mean_intervals(differences, seed=sweep.seed)
+        for (site, result), (lower, upper) in zip(results.items(), intervals, strict=True):
+            n_scored = len(result.correct)
+            row = _site_columns(task, site)
+            row["control_accuracy"] = result.control_accuracies.mean()
+            row["lowest"] = result.control_accuracies.min()
+            row["highest"] = result.control_accuracies.max()
+            row["control_majority"] = control.majority.mean()
+            row["accuracy"] = float(result.correct.mean())
+            row["selectivity"] = result.selectivity
+            row["lower"] = lower
+            row["upper"] = upper
+            row["n"] = n_scored
+            row["share_scored"] = n_scored / len(control.scored)
+            rows.append(row)
     names = "control_accuracy lowest highest control_majority accuracy selectivity lower upper n share_scored"
-    return _frame(rows, "task pooling layer", names)
+    return _frame(rows, ("task", "pooling", "layer", *names.split()))
 
 
-def texts_table(sweep: Sweep) -> pd.DataFrame:
-    """For each test text and place, the probability of its label, and its pointwise V-information in bits.
+def pointwise_information_table(sweep: Sweep) -> pd.DataFrame:
+    """Tabulate the probability of the label and its pointwise V-information in bits, for each test text and site.
 
     Source: Ethayarajh et al. (2022), arXiv:2110.08420.
     """
     import pandas as pd
 
     frames = []
-    for (task, point), found in sweep.studies["depth"].items():
-        own = sweep.tasks[task]
-        rows = np.arange(len(own.labels)), own.labels
-        saved = (own.predictions[point].log_prob[rows] - own.predictions["majority"].log_prob[rows]) / math.log(2)
-        base = {"task": task, "pooling": point.pooling, "layer": point.layer, "text_id": np.arange(len(saved))}
-        right = found.predicted == own.labels
-        frames.append(pd.DataFrame({**base, "probability": found.probability, "pvi": saved, "correct": right}))
+    for (task, site), result in sweep.studies["depth"].items():
+        task_sweep = sweep.tasks[task]
+        labels = task_sweep.labels
+        rows = np.arange(len(labels))
+        label_log_probs = task_sweep.predictions[site].log_prob[rows, labels]
+        prior_log_probs = task_sweep.predictions["majority"].log_prob[rows, labels]
+        columns = _site_columns(task, site)
+        columns["text_id"] = rows
+        columns["probability"] = result.label_probability
+        columns["pvi"] = (label_log_probs - prior_log_probs) / math.log(2)
+        columns["correct"] = result.predictions == labels
+        frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True).round(5)
 
 
-def depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Prediction depth of each test text in each pooling, and how reliable the depths are.
+@dataclass(frozen=True, eq=False)
+class _LayerResults:
+    """Refit results of the layers of one pooling for one label column."""
+
+    task: str
+    pooling: str
+    layers: Int64Array
+    """(layers,) layer numbers, increasing."""
+    results: list[RefitResult]
+    n_constant: int
+    """Layers without variation, which are left out."""
+
+
+def prediction_depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tabulate the prediction depth of each test text in each pooling, and the reliability of the depths.
 
     `refit_mean` and `refit_sd` are over refits on resampled training texts: the noise that a difference between texts
-    must exceed. Layers at which all training texts have one vector, as [CLS] at layer 0, are left out: there every text
-    gets the most frequent class, and would count as decided where that is its own. `n_constant` counts them; a pooling
-    of which no layer is left has no rows.
+    must exceed. Layers at which all training texts have one vector, as [CLS] at layer 0, are left out: every text gets
+    the most frequent class there, and a text of that class would seem to be predicted from that layer on. `n_constant`
+    counts these layers; a pooling that has no other layers has no rows.
+
+    Returns:
+        The table of depths, and the table of their reliability.
     """
-    texts: list[tuple[Any, ...]] = []
-    poolings: list[tuple[Any, ...]] = []
-    for task, pooling, all_layers, all_found in _curves(sweep):
-        varies = np.array([each.varies for each in all_found])
-        layers, found = all_layers[varies], [each for each in all_found if each.varies]
-        if not found:
+    depth_rows: list[_Row] = []
+    reliability_rows: list[_Row] = []
+    for pooling_results in _results_by_pooling(sweep):
+        if not pooling_results.results:
             continue
-        depth = layers[prediction_depth(np.stack([each.predicted for each in found]))]
-        refits = np.stack([each.refits for each in found], axis=1)  # (refits, layers, texts)
-        rows = np.stack([prediction_depth(each) for each in refits])
-        again = layers[rows]
-        texts += [
-            (task, pooling, i, int(own), float(mean), float(sd))
-            for i, (own, mean, sd) in enumerate(zip(depth, again.mean(axis=0), again.std(axis=0), strict=True))
-        ]
-        trust = reliability(rows)
-        poolings.append(
-            (
-                task,
-                pooling,
-                float(depth.mean()),
-                trust.correlation,
-                trust.same,
-                trust.by_chance,
-                len(depth),
-                int((~varies).sum()),
-            )
-        )
-    depths = _frame(texts, "task pooling text_id", "depth refit_mean refit_sd")
-    trusts = _frame(poolings, "task pooling", "mean_depth correlation same_depth by_chance n n_constant")
-    whole, real = ["text_id", "depth", "n", "n_constant"], ["refit_mean", "refit_sd", "mean_depth", "correlation"]
-    kinds = dict.fromkeys(whole, "int64") | dict.fromkeys([*real, "same_depth", "by_chance"], "float64")
-    # Without rows a column would have no type.
-    return (
-        depths.astype({name: kind for name, kind in kinds.items() if name in depths}),
-        trusts.astype({name: kind for name, kind in kinds.items() if name in trusts}),
-    )
+        results = pooling_results.results
+        layers = pooling_results.layers
+        # Depths of the selected probes, and of every refit.
+        depths = layers[prediction_depth(np.stack([result.predictions for result in results]))]
+        refit_predictions = np.stack([result.refit_predictions for result in results], axis=1)
+        refit_indices = np.stack([prediction_depth(predictions) for predictions in refit_predictions])
+        refit_depths = layers[refit_indices]
+        means = refit_depths.mean(axis=0)
+        deviations = refit_depths.std(axis=0)
+        keys = {"task": pooling_results.task, "pooling": pooling_results.pooling}
+        for text_id, depth in enumerate(depths.tolist()):
+            row: _Row = {**keys, "text_id": text_id, "depth": depth}
+            row["refit_mean"] = float(means[text_id])
+            row["refit_sd"] = float(deviations[text_id])
+            depth_rows.append(row)
+        agreement = reliability(refit_indices)
+        reliability_row: _Row = {**keys, "mean_depth": float(depths.mean()), "n": len(depths)}
+        reliability_row["correlation"] = agreement.correlation
+        reliability_row["same_depth"] = agreement.same
+        reliability_row["by_chance"] = agreement.by_chance
+        reliability_row["n_constant"] = pooling_results.n_constant
+        reliability_rows.append(reliability_row)
+    # A column without rows would have no type.
+    depth_frame = _frame(depth_rows, ("task", "pooling", *DEPTH_TYPES)).astype(DEPTH_TYPES)
+    reliability_frame = _frame(reliability_rows, ("task", "pooling", *RELIABILITY_TYPES)).astype(RELIABILITY_TYPES)
+    return depth_frame, reliability_frame
 
 
-def _curves(sweep: Sweep) -> Iterator[tuple[str, str, NDArray[np.int64], list[Refitted]]]:
-    """Label column, pooling, its layers in order, and what was found at each."""
-    found: dict[tuple[str, str], dict[int, Refitted]] = {}
-    for (task, point), each in sweep.studies["depth"].items():
-        found.setdefault((task, point.pooling), {})[point.layer] = each
-    for (task, pooling), by_layer in found.items():
-        layers = sorted(by_layer)
-        yield task, pooling, np.array(layers), [by_layer[layer] for layer in layers]
+def _results_by_pooling(sweep: Sweep) -> Iterator[_LayerResults]:
+    """Yield the refit results of each label column and pooling, of the layers at which vectors vary."""
+    results: dict[tuple[str, str], dict[int, RefitResult]] = {}
+    for (task, site), result in sweep.studies["depth"].items():
+        results.setdefault((task, site.pooling), {})[site.layer] = result
+    for (task, pooling), result_by_layer in results.items():
+        layers = sorted(layer for layer, result in result_by_layer.items() if result.varies)
+        varying_results = [result_by_layer[layer] for layer in layers]
+        n_constant = len(result_by_layer) - len(layers)
+        yield _LayerResults(task, pooling, np.array(layers, dtype=np.int64), varying_results, n_constant)
 
 
-def _frame(rows: list[tuple[Any, ...]], keys: str, values: str) -> pd.DataFrame:
+def _site_columns(task: str, site: Site) -> _Row:
+    """Return the columns that name a label column and a site."""
+    return {"task": task, "pooling": site.pooling, "layer": site.layer}
+
+
+def _frame(rows: list[_Row], columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table with its columns in order."""
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=[*keys.split(), *values.split()])
+    return pd.DataFrame(rows, columns=list(columns))

@@ -23,9 +23,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probes.controls.control_tasks import draw_control
-from probes.controls.planted_signals import plant
-from probes.controls.studies import usual_studies
+from probes.controls.control_tasks import draw_control_task
+from probes.controls.planted_signals import plant_signals
+from probes.controls.studies import default_studies
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import extract_features
 from probes.loading.read_splits import Source, read_splits
@@ -116,10 +116,10 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
         return found
 
     types = train.input_types, test.input_types
-    control = timed("control labels", lambda: draw_control(*types, train.labels("label"), n_classes=2))
+    control = timed("control labels", lambda: draw_control_task(*types, train.labels("label"), n_classes=2))
     sweep_probes(*plain, options=SweepOptions(layers=[1]))  # what is imported and set up once is not timed
     whole = timed("plain sweep", lambda: sweep_probes(*plain))
-    studies = usual_studies({"label": control}, seed=0)
+    studies = default_studies({"label": control}, seed=0)
     timed("information, control, depth", lambda: sweep_probes(*plain, options=SweepOptions(studies=studies)))
     seconds["information, control, depth"] -= seconds["plain sweep"]
     both = [TextSample(split.texts.first, split.labels("label")) for _, split in splits.items()]
@@ -127,7 +127,7 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     timed("untrained", lambda: untrained_floors([ExampleSplits(*untrained)] * 3, n_classes=classes, layers=range(7)))
     best = whole.tasks["label"].best
     samples = [Sample(split.features[best.pooling][best.layer], split.labels["label"]) for split in plain]
-    timed("planted signals", lambda: plant(*samples, n_classes=2))
+    timed("planted signals", lambda: plant_signals(*samples, n_classes=2))
     clouds = plain[-1].features
     timed("geometry", lambda: [cka_matrix(clouds[p], range(7)) for p in POOLINGS])
     base = seconds.pop("plain sweep")

@@ -19,7 +19,7 @@ import torch
 from probes.controls.control_tasks import ControlTask
 from probes.probing.sites import Examples, ExampleSplits
 from probes.devices import WITHOUT_FLOAT64
-from probes.controls.studies import usual_studies
+from probes.controls.studies import default_studies
 from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.untrained import untrained_floors
 from tests.support import pretend
@@ -39,12 +39,12 @@ control = ControlTask(*(np.stack([s.labels["two"]] * 2) for s in (train, test)),
 def numbers(device):
     found = []
     for validation in (splits[1], None):
-        studies = usual_studies({"two": control}, seed=0)
+        studies = default_studies({"two": control}, seed=0)
         sweep = sweep_probes(train, validation, test, options=SweepOptions(studies=studies, device=device))
         found += [p.log_prob for task in sweep.tasks.values() for p in task.predictions.values()]
         found += [np.array(each.codelength.bits) for each in sweep.studies["information"].values()]
-        found += [each.refits for each in sweep.studies["depth"].values()]
-        found += [each.hits for each in sweep.studies["control"].values() if each is not None]
+        found += [result.refit_predictions for result in sweep.studies["depth"].values()]
+        found += [result.control_correct for result in sweep.studies["control"].values() if result is not None]
     floors = untrained_floors([ExampleSplits(*splits)], n_classes={"two": 2, "four": 4}, layers=(0, 1), device=device)
     found += [floor.predictions.log_prob for floor in floors[0]]
     return np.concatenate([np.ravel(each) for each in found])

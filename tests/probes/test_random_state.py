@@ -31,7 +31,7 @@ from probes.attribution_checks.faithfulness import faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.planted_shortcut import audit
 from probes.attribution_checks.randomisation import randomised
-from probes.controls.studies import usual_studies
+from probes.controls.studies import default_studies
 from probes.data.controlled import controlled_sentences
 from tests.support.models import HIDDEN
 from tests.support.paths import ROOT
@@ -65,7 +65,7 @@ def _sweep(_encoder, _folder):
     labels = {"label": np.arange(40) % 2}
     texts = [f"{TEXTS[i % 2]} {i}" for i in range(40)]
     splits = [Examples({"mean": rng.standard_normal((2, 40, 4)).astype(np.float32)}, labels, texts) for _ in range(3)]
-    studies = usual_studies({}, seed=0)
+    studies = default_studies({}, seed=0)
     sweep_probes(*splits, options=SweepOptions(studies=studies))
     sweep_probes(splits[0], None, splits[2], options=SweepOptions(studies=studies))
 

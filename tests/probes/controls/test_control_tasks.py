@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from probes import Examples, SweepOptions, sweep_probes
-from probes.controls.control_tasks import NEAR, NoControlError, draw_control, memorising
+from probes.controls.control_tasks import (
+    MOST_SHARE_DIFFERENCE,
+    NoControlTaskError,
+    control_task_study,
+    draw_control_task,
+)
 
 TYPES = tuple(f"w{i}" for i in range(40))
 
@@ -19,7 +24,7 @@ def texts():
 
 def test_texts_of_one_type_have_one_label_in_training_and_test(texts):
     train, test, labels = texts
-    control = draw_control(train, test, labels, n_classes=2)
+    control = draw_control_task(train, test, labels, n_classes=2)
     assert control.train.shape == (5, 800)
     for drawn in range(5):
         label = dict(zip(train, control.train[drawn], strict=True))
@@ -30,7 +35,7 @@ def test_texts_of_one_type_have_one_label_in_training_and_test(texts):
 
 
 def test_types_that_training_lacks_are_not_scored(texts):
-    control = draw_control(*texts, n_classes=2)
+    control = draw_control_task(*texts, n_classes=2)
     np.testing.assert_array_equal(control.scored, [True] * 200 + [False] * 2)
 
 
@@ -38,9 +43,9 @@ def test_types_that_training_lacks_are_not_scored(texts):
 def test_draws_are_as_balanced_as_the_real_labels(texts, share):
     train, test, _ = texts
     labels = (np.arange(800) < 800 * share).astype(int)
-    control = draw_control(train, test, labels, n_classes=2)
+    control = draw_control_task(train, test, labels, n_classes=2)
     shares = [max(np.bincount(row)) / 800 for row in control.train]
-    assert all(abs(found - share) <= NEAR for found in shares)
+    assert all(abs(found - share) <= MOST_SHARE_DIFFERENCE for found in shares)
     top = [np.bincount(row).argmax() for row in control.train]
     expected = [(row[:200] == i).mean() for row, i in zip(control.test, top, strict=True)]
     np.testing.assert_allclose(control.majority, expected)
@@ -48,22 +53,22 @@ def test_draws_are_as_balanced_as_the_real_labels(texts, share):
 
 def test_a_type_that_most_texts_share_leaves_no_valid_control():
     train = ["what"] * 59 + [f"w{i}" for i in range(41)]
-    with pytest.raises(NoControlError, match="the type 'what' has 59% of the training texts, the top class 25%"):
-        draw_control(train, train, np.arange(100) % 4, n_classes=4)
+    with pytest.raises(NoControlTaskError, match="the type 'what' has 59% of the training texts, the top class 25%"):
+        draw_control_task(train, train, np.arange(100) % 4, n_classes=4)
 
 
 def test_control_labels_that_are_the_real_ones_or_the_real_ones_renamed_are_refused():
     train, labels = ["a"] * 50 + ["b"] * 50, np.repeat([0, 1], 50)
-    with pytest.raises(NoControlError, match="the types alone give the real labels"):
-        draw_control(train, train, labels, n_classes=2)
+    with pytest.raises(NoControlTaskError, match="the types alone give the real labels"):
+        draw_control_task(train, train, labels, n_classes=2)
 
 
 def test_no_two_draws_are_alike():
     train = list("abcd" * 25)
     with pytest.raises(
-        NoControlError, match=r"of 2000 draws 3 .*: 4 types can be given labels in a few"
+        NoControlTaskError, match=r"of 2000 draws 3 .*: 4 types can be given labels in a few"
     ):  # of six balanced ones, each is another renamed
-        draw_control(train, train, np.random.default_rng(0).permutation(np.arange(100) % 2), n_classes=2)
+        draw_control_task(train, train, np.random.default_rng(0).permutation(np.arange(100) % 2), n_classes=2)
 
 
 def test_test_texts_of_other_types_alone_leave_nothing_to_score():
@@ -71,23 +76,23 @@ def test_test_texts_of_other_types_alone_leave_nothing_to_score():
     train = [f"w{i % 20}" for i in range(200)]
     for known in (0, 9):
         test = ["x"] * 5 + train[:known]
-        with pytest.raises(NoControlError, match=f"of {5 + known} test texts {known} have a type that occurs"):
-            draw_control(train, test, labels, n_classes=2)
-    assert draw_control(train, ["x"] * 5 + train[:10], labels, n_classes=2).scored.sum() == 10
+        with pytest.raises(NoControlTaskError, match=f"of {5 + known} test texts {known} have a type that occurs"):
+            draw_control_task(train, test, labels, n_classes=2)
+    assert draw_control_task(train, ["x"] * 5 + train[:10], labels, n_classes=2).scored.sum() == 10
 
 
 def test_types_that_tell_the_label_make_no_control_even_where_a_draw_merges_classes():
     labels = np.arange(600) % 6
     kinds = [f"kind {i}" for i in labels]
-    with pytest.raises(NoControlError, match="the types alone give the real labels"):
-        draw_control(kinds, kinds, labels, n_classes=6)
+    with pytest.raises(NoControlTaskError, match="the types alone give the real labels"):
+        draw_control_task(kinds, kinds, labels, n_classes=6)
     parts = [f"{kind}, part {i // 6 % 5}" for i, kind in enumerate(kinds)]
     labels[:60] = 0  # some types have two labels now
-    assert len(draw_control(parts, parts, labels, n_classes=6).train) == 5
+    assert len(draw_control_task(parts, parts, labels, n_classes=6).train) == 5
 
 
 def test_the_draws_hang_on_the_seed_alone(texts):
-    first, again, other = (draw_control(*texts, n_classes=2, seed=seed).train for seed in (3, 3, 4))
+    first, again, other = (draw_control_task(*texts, n_classes=2, seed=seed).train for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -103,15 +108,15 @@ def test_selectivity_is_high_where_the_label_is_read_and_low_where_the_type_is()
     rows = slice(1000), slice(1000, 1300), slice(1300, 1600)
     parts = [Examples({"mean": np.stack([meaning, form])[:, r].astype(np.float32)}, {"label": y[r]}) for r in rows]
     names = [[str(kind) for kind in kinds[r]] for r in rows]
-    control = draw_control(names[0], names[2], y[:1000], n_classes=2)
-    sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": memorising({"label": control})}))
+    control = draw_control_task(names[0], names[2], y[:1000], n_classes=2)
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": control_task_study({"label": control})}))
     means, forms = (found for _, found in sorted(sweep.studies["control"].items()))
-    assert means.real_hits.mean() > 0.97
-    assert forms.real_hits.mean() > 0.97
-    assert abs(means.accuracies.mean() - 0.5) < 0.08
-    assert forms.accuracies.mean() > 0.75
+    assert means.correct.mean() > 0.97
+    assert forms.correct.mean() > 0.97
+    assert abs(means.control_accuracies.mean() - 0.5) < 0.08
+    assert forms.control_accuracies.mean() > 0.75
     assert means.selectivity > 0.4 > 0.25 > forms.selectivity
-    np.testing.assert_allclose(means.selectivity, means.real_hits.mean() - means.accuracies.mean())
+    np.testing.assert_allclose(means.selectivity, means.correct.mean() - means.control_accuracies.mean())
 
 
 def test_a_control_of_shuffled_labels_is_not_beaten(texts):
@@ -122,10 +127,10 @@ def test_a_control_of_shuffled_labels_is_not_beaten(texts):
     rows = slice(800), slice(800, 1000), slice(1000, 1202)
     y = [labels, rng.integers(2, size=200), rng.integers(2, size=202)]
     parts = [Examples({"mean": x[None, r]}, {"label": own}) for r, own in zip(rows, y, strict=True)]
-    control = draw_control(train, test, labels, n_classes=2)
-    sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": memorising({"label": control})}))
+    control = draw_control_task(train, test, labels, n_classes=2)
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": control_task_study({"label": control})}))
     (found,) = sweep.studies["control"].values()
-    gap = found.gaps
+    gap = found.differences
     assert found.selectivity <= 2 * gap.std() / np.sqrt(len(gap))
 
 
@@ -133,5 +138,7 @@ def test_a_label_column_without_a_control_has_none():
     x, y = np.random.default_rng(0).standard_normal((1, 60, 3)).astype(np.float32), np.arange(60) % 2
     parts = [Examples({"mean": x}, {"label": y})] * 3
     assert list(
-        sweep_probes(*parts, options=SweepOptions(studies={"control": memorising({})})).studies["control"].values()
+        sweep_probes(*parts, options=SweepOptions(studies={"control": control_task_study({})}))
+        .studies["control"]
+        .values()
     ) == [None]

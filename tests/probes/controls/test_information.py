@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from probes import Examples, InputError, SweepOptions, sweep_probes
 from probes.checks import SMALLEST_EFFECT, side_of_zero
 from probes.controls.information import Codelength, block_ends, information, online_codelength, uniform_codelength
-from probes.controls.prediction_depth import refitting
+from probes.controls.prediction_depth import refit_study
 from probes.controls.studies import information_table
 from probes.probing.standardisation import standardisation
 
@@ -104,7 +104,7 @@ def test_accuracy_against_training_size_ends_at_the_chosen_probe_and_rises(reada
     ]
     sweep = sweep_probes(*parts, options=SweepOptions(studies={"information": information}))
     ((task, point), found), *_ = sweep.studies["information"].items()
-    sizes = found.sizes
+    sizes = found.learning_curve
     assert [size.examples for size in sizes][-2:] == [200, 400]
     assert sizes[-1].accuracy == sweep.tasks[task].test[point]["accuracy"]
     assert sizes[-1].log_loss == pytest.approx(sweep.tasks[task].test[point]["log_loss"])
@@ -145,7 +145,7 @@ def test_rounding_that_follows_the_label_is_never_information(size, noise):
         y = rng.integers(3, size=n)
         x = vector + 1e-7 * reach * (rng.standard_normal((n, 16)) + (y[:, None] - 1))
         splits.append(Examples({"cls": x[None].astype(np.float32)}, {"label": y}))
-    found = sweep_probes(*splits, options=SweepOptions(studies={"information": information, "depth": refitting(2)}))
+    found = sweep_probes(*splits, options=SweepOptions(studies={"information": information, "depth": refit_study(2)}))
     (row,) = information_table(found).itertuples()
     assert side_of_zero(row.lower, row.upper) == "cannot_tell"
     assert abs(row.v_information) < SMALLEST_EFFECT

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from probes import InputError
-from probes.controls.planted_signals import PlantedSignal, best_accuracy, no_room, plant, smallest_recovered
+from probes.controls.planted_signals import (
+    PlantedSignal,
+    PlantingOptions,
+    best_accuracy,
+    obstacle_to_planting,
+    plant_signals,
+    smallest_recovered_gain,
+)
 from probes.probing.selection import Sample
 
 
@@ -35,17 +42,23 @@ def test_the_best_accuracy_is_that_of_the_best_answer_to_each_mark(prior):
 
 @pytest.mark.parametrize(("n_classes", "share"), [(2, None), (2, (0.8, 0.2)), (5, None)])
 def test_with_many_texts_the_probe_finds_the_strength_that_was_planted(n_classes, share):
-    planted = plant(*samples(6000, n_classes, share=share), n_classes=n_classes, gains=(0.05, 0.1))
+    planted = plant_signals(
+        *samples(6000, n_classes, share=share), n_classes=n_classes, options=PlantingOptions(gains=(0.05, 0.1))
+    )
     assert [signal.gain for signal in planted] == [0.05, 0.1]
     for signal in planted:
         assert signal.recovered == (True,) * 3
-        assert np.mean(signal.found) == pytest.approx(signal.gain, abs=0.02)
-    assert smallest_recovered(planted) == 0.05
+        assert np.mean(signal.measured_gains) == pytest.approx(signal.gain, abs=0.02)
+    assert smallest_recovered_gain(planted) == 0.05
 
 
 def test_with_few_texts_only_strong_signals_are_found():
-    few = smallest_recovered(plant(*samples(80), n_classes=2, gains=(0.02, 0.05, 0.4)))
-    many = smallest_recovered(plant(*samples(4000), n_classes=2, gains=(0.02, 0.05, 0.4)))
+    few = smallest_recovered_gain(
+        plant_signals(*samples(80), n_classes=2, options=PlantingOptions(gains=(0.02, 0.05, 0.4)))
+    )
+    many = smallest_recovered_gain(
+        plant_signals(*samples(4000), n_classes=2, options=PlantingOptions(gains=(0.02, 0.05, 0.4)))
+    )
     assert few in (None, 0.4)
     assert many in (0.02, 0.05)
 
@@ -53,29 +66,35 @@ def test_with_few_texts_only_strong_signals_are_found():
 def test_a_signal_that_was_missed_hides_weaker_ones_that_were_met_by_luck():
     met = {0.01: True, 0.02: False, 0.05: True, 0.1: True}
     signals = [PlantedSignal(gain, (0.0,), (found,)) for gain, found in met.items()]
-    assert smallest_recovered(signals) == 0.05
-    assert smallest_recovered(signals[:2]) is None
-    assert smallest_recovered([]) is None
+    assert smallest_recovered_gain(signals) == 0.05
+    assert smallest_recovered_gain(signals[:2]) is None
+    assert smallest_recovered_gain([]) is None
 
 
 def test_strengths_beyond_perfection_are_left_out():
-    assert [signal.gain for signal in plant(*samples(100, share=(0.95, 0.05)), n_classes=2, gains=(0.01, 0.2))] == [
-        0.01
-    ]
+    assert [
+        signal.gain
+        for signal in plant_signals(
+            *samples(100, share=(0.95, 0.05)), n_classes=2, options=PlantingOptions(gains=(0.01, 0.2))
+        )
+    ] == [0.01]
 
 
 def test_what_has_room_in_all_training_texts_is_planted_also_where_none_are_left_to_validate():
     train, _, test = samples(200, share=(0.985, 0.015), seed=1)
-    assert no_room(train.labels, 16, n_classes=2) is None
+    assert obstacle_to_planting(train.labels, 16, n_classes=2) is None
     for seed in range(20):  # a sixth is held out, and with it now and then most texts of the rare class
-        assert [signal.gain for signal in plant(train, None, test, n_classes=2, repeats=1, seed=seed)] == [0.01]
+        assert [
+            signal.gain
+            for signal in plant_signals(train, None, test, n_classes=2, options=PlantingOptions(repeats=1, seed=seed))
+        ] == [0.01]
 
 
 def test_what_cannot_be_planted_is_refused():
     one = [Sample(np.zeros((4, 3), dtype=np.float32), np.zeros(4, dtype=int))] * 3
     with pytest.raises(InputError, match="one class only"):
-        plant(*one, n_classes=2)
+        plant_signals(*one, n_classes=2)
     with pytest.raises(InputError, match=r"has 99\.0% of the training texts, and the weakest signal adds 1%"):
-        plant(*samples(200, share=(0.995, 0.005)), n_classes=2)
+        plant_signals(*samples(200, share=(0.995, 0.005)), n_classes=2)
     with pytest.raises(InputError, match="no room for marks in 16 dimensions"):
-        plant(*samples(200, n_classes=20), n_classes=20)
+        plant_signals(*samples(200, n_classes=20), n_classes=20)

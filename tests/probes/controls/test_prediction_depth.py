@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from probes import Examples, InputError, SweepOptions, sweep_probes
-from probes.controls.prediction_depth import prediction_depth, refitting, reliability
-from probes.controls.studies import depth_tables
+from probes.controls.prediction_depth import prediction_depth, refit_study, reliability
+from probes.controls.studies import prediction_depth_tables
 
 
 def test_depth_is_the_first_layer_from_which_nothing_changes():
@@ -54,13 +54,13 @@ def test_refits_have_one_training_sample_at_all_layers_and_agree_where_the_signa
     noise[1, :, 0] += 4 * (2 * y - 1)
     x = noise.astype(np.float32)
     parts = [Examples({"mean": x[:, r]}, {"label": y[r]}) for r in (slice(500), slice(500, 700), slice(700, 900))]
-    sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refitting(4)}))
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refit_study(4)}))
     blind, clear = (found for _, found in sorted(sweep.studies["depth"].items()))
-    assert blind.refits.shape == (4, 200)
-    assert (clear.refits == clear.predicted).mean() > 0.99
-    assert 0.5 < (blind.refits == blind.predicted).mean() < 0.99
-    assert clear.probability.mean() > 0.98
-    expected = np.mean(clear.predicted == y[700:])
+    assert blind.refit_predictions.shape == (4, 200)
+    assert (clear.refit_predictions == clear.predictions).mean() > 0.99
+    assert 0.5 < (blind.refit_predictions == blind.predictions).mean() < 0.99
+    assert clear.label_probability.mean() > 0.98
+    expected = np.mean(clear.predictions == y[700:])
     assert expected == sweep.tasks["label"].test[list(sweep.tasks["label"].selections)[1]]["accuracy"]
 
 
@@ -69,10 +69,12 @@ def test_refits_on_the_same_features_are_the_same_at_every_layer():
     x, y = rng.standard_normal((300, 4)).astype(np.float32), rng.integers(2, size=300)
     part = Examples({"mean": np.stack([x, x])}, {"label": y})
     found = list(
-        sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refitting(3)})).studies["depth"].values()
+        sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refit_study(3)}))
+        .studies["depth"]
+        .values()
     )
-    np.testing.assert_array_equal(found[0].refits, found[1].refits)
-    assert (found[0].refits[0] != found[0].refits[1]).any()
+    np.testing.assert_array_equal(found[0].refit_predictions, found[1].refit_predictions)
+    assert (found[0].refit_predictions[0] != found[0].refit_predictions[1]).any()
 
 
 def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():
@@ -84,8 +86,8 @@ def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():
         x[1:, :, 0] += 6 * y
         x[0] = 0.37
         parts.append(Examples({"cls": x, "mean": x[1:], "flat": x[:1]}, {"label": y}))
-    sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refitting(3)}))
-    depths, reliable = depth_tables(sweep)
+    sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refit_study(3)}))
+    depths, reliable = prediction_depth_tables(sweep)
     assert not (depths.query("pooling == 'cls'")["depth"] == 0).any()  # the most frequent class is right on 70 %
     first = depths.query("pooling == 'mean'")["depth"].to_numpy()
     np.testing.assert_array_equal(depths.query("pooling == 'cls'")["depth"].to_numpy(), first + 1)
@@ -96,6 +98,8 @@ def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():
 def test_where_every_layer_is_constant_the_tables_are_empty_and_keep_their_types():
     x, y = np.full((1, 40, 3), 0.5, dtype=np.float32), np.arange(40) % 2
     part = Examples({"cls": x}, {"label": y})
-    for table in depth_tables(sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refitting(2)}))):
+    for table in prediction_depth_tables(
+        sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refit_study(2)}))
+    ):
         assert not len(table)
         assert {table[name].dtype.kind for name in table.columns[2:]} <= {"i", "f"}
