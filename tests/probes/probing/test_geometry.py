@@ -253,7 +253,7 @@ def drifting(layers, examples, hidden):
 @pytest.mark.parametrize("band", [1, 2000, 2**24])
 @pytest.mark.parametrize(("examples", "hidden"), SHAPES)
 def test_the_matrix_is_the_plain_loop_over_pairs(examples, hidden, band, monkeypatch):
-    monkeypatch.setattr(geometry, "BAND", band)
+    monkeypatch.setattr(geometry, "MOST_SIMILARITIES", band)
     features = dict(enumerate(drifting(4, examples, hidden)))
     layers = [3, 0, 2]
     found = cka_matrix(features, layers).cka
@@ -443,7 +443,7 @@ def test_ridge_is_scikit_learns_with_the_penalty_that_leaving_out_every_text_wou
     x, y = (side.astype(np.float64) for side in train)
     scaler = StandardScaler().fit(x)
     z, unseen, expected = scaler.transform(x), scaler.transform(test[0]), []
-    ridges = [Ridge(penalty * len(z)) for penalty in geometry.PENALTIES]
+    ridges = [Ridge(penalty * len(z)) for penalty in geometry.RIDGE_PENALTIES]
     errors = [np.square(y - cross_val_predict(ridge, z, y, cv=LeaveOneOut())).mean(axis=0) for ridge in ridges]
     for i, best in enumerate(np.argmin(errors, axis=0)):
         said = ridges[best].fit(z, y[:, i]).predict(unseen)
@@ -454,7 +454,7 @@ def test_ridge_is_scikit_learns_with_the_penalty_that_leaving_out_every_text_wou
 def test_the_interval_is_that_of_a_plain_bootstrap():
     train, test = pair(100, 4, 3, noise=2), pair(60, 4, 3, noise=2, seed=5)
     found = predicted(train, test)
-    model = RidgeCV(np.array(geometry.PENALTIES) * 100, alpha_per_target=True)
+    model = RidgeCV(np.array(geometry.RIDGE_PENALTIES) * 100, alpha_per_target=True)
     scaler = StandardScaler().fit(train[0])
     said = model.fit(scaler.transform(train[0]), train[1]).predict(scaler.transform(test[0]))
     rng = np.random.default_rng(3)
