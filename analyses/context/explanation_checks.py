@@ -117,7 +117,7 @@ def _check_erasure(settings: ExplainSettings, job: Job) -> None:
 def _check_replacement(settings: ExplainSettings, job: Job, heads: Sequence[Head]) -> None:
     """Raise if tokens cannot be replaced as --replacement names."""
     from probes.attribution.baselines import has_token, missing_token_reason
-    from probes.attribution_checks.faithfulness import REPLACEMENTS, skips_padding
+    from probes.attribution_checks.token_replacement import REPLACEMENTS, skips_padding
 
     name = settings.replacement
     if name != "auto":
@@ -132,13 +132,13 @@ def _check_replacement(settings: ExplainSettings, job: Job, heads: Sequence[Head
 
 def _check_curves(settings: ExplainSettings, job: Job, heads: Sequence[Head]) -> None:
     """Raise if the curves would end at a text without tokens."""
-    from probes.attribution_checks.faithfulness import usual_replacement
+    from probes.attribution_checks.token_replacement import default_replacement
 
     if not settings.curves:
         return
     replacements = {settings.replacement}
     if settings.replacement == "auto":
-        replacements = {usual_replacement(job.encoder), *(usual_replacement(job.encoder, head) for head in heads)}
+        replacements = {default_replacement(job.encoder), *(default_replacement(job.encoder, head) for head in heads)}
     has_special_tokens = job.encoder.encode(["a"]).special[0].any()
     if "delete" in replacements and not has_special_tokens:
         raise InputError(

@@ -240,21 +240,22 @@ def _heads_agreement(students: Students) -> Rows:
 
 def _heads_faithfulness(students: Students) -> Rows:
     """What each head loses without the tokens that its explanation ranks first, beside random orders."""
-    from probes.attribution_checks.faithfulness import faithfulness, usual_replacement
+    from probes.attribution_checks.faithfulness import faithfulness
+    from probes.attribution_checks.token_replacement import default_replacement
 
     for name, own in students.explained.items():
         head = students.heads[name]
         found = faithfulness(
             head,
             own,
-            replacement=usual_replacement(head.encoder, head),
+            replacement=default_replacement(head.encoder, head),
             seed=students.job.output.seed,
             encoded=students.tokenised[name],
         )
-        if not any(math.isfinite(each.own.comprehensiveness) for each in found):
+        if not any(math.isfinite(each.scores.comprehensiveness) for each in found):
             raise InputError(f"no text has tokens that can be taken out of what the head {name!r} reads")
         for a, each in zip(own, found, strict=True):
-            orders = {"attribution": each.own} | {f"random {i}": some for i, some in enumerate(each.random)}
+            orders = {"attribution": each.scores} | {f"random {i}": some for i, some in enumerate(each.random_scores)}
             for order, erased in orders.items():
                 yield {"head": name, "text_id": a.text_id, "order": order, **dataclasses.asdict(erased)}
 

@@ -71,24 +71,24 @@ def _faithfulness(explaining: Explaining, case: Case) -> Rows:
         encoded=explaining.tokenised(case.rows),
         progress=not explaining.job.output.quiet,
     )
-    if not any(np.isfinite(found.own.comprehensiveness) for found in checked):
+    if not any(np.isfinite(found.scores.comprehensiveness) for found in checked):
         raise InputError("no text has tokens that can be taken out without leaving nothing of it")
     for a, found in zip(every, checked, strict=True):
         about = {**case.place, "method": a.method, "baseline": a.baseline, "text_id": a.text_id}
-        orders = {"attribution": found.own} | {f"random {i}": each for i, each in enumerate(found.random)}
+        orders = {"attribution": found.scores} | {f"random {i}": each for i, each in enumerate(found.random_scores)}
         for order, each in orders.items():
             yield {**about, "order": order, **dataclasses.asdict(each)}
 
 
 def _curves(explaining: Explaining, case: Case) -> Rows:
     """Mean deletion and insertion curves of each method, and of a random order."""
-    from probes.attribution_checks.faithfulness import curves
+    from probes.attribution_checks.faithfulness import perturbation_curves
 
     if not explaining.settings.curves:
         return
     drawn = {"random": explaining.explain(case.task, case.head, case.rows, method="random", targets=_targets(case))}
     for method, own in {**case.by_method, **drawn}.items():
-        found = curves(
+        found = perturbation_curves(
             case.head,
             own,
             replacement=_replacement(explaining, case),
@@ -186,7 +186,7 @@ def _so_far(levels: Sequence[str]) -> Iterator[str]:
 
 def _rationales(explaining: Explaining, case: Case) -> Rows:
     """Whether the tokens ranked first are those that somebody marked as the reason."""
-    from probes.attribution_checks.plausibility import rationale_agreement
+    from probes.attribution_checks.plausibility import plausibility
 
     test = explaining.job.splits.test
     known = test.dataset.rationales.get(case.task)
@@ -194,13 +194,13 @@ def _rationales(explaining: Explaining, case: Case) -> Rows:
         return
     for method, own in case.by_method.items():
         spans = [known[test.rows[row]] for row in case.rows]
-        found = rationale_agreement(own, spans, seed=explaining.job.output.seed)
+        found = plausibility(own, spans, seed=explaining.job.output.seed)
         for a, each in zip(own, found, strict=True):
             if each is not None:
                 about = {"task": case.task, "head": case.head.kind, "method": method, "text_id": a.text_id}
-                drawn = {f"random_{name}": value for name, value in dataclasses.asdict(each.random).items()}
-                sizes = {"n_marked": each.n_marked, "n_tokens": each.n_tokens}
-                yield {**about, **dataclasses.asdict(each.own), **drawn, **sizes}
+                drawn = {f"random_{name}": value for name, value in dataclasses.asdict(each.random_scores).items()}
+                sizes = {"n_marked": each.n_rationale_tokens, "n_tokens": each.n_tokens}
+                yield {**about, **dataclasses.asdict(each.scores), **drawn, **sizes}
 
 
 def _head_agreement(explaining: Explaining, task: str) -> Rows:
@@ -323,10 +323,10 @@ def _targets(case: Case) -> list[str]:
 
 
 def _replacement(explaining: Explaining, case: Case) -> str:
-    from probes.attribution_checks.faithfulness import usual_replacement
+    from probes.attribution_checks.token_replacement import default_replacement
 
     asked = explaining.settings.replacement
-    return usual_replacement(explaining.encoder, case.head) if asked == "auto" else asked
+    return default_replacement(explaining.encoder, case.head) if asked == "auto" else asked
 
 
 CHECKS: dict[str, tuple[str, Callable[[Explaining, Any], Rows]]] = {

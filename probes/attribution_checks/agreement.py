@@ -1,4 +1,4 @@
-"""How alike two ways of scoring one text's tokens are."""
+"""Agreement of two attributions of one text: rank correlation of the tokens, and the word with the highest score."""
 
 from __future__ import annotations
 
@@ -11,41 +11,61 @@ from numpy.typing import NDArray
 from probes.checks import InputError
 from probes.results.result import Attribution
 
-LEAST_TOKENS = 3
-"""Of a text of its own: two tokens have two orders, and agree or not by the toss of a coin."""
+MIN_TOKENS = 3
+"""Tokens that a rank correlation needs: two tokens have two orders, which agree or not by chance."""
 
 
-def spearman(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> float:
-    """Correlation of ranks, those that tie sharing their mean; nan of fewer than `LEAST_TOKENS`, or of all alike.
+def spearman(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> float:
+    """Compute Spearman's rank correlation, where tied values share their mean rank.
+
+    Args:
+        first: (n,) values.
+        second: (n,) values.
+
+    Returns:
+        Correlation from -1 to 1; nan for fewer than `MIN_TOKENS` values, and where all values of one side are equal.
 
     Source: Spearman (1904), American Journal of Psychology 15.
     """
-    if len(one) < LEAST_TOKENS:
+    if len(first) < MIN_TOKENS:
         return math.nan
-    a, b = _centred_ranks(one), _centred_ranks(other)
-    spread = math.sqrt((a @ a) * (b @ b))
-    return float(a @ b) / spread if spread > 0 else math.nan
+    first_ranks = _centred_ranks(first)
+    second_ranks = _centred_ranks(second)
+    covariance = first_ranks @ second_ranks
+    first_variance = first_ranks @ first_ranks
+    second_variance = second_ranks @ second_ranks
+    spread = math.sqrt(first_variance * second_variance)
+    return float(covariance) / spread if spread > 0 else math.nan
 
 
-def token_agreement(one: Attribution, other: Attribution) -> float:
-    """Rank correlation of two attributions of a text over its own tokens; nan as of `spearman`.
+def token_agreement(first: Attribution, second: Attribution) -> float:
+    """Compute the rank correlation of two attributions over the tokens of a text that are not special.
+
+    Returns:
+        Correlation from -1 to 1; nan where `spearman` has none.
 
     Raises:
-        InputError: They are of different tokens.
+        InputError: The attributions have different tokens.
     """
-    if one.tokens != other.tokens:
+    if first.tokens != second.tokens:
         raise InputError("two attributions can be compared only where they are of the same tokens")
-    own = one.offsets[:, 0] >= 0
-    return spearman(one.scores[own], other.scores[own])
+    is_content = first.offsets[:, 0] >= 0
+    return spearman(first.scores[is_content], second.scores[is_content])
 
 
-def same_top(one: Attribution, other: Attribution) -> bool:
-    """Whether both score the same word of the text highest; of equal ones the earlier."""
-    own = one.word_offsets[:, 0] >= 0
-    return bool(own.any()) and int(np.argmax(one.word_scores[own])) == int(np.argmax(other.word_scores[own]))
+def same_top(first: Attribution, second: Attribution) -> bool:
+    """Return whether both attributions score the same word of the text highest; of equal words the first counts."""
+    is_content = first.word_offsets[:, 0] >= 0
+    if not is_content.any():
+        return False
+    first_top = np.argmax(first.word_scores[is_content])
+    second_top = np.argmax(second.word_scores[is_content])
+    return bool(first_top == second_top)
 
 
 def _centred_ranks(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum() - (counts - 1) / 2)[place]
-    return np.asarray(ranks - (len(values) + 1) / 2)
+    """Return the (n,) ranks minus their mean; tied values share their mean rank."""
+    _, group_of_value, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks_of_groups = counts.cumsum() - (counts - 1) / 2
+    mean_rank = (len(values) + 1) / 2
+    return np.asarray(ranks_of_groups[group_of_value] - mean_rank)

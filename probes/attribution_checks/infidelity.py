@@ -18,7 +18,7 @@ from torch import Tensor
 from probes.attribution.baseline_bias import resolve_baseline
 from probes.attribution.baselines import AUTO, ReferenceTokens
 from probes.attribution.explained_output import BaselineInputs, explained_output, logits_from_inputs
-from probes.attribution_checks.faithfulness import encode_again
+from probes.attribution_checks.token_replacement import encode_explained
 from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.devices import on_float64_device
 from probes.encoder.batching import token_budget
@@ -105,7 +105,7 @@ def infidelity(
         for name in (a.target, *([] if a.against is None else [a.against])):
             choose("class", name, classes)
     named = _baselines(head, attributions, baseline)
-    encoded = encode_again(encoder, attributions, encoded)
+    encoded = encode_explained(encoder, attributions, encoded)
 
     def measure(row: int, runner: Encoder) -> Infidelity:
         a, twin = attributions[row], head.with_encoder(runner)

@@ -1,10 +1,11 @@
-"""Whether an attribution finds the tokens that somebody marked as the reason, beside random orders.
+"""Plausibility: agreement of an attribution with human rationales, compared with random orders.
 
-What was marked is the reason for people; a head may have another, which an attribution should then find.
+A rationale is the reason for people. A head may have another reason, which a faithful attribution should show.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,51 +20,55 @@ from probes.sequences import check_instances
 from probes.statistics.metrics import average_precision
 
 Span = tuple[int, int]
-"""First and last + 1 character of the first text."""
+"""First and last + 1 character of a part of the first text."""
 RANDOM_ORDERS = 20
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """How well an order of one text's tokens finds those that were marked."""
+class RationaleOverlap:
+    """Overlap of the highest-scored tokens of one text with its rationale."""
 
     f1: float
-    """Of the first tokens, as large a share of the text's as is marked on average over the texts."""
+    """Token F1 of the first tokens; their share of the text is the mean share of the rationales over the texts."""
     iou: float
-    """Of these too: tokens both first and marked, over those that are either."""
+    """Intersection over union of the same first tokens and the rationale."""
     auprc: float
-    """Mean precision at the marked tokens; needs no choice of how many are first."""
+    """Area under the precision-recall curve: mean precision at the tokens of the rationale. It needs no cut-off."""
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Of an attribution's order, and the mean of random ones."""
+class Plausibility:
+    """Overlap of one attribution with the rationale of its text."""
 
-    own: Overlap
-    random: Overlap
-    n_marked: int
+    scores: RationaleOverlap
+    """Overlap of the attribution's order of the tokens."""
+    random_scores: RationaleOverlap
+    """Mean overlap of random orders of the tokens."""
+    n_rationale_tokens: int
+    """Tokens in the rationale."""
     n_tokens: int
-    """All but the special ones, those of a second text too."""
+    """Tokens that are not special, those of a second text included."""
 
 
-def rationale_agreement(
+def plausibility(
     attributions: Iterable[Attribution],
     spans: Iterable[Iterable[Span]],
     *,
     random_orders: int = RANDOM_ORDERS,
     seed: int = 0,
-) -> list[Agreement | None]:
-    """Token F1, intersection over union and area under the precision-recall curve of scores against marked spans.
+) -> list[Plausibility | None]:
+    """Compute token F1, intersection over union and area under the precision-recall curve against rationales.
 
     Args:
-        attributions: (texts,) Higher scores stand for the class; of equal ones the earlier token is first.
-        spans: (texts,) marked spans of the first text. A token is marked where it shares a character, no blank, with
-            one. Tokens of a second text count as not marked.
-        random_orders: Orders drawn for the floor of each text.
-        seed: Of these.
+        attributions: (texts,) attributions. Higher scores speak for the class; between equal scores the first token
+            counts as higher.
+        spans: (texts,) spans of the rationale in the first text. A token is in the rationale if it shares a character
+            with a span that is no blank. Tokens of a second text are never in the rationale.
+        random_orders: Random orders of each text's tokens.
+        seed: Seed of the random orders.
 
     Returns:
-        One a text; None where none of its tokens is marked.
+        One value a text; None where no token is in the rationale.
 
     Raises:
         InputError: Lengths differ, a span is empty or not in its text, or there is no random order.
@@ -71,60 +76,82 @@ def rationale_agreement(
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429.
     """
     attributions = check_instances(attributions, Attribution, "attributions")
-    marked_spans = [_spans(row, some) for row, some in enumerate(spans)]
-    check_same_length(attributions=attributions, spans=marked_spans)
-    random_orders, seed = whole_number(random_orders, "random_orders"), whole_number(seed, "seed")
+    rationales = [_checked_spans(row, text_spans) for row, text_spans in enumerate(spans)]
+    check_same_length(attributions=attributions, spans=rationales)
+    random_orders = whole_number(random_orders, "random_orders")
+    seed = whole_number(seed, "seed")
     if random_orders < 1:
         raise InputError(f"the floor needs 1 random order or more, found {random_orders}")
-    rng, marks = (
-        np.random.default_rng(seed),
-        [_marked(a, own) for a, own in zip(attributions, marked_spans, strict=True)],
-    )
-    share = float(np.mean([marked.mean() for marked in marks if marked.any()] or [0.0]))
-    found: list[Agreement | None] = []
-    for a, marked in zip(attributions, marks, strict=True):
-        if not marked.any():
-            found.append(None)
+    masks = [_rationale_mask(a, rationale) for a, rationale in zip(attributions, rationales, strict=True)]
+    # Cut-off: the mean share of the rationales.
+    shares = [mask.mean() for mask in masks if mask.any()]
+    mean_share = float(np.mean(shares or [0.0]))
+    rng = np.random.default_rng(seed)
+    values: list[Plausibility | None] = []
+    for a, mask in zip(attributions, masks, strict=True):
+        if not mask.any():
+            values.append(None)
             continue
-        first = max(1, round(share * len(marked)))
-        drawn = [_overlap(rng.permutation(len(marked)), marked, first) for _ in range(random_orders)]
-        floor = Overlap(*np.mean([(each.f1, each.iou, each.auprc) for each in drawn], axis=0).tolist())
-        own = _overlap(a.scores[a.offsets[:, 0] >= 0], marked, first)
-        found.append(Agreement(own, floor, int(marked.sum()), len(marked)))
-    return found
+        n_tokens = len(mask)
+        n_first = max(1, round(mean_share * n_tokens))
+        # Overlap of random orders, then of the attribution.
+        random_overlaps = [_overlap(rng.permutation(n_tokens), mask, n_first) for _ in range(random_orders)]
+        scores = a.scores[a.offsets[:, 0] >= 0]
+        overlap = _overlap(scores, mask, n_first)
+        values.append(Plausibility(overlap, _mean_overlap(random_overlaps), int(mask.sum()), n_tokens))
+    return values
 
 
-def _spans(row: int, spans: Iterable[object]) -> list[Span]:
-    """The marked spans of one text, as whole numbers."""
+def _checked_spans(row: int, spans: Iterable[object]) -> list[Span]:
+    """Return the spans of one text as whole numbers.
+
+    Raises:
+        InputError: A span is no pair of whole numbers.
+    """
     if isinstance(spans, str) or not isinstance(spans, Iterable):
         raise InputError(f"spans {row} must be a list of [first, last + 1], found {spans!r}")
-    found = []
+    checked = []
     for span in spans:
         ends = span.tolist() if isinstance(span, np.ndarray) else span
         if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
             raise InputError(f"spans {row}: a span must be [first, last + 1], found {span!r}")
         first, last = (whole_number(end, f"spans {row}: an end of a span", least=-sys.maxsize) for end in ends)
-        found.append((first, last))
-    return found
+        checked.append((first, last))
+    return checked
 
 
-def _marked(a: Attribution, spans: Sequence[Span]) -> NDArray[np.bool_]:
-    """(tokens that are not special,) whether each is marked."""
-    inside = np.zeros(len(a.text), dtype=bool)
+def _rationale_mask(a: Attribution, spans: Sequence[Span]) -> NDArray[np.bool_]:
+    """Return for each token that is not special whether it is in the rationale.
+
+    Raises:
+        InputError: A span is empty or not in the text.
+    """
+    n_characters = len(a.text)
+    is_marked = np.zeros(n_characters, dtype=bool)
     for first, last in spans:
-        if not 0 <= first < last <= len(a.text):
+        if not 0 <= first < last <= n_characters:
             raise InputError(
-                f"the span ({first}, {last}) is empty or not in its text of {len(a.text)} characters: {a.text!r}"
+                f"the span ({first}, {last}) is empty or not in its text of {n_characters} characters: {a.text!r}"
             )
-        inside[first:last] = True
-    # A piece may begin with the blank before its word.
-    inside &= np.array([not character.isspace() for character in a.text], dtype=bool)
-    own = a.offsets[a.offsets[:, 0] >= 0].tolist()
-    return np.array([side == 0 and bool(inside[first:last].any()) for side, first, last in own], dtype=bool)
+        is_marked[first:last] = True
+    # A token may begin with the blank before its word.
+    is_marked &= np.array([not character.isspace() for character in a.text], dtype=bool)
+    token_offsets = a.offsets[a.offsets[:, 0] >= 0].tolist()
+    mask = [segment == 0 and bool(is_marked[first:last].any()) for segment, first, last in token_offsets]
+    return np.array(mask, dtype=bool)
 
 
-def _overlap(scores: NDArray[np.number[Any]], marked: NDArray[np.bool_], first: int) -> Overlap:
-    taken = np.zeros(len(marked), dtype=bool)
-    taken[np.argsort(-scores, kind="stable")[:first]] = True
-    both, either = int((taken & marked).sum()), int((taken | marked).sum())
-    return Overlap(2 * both / (first + int(marked.sum())), both / either, average_precision(scores, marked))
+def _overlap(scores: NDArray[np.number[Any]], mask: NDArray[np.bool_], n_first: int) -> RationaleOverlap:
+    """Compute the overlap of the `n_first` highest-scored tokens with the rationale."""
+    order = np.argsort(-scores, kind="stable")
+    is_first = np.zeros(len(mask), dtype=bool)
+    is_first[order[:n_first]] = True
+    n_intersection = int((is_first & mask).sum())
+    n_union = int((is_first | mask).sum())
+    f1 = 2 * n_intersection / (n_first + int(mask.sum()))
+    return RationaleOverlap(f1, n_intersection / n_union, average_precision(scores, mask))
+
+
+def _mean_overlap(overlaps: Sequence[RationaleOverlap]) -> RationaleOverlap:
+    values = [dataclasses.astuple(overlap) for overlap in overlaps]
+    return RationaleOverlap(*np.mean(values, axis=0).tolist())

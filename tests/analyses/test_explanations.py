@@ -16,7 +16,7 @@ from analyses.settings.output import OutputSettings
 from analyses.subjects.selfchecks import CHECKS, SHARES, tables
 from probes import AnalysisResult, LogisticProbe, attribute, controlled_sentences
 from probes.attribution_checks.agreement import same_top, token_agreement
-from probes.attribution_checks.faithfulness import curves
+from probes.attribution_checks.faithfulness import perturbation_curves
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ProbeHead
 from probes.statistics.intervals import wilson_interval
@@ -170,7 +170,7 @@ def test_mean_curves_begin_at_the_whole_text_and_end_without_its_tokens(explaini
     assert set(table["method"]) == {"integrated_gradients", "occlusion", "gradient_norm", "random"}
     assert table["share"].unique().tolist() == pytest.approx(SHARES.tolist())
     case = explaining.cases[0]
-    found = curves(case.head, case.attributions)
+    found = perturbation_curves(case.head, case.attributions)
     rows = table[(table["head"] == "probe") & (table["method"] == "integrated_gradients")].set_index("share")
     assert rows.loc[0, "deletion"] == pytest.approx(np.mean([c.deletion[0] for c in found]), rel=1e-4)
     assert rows.loc[1, "deletion"] == pytest.approx(np.mean([c.deletion[-1] for c in found]), rel=1e-4)

@@ -23,10 +23,10 @@ from probes import (
     word_means,
 )
 from probes.attribution.attribute import attribute
-from probes.attribution_checks.faithfulness import curves, faithfulness
+from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.planted_shortcut import audit
-from probes.attribution_checks.plausibility import rationale_agreement
+from probes.attribution_checks.plausibility import plausibility
 from probes.controls.information import online_codelength
 from probes.data.texts import Texts
 from probes.statistics.metrics import accuracy
@@ -145,9 +145,9 @@ OF_OBJECTS = {
 SPANS = [[(0, 3)], [(0, 5)], [(0, 1)]]
 WITH_ATTRIBUTIONS = {
     "faithfulness": lambda made: list(map(str, faithfulness(probe_head(), made(attributions()), random_orders=1))),
-    "curves": lambda made: [curve.deletion for curve in curves(probe_head(), made(attributions()))],
+    "curves": lambda made: [curve.deletion for curve in perturbation_curves(probe_head(), made(attributions()))],
     "infidelity": lambda made: list(map(str, infidelity(probe_head(), made(attributions()), samples=5))),
-    "rationale_agreement": lambda made: list(map(str, rationale_agreement(made(attributions()), made(SPANS)))),
+    "plausibility": lambda made: list(map(str, plausibility(made(attributions()), made(SPANS)))),
     "word_means": lambda made: word_means(made(attributions())).to_dict("list"),
 }
 

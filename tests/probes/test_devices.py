@@ -81,7 +81,7 @@ from probes.mechanism.attention_contributions import attention_contributions
 from probes.features.distributed import on_cpu
 from probes.mechanism.leace import Erasure
 from probes.features.extraction import pool_texts
-from probes.attribution_checks.faithfulness import curves, faithfulness
+from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.attribution_checks.infidelity import infidelity
 from probes.mechanism.interventions import erasure_edit, intervened_log_probs, mean_ablation, mean_states
@@ -120,8 +120,9 @@ def numbers(encoder, other):
         scored = attribute(head, TEXTS, method="occlusion", states_layer=1, baseline="zero")
         found[f"{kind} states"] = np.concatenate([a.scores for a in scored])
         found[f"{kind} infidelity"] = [i.own for i in infidelity(head, scored, samples=20)]
-        found[f"{kind} faithfulness"] = [f.own.comprehensiveness for f in faithfulness(head, scored, random_orders=2)]
-        found[f"{kind} curves"] = np.concatenate([c.deletion for c in curves(head, scored)])
+        losses = faithfulness(head, scored, random_orders=2)
+        found[f"{kind} faithfulness"] = [loss.scores.comprehensiveness for loss in losses]
+        found[f"{kind} curves"] = np.concatenate([c.deletion for c in perturbation_curves(head, scored)])
         centre = mean_states(encoder, TEXTS).cls[1]
         edits = [(1, mean_ablation(centre, "cls")), (2, erasure_edit(map_, "mean"))]
         found[f"{kind} edits"] = intervened_log_probs(head, TEXTS, edits=edits)

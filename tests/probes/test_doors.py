@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute, randomised, word_means
-from probes.attribution_checks.faithfulness import curves, faithfulness
+from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.planted_shortcut import audit
-from probes.attribution_checks.plausibility import rationale_agreement
+from probes.attribution_checks.plausibility import plausibility
 from probes.data.texts import Texts
 from probes.mechanism.attention_contributions import attention_contributions
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
@@ -140,20 +140,20 @@ REFUSED = {
     "faithfulness in percent": (checked(faithfulness, fractions=[1, 5, 10]), "fractions must lie in (0, 1]"),
     "faithfulness in words": (checked(faithfulness, fractions="10%"), "fractions must lie in (0, 1]"),
     "fewer than no orders": (checked(faithfulness, random_orders=-1), "random_orders must be a whole number 0 or more"),
-    "a replacement": (checked(curves, replacement="[MASK]"), "unknown replacement '[MASK]'"),
+    "a replacement": (checked(perturbation_curves, replacement="[MASK]"), "unknown replacement '[MASK]'"),
     "no samples": (checked(infidelity, samples=0), "infidelity needs 1 set of tokens or more, found 0"),
     "infidelity's baseline": (checked(infidelity, baseline="sampled"), "baseline 'sampled' draws texts"),
     "word means of texts": (lambda: word_means(TEXTS), "attribution 0 is 'the film was good', not Attribution"),
     "too few spans": (
-        lambda: rationale_agreement(attribute(probe_head(), TEXTS, method="random"), [[(0, 3)]]),
+        lambda: plausibility(attribute(probe_head(), TEXTS, method="random"), [[(0, 3)]]),
         "lengths differ: attributions has 3, spans has 1",
     ),
     "spans that are numbers": (
-        lambda: rationale_agreement(attribute(probe_head(), TEXTS[:1], method="random"), [[0, 3]]),
+        lambda: plausibility(attribute(probe_head(), TEXTS[:1], method="random"), [[0, 3]]),
         "spans 0: a span must be [first, last + 1], found 0",
     ),
     "spans beyond the text": (
-        lambda: rationale_agreement(attribute(probe_head(), TEXTS[:1], method="random"), [[(0, 300)]]),
+        lambda: plausibility(attribute(probe_head(), TEXTS[:1], method="random"), [[(0, 300)]]),
         "the span (0, 300) is empty or not in its text",
     ),
     "labels that are no ids": (

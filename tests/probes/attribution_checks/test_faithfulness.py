@@ -11,15 +11,9 @@ import torch
 from scipy.special import log_softmax
 
 from probes import Encoder, InputError, ModelHead, ProbeHead, attribute
-from probes.attribution_checks import faithfulness as module
-from probes.attribution_checks.faithfulness import (
-    FRACTIONS,
-    REPLACEMENTS,
-    curves,
-    faithfulness,
-    skips_padding,
-    usual_replacement,
-)
+from probes.attribution_checks import token_replacement as module
+from probes.attribution_checks.faithfulness import FRACTIONS, faithfulness, perturbation_curves
+from probes.attribution_checks.token_replacement import REPLACEMENTS, default_replacement, skips_padding
 from probes.data.texts import Texts
 from tests.support.models import build_model
 from tests.support.random_probes import probe
@@ -96,10 +90,10 @@ def test_faithfulness_is_that_of_a_plain_loop(bert, bert_classifier, kind, pairs
         order = best_first(a)
         assert found.n_tokens == len(order)
         if not order:
-            assert np.isnan([numbers(each) for each in (found.own, *found.random)]).all()
+            assert np.isnan([numbers(each) for each in (found.scores, *found.random_scores)]).all()
             continue
         expected = plain(head, a, order, fractions, replacement)
-        np.testing.assert_allclose(numbers(found.own), expected, atol=2e-6)
+        np.testing.assert_allclose(numbers(found.scores), expected, atol=2e-6)
         assert abs(expected).max() > 1e-3
 
 
@@ -111,7 +105,7 @@ def test_of_a_truncated_text_the_tokens_that_were_read_count():
     (found,) = faithfulness(head, attributions, fractions=[0.5])
     assert found.n_tokens == 6
     expected = plain(head, attributions[0], best_first(attributions[0]), [(1, 2)], "mask")
-    np.testing.assert_allclose(numbers(found.own), expected, atol=2e-6)
+    np.testing.assert_allclose(numbers(found.scores), expected, atol=2e-6)
 
 
 def test_a_share_that_is_a_whole_number_of_tokens_is_not_rounded_up(bert):
@@ -121,15 +115,15 @@ def test_a_share_that_is_a_whole_number_of_tokens_is_not_rounded_up(bert):
     for hundredths in (28, 56, 57):
         (found,) = faithfulness(head, attributions, fractions=[hundredths / 100])
         expected = plain(head, attributions[0], best_first(attributions[0]), [(hundredths, 100)], "mask")
-        np.testing.assert_allclose(numbers(found.own), expected, atol=2e-6)
+        np.testing.assert_allclose(numbers(found.scores), expected, atol=2e-6)
 
 
 def test_of_one_token_every_order_is_the_same_and_nothing_else_is_left(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
     (found,) = faithfulness(head, attribute(head, ["awful"]))
-    assert set(found.random) == {found.own}
-    assert found.own.sufficiency == pytest.approx(0, abs=1e-12)
-    assert found.own.comprehensiveness != 0
+    assert set(found.random_scores) == {found.scores}
+    assert found.scores.sufficiency == pytest.approx(0, abs=1e-12)
+    assert found.scores.comprehensiveness != 0
 
 
 def test_the_order_of_a_known_reason_is_the_best_of_all_orders_and_its_reverse_the_worst(bert):
@@ -144,16 +138,15 @@ def test_the_order_of_a_known_reason_is_the_best_of_all_orders_and_its_reverse_t
     best = tuple(np.argsort(np.argsort(a.scores[1:-1])).tolist())
     worst = tuple(4 - rank for rank in best)
     for name, sign in (("comprehensiveness", 1), ("sufficiency", -1), ("log_odds", -1)):
-        values = {ranks: sign * getattr(found.own, name) for ranks, found in reached.items()}
+        values = {ranks: sign * getattr(found.scores, name) for ranks, found in reached.items()}
         assert max(values, key=values.__getitem__) == best
         assert min(values, key=values.__getitem__) == worst
     (found,) = faithfulness(head, [a], fractions=fractions, random_orders=200)
-    assert found.own == reached[best].own
+    assert found.scores == reached[best].scores
     for name in ("comprehensiveness", "sufficiency", "log_odds"):
-        drawn, every = (
-            [getattr(each, name) for each in some] for some in (found.random, [f.own for f in reached.values()])
-        )
-        assert np.mean(drawn) == pytest.approx(np.mean(every), abs=0.15 * np.ptp(every))
+        sampled = [getattr(scores, name) for scores in found.random_scores]
+        exhaustive = [getattr(result.scores, name) for result in reached.values()]
+        assert np.mean(sampled) == pytest.approx(np.mean(exhaustive), abs=0.15 * np.ptp(exhaustive))
 
 
 def test_random_orders_depend_on_the_seed_and_the_text_alone(bert):
@@ -162,33 +155,29 @@ def test_random_orders_depend_on_the_seed_and_the_text_alone(bert):
     first, second = faithfulness(head, one), faithfulness(head, other[::-1])[::-1]
     for a, b in zip(first, second, strict=True):
         np.testing.assert_allclose(
-            [numbers(each) for each in a.random], [numbers(each) for each in b.random], atol=1e-6
+            [numbers(each) for each in a.random_scores], [numbers(each) for each in b.random_scores], atol=1e-6
         )
-        assert a.own != b.own
-        assert len(set(a.random)) > 1
+        assert a.scores != b.scores
+        assert len(set(a.random_scores)) > 1
     assert first == faithfulness(head, one)
-    assert first[1].random != faithfulness(head, one, seed=1)[1].random
+    assert first[1].random_scores != faithfulness(head, one, seed=1)[1].random_scores
 
 
 @pytest.mark.parametrize("replacement", REPLACEMENTS)
 def test_curves_run_between_the_whole_and_the_empty_text(bert, replacement):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
     attributions = attribute(head, TEXTS)
-    for a, found in zip(attributions, curves(head, attributions, replacement=replacement), strict=True):
+    for a, found in zip(attributions, perturbation_curves(head, attributions, replacement=replacement), strict=True):
         n = len(best_first(a))
         assert found.deletion.shape == found.insertion.shape == (n + 1,)
         assert found.deletion[0] == found.insertion[-1] == pytest.approx(a.probabilities[a.target], abs=1e-6)
         assert found.deletion[-1] == found.insertion[0]
         if not n:
-            assert math.isnan(found.deletion_area)
-            assert math.isnan(found.insertion_area)
             continue
         k = n // 2 + 1
         lost, kept, _ = plain(head, a, best_first(a), [(k, n)], replacement)
         assert found.deletion[k] == pytest.approx(found.deletion[0] - lost, abs=2e-6)
         assert found.insertion[k] == pytest.approx(found.deletion[0] - kept, abs=2e-6)
-        between = (found.deletion[:-1] + found.deletion[1:]) / 2
-        assert found.deletion_area == pytest.approx(between.mean())
 
 
 def test_what_comes_out_the_same_is_computed_once(bert, monkeypatch):
@@ -204,7 +193,7 @@ def test_what_comes_out_the_same_is_computed_once(bert, monkeypatch):
     faithfulness(head, attributions, random_orders=0)
     assert len(FRACTIONS) == 5
     assert rows.pop() == 1 + 2 * 3  # of ten tokens 1, 1, 1, 2 and 5, without them and with them alone
-    curves(head, attributions)
+    perturbation_curves(head, attributions)
     assert rows.pop() == 2 * 10
     faithfulness(head, attribute(head, ["awful"], method="occlusion"), random_orders=5)
     assert rows.pop() == 2
@@ -218,7 +207,7 @@ def test_what_comes_out_the_same_is_computed_once(bert, monkeypatch):
 def test_no_texts_have_no_faithfulness(bert):
     head = ProbeHead(bert, probe(), layer=1, pooling="mean")
     assert faithfulness(head, []) == []
-    assert curves(head, []) == []
+    assert perturbation_curves(head, []) == []
 
 
 def test_what_does_not_fit_is_refused(bert):
@@ -230,7 +219,7 @@ def test_what_does_not_fit_is_refused(bert):
     with pytest.raises(InputError, match="unknown replacement 'blank'; known: mask, pad, delete"):
         faithfulness(head, attributions, replacement="blank")
     with pytest.raises(InputError, match="unknown class '7'"):
-        curves(head, [replace(attributions[0], target="7")])
+        perturbation_curves(head, [replace(attributions[0], target="7")])
     with pytest.raises(InputError, match="text 0 has other tokens than when it was explained"):
         faithfulness(head, [replace(attributions[0], text="the film was not bad .")])
     with pytest.raises(InputError, match="1 of 5 attributions have a second text"):
@@ -241,17 +230,17 @@ def test_what_does_not_fit_is_refused(bert):
     with pytest.raises(InputError, match="'mask' needs a mask token and this tokenizer has none; use delete"):
         faithfulness(head, attributions)
     with pytest.raises(InputError, match="nothing of a text is left"):
-        curves(head, attributions, replacement="delete")
+        perturbation_curves(head, attributions, replacement="delete")
     (found, _) = faithfulness(head, attributions, replacement="pad")
     assert found.n_tokens == 6
 
 
 def test_a_tokenizer_without_a_mask_token_pads_and_one_without_either_deletes(bert):
-    assert usual_replacement(bert) == "mask"
+    assert default_replacement(bert) == "mask"
     gpt2 = Encoder(*build_model("gpt2"))
-    assert usual_replacement(gpt2) == "pad"
+    assert default_replacement(gpt2) == "pad"
     gpt2.tokenizer.pad_token = None
-    assert usual_replacement(gpt2) == "delete"
+    assert default_replacement(gpt2) == "delete"
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
@@ -260,15 +249,15 @@ def test_padding_never_moves_the_token_that_a_decoders_head_reads(family):
     head = ModelHead(encoder)
     attributions = attribute(head, TEXTS[:2], method="random")
     assert skips_padding(head)
-    assert usual_replacement(encoder, head) == "delete"
-    for check in (faithfulness, curves):
+    assert default_replacement(encoder, head) == "delete"
+    for check in (faithfulness, perturbation_curves):
         with pytest.raises(
             InputError, match=r"replacement 'pad' would move the token that this head reads.* use delete"
         ):
             check(head, attributions, replacement="pad")
     on_states = ProbeHead(encoder, probe(), layer=1, pooling="last")  # its pooling goes by the mask
     assert not skips_padding(on_states)
-    assert usual_replacement(encoder, on_states) == "pad"
+    assert default_replacement(encoder, on_states) == "pad"
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlnet"])
@@ -277,7 +266,7 @@ def test_heads_that_read_padding_like_other_tokens_can_have_it(family):
     head = ModelHead(encoder)
     assert not skips_padding(head)
     (found,) = faithfulness(head, attribute(head, TEXTS[:1], method="random"), replacement="pad", random_orders=1)
-    assert not math.isnan(found.own.comprehensiveness)
+    assert not math.isnan(found.scores.comprehensiveness)
 
 
 def test_a_text_of_which_nothing_would_be_left_has_no_numbers_and_spoils_no_others():
@@ -286,11 +275,11 @@ def test_a_text_of_which_nothing_would_be_left_has_no_numbers_and_spoils_no_othe
     attributions = attribute(head, TEXTS[:2], method="random")
     long, short = faithfulness(head, attributions, replacement="delete")
     assert faithfulness(head, attributions[:1], replacement="delete") == [long]
-    assert not np.isnan([numbers(each) for each in (long.own, *long.random)]).any()
-    assert np.isnan([numbers(each) for each in (short.own, *short.random)]).all()
-    assert (short.n_tokens, len(short.random)) == (1, len(long.random))
+    assert not np.isnan([numbers(each) for each in (long.scores, *long.random_scores)]).any()
+    assert np.isnan([numbers(each) for each in (short.scores, *short.random_scores)]).all()
+    assert (short.n_tokens, len(short.random_scores)) == (1, len(long.random_scores))
     (none,) = faithfulness(head, attributions[:1], replacement="delete", fractions=[1.0])
-    assert math.isnan(none.own.comprehensiveness)
+    assert math.isnan(none.scores.comprehensiveness)
 
 
 def test_a_token_without_an_embedding_takes_no_tokens_place(bert):
@@ -298,7 +287,7 @@ def test_a_token_without_an_embedding_takes_no_tokens_place(bert):
     bert.tokenizer.add_special_tokens({"mask_token": "<late mask>", "pad_token": "<late pad>"})
     head = ProbeHead(bert, probe(), layer=1, pooling="mean")
     attributions = attribute(head, TEXTS[:1], baseline="zero")
-    assert usual_replacement(bert) == "delete"
+    assert default_replacement(bert) == "delete"
     for name in ("mask", "pad"):
         with pytest.raises(InputError, match=f"'{name}' needs a {name} token and this model has no embedding for it"):
             faithfulness(head, attributions, replacement=name)

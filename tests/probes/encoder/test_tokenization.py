@@ -5,9 +5,10 @@ import pytest
 
 from probes.attribution.attribute import attribute
 from probes.attribution.baseline_bias import baseline_biases
-from probes.attribution_checks.faithfulness import curves, encode_again, faithfulness
+from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.attribution_checks.infidelity import infidelity
 from probes.attribution_checks.randomisation import randomised
+from probes.attribution_checks.token_replacement import encode_explained
 from probes.checks import InputError
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
@@ -59,7 +60,7 @@ def test_a_text_is_tokenised_once_for_its_attributions_and_all_checks_of_them(en
         methods = ("integrated_gradients", "occlusion")
         attributions = [a for method in methods for a in attribute(head, encoded, method=method, **options)]
         faithfulness(head, attributions, encoded=encoded)
-        curves(head, attributions, encoded=encoded)
+        perturbation_curves(head, attributions, encoded=encoded)
         infidelity(head, attributions, encoded=encoded, samples=4)
         randomised(head, encoded, method="input_x_gradient", baseline="mask")
         baseline_biases(head, encoded, prior=[0.5, 0.5])
@@ -76,7 +77,7 @@ def test_a_text_is_tokenised_once_for_its_attributions_and_all_checks_of_them(en
 def test_equal_texts_of_several_attributions_are_tokenised_once(encoder, heads, tokenised):
     attributions = [a for _ in range(3) for a in attribute(heads[0], TEXTS, baseline="mask", method="input_x_gradient")]
     tokenised.clear()
-    encoded = encode_again(encoder, attributions)
+    encoded = encode_explained(encoder, attributions)
     assert tokenised == TEXTS.keys
     assert [tuple(encoder.tokenizer.convert_ids_to_tokens(ids)) for ids in encoded.ids] == [
         a.tokens for a in attributions

@@ -68,7 +68,10 @@ def test_scores_of_token_states_are_those_of_each_text_alone_and_of_its_true_out
 def test_infidelity_and_faithfulness_are_those_of_each_text_alone(family, layer):
     head = head_of(family)
     found = attribute(head, TEXTS, states_layer=layer, baseline="mean", method="occlusion")
-    for measure in (lambda some: infidelity(head, some, samples=8), lambda some: [a.own for a in erased(head, some)]):
+    for measure in (
+        lambda some: infidelity(head, some, samples=8),
+        lambda some: [a.scores for a in erased(head, some)],
+    ):
         together = measure(found)
         for a, own in zip(found, together, strict=True):
             (alone,) = measure([a])
