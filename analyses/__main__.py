@@ -133,7 +133,7 @@ def _default_hint(default: str) -> str:
 
 def _analyse(module: Any, settings: Any, command: str) -> int:
     """Run an analysis, save it, draw it, and only then print where it is."""
-    from analyses.context.job import PartDone
+    from analyses.context.extraction import PartDone
     from probes.checks import InputError
     from probes.progress import report_stages
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from analyses.context.explanation_checks import check_explaining
 from analyses.context.explanations import Explaining
 from analyses.context.job import Job
+from analyses.context.provenance import describe_provenance
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
@@ -54,15 +55,16 @@ def run(settings: Settings) -> AnalysisResult:
     if settings.layer is not None:
         job.encoder.check_layers([settings.layer])
     check_explaining(settings.explain, job)
+    results = job.probe()
     result = AnalysisResult(
         name="attribute",
         settings=dataclasses.asdict(settings),
-        provenance=job.provenance(),
-        tables={"metrics": job.sweep.metrics, "selection": job.sweep.selection},
-        claims=tuple(job.claims()),
-        notes=job.sweep.notes,
+        provenance=describe_provenance(job),
+        tables={"metrics": results.sweep.metrics, "selection": results.sweep.selection},
+        claims=tuple(results.coverage.claims(job.encoder, job.splits)),
+        notes=results.notes,
     )
-    return explained(result, Explaining(job, settings.explain, point))
+    return explained(result, Explaining(results, settings.explain, point))
 
 
 def n_stages(explain: ExplainSettings, data: DataSettings) -> int:

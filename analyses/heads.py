@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analyses.command_line.output_folders import check_apart
-from analyses.context.fine_tuned import CHECKPOINT, Students
-from analyses.context.job import Job, special_tokens
+from analyses.context.fine_tuned import CHECKPOINT, PRETRAINED, Students
+from analyses.context.job import Job
+from analyses.context.provenance import describe_provenance
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
 from analyses.settings.fine_tuning import USUAL, Amounts, FineTuningSettings
 from analyses.settings.output import OutputSettings
 from analyses.subjects import answers, dissection
+from analyses.subjects.probing.geometry import special_token_table
 from probes.checks import InputError, check_writable
 from probes.progress import expect_stages, notice, stage
 from probes.results.result import AnalysisResult
@@ -74,16 +76,24 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
     _check_models(students)
     tables, failures = dissection.tables(students)
     with stage("answers"):
-        claims = (*answers.claims(students, tables), *job.claims())
+        coverage = job.measure_coverage(students.features[PRETRAINED])
+        claims = (*answers.claims(students, tables), *coverage.claims(job.encoder, job.splits))
     data_notes = (*job.splits.notes, *job.data.fold_notes)
     return AnalysisResult(
         name="heads",
         settings=dataclasses.asdict(settings),
-        provenance=dataclasses.replace(job.provenance(), models=students.provenance),
-        tables={**tables, "special_tokens": special_tokens(job)},
+        provenance=dataclasses.replace(describe_provenance(job), models=students.provenance),
+        tables={**tables, "special_tokens": special_token_table(job.encoder)},
         attributions=tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own),
         claims=claims,
-        notes=(*notes, *data_notes, *job.encoder.notes, *_model_notes(students), *job.token_notes, *failures),
+        notes=(
+            *notes,
+            *data_notes,
+            *job.encoder.notes,
+            *_model_notes(students),
+            *coverage.notes(job.encoder),
+            *failures,
+        ),
     )
 
 

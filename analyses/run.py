@@ -48,5 +48,6 @@ def run(settings: Settings) -> AnalysisResult:
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
     job.check_head()
     check_explaining(settings.explain, job)
-    result = layers.report("run", dataclasses.asdict(settings), job)
-    return attribute_module.explained(result, Explaining(job, settings.explain))
+    results = job.probe()
+    result = layers.describe("run", dataclasses.asdict(settings), results)
+    return attribute_module.explained(result, Explaining(results, settings.explain))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.job import Job
+from analyses.context.job import Job, ProbingResults
 from analyses.context.text_choice import choose_texts
 from analyses.settings.explaining import ALL, ExplainSettings
 from probes.checks import InputError
@@ -57,10 +57,15 @@ class Case:
 class Explaining:
     """A job's decisions, explained."""
 
-    job: Job
+    results: ProbingResults
     settings: ExplainSettings
     point: Site | None = None
     """Place of the probe that is explained; the best of each label column when None."""
+
+    @property
+    def job(self) -> Job:
+        """The job whose probes are explained."""
+        return self.results.job
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -71,8 +76,8 @@ class Explaining:
     def _tokenised(self) -> tuple[NDArray[np.int64], Encoded]:
         """Test rows that are explained, and their texts, tokenised once for all methods, checks and layers."""
         rows = np.unique(np.concatenate([*self.rows.values(), self._drawn]))
-        if self.job.encoder.is_classifier:  # its own head has read all test texts
-            return rows, self.job.tokenised_test.take(rows)
+        if self.results.own_head.encoded_test is not None:  # its own head has read all test texts
+            return rows, self.results.own_head.encoded_test.take(rows)
         return rows, self.encoder.encode(self.job.splits.test.texts.take(rows))
 
     def tokenised(self, rows: NDArray[np.int64]) -> Encoded:
@@ -91,7 +96,7 @@ class Explaining:
         """Every label column's heads, with the attributions of its chosen texts."""
         return tuple(
             Case(task, head, self.rows[task], {m: self._by(m, task, head) for m in self.methods})
-            for task in self.job.sweep.tasks
+            for task in self.results.sweep.tasks
             for head in (self.heads[task] if len(self.rows[task]) else ())
         )
 
@@ -146,7 +151,7 @@ class Explaining:
             task: choose_texts(
                 found.labels, self._said(task, found), self.settings.attribute if self.heads[task] else 0
             )
-            for task, found in self.job.sweep.tasks.items()
+            for task, found in self.results.sweep.tasks.items()
         }
 
     @cached_property
@@ -155,9 +160,9 @@ class Explaining:
         from probes.heads.heads import ModelHead
 
         found: dict[str, list[Head]] = {}
-        for task, own in self.job.sweep.tasks.items():
+        for task, own in self.results.sweep.tasks.items():
             found[task] = [] if self.settings.head == "model" else [self.probe(task, self.best(task))]
-            if self.settings.head != "probe" and task in self.job.heads[0]:
+            if self.settings.head != "probe" and task in self.results.own_head.log_probs:
                 renamed = self.job.encoder_settings.renamed_classes
                 found[task].append(ModelHead(self.encoder, own.class_names, head_classes=renamed))
         return found
@@ -167,7 +172,7 @@ class Explaining:
         """Notes on the explanations as a whole."""
         found = []
         for task, heads in self.heads.items():
-            if self.settings.head != "probe" and task not in self.job.heads[0]:
+            if self.settings.head != "probe" and task not in self.results.own_head.log_probs:
                 found.append(
                     f"The model's own head has other classes than {task!r}: no decision of it on them is explained."
                 )
@@ -189,13 +194,13 @@ class Explaining:
 
     def best(self, task: str) -> Site:
         """The place that is explained."""
-        return self.point or self.job.sweep.tasks[task].best
+        return self.point or self.results.sweep.tasks[task].best
 
     def probe(self, task: str, point: Site) -> ProbeHead:
         """The probe of any place as a head."""
         from probes.heads.heads import ProbeHead
 
-        found = self.job.sweep.tasks[task]
+        found = self.results.sweep.tasks[task]
         probe, names = found.selections[point].probe, found.class_names
         return ProbeHead(self.encoder, probe, layer=point.layer, pooling=point.pooling, class_names=names)
 
@@ -224,7 +229,7 @@ class Explaining:
         )
 
     def _probes(self, task: str, pooling: str) -> Iterator[ProbeHead]:
-        points = (point for point in self.job.sweep.tasks[task].selections if point.pooling == pooling)
+        points = (point for point in self.results.sweep.tasks[task].selections if point.pooling == pooling)
         for point in sorted(points, key=lambda point: point.layer):
             yield self.probe(task, point)
 
@@ -275,7 +280,7 @@ class Explaining:
             test,
             layer=point.layer,
             pooling=point.pooling,
-            n_classes=len(self.job.sweep.tasks[task].class_names),
+            n_classes=len(self.results.sweep.tasks[task].class_names),
             methods=self.methods,
             baseline=self.baseline[task],
             seed=self.job.output.seed,
@@ -315,7 +320,7 @@ class Explaining:
 
     def labels(self, task: str, rows: NDArray[np.int64]) -> list[str]:
         """True class names of test rows."""
-        found = self.job.sweep.tasks[task]
+        found = self.results.sweep.tasks[task]
         return [found.class_names[label] for label in found.labels[rows]]
 
     def shares(self, task: str) -> list[float]:
@@ -329,8 +334,8 @@ class Explaining:
 
     def _said(self, task: str, found: TaskSweep) -> NDArray[np.floating[Any]]:
         """(examples, classes) log probabilities of the head that is explained; the probe's where both are."""
-        if self.settings.head == "model" and task in self.job.heads[0]:
-            return self.job.heads[0][task]
+        if self.settings.head == "model" and task in self.results.own_head.log_probs:
+            return self.results.own_head.log_probs[task]
         point = self.best(task)
-        features = self.job.examples().test.features[point.pooling][point.layer]
+        features = self.results.extracted.features.test.features[point.pooling][point.layer]
         return found.selections[point].probe.log_prob(features)

@@ -18,6 +18,7 @@ from probes.checks import InputError
 from probes.progress import stage
 
 if TYPE_CHECKING:
+    from analyses.context.extraction import EncoderFeatures
     from probes.data.texts import Texts
     from probes.encoder.encoder import Encoder
     from probes.encoder.tokenization import Encoded
@@ -98,13 +99,18 @@ class Students:
         return {PRETRAINED: own, **tuned, UNTRAINED: own.untrained(self.job.output.seed)}
 
     @cached_property
-    def reads(self) -> Mapping[str, ExampleSplits]:
-        """Model -> the splits with the features of its layers."""
+    def features(self) -> Mapping[str, EncoderFeatures]:
+        """Model -> features of its layers."""
         dtype, reads = self.job.encoder.dtype, {}
         for name, encoder in self.encoders.items():
             with stage(f"features of the {_model(name)}"):
-                reads[name] = self.job.examples_of(encoder.with_dtype(dtype), self._poolings(encoder))
+                reads[name] = self.job.extract_with(encoder.with_dtype(dtype), self._poolings(encoder))
         return reads
+
+    @property
+    def reads(self) -> Mapping[str, ExampleSplits]:
+        """Model -> the splits with the features of its layers."""
+        return {name: encoder_features.splits for name, encoder_features in self.features.items()}
 
     @cached_property
     def sweeps(self) -> Mapping[str, Sweep]:

@@ -1,1 +1,1 @@
-"""Subjects of the report, one file each: its tables and its claims."""
+"""Subjects of a result, one file each with its tables and its claims, in folders by what is measured."""

@@ -38,7 +38,7 @@ def tables(explaining: Explaining) -> tuple[dict[str, pd.DataFrame], list[str]]:
     long = explaining.settings.requested_tables(has_rationales=bool(explaining.job.data.rationales))
     for name, (of, check) in CHECKS.items():
         rows: list[Mapping[str, Any]] = []
-        subjects = explaining.cases if of == "case" else explaining.job.sweep.tasks
+        subjects = explaining.cases if of == "case" else explaining.results.sweep.tasks
         with stage(f"checks: {name.replace('_', ' ')}") if name in long else contextlib.nullcontext():
             for subject in subjects if explaining.cases else ():
                 try:
@@ -306,7 +306,7 @@ def _erasure(explaining: Explaining, case: Case) -> Rows:
     subject = Subject(
         name="model",
         head=case.head,
-        read=job.examples(),
+        read=explaining.results.extracted.features,
         texts=case.head.encoder.encode(test.texts.take(rows)),
         labels=test.labels(case.task)[rows],
         train=case.head.encoder.encode(train.texts[: interventions.STATES]),
@@ -314,7 +314,7 @@ def _erasure(explaining: Explaining, case: Case) -> Rows:
         seed=job.output.seed,
         progress=not job.output.quiet,
     )
-    for row in interventions.erasure(subject, job.sweep.tasks):
+    for row in interventions.erasure(subject, explaining.results.sweep.tasks):
         yield {"task": case.task, **row}
 
 

@@ -43,7 +43,7 @@ def explaining(place):
     encoder = EncoderSettings(model=str(place / "classifier"), cache=place / "cache")
     job = Job.prepare(DataSettings(**paths), encoder, OutputSettings(out=place / "unused", quiet=True))
     settings = ExplainSettings(attribute=6, words=8, head="both", depth=True, baselines=("zero",))
-    return Explaining(job, settings)
+    return Explaining(job.probe(), settings)
 
 
 def own(a):
@@ -57,7 +57,7 @@ def test_every_check_asked_for_leaves_its_table(result):
 
 def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explaining):
     more = dataclasses.replace(explaining.settings, methods=("occlusion", "random"), explain_poolings=("cls", "cls"))
-    shown = Explaining(explaining.job, more).shown
+    shown = Explaining(explaining.results, more).shown
     explained = [(a.text_id, a.head, a.method, a.pooling, a.layer) for a in shown]
     assert len(set(explained)) == len(explained)
     assert {a.method for a in shown} == {"integrated_gradients", "occlusion"}
@@ -67,7 +67,7 @@ def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(pl
     targets = {a.text_id: a.target for a in shown if a.head == "probe"}
     assert all(a.target == targets[a.text_id] for a in shown if a.head == "probe")
     flat = dataclasses.replace(more, depth=False)
-    places = {(a.pooling, a.layer) for a in Explaining(explaining.job, flat).shown if a.head == "probe"}
+    places = {(a.pooling, a.layer) for a in Explaining(explaining.results, flat).shown if a.head == "probe"}
     assert places == {(pooling, best.layer) for pooling in {best.pooling, "cls"}}
 
 
@@ -223,7 +223,7 @@ def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
 
 def test_methods_are_asked_for_the_infidelity_of_the_same_replacement(explaining):
     settings = dataclasses.replace(explaining.settings, methods=("gradient_norm",), baseline="zero", infidelity=True)
-    case = Explaining(explaining.job, settings)
+    case = Explaining(explaining.results, settings)
     found = pd.DataFrame(CHECKS["infidelity"][1](case, case.cases[0]))
     assert found.groupby("text_id")["silent"].agg(lambda values: np.ptp(values) < 1e-9).all()
 
@@ -231,7 +231,7 @@ def test_methods_are_asked_for_the_infidelity_of_the_same_replacement(explaining
 def test_infidelity_that_cannot_be_measured_is_a_note(explaining):
     settings = dataclasses.replace(explaining.settings, baseline="sampled", infidelity=True, attribute=2, words=0)
     settings = dataclasses.replace(settings, head="probe", depth=False, baselines=(), faithfulness=False)
-    found, notes = tables(Explaining(explaining.job, settings))
+    found, notes = tables(Explaining(explaining.results, settings))
     assert "infidelity" not in found
     assert any("'infidelity'" in note and "'sampled' draws texts" in note for note in notes)
 

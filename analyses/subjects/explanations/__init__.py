@@ -1,0 +1,1 @@
+"""Subjects of explanations: attributions of single decisions, and the checks on them."""

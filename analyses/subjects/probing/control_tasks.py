@@ -1,0 +1,55 @@
+"""Control tasks: how much of a probe's accuracy it reaches on random labels of the input types, and its selectivity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from analyses.context.job import ProbingResults
+from analyses.context.subject import Subject, Tables
+from analyses.subjects.probing.rows import best_row
+from probes.checks import side_of_zero
+from probes.results.result import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ProbingSubject
+
+
+def control_tasks(results: ProbingResults) -> pd.DataFrame | None:
+    """Tabulate the accuracy on control tasks and the selectivity of every site."""
+    from probes.controls.studies import control_task_table
+
+    return None if results.controls is None else control_task_table(results.sweep, results.controls.tasks)
+
+
+def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+    """Yield the selectivity of the best site, or the reason why a label column has no valid control task."""
+    if results.controls is None:
+        return
+    for task, task_sweep in results.sweep.tasks.items():
+        if task in results.controls.reasons:
+            yield Claim("no_control_task", "absent", task, {"reason": results.controls.reasons[task]})
+        else:
+            yield from _selectivity_claims(task, best_row(tables["control_tasks"], task, task_sweep))
+
+
+def _selectivity_claims(task: str, row: pd.Series[Any]) -> Iterator[Claim]:
+    """Yield the selectivity of a site, and the control task beside the floors."""
+    names = ("control_accuracy", "control_majority", "accuracy", "selectivity", "share_scored")
+    numbers: dict[str, Any] = {name: float(row[name]) for name in names}
+    numbers["n"] = int(row["n"])
+    interval = (float(row["lower"]), float(row["upper"]))
+    outcome = side_of_zero(*interval)
+    yield Claim("selectivity", outcome, task, numbers, interval)
+    reference: dict[str, Any] = {
+        "floor": "control",
+        "accuracy": numbers["control_accuracy"],
+        "difference": numbers["selectivity"],
+        "n": numbers["n"],
+    }
+    yield Claim("floor", outcome, task, reference, interval)
+
+
+SUBJECT: ProbingSubject = Subject(tables={"control_tasks": control_tasks}, claims=claims)

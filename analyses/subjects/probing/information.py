@@ -1,0 +1,58 @@
+"""Information: the bits of the label that the features of a site give to a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from analyses.context.job import ProbingResults
+from analyses.context.subject import Subject, Tables
+from analyses.subjects.probing.rows import best_row
+from probes.checks import side_of_zero
+from probes.results.result import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ProbingSubject
+
+NUMBERS = (
+    "v_information",
+    "codelength",
+    "prior_codelength",
+    "uniform_codelength",
+    "compression",
+    "prior_compression",
+)
+"""Columns of `information` that the claim repeats."""
+
+
+def information(results: ProbingResults) -> pd.DataFrame | None:
+    """Tabulate V-information and online codelength of every site."""
+    from probes.controls.studies import information_table
+
+    return None if results.controls is None else information_table(results.sweep)
+
+
+def pointwise_information(results: ProbingResults) -> pd.DataFrame | None:
+    """Tabulate the pointwise V-information of every test text and site."""
+    from probes.controls.studies import pointwise_information_table
+
+    return None if results.controls is None else pointwise_information_table(results.sweep)
+
+
+def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+    """Yield the V-information and the codelengths of the best site."""
+    if "information" not in tables:
+        return
+    for task, task_sweep in results.sweep.tasks.items():
+        row = best_row(tables["information"], task, task_sweep)
+        numbers: dict[str, Any] = {name: float(row[name]) for name in NUMBERS}
+        interval = (float(row["lower"]), float(row["upper"]))
+        yield Claim("information", side_of_zero(*interval), task, numbers, interval)
+
+
+SUBJECT: ProbingSubject = Subject(
+    tables={"information": information, "pointwise_information": pointwise_information},
+    claims=claims,
+)

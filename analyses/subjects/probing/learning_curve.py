@@ -1,0 +1,23 @@
+"""Learning curves: test accuracy by number of training texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analyses.context.job import ProbingResults
+from analyses.context.subject import Subject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ProbingSubject
+
+
+def learning_curve(results: ProbingResults) -> pd.DataFrame | None:
+    """Tabulate test accuracy and log loss of every site by number of training texts."""
+    from probes.controls.studies import learning_curve_table
+
+    return None if results.controls is None else learning_curve_table(results.sweep)
+
+
+SUBJECT: ProbingSubject = Subject(tables={"learning_curve": learning_curve})

@@ -1,0 +1,103 @@
+"""Planted signals: the weakest signal of known strength that probing finds, and the minimum detectable difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from analyses.context.job import ProbingResults
+from analyses.context.subject import Subject, Tables
+from probes.results.result import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ProbingSubject
+    from probes.probing.selection import Sample
+    from probes.probing.sites import Examples, Site
+    from probes.probing.sweep_result import TaskSweep
+
+COLUMNS = ("task", "pooling", "layer", "gain", "repeat", "measured_gain", "recovered")
+
+
+def planted_signals(results: ProbingResults) -> pd.DataFrame | None:
+    """Tabulate the gains that are measured where signals are planted in the features of each column's best site."""
+    import pandas as pd
+
+    if results.controls is None:
+        return None
+    rows: list[tuple[Any, ...]] = []
+    for task, task_sweep in results.sweep.tasks.items():
+        if _no_signal_reason(results, task) is None:
+            rows.extend(_signal_rows(results, task, task_sweep))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _signal_rows(results: ProbingResults, task: str, task_sweep: TaskSweep) -> Iterator[tuple[Any, ...]]:
+    """Plant signals of increasing strength and yield the gain of each repetition."""
+    from probes.controls.planted_signals import PlantingOptions, plant_signals
+
+    best = task_sweep.best
+    splits = results.extracted.features
+    signals = plant_signals(
+        _sample(splits.train, task, best),
+        None if splits.validation is None else _sample(splits.validation, task, best),
+        _sample(splits.test, task, best),
+        n_classes=len(task_sweep.class_names),
+        options=PlantingOptions(seed=results.job.output.seed),
+    )
+    for signal in signals:
+        for repeat, (measured_gain, recovered) in enumerate(zip(signal.measured_gains, signal.recovered, strict=True)):
+            yield (task, best.pooling, best.layer, signal.gain, repeat, measured_gain, recovered)
+
+
+def _sample(split: Examples, task: str, site: Site) -> Sample:
+    from probes.probing.selection import Sample
+
+    return Sample(split.features[site.pooling][site.layer], split.labels[task])
+
+
+def _no_signal_reason(results: ProbingResults, task: str) -> str | None:
+    """Return why no signal can be planted in the features of a label column; None where it can."""
+    from probes.controls.planted_signals import obstacle_to_planting
+
+    labels = results.extracted.features.train.labels[task]
+    return obstacle_to_planting(labels, results.job.encoder.hidden, n_classes=results.job.n_classes[task])
+
+
+def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+    """Yield the minimum detectable difference of each label column, and the weakest planted signal that is found."""
+    if "planted_signals" not in tables:
+        return
+    table = tables["planted_signals"]
+    for task, task_sweep in results.sweep.tasks.items():
+        difference, median_difference = task_sweep.detectable
+        numbers: dict[str, Any] = {
+            "difference": difference,
+            "usual_difference": median_difference,
+            "n": len(task_sweep.labels),
+        }
+        reason = _no_signal_reason(results, task)
+        if reason is None:
+            numbers.update(_signal_numbers(table[table["task"] == task]))
+        else:
+            numbers["no_signal"] = reason
+        yield Claim("minimum_detectable_difference", "measured", task, numbers)
+
+
+def _signal_numbers(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the weakest signal that is found, and the range of the signals that were planted."""
+    from probes.controls.planted_signals import PlantedSignal, smallest_recovered_gain
+
+    signals = []
+    for gain, repeats in rows.groupby("gain"):
+        signals.append(PlantedSignal(float(gain), tuple(repeats["measured_gain"]), tuple(repeats["recovered"])))
+    return {
+        "smallest": smallest_recovered_gain(signals),
+        "repeats": int(rows["repeat"].nunique()),
+        "weakest_tried": float(rows["gain"].min()),
+        "strongest_tried": float(rows["gain"].max()),
+    }
+
+
+SUBJECT: ProbingSubject = Subject(tables={"planted_signals": planted_signals}, claims=claims)

@@ -1,0 +1,222 @@
+"""Scores of the probes: every site, the best one, and the sites that are tied with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analyses.context.job import ProbingResults
+from analyses.context.subject import Subject, Tables
+from probes.checks import side_of_zero
+from probes.results.result import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from analyses.context.subject import ProbingSubject
+    from probes.probing.sites import Site
+    from probes.probing.sweep_result import TaskSweep
+
+Column = tuple[str, "Site", int, "NDArray[np.bool_]"]
+"""Label column, site, seed and (examples,) hits of a probe that is not among the probes of the sweep."""
+
+
+def metrics(results: ProbingResults) -> pd.DataFrame:
+    """Tabulate the scores of the probes, of the probes of untrained encoders, and of the probes of control tasks."""
+    import pandas as pd
+
+    table = results.sweep.metrics
+    frames = [table]
+    for seed in range(len(results.untrained_probes)):
+        frames.append(_accuracy_rows(results, "untrained", _untrained_columns(results, seed)))
+    for task in results.controls.tasks if results.controls is not None else ():
+        frames.append(_accuracy_rows(results, "control", _control_columns(results, task)))
+    frames = [frame.reindex(columns=table.columns).astype(table.dtypes) for frame in frames]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _untrained_columns(results: ProbingResults, seed: int) -> list[Column]:
+    """Return the hits of the probes of one untrained encoder."""
+    columns = []
+    for probe in results.untrained_probes[seed]:
+        labels = results.sweep.tasks[probe.task].labels
+        hits = probe.predictions.predicted == labels
+        columns.append((probe.task, probe.site, seed, hits))
+    return columns
+
+
+def _control_columns(results: ProbingResults, task: str) -> list[Column]:
+    """Return the hits of the probes of one control task, whose draws are their seeds."""
+    columns = []
+    for (name, site), scores in results.sweep.studies["control"].items():
+        if name == task:
+            columns += [(task, site, draw, hits) for draw, hits in enumerate(scores.control_correct)]
+    return columns
+
+
+def _accuracy_rows(results: ProbingResults, probe: str, columns: list[Column]) -> pd.DataFrame:
+    """Tabulate the test accuracies of probes on the same texts, with their 95 % intervals."""
+    import pandas as pd
+
+    from probes.statistics.intervals import share_intervals
+
+    all_hits = np.stack([hits for *_, hits in columns], axis=1)
+    intervals = share_intervals(all_hits, seed=results.job.output.seed)
+    rows = []
+    for (task, site, seed, hits), (lower, upper) in zip(columns, intervals, strict=True):
+        row: dict[str, Any] = {"model": results.job.encoder.name, "task": task, "probe": probe, "seed": seed}
+        row.update(pooling=site.pooling, layer=site.layer, split="test", metric="accuracy")
+        row["class"] = None
+        row.update(value=float(hits.mean()), lower=lower, upper=upper, n=len(hits))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def selection(results: ProbingResults) -> pd.DataFrame:
+    """Tabulate the penalties that were tried at every site."""
+    return results.sweep.selection
+
+
+def differences_from_best(results: ProbingResults) -> pd.DataFrame:
+    """Tabulate the differences of all sites from the best one."""
+    return results.sweep.differences
+
+
+def confusion(results: ProbingResults) -> pd.DataFrame:
+    """Tabulate the counts of labels and predictions at the best site and of the floors."""
+    return results.sweep.confusion
+
+
+def predictions(results: ProbingResults) -> pd.DataFrame:
+    """Tabulate the predictions of the best site's probe for every test text."""
+    import pandas as pd
+
+    frames = []
+    for task, task_sweep in results.sweep.tasks.items():
+        best = task_sweep.best
+        labels = task_sweep.labels
+        class_names = np.array(task_sweep.class_names, dtype=object)
+        predicted = task_sweep.predictions[best].predicted
+        rows = np.arange(len(labels))
+        log_probs = task_sweep.predictions[best].log_prob[rows, predicted]
+        columns = {
+            "task": task,
+            "pooling": best.pooling,
+            "layer": best.layer,
+            "text_id": rows,
+            "text": results.job.splits.test.texts.first,
+            "label": class_names[labels],
+            "predicted": class_names[predicted],
+            "probability": np.exp(log_probs).round(5),
+            "correct": predicted == labels,
+        }
+        frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def difference_notes(results: ProbingResults) -> Iterator[str]:
+    """Yield a note for each label column whose validation and test accuracy differ by more than sampling error."""
+    from probes.statistics.intervals import share_difference_interval
+
+    splits = results.job.splits
+    tasks = results.sweep.tasks
+    n_validation = len(splits.train if splits.validation is None else splits.validation)
+    split_name = "training" if splits.validation is None else "validation"
+    n_test = len(splits.test)
+    for task, task_sweep in tasks.items():
+        validation = task_sweep.validation[task_sweep.best]["accuracy"]
+        test = task_sweep.test[task_sweep.best]["accuracy"]
+        lower, upper = share_difference_interval(test, n_test, validation, n_validation, n_comparisons=len(tasks))
+        if side_of_zero(lower, upper) == "cannot_tell":
+            continue
+        limits = f"{100 * lower:.1f} to {100 * upper:.1f} points"
+        yield (
+            f"At the best site of {task} ({task_sweep.best}), validation accuracy is {100 * validation:.1f} % "
+            f"({n_validation:,} {split_name} texts) and test accuracy {100 * test:.1f} % ({n_test:,} texts). They "
+            f"differ by more than their sampling error (95 % CI of the difference {limits}), so that the two samples "
+            "may not be alike."
+        )
+
+
+def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+    """Yield the best site of each label column, the sites tied with it, and the best layer of each pooling."""
+    for task, task_sweep in results.sweep.tasks.items():
+        yield _best_site(task, task_sweep)
+        yield from _ties(task, task_sweep)
+        yield _best_by_pooling(task, task_sweep)
+        yield from _constant_cls(task, task_sweep, tables["cls_spread"])
+
+
+def _best_site(task: str, task_sweep: TaskSweep) -> Claim:
+    """Return the site with the lowest validation log loss, and its test scores."""
+    best = task_sweep.best
+    numbers: dict[str, Any] = {
+        "pooling": best.pooling,
+        "layer": best.layer,
+        "c": task_sweep.selections[best].probe.c,
+        "accuracy": task_sweep.test[best]["accuracy"],
+        "validation_accuracy": task_sweep.validation[best]["accuracy"],
+        "macro_f1": task_sweep.test[best]["macro_f1"],
+        "n": len(task_sweep.labels),
+        "n_classes": len(task_sweep.class_names),
+    }
+    return Claim("best_site", "measured", task, numbers, task_sweep.interval(best))
+
+
+def _ties(task: str, task_sweep: TaskSweep) -> Iterator[Claim]:
+    """Yield the sites that are tied with the best one on test, and those that are better."""
+    side_of_site = {}
+    for site, _, lower, upper in task_sweep.differences():
+        if site != task_sweep.best:
+            side_of_site[str(site)] = side_of_zero(lower, upper)
+    tied = [site for site, side in side_of_site.items() if side == "cannot_tell"]
+    better = [site for site, side in side_of_site.items() if side == "above"]
+    numbers: dict[str, Any] = {"n_tied": len(tied), "n_sites": len(side_of_site), "sites": ", ".join(tied)}
+    yield Claim("tied", "tied" if tied else "alone", task, numbers)
+    if better:
+        yield Claim("better_than_best", "above", task, {"sites": ", ".join(better)})
+
+
+def _best_by_pooling(task: str, task_sweep: TaskSweep) -> Claim:
+    """Return the layer of each pooling with the lowest validation log loss, and its test accuracy."""
+    numbers: dict[str, Any] = {}
+    for pooling in dict.fromkeys(site.pooling for site in task_sweep.selections):
+        sites = [site for site in task_sweep.selections if site.pooling == pooling]
+        best = min(sites, key=lambda site: task_sweep.validation[site]["log_loss"])
+        numbers[f"{pooling}_layer"] = best.layer
+        numbers[f"{pooling}_accuracy"] = task_sweep.test[best]["accuracy"]
+    return Claim("best_by_pooling", "measured", task, numbers)
+
+
+def _constant_cls(task: str, task_sweep: TaskSweep, cls_spread: pd.DataFrame) -> Iterator[Claim]:
+    """Yield whether the probe on [CLS] at layer 0, one vector for all texts, predicts one class for all texts."""
+    from probes.probing.sites import Site
+
+    site = Site("cls", 0)
+    if site not in task_sweep.selections:
+        return
+    is_site = (cls_spread["pooling"] == "cls") & (cls_spread["layer"] == 0)
+    (max_range,) = cls_spread.loc[is_site, "max_range"]
+    n_predicted_classes = len(np.unique(task_sweep.predictions[site].predicted))
+    numbers: dict[str, Any] = {
+        "accuracy": task_sweep.test[site]["accuracy"],
+        "majority": task_sweep.test["majority"]["accuracy"],
+        "max_range": float(max_range),
+    }
+    outcome = "holds" if n_predicted_classes == 1 and max_range == 0 else "fails"
+    yield Claim("constant_cls", outcome, task, numbers)
+
+
+SUBJECT: ProbingSubject = Subject(
+    tables={
+        "metrics": metrics,
+        "selection": selection,
+        "differences_from_best": differences_from_best,
+        "confusion": confusion,
+        "predictions": predictions,
+    },
+    claims=claims,
+)
