@@ -26,11 +26,15 @@ def test_texts_of_one_type_have_one_label_in_training_and_test(texts):
     train, test, labels = texts
     control = draw_control_task(train, test, labels, n_classes=2)
     assert control.train.shape == (5, 800)
-    for drawn in range(5):
-        label = dict(zip(train, control.train[drawn], strict=True))
-        assert all(label[kind] == found for kind, found in zip(train, control.train[drawn], strict=True))
-        known = [(label[kind], found) for kind, found in zip(test, control.test[drawn], strict=True) if kind in label]
-        assert all(a == b for a, b in known)
+    for draw in range(5):
+        label = dict(zip(train, control.train[draw], strict=True))
+        assert all(label[kind] == drawn_label for kind, drawn_label in zip(train, control.train[draw], strict=True))
+        labels_of_known_types = [
+            (label[kind], drawn_label)
+            for kind, drawn_label in zip(test, control.test[draw], strict=True)
+            if kind in label
+        ]
+        assert all(a == b for a, b in labels_of_known_types)
     assert len({row.tobytes() for row in control.train}) == 5
 
 
@@ -45,7 +49,7 @@ def test_draws_are_as_balanced_as_the_real_labels(texts, share):
     labels = (np.arange(800) < 800 * share).astype(int)
     control = draw_control_task(train, test, labels, n_classes=2)
     shares = [max(np.bincount(row)) / 800 for row in control.train]
-    assert all(abs(found - share) <= MOST_SHARE_DIFFERENCE for found in shares)
+    assert all(abs(control_share - share) <= MOST_SHARE_DIFFERENCE for control_share in shares)
     top = [np.bincount(row).argmax() for row in control.train]
     expected = [(row[:200] == i).mean() for row, i in zip(control.test, top, strict=True)]
     np.testing.assert_allclose(control.majority, expected)
@@ -57,7 +61,7 @@ def test_a_type_that_most_texts_share_leaves_no_valid_control():
         draw_control_task(train, train, np.arange(100) % 4, n_classes=4)
 
 
-def test_control_labels_that_are_the_real_ones_or_the_real_ones_renamed_are_refused():
+def test_control_labels_that_equal_the_real_labels_up_to_names_are_refused():
     train, labels = ["a"] * 50 + ["b"] * 50, np.repeat([0, 1], 50)
     with pytest.raises(NoControlTaskError, match="the types alone give the real labels"):
         draw_control_task(train, train, labels, n_classes=2)
@@ -74,14 +78,14 @@ def test_no_two_draws_are_alike():
 def test_test_texts_of_other_types_alone_leave_nothing_to_score():
     labels = np.random.default_rng(0).integers(2, size=200)
     train = [f"w{i % 20}" for i in range(200)]
-    for known in (0, 9):
-        test = ["x"] * 5 + train[:known]
-        with pytest.raises(NoControlTaskError, match=f"of {5 + known} test texts {known} have a type that occurs"):
+    for n_known in (0, 9):
+        test = ["x"] * 5 + train[:n_known]
+        with pytest.raises(NoControlTaskError, match=f"of {5 + n_known} test texts {n_known} have a type that occurs"):
             draw_control_task(train, test, labels, n_classes=2)
     assert draw_control_task(train, ["x"] * 5 + train[:10], labels, n_classes=2).scored.sum() == 10
 
 
-def test_types_that_tell_the_label_make_no_control_even_where_a_draw_merges_classes():
+def test_types_that_determine_the_label_make_no_control_task():
     labels = np.arange(600) % 6
     kinds = [f"kind {i}" for i in labels]
     with pytest.raises(NoControlTaskError, match="the types alone give the real labels"):
@@ -91,10 +95,10 @@ def test_types_that_tell_the_label_make_no_control_even_where_a_draw_merges_clas
     assert len(draw_control_task(parts, parts, labels, n_classes=6).train) == 5
 
 
-def test_the_draws_hang_on_the_seed_alone(texts):
-    first, again, other = (draw_control_task(*texts, n_classes=2, seed=seed).train for seed in (3, 3, 4))
+def test_the_draws_depend_on_the_seed_alone(texts):
+    first, again, other_seed = (draw_control_task(*texts, n_classes=2, seed=seed).train for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
+    assert (first != other_seed).any()
 
 
 def test_selectivity_is_high_where_the_label_is_read_and_low_where_the_type_is():
@@ -110,7 +114,7 @@ def test_selectivity_is_high_where_the_label_is_read_and_low_where_the_type_is()
     names = [[str(kind) for kind in kinds[r]] for r in rows]
     control = draw_control_task(names[0], names[2], y[:1000], n_classes=2)
     sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": control_task_study({"label": control})}))
-    means, forms = (found for _, found in sorted(sweep.studies["control"].items()))
+    means, forms = (result for _, result in sorted(sweep.studies["control"].items()))
     assert means.correct.mean() > 0.97
     assert forms.correct.mean() > 0.97
     assert abs(means.control_accuracies.mean() - 0.5) < 0.08
@@ -119,19 +123,21 @@ def test_selectivity_is_high_where_the_label_is_read_and_low_where_the_type_is()
     np.testing.assert_allclose(means.selectivity, means.correct.mean() - means.control_accuracies.mean())
 
 
-def test_a_control_of_shuffled_labels_is_not_beaten(texts):
+def test_selectivity_of_random_features_is_not_above_zero(texts):
     """No signal at all: selectivity is not above zero by more than chance."""
     rng = np.random.default_rng(1)
     train, test, labels = texts
     x = rng.standard_normal((1202, 20)).astype(np.float32)
     rows = slice(800), slice(800, 1000), slice(1000, 1202)
     y = [labels, rng.integers(2, size=200), rng.integers(2, size=202)]
-    parts = [Examples({"mean": x[None, r]}, {"label": own}) for r, own in zip(rows, y, strict=True)]
+    parts = [
+        Examples({"mean": x[None, r]}, {"label": labels_of_split}) for r, labels_of_split in zip(rows, y, strict=True)
+    ]
     control = draw_control_task(train, test, labels, n_classes=2)
     sweep = sweep_probes(*parts, options=SweepOptions(studies={"control": control_task_study({"label": control})}))
-    (found,) = sweep.studies["control"].values()
-    gap = found.differences
-    assert found.selectivity <= 2 * gap.std() / np.sqrt(len(gap))
+    (result,) = sweep.studies["control"].values()
+    differences = result.differences
+    assert result.selectivity <= 2 * differences.std() / np.sqrt(len(differences))
 
 
 def test_a_label_column_without_a_control_has_none():

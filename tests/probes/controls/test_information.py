@@ -30,49 +30,49 @@ def test_the_published_uniform_codelength_comes_out():
     assert round(sent.compression, 2) == 53.06
 
 
-def test_each_block_is_sent_by_the_penalty_that_sent_the_blocks_before_it_best(readable):
+def test_each_block_has_the_penalty_that_was_best_on_the_blocks_before(readable):
     x, y = readable
     cs, fractions = (1e-3, 0.1, 10.0), (0.1, 0.2, 0.5, 1.0)
-    found = online_codelength(x, y, n_classes=3, cs=cs, fractions=fractions)
+    codelength = online_codelength(x, y, n_classes=3, cs=cs, fractions=fractions)
     shift, scale = standardisation(x)
     z, ends = (x - shift) / scale, (60, 120, 300, 600)
     bits, sent = [60 * math.log2(3)], np.zeros(3)
     for start, end in itertools.pairwise(ends):
         models = [LogisticRegression(C=c, tol=1e-8, max_iter=5000).fit(z[:start], y[:start]) for c in cs]
         rows = np.arange(end - start)
-        each = [-m.predict_log_proba(z[start:end])[rows, y[start:end]].sum() / math.log(2) for m in models]
-        bits.append(each[int(sent.argmin())])
-        sent += each
-    assert found.ends == ends
-    np.testing.assert_allclose(found.bits, bits, rtol=0.01)
-    assert found.compression == pytest.approx(600 * math.log2(3) / sum(bits), rel=0.01)
+        bits_by_c = [-m.predict_log_proba(z[start:end])[rows, y[start:end]].sum() / math.log(2) for m in models]
+        bits.append(bits_by_c[int(sent.argmin())])
+        sent += bits_by_c
+    assert codelength.ends == ends
+    np.testing.assert_allclose(codelength.bits, bits, rtol=0.01)
+    assert codelength.compression == pytest.approx(600 * math.log2(3) / sum(bits), rel=0.01)
 
 
-def test_the_prior_only_code_sends_each_block_at_the_frequencies_before_it(readable):
+def test_the_code_without_features_uses_the_frequencies_of_the_blocks_before(readable):
     y = np.sort(readable[1])
-    found = online_codelength(readable[0], y, n_classes=3, fractions=(0.5, 1.0))
+    codelength = online_codelength(readable[0], y, n_classes=3, fractions=(0.5, 1.0))
     counts = np.bincount(y[:300], minlength=3) + 1
-    assert found.prior_bits[0] == 300 * math.log2(3)
-    np.testing.assert_allclose(found.prior_bits[1], -np.log2(counts / counts.sum())[y[300:]].sum())
+    assert codelength.prior_bits[0] == 300 * math.log2(3)
+    np.testing.assert_allclose(codelength.prior_bits[1], -np.log2(counts / counts.sum())[y[300:]].sum())
 
 
-def test_random_labels_are_sent_no_shorter_than_by_the_prior_alone():
+def test_random_labels_are_not_compressed_beyond_the_prior():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((800, 10)).astype(np.float32), (rng.random(800) < 0.1).astype(int)
-    found = online_codelength(x, y, n_classes=2)
-    assert found.total >= found.prior
+    codelength = online_codelength(x, y, n_classes=2)
+    assert codelength.total >= codelength.prior
     # Frequent classes come cheap: a compression above 1 says nothing by itself.
-    assert found.prior_compression > 1.5
-    assert found.compression > 1
+    assert codelength.prior_compression > 1.5
+    assert codelength.compression > 1
 
 
-def test_features_that_tell_nothing_cost_what_the_prior_does():
+def test_constant_features_have_the_codelength_of_the_prior():
     y = np.random.default_rng(0).integers(2, size=500)
-    found = online_codelength(np.full((500, 4), 0.3, dtype=np.float32), y, n_classes=2)
-    assert abs(found.total - found.prior) < 8
+    codelength = online_codelength(np.full((500, 4), 0.3, dtype=np.float32), y, n_classes=2)
+    assert abs(codelength.total - codelength.prior) < 8
 
 
-def test_a_readable_label_is_sent_shorter_and_a_class_unseen_so_far_at_a_finite_price(readable):
+def test_a_readable_label_is_compressed_and_a_new_class_has_a_finite_codelength(readable):
     x, y = readable
     shuffled = online_codelength(x, y, n_classes=3)
     assert shuffled.compression > 2
@@ -93,7 +93,7 @@ def test_blocks_that_would_be_empty_are_left_out():
     assert block_ends((1.0,), 1) == [1]
 
 
-def test_one_block_is_sent_uniformly(readable):
+def test_one_block_has_the_uniform_codelength(readable):
     assert online_codelength(*readable, n_classes=3, fractions=(1.0,)).compression == 1
 
 
@@ -103,16 +103,16 @@ def test_accuracy_against_training_size_ends_at_the_chosen_probe_and_rises(reada
         Examples({"mean": x[None, rows]}, {"label": y[rows]}) for rows in (slice(400), slice(400, 500), slice(500, 600))
     ]
     sweep = sweep_probes(*parts, options=SweepOptions(studies={"information": information}))
-    ((task, point), found), *_ = sweep.studies["information"].items()
-    sizes = found.learning_curve
-    assert [size.examples for size in sizes][-2:] == [200, 400]
-    assert sizes[-1].accuracy == sweep.tasks[task].test[point]["accuracy"]
-    assert sizes[-1].log_loss == pytest.approx(sweep.tasks[task].test[point]["log_loss"])
-    assert sizes[-1].accuracy > sizes[0].accuracy + 0.2
-    assert found.codelength.ends[-1] == 400
+    ((task, site), result), *_ = sweep.studies["information"].items()
+    curve = result.learning_curve
+    assert [size.examples for size in curve][-2:] == [200, 400]
+    assert curve[-1].accuracy == sweep.tasks[task].test[site]["accuracy"]
+    assert curve[-1].log_loss == pytest.approx(sweep.tasks[task].test[site]["log_loss"])
+    assert curve[-1].accuracy > curve[0].accuracy + 0.2
+    assert result.codelength.ends[-1] == 400
 
 
-def test_shuffled_labels_leave_nothing_to_read_while_real_ones_do(readable):
+def test_real_labels_have_information_and_shuffled_labels_have_none(readable):
     """Accuracy at the majority rate, V-information not above 0, the code no shorter than by the prior alone."""
     x, y = np.repeat(readable[0], 3, axis=0), np.repeat(readable[1], 3)
     rng = np.random.default_rng(5)
@@ -121,11 +121,11 @@ def test_shuffled_labels_leave_nothing_to_read_while_real_ones_do(readable):
     for labels, reads in ((y, True), (rng.permutation(y), False)):
         parts = [Examples({"mean": x[None, r]}, {"label": labels[r]}) for r in rows]
         sweep = sweep_probes(*parts, options=SweepOptions(studies={"information": information}))
-        own, point = sweep.tasks["label"], sweep.tasks["label"].best
-        columns = own.column(point), own.column("majority")
-        lower, upper = own.resampled.difference("accuracy", *columns)
-        saved, most = own.resampled.difference("log_loss", *reversed(columns))
-        code = sweep.studies["information"]["label", point].codelength
+        task_sweep, site = sweep.tasks["label"], sweep.tasks["label"].best
+        columns = task_sweep.column(site), task_sweep.column("majority")
+        lower, upper = task_sweep.resampled.difference("accuracy", *columns)
+        saved, most = task_sweep.resampled.difference("log_loss", *reversed(columns))
+        code = sweep.studies["information"]["label", site].codelength
         assert (lower > 0) is reads
         assert (saved > 0) is reads
         assert (code.total < code.prior) is reads
@@ -145,8 +145,8 @@ def test_rounding_that_follows_the_label_is_never_information(size, noise):
         y = rng.integers(3, size=n)
         x = vector + 1e-7 * reach * (rng.standard_normal((n, 16)) + (y[:, None] - 1))
         splits.append(Examples({"cls": x[None].astype(np.float32)}, {"label": y}))
-    found = sweep_probes(*splits, options=SweepOptions(studies={"information": information, "depth": refit_study(2)}))
-    (row,) = information_table(found).itertuples()
+    sweep = sweep_probes(*splits, options=SweepOptions(studies={"information": information, "depth": refit_study(2)}))
+    (row,) = information_table(sweep).itertuples()
     assert side_of_zero(row.lower, row.upper) == "cannot_tell"
     assert abs(row.v_information) < SMALLEST_EFFECT
-    assert not any(each.varies for each in found.studies["depth"].values())
+    assert not any(result.varies for result in sweep.studies["depth"].values())

@@ -19,20 +19,20 @@ def samples(n, n_classes=2, hidden=16, share=None, seed=0):
     """Correlated features and labels that have nothing to do with them, in three splits."""
     rng = np.random.default_rng(seed)
     mixing = rng.standard_normal((hidden, hidden)) * np.logspace(0, -1, hidden)
-    found = []
+    splits = []
     for size in (n, n // 2, n):
         labels = rng.choice(n_classes, size=size, p=share)
         labels[:n_classes] = np.arange(n_classes)
-        found.append(Sample((rng.standard_normal((size, hidden)) @ mixing + 1).astype(np.float32), labels))
-    return found
+        splits.append(Sample((rng.standard_normal((size, hidden)) @ mixing + 1).astype(np.float32), labels))
+    return splits
 
 
 @pytest.mark.parametrize("prior", [(0.5, 0.5), (0.9, 0.1), (0.5, 0.3, 0.2)])
-def test_the_best_accuracy_is_that_of_the_best_answer_to_each_mark(prior):
+def test_the_best_accuracy_is_that_of_the_best_prediction_from_each_mark(prior):
     prior, rng = np.array(prior), np.random.default_rng(0)
     for chance in (0.0, 0.1, 0.4, 1.0):
-        marks, drawn = (rng.choice(len(prior), size=400_000, p=prior) for _ in range(2))
-        labels = np.where(rng.random(400_000) < chance, marks, drawn)
+        marks, random_classes = (rng.choice(len(prior), size=400_000, p=prior) for _ in range(2))
+        labels = np.where(rng.random(400_000) < chance, marks, random_classes)
         counts = np.zeros((len(prior), len(prior)))
         np.add.at(counts, (marks, labels), 1)
         assert best_accuracy(prior, chance) == pytest.approx(counts.max(axis=1).sum() / 400_000, abs=0.003)
@@ -41,7 +41,7 @@ def test_the_best_accuracy_is_that_of_the_best_answer_to_each_mark(prior):
 
 
 @pytest.mark.parametrize(("n_classes", "share"), [(2, None), (2, (0.8, 0.2)), (5, None)])
-def test_with_many_texts_the_probe_finds_the_strength_that_was_planted(n_classes, share):
+def test_with_many_texts_the_measured_gain_is_the_planted_gain(n_classes, share):
     planted = plant_signals(
         *samples(6000, n_classes, share=share), n_classes=n_classes, options=PlantingOptions(gains=(0.05, 0.1))
     )
@@ -52,7 +52,7 @@ def test_with_many_texts_the_probe_finds_the_strength_that_was_planted(n_classes
     assert smallest_recovered_gain(planted) == 0.05
 
 
-def test_with_few_texts_only_strong_signals_are_found():
+def test_with_few_texts_only_strong_signals_are_recovered():
     few = smallest_recovered_gain(
         plant_signals(*samples(80), n_classes=2, options=PlantingOptions(gains=(0.02, 0.05, 0.4)))
     )
@@ -63,15 +63,15 @@ def test_with_few_texts_only_strong_signals_are_found():
     assert many in (0.02, 0.05)
 
 
-def test_a_signal_that_was_missed_hides_weaker_ones_that_were_met_by_luck():
+def test_signals_weaker_than_a_missed_one_do_not_count():
     met = {0.01: True, 0.02: False, 0.05: True, 0.1: True}
-    signals = [PlantedSignal(gain, (0.0,), (found,)) for gain, found in met.items()]
+    signals = [PlantedSignal(gain, (0.0,), (was_recovered,)) for gain, was_recovered in met.items()]
     assert smallest_recovered_gain(signals) == 0.05
     assert smallest_recovered_gain(signals[:2]) is None
     assert smallest_recovered_gain([]) is None
 
 
-def test_strengths_beyond_perfection_are_left_out():
+def test_gains_beyond_an_accuracy_of_one_are_left_out():
     assert [
         signal.gain
         for signal in plant_signals(
@@ -80,7 +80,7 @@ def test_strengths_beyond_perfection_are_left_out():
     ] == [0.01]
 
 
-def test_what_has_room_in_all_training_texts_is_planted_also_where_none_are_left_to_validate():
+def test_the_prior_is_that_of_all_training_texts_also_without_validation():
     train, _, test = samples(200, share=(0.985, 0.015), seed=1)
     assert obstacle_to_planting(train.labels, 16, n_classes=2) is None
     for seed in range(20):  # a sixth is held out, and with it now and then most texts of the rare class

@@ -28,7 +28,7 @@ def test_one_layer_alone_is_every_texts_depth():
         prediction_depth(np.zeros((0, 3), dtype=int))
 
 
-def test_equal_depths_are_wholly_reliable_and_shuffled_ones_not():
+def test_equal_depths_are_reliable_and_shuffled_depths_are_not():
     rng = np.random.default_rng(0)
     depths = rng.integers(4, size=2000)
     same = reliability(np.stack([depths, depths, depths]))
@@ -40,9 +40,9 @@ def test_equal_depths_are_wholly_reliable_and_shuffled_ones_not():
 
 
 def test_where_all_texts_have_one_depth_there_is_no_correlation():
-    found = reliability(np.array([[2, 2, 2], [2, 2, 2]]))
-    assert math.isnan(found.correlation)
-    assert (found.same, found.by_chance) == (1, 1)
+    agreement = reliability(np.array([[2, 2, 2], [2, 2, 2]]))
+    assert math.isnan(agreement.correlation)
+    assert (agreement.same, agreement.by_chance) == (1, 1)
     with pytest.raises(InputError, match="two refits"):
         reliability(np.array([[1, 2]]))
 
@@ -55,7 +55,7 @@ def test_refits_have_one_training_sample_at_all_layers_and_agree_where_the_signa
     x = noise.astype(np.float32)
     parts = [Examples({"mean": x[:, r]}, {"label": y[r]}) for r in (slice(500), slice(500, 700), slice(700, 900))]
     sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refit_study(4)}))
-    blind, clear = (found for _, found in sorted(sweep.studies["depth"].items()))
+    blind, clear = (result for _, result in sorted(sweep.studies["depth"].items()))
     assert blind.refit_predictions.shape == (4, 200)
     assert (clear.refit_predictions == clear.predictions).mean() > 0.99
     assert 0.5 < (blind.refit_predictions == blind.predictions).mean() < 0.99
@@ -68,13 +68,13 @@ def test_refits_on_the_same_features_are_the_same_at_every_layer():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((300, 4)).astype(np.float32), rng.integers(2, size=300)
     part = Examples({"mean": np.stack([x, x])}, {"label": y})
-    found = list(
+    results = list(
         sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refit_study(3)}))
         .studies["depth"]
         .values()
     )
-    np.testing.assert_array_equal(found[0].refit_predictions, found[1].refit_predictions)
-    assert (found[0].refit_predictions[0] != found[0].refit_predictions[1]).any()
+    np.testing.assert_array_equal(results[0].refit_predictions, results[1].refit_predictions)
+    assert (results[0].refit_predictions[0] != results[0].refit_predictions[1]).any()
 
 
 def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():

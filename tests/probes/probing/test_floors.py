@@ -8,14 +8,14 @@ from probes.probing.floors import TextSample, bag_of_words, constant_feature_log
 from probes.probing.selection import Folds
 
 
-def test_majority_is_the_training_frequency_smoothed_by_one():
+def test_the_smoothed_prior_adds_one_to_every_count():
     np.testing.assert_allclose(
         np.exp(smoothed_prior_log_probs(np.array([0, 0, 1]), n_classes=3)), [3 / 6, 2 / 6, 1 / 6]
     )
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1], [2, 0, 2, 2, 0, 4], [1, 1, 1]])
-def test_the_probe_that_sees_no_features_says_what_one_fitted_on_a_constant_vector_does(labels):
+def test_the_closed_form_of_constant_features_equals_a_fitted_probe(labels):
     y = np.array(labels * 20)
     fitted = LogisticProbe(tol=1e-12).fit(np.ones((len(y), 3), dtype=np.float32), y, n_classes=5)
     np.testing.assert_allclose(
@@ -23,7 +23,7 @@ def test_the_probe_that_sees_no_features_says_what_one_fitted_on_a_constant_vect
     )
 
 
-def test_a_bag_of_words_learns_words_and_no_order():
+def test_a_bag_of_words_reads_words_but_not_their_order():
     words = [("good film", 1), ("bad film", 0), ("good plot", 1), ("bad plot", 0)] * 20
     order = [("a b", 1), ("b a", 0)] * 40
     for rows, accuracy in ((words, 1.0), (order, 0.5)):
@@ -34,7 +34,7 @@ def test_a_bag_of_words_learns_words_and_no_order():
         assert (words.log_probs.argmax(axis=1) == labels).mean() == accuracy
 
 
-def test_a_bag_of_words_chooses_by_folds_too():
+def test_a_bag_of_words_chooses_c_by_folds():
     rows = [("good film", 1), ("bad film", 0), ("good plot", 1), ("bad plot", 0)] * 10
     texts, labels = [text for text, _ in rows], np.array([label for _, label in rows])
     words = bag_of_words(TextSample(texts, labels), Folds.of(labels, n=4), texts, n_classes=2)

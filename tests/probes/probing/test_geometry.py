@@ -47,14 +47,14 @@ def hsic_cka(x, y):
 
 
 def test_the_spread_of_two_points_is_its_closed_form():
-    found = spread(np.array([[3.0, 0.0], [3.0, 8.0]]))
-    assert found.max_range == 8
-    assert found.relative == pytest.approx(4 / 5)
+    result = spread(np.array([[3.0, 0.0], [3.0, 8.0]]))
+    assert result.max_range == 8
+    assert result.relative == pytest.approx(4 / 5)
 
 
 def test_one_vector_repeated_has_no_spread_at_all():
-    found = spread(np.tile(cloud(1, 6).astype(np.float32), (7, 1)))
-    assert (found.max_range, found.relative) == (0, 0)
+    result = spread(np.tile(cloud(1, 6).astype(np.float32), (7, 1)))
+    assert (result.max_range, result.relative) == (0, 0)
 
 
 # Anisotropy
@@ -85,17 +85,17 @@ def test_anisotropy_of_few_vectors_is_worked_by_hand(vectors, expected):
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 200])
-def test_the_corners_of_a_simplex_are_as_far_apart_as_directions_can_be(n):
-    found = anisotropy(simplex(n))
-    assert found == pytest.approx(-1 / (n - 1), abs=1e-12)
-    assert found >= -1 / (n - 1)
+def test_the_corners_of_a_simplex_have_the_smallest_possible_anisotropy(n):
+    cosine = anisotropy(simplex(n))
+    assert cosine == pytest.approx(-1 / (n - 1), abs=1e-12)
+    assert cosine >= -1 / (n - 1)
 
 
 def test_vectors_that_are_all_equal_have_anisotropy_one():
     for dtype in (np.float16, np.float32, np.float64):
-        found = anisotropy(np.tile(cloud(1, 384).astype(dtype), (1000, 1)))
-        assert found == pytest.approx(1, abs=1e-12)
-        assert found <= 1
+        cosine = anisotropy(np.tile(cloud(1, 384).astype(dtype), (1000, 1)))
+        assert cosine == pytest.approx(1, abs=1e-12)
+        assert cosine <= 1
 
 
 def test_a_symmetric_cloud_has_anisotropy_near_zero_and_a_shifted_one_near_one():
@@ -103,7 +103,7 @@ def test_a_symmetric_cloud_has_anisotropy_near_zero_and_a_shifted_one_near_one()
     assert anisotropy(cloud(2000, 50, shift=20)) > 0.99
 
 
-def test_anisotropy_knows_directions_only():
+def test_anisotropy_depends_on_directions_only():
     x = cloud(30, 6, shift=1)
     lengths = np.exp(cloud(30, 1, seed=1) * 5)
     assert anisotropy(x * lengths) == pytest.approx(anisotropy(x), abs=1e-12)
@@ -121,7 +121,7 @@ def test_zero_vectors_have_no_direction_and_are_left_out():
 @pytest.mark.parametrize(
     "vectors", [np.ones((1, 3)), np.zeros((5, 3)), np.eye(3)[[0]].repeat(2, 0) * [[1], [0]], np.ones((0, 3))], ids=len
 )
-def test_anisotropy_of_fewer_than_two_directions_is_unknown(vectors):
+def test_anisotropy_of_fewer_than_two_directions_is_undefined(vectors):
     assert math.isnan(anisotropy(vectors))
 
 
@@ -154,10 +154,10 @@ def test_cka_of_few_vectors_is_worked_by_hand(x, y, expected):
 
 @pytest.mark.parametrize("shift", [0, 50])
 @pytest.mark.parametrize(("examples", "hidden"), SHAPES)
-@pytest.mark.parametrize("other", [1, 7, 60])
-def test_cka_is_its_definition_by_centring_matrices(examples, hidden, other, shift):
+@pytest.mark.parametrize("other_hidden", [1, 7, 60])
+def test_cka_is_its_definition_by_centring_matrices(examples, hidden, other_hidden, shift):
     x = cloud(examples, hidden, shift=shift)
-    y = x @ cloud(hidden, other, seed=1) + cloud(examples, other, seed=2)
+    y = x @ cloud(hidden, other_hidden, seed=1) + cloud(examples, other_hidden, seed=2)
     assert linear_cka(x, y) == pytest.approx(hsic_cka(x, y), abs=1e-9)
     assert linear_cka(y, x) == pytest.approx(linear_cka(x, y), abs=1e-12)
 
@@ -165,12 +165,12 @@ def test_cka_is_its_definition_by_centring_matrices(examples, hidden, other, shi
 @pytest.mark.parametrize(("examples", "hidden"), SHAPES)
 def test_cka_with_itself_rotated_rescaled_and_shifted_is_one(examples, hidden):
     x = cloud(examples, hidden)
-    for other in (x, x @ rotation(hidden), x * 1e-6, x * -1e6, x + 3, x @ rotation(hidden) * 40 - 2):
-        assert linear_cka(x, other) == pytest.approx(1, abs=1e-9)
-        assert linear_cka(x, other) <= 1
+    for transformed in (x, x @ rotation(hidden), x * 1e-6, x * -1e6, x + 3, x @ rotation(hidden) * 40 - 2):
+        assert linear_cka(x, transformed) == pytest.approx(1, abs=1e-9)
+        assert linear_cka(x, transformed) <= 1
 
 
-def test_cka_is_not_blind_to_a_stretch_of_one_direction():
+def test_cka_depends_on_the_scale_of_single_directions():
     x = cloud(300, 8)
     assert linear_cka(x, x * [30, 1, 1, 1, 1, 1, 1, 1]) < 0.5
 
@@ -212,13 +212,13 @@ def test_a_constant_side_or_few_texts_have_no_interval_of_cka():
     assert cka_interval(x, 2 * x) == pytest.approx((1, 1), abs=1e-9)
 
 
-def test_texts_out_of_order_are_not_alike():
+def test_texts_in_another_order_have_a_low_cka():
     x = cloud(5000, 8)
     assert linear_cka(x, x) == pytest.approx(1)
     assert linear_cka(x, x[::-1]) < 0.01
 
 
-def test_cka_with_a_constant_side_or_one_text_is_unknown():
+def test_cka_with_a_constant_side_or_one_text_is_undefined():
     x, one = cloud(40, 6).astype(np.float32), np.tile(cloud(1, 6).astype(np.float32), (40, 1))
     assert np.ptp(one - one.mean(axis=0), axis=1).max() > 0  # rounding would be taken for structure
     for a, b in ((x, one), (one, x), (one, one), (one[:3], x[:3]), (x[:1], x[:1]), (x[:0], x[:0]), (x, x * 0)):
@@ -256,64 +256,64 @@ def test_the_matrix_is_the_plain_loop_over_pairs(examples, hidden, band, monkeyp
     monkeypatch.setattr(geometry, "MOST_SIMILARITIES", band)
     features = dict(enumerate(drifting(4, examples, hidden)))
     layers = [3, 0, 2]
-    found = cka_matrix(features, layers).cka
+    cka = cka_matrix(features, layers).cka
     expected = [[linear_cka(features[a], features[b]) for b in layers] for a in layers]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(found, [[hsic_cka(features[a], features[b]) for b in layers] for a in layers], atol=1e-5)
-    assert found.dtype == np.float64
-    assert (found == found.T).all()
-    assert found.max() <= 1
+    np.testing.assert_allclose(cka, expected, atol=1e-5)
+    np.testing.assert_allclose(cka, [[hsic_cka(features[a], features[b]) for b in layers] for a in layers], atol=1e-5)
+    assert cka.dtype == np.float64
+    assert (cka == cka.T).all()
+    assert cka.max() <= 1
 
 
-def test_both_ways_to_the_matrix_agree():
+def test_inner_products_by_texts_and_by_dimensions_agree():
     held = np.stack(list(drifting(5, 90, 30)))
     by_texts, by_dimensions = geometry._shared_by_texts(held), geometry._shared_by_dimensions(held)
     np.testing.assert_allclose(by_texts, by_dimensions, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("examples", "hidden"), [(9, 30), (400, 30)])
-def test_layers_drift_apart_from_the_first(examples, hidden):
-    found = cka_matrix(np.stack(list(drifting(6, examples, hidden))), range(6)).cka
-    np.testing.assert_allclose(np.diagonal(found), 1, atol=1e-6)
-    assert found[0, 1] > found[0, 5] + 0.1
+def test_cka_falls_with_the_distance_between_drifting_layers(examples, hidden):
+    cka = cka_matrix(np.stack(list(drifting(6, examples, hidden))), range(6)).cka
+    np.testing.assert_allclose(np.diagonal(cka), 1, atol=1e-6)
+    assert cka[0, 1] > cka[0, 5] + 0.1
 
 
 @pytest.mark.parametrize(("examples", "hidden"), [(9, 30), (400, 30)])
-def test_a_constant_layer_is_unknown_beside_every_layer_and_itself(examples, hidden):
+def test_a_constant_layer_has_an_undefined_cka_with_all_layers(examples, hidden):
     features = np.stack(list(drifting(4, examples, hidden)))
     whole = cka_matrix(features, range(4))
     features[1] = features[1, 0]
     constant = cka_matrix(features, range(4))
-    kept = np.ix_([0, 2, 3], [0, 2, 3])
-    for found, before in ((constant.cka, whole.cka), (constant.floor, whole.floor)):
-        assert np.isnan(found[1]).all()
-        assert np.isnan(found[:, 1]).all()
-        np.testing.assert_array_equal(found[kept], before[kept])
+    varying = np.ix_([0, 2, 3], [0, 2, 3])
+    for values, expected in ((constant.cka, whole.cka), (constant.floor, whole.floor)):
+        assert np.isnan(values[1]).all()
+        assert np.isnan(values[:, 1]).all()
+        np.testing.assert_array_equal(values[varying], expected[varying])
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_tiny_and_huge_features_neither_vanish_nor_overflow(scale):
     features = np.stack(list(drifting(3, 60, 10)))
     expected = cka_matrix(features, range(3))
-    found = cka_matrix(features * np.float32(scale), range(3))
-    np.testing.assert_allclose(found.cka, expected.cka, atol=1e-5)
-    np.testing.assert_allclose(found.floor, expected.floor, atol=1e-5)
+    alignment = cka_matrix(features * np.float32(scale), range(3))
+    np.testing.assert_allclose(alignment.cka, expected.cka, atol=1e-5)
+    np.testing.assert_allclose(alignment.floor, expected.floor, atol=1e-5)
     assert linear_cka(features[0] * np.float32(scale), features[1]) == pytest.approx(expected.cka[0, 1], abs=1e-5)
 
 
-def test_each_layer_is_asked_for_once():
-    features, asked = dict(enumerate(drifting(4, 20, 5))), []
+def test_each_layer_is_read_once():
+    features, layers_read = dict(enumerate(drifting(4, 20, 5))), []
 
     class Counted:
         def __getitem__(self, layer):
-            asked.append(layer)
+            layers_read.append(layer)
             return features[layer]
 
     cka_matrix(Counted(), [2, 0, 3])
-    assert asked == [2, 0, 3]
+    assert layers_read == [2, 0, 3]
 
 
-def test_features_are_left_as_they_were():
+def test_features_are_not_changed():
     features = np.stack(list(drifting(3, 20, 5)))
     before = features.copy()
     cka_matrix(features, range(3))
@@ -322,10 +322,10 @@ def test_features_are_left_as_they_were():
     np.testing.assert_array_equal(features, before)
 
 
-def test_one_text_is_all_unknown():
-    found = cka_matrix(np.stack(list(drifting(3, 1, 5))), range(3))
-    assert np.isnan(found.cka).all()
-    assert np.isnan(found.floor).all()
+def test_one_text_has_an_undefined_matrix():
+    alignment = cka_matrix(np.stack(list(drifting(3, 1, 5))), range(3))
+    assert np.isnan(alignment.cka).all()
+    assert np.isnan(alignment.floor).all()
 
 
 # The floor of CKA
@@ -335,29 +335,29 @@ def test_one_text_is_all_unknown():
 @pytest.mark.parametrize("hidden", [1, 2, 40])
 def test_the_floor_is_the_mean_over_every_order_of_the_texts(examples, hidden):
     features = np.stack(list(drifting(3, examples, hidden)))
-    found = cka_matrix(features, range(3)).floor
+    floor = cka_matrix(features, range(3)).floor
     orders = [list(order) for order in itertools.permutations(range(examples))]
     for a, b in itertools.product(range(3), repeat=2):
         every = [hsic_cka(features[a], features[b][order]) for order in orders]
-        assert found[a, b] == pytest.approx(np.mean(every), abs=1e-5)
+        assert floor[a, b] == pytest.approx(np.mean(every), abs=1e-5)
 
 
 @pytest.mark.parametrize(("examples", "hidden"), [(60, 200), (300, 8)])
 def test_shuffled_texts_reach_the_floor_on_average(examples, hidden):
     features = np.stack(list(drifting(2, examples, hidden)))
     rng = np.random.default_rng(4)
-    drawn = [linear_cka(features[0], features[1][rng.permutation(examples)]) for _ in range(100)]
-    found = cka_matrix(features, range(2))
-    error = np.std(drawn) / math.sqrt(len(drawn))
-    assert found.floor[0, 1] == pytest.approx(np.mean(drawn), abs=4 * error)
-    assert found.cka[0, 1] > found.floor[0, 1] + 0.1
+    shuffled = [linear_cka(features[0], features[1][rng.permutation(examples)]) for _ in range(100)]
+    alignment = cka_matrix(features, range(2))
+    error = np.std(shuffled) / math.sqrt(len(shuffled))
+    assert alignment.floor[0, 1] == pytest.approx(np.mean(shuffled), abs=4 * error)
+    assert alignment.cka[0, 1] > alignment.floor[0, 1] + 0.1
 
 
 @pytest.mark.parametrize(("examples", "hidden"), [(20, 200), (200, 200), (20_000, 20)])
 def test_the_floor_of_gaussian_vectors_falls_with_the_number_of_texts(examples, hidden):
-    found = cka_matrix(np.stack([cloud(examples, hidden, seed) for seed in range(2)]), range(2))
-    np.testing.assert_allclose(found.floor, hidden / (hidden + examples), rtol=0.1)
-    assert found.cka[0, 1] == pytest.approx(found.floor[0, 1], rel=0.1)
+    alignment = cka_matrix(np.stack([cloud(examples, hidden, seed) for seed in range(2)]), range(2))
+    np.testing.assert_allclose(alignment.floor, hidden / (hidden + examples), rtol=0.1)
+    assert alignment.cka[0, 1] == pytest.approx(alignment.floor[0, 1], rel=0.1)
 
 
 def test_vectors_that_vary_in_few_directions_have_a_lower_floor():
@@ -366,20 +366,20 @@ def test_vectors_that_vary_in_few_directions_have_a_lower_floor():
     assert cka_matrix([narrow], [0]).floor[0, 0] < 0.02
 
 
-def test_texts_all_as_far_apart_have_no_lower_floor_than_one():
-    found = cka_matrix(np.stack([simplex(9), simplex(9) * 3]), range(2))
-    np.testing.assert_allclose(found.floor, 1, atol=1e-6)
-    np.testing.assert_allclose(found.cka, 1, atol=1e-6)
-    assert found.floor.max() <= 1
+def test_texts_at_equal_distances_have_a_floor_of_one():
+    alignment = cka_matrix(np.stack([simplex(9), simplex(9) * 3]), range(2))
+    np.testing.assert_allclose(alignment.floor, 1, atol=1e-6)
+    np.testing.assert_allclose(alignment.cka, 1, atol=1e-6)
+    assert alignment.floor.max() <= 1
 
 
-def test_the_floor_is_symmetric_and_no_order_moves_it():
+def test_the_floor_is_symmetric_and_independent_of_the_order():
     features = np.stack(list(drifting(4, 50, 12)))
-    found = cka_matrix(features, range(4)).floor
-    assert (found == found.T).all()
+    floor = cka_matrix(features, range(4)).floor
+    assert (floor == floor.T).all()
     shuffled = features.copy()
     shuffled[2] = features[2][::-1]
-    np.testing.assert_allclose(cka_matrix(shuffled, range(4)).floor, found, atol=1e-6)
+    np.testing.assert_allclose(cka_matrix(shuffled, range(4)).floor, floor, atol=1e-6)
 
 
 def test_layers_of_different_shapes_are_refused():
@@ -395,10 +395,10 @@ def test_no_layer_is_refused():
 # Predicting one vector from another
 
 
-def pair(examples, hidden, other, *, noise, seed=0):
+def pair(examples, hidden, predicted_hidden, *, noise, seed=0):
     """x, and y that is linear in it plus noise."""
     x = cloud(examples, hidden, seed, shift=3)
-    y = x @ cloud(hidden, other, seed=99) - 2 + noise * cloud(examples, other, seed + 1)
+    y = x @ cloud(hidden, predicted_hidden, seed=99) - 2 + noise * cloud(examples, predicted_hidden, seed + 1)
     return x.astype(np.float32), y.astype(np.float32)
 
 
@@ -406,35 +406,35 @@ def predicted(train, test, **options):
     return predictability(*train, test_x=test[0], test_y=test[1], **options)
 
 
-def test_what_is_linear_in_another_vector_is_predicted_whole():
-    found = predicted(pair(200, 6, 4, noise=0), pair(100, 6, 4, noise=0, seed=5))
-    np.testing.assert_allclose(found.r2, 1, atol=1e-5)
-    assert found.mean == pytest.approx(1, abs=1e-5)
-    assert found.interval == pytest.approx((1, 1), abs=1e-5)
+def test_a_linear_function_is_predicted_completely():
+    result = predicted(pair(200, 6, 4, noise=0), pair(100, 6, 4, noise=0, seed=5))
+    np.testing.assert_allclose(result.r2, 1, atol=1e-5)
+    assert result.mean == pytest.approx(1, abs=1e-5)
+    assert result.interval == pytest.approx((1, 1), abs=1e-5)
 
 
 def test_the_share_predicted_is_that_of_the_signal():
     # Each dimension has the variance of w'x, which is |w|², plus that of the noise.
-    found = predicted(pair(4000, 6, 4, noise=2), pair(4000, 6, 4, noise=2, seed=5))
+    result = predicted(pair(4000, 6, 4, noise=2), pair(4000, 6, 4, noise=2, seed=5))
     signal = np.square(cloud(6, 4, seed=99)).sum(axis=0)
-    np.testing.assert_allclose(found.r2, signal / (signal + 4), atol=0.03)
-    lower, upper = found.interval
+    np.testing.assert_allclose(result.r2, signal / (signal + 4), atol=0.03)
+    lower, upper = result.interval
     assert lower < (signal / (signal + 4)).mean() < upper
     assert 0 < upper - lower < 0.05
 
 
 def test_shuffled_pairs_and_unrelated_vectors_are_not_predicted():
     train, test = pair(400, 6, 4, noise=0), pair(300, 6, 4, noise=0, seed=5)
-    found = predicted(train, test)
-    assert found.mean > 0.99
-    assert -0.1 < found.mean_floor < 0.01
+    result = predicted(train, test)
+    assert result.mean > 0.99
+    assert -0.1 < result.mean_floor < 0.01
     unrelated = predicted((train[0], cloud(400, 4, seed=8)), (test[0], cloud(300, 4, seed=9)))
     assert -0.1 < unrelated.mean < 0.01
 
 
 def test_even_more_dimensions_than_texts_predict_nothing_of_unrelated_vectors():
-    found = predicted((cloud(50, 200), cloud(50, 3, seed=1)), (cloud(500, 200, seed=2), cloud(500, 3, seed=3)))
-    assert -0.25 < found.mean < 0.05
+    result = predicted((cloud(50, 200), cloud(50, 3, seed=1)), (cloud(500, 200, seed=2), cloud(500, 3, seed=3)))
+    assert -0.25 < result.mean < 0.05
 
 
 @pytest.mark.parametrize("hidden", [5, 80])
@@ -446,22 +446,22 @@ def test_ridge_is_scikit_learns_with_the_penalty_that_leaving_out_every_text_wou
     ridges = [Ridge(penalty * len(z)) for penalty in geometry.RIDGE_PENALTIES]
     errors = [np.square(y - cross_val_predict(ridge, z, y, cv=LeaveOneOut())).mean(axis=0) for ridge in ridges]
     for i, best in enumerate(np.argmin(errors, axis=0)):
-        said = ridges[best].fit(z, y[:, i]).predict(unseen)
-        expected.append(r2_score(test[1][:, i], said))
+        predictions = ridges[best].fit(z, y[:, i]).predict(unseen)
+        expected.append(r2_score(test[1][:, i], predictions))
     np.testing.assert_allclose(predicted(train, test).r2, expected, atol=1e-4)
 
 
 def test_the_interval_is_that_of_a_plain_bootstrap():
     train, test = pair(100, 4, 3, noise=2), pair(60, 4, 3, noise=2, seed=5)
-    found = predicted(train, test)
+    result = predicted(train, test)
     model = RidgeCV(np.array(geometry.RIDGE_PENALTIES) * 100, alpha_per_target=True)
     scaler = StandardScaler().fit(train[0])
-    said = model.fit(scaler.transform(train[0]), train[1]).predict(scaler.transform(test[0]))
+    predictions = model.fit(scaler.transform(train[0]), train[1]).predict(scaler.transform(test[0]))
     rng = np.random.default_rng(3)
     rows = (rng.integers(60, size=60) for _ in range(2000))
-    values = [r2_score(test[1][some], said[some]) for some in rows]
-    assert found.interval == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.02)
-    assert found.mean == pytest.approx(r2_score(test[1], said), abs=1e-3)
+    values = [r2_score(test[1][resample], predictions[resample]) for resample in rows]
+    assert result.interval == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.02)
+    assert result.mean == pytest.approx(r2_score(test[1], predictions), abs=1e-3)
 
 
 def test_dimensions_that_do_not_vary_are_neither_predicted_nor_predict():
@@ -471,28 +471,28 @@ def test_dimensions_that_do_not_vary_are_neither_predicted_nor_predict():
     rounding = 1e-33 * cloud(200, 1, seed=7).astype(np.float32)
     dead[0][1][:, 1:2] = rounding
     dead[1][1][:, 1:2] = rounding[:100]
-    found = predicted(*dead)
-    assert np.isnan(found.r2).tolist() == np.isnan(found.floor).tolist() == [False, True, False, False]
-    np.testing.assert_allclose(found.r2[[0, 2, 3]], plain.r2[[0, 2, 3]], atol=1e-6)
-    assert found.mean == pytest.approx(1, abs=1e-5)
+    result = predicted(*dead)
+    assert np.isnan(result.r2).tolist() == np.isnan(result.floor).tolist() == [False, True, False, False]
+    np.testing.assert_allclose(result.r2[[0, 2, 3]], plain.r2[[0, 2, 3]], atol=1e-6)
+    assert result.mean == pytest.approx(1, abs=1e-5)
 
 
 def test_a_vector_that_is_the_same_for_every_text_has_nothing_to_predict_and_predicts_nothing():
     x, y = pair(50, 6, 4, noise=0)
     same = np.tile(x[:1], (50, 1))
-    found = predicted((x, same), (x, same))
-    assert np.isnan(found.r2).all()
-    assert np.isnan([found.mean, found.mean_floor, *found.interval]).all()
+    result = predicted((x, same), (x, same))
+    assert np.isnan(result.r2).all()
+    assert np.isnan([result.mean, result.mean_floor, *result.interval]).all()
     assert predicted((same, y), (same, y)).mean == pytest.approx(0, abs=1e-9)
 
 
 def test_predictability_depends_on_the_seed_alone():
     train, test = pair(50, 6, 4, noise=1), pair(40, 6, 4, noise=1, seed=5)
-    first, again, other = (predicted(train, test, seed=seed) for seed in (0, 0, 1))
+    first, again, other_seed = (predicted(train, test, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.floor, again.floor)
     assert first.interval == again.interval
-    assert (first.floor != other.floor).all()
-    np.testing.assert_array_equal(first.r2, other.r2)
+    assert (first.floor != other_seed.floor).all()
+    np.testing.assert_array_equal(first.r2, other_seed.r2)
 
 
 def test_vectors_that_do_not_fit_together_are_refused():
@@ -512,7 +512,9 @@ def test_cls_is_predicted_from_the_content_tokens_of_a_real_encoder(packaged, da
     features = pool_texts(packaged, encoded, ["cls", "content"], [0, 3])
     for i, layer in enumerate((0, 3)):
         (x, test_x), (y, test_y) = (np.split(features[name][i], [300]) for name in ("content", "cls"))
-        found = predictability(x, y, test_x=test_x, test_y=test_y)
-        print(f"layer {layer}: R2 of cls from content {found.mean:.3f} {found.interval}, floor {found.mean_floor:.3f}")
-        assert np.isnan(found.r2).all() == (layer == 0)
-    assert found.mean > 0.2 > 0.05 > found.mean_floor
+        result = predictability(x, y, test_x=test_x, test_y=test_y)
+        print(
+            f"layer {layer}: R2 of cls from content {result.mean:.3f} {result.interval}, floor {result.mean_floor:.3f}"
+        )
+        assert np.isnan(result.r2).all() == (layer == 0)
+    assert result.mean > 0.2 > 0.05 > result.mean_floor

@@ -41,20 +41,22 @@ def test_two_classes_have_two_logits_and_scikit_learns_probabilities(three_class
     np.testing.assert_allclose(fitted.log_prob(x), reference.predict_log_proba(x), atol=1e-5)
 
 
-def test_a_class_that_was_not_shown_has_a_finite_column_of_small_probability(three_classes):
+def test_a_class_that_does_not_occur_has_a_small_finite_probability(three_classes):
     x, y = three_classes
-    kept = y != 1
-    fitted = LogisticProbe().fit(x[kept], y[kept], n_classes=4)
-    probability = np.exp(fitted.log_prob(x[kept]))
+    without_class_1 = y != 1
+    fitted = LogisticProbe().fit(x[without_class_1], y[without_class_1], n_classes=4)
+    probability = np.exp(fitted.log_prob(x[without_class_1]))
     assert np.isfinite(fitted.log_prob(x)).all()
-    assert not np.isin(fitted.predict(x[kept]), [1, 3]).any()
+    assert not np.isin(fitted.predict(x[without_class_1]), [1, 3]).any()
     # Its logit is where the geometric mean of its odds is one in examples + 1.
-    odds = fitted.logits(x[kept])[:, 1] - np.log(np.exp(fitted.logits(x[kept])[:, [0, 2]]).sum(axis=1))
-    np.testing.assert_allclose(odds.mean(), -np.log(kept.sum() + 1), atol=1e-4)
+    odds = fitted.logits(x[without_class_1])[:, 1] - np.log(
+        np.exp(fitted.logits(x[without_class_1])[:, [0, 2]]).sum(axis=1)
+    )
+    np.testing.assert_allclose(odds.mean(), -np.log(without_class_1.sum() + 1), atol=1e-4)
     assert probability[:, 1].max() < 0.5
 
 
-def test_one_class_alone_is_predicted_always_and_never_surely(three_classes):
+def test_one_occurring_class_is_always_predicted_with_a_probability_below_one(three_classes):
     x = three_classes[0][:10]
     fitted = LogisticProbe().fit(x, np.full(10, 2), n_classes=3)
     np.testing.assert_array_equal(fitted.predict(x), 2)
@@ -81,7 +83,7 @@ def test_a_path_ends_where_single_fits_do(three_classes):
         np.testing.assert_allclose(fitted.log_prob(x), LogisticProbe(c=c).fit(x, y, n_classes=3).log_prob(x), atol=5e-3)
 
 
-def test_what_has_not_converged_says_so(three_classes):
+def test_a_fit_without_enough_iterations_has_not_converged(three_classes):
     x, y = three_classes
     assert LogisticProbe(c=100).fit(x, y, n_classes=3).converged
     assert not LogisticProbe(c=100, max_iter=1).fit(x, y, n_classes=3).converged
@@ -101,7 +103,7 @@ def test_a_planted_direction_is_read_to_its_bayes_accuracy():
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_several_probes_scored_at_once_say_what_each_says_alone(three_classes, n_classes, monkeypatch):
+def test_probes_scored_together_equal_probes_scored_alone(three_classes, n_classes, monkeypatch):
     x, y = three_classes
     y = y % n_classes
     probes = list(LogisticProbe().prepare(x).fit_path(y, (1e-3, 0.1, 10.0), n_classes=n_classes))
@@ -109,17 +111,17 @@ def test_several_probes_scored_at_once_say_what_each_says_alone(three_classes, n
     alone = [probe.log_prob(x)[np.arange(len(y)), y] for probe in probes]
     for most in (2**20, 20):  # logits at a time
         monkeypatch.setattr("probes.probing.logistic.MOST_LOGITS", most)
-        log_prob, right = score_probes(probes, x, y)
+        log_prob, correct = score_probes(probes, x, y)
         np.testing.assert_allclose(log_prob, alone, atol=1e-5)
-        np.testing.assert_array_equal(right, [probe.predict(x) == y for probe in probes])
-        assert 0 < right.mean() < 1
-    kept, frozen = score_probes(probes, x[::-1], y[::-1].astype(np.uint8)), x.copy()
-    np.testing.assert_allclose(kept[0][:, ::-1], log_prob, atol=1e-5)
+        np.testing.assert_array_equal(correct, [probe.predict(x) == y for probe in probes])
+        assert 0 < correct.mean() < 1
+    reversed_scores, frozen = score_probes(probes, x[::-1], y[::-1].astype(np.uint8)), x.copy()
+    np.testing.assert_allclose(reversed_scores[0][:, ::-1], log_prob, atol=1e-5)
     frozen.flags.writeable = False  # as what is mapped from a file
-    np.testing.assert_array_equal(score_probes(probes, frozen, y)[1], right)
+    np.testing.assert_array_equal(score_probes(probes, frozen, y)[1], correct)
 
 
-def test_log_softmax_stands_large_logits():
+def test_log_softmax_of_large_logits_is_finite():
     np.testing.assert_allclose(log_softmax(np.array([[1e4, 0.0], [3.0, 3.0]])), [[0, -1e4], [-np.log(2)] * 2])
 
 
@@ -178,7 +180,7 @@ def test_logits_are_those_of_float64_where_the_mean_is_far_larger_than_the_sprea
     np.testing.assert_allclose(score_probes([fitted], x, y)[0][0], expected, atol=2e-5)
 
 
-def test_probes_of_other_centers_are_scored_together_as_alone(far_from_zero):
+def test_probes_of_different_centers_scored_together_equal_probes_scored_alone(far_from_zero):
     x, y = far_from_zero
     probes = [LogisticProbe().fit(x[rows], y[rows], n_classes=2) for rows in (slice(200), slice(200, 400))]
     probes.append(FittedProbe(probes[0].weight, np.zeros(2, np.float32), center=None))
@@ -189,7 +191,7 @@ def test_probes_of_other_centers_are_scored_together_as_alone(far_from_zero):
     np.testing.assert_allclose(score_probes(probes[::-1], x, y)[0][0], alone[2], atol=1e-3)
 
 
-def test_a_fit_begins_where_the_probe_that_it_starts_from_ended(far_from_zero):
+def test_a_fit_starts_at_the_solution_of_its_start_probe(far_from_zero):
     x, y = far_from_zero
     fitter = LogisticProbe().prepare(x)
     (fitted,) = fitter.fit_many(y[None], (1.0,), n_classes=2)
@@ -199,7 +201,7 @@ def test_a_fit_begins_where_the_probe_that_it_starts_from_ended(far_from_zero):
     np.testing.assert_allclose(begin.bias, solution.bias, atol=1e-5)
 
 
-def test_a_head_of_a_probe_far_from_zero_says_what_the_probe_does(bert):
+def test_a_head_of_a_probe_far_from_zero_has_the_probes_logits(bert):
     texts = ["one", "two words", "three of them"] * 8
     with torch.no_grad():
         bert.model.encoder.layer[0].output.LayerNorm.bias += 500.0
@@ -231,9 +233,9 @@ def test_features_of_any_kind_of_array_are_fitted_and_scored_alike(three_classes
     x, y = np.round(three_classes[0]).astype(np.float32), three_classes[1]
     labels = y.tolist() if isinstance(as_given(x), list) else pd.Series(y, index=y + 7)
     plain = LogisticProbe().fit(x, y, n_classes=3)
-    other = LogisticProbe().fit(as_given(x), labels, n_classes=3)
-    np.testing.assert_allclose(other.logits(as_given(x)), plain.logits(x), atol=5e-3)
-    np.testing.assert_array_equal(other.predict(as_given(x)), plain.predict(x))
+    converted = LogisticProbe().fit(as_given(x), labels, n_classes=3)
+    np.testing.assert_allclose(converted.logits(as_given(x)), plain.logits(x), atol=5e-3)
+    np.testing.assert_array_equal(converted.predict(as_given(x)), plain.predict(x))
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,12 @@ def test_the_penalty_with_the_lowest_validation_loss_is_chosen(three_classes):
 
 
 @pytest.mark.parametrize("losses", [[3.0], [3, 2, 1], [1, 2, 0.5], [2, 2, 1, 1, 5, 1], [2, 1, 1.5, 0.5]])
-def test_the_lowest_loss_is_found_behind_a_rise_and_of_equal_ones_the_strongest_penalty(losses):
+def test_the_lowest_loss_wins_and_the_strongest_penalty_of_equal_losses(losses):
     x, y = np.ones((1, 1)), np.zeros(1, dtype=int)
     odds = np.log(np.expm1(losses))  # of the other class, where this is the loss
     path = [FittedProbe(np.array([[0.0], [o]]), np.zeros(2), c=float(i)) for i, o in enumerate(odds)]
-    found = -score_probes(path, x, y)[0][:, 0]
-    np.testing.assert_allclose(found, losses, rtol=1e-6)
+    scored_losses = -score_probes(path, x, y)[0][:, 0]
+    np.testing.assert_allclose(scored_losses, losses, rtol=1e-6)
     assert select_probe(path, x, y).probe.c == losses.index(min(losses))
 
 
@@ -73,16 +73,16 @@ def test_selection_by_folds_is_that_of_scikit_learn(three_classes):
     x, y = three_classes[0].astype(np.float64), three_classes[1]
     folds, cs = Folds.of(y, n=4, seed=3), (1e-3, 1e-2, 0.1, 1.0, 30.0)
     probe = LogisticProbe(tol=1e-14)
-    found, log_prob = select_by_folds(probe, Sample(x, y), folds, cs, n_classes=3)
+    selection, log_prob = select_by_folds(probe, Sample(x, y), folds, cs, n_classes=3)
     splits = [(np.setdiff1d(np.arange(len(y)), part), part) for part in folds.parts]
     expected = []
     for c in cs:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=10_000, tol=1e-8))
         expected.append(np.log(cross_val_predict(model, x, y, cv=splits, method="predict_proba")))
-    losses = [-each[np.arange(len(y)), y].mean() for each in expected]
-    np.testing.assert_allclose([trial.validation_log_loss for trial in found.trials], losses, atol=1e-5)
+    losses = [-fold_log_probs[np.arange(len(y)), y].mean() for fold_log_probs in expected]
+    np.testing.assert_allclose([trial.validation_log_loss for trial in selection.trials], losses, atol=1e-5)
     best = int(np.argmin(losses))
-    assert found.probe.c == cs[best]
+    assert selection.probe.c == cs[best]
     np.testing.assert_allclose(log_prob, expected[best], atol=1e-4)
     whole = LogisticProbe(c=cs[best], tol=1e-14).fit(x, y, n_classes=3)
-    np.testing.assert_allclose(found.probe.log_prob(x), whole.log_prob(x), atol=1e-5)
+    np.testing.assert_allclose(selection.probe.log_prob(x), whole.log_prob(x), atol=1e-5)

@@ -46,16 +46,16 @@ def test_a_weight_counts_an_example_as_often_as_repeating_it(correlated, n_class
     counts = np.random.default_rng(2).multinomial(300, np.full(300, 1 / 300), size=2)
     assert (counts == 0).any()
     assert (counts > 2).any()
-    found = (
+    probes = (
         LogisticProbe(tol=1e-14)
         .prepare(x)
         .fit_many(np.stack([y, y]), (0.1, 1.0), n_classes=n_classes, weights=counts.astype(float))
     )
-    for row, c, fitted in zip(counts, (0.1, 1.0), found, strict=True):
+    for row, c, fitted in zip(counts, (0.1, 1.0), probes, strict=True):
         np.testing.assert_allclose(fitted.log_prob(x), reference(x, y, c, row), atol=2e-4)
 
 
-def test_fits_that_show_different_classes_do_not_mix(correlated):
+def test_fits_with_different_occurring_classes_equal_fits_alone(correlated):
     x, y = correlated
     few = np.where(y == 3, 0, y)
     one = np.zeros_like(y)
@@ -65,15 +65,15 @@ def test_fits_that_show_different_classes_do_not_mix(correlated):
         np.testing.assert_allclose(fitted.log_prob(x), alone.log_prob(x), atol=1e-4)
 
 
-def test_a_class_whose_examples_count_for_nothing_is_a_class_not_shown(correlated):
+def test_a_class_of_zero_weight_does_not_occur(correlated):
     x, y = correlated
     weights = (y != 2).astype(float)[None]
     (fitted,) = LogisticProbe().prepare(x).fit_many(y[None], (1.0,), n_classes=4, weights=weights)
     assert not (fitted.predict(x) == 2).any()
     odds = fitted.logits(x)[y != 2]
-    others = np.delete(odds, 2, axis=1)
+    other_logits = np.delete(odds, 2, axis=1)
     np.testing.assert_allclose(
-        (odds[:, 2] - np.log(np.exp(others).sum(axis=1))).mean(), -np.log((y != 2).sum() + 1), atol=1e-3
+        (odds[:, 2] - np.log(np.exp(other_logits).sum(axis=1))).mean(), -np.log((y != 2).sum() + 1), atol=1e-3
     )
 
 
@@ -111,8 +111,8 @@ def test_a_fit_alone_equals_the_same_fit_beside_others(correlated):
     x, y = correlated[0], correlated[1] % 2
     fitter = LogisticProbe(tol=1e-14).prepare(x)
     for c in (1e-3, 1.0, 1e3):
-        (alone,), (beside, _) = (fitter.fit_many(np.stack([y] * n), (c,) * n, n_classes=2) for n in (1, 2))
-        np.testing.assert_allclose(alone.log_prob(x), beside.log_prob(x), atol=1e-6)
+        (alone,), (together, _) = (fitter.fit_many(np.stack([y] * n), (c,) * n, n_classes=2) for n in (1, 2))
+        np.testing.assert_allclose(alone.log_prob(x), together.log_prob(x), atol=1e-6)
         np.testing.assert_allclose(alone.log_prob(x), reference(x, y, c), atol=2e-4)
 
 
@@ -124,8 +124,8 @@ def test_whitened_weights_have_a_curvature_of_one_in_every_direction(correlated)
     curvature = variance * products.products + penalty * torch.eye(12)
     np.testing.assert_allclose(weights @ curvature @ weights.T, np.eye(12), atol=1e-10)
     np.testing.assert_allclose(frame.coordinates(weights), np.eye(12), atol=1e-10)
-    some = torch.linspace(-1, 1, 12).double()[None]
-    np.testing.assert_allclose(frame.gradient(some), some @ weights.T, atol=1e-10)  # the chain rule
+    gradient = torch.linspace(-1, 1, 12).double()[None]
+    np.testing.assert_allclose(frame.gradient(gradient), gradient @ weights.T, atol=1e-10)  # the chain rule
     assert products.whitening(variance, -penalty * 1e3) is None
 
 
@@ -138,7 +138,7 @@ def test_a_fit_alone_of_more_dimensions_than_examples_needs_no_factor():
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_where_fits_begin_does_not_move_where_they_end(correlated, n_classes):
+def test_the_start_does_not_change_the_solution(correlated, n_classes):
     x, y = correlated[0], correlated[1] % n_classes
     fitter = LogisticProbe(tol=1e-14).prepare(x)
     counts = np.random.default_rng(2).multinomial(300, np.full(300, 1 / 300), size=2).astype(float)
@@ -175,19 +175,19 @@ def test_the_direction_is_that_of_the_two_loop_recursion(n):
     """Nocedal & Wright (2006), Numerical Optimization, algorithm 7.4; the second problem's middle step says nothing."""
     rng = torch.Generator().manual_seed(n)
     curvature = torch.diag(torch.logspace(0, 2, 6, dtype=torch.float64))
-    moves, kept = _Memory(torch.empty((2, 2, 0, 6), dtype=torch.float64)), ([], [])
+    memory, pairs_by_problem = _Memory(torch.empty((2, 2, 0, 6), dtype=torch.float64)), ([], [])
     for i in range(n):
         step = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
         change = step @ curvature
         if i == n // 2 and n > 1:
             change[1] *= -1
-        moves = moves.append(step, change)
+        memory = memory.append(step, change)
         for problem in range(2):
-            kept[problem].append((step[problem, 0], change[problem, 0]))
+            pairs_by_problem[problem].append((step[problem, 0], change[problem, 0]))
     gradient = torch.randn((2, 1, 6), generator=rng, dtype=torch.float64)
-    found = moves.direction(gradient)
+    direction = memory.direction(gradient)
     for problem in range(2):
-        pairs = [(s, y) for s, y in kept[problem][-10:] if s @ y > 0]
+        pairs = [(s, y) for s, y in pairs_by_problem[problem][-10:] if s @ y > 0]
         q, parts = gradient[problem, 0].clone(), []
         for s, y in reversed(pairs):
             parts.append((s @ q) / (s @ y))
@@ -196,11 +196,11 @@ def test_the_direction_is_that_of_the_two_loop_recursion(n):
         q *= (s @ y) / (y @ y)
         for (s, y), part in zip(pairs, reversed(parts), strict=True):
             q += (part - (y @ q) / (s @ y)) * s
-        np.testing.assert_allclose(found[problem, 0], -q, rtol=1e-9)
+        np.testing.assert_allclose(direction[problem, 0], -q, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_fits_that_are_done_rest_or_leave_and_end_at_the_same_point(correlated, n_classes, monkeypatch):
+def test_finished_fits_end_the_same_whether_they_stay_or_are_removed(correlated, n_classes, monkeypatch):
     x, y = correlated[0], correlated[1] % n_classes
     labels = np.stack([y, np.roll(y, 1), y, np.roll(y, 2)])
     ended = []
@@ -226,10 +226,10 @@ def test_separable_classes_with_a_weak_penalty_still_converge():
 def test_on_a_gpu_the_same_probes_come_out(correlated, n_classes):
     x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
     cs = (1e-3, 0.1, 1.0)
-    here, there = (
+    cpu_path, gpu_path = (
         list(LogisticProbe().prepare(x, device=d).fit_path(y, cs, n_classes=n_classes)) for d in ("cpu", "cuda")
     )
-    for a, b in zip(here, there, strict=True):
+    for a, b in zip(cpu_path, gpu_path, strict=True):
         np.testing.assert_allclose(a.log_prob(x), b.log_prob(x), atol=2e-3)
 
 
@@ -240,10 +240,12 @@ class TestNumbersThatOverflow:
     def test_a_fit_that_overflows_has_not_converged_and_leaves_the_others_alone(self, correlated, n_classes):
         x, y = correlated[0].astype(np.float32), correlated[1] % n_classes
         alone = next(LogisticProbe().prepare(x).fit_path(y, (1.0,), n_classes=n_classes))
-        lost, kept = LogisticProbe().prepare(x).fit_many(np.stack([y, y]), (1e-45, 1.0), n_classes=n_classes)
-        assert not lost.converged
-        assert kept.converged
-        np.testing.assert_allclose(kept.log_prob(x), alone.log_prob(x), atol=1e-3)
+        overflowing, unaffected = (
+            LogisticProbe().prepare(x).fit_many(np.stack([y, y]), (1e-45, 1.0), n_classes=n_classes)
+        )
+        assert not overflowing.converged
+        assert unaffected.converged
+        np.testing.assert_allclose(unaffected.log_prob(x), alone.log_prob(x), atol=1e-3)
 
     @pytest.mark.parametrize(("size", "kind"), [(1e-44, np.float32), (1e200, np.float64), (1.7e308, np.float64)])
     def test_features_too_small_or_too_large_to_weigh_are_refused(self, size, kind):
@@ -251,13 +253,13 @@ class TestNumbersThatOverflow:
         with pytest.raises(InputError, match=r"features have a standard deviation of .*; scale them first"):
             LogisticProbe().fit(x, np.arange(9) % 2, n_classes=2)
 
-    def test_a_sweep_names_the_place_of_such_features(self):
+    def test_a_sweep_names_the_site_of_such_features(self):
         x = np.resize(np.array([-1e200, 1e200, 1.0]), (1, 9, 2))
         split = Examples({"mean": x}, {"label": np.arange(9) % 2})
         with pytest.raises(InputError, match="pooling 'mean' at layer 0: features have a standard deviation of"):
             sweep_probes(split, split, split)
 
-    def test_penalties_at_which_nothing_is_finite_are_told_apart_from_none(self):
+    def test_infinite_losses_have_another_message_than_no_penalties(self):
         nowhere = FittedProbe(np.full((2, 1), np.inf, np.float32), np.zeros(2, np.float32))
         with np.errstate(invalid="ignore"), pytest.raises(InputError, match="no probe gives a finite log loss"):
             select_probe([nowhere], np.zeros((3, 1), np.float32), np.arange(3) % 2)

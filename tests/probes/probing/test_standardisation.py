@@ -6,7 +6,7 @@ from probes import LogisticProbe
 from probes.probing.standardisation import standardisation
 
 
-def test_a_dead_dimension_is_not_blown_up(three_classes):
+def test_a_dimension_of_rounding_errors_is_not_scaled_up(three_classes):
     x, y = three_classes
     noise = np.random.default_rng(1).standard_normal((len(x), 1)).astype(np.float32)
     dead = np.concatenate([x, 0.25 + noise * 1e-30, 0.25 + noise * 1e-8], axis=1).astype(np.float32)

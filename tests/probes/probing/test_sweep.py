@@ -37,7 +37,7 @@ def sweep():
     return sweep_probes(split(0), split(1), split(2), class_names=names, options=SweepOptions(model="tiny"))
 
 
-def test_the_table_is_tidy_and_has_every_point_and_floor(sweep):
+def test_the_table_is_tidy_and_has_every_site_and_floor(sweep):
     table = sweep.metrics
     assert list(table.columns) == COLUMNS
     test = table[(table["split"] == "test") & (table["metric"] == "accuracy")]
@@ -48,23 +48,23 @@ def test_the_table_is_tidy_and_has_every_point_and_floor(sweep):
     assert ((test["lower"] <= test["value"]) & (test["value"] <= test["upper"])).all()
 
 
-def test_a_point_is_the_probe_fitted_by_hand(sweep):
+def test_a_site_has_the_probe_fitted_alone(sweep):
     train, test = split(0), split(2)
-    point = Site("mean", 2)
-    c = sweep.tasks["three"].selections[point].probe.c
+    site = Site("mean", 2)
+    c = sweep.tasks["three"].selections[site].probe.c
     fitted = LogisticProbe(c=c).fit(train.features["mean"][2], train.labels["three"], n_classes=3)
     accuracy = (fitted.predict(test.features["mean"][2]) == test.labels["three"]).mean()
-    assert sweep.tasks["three"].test[point]["accuracy"] == pytest.approx(accuracy, abs=1 / 240)
+    assert sweep.tasks["three"].test[site]["accuracy"] == pytest.approx(accuracy, abs=1 / 240)
     assert "three/mean/2" in sweep.probes
 
 
-def test_the_best_point_is_chosen_on_validation_alone():
+def test_the_best_site_is_chosen_on_validation_alone():
     train, validation, test = split(0), split(1), split(2)
     shuffled = dataclasses.replace(test, labels={k: np.roll(v, 1) for k, v in test.labels.items()})
     assert [sweep_probes(train, validation, t).tasks["two"].best for t in (test, shuffled)] == [Site("mean", 3)] * 2
 
 
-def test_an_ineligible_pooling_is_shown_and_never_best():
+def test_an_ineligible_pooling_is_scored_and_never_best():
     sweep = sweep_probes(split(0), split(1), split(2), options=SweepOptions(ineligible=("mean",)))
     assert sweep.tasks["two"].best.pooling == "cls"
     assert "mean" in set(sweep.metrics["pooling"])
@@ -73,11 +73,11 @@ def test_an_ineligible_pooling_is_shown_and_never_best():
 
 
 def test_a_constant_layer_stands_at_the_majority_rate(sweep):
-    for task, found in sweep.tasks.items():
-        constant = found.predictions[Site("cls", 0)].predicted
+    for task, task_sweep in sweep.tasks.items():
+        constant = task_sweep.predictions[Site("cls", 0)].predicted
         top = np.bincount(split(0).labels[task]).argmax()
         np.testing.assert_array_equal(constant, top)
-        assert found.test[Site("cls", 0)]["accuracy"] == found.test["majority"]["accuracy"]
+        assert task_sweep.test[Site("cls", 0)]["accuracy"] == task_sweep.test["majority"]["accuracy"]
 
 
 def test_the_majority_is_that_of_training(sweep):
@@ -85,13 +85,13 @@ def test_the_majority_is_that_of_training(sweep):
     assert sweep.tasks["three"].test["majority"]["accuracy"] == (split(2).labels["three"] == top).mean()
 
 
-def test_differences_are_from_the_winner_and_it_ties_with_itself(sweep):
+def test_differences_are_from_the_best_site_which_ties_with_itself(sweep):
     table = sweep.differences
     best = table[(table["pooling"] == table["reference_pooling"]) & (table["layer"] == table["reference_layer"])]
     assert best[["value", "lower", "upper"]].eq(0).all(axis=None)
     assert best["tied"].all()
-    far = table[(table["pooling"] == "cls") & (table["layer"] == 0)]
-    assert not far["tied"].any()
+    constant = table[(table["pooling"] == "cls") & (table["layer"] == 0)]
+    assert not constant["tied"].any()
 
 
 def test_confusion_counts_every_test_example(sweep):
@@ -117,7 +117,7 @@ def test_the_models_own_head_is_a_row_beside_the_probes():
     assert row["lower"].item() < 1.0
 
 
-def test_a_bag_of_words_of_many_words_and_classes_is_left_the_frequent_ones_with_a_note(monkeypatch):
+def test_a_bag_of_words_of_many_words_and_classes_has_the_frequent_ones_and_a_note(monkeypatch):
     whole = sweep_probes(split(0), split(1), split(2), options=SweepOptions(layers=[0]))
     assert not any("bag of words" in note for note in whole.notes)
     monkeypatch.setattr("probes.probing.floors.MOST_WEIGHTS", 6)
@@ -125,7 +125,7 @@ def test_a_bag_of_words_of_many_words_and_classes_is_left_the_frequent_ones_with
     for task, n_words, n_classes in (("three", 2, 3), ("two", 3, 2)):
         assert few.tasks[task].predictions["bag_of_words"].log_prob.shape == (240, n_classes)
         note = f"The bag of words of {task} has the {n_words} most frequent words alone, as it takes a weight "
-        assert any(each.startswith(note) for each in few.notes)
+        assert any(sweep_note.startswith(note) for sweep_note in few.notes)
 
 
 def test_without_texts_there_is_no_bag_of_words():
@@ -176,23 +176,23 @@ def test_splits_that_do_not_fit_together_are_refused(change, message):
     ],
 )
 def test_what_does_not_fit_the_features_is_refused(options, message):
-    asked = {"train": split(0), "validation": split(1), "test": split(2)} | options
+    arguments = {"train": split(0), "validation": split(1), "test": split(2)} | options
     with pytest.raises(InputError, match=message):
-        sweep_probes(**asked)
+        sweep_probes(**arguments)
 
 
 def test_without_validation_folds_of_the_training_examples_choose_penalty_and_layer():
     train, test = split(0), split(2)
-    found = sweep_probes(train, None, test, options=SweepOptions(folds=4)).tasks["three"]
-    assert found.best in (Site("mean", 3), Site("mean", 2))
-    point = Site("mean", 2)
+    task_sweep = sweep_probes(train, None, test, options=SweepOptions(folds=4)).tasks["three"]
+    assert task_sweep.best in (Site("mean", 3), Site("mean", 2))
+    site = Site("mean", 2)
     order = np.random.default_rng(0).permutation(240)
     folds = Folds.of(train.labels["three"][order], None, n=4, seed=0)
     x, y = train.features["mean"][2][order], train.labels["three"][order]
     chosen, log_prob = select_by_folds(LogisticProbe(), Sample(x, y), folds, DEFAULT_CS, n_classes=3)
-    assert found.selections[point].probe.c == chosen.probe.c
-    assert found.validation[point]["accuracy"] == (log_prob.argmax(axis=1) == y).mean()
-    assert "bag_of_words" in found.test
+    assert task_sweep.selections[site].probe.c == chosen.probe.c
+    assert task_sweep.validation[site]["accuracy"] == (log_prob.argmax(axis=1) == y).mean()
+    assert "bag_of_words" in task_sweep.test
 
 
 def test_units_stay_whole_in_the_folds_and_chance_duplicates_do_not_choose_the_penalty():
@@ -201,10 +201,10 @@ def test_units_stay_whole_in_the_folds_and_chance_duplicates_do_not_choose_the_p
     once, y = rng.standard_normal((60, 40)).astype(np.float32), rng.integers(2, size=60)
     x, labels, units = np.repeat(once, 4, axis=0), np.repeat(y, 4), np.repeat(np.arange(60), 4)
     losses = {}
-    for name, own in (("whole", units), ("split", None)):
-        part = Examples({"mean": x[None]}, {"label": labels}, units=own)
-        (point,) = (found := sweep_probes(part, None, part).tasks["label"]).validation
-        losses[name] = found.validation[point]["log_loss"]
+    for name, part_units in (("whole", units), ("split", None)):
+        part = Examples({"mean": x[None]}, {"label": labels}, units=part_units)
+        (site,) = (task_sweep := sweep_probes(part, None, part).tasks["label"]).validation
+        losses[name] = task_sweep.validation[site]["log_loss"]
     assert losses["split"] < 0.4
     assert losses["whole"] > 0.65
 
@@ -231,14 +231,14 @@ def small(seed, n=60, *, hidden=3):
     return Examples({"mean": x}, {"label": y})
 
 
-def changed(split, features=None, labels=None, **others):
+def changed(split, features=None, labels=None, **fields):
     """The same with other features or labels, by a function of those there are."""
     x, y = split.features["mean"], split.labels["label"]
     return dataclasses.replace(
         split,
         features={"mean": x if features is None else features(x)},
         labels={"label": y if labels is None else labels(y)},
-        **others,
+        **fields,
     )
 
 
@@ -269,10 +269,10 @@ NAMES = np.array(["no", "yes"])
 def test_labels_and_features_of_any_kind_of_array_give_the_same_sweep(features, labels, options):
     parts = [changed(small(i), features, labels) for i in range(3)]
     expected = sweep_probes(small(0), small(1), small(2)).tasks["label"]
-    found = sweep_probes(*parts, **options).tasks["label"]
-    assert found.class_names in (("0", "1"), ("no", "yes"))
-    assert found.test[Site("mean", 1)] == pytest.approx(expected.test[Site("mean", 1)], abs=1e-3)
-    np.testing.assert_array_equal(found.labels, expected.labels)
+    task_sweep = sweep_probes(*parts, **options).tasks["label"]
+    assert task_sweep.class_names in (("0", "1"), ("no", "yes"))
+    assert task_sweep.test[Site("mean", 1)] == pytest.approx(expected.test[Site("mean", 1)], abs=1e-3)
+    np.testing.assert_array_equal(task_sweep.labels, expected.labels)
 
 
 def test_bfloat16_tensors_are_read_as_the_numbers_they_hold():
@@ -305,7 +305,7 @@ def test_a_mapped_file_with_a_value_that_is_not_finite_is_named_alike(tmp_path):
         sweep_probes(changed(small(0), lambda _: mapped), None, small(2))
 
 
-def test_finite_features_whose_sum_is_not_are_no_fault():
+def test_finite_features_with_an_infinite_sum_are_accepted():
     parts = [changed(small(i), lambda x: x * np.float32(3e37)) for i in range(3)]
     assert sweep_probes(*parts).tasks["label"].test[Site("mean", 1)]["accuracy"] > 0.9
 
@@ -348,7 +348,7 @@ def sweep_with(parts, options):
         (None, None, {"options": {"probe": 3}}, "probe must be LogisticProbe, found 3"),
     ],
 )
-def test_what_no_sweep_can_be_made_of_is_refused_in_one_line(features, labels, options, message):
+def test_invalid_arguments_of_a_sweep_are_refused_in_one_line(features, labels, options, message):
     parts = [changed(small(i), features, labels) for i in range(3)]
     with pytest.raises(InputError, match=message) as raised:
         sweep_with(parts, options)
@@ -366,7 +366,7 @@ def test_what_no_sweep_can_be_made_of_is_refused_in_one_line(features, labels, o
         (dataclasses.replace(small(0), units=[0.5] * 60), "train units must be one axis of integers"),
     ],
 )
-def test_a_split_that_is_none_is_refused_in_one_line(train, message):
+def test_an_invalid_split_is_refused_in_one_line(train, message):
     with pytest.raises(InputError, match=message) as raised:
         sweep_probes(train, small(1), small(2))
     assert "\n" not in str(raised.value)
