@@ -6,7 +6,8 @@ from probes import FittedProbe
 from tests.support.models import HIDDEN
 
 
-def probe(n_classes=2, seed=0):
+def probe(n_classes=2, seed=0, scale=1.0):
+    """A probe on states of the tiny models; the same seed gives the same probe."""
     rng = np.random.default_rng(seed)
-    weight = rng.standard_normal((n_classes, HIDDEN)).astype(np.float32)
-    return FittedProbe(weight, rng.standard_normal(n_classes).astype(np.float32))
+    weight = rng.standard_normal((n_classes, HIDDEN)) * scale
+    return FittedProbe(weight.astype(np.float32), rng.standard_normal(n_classes).astype(np.float32))

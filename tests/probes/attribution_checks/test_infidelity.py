@@ -10,20 +10,15 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
+from probes import Encoder, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution.baselines import BASELINES
 from probes.attribution_checks.infidelity import SAMPLES, infidelity, subsets
 from probes.data.texts import Texts
 from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
 PAIRS = ["bad", "", "the plot was fine", "good music"]
-
-
-def probe(n_classes=2, seed=0):
-    rng = np.random.default_rng(seed)
-    weight = rng.standard_normal((n_classes, HIDDEN)).astype(np.float32)
-    return FittedProbe(weight, rng.standard_normal(n_classes).astype(np.float32))
 
 
 def linear(encoder):

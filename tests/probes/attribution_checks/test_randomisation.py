@@ -5,21 +5,16 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from probes import Encoder, FittedProbe, InputError, LogisticProbe, ModelHead, ProbeHead, attribute
+from probes import Encoder, InputError, LogisticProbe, ModelHead, ProbeHead, attribute
 from probes.attribution_checks.randomisation import _steps, randomised
 from probes.data.controlled import controlled_sentences
 from probes.data.texts import Texts
 from probes.features.extraction import pool_texts
-from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.models import FAMILIES, LAYERS, build_model
+from tests.support.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad"]
 HEAD = "AutoModelForSequenceClassification"
-
-
-def probe(n_classes=2, seed=0):
-    rng = np.random.default_rng(seed)
-    weight = rng.standard_normal((n_classes, HIDDEN)).astype(np.float32)
-    return FittedProbe(weight, rng.standard_normal(n_classes).astype(np.float32))
 
 
 def states(encoder, text=TEXTS[0]):

@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead
+from probes import Encoder, InputError, ModelHead, ProbeHead
 from probes.data.texts import Texts
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.token_shares import KINDS, TokenShares
 from probes.statistics.intervals import N_FOLDS
 from tests.support.model_inputs import HEAD, PAIRS, TEXTS, inputs, traces
 from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.random_probes import probe
 
 LABELS = np.array([0, 1, 1, 0, 1])
 WITH_CLS = [family for family in FAMILIES if family not in ("llama", "gpt2")]
@@ -24,12 +25,6 @@ def _one_core():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(cores)
-
-
-def probe(n_classes=2, seed=0, scale=1.0):
-    rng = np.random.default_rng(seed)
-    weight = scale * rng.standard_normal((n_classes, HIDDEN))
-    return FittedProbe(weight.astype(np.float32), rng.standard_normal(n_classes).astype(np.float32))
 
 
 def texts_of(encoder):
