@@ -142,14 +142,6 @@ def test_a_result_that_cannot_be_put_in_place_leaves_the_earlier_one(result, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["r"]
 
 
-def test_an_attribution_names_its_model_and_one_written_before_has_none():
-    assert ATTRIBUTION.model is None
-    values = dataclasses.replace(ATTRIBUTION, model="cls").to_json()
-    assert Attribution.from_json(values).model == "cls"
-    del values["model"]
-    assert Attribution.from_json(values).model is None
-
-
 def test_a_folder_may_be_named_by_a_string(result, tmp_path):
     saved = result.save(str(tmp_path / "made"))
     assert AnalysisResult.load(str(saved)).name == result.name

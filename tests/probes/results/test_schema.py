@@ -1,23 +1,21 @@
 """Tables and claims are held to what the page reads of them, when a result is read."""
 
 import dataclasses
-import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from probes import AnalysisResult, Attribution, Claim, InputError
-from probes.results.attribution import attribution_of
+from probes import AnalysisResult, Claim, InputError
 from probes.results.columns import KINDS
 from probes.results.schema import CLAIMS, TABLES, check_claim, check_table, main_number, number_schema
-from probes.results.typed_json import MisfitError, check_nesting, fields
+from probes.results.typed_json import MisfitError
 from tests.support.paths import ROOT
 from tests.support.report_checks import checked
 from tests.support.report_heads import tuned
 from tests.support.report_result import result
-from tests.support.saved_results import ATTRIBUTION, PLAIN, PROVENANCE
+from tests.support.saved_results import PLAIN, PROVENANCE
 
 METRICS = result(tasks={"sentiment": ("negative", "positive")}).tables["metrics"]
 
@@ -149,52 +147,6 @@ def test_a_poolings_name_in_a_list_of_sites_may_hold_anything():
     check_claim("tied", "tied", "a", {"n_sites": 3, "sites": "my, own pooling 3, cls 4"}, 6)
 
 
-SAID = ATTRIBUTION.to_json()
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("text", None, "explanation.text must be text, found None"),
-        ("tokens", "abcd", "explanation.tokens must be a list"),
-        ("tokens", ["a"], "lengths differ: tokens has 1"),
-        ("tokens", [1, 2, 3, 4], r"explanation.tokens\[0\] must be text"),
-        ("scores", [0.0, "x", 0.0, 0.0], r"scores\[1\] must be a finite number, found 'x'"),
-        ("scores", None, "scores must be a list"),
-        ("offsets", [[0, 0]] * 4, r"offsets\[0\] must be a list of 3"),
-        ("offsets", [[0, 0, 999]] * 4, r"offsets\[0\] must be inside the text or the pair"),
-        ("offsets", [[1, 0, 1]] * 4, r"offsets\[0\] must be inside"),
-        ("offsets", [[0, 2, 1]] * 4, r"offsets\[0\] must be inside"),
-        ("offsets", [[2, 0, 0]] * 4, r"offsets\[0\] must be inside"),
-        ("offsets", [[0, 0, 10**400]] * 4, r"offsets\[0\]\[2\] must be a whole number"),
-        ("probabilities", [0.5], "explanation.probabilities must be an object"),
-        ("probabilities", {"NA": "x"}, "explanation.probabilities.NA must be a finite number"),
-        ("converged", 1, "explanation.converged must be true or false or null"),
-        ("layer", 2.5, "explanation.layer must be a whole number or null"),
-        ("surprise", 1, "explanation has no field 'surprise'"),
-    ],
-)
-def test_an_explanation_of_other_fields_is_refused(field, value, message):
-    with pytest.raises(MisfitError, match=message):
-        Attribution.from_json({**SAID, field: value})
-
-
-@pytest.mark.parametrize("field", ["text", "tokens", "scores", "word_offsets", "head"])
-def test_an_explanation_lacks_no_field(field):
-    with pytest.raises(MisfitError, match=field):
-        Attribution.from_json({key: value for key, value in SAID.items() if key != field})
-
-
-def test_a_number_that_was_not_finite_is_read_as_none(tmp_path):
-    lost = dataclasses.replace(
-        ATTRIBUTION, output=np.inf, scores=ATTRIBUTION.scores * np.nan, probabilities={"NA": np.nan}
-    )
-    back = Attribution.from_json(json.loads(json.dumps(lost.to_json())))
-    assert np.isnan(back.output)
-    assert np.isnan(back.scores).all()
-    assert np.isnan(back.probabilities["NA"])
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -220,15 +172,6 @@ def test_an_interval_has_its_lower_end_first_or_no_numbers(tmp_path):
         dataclasses.replace(PLAIN, claims=(turned,)).save(tmp_path / "made")
     (back,) = AnalysisResult.load(dataclasses.replace(PLAIN, claims=(lost,)).save(tmp_path / "made")).claims
     assert np.isnan(back.interval).all()
-
-
-def test_settings_nest_as_deep_as_a_page_can_show():
-    deep = current = []
-    for _ in range(100):
-        current.append([])
-        current = current[0]
-    with pytest.raises(MisfitError, match="nested too deep"):
-        check_nesting(deep, "settings")
 
 
 def declared_columns():
@@ -261,11 +204,6 @@ def test_every_table_that_a_template_or_a_term_asks_for_is_declared():
     assert names <= set(TABLES)
 
 
-def test_a_field_of_another_name_is_told():
-    with pytest.raises(MisfitError, match="x must be an object"):
-        fields(Claim, [], "x")
-
-
 @pytest.mark.parametrize("number", ["layer", "accuracy"])
 def test_a_pooling_that_is_ranked_has_a_layer_and_an_accuracy(number):
     numbers = {"mean_layer": 3, "mean_accuracy": 0.8}
@@ -282,12 +220,3 @@ def test_a_flag_that_the_page_reads_is_never_missing(table, flag):
     frame.loc[0, flag] = pd.NA
     with pytest.raises(MisfitError, match=f"column '{flag}' has no value in row 1"):
         check_table(table, frame, 12)
-
-
-@pytest.mark.parametrize("field", ["probabilities", "baseline_probabilities"])
-@pytest.mark.parametrize("probability", [-0.1, 1.1, 1e308])
-def test_a_probability_of_an_explanation_lies_from_0_to_1(field, probability):
-    with pytest.raises(MisfitError, match=rf"{field}\.NA must be a probability from 0 to 1"):
-        attribution_of({**SAID, field: {"NA": probability}}, 12)
-    for possible in (0, 1, None):
-        assert attribution_of({**SAID, field: {"NA": possible}}, 12)

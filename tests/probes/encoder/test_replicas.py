@@ -1,0 +1,90 @@
+"""Copies of an encoder that work side by side."""
+
+import threading
+
+import pytest
+import torch
+
+from probes.encoder.replicas import MAX_RUNNERS, runners
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """Let PyTorch report a number of threads."""
+    return lambda n: monkeypatch.setattr(torch, "get_num_threads", lambda: n)
+
+
+def encoders_at_work(encoder, n_items, **options):
+    """Each item with the identity of the encoder that worked on it."""
+    with runners(encoder, **options) as run:
+        return list(run(lambda item, replica: (item, id(replica)), range(n_items)))
+
+
+def test_results_come_in_the_order_of_the_items(bert, cores):
+    cores(3)
+    assert [item for item, _ in encoders_at_work(bert, 40)] == list(range(40))
+
+
+def test_no_two_threads_have_one_encoder_at_a_time(bert, cores):
+    cores(4)
+    busy, lock, most = set(), threading.Lock(), []
+
+    def work(_item, replica):
+        with lock:
+            assert id(replica) not in busy
+            busy.add(id(replica))
+            most.append(len(busy))
+        torch.ones(50).sum()
+        with lock:
+            busy.remove(id(replica))
+
+    with runners(bert) as run:
+        list(run(work, range(100)))
+    assert max(most) <= 4
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "most", "expected"), [(1, 8, 1), (3, 2, 2), (3, 8, 3), (64, 64, MAX_RUNNERS), (2, 0, 1)]
+)
+def test_there_are_as_many_copies_as_cores_pieces_and_the_limit_allow(
+    bert, cores, monkeypatch, n_cores, most, expected
+):
+    cores(n_cores)
+    twins, twin = [], type(bert).twin
+    monkeypatch.setattr(type(bert), "twin", lambda self: twins.append(twin(self)) or twins[-1])
+    allowed = {id(bert)}
+    with runners(bert, most=most) as run:
+        allowed |= set(map(id, twins))
+        assert len(allowed) == expected
+        assert set(run(lambda _item, replica: id(replica), range(20))) <= allowed
+
+
+def test_a_model_with_a_hook_of_the_users_is_not_copied(bert, cores):
+    cores(4)
+    calls = []
+    bert.model.encoder.layer[0].register_forward_hook(lambda *_: calls.append(1))
+    assert {replica for _, replica in encoders_at_work(bert, 10)} == {id(bert)}
+
+
+def test_a_model_that_cannot_be_copied_works_alone(bert, cores, monkeypatch):
+    cores(4)
+
+    def refused(_self):
+        raise TypeError("cannot pickle")
+
+    monkeypatch.setattr(type(bert), "twin", refused)
+    assert {replica for _, replica in encoders_at_work(bert, 10)} == {id(bert)}
+
+
+def test_an_encoder_is_free_again_after_an_error(bert, cores):
+    cores(1)
+
+    def fails_once(item, _replica):
+        if item == 0:
+            raise ValueError("broken")
+        return item
+
+    with runners(bert) as run:
+        with pytest.raises(ValueError, match="broken"):
+            list(run(fails_once, [0]))
+        assert list(run(fails_once, [1, 2])) == [1, 2]
