@@ -104,7 +104,8 @@ def draw_control_task(
     check_same_length(types=train, labels=labels)
     rng = np.random.default_rng(seed)
     # Number the types.
-    type_ids = {name: i for i, name in enumerate(dict.fromkeys([*train, *test]))}
+    names = dict.fromkeys([*train, *test])
+    type_ids = {name: i for i, name in enumerate(names)}
     train_types = np.array([type_ids[name] for name in train], dtype=np.int64)
     test_types = np.array([type_ids[name] for name in test], dtype=np.int64)
     scored = np.isin(test_types, train_types)
@@ -151,7 +152,8 @@ def _reason_for_few_draws(train: Sequence[str], shares: Float64Array, n_repeated
 def _is_renaming(a: IntegerArray, b: IntegerArray) -> bool:
     """Return whether two labellings are the same up to the names of the classes."""
     pairs = np.unique(np.stack([a, b]), axis=1)
-    return bool(pairs.shape[1] == len(np.unique(a)) == len(np.unique(b)))
+    n_pairs = pairs.shape[1]
+    return bool(n_pairs == len(np.unique(a)) == len(np.unique(b)))
 
 
 def control_task_study(tasks: Mapping[str, ControlTask]) -> Callable[[ProbedSite], ControlTaskResult | None]:

@@ -136,7 +136,8 @@ def online_codelength(
     labels = class_ids(labels)
     check_same_length(features=features, labels=labels)
     fitter = LogisticProbe().prepare(features)
-    codelength, _ = _encode(fitter, Sample(features, labels), block_ends(fractions, len(labels)), cs, n_classes)
+    ends = block_ends(fractions, len(labels))
+    codelength, _ = _encode(fitter, Sample(features, labels), ends, cs, n_classes)
     return codelength
 
 
@@ -162,8 +163,9 @@ def information(probed_site: ProbedSite) -> InformationResult:
     log_losses = -log_probs.mean(axis=1)
     learning_curve = []
     for i, probe in enumerate(chosen_probes):
-        point = LearningCurvePoint(sizes[i], probe.c, float(accuracies[i]), float(log_losses[i]))
-        learning_curve.append(point)
+        accuracy = float(accuracies[i])
+        log_loss = float(log_losses[i])
+        learning_curve.append(LearningCurvePoint(sizes[i], probe.c, accuracy, log_loss))
     converged = all(probe.converged for prefix in prefixes for probe in prefix.probes)
     return InformationResult(codelength, tuple(learning_curve), converged)
 
@@ -201,7 +203,8 @@ def _encode(
         total_bits_by_c += bits_by_c
         # Code without features: class frequencies of the blocks before.
         prior = smoothed_prior_log_probs(train.labels[:start], n_classes=n_classes)
-        prior_bits.append(float(-prior[block_labels].sum() / math.log(2)))
+        prior_nats = -prior[block_labels].sum()
+        prior_bits.append(float(prior_nats / math.log(2)))
         prefixes.append(_Prefix(start, probes))
     return Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes), prefixes
 
@@ -218,7 +221,8 @@ def _fit_prefixes(
     if short_sizes:
         longest = short_sizes[-1]
         fit_sizes = np.repeat(short_sizes, len(cs))
-        weights = (np.arange(longest) < fit_sizes[:, None]).astype(np.float32)
+        is_in_prefix = np.arange(longest) < fit_sizes[:, None]
+        weights = is_in_prefix.astype(np.float32)
         fit_labels = np.tile(labels[:longest], (len(fit_sizes), 1))
         fit_cs = [c for _ in short_sizes for c in cs]
         probes = fitter.first(longest).fit_many(fit_labels, fit_cs, n_classes=n_classes, weights=weights, tol=TOLERANCE)

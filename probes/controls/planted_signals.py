@@ -123,10 +123,12 @@ def plant_signals(
     mark_probabilities = [_mark_probability(prior, gain) for gain in gains]
     # Marks, orthonormal directions for their codes, and labels.
     marks = [rng.choice(n_classes, size=len(sample.labels), p=prior) for sample in samples]
-    directions = np.linalg.qr(rng.standard_normal((hidden, n_classes)))[0].astype(np.float32)
+    random_directions = rng.standard_normal((hidden, n_classes))
+    directions = np.linalg.qr(random_directions)[0].astype(np.float32)
     labels = [_draw_labels(split_marks, prior, mark_probabilities, options.repeats, rng) for split_marks in marks]
     # Mean standard deviation of the features in a random direction.
-    size = np.sqrt(train.features.var(axis=0, dtype=np.float64).mean())
+    variances = train.features.var(axis=0, dtype=np.float64)
+    size = np.sqrt(variances.mean())
     with limited_cores(train.features.nbytes):
         features = []
         for sample, split_marks in zip(samples, marks, strict=True):
@@ -141,9 +143,8 @@ def plant_signals(
         probes = fitter.fit_many(fit_labels, fit_cs.tolist(), n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
     # Test accuracy of the probe minus that of the majority class, text by text.
     differences = []
-    for probe, train_labels, test_labels in zip(
-        probes, fit_labels, labels[2].reshape(-1, len(test.labels)), strict=True
-    ):
+    all_test_labels = labels[2].reshape(-1, len(test.labels))
+    for probe, train_labels, test_labels in zip(probes, fit_labels, all_test_labels, strict=True):
         top_class = np.bincount(train_labels).argmax()
         correct = probe.predict(features[2]) == test_labels
         differences.append(correct.astype(float) - (test_labels == top_class))
@@ -195,7 +196,8 @@ def _draw_labels(
     marks: Int64Array, prior: Float64Array, mark_probabilities: Sequence[float], repeats: int, rng: np.random.Generator
 ) -> Int64Array:
     """Draw (gains, repeats, examples) labels: the mark with the mark probability, else a class from the prior."""
-    labels = np.empty((len(mark_probabilities), repeats, len(marks)), np.int64)
+    shape = (len(mark_probabilities), repeats, len(marks))
+    labels = np.empty(shape, np.int64)
     for i, mark_probability in enumerate(mark_probabilities):
         for repeat in range(repeats):
             random_classes = rng.choice(len(prior), size=len(marks), p=prior)
@@ -233,8 +235,8 @@ def _select_cs(
     for probe, probe_labels in zip(probes, validation_labels, strict=True):
         log_probs = probe.log_prob(validation.features)
         losses.append(-log_probs[rows, probe_labels].mean())
-    best = np.reshape(losses, (n_gains, len(cs))).argmin(axis=1)
-    return [cs[i] for i in best]
+    losses_by_gain = np.reshape(losses, (n_gains, len(cs)))
+    return [cs[i] for i in losses_by_gain.argmin(axis=1)]
 
 
 def _measured_signals(

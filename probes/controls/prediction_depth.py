@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from probes.checks import InputError
 from probes.probing.selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite
-from probes.probing.standardisation import CHUNK_ROWS, moments
 from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
+from probes.statistics.standardisation import CHUNK_ROWS, moments
 
 N_REFITS = 5
 
@@ -133,12 +133,18 @@ def reliability(depths: IntegerArray) -> Reliability:
     pairs = list(itertools.combinations(depths, 2))
     # Correlation between two refits.
     correlation = float("nan")
-    has_constant_refit = (depths == depths[:, :1]).all(axis=1).any()
+    equals_first = depths == depths[:, :1]
+    has_constant_refit = equals_first.all(axis=1).any()
     if not has_constant_refit:
-        correlation = float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
-    # Share of equal depths, and its expectation from the distributions of depths alone.
-    same = float(np.mean([(a == b).mean() for a, b in pairs]))
+        correlations = [np.corrcoef(a, b)[0, 1] for a, b in pairs]
+        correlation = float(np.mean(correlations))
+    # Share of equal depths.
+    same_shares = [(a == b).mean() for a, b in pairs]
+    same = float(np.mean(same_shares))
+    # Its expectation from the distributions of depths alone.
+    n_texts = depths.shape[1]
     n_layers = int(depths.max()) + 1
-    shares = [np.bincount(row, minlength=n_layers) / depths.shape[1] for row in depths]
-    by_chance = float(np.mean([float(p @ q) for p, q in itertools.combinations(shares, 2)]))
+    distributions = [np.bincount(row, minlength=n_layers) / n_texts for row in depths]
+    chance_shares = [float(p @ q) for p, q in itertools.combinations(distributions, 2)]
+    by_chance = float(np.mean(chance_shares))
     return Reliability(correlation, same, by_chance)

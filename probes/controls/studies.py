@@ -122,8 +122,8 @@ def control_task_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.
         for (result_task, site), result in sweep.studies["control"].items():
             if result_task == task:
                 results[site] = result
-        differences = np.stack([result.differences for result in results.values()], axis=1)
-        intervals = mean_intervals(differences, seed=sweep.seed)
+        differences = [result.differences for result in results.values()]
+        intervals = mean_intervals(np.stack(differences, axis=1), seed=sweep.seed)
         for (site, result), (lower, upper) in zip(results.items(), intervals, strict=True):
             n_scored = len(result.correct)
             row = _site_columns(task, site)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from probes.checks import InputError, check_same_length
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.probing.standardisation import LEAST_RELATIVE_DEVIATION, moments
 from probes.sequences import check_labels, class_ids, finite_features
+from probes.statistics.standardisation import LEAST_RELATIVE_DEVIATION, moments
 
 T = TypeVar("T", NDArray[np.float64], Tensor)
 

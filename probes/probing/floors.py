@@ -50,7 +50,8 @@ def constant_feature_log_probs(labels: IntegerArray, *, n_classes: int) -> Float
     """
     counts = np.bincount(labels, minlength=n_classes)
     shares = np.maximum(counts, 1) / len(labels)
-    logits = np.where(counts > 0, np.log(shares), -np.log(len(labels) + 1))
+    absent_logit = -np.log(len(labels) + 1)
+    logits = np.where(counts > 0, np.log(shares), absent_logit)
     return log_softmax(logits)
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from probes.checks import InputError, check_same_length
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.sites import LayerFeatures
-from probes.probing.standardisation import moments
 from probes.randomness import preserved_random_state
 from probes.sequences import BoolArray, Float64Array, FloatArray, finite_features
 from probes.statistics.intervals import N_FOLDS, jackknife_interval, percentile_interval
 from probes.statistics.resampling import N_RESAMPLES, resampling_counts
+from probes.statistics.standardisation import moments
 
 MOST_SIMILARITIES = 2**24
 """Float32 similarities between texts that CKA holds in memory at once."""
@@ -106,7 +106,8 @@ def anisotropy(features: FloatArray) -> float:
     if n < 2:
         return float("nan")
     # Sum of the unit vectors.
-    inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+    zeros = np.zeros_like(norms)
+    inverse_norms = np.divide(1.0, norms, out=zeros, where=norms > 0)
     total = np.einsum("i,ij->j", inverse_norms, features, dtype=np.float64)
     cosine = (total @ total - n) / (n * (n - 1))
     # Rounding alone exceeds the bounds.
@@ -142,14 +143,19 @@ def linear_cka(x: FloatArray, y: FloatArray) -> float:
         # More texts than dimensions: by covariances.
         covariance = x.T @ y
         shared = np.square(covariance).sum()
-        scale = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
+        x_norm = np.linalg.norm(x.T @ x)
+        y_norm = np.linalg.norm(y.T @ y)
     else:
         # By similarities between texts.
         x_similarities = x @ x.T
         y_similarities = y @ y.T
         shared = np.vdot(x_similarities, y_similarities)
-        scale = np.linalg.norm(x_similarities) * np.linalg.norm(y_similarities)
-    return float(np.clip(shared / scale, 0.0, 1.0)) if scale else float("nan")
+        x_norm = np.linalg.norm(x_similarities)
+        y_norm = np.linalg.norm(y_similarities)
+    scale = x_norm * y_norm
+    if not scale:
+        return float("nan")
+    return float(np.clip(shared / scale, 0.0, 1.0))
 
 
 def cka_interval(x: FloatArray, y: FloatArray, *, seed: int = 0) -> tuple[float, float]:
@@ -237,19 +243,22 @@ def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> Alignment:
     shared = inner_products(centred)
     norms = np.sqrt(np.diagonal(shared))
     scale = np.outer(norms, norms)
+    varies = scale > 0
     undefined = np.full_like(scale, np.nan)
-    cka = np.divide(shared, scale, out=undefined.copy(), where=scale > 0)
+    cka = np.divide(shared, scale, out=undefined.copy(), where=varies)
     # Floor: a layer's trace is at most |K| sqrt(n - 1), so that it is 1 where few texts lie at equal distances.
-    traces = np.array([np.einsum("ij,ij->", layer, layer, dtype=np.float64) for layer in centred])
+    traces = [np.einsum("ij,ij->", layer, layer, dtype=np.float64) for layer in centred]
     shuffled = np.outer(traces, traces)
-    floor = np.divide(shuffled, scale * (n_examples - 1), out=undefined, where=scale > 0)
+    floor_scale = scale * (n_examples - 1)
+    floor = np.divide(shuffled, floor_scale, out=undefined, where=varies)
     return Alignment(cka.clip(0.0, 1.0), floor.clip(0.0, 1.0))
 
 
 def _centred_layers(features: LayerFeatures, layers: Sequence[int]) -> NDArray[np.float32]:
     """Return the (layers, examples, hidden) centred features of some layers."""
     first = _centred(features[layers[0]])
-    centred = np.empty((len(layers), *first.shape), dtype=np.float32)
+    shape = (len(layers), *first.shape)
+    centred = np.empty(shape, dtype=np.float32)
 
     def centre_layer(i: int) -> None:
         layer = first if i == 0 else _centred(features[layers[i]])
@@ -276,7 +285,8 @@ def _shared_by_texts(centred: NDArray[np.float32]) -> Float64Array:
         later_rows = centred[:, start:]
         band = rows @ later_rows.transpose(0, 2, 1)
         # What lies right of the band's square stands for its mirror image too.
-        band[:, :, band.shape[1] :] *= np.float32(np.sqrt(2))
+        n_band_rows = band.shape[1]
+        band[:, :, n_band_rows:] *= np.float32(np.sqrt(2))
         flat = band.reshape(n_layers, -1)
         shared += flat @ flat.T
     return shared
@@ -297,7 +307,8 @@ def _shared_by_dimensions(centred: NDArray[np.float32]) -> Float64Array:
 
     pairs = list(combinations_with_replacement(range(n_layers), 2))
     with parallel_map(n_parallel_tasks(0, "cpu")) as run:
-        for (first, second), value in zip(pairs, run(squared_norm, pairs), strict=True):
+        squared_norms = run(squared_norm, pairs)
+        for (first, second), value in zip(pairs, squared_norms, strict=True):
             shared[first, second] = value
             shared[second, first] = value
     return shared
@@ -348,7 +359,8 @@ def predictability(
         return Predictability(r2, UNDEFINED, floor)
     # Standardise x, without the dimensions that do not vary.
     mean, deviation = moments(x)
-    inverse_scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    zeros = np.zeros_like(deviation)
+    inverse_scale = np.divide(1.0, deviation, out=zeros, where=deviation > 0)
     standardised_x = (x - mean) * inverse_scale
     standardised_test_x = (test_x - mean) * inverse_scale
     # Squared errors of fits on the real and on shuffled pairs.
@@ -363,7 +375,8 @@ def predictability(
     with parallel_map(n_parallel_tasks(3 * standardised_x.nbytes, "cpu")) as run:
         errors, shuffled_errors = run(squared_errors, (standardised_x, shuffled_x))
     # Share of the variance.
-    variance = np.square(truth - truth.mean(axis=0)).sum(axis=0)
+    centred_truth = truth - truth.mean(axis=0)
+    variance = np.square(centred_truth).sum(axis=0)
     r2[varies] = 1 - errors.sum(axis=0) / variance
     floor[varies] = 1 - shuffled_errors.sum(axis=0) / variance
     return Predictability(r2, _r2_interval(truth, errors, rng), floor)

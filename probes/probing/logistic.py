@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, check_fields, check_same_length, finite_number, whole_number
-from probes.probing.standardisation import CHUNK_ROWS, standardisation
 from probes.sequences import (
     BoolArray,
     Float64Array,
@@ -23,9 +22,10 @@ from probes.sequences import (
     finite_features,
     penalty_list,
 )
+from probes.statistics.standardisation import CHUNK_ROWS, standardisation
 
 if TYPE_CHECKING:
-    from probes.probing.solver import Design, Solution
+    from probes.probing.design import Design, Solution
 
 MOST_COLUMNS = 64
 """Columns of weights that are fitted together; with more columns the matrix products gain no further speed."""
@@ -94,7 +94,8 @@ class FittedProbe:
         if is_sparse:
             bias = self.bias - self.weight.astype(np.float64) @ self.center
             return np.asarray(features @ self.weight.T + bias, dtype=np.float32)
-        logits = np.empty((len(features), len(self.bias)), dtype=np.float32)
+        shape = (len(features), len(self.bias))
+        logits = np.empty(shape, dtype=np.float32)
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             logits[rows] = (features[rows] - self.center) @ self.weight.T
@@ -140,7 +141,8 @@ class LogisticProbe:
         Raises:
             InputError: Lengths differ, there is no example, a label is no class id, or a value is not finite.
         """
-        path = self.prepare(features).fit_path(labels, (self.c,), n_classes=n_classes)
+        fitter = self.prepare(features)
+        path = fitter.fit_path(labels, (self.c,), n_classes=n_classes)
         return next(path)
 
     def prepare(self, features: FloatArray, *, device: str = "cpu") -> LogisticFitter:
@@ -154,7 +156,7 @@ class LogisticProbe:
             InputError: There is no example, or a value is not finite.
         """
         from probes.devices import float64_device
-        from probes.probing.solver import Design
+        from probes.probing.design import Design
 
         features = finite_features(features)
         if not len(features):
@@ -229,7 +231,10 @@ class LogisticFitter:
         labels = np.stack([class_ids(row) for row in labels])
         for row in labels:
             self._check_labels(row, n_classes)
-        counted = np.ones(labels.shape, dtype=bool) if weights is None else weights > 0
+        counted = np.ones(labels.shape, dtype=bool)
+        if weights is not None:
+            counted = weights > 0
+        tol = tol or self.probe.tol
         probes: dict[int, FittedProbe] = {}
         # Only fits with the same classes can be solved together.
         for classes, fits in _fits_by_classes(labels, counted).items():
@@ -241,7 +246,7 @@ class LogisticFitter:
                 batch = fits[first : first + batch_size]
                 batch_weights = None if weights is None else weights[batch]
                 batch_cs = [cs[i] for i in batch]
-                solutions = self._solve(labels[batch], batch_cs, batch_weights, solver_start, tol or self.probe.tol)
+                solutions = self._solve(labels[batch], batch_cs, batch_weights, solver_start, tol)
                 for i, solution in zip(batch, solutions, strict=True):
                     probes[i] = self._fold(solution, labels[i], counted[i], n_classes, cs[i])
         return [probes[i] for i in range(len(labels))]
@@ -261,22 +266,25 @@ class LogisticFitter:
         tol: float,
     ) -> list[Solution]:
         """Solve regressions with the same occurring classes, after numbering these classes from 0."""
-        from probes.probing.solver import Problems, Solution, solve
+        from probes.probing.design import Problems, Solution
+        from probes.probing.solver import solve
 
         counted_labels = labels[0] if weights is None else labels[0][weights[0] > 0]
         classes = np.unique(counted_labels)
         if len(classes) == 1:
             hidden = self.design.z.shape[1]
-            constant = Solution(np.zeros((1, hidden)), np.zeros(1), converged=True)
-            return [constant] * len(cs)
+            weight = np.zeros((1, hidden))
+            bias = np.zeros(1)
+            return [Solution(weight, bias, converged=True)] * len(cs)
         # An example of weight 0 may have a class that does not occur: any class id does for it.
         ids = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
-        problems = Problems(ids, np.asarray(cs, dtype=float), len(classes), weights)
+        strengths = np.asarray(cs, dtype=float)
+        problems = Problems(ids, strengths, len(classes), weights)
         return solve(self.design, problems, start=start, tol=tol, max_iter=self.probe.max_iter)
 
     def _unfold(self, probe: FittedProbe, classes: Sequence[int]) -> Solution:
         """Return the part of a probe that separates some classes, as weights on the standardised features."""
-        from probes.probing.solver import Solution
+        from probes.probing.design import Solution
 
         rows = list(classes)
         weight = probe.weight[rows].astype(np.float64)
@@ -340,10 +348,13 @@ def score_probes(
 
     # Stack the probes' weights, with one center for all of them.
     center = probes[0].center
-    weight = torch.from_numpy(np.concatenate([probe.weight for probe in probes]))
-    bias = torch.from_numpy(np.concatenate([_bias_with_center(probe, center) for probe in probes]))
-    log_probs = np.empty((len(probes), len(labels)))
-    correct = np.empty((len(probes), len(labels)), dtype=bool)
+    weights = [probe.weight for probe in probes]
+    biases = [_bias_with_center(probe, center) for probe in probes]
+    weight = torch.from_numpy(np.concatenate(weights))
+    bias = torch.from_numpy(np.concatenate(biases))
+    shape = (len(probes), len(labels))
+    log_probs = np.empty(shape)
+    correct = np.empty(shape, dtype=bool)
     step = max(1, MOST_LOGITS // len(weight))
     for start in range(0, len(labels), step):
         rows = slice(start, start + step)
@@ -352,11 +363,13 @@ def score_probes(
         x = torch.from_numpy(np.require(centred, probes[0].weight.dtype, ["C", "W"]))
         y = torch.from_numpy(np.require(labels[rows], np.int64, ["C", "W"]))
         # Logits of all probes by one matrix product: (probes, classes, examples).
-        logits = torch.addmm(bias[:, None], weight, x.T).view(len(probes), -1, len(y))
+        stacked_logits = torch.addmm(bias[:, None], weight, x.T)
+        logits = stacked_logits.view(len(probes), -1, len(y))
         label_index = y.expand(len(probes), 1, -1)
         label_log_probs = logits.double().log_softmax(dim=1).gather(1, label_index)
         log_probs[:, rows] = label_log_probs[:, 0].numpy()
-        correct[:, rows] = (logits.max(dim=1).indices == y).numpy()
+        predictions = logits.max(dim=1).indices
+        correct[:, rows] = (predictions == y).numpy()
     return log_probs, correct
 
 
@@ -374,8 +387,8 @@ def log_softmax(logits: FloatArray) -> Float64Array:
     """Convert (..., classes) logits to natural logarithms of probabilities."""
     shifted = logits.astype(np.float64)
     shifted = shifted - shifted.max(axis=-1, keepdims=True)
-    normaliser = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.asarray(shifted - normaliser)
+    total = np.exp(shifted).sum(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(total))
 
 
 # Classes that do not occur

@@ -12,6 +12,8 @@ from probes.probing.logistic import FittedProbe
 
 PARTS = ("weight", "bias", "center")
 """Fields of a probe that are stored as tensors."""
+METADATA_KEY = "layerprobe"
+"""Key of the file's metadata under which everything else is stored."""
 
 
 def pack_probes(probes: Mapping[str, FittedProbe], info: Mapping[str, Any]) -> bytes:
@@ -32,8 +34,12 @@ def pack_probes(probes: Mapping[str, FittedProbe], info: Mapping[str, Any]) -> b
     metadata = dict(info)
     metadata["c"] = {name: probe.c for name, probe in probes.items()}
     metadata["converged"] = {name: probe.converged for name, probe in probes.items()}
-    metadata["prior"] = {name: probe.prior for name, probe in probes.items() if probe.prior is not None}
-    return bytes(save(tensors, metadata={"layerprobe": json.dumps(metadata, sort_keys=True)}))
+    metadata["prior"] = {}
+    for name, probe in probes.items():
+        if probe.prior is not None:
+            metadata["prior"][name] = probe.prior
+    serialised = json.dumps(metadata, sort_keys=True)
+    return bytes(save(tensors, metadata={METADATA_KEY: serialised}))
 
 
 def load_probes(path: Path | str) -> tuple[dict[str, FittedProbe], dict[str, Any]]:
@@ -56,7 +62,7 @@ def load_probes(path: Path | str) -> tuple[dict[str, FittedProbe], dict[str, Any
     path = as_path(path, name="path")
     try:
         with safe_open(path, framework="numpy") as file:
-            info = json.loads((file.metadata() or {})["layerprobe"])
+            info = json.loads((file.metadata() or {})[METADATA_KEY])
             keys = set(file.keys())
             names = sorted({key.rpartition("/")[0] for key in keys})
             probes = {name: _read_probe(file, name, keys, info) for name in names}
@@ -71,12 +77,14 @@ def _read_probe(file: Any, name: str, keys: set[str], info: Mapping[str, Any]) -
     """Read one probe of an open safetensors file."""
     center_key = f"{name}/center"
     priors = info.get("prior", {})
+    center = file.get_tensor(center_key) if center_key in keys else None
+    prior = tuple(map(float, priors[name])) if name in priors else None
     return FittedProbe(
         file.get_tensor(f"{name}/weight"),
         file.get_tensor(f"{name}/bias"),
         c=info["c"][name],
         converged=info["converged"][name],
-        center=file.get_tensor(center_key) if center_key in keys else None,
-        prior=tuple(map(float, priors[name])) if name in priors else None,
+        center=center,
+        prior=prior,
         encoder=info.get("weights"),
     )

@@ -42,8 +42,10 @@ class SecondMoments:
         # Upper triangle in bands; the lower triangle is a copy, because the matrix is symmetric.
         for start in range(0, hidden, BAND_COLUMNS):
             end = start + BAND_COLUMNS
+            columns = rows[:, start:end]
+            later_columns = rows[:, start:]
             band = products[start:end, start:]
-            torch.mm(rows[:, start:end].T, rows[:, start:], out=band)
+            torch.mm(columns.T, later_columns, out=band)
             products[end:, start:end] = band[:, BAND_COLUMNS:].T
         return cls(products.div_(len(rows)))
 

@@ -170,7 +170,8 @@ def select_by_folds(
     best = int(np.nanargmin(losses))
     # Refit with the chosen C on all examples.
     fitter = probe.prepare(train.features, device=device)
-    (chosen,) = fitter.fit_many(train.labels[None], (cs[best],), n_classes=n_classes)
+    fit_labels = train.labels[None]
+    (chosen,) = fitter.fit_many(fit_labels, (cs[best],), n_classes=n_classes)
     trials = []
     for c, loss, has_converged in zip(cs, losses, converged, strict=True):
         trials.append(Trial(float(c), float(loss), bool(has_converged)))

@@ -123,7 +123,9 @@ def prepare_splits(
         names_by_task[task], ids = _number_labels(task, columns, names)
         for split_name, column in ids.items():
             ids_by_split[split_name][task] = column
-    prepared = {name: _prepare_split(name, split, ids_by_split[name]) for name, split in splits.items()}
+    prepared = {}
+    for name, split in splits.items():
+        prepared[name] = _prepare_split(name, split, ids_by_split[name])
     return prepared, names_by_task
 
 
@@ -136,7 +138,9 @@ def _check_same_columns(splits: Mapping[str, Examples]) -> None:
                 raise InputError(f"{name}: {field} must be a mapping as {form}, found {type(value).__name__}")
     first = next(iter(splits.values()))
     for split in splits.values():
-        if set(split.features) != set(first.features) or set(split.labels) != set(first.labels):
+        has_same_poolings = set(split.features) == set(first.features)
+        has_same_tasks = set(split.labels) == set(first.labels)
+        if not has_same_poolings or not has_same_tasks:
             raise InputError("the three splits must have the same poolings and label columns")
     if not first.features or not first.labels:
         raise InputError("a sweep needs at least one pooling and one label column")
@@ -168,8 +172,7 @@ def _number_labels(
     task: str, columns: Mapping[str, NDArray[Any]], names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], dict[str, IntegerArray]]:
     """Return the names by class id and the class ids of each split, of labels that are ids or names."""
-    has_names = any(column.dtype.kind in "UTO" and isinstance(column[0], str) for column in columns.values())
-    if has_names:
+    if any(_holds_names(column) for column in columns.values()):
         return _number_names(task, columns, names)
     ids = {}
     for split_name, column in columns.items():
@@ -179,6 +182,11 @@ def _number_labels(
     for split_name, column in ids.items():
         check_labels(column, len(names), name=_labels_name(split_name, task))
     return names, ids
+
+
+def _holds_names(column: NDArray[Any]) -> bool:
+    """Return whether the first label of a column is a name."""
+    return column.dtype.kind in "UTO" and isinstance(column[0], str)
 
 
 def _number_names(
@@ -199,7 +207,8 @@ def _number_names(
         labels = column.tolist()
         if unknown := set(labels) - set(id_by_name):
             raise InputError(unknown_name_message(f"class of {task!r}", min(unknown), names))
-        ids[split_name] = np.array([id_by_name[label] for label in labels], np.int64)
+        split_ids = [id_by_name[label] for label in labels]
+        ids[split_name] = np.array(split_ids, np.int64)
     return names, ids
 
 

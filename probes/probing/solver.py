@@ -16,20 +16,16 @@ Statistical Mathematics 44 (the curvature of multinomial likelihoods).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.parallel import check_stopped
-from probes.probing.preconditioning import Rotation, SecondMoments, Whitening
-from probes.sequences import Float64Array, FloatArray, IntegerArray
+from probes.probing.design import Design, Problems, Solution
+from probes.probing.preconditioning import Rotation, Whitening
 
-CHUNK_ROWS = 2048
-"""Rows that are standardised at once."""
 MEMORY = 10
 """Steps that L-BFGS remembers."""
 PRODUCTS_OF_A_FIT = 40
@@ -39,111 +35,6 @@ MOST_HALVINGS = 20
 """Halvings of a step that does not lower the loss."""
 SEARCHING_SHARE = 0.6
 """Share of the problems that still search; once it is smaller, finished problems are removed from the computation."""
-
-
-@dataclass(frozen=True, eq=False)
-class Design:
-    """Standardised features with their second moments."""
-
-    z: Tensor
-    """(examples, hidden) standardised features, in float32 unless the raw features are float64."""
-    moments: SecondMoments
-    """Second moments of some of the rows."""
-    shift: Float64Array
-    """(hidden,) mean that standardising subtracts."""
-    scale: Float64Array
-    """(hidden,) scale by which standardising divides."""
-
-    @property
-    def spectrum(self) -> Tensor:
-        """(hidden,) approximate mean squares of `z` along the basis vectors."""
-        return self.moments.principal_components[0]
-
-    @property
-    def basis(self) -> Tensor | None:
-        """(hidden, hidden) basis with one vector a column; None for the axes."""
-        return self.moments.principal_components[1]
-
-    @classmethod
-    def of(cls, features: FloatArray, shift: Float64Array, scale: Float64Array, *, device: str = "cpu") -> Self:
-        """Standardise features into one copy, and compute their second moments.
-
-        Args:
-            features: (examples, hidden) raw features.
-            shift: (hidden,) mean to subtract.
-            scale: (hidden,) scale to divide by.
-            device: Device of the copy.
-        """
-        numpy_type = np.float64 if features.dtype == np.float64 else np.float32
-        torch_type = torch.float64 if numpy_type is np.float64 else torch.float32
-        z = torch.empty(features.shape, dtype=torch_type, device=device)
-        # Round shift and scale to the type of `z`, so that folding inverts the standardisation exactly.
-        shift = shift.astype(numpy_type).astype(np.float64)
-        scale = scale.astype(numpy_type).astype(np.float64)
-        mean = torch.from_numpy(shift).to(z)
-        divisor = torch.from_numpy(scale).to(z)
-        for start in range(0, len(features), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            chunk = torch.from_numpy(np.ascontiguousarray(features[rows], dtype=numpy_type)).to(device)
-            torch.sub(chunk, mean, out=z[rows]).div_(divisor)
-        return cls(z, SecondMoments.of(z), shift, scale)
-
-    def first(self, n: int) -> Self:
-        """Return the design of the first `n` examples, with the standardisation of all examples."""
-        return replace(self, z=self.z[:n])
-
-    def fold(self, solution: Solution) -> tuple[Float64Array, Float64Array, NDArray[np.float32]]:
-        """Convert a solution to an affine map of the raw features.
-
-        Returns:
-            (columns, hidden) weights, (columns,) biases, and the (hidden,) center to subtract from the features first.
-            The center is the mean in float32; the biases correct its rounding error.
-        """
-        weight = solution.weight.astype(np.float64) / self.scale
-        bias = solution.bias - weight @ (self.shift - self.center)
-        return weight, bias, self.center
-
-    @cached_property
-    def center(self) -> NDArray[np.float32]:
-        """(hidden,) mean in float32."""
-        return self.shift.astype(np.float32)
-
-    def logits(self, solution: Solution) -> Tensor:
-        """Compute the (examples, columns) logits of a solution."""
-        weight = torch.from_numpy(solution.weight).to(self.z)
-        bias = torch.from_numpy(solution.bias).to(self.z)
-        return self.z @ weight.T + bias
-
-
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Weights and biases at which a regression ended."""
-
-    weight: NDArray[Any]
-    """(columns, hidden) weights of the design's `z`: one column, the second class's logit, of two classes; else one
-    column a class."""
-    bias: NDArray[Any]
-    """(columns,)"""
-    converged: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Problems:
-    """Several regressions on one design, in all of which the same classes occur."""
-
-    labels: IntegerArray
-    """(problems, examples) class ids; every class occurs in every problem."""
-    cs: Float64Array
-    """(problems,) inverse penalty strengths on a sum over examples, as in scikit-learn; the bias has no penalty."""
-    n_classes: int
-    """2 or more."""
-    weights: FloatArray | None = None
-    """(problems, examples) how often each example counts; None counts each once."""
-
-    @property
-    def n_columns(self) -> int:
-        """Columns of weights: one for two classes, else one a class."""
-        return 1 if self.n_classes == 2 else self.n_classes
 
 
 @torch.inference_mode()  # in small problems a tenth of the time goes into bookkeeping that this saves
@@ -169,7 +60,12 @@ def solve(
         parameters[..., :-1] = losses.frame.weights(parameters[..., :-1])
     arrays = parameters.cpu().numpy()
     flags = converged.cpu().numpy()
-    return [Solution(array[:, :-1], array[:, -1], bool(flag)) for array, flag in zip(arrays, flags, strict=True)]
+    solutions = []
+    for array, flag in zip(arrays, flags, strict=True):
+        weight = array[:, :-1]
+        bias = array[:, -1]
+        solutions.append(Solution(weight, bias, bool(flag)))
+    return solutions
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,9 +96,12 @@ class _Losses:
     def of(cls, design: Design, problems: Problems, start: Solution | None) -> Self:
         z = design.z
         n_problems, n_examples = problems.labels.shape
-        class_ids = torch.from_numpy(np.ascontiguousarray(problems.labels, dtype=np.int64)).to(z.device)
+        labels = np.ascontiguousarray(problems.labels, dtype=np.int64)
+        class_ids = torch.from_numpy(labels).to(z.device)
         # Mean loss instead of a sum: divide example weights and penalties by the total weight.
-        counts = np.ones((1, n_examples)) if problems.weights is None else problems.weights.astype(np.float64)
+        counts = np.ones((1, n_examples))
+        if problems.weights is not None:
+            counts = problems.weights.astype(np.float64)
         totals = counts.sum(axis=1)
         share = torch.from_numpy(counts / totals[:, None]).to(z)
         penalty = torch.from_numpy(1 / (problems.cs * totals)).to(z)
@@ -228,7 +127,8 @@ class _Losses:
             coordinates = frame.coordinates(parameters[..., :-1])
             parameters = torch.cat([coordinates, parameters[..., -1:]], dim=2)
         # Rotate the features once where that is cheaper than rotating weights and gradients at every step.
-        rotated = isinstance(frame, Rotation) and PRODUCTS_OF_A_FIT * n_problems * problems.n_columns > n_examples
+        n_columns = n_problems * problems.n_columns
+        rotated = isinstance(frame, Rotation) and PRODUCTS_OF_A_FIT * n_columns > n_examples
         if isinstance(frame, Rotation) and rotated:
             z = z @ frame.basis
         targets = class_ids
@@ -257,8 +157,7 @@ class _Losses:
         frame = None if self.rotated else self.frame
         if frame is not None:
             weight = frame.weights(weight)
-        # Logits; at the start there may be no weights yet, which saves a product.
-        logits = torch.addmm(bias, weight, self.z.T) if weight.any() else bias.repeat(1, len(self.z))
+        logits = self._logits(weight, bias)
         # Losses of the examples, and residuals: their derivatives by the logits, times the examples' weights.
         if n_columns == 1:
             losses, residual = self._binary_losses(logits)
@@ -273,8 +172,16 @@ class _Losses:
         gradient = torch.cat([weight_gradient, bias_gradient], dim=1).view(u.shape)
         # Sum over the examples, plus half the penalised squares.
         loss = losses.mul_(self.share).sum(dim=1, dtype=torch.float64)
-        squares = weight.square().view(n_problems, -1).sum(dim=1, dtype=torch.float64)
-        return loss.add_(squares.mul_(self.penalty), alpha=0.5), gradient.mul_(self.step)
+        squares = weight.square().view(n_problems, -1)
+        penalties = squares.sum(dim=1, dtype=torch.float64).mul_(self.penalty)
+        loss.add_(penalties, alpha=0.5)
+        gradient.mul_(self.step)
+        return loss, gradient
+
+    def _logits(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Compute the (problems x columns, examples) logits."""
+        has_weights = weight.any()  # not at the start, which saves a product
+        return torch.addmm(bias, weight, self.z.T) if has_weights else bias.repeat(1, len(self.z))
 
     def _binary_losses(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Compute (problems, examples) losses and residuals of two classes; overwrites the logits."""
@@ -298,10 +205,18 @@ class _Losses:
 def _start_at_prior(z: Tensor, class_ids: Tensor, share: Tensor, problems: Problems) -> tuple[Tensor, Tensor]:
     """Return (problems, columns, hidden + 1) zero weights with prior biases, and (problems, columns) variances."""
     columns = [1] if problems.n_classes == 2 else range(problems.n_classes)
-    probability = torch.stack([((class_ids == column) * share).sum(dim=1) for column in columns], dim=1)
-    parameters = z.new_zeros((len(problems.labels), len(columns), z.shape[1] + 1))
-    parameters[..., -1] = torch.logit(probability) if problems.n_classes == 2 else probability.log()
-    return parameters, probability * (1 - probability)
+    probabilities = []
+    for column in columns:
+        is_class = class_ids == column
+        probabilities.append((is_class * share).sum(dim=1))
+    probability = torch.stack(probabilities, dim=1)
+    # Zero weights, and the biases that give each class its share.
+    shape = (len(problems.labels), len(columns), z.shape[1] + 1)
+    parameters = z.new_zeros(shape)
+    bias = torch.logit(probability) if problems.n_classes == 2 else probability.log()
+    parameters[..., -1] = bias
+    variance = probability * (1 - probability)
+    return parameters, variance
 
 
 def _start_at_solution(design: Design, start: Solution, problems: Problems) -> tuple[Tensor, Tensor]:
@@ -309,8 +224,10 @@ def _start_at_solution(design: Design, start: Solution, problems: Problems) -> t
     n_problems, n_examples = problems.labels.shape
     logits = design.logits(start)
     probability = torch.sigmoid(logits) if problems.n_classes == 2 else logits.softmax(dim=1)
-    variance = (probability * (1 - probability)).mean(dim=0).clamp(min=1 / n_examples**2)
-    array = np.concatenate([start.weight, start.bias[:, None]], axis=1)
+    variance = (probability * (1 - probability)).mean(dim=0)
+    variance = variance.clamp(min=1 / n_examples**2)
+    bias_column = start.bias[:, None]
+    array = np.concatenate([start.weight, bias_column], axis=1)
     parameters = torch.from_numpy(array).to(design.z)
     return parameters.expand(n_problems, -1, -1), variance.expand(n_problems, -1)
 
@@ -328,10 +245,12 @@ class _Memory:
     def append(self, step: Tensor, change: Tensor) -> Self:
         """Return the memory with one more step, of at most `MEMORY` steps."""
         product = _inner_products(step, change)
-        inverse_root = torch.where(product > 0, product.rsqrt(), 0.0).view(-1, 1, 1)
-        pair = torch.stack([step.flatten(1), change.flatten(1)], dim=1).mul_(inverse_root)
+        inverse_root = torch.where(product > 0, product.rsqrt(), 0.0)
+        pair = torch.stack([step.flatten(1), change.flatten(1)], dim=1)
+        pair.mul_(inverse_root.view(-1, 1, 1))
         recent_pairs = self.pairs[:, :, 1 - MEMORY :]
-        return replace(self, pairs=torch.cat([recent_pairs, pair.unsqueeze(2)], dim=2))
+        pairs = torch.cat([recent_pairs, pair.unsqueeze(2)], dim=2)
+        return replace(self, pairs=pairs)
 
     def take(self, mask: Tensor) -> Self:
         """Return the memory of some of the problems, by a mask."""
@@ -349,7 +268,9 @@ class _Memory:
         if not n_steps:
             return -gradient
         # Inner products of steps, changes and gradient.
-        rows = torch.cat([self.pairs.flatten(1, 2), gradient.flatten(1).unsqueeze(1)], dim=1)
+        pair_rows = self.pairs.flatten(1, 2)
+        gradient_row = gradient.flatten(1).unsqueeze(1)
+        rows = torch.cat([pair_rows, gradient_row], dim=1)
         inner = rows[:, : 2 * n_steps] @ rows[:, n_steps:].mT
         steps_by_changes = inner[:, :n_steps, :n_steps]
         steps_by_gradient = inner[:, :n_steps, n_steps:]
@@ -386,7 +307,8 @@ def _minimise(losses: _Losses, *, tol: float, max_iter: int) -> tuple[Tensor, Te
     searching = ~converged
     overflowed = converged.clone()
     loss, gradient = losses.evaluate(u)
-    memory = _Memory(u.new_empty((len(u), 2, 0, u[0].numel())))
+    n_parameters = u[0].numel()
+    memory = _Memory(u.new_empty((len(u), 2, 0, n_parameters)))
     for _ in range(max_iter):
         check_stopped()
         # Quasi-Newton direction and its slope.
@@ -443,9 +365,14 @@ def _line_search(
         too_high = (slope < 0) & ~(new_loss <= bound)
         if not too_high.any():
             break
+        # Halve the step of the others and evaluate their losses anew.
         length[too_high] /= 2
-        new_u[too_high] = u[too_high] + length[too_high][:, None, None] * direction[too_high]
-        new_loss[too_high], new_gradient[too_high] = losses.take(too_high).evaluate(new_u[too_high])
+        step_length = length[too_high][:, None, None]
+        shorter_u = u[too_high] + step_length * direction[too_high]
+        shorter_loss, shorter_gradient = losses.take(too_high).evaluate(shorter_u)
+        new_u[too_high] = shorter_u
+        new_loss[too_high] = shorter_loss
+        new_gradient[too_high] = shorter_gradient
     return new_u, new_loss, new_gradient
 
 

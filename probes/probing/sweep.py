@@ -158,7 +158,9 @@ def sweep_probes(
     check_kind(SweepOptions, options=options)
     check_kind(Mapping | None, heads=heads)
     data = _prepare_data(train, validation, test, class_names, options)
-    head_predictions = {task: _head_predictions(task, log_probs, data) for task, log_probs in (heads or {}).items()}
+    head_predictions = {}
+    for task, log_probs in (heads or {}).items():
+        head_predictions[task] = _head_predictions(task, log_probs, data)
     sites = _sites_to_probe(data, options)
     results = _probe_sites(sites, data, options)
     notes = list(_convergence_notes(results, options))
@@ -169,7 +171,9 @@ def sweep_probes(
         if task in head_predictions:
             floors["model_head"] = head_predictions[task]
         tasks[task] = _score_task(task, data, results, floors, options)
-    studies = {name: {key: result.studies[name] for key, result in results.items()} for name in options.studies or {}}
+    studies = {}
+    for name in options.studies or {}:
+        studies[name] = {key: result.studies[name] for key, result in results.items()}
     return Sweep(tasks, model=options.model, seed=options.seed, notes=tuple(notes), studies=studies)
 
 
@@ -188,7 +192,10 @@ def training_folds(train: Examples, n: int, *, seed: int, train_order: Int64Arra
     n_examples = len(next(iter(train.labels.values())))
     rows = np.arange(n_examples) if train_order is None else train_order
     units = None if train.units is None else train.units[rows]
-    return {task: Folds.of(labels[rows], units, n=n, seed=seed) for task, labels in train.labels.items()}
+    folds = {}
+    for task, labels in train.labels.items():
+        folds[task] = Folds.of(labels[rows], units, n=n, seed=seed)
+    return folds
 
 
 # Preparation
@@ -218,7 +225,8 @@ def _prepare_data(
 def _head_predictions(task: str, log_probs: Any, data: _SweepData) -> Predictions:
     """Return the predictions of the model's own classifier for the test examples."""
     choose("label column of heads", task, data.class_names)
-    shape = (len(data.test.labels[task]), len(data.class_names[task]))
+    n_test = len(data.test.labels[task])
+    shape = (n_test, len(data.class_names[task]))
     name = f"log probabilities of the head of {task!r}"
     array = feature_array(log_probs, name=name, axes=f"of shape {shape}")
     if array.shape != shape:
@@ -372,21 +380,27 @@ def _bag_of_words_floor(task: str, data: _SweepData) -> BagOfWords:
     ordered_texts = [samples["train"].texts[row] for row in data.train_order]
     train = TextSample(ordered_texts, samples["train"].labels[data.train_order])
     validation = data.folds.get(task) or samples["validation"]
-    return bag_of_words(train, validation, samples["test"].texts, n_classes=len(data.class_names[task]))
+    n_classes = len(data.class_names[task])
+    return bag_of_words(train, validation, samples["test"].texts, n_classes=n_classes)
 
 
 def _score_task(
     task: str, data: _SweepData, results: _Results, floors: Mapping[str, Predictions], options: SweepOptions
 ) -> TaskSweep:
     """Choose the best site of one label column on validation, and score all sites and floors on test."""
-    task_results = {site: result for (result_task, site), result in results.items() if result_task == task}
-    predictions: dict[Site | str, Predictions] = {site: result.predictions for site, result in task_results.items()}
+    task_results = {}
+    predictions: dict[Site | str, Predictions] = {}
+    for (result_task, site), result in results.items():
+        if result_task == task:
+            task_results[site] = result
+            predictions[site] = result.predictions
     predictions.update(floors)
     labels = data.test.labels[task]
     resampled = bootstrap(labels, list(predictions.values()), seed=options.seed)
     test_scores = {}
     for column, key in enumerate(predictions):
-        test_scores[key] = {metric: float(values[column]) for metric, values in resampled.estimates.items()}
+        estimates = resampled.estimates.items()
+        test_scores[key] = {metric: float(values[column]) for metric, values in estimates}
     eligible_sites = [site for site in task_results if site.pooling not in options.ineligible]
     return TaskSweep(
         class_names=data.class_names[task],

@@ -63,7 +63,8 @@ class TaskSweep:
         differences, resampled_differences = self._accuracy_differences
         lower, upper = simultaneous_intervals(differences, resampled_differences, n=len(self.labels))
         for i, site in enumerate(self.selections):
-            yield site, float(differences[i]), float(lower[i]), float(upper[i])
+            limits = (float(lower[i]), float(upper[i]))
+            yield site, float(differences[i]), *limits
 
     @property
     def detectable(self) -> tuple[float, float]:
@@ -234,8 +235,9 @@ def _class_rows(task: str, task_sweep: TaskSweep, key: Site | str) -> Iterator[_
 def _confusion_rows(task: str, task_sweep: TaskSweep, key: Site | str) -> Iterator[_Row]:
     """Yield one row for each pair of label and prediction that occurs."""
     names = task_sweep.class_names
-    labels, predictions, counts = confusion(task_sweep.labels, task_sweep.predictions[key].predicted)
-    for label, prediction, count in zip(labels.tolist(), predictions.tolist(), counts.tolist(), strict=True):
+    pairs = confusion(task_sweep.labels, task_sweep.predictions[key].predicted)
+    columns = [column.tolist() for column in pairs]
+    for label, prediction, count in zip(*columns, strict=True):
         row = _key_columns(task, key)
         row.update(label=names[label], predicted=names[prediction], count=count)
         yield row
@@ -245,4 +247,5 @@ def _frame(rows: list[_Row], columns: Sequence[str], *, integers: Sequence[str])
     """Return a table with its columns in order, some of them integers that may be missing."""
     import pandas as pd
 
-    return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(integers, "Int64"))
+    table = pd.DataFrame(rows, columns=list(columns))
+    return table.astype(dict.fromkeys(integers, "Int64"))

@@ -93,7 +93,8 @@ def untrained_floors(
             probe_site = functools.partial(
                 _probe_site, encoders=encoders, settings=settings, selected_cs=dict(selected_cs)
             )
-            for (encoder, site), probes in zip(jobs, run(probe_site, jobs), strict=True):
+            results = run(probe_site, jobs)
+            for (encoder, site), probes in zip(jobs, results, strict=True):
                 probes_by_encoder[encoder] += probes
                 for probe in probes:
                     selected_cs[encoder, probe.task, site] = probe.c

@@ -34,10 +34,10 @@ from probes.probing.geometry import cka_matrix
 from probes.probing.logistic import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, Sample, Selection, select_probe
 from probes.probing.sites import Examples, ExampleSplits
-from probes.probing.standardisation import standardisation
 from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.untrained import untrained_floors
 from probes.statistics.bootstrap import bootstrap
+from probes.statistics.standardisation import standardisation
 from tests.benchmarks.by_hand import DATA, POOLINGS, SPLITS
 
 NEAR = 1e-3

@@ -12,7 +12,7 @@ from probes.checks import SMALLEST_EFFECT, side_of_zero
 from probes.controls.information import Codelength, block_ends, information, online_codelength, uniform_codelength
 from probes.controls.prediction_depth import refit_study
 from probes.controls.studies import information_table
-from probes.probing.standardisation import standardisation
+from probes.statistics.standardisation import standardisation
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from probes.features.extraction import pool_texts
 from probes.mechanism import leace as leace_module
 from probes.mechanism.leace import Erasure, erasures, leace, random_erasure
 from probes.parallel import parallel_map
-from probes.probing.standardisation import standardisation
+from probes.statistics.standardisation import standardisation
 
 pytest.importorskip("concept_erasure", reason="the extra erasure is not installed")
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from probes import LogisticProbe
-from probes.probing.standardisation import standardisation
+from probes.statistics.standardisation import standardisation
 
 
 def test_a_dimension_of_rounding_errors_is_not_scaled_up(three_classes):
