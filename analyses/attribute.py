@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from analyses.context.explainer import Explainer
 from analyses.context.explanation_checks import check_explaining
-from analyses.context.explanations import Explaining
-from analyses.context.job import Job
+from analyses.context.explanations import Case, Explanations, explain_decisions
+from analyses.context.job import Job, ProbingResults
 from analyses.context.provenance import describe_provenance
+from analyses.context.subject import Rows
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
 from analyses.settings.explaining import ExplainSettings
 from analyses.settings.output import OutputSettings
-from analyses.subjects import selfchecks, verdicts
+from analyses.subjects.classifier import erasure
+from analyses.subjects.explanations import (
+    attributions,
+    baselines,
+    faithfulness,
+    head_agreement,
+    planted_shortcut,
+    plausibility,
+    randomisation,
+    token_shares,
+    word_means,
+)
 from probes.checks import InputError
 from probes.progress import expect_stages, stage
 from probes.results.result import AnalysisResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ExplanationSubject
+    from probes.probing.sites import Site
 
 
 @dataclass(frozen=True)
@@ -35,21 +57,18 @@ class Settings:
 
 
 def run(settings: Settings) -> AnalysisResult:
-    """Fit a probe, at one place or at all to find the best, and explain it; see `explained`."""
+    """Fit a probe, at one site or at all to find the best, and explain it; see `add_explanations`."""
     from probes.probing.sites import Site
 
     check_bounds(settings)
     expect_stages(settings.encoder.n_stages() + n_stages(settings.explain, settings.data) + 1)
-    encoder, point = settings.encoder, None
     if (settings.layer is None) != (settings.pooling is None):
         raise InputError("name both --layer and --pooling, or neither for the best on validation")
+    site = None
+    encoder = settings.encoder
     if settings.layer is not None and settings.pooling is not None:
-        point = Site(settings.pooling, settings.layer)
-        layers = encoder.layers if settings.explain.depth else (settings.layer,)
-        if layers is not None:
-            layers = (*layers, settings.layer)
-        poolings = tuple(dict.fromkeys((settings.pooling, *settings.explain.explain_poolings)))
-        encoder = dataclasses.replace(encoder, layers=layers, poolings=poolings)
+        site = Site(settings.pooling, settings.layer)
+        encoder = _encoder_at(site, settings)
     job = Job.prepare(settings.data, encoder, settings.output)
     job.check_head()
     if settings.layer is not None:
@@ -64,24 +83,98 @@ def run(settings: Settings) -> AnalysisResult:
         claims=tuple(results.coverage.claims(job.encoder, job.splits)),
         notes=results.notes,
     )
-    return explained(result, Explaining(results, settings.explain, point))
+    return add_explanations(result, results, settings.explain, site)
+
+
+def _encoder_at(site: Site, settings: Settings) -> EncoderSettings:
+    """Return the flags of the encoder with the layers and poolings that the explanation of one site needs."""
+    encoder = settings.encoder
+    layers = encoder.layers if settings.explain.depth else ()
+    poolings = dict.fromkeys((site.pooling, *settings.explain.explain_poolings))
+    site_layers = None if layers is None else (*layers, site.layer)
+    return dataclasses.replace(encoder, layers=site_layers, poolings=tuple(poolings))
 
 
 def n_stages(explain: ExplainSettings, data: DataSettings) -> int:
-    """How many stages the progress of `explained` has."""
-    return 1 + len(explain.requested_tables(has_rationales=bool(data.rationales))) if explain.attribute else 0
+    """Return how many stages the progress of `add_explanations` has."""
+    n_tables = len(explain.requested_tables(has_rationales=data.has_rationales))
+    return 1 + n_tables if explain.attribute else 0
 
 
-def explained(result: AnalysisResult, explaining: Explaining) -> AnalysisResult:
-    """A result with decisions on chosen texts traced to their tokens, and with every check on these explanations."""
-    if explaining.settings.attribute:
-        with stage("explanations"):
-            explaining.shown  # noqa: B018 - made here once, for every check on them
-    tables, notes = selfchecks.tables(explaining)
+def add_explanations(
+    result: AnalysisResult, results: ProbingResults, settings: ExplainSettings, site: Site | None = None
+) -> AnalysisResult:
+    """Add explanations of decisions on chosen texts to a result, and every check on them.
+
+    Args:
+        result: Tables and claims of probing.
+        results: Probes, and predictions of the checksite's own classifier.
+        settings: Flags of explanations.
+        site: Site of the probe to explain; the best of each label column when None.
+    """
+    with stage("explanations") if settings.attribute else contextlib.nullcontext():
+        explanations = explain_decisions(Explainer.prepare(results, settings, site))
+    tables, notes = tabulate_checks(explanations)
+    claims = list(result.claims)
+    for subject in SUBJECTS:
+        claims.extend(subject.claims(explanations, tables))
     return dataclasses.replace(
         result,
-        attributions=tuple(explaining.shown),
+        attributions=explanations.attributions,
         tables={**result.tables, **tables},
-        claims=(*result.claims, *verdicts.claims(explaining, tables)),
-        notes=(*result.notes, *explaining.notes, *notes),
+        claims=tuple(claims),
+        notes=(*result.notes, *explanations.notes, *notes),
     )
+
+
+def tabulate_checks(explanations: Explanations) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the tables that were requested and have rows, and a note for each check that cannot be made."""
+    import pandas as pd
+
+    tables = {}
+    notes = []
+    has_rationales = explanations.job.data.has_rationales
+    requested = explanations.settings.requested_tables(has_rationales=has_rationales)
+    for name, compute_rows in table_functions().items():
+        if name not in requested:
+            continue
+        with stage(f"checks: {name.replace('_', ' ')}"):
+            rows: list[Mapping[str, Any]] = []
+            for case in explanations.cases:
+                try:
+                    case_rows = list(compute_rows(explanations, case))
+                except InputError as error:
+                    notes.append(_failure_note(name, case, error))
+                    continue
+                rows.extend(case_rows)
+        if rows:
+            tables[name] = pd.DataFrame(rows)
+    return tables, notes
+
+
+def table_functions() -> dict[str, Callable[[Explanations, Case], Rows]]:
+    """Return the tables of all subjects and the functions that compute their rows."""
+    functions: dict[str, Callable[[Explanations, Case], Rows]] = {}
+    for subject in SUBJECTS:
+        functions.update(subject.tables)
+    return functions
+
+
+def _failure_note(name: str, case: Case, error: InputError) -> str:
+    check = name.replace("_", " ")
+    return f"The check {check!r} of {case.task!r}, {case.head.kind} head could not be made: {error}."
+
+
+SUBJECTS: Sequence[ExplanationSubject] = (
+    attributions.SUBJECT,
+    baselines.SUBJECT,
+    faithfulness.SUBJECT,
+    plausibility.SUBJECT,
+    randomisation.SUBJECT,
+    head_agreement.SUBJECT,
+    token_shares.SUBJECT,
+    word_means.SUBJECT,
+    planted_shortcut.SUBJECT,
+    erasure.OWN_HEAD_SUBJECT,
+)
+"""Subjects of explanations, in the order of their tables and claims."""

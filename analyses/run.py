@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from analyses import attribute as attribute_module
 from analyses import layers
 from analyses.context.explanation_checks import check_explaining
-from analyses.context.explanations import Explaining
 from analyses.context.job import Job
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import CONTROLLED, DataSettings
@@ -50,4 +49,4 @@ def run(settings: Settings) -> AnalysisResult:
     check_explaining(settings.explain, job)
     results = job.probe()
     result = layers.describe("run", dataclasses.asdict(settings), results)
-    return attribute_module.explained(result, Explaining(results, settings.explain))
+    return attribute_module.add_explanations(result, results, settings.explain)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.interventions import STATES, Subject
+from analyses.context.interventions import STATES, InterventionInputs
 from analyses.context.job import DEFAULT_FOLDS, Job
 from analyses.settings.fine_tuning import Amounts, FineTuningSettings
 from probes.checks import InputError
@@ -200,12 +200,12 @@ class Students:
             for student in self.every
         }
 
-    def subject(self, name: str) -> Subject:
+    def subject(self, name: str) -> InterventionInputs:
         """A fine-tuned head, as what is taken out of its states is measured."""
-        return Subject(
+        return InterventionInputs(
             name=name,
             head=self.first[name].head,
-            read=self.reads[name],
+            features=self.reads[name],
             texts=self.tokenised[name],
             labels=self.labels,
             train=self._tokenised_train[name],

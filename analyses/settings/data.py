@@ -85,6 +85,11 @@ class DataSettings:
             f"{self.folds} folds of the training texts, each held out in turn, took the place of validation texts.",
         )
 
+    @property
+    def has_rationales(self) -> bool:
+        """Whether spans are marked as the reasons of the labels."""
+        return self.rationales is not None or self.dataset == CONTROLLED
+
     def is_set(self, name: str) -> bool:
         """Whether a field differs from its default."""
         return bool(getattr(self, name) != DEFAULTS[name])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.context.fine_tuned import PRETRAINED, UNTRAINED, Students
-from analyses.context.interventions import used_claims
+from analyses.subjects.classifier.erasure import erasure_claims
 from probes.checks import is_above_zero, side_of_zero
 from probes.results.result import Claim
 
@@ -166,7 +166,7 @@ def _ablated(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
 
 def _used(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
     """Whether a label that can be read somewhere is read there by a head."""
-    yield from used_claims(table, task=students.task)
+    yield from erasure_claims(table, task=students.task)
 
 
 def _same_tokens(students: Students, table: pd.DataFrame) -> Iterator[Claim]:

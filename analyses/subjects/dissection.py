@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context import interventions
 from analyses.context.fine_tuned import PRETRAINED, Students
 from analyses.settings.fine_tuning import Amounts, FineTuningSettings
+from analyses.subjects.classifier.ablation import ablation_rows
+from analyses.subjects.classifier.erasure import erasure_rows
 from probes.checks import InputError
 from probes.progress import stage
 
@@ -263,13 +264,13 @@ def _heads_faithfulness(students: Students) -> Rows:
 def _ablation(students: Students) -> Rows:
     """What each head loses where [CLS], or the text's own tokens, say nothing any more."""
     for name in students.first:
-        yield from interventions.ablation(students.subject(name))
+        yield from ablation_rows(students.subject(name))
 
 
 def _erasure(students: Students) -> Rows:
     """What each head loses where a label is erased, beside how much of it can be read there."""
     for name in students.first:
-        yield from interventions.erasure(students.subject(name), students.sweeps[name].tasks)
+        yield from erasure_rows(students.subject(name), students.sweeps[name].tasks)
 
 
 def _shares(about: Mapping[str, Any], found: Any, students: Students) -> Rows:

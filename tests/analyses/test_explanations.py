@@ -7,13 +7,16 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from analyses.context.explanations import Explaining
+from analyses.attribute import table_functions, tabulate_checks
+from analyses.context.explainer import Explainer
+from analyses.context.explanations import explain_decisions, explain_sample
 from analyses.context.job import Job
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
 from analyses.settings.explaining import ExplainSettings
 from analyses.settings.output import OutputSettings
-from analyses.subjects.selfchecks import CHECKS, SHARES, tables
+from analyses.subjects.explanations.baselines import _mean_biases
+from analyses.subjects.explanations.faithfulness import SHARES
 from probes import AnalysisResult, LogisticProbe, attribute, controlled_sentences
 from probes.attribution_checks.agreement import same_top, token_agreement
 from probes.attribution_checks.faithfulness import perturbation_curves
@@ -37,13 +40,24 @@ def result(place):
 
 
 @pytest.fixture(scope="module")
-def explaining(place):
+def explanations(place):
     """The same in memory."""
     paths = {name: place / f"{name}.csv" for name in ("train", "validation", "test")}
     encoder = EncoderSettings(model=str(place / "classifier"), cache=place / "cache")
     job = Job.prepare(DataSettings(**paths), encoder, OutputSettings(out=place / "unused", quiet=True))
     settings = ExplainSettings(attribute=6, words=8, head="both", depth=True, baselines=("zero",))
-    return Explaining(job.probe(), settings)
+    return explain_decisions(Explainer.prepare(job.probe(), settings))
+
+
+def explain_again(explanations, settings):
+    """The decisions of the same probes, explained by other flags."""
+    return explain_decisions(Explainer.prepare(explanations.explainer.results, settings))
+
+
+def rows_of(explanations, table):
+    """The rows of a table, of all cases."""
+    compute_rows = table_functions()[table]
+    return [row for case in explanations.cases for row in compute_rows(explanations, case)]
 
 
 def own(a):
@@ -51,23 +65,23 @@ def own(a):
 
 
 def test_every_check_asked_for_leaves_its_table(result):
-    asked = set(CHECKS) - {"plausibility", "planted_shortcut"}  # no spans, and another flag
+    asked = set(table_functions()) - {"plausibility", "planted_shortcut"}  # no spans, and another flag
     assert asked <= set(result.tables)
 
 
-def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explaining):
-    more = dataclasses.replace(explaining.settings, methods=("occlusion", "random"), explain_poolings=("cls", "cls"))
-    shown = Explaining(explaining.results, more).shown
+def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explanations):
+    more = dataclasses.replace(explanations.settings, methods=("occlusion", "random"), explain_poolings=("cls", "cls"))
+    shown = explain_again(explanations, more).attributions
     explained = [(a.text_id, a.head, a.method, a.pooling, a.layer) for a in shown]
     assert len(set(explained)) == len(explained)
     assert {a.method for a in shown} == {"integrated_gradients", "occlusion"}
-    best = explaining.best("label")
+    best = explanations.explainer.site_of("label")
     elsewhere = {(a.pooling, a.layer) for a in shown if a.head == "probe" and a.method == "integrated_gradients"}
     assert elsewhere == {(pooling, layer) for pooling in {best.pooling, "cls"} for layer in range(4)}
     targets = {a.text_id: a.target for a in shown if a.head == "probe"}
     assert all(a.target == targets[a.text_id] for a in shown if a.head == "probe")
     flat = dataclasses.replace(more, depth=False)
-    places = {(a.pooling, a.layer) for a in Explaining(explaining.results, flat).shown if a.head == "probe"}
+    places = {(a.pooling, a.layer) for a in explain_again(explanations, flat).attributions if a.head == "probe"}
     assert places == {(pooling, best.layer) for pooling in {best.pooling, "cls"}}
 
 
@@ -91,11 +105,11 @@ def test_both_heads_explain_the_same_texts_from_the_same_baseline(result):
     assert len({a.baseline for a in chosen}) == 1
 
 
-def test_heads_are_compared_for_the_same_class(explaining):
-    probe, model = explaining.cases
+def test_heads_are_compared_for_the_same_class(explanations):
+    probe, model = explanations.cases
     targets = [a.target for a in probe.attributions]
-    again = explaining.explain("label", model.head, model.rows, targets=targets)
-    rows = list(CHECKS["explained_head_agreement"][1](explaining, "label"))
+    again = explanations.explainer.explain("label", model.head, model.rows, targets=targets)
+    rows = list(rows_of(explanations, "explained_head_agreement"))
     wanted = [spearmanr(own(a), own(b)).statistic for a, b in zip(probe.attributions, again, strict=True)]
     assert [row["correlation"] for row in rows] == pytest.approx(wanted, nan_ok=True)
 
@@ -114,8 +128,8 @@ def test_depth_explains_the_class_of_the_chosen_layer_at_every_layer(result):
     assert len(table) == 6 * 4
 
 
-def test_a_cls_probe_reads_nothing_but_cls_at_its_own_layer_and_content_alone_at_the_input(explaining):
-    table = pd.DataFrame(CHECKS["token_shares"][1](explaining, "label"))
+def test_a_cls_probe_reads_nothing_but_cls_at_its_own_layer_and_content_alone_at_the_input(explanations):
+    table = pd.DataFrame(rows_of(explanations, "token_shares"))
     rows = table[(table["head"] == "model") & (table["method"] == "integrated_gradients")]
     share = rows.pivot_table(index="layer", columns="kind", values="share")
     assert share.loc[0, ["[CLS]", "[SEP]"]].sum() == 0
@@ -124,18 +138,18 @@ def test_a_cls_probe_reads_nothing_but_cls_at_its_own_layer_and_content_alone_at
     np.testing.assert_allclose(share.sum(axis=1), 1)
 
 
-def test_direct_shares_are_those_of_the_closed_form(explaining):
-    table = pd.DataFrame(CHECKS["token_shares"][1](explaining, "label"))
+def test_direct_shares_are_those_of_the_closed_form(explanations):
+    table = pd.DataFrame(rows_of(explanations, "token_shares"))
     direct = table[table["method"] == "direct"]
     assert set(direct["layer"]) == {0, 1, 2, 3}
     assert (direct["layer"] == direct["probe_layer"]).all()
-    case = explaining.cases[0]
-    point = explaining.best("label")
+    case = explanations.cases[0]
+    point = explanations.explainer.site_of("label")
     if point.pooling == "cls":
         assert direct.query("kind == '[CLS]'")["share"].tolist() == [1.0] * 4
     else:
         held = []
-        for a in explaining.explain(
+        for a in explanations.explainer.explain(
             "label", case.head, case.rows, targets=[a.target for a in case.attributions], method="direct"
         ):
             held.append(np.abs(a.scores[0]) / np.abs(a.scores).sum())
@@ -143,21 +157,24 @@ def test_direct_shares_are_those_of_the_closed_form(explaining):
         assert share == pytest.approx(np.mean(held), rel=1e-5)
 
 
-def test_the_baseline_that_says_least_is_explained_from_unless_one_is_named(explaining):
-    far = explaining.baseline_biases["label"]
+def test_the_baseline_that_says_least_is_explained_from_unless_one_is_named(explanations):
+    far = _mean_biases(explanations.explainer, "label")
     alike = {name: far[name] for name in ("pad", "mask", "zero", "mean")}
-    assert explaining.baseline["label"] == min(alike, key=alike.get)
+    assert explanations.explainer.baseline["label"] == min(alike, key=alike.get)
     assert len(set(alike.values())) == 4
-    named = dataclasses.replace(explaining, settings=dataclasses.replace(explaining.settings, baseline="mean"))
+    settings = dataclasses.replace(explanations.settings, baseline="mean")
+    named = Explainer.prepare(explanations.explainer.results, settings)
     assert named.baseline["label"] == "mean"
-    assert {a.baseline for case in explaining.cases for a in case.attributions} == {explaining.baseline["label"]}
+    assert {a.baseline for case in explanations.cases for a in case.attributions} == {
+        explanations.explainer.baseline["label"]
+    }
 
 
-def test_a_baselines_choice_is_measured_by_explaining_again(explaining):
-    case = explaining.cases[0]
-    rows = list(CHECKS["baseline_agreement"][1](explaining, case))
+def test_a_baselines_choice_is_measured_by_explaining_again(explanations):
+    case = explanations.cases[0]
+    rows = list(table_functions()["baseline_agreement"](explanations, case))
     assert {row["other_baseline"] for row in rows} == {"zero"}
-    again = explaining.explain(
+    again = explanations.explainer.explain(
         "label", case.head, case.rows, baseline="zero", targets=[a.target for a in case.attributions]
     )
     for row, a, b in zip(rows, case.attributions, again, strict=True):
@@ -165,11 +182,11 @@ def test_a_baselines_choice_is_measured_by_explaining_again(explaining):
         assert row["same_top"] == same_top(a, b)
 
 
-def test_mean_curves_begin_at_the_whole_text_and_end_without_its_tokens(explaining, result):
+def test_mean_curves_begin_at_the_whole_text_and_end_without_its_tokens(explanations, result):
     table = result.tables["perturbation_curves"]
     assert set(table["method"]) == {"integrated_gradients", "occlusion", "gradient_norm", "random"}
     assert table["share"].unique().tolist() == pytest.approx(SHARES.tolist())
-    case = explaining.cases[0]
+    case = explanations.cases[0]
     found = perturbation_curves(case.head, case.attributions)
     rows = table[(table["head"] == "probe") & (table["method"] == "integrated_gradients")].set_index("share")
     assert rows.loc[0, "deletion"] == pytest.approx(np.mean([c.deletion[0] for c in found]), rel=1e-4)
@@ -191,9 +208,9 @@ def test_every_method_has_its_claim_beside_the_same_random_orders(result):
         assert len({round(f, 6) for f in floors}) == 1
 
 
-def test_texts_for_the_whole_dataset_are_drawn_at_random_and_explained_once(explaining):
-    for case in explaining.cases:
-        found = [a for a in explaining.sampled if a.head == case.head.kind]
+def test_texts_for_the_whole_dataset_are_drawn_at_random_and_explained_once(explanations):
+    for case in explanations.cases:
+        found = explain_sample(explanations, case)
         rows = [a.text_id for a in found]
         assert rows == sorted(set(rows))
         assert len(rows) == 8
@@ -221,25 +238,26 @@ def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
     assert (table["scaled"] <= table["silent"] + 1e-9).all()
 
 
-def test_methods_are_asked_for_the_infidelity_of_the_same_replacement(explaining):
-    settings = dataclasses.replace(explaining.settings, methods=("gradient_norm",), baseline="zero", infidelity=True)
-    case = Explaining(explaining.results, settings)
-    found = pd.DataFrame(CHECKS["infidelity"][1](case, case.cases[0]))
+def test_methods_are_asked_for_the_infidelity_of_the_same_replacement(explanations):
+    settings = dataclasses.replace(explanations.settings, methods=("gradient_norm",), baseline="zero", infidelity=True)
+    case = explain_again(explanations, settings)
+    found = pd.DataFrame(table_functions()["infidelity"](case, case.cases[0]))
     assert found.groupby("text_id")["silent"].agg(lambda values: np.ptp(values) < 1e-9).all()
 
 
-def test_infidelity_that_cannot_be_measured_is_a_note(explaining):
-    settings = dataclasses.replace(explaining.settings, baseline="sampled", infidelity=True, attribute=2, words=0)
+def test_infidelity_that_cannot_be_measured_is_a_note(explanations):
+    settings = dataclasses.replace(explanations.settings, baseline="sampled", infidelity=True, attribute=2, words=0)
     settings = dataclasses.replace(settings, head="probe", depth=False, baselines=(), faithfulness=False)
-    found, notes = tables(Explaining(explaining.results, settings))
+    found, notes = tabulate_checks(explain_again(explanations, settings))
     assert "infidelity" not in found
     assert any("'infidelity'" in note and "'sampled' draws texts" in note for note in notes)
 
 
-def test_words_over_all_texts_average_those_of_the_texts_drawn(explaining):
-    table = pd.DataFrame(CHECKS["word_means"][1](explaining, "label"))
+def test_words_over_all_texts_average_those_of_the_texts_drawn(explanations):
+    table = pd.DataFrame(rows_of(explanations, "word_means"))
     for head in ("probe", "model"):
-        own = [a for a in explaining.sampled if a.head == head]
+        (case,) = (case for case in explanations.cases if case.head.kind == head)
+        own = explain_sample(explanations, case)
         for target, rows in table[table["head"] == head].groupby("target"):
             texts = [a for a in own if a.target == target]
             some = rows.iloc[0]
@@ -303,8 +321,8 @@ def test_a_shortcut_that_was_planted_is_reported_with_its_floor(place):
     assert (table["hits"] <= table["upper"] + 1e-9).all()
 
 
-def test_layers_of_a_probe_share_one_encoder(explaining):
-    heads = list(explaining.layers("label"))
+def test_layers_of_a_probe_share_one_encoder(explanations):
+    heads = explanations.explainer.probes_of_pooling("label", "mean")
     assert all(isinstance(head, ProbeHead) for head in heads)
     assert len({id(head.encoder) for head in heads}) == 1
 

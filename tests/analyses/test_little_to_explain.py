@@ -148,7 +148,9 @@ def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
 
     monkeypatch.setattr(planted_shortcut, "rare_words", of_texts)
     result = explain(place, *SITE, "--attribute", "2", "--audit")
-    assert [note for note in result.notes if "The check 'planted shortcut' of 'label' could not be made" in note]
+    assert [
+        note for note in result.notes if "The check 'planted shortcut' of 'label', probe head could not be made" in note
+    ]
     assert "planted_shortcut" not in {claim.id for claim in result.claims}
 
 

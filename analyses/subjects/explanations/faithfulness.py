@@ -1,0 +1,156 @@
+"""Faithfulness: what the head loses without the tokens ranked first, and whether scores predict such losses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.context.explanations import Case, Explanations
+from analyses.context.subject import Rows, Subject, Tables
+from probes.checks import InputError, side_of_zero
+from probes.results.result import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ExplanationSubject
+
+SHARES = np.linspace(0, 1, 21)
+"""Shares of a text's own tokens at which the curves of texts of any length are read."""
+
+
+def faithfulness(explanations: Explanations, case: Case) -> Rows:
+    """Yield the losses where tokens are removed in each method's order, and in random orders."""
+    from probes.attribution_checks.faithfulness import faithfulness as measure_faithfulness
+
+    # One call for all methods: sets of tokens that several orders remove are computed once.
+    attributions = case.all_attributions
+    measurements = measure_faithfulness(
+        case.head,
+        attributions,
+        replacement=_replacement(explanations, case),
+        seed=explanations.job.output.seed,
+        encoded=explanations.explainer.encode(case.rows),
+        progress=explanations.job.progress,
+    )
+    if not any(np.isfinite(measurement.scores.comprehensiveness) for measurement in measurements):
+        raise InputError("no text has tokens that can be taken out without leaving nothing of it")
+    for attribution, measurement in zip(attributions, measurements, strict=True):
+        scores_of_order = {"attribution": measurement.scores}
+        for i, random_scores in enumerate(measurement.random_scores):
+            scores_of_order[f"random {i}"] = random_scores
+        for order, scores in scores_of_order.items():
+            yield {
+                "task": case.task,
+                "head": case.head.kind,
+                "layer": case.head.layer,
+                "pooling": case.head.pooling,
+                "method": attribution.method,
+                "baseline": attribution.baseline,
+                "text_id": attribution.text_id,
+                "order": order,
+                **dataclasses.asdict(scores),
+            }
+
+
+def perturbation_curves(explanations: Explanations, case: Case) -> Rows:
+    """Yield the mean deletion and insertion curves of each method and of a random order."""
+    from probes.attribution_checks.faithfulness import perturbation_curves as measure_curves
+
+    explainer = explanations.explainer
+    random_scores = explainer.explain(case.task, case.head, case.rows, method="random", targets=case.targets)
+    for method, attributions in {**case.by_method, "random": random_scores}.items():
+        curves = measure_curves(
+            case.head,
+            attributions,
+            replacement=_replacement(explanations, case),
+            encoded=explainer.encode(case.rows),
+            progress=explanations.job.progress,
+        )
+        curves = [curve for curve in curves if len(curve.deletion) > 1]
+        if not curves:
+            continue
+        deletion = _mean_curve([curve.deletion for curve in curves])
+        insertion = _mean_curve([curve.insertion for curve in curves])
+        for i, share in enumerate(SHARES.tolist()):
+            row: dict[str, Any] = {"task": case.task, "head": case.head.kind, "method": method, "share": share}
+            row.update(deletion=float(deletion[i]), insertion=float(insertion[i]), n=len(curves))
+            yield row
+
+
+def _mean_curve(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the mean of curves of different lengths at `SHARES`."""
+    interpolated = [np.interp(SHARES, np.linspace(0, 1, len(curve)), curve) for curve in curves]
+    mean_curve: NDArray[np.float64] = np.mean(interpolated, axis=0)
+    return mean_curve
+
+
+def infidelity(explanations: Explanations, case: Case) -> Rows:
+    """Yield how far each method's scores are from predicting the losses where sets of tokens are replaced."""
+    from probes.attribution_checks.infidelity import infidelity as measure_infidelity
+
+    for method, attributions in case.by_method.items():
+        measurements = measure_infidelity(
+            case.head,
+            attributions,
+            baseline=explanations.explainer.baseline[case.task],  # one for all methods, also for those without
+            seed=explanations.job.output.seed,
+            encoded=explanations.explainer.encode(case.rows),
+            progress=explanations.job.progress,
+        )
+        for attribution, measurement in zip(attributions, measurements, strict=True):
+            yield {
+                "task": case.task,
+                "head": case.head.kind,
+                "method": method,
+                "text_id": attribution.text_id,
+                "value": measurement.own,
+                "scaled": measurement.scaled,
+                "silent": measurement.silent,
+                "n_tokens": measurement.n_tokens,
+            }
+
+
+def _replacement(explanations: Explanations, case: Case) -> str:
+    from probes.attribution_checks.token_replacement import default_replacement
+
+    replacement = explanations.settings.replacement
+    return default_replacement(explanations.explainer.encoder, case.head) if replacement == "auto" else replacement
+
+
+def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
+    """Yield mean comprehensiveness and sufficiency of each head and method, and of random orders."""
+    if "faithfulness" in tables:
+        yield from _faithfulness_claims(tables["faithfulness"], seed=explanations.job.output.seed)
+
+
+def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
+    from probes.statistics.intervals import mean_interval
+
+    metrics = ["comprehensiveness", "sufficiency"]
+    measured = table.dropna(subset="comprehensiveness")
+    for (task, head, method), rows in measured.groupby(["task", "head", "method"], sort=False):
+        is_attribution = rows["order"] == "attribution"
+        means = rows[is_attribution].groupby("text_id")[metrics].mean()
+        random_means = rows[~is_attribution].groupby("text_id")[metrics].mean()
+        differences = (means - random_means)["comprehensiveness"]
+        interval = mean_interval(differences, seed=seed)
+        numbers: dict[str, Any] = {"head": head, "method": method, "n": len(means)}
+        for metric in metrics:
+            numbers[metric] = float(means[metric].mean())
+            numbers[f"random_{metric}"] = float(random_means[metric].mean())
+        yield Claim("faithfulness", side_of_zero(*interval), str(task), numbers, interval)
+
+
+SUBJECT: ExplanationSubject = Subject(
+    tables={
+        "faithfulness": faithfulness,
+        "perturbation_curves": perturbation_curves,
+        "infidelity": infidelity,
+    },
+    claims=claims,
+)
