@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from probes.attribution.attribute import attribute
     from probes.attribution.word_means import word_means
-    from probes.attribution_checks.randomisation import randomised
+    from probes.attribution_checks.randomisation import parameter_randomisation
     from probes.checks import InputError
     from probes.data.controlled import controlled_sentences
     from probes.data.datasets import TextDataset
@@ -44,7 +44,7 @@ _HOMES = {
     "probing.logistic": ("FittedProbe", "LogisticProbe"),
     "probing.sites": ("Examples", "Site"),
     "encoder.pooling": ("LayerStates",),
-    "attribution_checks.randomisation": ("randomised",),
+    "attribution_checks.randomisation": ("parameter_randomisation",),
     "loading.read_splits": ("Source", "read_splits"),
     "results.result": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "features.store": ("FeatureStore", "StoreMismatch"),
@@ -86,7 +86,7 @@ __all__ = [
     "load_head",
     "load_probes",
     "make_splits",
-    "randomised",
+    "parameter_randomisation",
     "read_splits",
     "sweep_probes",
     "word_means",

@@ -15,7 +15,7 @@ from analyses.settings.explaining import ExplainSettings
 from probes.results.result import Attribution
 
 if TYPE_CHECKING:
-    from probes.attribution_checks.planted_shortcut import Audit
+    from probes.attribution_checks.planted_shortcut import PlantedShortcut
     from probes.heads.heads import Head, ProbeHead
 
 ROUNDING_SCORE = 1e-6
@@ -62,7 +62,7 @@ class Explanations:
     """Label column -> attributions of the same texts and classes by the probes of all other layers; with --depth."""
     by_pooling: Mapping[str, Sequence[Attribution]]
     """Label column -> the same by the probes of the poolings that --explain-poolings names."""
-    shortcuts: dict[str, Audit] = field(default_factory=dict)
+    shortcuts: dict[str, PlantedShortcut] = field(default_factory=dict)
     """Label column -> result of its planted shortcut, once the table `planted_shortcut` is computed."""
 
     @property

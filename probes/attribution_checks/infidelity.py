@@ -1,6 +1,7 @@
-"""How well scores foretell what is lost when random sets of tokens are taken out, whatever their order.
+"""Infidelity: the error of an attribution's scores as predictions of the output without random sets of tokens.
 
-Faithfulness asks for the order of the scores. This asks for their size: those of a set should sum to what it is worth.
+Faithfulness depends only on the order of the scores. Infidelity depends on their size: the scores of a set should sum
+to the output difference that the set makes.
 """
 
 from __future__ import annotations
@@ -24,30 +25,30 @@ from probes.devices import on_float64_device
 from probes.encoder.batching import token_budget
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import runners
-from probes.encoder.tokenization import Encoded
+from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head, check_head
 from probes.progress import progress_bar
 from probes.results.result import Attribution
 from probes.sequences import check_instances
 
 SAMPLES = 64
-"""Sets of tokens that are taken out of each text."""
+"""Sets of tokens that are replaced in each text."""
 
 
 @dataclass(frozen=True)
 class Infidelity:
-    """Mean squared error of what scores foretell, over the sets: in the square of the unit that is explained."""
+    """Mean squared errors over the sets, in the square of the unit of the explained output."""
 
-    own: float
-    """Of the scores as they are."""
-    scaled: float
-    """Of the scores times the one factor that suits this text best, which forgives another unit or sign: Captum's
-    `normalize`. It lies between 0 and `silent`."""
-    silent: float
-    """Of scores of 0, which foretell no change: the mean square of what the sets are worth. 1 - own / silent is the
-    share that is foretold, and negative where the scores are worse than none."""
+    error: float
+    """Error of the scores."""
+    scaled_error: float
+    """Error of the scores times the best single factor for this text, as with Captum's `normalize`: independent of the
+    unit and sign of the scores, and between 0 and `zero_score_error`."""
+    zero_score_error: float
+    """Error of scores of 0: the mean square of the output differences. 1 - error / zero_score_error is the share that
+    the scores predict, and negative where they are worse than scores of 0."""
     n_tokens: int
-    """Tokens that can be taken out: those whose baseline is another. At the input, all but the special ones."""
+    """Tokens that differ from their baseline and can be replaced; at the input, all but the special tokens."""
 
 
 def infidelity(
@@ -60,140 +61,216 @@ def infidelity(
     encoded: Encoded | None = None,
     progress: bool = False,
 ) -> list[Infidelity]:
-    """Infidelity of each attribution, by Captum.
+    """Compute the infidelity of each attribution, by Captum.
 
-    Of a text with n tokens that can be taken out, each set S has a size drawn evenly from 1 to n, and then so many
-    tokens drawn evenly. Taken out is a token's whole input embedding, or state: the baseline's takes its place. With x
-    the text, f what is explained (in its unit, less the class it is explained against where there is one) and s the
+    For a text with n tokens that can be replaced, each set S has a size drawn uniformly from 1 to n, and then as many
+    tokens drawn uniformly. The baseline replaces the whole input embedding, or state, of a token. With x the text, f
+    the explained output (in its unit, minus that of the class it is explained against where there is one) and s the
     scores,
 
         infidelity = mean over the sets of (sum of s over S - (f(x) - f(x without S)))²
 
-    This is the paper's measure for a perturbation I that is 1 on the tokens of a set and 0 elsewhere, of scores that
-    stand for whole tokens. It is not normalised; `Infidelity.scaled` is.
+    This is the paper's measure for a perturbation I that is 1 on the tokens of a set and 0 elsewhere, with one score
+    for each token. It is not normalised; `Infidelity.scaled_error` is.
 
     Args:
-        head: That was explained.
-        attributions: Of its decisions.
-        samples: Sets of each text. They depend on the seed and the text alone, so that several methods' attributions
-            of a text are asked the same.
-        baseline: Name from `probes.attribution.baselines.BASELINES`, or `auto` as in `attribute`: what takes the place
-            of tokens taken out. When None the attribution's own, or `auto` where its method has none.
-        seed: Of the sets.
-        encoded: What `Encoder.encode` returned for the explained texts, in any order; None to tokenise the texts
-            again.
+        head: Head that was explained.
+        attributions: Attributions of its decisions.
+        samples: Sets of each text. They depend only on the seed and the text, so that the attributions of a text by
+            several methods are compared on the same sets.
+        baseline: Name from `probes.attribution.baselines.BASELINES`, or `auto` as for `attribute`: the replacement of
+            tokens. When None, the baseline of the attribution, or `auto` where its method has none.
+        seed: Seed of the sets.
+        encoded: Return value of `Encoder.encode` for the explained texts, in any order; they are tokenised again when
+            None.
         progress: Show a bar on stderr.
 
     Returns:
-        One a text; all numbers are nan where no token can be taken out.
+        One value a text; all errors are nan where no token can be replaced.
 
     Raises:
-        InputError: There are no sets, the baseline is `sampled`, whose draws an attribution does not keep, a name does
-            not exist, or a text has other tokens now.
+        InputError: There are no sets, the baseline is `sampled`, whose draws an attribution does not hold, a name does
+            not exist, or a text has other tokens than when it was explained.
 
     Source: Yeh et al. (2019), On the (In)fidelity and Sensitivity of Explanations, arXiv:1901.09392.
     """
     check_head(head)
     attributions = check_instances(attributions, Attribution, "attributions")
-    samples, seed = whole_number(samples, "samples"), whole_number(seed, "seed", most=MOST_SEED)
+    samples = whole_number(samples, "samples")
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     if samples < 1:
         raise InputError(f"infidelity needs 1 set of tokens or more, found {samples}")
     if not attributions:
         return []
-    encoder, classes = head.encoder, {name: i for i, name in enumerate(head.class_names)}
-    for a in attributions:
-        for name in (a.target, *([] if a.against is None else [a.against])):
-            choose("class", name, classes)
-    named = _baselines(head, attributions, baseline)
-    encoded = encode_explained(encoder, attributions, encoded)
+    _check_classes(head, attributions)
+    baselines = _baselines(head, attributions, baseline)
+    encoded = encode_explained(head.encoder, attributions, encoded)
 
     def measure(row: int, runner: Encoder) -> Infidelity:
-        a, twin = attributions[row], head.with_encoder(runner)
-        return _of_one(twin, a, encoded, row, named[row], from_nothing=_from_nothing(a, baseline), n=samples, seed=seed)
+        batch = runner.batch(encoded, [row])
+        return _infidelity(head.with_encoder(runner), attributions[row], batch, baselines[row], samples, seed)
 
     longest_first = np.argsort(-encoded.lengths, kind="stable").tolist()
-    with runners(encoder) as run, progress_bar(len(attributions), "infidelity", visible=progress) as bar:
-        made = {}
-        for row, found in zip(longest_first, run(measure, longest_first), strict=True):
-            made[row] = found
+    values = {}
+    with runners(head.encoder) as run, progress_bar(len(attributions), "infidelity", visible=progress) as bar:
+        for row, value in zip(longest_first, run(measure, longest_first), strict=True):
+            values[row] = value
             bar.update()
-    return [made[row] for row in range(len(attributions))]
+    return [values[row] for row in range(len(attributions))]
 
 
-def _baselines(head: Head, attributions: Sequence[Attribution], named: str | None) -> list[str]:
-    """The replacement of each attribution's tokens; `auto` is worked out once."""
-    resolved: dict[tuple[str, bool], str] = {}
-    found = []
+def _check_classes(head: Head, attributions: Sequence[Attribution]) -> None:
+    """Raise an error unless the explained classes are classes of the head."""
+    class_ids = {name: class_id for class_id, name in enumerate(head.class_names)}
     for a in attributions:
-        name, paired = named or (AUTO if a.baseline == "none" else a.baseline), a.pair is not None
-        if name == "sampled":
+        choose("class", a.target, class_ids)
+        if a.against is not None:
+            choose("class", a.against, class_ids)
+
+
+def _baselines(head: Head, attributions: Sequence[Attribution], name: str | None) -> list[BaselineInputs]:
+    """Return the replacements of each attribution's tokens; `auto` is resolved once for single texts and for pairs."""
+    no_references = ReferenceTokens(np.empty(0, dtype=np.int64))
+    resolved: dict[tuple[str, bool], str] = {}
+    baselines = []
+    for a in attributions:
+        attribution_baseline = AUTO if a.baseline == "none" else a.baseline
+        requested = name or attribution_baseline
+        if requested == "sampled":
             raise InputError(
                 "baseline 'sampled' draws texts that an attribution does not keep; name another for infidelity"
             )
-        if (name, paired) not in resolved:
-            resolved[name, paired] = resolve_baseline(head, name, paired=paired)
-        found.append(resolved[name, paired])
-    return found
+        is_pair = a.pair is not None
+        if (requested, is_pair) not in resolved:
+            resolved[requested, is_pair] = resolve_baseline(head, requested, paired=is_pair)
+        zero_states = name is None and a.method == "direct"
+        baselines.append(BaselineInputs(resolved[requested, is_pair], no_references, a.states_layer, zero_states))
+    return baselines
 
 
-def _from_nothing(a: Attribution, asked: str | None) -> bool:
-    """Whether states are taken out by zeros, as `direct` does."""
-    return asked is None and a.method == "direct"
+# One text
 
 
-def _of_one(
-    head: Head, a: Attribution, encoded: Encoded, row: int, baseline: str, *, from_nothing: bool, n: int, seed: int
+def _infidelity(
+    head: Head, a: Attribution, batch: Batch, baselines: BaselineInputs, samples: int, seed: int
 ) -> Infidelity:
-    from captum.metrics import infidelity as captum
+    """Compute the infidelity of one attribution.
 
-    runner, classes = head.encoder, list(head.class_names)
-    batch, layer = runner.batch(encoded, [row]), a.states_layer
-    nothing_drawn = ReferenceTokens(np.empty(0, dtype=np.int64))
-    entries = BaselineInputs(baseline, nothing_drawn, layer, from_nothing).with_text(runner, batch, seed)
-    text, start = entries[:1], entries[1:]
-    movable = np.flatnonzero((text != start).any(dim=-1)[0].cpu().numpy())
-    if not len(movable):
+    Args:
+        head: Head that was explained.
+        a: Attribution of the text.
+        batch: Batch of the one text.
+        baselines: Replacement of the tokens.
+        samples: Sets of tokens.
+        seed: Seed of the sets.
+    """
+    # Tokens that differ from their baseline.
+    inputs = baselines.with_text(head.encoder, batch, seed)
+    is_different = (inputs[:1] != inputs[1:]).any(dim=-1)[0]
+    positions = np.flatnonzero(is_different.cpu().numpy())
+    if not len(positions):
         return Infidelity(math.nan, math.nan, math.nan, 0)
-    against = None if a.against is None else classes.index(a.against)
-    taken = subsets(len(a.tokens), movable, n, seed=[seed, zlib.crc32("\n".join(a.tokens).encode())])
-    known: dict[bytes, float] = {}
-    kept = np.unique(np.concatenate([np.ones((1, len(a.tokens)), dtype=bool), ~taken]), axis=0)
-    with torch.no_grad():
-        for some in np.array_split(kept, -(-len(kept) * kept.shape[1] // token_budget(runner))):
-            stays = torch.from_numpy(some).to(text.device).unsqueeze(-1)
-            logits = logits_from_inputs(head, batch.tile(len(some)), layer, torch.where(stays, text, start))
-            logits = on_float64_device(logits).double()
-            targets = torch.full((len(some),), classes.index(a.target), device=logits.device)
-            known |= zip(
-                map(bytes, some), explained_output(logits, targets, against, unit=a.unit).tolist(), strict=True
-            )
-
-    def output(stays: Tensor) -> Tensor:
-        return torch.tensor([known[bytes(each)] for each in stays.bool().numpy()], dtype=torch.float64)
-
-    def perturb(whole: Tensor) -> tuple[Tensor, Tensor]:
-        out = torch.from_numpy(taken).to(whole)
-        return out, whole - out
-
-    def ask(scores: NDArray[np.float64], *, normalize: bool = False) -> float:
-        whole = torch.ones(1, len(scores), dtype=torch.float64)
-        return float(
-            captum(output, perturb, whole, torch.from_numpy(scores[None]), n_perturb_samples=n, normalize=normalize)
-        )
-
+    # Random sets of these tokens.
+    seq = len(a.tokens)
+    checksum = zlib.crc32("\n".join(a.tokens).encode())
+    replaced = subsets(seq, positions, samples, seed=[seed, checksum])
+    # Outputs of the whole text and without each set; equal sets are computed once.
+    whole = np.ones((1, seq), dtype=bool)
+    masks = np.unique(np.concatenate([whole, ~replaced]), axis=0)
+    outputs = _masked_outputs(head, a, batch, inputs, masks)
+    # Mean squared errors.
+    errors = _CaptumError(replaced, outputs)
     return Infidelity(
-        own=ask(a.scores),
-        scaled=max(0.0, ask(a.scores, normalize=True)),  # a difference of sums of squares, by rounding below 0
-        silent=ask(np.zeros_like(a.scores)),
-        n_tokens=len(movable),
+        error=errors.of(a.scores),
+        scaled_error=max(0.0, errors.of(a.scores, normalize=True)),  # rounding can bring this difference below 0
+        zero_score_error=errors.of(np.zeros_like(a.scores)),
+        n_tokens=len(positions),
     )
 
 
-def subsets(length: int, movable: NDArray[np.intp], n: int, *, seed: Sequence[int]) -> NDArray[np.bool_]:
-    """(n, length) tokens taken out: a size drawn evenly from 1 to all that can be, then so many of them, evenly."""
+def subsets(length: int, positions: NDArray[np.intp], n: int, *, seed: Sequence[int]) -> NDArray[np.bool_]:
+    """Draw sets of tokens: a size drawn uniformly from 1 to all positions, then as many positions, uniformly.
+
+    Args:
+        length: Tokens of the text.
+        positions: Positions of the tokens to draw from.
+        n: Number of sets.
+        seed: Seed of the draws.
+
+    Returns:
+        (n, length) True on the tokens of each set.
+    """
     rng = np.random.default_rng(seed)
-    sizes = rng.integers(1, len(movable) + 1, size=n)
-    order = rng.permuted(np.tile(np.arange(len(movable)), (n, 1)), axis=1)
-    taken = np.zeros((n, length), dtype=bool)
-    taken[:, movable] = order < sizes[:, None]
-    return taken
+    n_positions = len(positions)
+    sizes = rng.integers(1, n_positions + 1, size=n)
+    ranks = rng.permuted(np.tile(np.arange(n_positions), (n, 1)), axis=1)
+    is_member = np.zeros((n, length), dtype=bool)
+    is_member[:, positions] = ranks < sizes[:, None]
+    return is_member
+
+
+def _masked_outputs(
+    head: Head, a: Attribution, batch: Batch, inputs: Tensor, masks: NDArray[np.bool_]
+) -> dict[bytes, float]:
+    """Compute the explained output where tokens outside a mask are replaced by the baseline.
+
+    Args:
+        head: Head that was explained.
+        a: Attribution of the text.
+        batch: Batch of the one text.
+        inputs: (2, seq, dim) inputs of the text and of its baseline.
+        masks: (masks, seq) True on tokens that stay.
+
+    Returns:
+        Bytes of each mask -> explained output.
+    """
+    class_names = list(head.class_names)
+    target = class_names.index(a.target)
+    against = None if a.against is None else class_names.index(a.against)
+    text = inputs[:1]
+    baseline = inputs[1:]
+    n_batches = -(-masks.size // token_budget(head.encoder))
+    outputs: dict[bytes, float] = {}
+    with torch.no_grad():
+        for batch_masks in np.array_split(masks, n_batches):
+            n_masks = len(batch_masks)
+            stays = torch.from_numpy(batch_masks).to(text.device).unsqueeze(-1)
+            masked_inputs = torch.where(stays, text, baseline)
+            logits = logits_from_inputs(head, batch.tile(n_masks), a.states_layer, masked_inputs)
+            logits = on_float64_device(logits).double()
+            targets = torch.full((n_masks,), target, device=logits.device)
+            values = explained_output(logits, targets, against, unit=a.unit).tolist()
+            outputs.update(zip(map(bytes, batch_masks), values, strict=True))
+    return outputs
+
+
+@dataclass(frozen=True, eq=False)
+class _CaptumError:
+    """Captum's infidelity of scores, with outputs that are computed before."""
+
+    replaced: NDArray[np.bool_]
+    """(sets, seq) True on replaced tokens."""
+    outputs: dict[bytes, float]
+    """Bytes of the mask of tokens that stay -> explained output."""
+
+    def of(self, scores: NDArray[np.float64], *, normalize: bool = False) -> float:
+        """Compute the mean squared error of (seq,) scores; `normalize` as in Captum."""
+        from captum.metrics import infidelity as captum_infidelity
+
+        inputs = torch.ones(1, len(scores), dtype=torch.float64)
+        attributions = torch.from_numpy(scores[None])
+        n_sets = len(self.replaced)
+        error = captum_infidelity(
+            self._forward, self._perturb, inputs, attributions, n_perturb_samples=n_sets, normalize=normalize
+        )
+        return float(error)
+
+    def _forward(self, masks: Tensor) -> Tensor:
+        """Look up the outputs of (n, seq) masks of tokens that stay."""
+        values = [self.outputs[bytes(mask)] for mask in masks.bool().numpy()]
+        return torch.tensor(values, dtype=torch.float64)
+
+    def _perturb(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the perturbations, 1 on replaced tokens, and the perturbed masks."""
+        perturbations = torch.from_numpy(self.replaced).to(inputs)
+        return perturbations, inputs - perturbations

@@ -1,7 +1,8 @@
-"""A planted shortcut: whether a method finds a cause that is known, on this encoder, at this layer.
+"""Planted shortcut: whether attribution methods find a known cause of a decision, for an encoder and a layer.
 
-Each text is dealt a class and given a rare word that stands for that class alone, and a probe is trained on that. Where
-it has learnt the shortcut, the word is the reason of its decisions, and a method that does not rank it first is wrong.
+Each text gets a random class and a rare word that stands for this class alone, and a probe is trained on these classes.
+If the probe has learnt the shortcut, the word is the cause of its decisions, and a method that does not rank the word
+first is wrong.
 
 Source: Bastings et al. (2022), "Will you find these shortcuts?", arXiv:2111.07367.
 """
@@ -22,50 +23,52 @@ from probes.checks import MOST_SEED, InputError, check_instance, choose, whole_n
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ProbeHead, log_prob
-from probes.probing.logistic import LogisticProbe
+from probes.probing.logistic import FittedProbe, LogisticProbe
 from probes.probing.selection import DEFAULT_CS, select_probe
 from probes.results.result import Attribution
 from probes.sequences import names_list, penalty_list, text_list
 
-LEAST_FLIPPED = 0.95
-"""Share of decisions that must follow the word, or the shortcut was not learnt."""
-HELD_OUT = 5
-"""One training text in so many chooses the penalty."""
-LEAST_LETTERS = 4
-"""Of a planted word: shorter pieces are rarely words."""
+MIN_FLIP_RATE = 0.95
+"""Share of decisions that must follow the word for the shortcut to count as learnt."""
+VALIDATION_INTERVAL = 5
+"""Every so many training texts one is used to choose the penalty."""
+MIN_LETTERS = 4
+"""Letters of a planted word; shorter pieces are rarely words."""
 
 
 @dataclass(frozen=True, eq=False)
-class Audit:
-    """Where methods rank a word that is known to decide."""
+class PlantedShortcut:
+    """Ranks that attribution methods give to a word that is known to decide."""
 
-    planted: tuple[str, ...]
-    """(classes,) the word of each class."""
+    words: tuple[str, ...]
+    """(classes,) planted word of each class."""
     accuracy: float
-    """Share of the audited texts whose decision is their word's class."""
-    flipped: float
-    """Share whose decision is their word's class, and the next class once the word is swapped for that one's."""
+    """Share of the explained texts whose decision is the class of their word."""
+    flip_rate: float
+    """Share whose decision is the class of their word, and the next class once that one's word replaces it."""
     ranks: Mapping[str, NDArray[np.int64]]
-    """Method -> (texts,) rank of the planted word among the text's own tokens, 1 where it alone scores highest; of
-    equal scores it has the last rank."""
+    """Method -> (texts,) rank of the planted word among the tokens that are not special: 1 where it alone scores
+    highest, and the last rank among equal scores."""
     n_tokens: NDArray[np.int64]
-    """(texts,) own tokens, the planted one among them."""
+    """(texts,) tokens that are not special, the planted one included."""
 
     @property
     def valid(self) -> bool:
-        """Whether the shortcut was learnt; ranks mean nothing otherwise."""
-        return self.flipped >= LEAST_FLIPPED
+        """Whether the shortcut was learnt; ranks have no meaning otherwise."""
+        return self.flip_rate >= MIN_FLIP_RATE
 
-    def hits(self, method: str, k: int = 1) -> float:
-        """Share of texts whose planted word is among the first k tokens."""
-        return float((choose("method of this audit", method, self.ranks) <= k).mean())
+    def hit_rate(self, method: str, k: int = 1) -> float:
+        """Compute the share of texts whose planted word is among the first k tokens."""
+        ranks = choose("method of this planted shortcut", method, self.ranks)
+        return float((ranks <= k).mean())
 
-    def chance(self, k: int = 1) -> float:
-        """What `hits` is on average for tokens in random order."""
-        return float((np.minimum(k, self.n_tokens) / self.n_tokens).mean())
+    def chance_hit_rate(self, k: int = 1) -> float:
+        """Compute the expected hit rate of tokens in random order."""
+        rates = np.minimum(k, self.n_tokens) / self.n_tokens
+        return float(rates.mean())
 
 
-def audit(
+def planted_shortcut(
     encoder: Encoder,
     train: Iterable[str],
     test: Iterable[str],
@@ -78,22 +81,22 @@ def audit(
     cs: Sequence[float] = DEFAULT_CS,
     seed: int = 0,
     progress: bool = False,
-) -> Audit:
-    """Plant a word for each class, train a probe on it, and see where methods rank it.
+) -> PlantedShortcut:
+    """Plant a word for each class, train a probe on the classes, and rank the words by attribution methods.
 
-    Explained is the class of each text's word, which is the decision wherever the shortcut was learnt.
+    The explained class is that of each text's word, which is the decision wherever the shortcut was learnt.
 
     Args:
-        encoder: Computes in float32.
+        encoder: Encoder that computes in float32.
         train: Texts to train the probe on, a few hundred or more.
-        test: Texts to audit.
-        layer: Of the probe.
-        pooling: Of the probe.
-        n_classes: Classes that are dealt out, each as often as the others.
+        test: Texts to explain.
+        layer: Layer of the probe.
+        pooling: Pooling of the probe.
+        n_classes: Number of classes; they are equally frequent.
         methods: Names from `probes.attribution.methods.METHODS`.
         baseline: Name from `probes.attribution.baselines.BASELINES`, or `auto`.
-        cs: Inverse penalty strengths; every fifth training text chooses among them.
-        seed: Of the words, their places and the classes, and of every draw of the methods.
+        cs: Inverse penalty strengths; every fifth training text is used to choose among them.
+        seed: Seed of the words, their positions and the classes, and of every draw of the methods.
         progress: Show bars on stderr.
 
     Raises:
@@ -101,106 +104,162 @@ def audit(
             enough words that the texts do not use.
     """
     check_instance(encoder, Encoder, "encoder")
-    train, test = text_list(train, "train"), text_list(test, "test")
-    n_classes, layer = whole_number(n_classes, "n_classes"), whole_number(layer, "layer")
+    train = text_list(train, "train")
+    test = text_list(test, "test")
+    n_classes = whole_number(n_classes, "n_classes")
+    layer = whole_number(layer, "layer")
     seed = whole_number(seed, "seed", most=MOST_SEED)
     check_baseline(encoder, baseline)
-    if n_classes < 2 or len(train) < HELD_OUT * n_classes or not len(test):
-        raise InputError(
-            f"an audit needs 2 classes, {HELD_OUT} training texts a class and a test text, or more; found {n_classes} "
-            f"classes, {len(train)} training and {len(test)} test texts"
-        )
+    _check_numbers(n_classes, len(train), len(test))
     encoder.check_layers([layer])
     encoder.check_poolings([pooling])
-    methods, cs = names_list(methods, "methods"), penalty_list(cs)
+    methods = names_list(methods, "methods")
+    cs = penalty_list(cs)
     for method in methods:
         choose("attribution method", method, METHODS)
-    rng, planted = np.random.default_rng(seed), rare_words(encoder, [*train, *test], n_classes, seed=seed)
-
-    texts, labels, _ = _plant(encoder, train, planted, rng)
-    features = pool_texts(encoder, encoder.encode(texts), [pooling], [layer])[pooling][0]
-    held_out = np.arange(len(train)) % HELD_OUT == 0
-    path = LogisticProbe().prepare(features[~held_out]).fit_path(labels[~held_out], cs, n_classes=n_classes)
-    probe = select_probe(path, features[held_out], labels[held_out]).probe
-    head = ProbeHead(encoder, probe, layer=layer, pooling=pooling, class_names=planted)
-
-    texts, labels, swapped = _plant(encoder, test, planted, rng)
-    encoded = encoder.encode(texts)
-    right = log_prob(head, encoded).argmax(axis=1) == labels
-    follows = log_prob(head, encoder.encode(swapped)).argmax(axis=1) == (labels + 1) % n_classes
-    own, ranks = [planted[label] for label in labels], {}
+    rng = np.random.default_rng(seed)
+    words = rare_words(encoder, [*train, *test], n_classes, seed=seed)
+    # Train a probe on texts with planted words.
+    planted_train = _plant(encoder, train, words, rng)
+    features = pool_texts(encoder, encoder.encode(planted_train.texts), [pooling], [layer])[pooling][0]
+    probe = _fit_probe(features, planted_train.labels, cs, n_classes)
+    head = ProbeHead(encoder, probe, layer=layer, pooling=pooling, class_names=words)
+    # Measure whether the decisions follow the words.
+    planted_test = _plant(encoder, test, words, rng)
+    encoded = encoder.encode(planted_test.texts)
+    swapped = encoder.encode(planted_test.swapped_texts)
+    is_correct = log_prob(head, encoded).argmax(axis=1) == planted_test.labels
+    is_swapped = log_prob(head, swapped).argmax(axis=1) == planted_test.swapped_labels
+    # Rank the words by each method.
+    word_of_text = [words[label] for label in planted_test.labels]
+    ranks = {}
     for method in methods:
-        found = attribute(head, encoded, targets=own, method=method, baseline=baseline, seed=seed, progress=progress)
-        ranks[method] = np.array([_rank(a, word) for a, word in zip(found, own, strict=True)])
-    return Audit(
-        planted=planted,
-        accuracy=float(right.mean()),
-        flipped=float((right & follows).mean()),
+        attributions = attribute(
+            head, encoded, targets=word_of_text, method=method, baseline=baseline, seed=seed, progress=progress
+        )
+        ranks[method] = np.array([_rank(a, word) for a, word in zip(attributions, word_of_text, strict=True)])
+    return PlantedShortcut(
+        words=words,
+        accuracy=float(is_correct.mean()),
+        flip_rate=float((is_correct & is_swapped).mean()),
         ranks=ranks,
         n_tokens=np.array([int((~special).sum()) for special in encoded.special]),
     )
 
 
+def _check_numbers(n_classes: int, n_train: int, n_test: int) -> None:
+    """Raise an error unless there are enough classes and texts."""
+    if n_classes < 2 or n_train < VALIDATION_INTERVAL * n_classes or not n_test:
+        raise InputError(
+            f"a planted shortcut needs 2 classes, {VALIDATION_INTERVAL} training texts a class and a test text, "
+            f"or more; found {n_classes} classes, {n_train} training and {n_test} test texts"
+        )
+
+
+def _fit_probe(
+    features: NDArray[np.floating], labels: NDArray[np.int64], cs: Sequence[float], n_classes: int
+) -> FittedProbe:
+    """Fit a probe on the training texts, and choose the penalty by its validation texts."""
+    is_validation = np.arange(len(labels)) % VALIDATION_INTERVAL == 0
+    fitter = LogisticProbe().prepare(features[~is_validation])
+    path = fitter.fit_path(labels[~is_validation], cs, n_classes=n_classes)
+    return select_probe(path, features[is_validation], labels[is_validation]).probe
+
+
+# Planted words
+
+
 def rare_words(encoder: Encoder, texts: Sequence[str], n: int, *, seed: int = 0) -> tuple[str, ...]:
-    """n words, drawn at random, of one piece each that no text uses.
+    """Draw n words of one token each that no text uses.
 
     Raises:
-        InputError: The vocabulary has not so many.
+        InputError: The vocabulary has fewer such words.
     """
-    tokenizer, found = encoder.tokenizer, list[str]()
-    used = {int(i) for ids in encoder.encode(texts).ids for i in ids} | set(tokenizer.all_special_ids)
-    ids = sorted(set(tokenizer.get_vocab().values()) - used)
-    for i in np.random.default_rng(seed).permutation(ids).tolist():
-        word = tokenizer.convert_tokens_to_string([tokenizer.convert_ids_to_tokens(i)]).strip()
-        if word.isalpha() and word.islower() and len(word) >= LEAST_LETTERS and word not in found:
-            found += [word] if _is_one_piece(encoder, word, used) else []
-        if len(found) == n:
-            return tuple(found)
-    raise InputError(f"the vocabulary has {len(found)} words of one piece that no text uses, {n} are needed")
+    tokenizer = encoder.tokenizer
+    used_ids = set(tokenizer.all_special_ids)
+    for text_ids in encoder.encode(texts).ids:
+        used_ids.update(text_ids.tolist())
+    unused_ids = sorted(set(tokenizer.get_vocab().values()) - used_ids)
+    words = list[str]()
+    for token_id in np.random.default_rng(seed).permutation(unused_ids).tolist():
+        token = tokenizer.convert_ids_to_tokens(token_id)
+        word = tokenizer.convert_tokens_to_string([token]).strip()
+        is_word = word.isalpha() and word.islower() and len(word) >= MIN_LETTERS
+        if is_word and word not in words and _is_one_piece(encoder, word, used_ids):
+            words.append(word)
+        if len(words) == n:
+            return tuple(words)
+    raise InputError(f"the vocabulary has {len(words)} words of one piece that no text uses, {n} are needed")
 
 
-def _is_one_piece(encoder: Encoder, word: str, used: set[int]) -> bool:
-    """Whether a word is one token that is not used, at the beginning of a text and later."""
+def _is_one_piece(encoder: Encoder, word: str, used_ids: set[int]) -> bool:
+    """Return whether a word is one unused token, both at the beginning of a text and later."""
     text = f"{word} {word}"
     encoded = encoder.encode([text])
-    own = ~encoded.special[0]
-    pieces = [text[first:last].strip() for _, first, last in encoded.offsets(0)[own]]
-    return pieces == [word, word] and used.isdisjoint(encoded.ids[0][own].tolist())
+    is_content = ~encoded.special[0]
+    pieces = [text[first:last].strip() for _, first, last in encoded.offsets(0)[is_content]]
+    ids = encoded.ids[0][is_content].tolist()
+    return pieces == [word, word] and used_ids.isdisjoint(ids)
 
 
-def _plant(
-    encoder: Encoder, texts: Sequence[str], planted: Sequence[str], rng: np.random.Generator
-) -> tuple[list[str], NDArray[np.int64], list[str]]:
-    """Texts with a word each, the classes that these stand for, and the same with the next class's word instead."""
-    labels = rng.permutation(np.arange(len(texts)) % len(planted))
-    places = [int(rng.choice(own)) for own in _places(encoder, texts)]
+@dataclass(frozen=True, eq=False)
+class _PlantedTexts:
+    """Texts with one planted word each."""
 
-    def put(labels: NDArray[np.int64]) -> list[str]:
-        return [_put(text, planted[y], place) for text, y, place in zip(texts, labels, places, strict=True)]
+    texts: list[str]
+    labels: NDArray[np.int64]
+    """(texts,) classes of the words."""
+    swapped_texts: list[str]
+    """The same texts with the word of the next class."""
+    swapped_labels: NDArray[np.int64]
+    """(texts,) the next classes."""
 
-    return put(labels), labels, put((labels + 1) % len(planted))
+
+def _plant(encoder: Encoder, texts: Sequence[str], words: Sequence[str], rng: np.random.Generator) -> _PlantedTexts:
+    """Give each text a random class, and plant the word of this class at a random position."""
+    n_classes = len(words)
+    labels = rng.permutation(np.arange(len(texts)) % n_classes)
+    positions = [int(rng.choice(candidates)) for candidates in _word_positions(encoder, texts)]
+
+    def plant_words(classes: NDArray[np.int64]) -> list[str]:
+        planted = zip(texts, classes, positions, strict=True)
+        return [_insert_word(text, words[label], position) for text, label, position in planted]
+
+    swapped_labels = (labels + 1) % n_classes
+    return _PlantedTexts(plant_words(labels), labels, plant_words(swapped_labels), swapped_labels)
 
 
-def _places(encoder: Encoder, texts: Sequence[str]) -> list[list[int]]:
-    """For each text where a word can be put in and is read: before one of its words, or at its end."""
-    encoded, found = encoder.encode(texts), []
+def _word_positions(encoder: Encoder, texts: Sequence[str]) -> list[list[int]]:
+    """Return for each text the characters at which a planted word is read: before one of its words, or at its end."""
+    encoded = encoder.encode(texts)
+    positions = []
     for row, text in enumerate(texts):
         starts = [start for start, _ in word_spans(text)]
         if encoded.lengths[row] < encoder.max_length:
-            found.append([*starts, len(text)])
+            positions.append([*starts, len(text)])
         else:
-            read = int(encoded.offsets(row)[:, 2].max())
-            found.append([start for start in starts if start < read])
-    return found
+            end = int(encoded.offsets(row)[:, 2].max())
+            positions.append([start for start in starts if start < end])
+    return positions
 
 
-def _put(text: str, word: str, place: int) -> str:
-    before, after = text[:place], text[place:]
-    return before + " " * bool(before and not before[-1].isspace()) + word + " " * bool(after) + after
+def _insert_word(text: str, word: str, position: int) -> str:
+    """Insert a word at a character of a text, with blanks between it and the text."""
+    before = text[:position]
+    after = text[position:]
+    if before and not before[-1].isspace():
+        before += " "
+    if after:
+        after = " " + after
+    return before + word + after
 
 
 def _rank(a: Attribution, word: str) -> int:
-    """Rank of a word among the text's own tokens; below all of them where it is no token."""
-    own = np.flatnonzero(a.offsets[:, 0] >= 0)
-    there = [i for i in own if a.text[a.offsets[i, 1] : a.offsets[i, 2]].strip() == word]
-    return int((a.scores[own] >= a.scores[there[0]]).sum()) if there else len(own) + 1
+    """Return the rank of a word among the tokens that are not special; the rank after all of them if it is no token."""
+    positions = np.flatnonzero(a.offsets[:, 0] >= 0)
+    scores = a.scores[positions]
+    for position in positions:
+        _, first, last = a.offsets[position]
+        if a.text[first:last].strip() == word:
+            return int((scores >= a.scores[position]).sum())
+    return len(positions) + 1

@@ -25,7 +25,7 @@ from probes import (
 from probes.attribution.attribute import attribute
 from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.attribution_checks.infidelity import infidelity
-from probes.attribution_checks.planted_shortcut import audit
+from probes.attribution_checks.planted_shortcut import planted_shortcut
 from probes.attribution_checks.plausibility import plausibility
 from probes.controls.information import online_codelength
 from probes.data.texts import Texts
@@ -61,10 +61,10 @@ def tuned(made, folder):
     return fine_tune(student(), train, validation, class_names=made(list(CLASSES)), **options).epochs[0].train_loss
 
 
-def audited(made):
+def shortcut_numbers(made):
     options = {"methods": made(["random", "direct"]), "cs": made([0.1, 1.0]), "layer": 1, "pooling": "mean"}
-    found = audit(probe_head().encoder, made(MANY), made(TEXTS), **options)
-    return found.planted, found.accuracy, {name: ranks.tolist() for name, ranks in found.ranks.items()}
+    found = planted_shortcut(probe_head().encoder, made(MANY), made(TEXTS), **options)
+    return found.words, found.accuracy, {name: ranks.tolist() for name, ranks in found.ranks.items()}
 
 
 def stored(made, folder):
@@ -95,7 +95,7 @@ CALLS = {
     "sweep_probes, ids": lambda made, _: sweep(made, IDS),
     "sweep_probes, names": lambda made, _: sweep(made, [("no", "yes")[i] for i in IDS]),
     "fine_tune": tuned,
-    "audit": lambda made, _: audited(made),
+    "planted_shortcut": lambda made, _: shortcut_numbers(made),
     "extract_features": stored,
     "TextDataset": lambda made, _: dataset(made),
     "make_splits": lambda made, _: (

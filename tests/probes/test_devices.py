@@ -119,7 +119,7 @@ def numbers(encoder, other):
         found[f"{kind} embedding rows"] = embedding_gradients(head, TEXTS, labels=[0, 1, 1]).norms
         scored = attribute(head, TEXTS, method="occlusion", states_layer=1, baseline="zero")
         found[f"{kind} states"] = np.concatenate([a.scores for a in scored])
-        found[f"{kind} infidelity"] = [i.own for i in infidelity(head, scored, samples=20)]
+        found[f"{kind} infidelity"] = [i.error for i in infidelity(head, scored, samples=20)]
         losses = faithfulness(head, scored, random_orders=2)
         found[f"{kind} faithfulness"] = [loss.scores.comprehensiveness for loss in losses]
         found[f"{kind} curves"] = np.concatenate([c.deletion for c in perturbation_curves(head, scored)])

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute, randomised, word_means
+from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute, parameter_randomisation, word_means
 from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.attribution_checks.infidelity import infidelity
-from probes.attribution_checks.planted_shortcut import audit
+from probes.attribution_checks.planted_shortcut import planted_shortcut
 from probes.attribution_checks.plausibility import plausibility
 from probes.data.texts import Texts
 from probes.mechanism.attention_contributions import attention_contributions
@@ -44,7 +44,7 @@ WITH_TEXTS = {
     "direct_scores": lambda texts, labels: [
         own.round(5).tolist() for own in direct_scores([probe_head()], texts, targets=labels)
     ],
-    "randomised": lambda texts, labels: randomised(
+    "parameter_randomisation": lambda texts, labels: parameter_randomisation(
         probe_head(), texts, targets=labels, method="input_x_gradient"
     ).correlation.round(4),
 }
@@ -170,12 +170,12 @@ REFUSED = {
         lambda: attention_contributions(probe_head().encoder.model, TEXTS),
         "encoder must be an Encoder, found BertModel",
     ),
-    "an audit of one class": (
-        lambda: audit(probe_head().encoder, TEXTS, TEXTS, layer=1, pooling="mean", n_classes=1),
-        "an audit needs 2 classes",
+    "a planted shortcut of one class": (
+        lambda: planted_shortcut(probe_head().encoder, TEXTS, TEXTS, layer=1, pooling="mean", n_classes=1),
+        "a planted shortcut needs 2 classes",
     ),
-    "an audit by a method": (
-        lambda: audit(probe_head().encoder, TEXTS * 9, TEXTS, layer=1, pooling="mean", methods="ig"),
+    "a planted shortcut by a method": (
+        lambda: planted_shortcut(probe_head().encoder, TEXTS * 9, TEXTS, layer=1, pooling="mean", methods="ig"),
         "unknown attribution method 'ig'",
     ),
 }

@@ -41,7 +41,7 @@ from probes import (
     load_head,
     load_probes,
     make_splits,
-    randomised,
+    parameter_randomisation,
     read_splits,
     sweep_probes,
     word_means,
@@ -239,7 +239,9 @@ def doors(tmp_path_factory):
         "load_head": Door(load_head, folder=folder / "none", device="cpu", dtype="float32"),
         "load_probes": Door(load_probes, path=folder / "probes.safetensors"),
         "make_splits": Door(make_splits, train=dataset, validation=dataset, test=dataset, stratify=(), **switches),
-        "randomised": Door(randomised, head=head, texts=TEXTS[:1], targets="negative", method="random", seed=0),
+        "parameter_randomisation": Door(
+            parameter_randomisation, head=head, texts=TEXTS[:1], targets="negative", method="random", seed=0
+        ),
         "read_splits": Door(
             read_splits,
             train=folder / "data.csv",
@@ -369,7 +371,7 @@ def test_a_door_names_all_arguments(doors):
         "Encoder.load": {"max_length", "device", "dtype", "trust_remote_code", "allow_pickle"},
         "Encoder.encode": {"first"},
         "make_splits": {"notes"},
-        "randomised": {
+        "parameter_randomisation": {
             "prior",
             "baseline",
             "references",

@@ -29,8 +29,8 @@ from probes import (
 from probes.attribution.methods import METHODS
 from probes.attribution_checks.faithfulness import faithfulness
 from probes.attribution_checks.infidelity import infidelity
-from probes.attribution_checks.planted_shortcut import audit
-from probes.attribution_checks.randomisation import randomised
+from probes.attribution_checks.planted_shortcut import planted_shortcut
+from probes.attribution_checks.randomisation import parameter_randomisation
 from probes.controls.studies import default_studies
 from probes.data.controlled import controlled_sentences
 from tests.support.models import HIDDEN
@@ -57,7 +57,7 @@ def _checks(encoder, _folder):
     scored = attribute(head, TEXTS)
     faithfulness(head, scored, random_orders=2)
     infidelity(head, scored, samples=5)
-    randomised(head, TEXTS)
+    parameter_randomisation(head, TEXTS)
 
 
 def _sweep(_encoder, _folder):
@@ -89,15 +89,17 @@ def _fine_tune(_encoder, folder):
         load_head(folder / head)
 
 
-def _audit(encoder, _folder):
-    audit(encoder, [f"{TEXTS[i % 2]} a" for i in range(40)], TEXTS, layer=1, pooling="mean", methods=tuple(METHODS))
+def _planted_shortcut(encoder, _folder):
+    planted_shortcut(
+        encoder, [f"{TEXTS[i % 2]} a" for i in range(40)], TEXTS, layer=1, pooling="mean", methods=tuple(METHODS)
+    )
 
 
 CALLS = {
     "sweep": _sweep,
     "splits": _splits,
     "fine_tune": _fine_tune,
-    "audit": _audit,
+    "planted_shortcut": _planted_shortcut,
     "load": _load,
     "untrained": lambda encoder, _folder: encoder.untrained(3),
     "extract": lambda encoder, folder: extract_features(encoder, TEXTS, store=folder / "store"),

@@ -108,9 +108,9 @@ def infidelity(explanations: Explanations, case: Case) -> Rows:
                 "head": case.head.kind,
                 "method": method,
                 "text_id": attribution.text_id,
-                "value": measurement.own,
-                "scaled": measurement.scaled,
-                "silent": measurement.silent,
+                "value": measurement.error,
+                "scaled": measurement.scaled_error,
+                "silent": measurement.zero_score_error,
                 "n_tokens": measurement.n_tokens,
             }
 

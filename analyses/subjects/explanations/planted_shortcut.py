@@ -13,7 +13,7 @@ from probes.results.result import Claim
 
 if TYPE_CHECKING:
     from analyses.context.subject import ExplanationSubject
-    from probes.attribution_checks.planted_shortcut import Audit
+    from probes.attribution_checks.planted_shortcut import PlantedShortcut
     from probes.data.datasets import Split
 
 N_TRAIN = 4000
@@ -36,21 +36,21 @@ def planted_shortcut(explanations: Explanations, case: Case) -> Rows:
     n_texts = len(shortcut.n_tokens)
     for method in shortcut.ranks:
         for k in RANKS:
-            hits = shortcut.hits(method, k)
+            hits = shortcut.hit_rate(method, k)
             lower, upper = wilson_interval(hits, n_texts)
             row: dict[str, Any] = {"task": case.task, "pooling": site.pooling, "layer": site.layer, "method": method}
             row.update(k=k, valid=shortcut.valid, hits=hits, lower=lower, upper=upper)
-            row.update(chance=shortcut.chance(k), n=n_texts)
+            row.update(chance=shortcut.chance_hit_rate(k), n=n_texts)
             yield row
 
 
-def _plant_shortcut(explanations: Explanations, task: str) -> Audit:
+def _plant_shortcut(explanations: Explanations, task: str) -> PlantedShortcut:
     """Plant a word for each class in copies of the texts, fit a probe on them, and explain it.
 
     Raises:
         InputError: The vocabulary or the texts have no room for the words.
     """
-    from probes.attribution_checks.planted_shortcut import audit
+    from probes.attribution_checks.planted_shortcut import planted_shortcut
 
     explainer = explanations.explainer
     job = explanations.job
@@ -58,7 +58,7 @@ def _plant_shortcut(explanations: Explanations, task: str) -> Audit:
     rng = np.random.default_rng(job.output.seed)
     train = _sample_texts(job.splits.train, N_TRAIN, rng)
     test = _sample_texts(job.splits.test, N_TEST, rng)
-    return audit(
+    return planted_shortcut(
         explainer.encoder,
         train,
         test,
@@ -85,8 +85,8 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
         numbers: dict[str, Any] = {
             "pooling": site.pooling,
             "layer": site.layer,
-            "words": ", ".join(shortcut.planted),
-            "flipped": shortcut.flipped,
+            "words": ", ".join(shortcut.words),
+            "flipped": shortcut.flip_rate,
             "accuracy": shortcut.accuracy,
             "n": len(shortcut.n_tokens),
         }

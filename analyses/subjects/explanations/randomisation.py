@@ -23,12 +23,12 @@ OUTCOMES = {"above": "unchanged", "below": "changes", "cannot_tell": "cannot_tel
 
 def parameter_randomisation(explanations: Explanations, case: Case) -> Rows:
     """Yield the rank correlation with the trained encoder's scores, as blocks are randomised from the top down."""
-    from probes.attribution_checks.randomisation import randomised
+    from probes.attribution_checks.randomisation import parameter_randomisation
 
     settings = explanations.settings
     rows = case.rows[:N_TEXTS]
     for method in case.by_method:
-        measurement = randomised(
+        measurement = parameter_randomisation(
             case.head,
             explanations.explainer.encode(rows),
             targets=[attribution.target for attribution in case.by_method[method][:N_TEXTS]],
@@ -50,7 +50,7 @@ def parameter_randomisation(explanations: Explanations, case: Case) -> Rows:
                     "level": level,
                     "text_id": row,
                     "correlation": float(measurement.correlation[n_blocks][i]),
-                    "absolute_correlation": float(measurement.absolute[n_blocks][i]),
+                    "absolute_correlation": float(measurement.absolute_correlation[n_blocks][i]),
                 }
 
 

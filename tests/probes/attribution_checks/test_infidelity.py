@@ -40,24 +40,24 @@ def test_exact_scores_of_a_linear_head_foretell_everything_and_random_ones_do_no
     for right, wrong, a in zip(infidelity(head, exact), infidelity(head, drawn, baseline=baseline), exact, strict=True):
         assert right.n_tokens == wrong.n_tokens == len(a.tokens) - 2
         if not right.n_tokens:
-            assert all(math.isnan(value) for value in (right.own, right.scaled, right.silent))
+            assert all(math.isnan(value) for value in (right.error, right.scaled_error, right.zero_score_error))
             continue
-        assert right.silent == wrong.silent > 1e-5
-        assert right.own < 1e-6 * right.silent
-        assert right.scaled < 1e-6 * right.silent
-        assert wrong.own > right.silent
+        assert right.zero_score_error == wrong.zero_score_error > 1e-5
+        assert right.error < 1e-6 * right.zero_score_error
+        assert right.scaled_error < 1e-6 * right.zero_score_error
+        assert wrong.error > right.zero_score_error
         if right.n_tokens > 1:
-            assert 0.05 * right.silent < wrong.scaled <= right.silent
+            assert 0.05 * right.zero_score_error < wrong.scaled_error <= right.zero_score_error
 
 
 def test_scores_times_a_factor_are_as_good_once_scaled(bert):
     head = linear(bert)
     (a,) = attribute(head, TEXTS[:1], method="integrated_gradients")
     (plain,), (times,) = infidelity(head, [a]), infidelity(head, [replace(a, scores=-3 * a.scores)])
-    assert times.own == pytest.approx(16 * plain.silent, rel=1e-3)
-    assert plain.scaled == pytest.approx(times.scaled, abs=1e-9)
+    assert times.error == pytest.approx(16 * plain.zero_score_error, rel=1e-3)
+    assert plain.scaled_error == pytest.approx(times.scaled_error, abs=1e-9)
     (none,) = infidelity(head, [replace(a, scores=0 * a.scores)])
-    assert none.own == none.scaled == none.silent == plain.silent
+    assert none.error == none.scaled_error == none.zero_score_error == plain.zero_score_error
 
 
 @pytest.mark.parametrize("pairs", [None, PAIRS])
@@ -90,9 +90,9 @@ def test_infidelity_is_that_of_a_plain_loop_over_ids(bert, bert_classifier, kind
         ]
         said, lost = np.array([a.scores[row].sum() for row in taken]), says([ids], types) - says(others, types)
         factor = (said * lost).sum() / (said**2).sum()
-        assert measured.own == pytest.approx(np.mean((said - lost) ** 2), rel=1e-3, abs=1e-8)
-        assert measured.scaled == pytest.approx(np.mean((factor * said - lost) ** 2), rel=1e-3, abs=1e-8)
-        assert measured.silent == pytest.approx(np.mean(lost**2), rel=1e-3, abs=1e-8)
+        assert measured.error == pytest.approx(np.mean((said - lost) ** 2), rel=1e-3, abs=1e-8)
+        assert measured.scaled_error == pytest.approx(np.mean((factor * said - lost) ** 2), rel=1e-3, abs=1e-8)
+        assert measured.zero_score_error == pytest.approx(np.mean(lost**2), rel=1e-3, abs=1e-8)
         assert measured.n_tokens == len(ids) - (2 if a.pair is None else 3)
 
 
@@ -114,10 +114,10 @@ def test_it_is_captums_on_whole_embeddings_with_scores_spread_over_their_dimensi
 
     spread = torch.from_numpy(a.scores / HIDDEN).float().reshape(1, -1, 1).expand(1, -1, HIDDEN)
     (measured,) = infidelity(head, [a], samples=20)
-    for value, normalize in ((measured.own, False), (measured.scaled, True)):
+    for value, normalize in ((measured.error, False), (measured.scaled_error, True)):
         expected = captum(forward, perturb, inputs, spread, n_perturb_samples=20, normalize=normalize)
         assert value == pytest.approx(float(expected), rel=1e-3)
-    assert measured.own > 1e-4
+    assert measured.error > 1e-4
 
 
 def test_of_one_token_the_error_is_the_convergence_delta(bert):
@@ -125,9 +125,9 @@ def test_of_one_token_the_error_is_the_convergence_delta(bert):
     (a,) = attribute(head, ["awful"], max_steps=1, tolerance=0)
     (found,) = infidelity(head, [a])
     assert abs(a.convergence_delta) > 1e-3
-    assert found.own == pytest.approx(a.convergence_delta**2, rel=1e-3)
-    assert found.scaled == pytest.approx(0, abs=1e-12)
-    assert found.silent == pytest.approx((a.output - a.baseline_output) ** 2, rel=1e-5)
+    assert found.error == pytest.approx(a.convergence_delta**2, rel=1e-3)
+    assert found.scaled_error == pytest.approx(0, abs=1e-12)
+    assert found.zero_score_error == pytest.approx((a.output - a.baseline_output) ** 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -137,8 +137,8 @@ def test_every_family_is_measured_and_special_tokens_stay(family):
     found = attribute(head, TEXTS[:2])
     for a, measured in zip(found, infidelity(head, found, samples=16), strict=True):
         assert measured.n_tokens == (a.offsets[:, 0] >= 0).sum()
-        assert 0 <= measured.scaled <= measured.silent
-        assert measured.scaled <= measured.own * (1 + 1e-9)
+        assert 0 <= measured.scaled_error <= measured.zero_score_error
+        assert measured.scaled_error <= measured.error * (1 + 1e-9)
 
 
 def test_direct_scores_of_token_states_are_exact_and_special_tokens_are_taken_out_too(bert):
@@ -146,12 +146,12 @@ def test_direct_scores_of_token_states_are_exact_and_special_tokens_are_taken_ou
     direct = attribute(head, TEXTS, method="direct")
     for a, measured in zip(direct, infidelity(head, direct), strict=True):
         assert measured.n_tokens == len(a.tokens)
-        assert measured.own < 1e-6 * measured.silent
+        assert measured.error < 1e-6 * measured.zero_score_error
     layer = attribute(head, TEXTS, states_layer=2)  # the pad text's states take their place: linear, so exact as well
     for measured in infidelity(head, layer):
-        assert math.isnan(measured.own) or measured.own < 1e-5 * measured.silent
+        assert math.isnan(measured.error) or measured.error < 1e-5 * measured.zero_score_error
     below = infidelity(head, attribute(head, TEXTS, states_layer=1))
-    assert below[0].own > 1e-3 * below[0].silent
+    assert below[0].error > 1e-3 * below[0].zero_score_error
 
 
 def test_sets_have_every_size_as_often_and_every_token_as_often():
@@ -179,9 +179,9 @@ def test_the_sets_depend_on_the_seed_and_the_text_alone_and_the_generators_stay(
     first, again, seeded = (infidelity(head, found, seed=seed) for seed in (0, 0, 1))
     assert (torch.rand(1), np.random.random()) == expected  # noqa: NPY002
     assert list(map(repr, first)) == list(map(repr, again))
-    assert first[0].silent != seeded[0].silent
+    assert first[0].zero_score_error != seeded[0].zero_score_error
     for own, theirs in zip(first, infidelity(head, other[::-1])[::-1], strict=True):
-        assert theirs.silent == pytest.approx(own.silent, nan_ok=True)
+        assert theirs.zero_score_error == pytest.approx(own.zero_score_error, nan_ok=True)
     (alone,) = infidelity(head, found[3:])
     assert dataclasses.astuple(alone) == pytest.approx(dataclasses.astuple(first[3]), rel=1e-6)
 

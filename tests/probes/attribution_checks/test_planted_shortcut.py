@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probes import Encoder, InputError, ProbeHead, attribute
-from probes.attribution_checks.planted_shortcut import Audit, _plant, _rank, audit, rare_words
+from probes.attribution_checks.planted_shortcut import PlantedShortcut, _plant, _rank, planted_shortcut, rare_words
 from probes.data.controlled import controlled_sentences
 from tests.support.models import WORDS, build_model
 from tests.support.random_probes import probe
@@ -26,35 +26,36 @@ TRAIN, TEST = [*drawn(200, 0), *HARD[:6]], [*drawn(30, 1), *HARD[:6]]
 @pytest.mark.parametrize(("layer", "n_classes"), [(0, 2), (0, 3), (1, 2)])
 def test_what_a_probe_reads_is_learnt_and_found(layer, n_classes):
     methods, encoder = ("integrated_gradients", "random"), Encoder(*build_model("bert", hidden_size=32))
-    found = audit(encoder, TRAIN, TEST, layer=layer, pooling="mean", n_classes=n_classes, methods=methods)
+    found = planted_shortcut(encoder, TRAIN, TEST, layer=layer, pooling="mean", n_classes=n_classes, methods=methods)
     assert found.valid
-    assert found.accuracy >= found.flipped >= 0.95
-    assert len(set(found.planted)) == n_classes
-    assert found.hits("integrated_gradients", 1) >= 0.9
-    assert found.hits("integrated_gradients", 2) == 1
-    spread = np.sqrt(found.chance() * (1 - found.chance()) / len(TEST))
-    assert abs(found.hits("random") - found.chance()) < 3 * spread
-    assert found.hits("random", 100) == found.chance(100) == 1
+    assert found.accuracy >= found.flip_rate >= 0.95
+    assert len(set(found.words)) == n_classes
+    assert found.hit_rate("integrated_gradients", 1) >= 0.9
+    assert found.hit_rate("integrated_gradients", 2) == 1
+    spread = np.sqrt(found.chance_hit_rate() * (1 - found.chance_hit_rate()) / len(TEST))
+    assert abs(found.hit_rate("random") - found.chance_hit_rate()) < 3 * spread
+    assert found.hit_rate("random", 100) == found.chance_hit_rate(100) == 1
     np.testing.assert_array_equal(found.n_tokens, [len(ids) - 2 + 1 for ids in encoder.encode(TEST).ids])
     for ranks in found.ranks.values():
         assert ((ranks >= 1) & (ranks <= found.n_tokens)).all()
 
 
 def test_what_a_vector_does_not_hold_is_not_learnt_and_not_credited(bert):
-    found = audit(bert, TRAIN, TEST, layer=0, pooling="cls")
+    found = planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="cls")
     assert not found.valid
-    assert found.flipped == 0
+    assert found.flip_rate == 0
     np.testing.assert_array_equal(found.ranks["integrated_gradients"], found.n_tokens)
 
 
-def test_the_same_seed_makes_the_same_audit(bert):
+def test_the_same_seed_makes_the_same_planted_shortcut(bert):
     first, again, other = (
-        audit(bert, TRAIN, TEST, layer=0, pooling="mean", methods=("gradient_shap",), seed=s) for s in (0, 0, 1)
+        planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="mean", methods=("gradient_shap",), seed=s)
+        for s in (0, 0, 1)
     )
-    assert first.planted == again.planted
-    assert (first.accuracy, first.flipped) == (again.accuracy, again.flipped)
+    assert first.words == again.words
+    assert (first.accuracy, first.flip_rate) == (again.accuracy, again.flip_rate)
     np.testing.assert_array_equal(first.ranks["gradient_shap"], again.ranks["gradient_shap"])
-    assert first.planted != other.planted
+    assert first.words != other.words
 
 
 def test_planted_words_are_single_pieces_that_no_text_uses(bert):
@@ -84,29 +85,34 @@ def test_a_word_that_is_another_piece_at_the_beginning_must_be_one_there_too():
 
 @pytest.mark.parametrize("max_length", [None, 6])
 def test_texts_and_swapped_texts_differ_in_one_token_that_is_read(max_length):
-    encoder, words = Encoder(*build_model("bert"), max_length=max_length), ("music", "scene", "plot")
-    seen = set()
+    encoder = Encoder(*build_model("bert"), max_length=max_length)
+    words = ("music", "scene", "plot")
+    positions = set()
     for seed in range(10):
-        texts, labels, swapped = _plant(encoder, HARD, words, np.random.default_rng(seed))
-        assert sorted(labels.tolist()) == sorted(i % 3 for i in range(len(HARD)))
-        one, other = encoder.encode(texts).ids, encoder.encode(swapped).ids
+        planted = _plant(encoder, HARD, words, np.random.default_rng(seed))
+        assert sorted(planted.labels.tolist()) == sorted(i % 3 for i in range(len(HARD)))
+        np.testing.assert_array_equal(planted.swapped_labels, (planted.labels + 1) % 3)
+        ids = encoder.encode(planted.texts).ids
+        swapped_ids = encoder.encode(planted.swapped_texts).ids
         for i, text in enumerate(HARD):
-            before, word, after = texts[i].partition(words[labels[i]])
-            assert word
-            assert swapped[i] == before + words[(labels[i] + 1) % 3] + after
+            word = words[planted.labels[i]]
+            swapped_word = words[planted.swapped_labels[i]]
+            before, planted_word, after = planted.texts[i].partition(word)
+            assert planted_word
+            assert planted.swapped_texts[i] == before + swapped_word + after
             assert (before + after).replace(" ", "") == text.replace(" ", "")
             assert before == "" or before[-1].isspace()
             assert after == "" or after[0].isspace()
-            assert len(one[i]) == len(other[i])
-            (place,) = np.flatnonzero(one[i] != other[i])
-            tokens = encoder.tokenizer.convert_ids_to_tokens([one[i][place], other[i][place]])
-            assert tokens == [words[labels[i]], words[(labels[i] + 1) % 3]]
-            whole = encoder.encode([text]).ids[0]
-            if len(whole) < encoder.max_length:
-                assert np.delete(one[i], place).tolist() == whole.tolist()
-            seen.add((i, int(place)))
-    assert {place for i, place in seen if i == 2} == {1, 2, 3}
-    assert {place for i, place in seen if i == 0} == {1}
+            assert len(ids[i]) == len(swapped_ids[i])
+            (position,) = np.flatnonzero(ids[i] != swapped_ids[i])
+            tokens = encoder.tokenizer.convert_ids_to_tokens([ids[i][position], swapped_ids[i][position]])
+            assert tokens == [word, swapped_word]
+            original_ids = encoder.encode([text]).ids[0]
+            if len(original_ids) < encoder.max_length:
+                assert np.delete(ids[i], position).tolist() == original_ids.tolist()
+            positions.add((i, int(position)))
+    assert {position for i, position in positions if i == 2} == {1, 2, 3}
+    assert {position for i, position in positions if i == 0} == {1}
 
 
 def test_a_rank_counts_the_tokens_that_score_as_much(bert):
@@ -118,37 +124,37 @@ def test_a_rank_counts_the_tokens_that_score_as_much(bert):
 
 def test_chance_is_one_place_in_all_and_hits_are_counted():
     ranks = np.array([1, 2, 2, 4])
-    found = Audit(("a", "b"), 1.0, 0.95, {"random": ranks}, np.array([1, 2, 2, 8]))
-    assert (found.chance(), found.chance(2)) == ((1 + 1 / 2 + 1 / 2 + 1 / 8) / 4, (3 + 2 / 8) / 4)
-    assert (found.hits("random"), found.hits("random", 2), found.hits("random", 4)) == (1 / 4, 3 / 4, 1)
+    found = PlantedShortcut(("a", "b"), 1.0, 0.95, {"random": ranks}, np.array([1, 2, 2, 8]))
+    assert (found.chance_hit_rate(), found.chance_hit_rate(2)) == ((1 + 1 / 2 + 1 / 2 + 1 / 8) / 4, (3 + 2 / 8) / 4)
+    assert (found.hit_rate("random"), found.hit_rate("random", 2), found.hit_rate("random", 4)) == (1 / 4, 3 / 4, 1)
     assert found.valid
-    assert not replace(found, flipped=0.949).valid
-    with pytest.raises(InputError, match="unknown method of this audit 'occlusion'; known: random"):
-        found.hits("occlusion")
+    assert not replace(found, flip_rate=0.949).valid
+    with pytest.raises(InputError, match="unknown method of this planted shortcut 'occlusion'; known: random"):
+        found.hit_rate("occlusion")
 
 
 def test_what_does_not_fit_is_refused(bert):
     with pytest.raises(InputError, match="2 classes, 9 training and 36 test texts"):
-        audit(bert, TRAIN[:9], TEST, layer=0, pooling="mean")
+        planted_shortcut(bert, TRAIN[:9], TEST, layer=0, pooling="mean")
     with pytest.raises(InputError, match="0 test texts"):
-        audit(bert, TRAIN, [], layer=0, pooling="mean")
+        planted_shortcut(bert, TRAIN, [], layer=0, pooling="mean")
     with pytest.raises(InputError, match="found 1 classes"):
-        audit(bert, TRAIN, TEST, layer=0, pooling="mean", n_classes=1)
+        planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="mean", n_classes=1)
     with pytest.raises(InputError, match="unknown attribution method 'shap'"):
-        audit(bert, TRAIN, TEST, layer=0, pooling="mean", methods=("shap",))
+        planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="mean", methods=("shap",))
     with pytest.raises(InputError, match="layer"):
-        audit(bert, TRAIN, TEST, layer=9, pooling="mean")
+        planted_shortcut(bert, TRAIN, TEST, layer=9, pooling="mean")
     with pytest.raises(InputError, match="pooling"):
-        audit(bert, TRAIN, TEST, layer=0, pooling="average")
+        planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="average")
     with pytest.raises(InputError, match="words of one piece that no text uses"):
-        audit(bert, TRAIN, [*TEST, " ".join(WORDS)], layer=0, pooling="mean")
+        planted_shortcut(bert, TRAIN, [*TEST, " ".join(WORDS)], layer=0, pooling="mean")
 
 
 def test_on_the_real_encoder_a_planted_word_is_found(packaged):
     train, test = (controlled_sentences(split).texts for split in ("train", "test"))
     methods = ("integrated_gradients", "random")
-    found = audit(packaged, train[:200], test[:30], layer=3, pooling="mean", methods=methods)
+    found = planted_shortcut(packaged, train[:200], test[:30], layer=3, pooling="mean", methods=methods)
     assert found.valid
-    assert found.hits("integrated_gradients") >= 0.9
-    assert found.hits("random") <= 0.25
-    assert found.chance() < 0.1
+    assert found.hit_rate("integrated_gradients") >= 0.9
+    assert found.hit_rate("random") <= 0.25
+    assert found.chance_hit_rate() < 0.1

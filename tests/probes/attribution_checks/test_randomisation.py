@@ -6,7 +6,8 @@ import torch
 from scipy.stats import spearmanr
 
 from probes import Encoder, InputError, LogisticProbe, ModelHead, ProbeHead, attribute
-from probes.attribution_checks.randomisation import _steps, randomised
+from probes.attribution.attribute import attribute_with
+from probes.attribution_checks.randomisation import _randomisation_levels, parameter_randomisation
 from probes.data.controlled import controlled_sentences
 from probes.data.texts import Texts
 from probes.features.extraction import pool_texts
@@ -32,21 +33,21 @@ def parameters(encoder):
 def test_levels_go_from_the_top_down_and_end_at_the_untrained_encoder(family):
     encoder = Encoder(*build_model(family))
     head, before, intact = ProbeHead(encoder, probe(), layer=2, pooling="mean"), parameters(encoder), states(encoder)
-    other = encoder.clone()
-    steps, shared = _steps(head, other, 0), family == "albert"
-    assert [name for name, _ in steps] == [*(["blocks"] if shared else ["block 2", "block 1"]), "embeddings"]
-    for same, (_, parts) in zip([0] if shared else [1, 0], steps, strict=False):
-        for part, drawn in parts:
-            part.load_state_dict(drawn.state_dict())
-        now = states(other)
-        for layer in range(same + 1):
-            np.testing.assert_array_equal(now[layer], intact[layer])
-        for layer in range(same + 1, LAYERS + 1):
-            assert np.abs(now[layer] - intact[layer]).max() > 1e-3
-    for part, drawn in steps[-1][1]:
-        part.load_state_dict(drawn.state_dict())
-    for now, untrained in zip(states(other), states(encoder.untrained(0)), strict=True):
-        np.testing.assert_array_equal(now, untrained)
+    copy = encoder.clone()
+    *upper_levels, last_level = _randomisation_levels(head, copy, 0)
+    is_shared = family == "albert"
+    assert [level.name for level in upper_levels] == (["blocks"] if is_shared else ["block 2", "block 1"])
+    assert last_level.name == "embeddings"
+    for unchanged, level in zip([0] if is_shared else [1, 0], upper_levels, strict=True):
+        level.randomise()
+        changed_states = states(copy)
+        for layer in range(unchanged + 1):
+            np.testing.assert_array_equal(changed_states[layer], intact[layer])
+        for layer in range(unchanged + 1, LAYERS + 1):
+            assert np.abs(changed_states[layer] - intact[layer]).max() > 1e-3
+    last_level.randomise()
+    for random_states, untrained_states in zip(states(copy), states(encoder.untrained(0)), strict=True):
+        np.testing.assert_array_equal(random_states, untrained_states)
     after = parameters(encoder)
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -54,26 +55,27 @@ def test_levels_go_from_the_top_down_and_end_at_the_untrained_encoder(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_models_own_head_is_the_first_to_become_random(family):
     encoder = Encoder(*build_model(family, HEAD))
-    head, other, before = ModelHead(encoder), encoder.clone(), encoder.fingerprint()
-    (name, parts), *rest = _steps(head, other, 0)
-    assert name == "head"
-    old = parameters(other)
-    for part, drawn in parts:
-        part.load_state_dict(drawn.state_dict())
-    moved = {n for n, value in other.model.state_dict().items() if not torch.equal(value, old[n])}
+    head = ModelHead(encoder)
+    copy = encoder.clone()
+    fingerprint = encoder.fingerprint()
+    head_level, *lower_levels = _randomisation_levels(head, copy, 0)
+    assert head_level.name == "head"
+    trained = parameters(copy)
+    head_level.randomise()
+    changed = {name for name, value in copy.model.state_dict().items() if not torch.equal(value, trained[name])}
     prefix = f"{encoder.model.base_model_prefix}."
-    assert moved
-    assert all(not n.startswith(prefix) or n.startswith(f"{prefix}pooler") for n in moved)
+    pooler_prefix = f"{prefix}pooler"
+    assert changed
+    assert all(not name.startswith(prefix) or name.startswith(pooler_prefix) for name in changed)
     if encoder.has_pooler:
-        assert any(n.startswith(f"{prefix}pooler") for n in moved)
-    for now, intact in zip(states(other), states(encoder), strict=True):
-        np.testing.assert_array_equal(now, intact)
-    for _, parts in rest:
-        for part, drawn in parts:
-            part.load_state_dict(drawn.state_dict())
-    matrices = {n for n, value in other.model.named_parameters() if value.ndim > 1}
-    assert all(not torch.equal(other.model.state_dict()[n], old[n]) for n in matrices)
-    assert encoder.fingerprint() == before
+        assert any(name.startswith(pooler_prefix) for name in changed)
+    for random_states, intact_states in zip(states(copy), states(encoder), strict=True):
+        np.testing.assert_array_equal(random_states, intact_states)
+    for level in lower_levels:
+        level.randomise()
+    matrices = {name for name, value in copy.model.named_parameters() if value.ndim > 1}
+    assert all(not torch.equal(copy.model.state_dict()[name], trained[name]) for name in matrices)
+    assert encoder.fingerprint() == fingerprint
 
 
 @pytest.mark.parametrize("kind", ["probe", "pooler", "model"])
@@ -87,7 +89,7 @@ def test_the_scores_compared_are_those_of_attribute_on_each_encoder(bert_classif
     head = heads[kind](encoder)
     encoder.model.requires_grad_(True)
     before, weights = encoder.fingerprint(), parameters(encoder)
-    found = randomised(head, TEXTS, seed=3, method="integrated_gradients")
+    found = parameter_randomisation(head, TEXTS, seed=3, method="integrated_gradients")
     middle = {"probe": ("block 2", "block 1"), "pooler": ("head", "block 1"), "model": ("head",)}[kind]
     middle += ("block 3", "block 2", "block 1") if kind == "model" else ()
     assert found.levels == ("intact", *middle, "embeddings")
@@ -96,13 +98,13 @@ def test_the_scores_compared_are_those_of_attribute_on_each_encoder(bert_classif
         last = attribute(heads[kind](encoder.untrained(3)), TEXTS, seed=3, targets=[a.target for a in intact])
         for row, (a, b) in enumerate(zip(intact, last, strict=True)):
             if len(a.tokens) > 4:
-                for found_there, view in ((found.correlation, lambda x: x), (found.absolute, np.abs)):
+                for found_there, view in ((found.correlation, lambda x: x), (found.absolute_correlation, np.abs)):
                     expected = spearmanr(view(a.scores[own]), view(b.scores[own])).statistic
                     assert found_there[-1, row] == pytest.approx(expected, abs=1e-9)
     np.testing.assert_array_equal(found.n_tokens, [6, 1, 0, 12])
     assert np.isnan(found.correlation[:, 1:3]).all()
     assert (found.correlation[0, [0, 3]] == 1).all()
-    assert (found.absolute[0, [0, 3]] == 1).all()
+    assert (found.absolute_correlation[0, [0, 3]] == 1).all()
     assert np.abs(found.correlation[1:, [0, 3]]).max() < 1
     assert encoder.fingerprint() == before
     assert all(torch.equal(value, weights[name]) for name, value in encoder.model.state_dict().items())
@@ -117,10 +119,10 @@ def test_a_copy_with_nothing_replaced_explains_alike(bert):
 
 def test_a_method_that_looks_at_no_model_is_caught_at_every_level(bert):
     head = ProbeHead(bert, probe(), layer=LAYERS, pooling="mean")
-    found = randomised(head, TEXTS, method="random", seed=1)
+    found = parameter_randomisation(head, TEXTS, method="random", seed=1)
     assert len(found.levels) == LAYERS + 2
     assert (found.correlation[:, [0, 3]] == 1).all()
-    assert (found.absolute[:, [0, 3]] == 1).all()
+    assert (found.absolute_correlation[:, [0, 3]] == 1).all()
 
 
 def test_the_class_explained_stays_that_of_the_intact_head(bert, monkeypatch):
@@ -129,13 +131,13 @@ def test_the_class_explained_stays_that_of_the_intact_head(bert, monkeypatch):
     head, targets = ProbeHead(bert, probe(3), layer=2, pooling="mean"), []
 
     def recorded(*arguments, **options):
-        explained = attribute(*arguments, **options)
+        explained = attribute_with(*arguments, **options)
         targets.append([(a.target, a.against, a.unit, a.baseline) for a in explained])
         return explained
 
-    monkeypatch.setattr(module, "attribute", recorded)
+    monkeypatch.setattr(module, "attribute_with", recorded)
     texts = Texts(TEXTS, TEXTS[::-1])
-    found = randomised(head, texts, against="1", unit="probability", baseline="zero", method="occlusion")
+    found = parameter_randomisation(head, texts, against="1", unit="probability", baseline="zero", method="occlusion")
     assert len(targets) == len(found.levels) == 4
     assert all(each == targets[0] for each in targets)
     np.testing.assert_array_equal(found.n_tokens, [18, 1, 1, 18])
@@ -146,7 +148,7 @@ def test_the_same_seed_gives_the_same_and_another_does_not(bert):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    first, again, other = (randomised(head, TEXTS, method="occlusion", seed=seed) for seed in (0, 0, 1))
+    first, again, other = (parameter_randomisation(head, TEXTS, method="occlusion", seed=seed) for seed in (0, 0, 1))
     assert torch.rand(1) == expected
     np.testing.assert_array_equal(first.correlation, again.correlation)
     assert not np.array_equal(first.correlation, other.correlation, equal_nan=True)
@@ -154,8 +156,10 @@ def test_the_same_seed_gives_the_same_and_another_does_not(bert):
 
 def test_no_texts_and_a_probe_on_the_embeddings(bert):
     head = ProbeHead(bert, probe(), layer=0, pooling="cls")
-    assert randomised(head, []).correlation.shape == (2, 0)
-    found = randomised(head, TEXTS)  # [CLS] at layer 0 is the same vector whatever the text: no score differs
+    assert parameter_randomisation(head, []).correlation.shape == (2, 0)
+    found = parameter_randomisation(
+        head, TEXTS
+    )  # [CLS] at layer 0 is the same vector whatever the text: no score differs
     assert found.levels == ("intact", "embeddings")
     assert np.isnan(found.correlation).all()
 
@@ -163,7 +167,7 @@ def test_no_texts_and_a_probe_on_the_embeddings(bert):
 def test_an_encoder_that_is_the_untrained_one_is_refused(bert):
     head = ProbeHead(bert.untrained(0), probe(), layer=2, pooling="mean")
     with pytest.raises(InputError, match="give another seed"):
-        randomised(head, TEXTS, seed=0)
+        parameter_randomisation(head, TEXTS, seed=0)
 
 
 def test_on_the_real_encoder_integrated_gradients_lose_their_order(packaged):
@@ -174,8 +178,8 @@ def test_on_the_real_encoder_integrated_gradients_lose_their_order(packaged):
     fitted = LogisticProbe(c=0.1).fit(features, labels, n_classes=len(names))
     before = packaged.fingerprint()
     head = ProbeHead(packaged, fitted, layer=2, pooling="mean", class_names=names.tolist())
-    found = randomised(head, test.texts[:8], max_steps=16)
-    means, absolute = found.correlation.mean(axis=1), found.absolute.mean(axis=1)
+    found = parameter_randomisation(head, test.texts[:8], max_steps=16)
+    means, absolute = found.correlation.mean(axis=1), found.absolute_correlation.mean(axis=1)
     for level, mean, size in zip(found.levels, means, absolute, strict=True):
         print(f"{task}, mean at layer 2, {level}: {mean:.2f} signed, {size:.2f} absolute")
     assert means[0] == 1

@@ -7,7 +7,7 @@ from probes.attribution.attribute import attribute
 from probes.attribution.baseline_bias import baseline_biases
 from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.attribution_checks.infidelity import infidelity
-from probes.attribution_checks.randomisation import randomised
+from probes.attribution_checks.randomisation import parameter_randomisation
 from probes.attribution_checks.token_replacement import encode_explained
 from probes.checks import InputError
 from probes.data.texts import Texts
@@ -62,7 +62,7 @@ def test_a_text_is_tokenised_once_for_its_attributions_and_all_checks_of_them(en
         faithfulness(head, attributions, encoded=encoded)
         perturbation_curves(head, attributions, encoded=encoded)
         infidelity(head, attributions, encoded=encoded, samples=4)
-        randomised(head, encoded, method="input_x_gradient", baseline="mask")
+        parameter_randomisation(head, encoded, method="input_x_gradient", baseline="mask")
         baseline_biases(head, encoded, prior=[0.5, 0.5])
         gradient_shares(head, encoded, labels=LABELS)
         embedding_gradients(head, encoded, labels=LABELS)
