@@ -7,6 +7,25 @@ import pytest
 from tests.support.paths import ROOT
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+DECLARATIONS = "declares tables and claims, which tests/probes/results/test_schema.py runs through"
+WITHOUT_TESTS = {
+    "probes/results/schema_classifiers.py": DECLARATIONS,
+    "probes/results/schema_explanations.py": DECLARATIONS,
+    "probes/results/schema_probing.py": DECLARATIONS,
+}
+"""Module of `probes` without a test file -> why."""
+WITHOUT_MODULE = {
+    "tests/probes/test_any_sequence.py": "every public function, given any kind of sequence",
+    "tests/probes/test_doors.py": "every function that explains, given what it must refuse",
+    "tests/probes/test_public_names.py": "every public name of the package",
+    "tests/probes/test_random_state.py": "every function that draws, and the global random state",
+    "tests/probes/test_reprs.py": "every value as a notebook prints it",
+    "tests/probes/data/test_several_datasets.py": "several datasets probed together",
+    "tests/probes/heads/test_texts_alone.py": "every function over batches, against texts alone",
+    "tests/probes/loading/test_formats.py": "one dataset in every file format",
+    "tests/probes/statistics/test_coverage.py": "the coverage of all intervals",
+}
+"""Test file that crosses several modules -> its subject."""
 
 
 def name(path):
@@ -39,3 +58,21 @@ def test_conftest_holds_fixtures_only(path):
     assert functions
     for function in functions:
         assert any("fixture" in ast.unparse(decorator) for decorator in function.decorator_list), function.name
+
+
+MODULES = {name(path) for path in (ROOT / "probes").rglob("*.py") if path.name != "__init__.py"}
+TESTED = {name(path) for path in (ROOT / "tests" / "probes").rglob("test_*.py")}
+
+
+def file_of_tests(module):
+    folder, _, file = module.rpartition("/")
+    return f"tests/{folder}/test_{file}"
+
+
+def test_every_module_of_probes_has_a_test_file_of_its_name_in_the_same_folder():
+    assert len(MODULES) > 90
+    assert sorted(module for module in MODULES if file_of_tests(module) not in TESTED) == sorted(WITHOUT_TESTS)
+
+
+def test_every_test_file_of_probes_is_named_after_a_module_or_crosses_several():
+    assert TESTED - {file_of_tests(module) for module in MODULES} == set(WITHOUT_MODULE)

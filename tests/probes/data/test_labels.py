@@ -292,47 +292,9 @@ def test_whole_numbers_of_every_type_are_named_by_their_digits():
     assert dataset.class_names["label"] == ("1", "2")
 
 
-def test_fractions_as_text_are_scores_unless_they_are_named_as_classes():
-    with pytest.raises(InputError, match=r"memory: column 'label' holds fractions \(0.5, 1.5\)"):
-        TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"])
-    dataset = TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"], class_names=["0.5", "1.5"])
-    assert dataset.class_names["label"] == ("0.5", "1.5")
-
-
 def test_truth_values_mixed_with_numbers_are_refused():
     with pytest.raises(InputError, match="labels of 'label' hold truth values and others; write all of them"):
         TextDataset.of(TEXTS, [True, 1, False, 0])
-
-
-ALIKE = {
-    "case": ("Ann", "ann", "differ in case only and are kept apart: 'Ann', 'ann'"),
-    "blanks": ("a b", "a  b", "look alike"),
-    "numbers": ("1.0", "1", "are one number and are kept apart: '1', '1.0'"),
-    "a word for a missing value": ("nan", "Bo", "20 of 40 .* are 'nan', which often marks a missing value"),
-    "a number for a missing value": ("-1", "3", "20 of 40 .* are '-1', which often marks a missing value"),
-}
-
-
-@pytest.mark.parametrize("case", ALIKE)
-@pytest.mark.parametrize("column", ["groups", "input_types"])
-def test_groups_and_input_types_get_the_notes_of_classes(case, column):
-    first, second, message = ALIKE[case]
-    values = [first, second] * 20
-    train = TextDataset.of([f"train {i}" for i in range(20)], [0, 1] * 10, **{column: values[:20]})
-    test = TextDataset.of([f"test {i}" for i in range(20)], [0, 1] * 10, **{column: values[20:]})
-    notes = (
-        make_splits(train, test, test).notes[:1] if "20 of" not in message else make_splits(train, train, test).notes
-    )
-    assert re.search(message.replace("20 of 40", "[0-9]+ of [0-9]+"), " ".join(notes))
-
-
-@pytest.mark.parametrize("column", ["texts", "pairs"])
-def test_texts_that_are_a_word_for_a_missing_value_are_a_note(column):
-    columns = {"texts": [f"text {i}" for i in range(12)], "pairs": [f"second {i}" for i in range(12)]}
-    columns[column] = ["nan", "None", *columns[column][2:]]
-    dataset = TextDataset.of(Texts(*columns.values()), [0, 1] * 6)
-    what = "second texts" if column == "pairs" else "texts"
-    assert f"2 of 12 {what} are 'None', 'nan', as missing values are written." in make_splits(dataset).notes
 
 
 @pytest.mark.parametrize(

@@ -386,10 +386,3 @@ def test_a_damaged_file_of_a_fine_tuning_is_named_with_the_folder_to_delete(name
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=rf"{name}' is damaged .*; delete the folder '{tmp_path}' and run again"):
         tune(tmp_path) if name == "recipe.json" else FineTuned.load(tmp_path)
-
-
-@pytest.mark.parametrize("said", ['{"format": 0}', '{"format": 1}', '{"format": 1, "epochs": [{"x": 1}]}'])
-def test_what_another_version_wrote_is_named_with_the_folder_to_delete(said, tmp_path):
-    (tmp_path / "finetuned.json").write_text(said)
-    with pytest.raises(InputError, match=rf"finetuned.json' .*; delete the folder '{tmp_path}'"):
-        FineTuned.load(tmp_path)

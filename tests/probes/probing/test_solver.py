@@ -13,14 +13,6 @@ from probes.probing.solver import _Memory, solve
 from probes.statistics.standardisation import standardisation
 
 
-@pytest.fixture
-def correlated():
-    """Features whose directions differ by orders of magnitude, as those of a layer do."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((300, 12)) @ (rng.standard_normal((12, 12)) * np.logspace(0, -2, 12)) + 0.5
-    return x, rng.integers(4, size=300)
-
-
 def reference(x, y, c, weights=None):
     shift, scale = standardisation(x)
     model = LogisticRegression(C=c, solver="newton-cg", tol=1e-10, max_iter=2000)
@@ -96,18 +88,6 @@ def test_features_too_wide_for_the_basis_of_components_are_fitted_as_they_are(co
     np.testing.assert_allclose(plain.log_prob(x), turned.log_prob(x), atol=2e-4)
 
 
-def test_in_the_basis_dimensions_are_uncorrelated(correlated):
-    x = correlated[0]
-    shift, scale = standardisation(x)
-    design = Design.of(x, shift, scale)
-    basis = design.basis.numpy()
-    np.testing.assert_allclose(design.z.numpy(), (x - shift) / scale, atol=1e-12)
-    np.testing.assert_allclose(basis.T @ basis, np.eye(12), atol=1e-12)
-    gram = (design.z.T @ design.z / 300).numpy()
-    np.testing.assert_allclose(basis.T @ gram @ basis, np.diag(design.spectrum.numpy()), atol=1e-12)
-    assert np.abs(gram - np.diag(np.diag(gram))).max() > 0.1
-
-
 def test_a_fit_alone_equals_the_same_fit_beside_others(correlated):
     x, y = correlated[0], correlated[1] % 2
     fitter = LogisticProbe(tol=1e-14).prepare(x)
@@ -115,19 +95,6 @@ def test_a_fit_alone_equals_the_same_fit_beside_others(correlated):
         (alone,), (together, _) = (fitter.fit_many(np.stack([y] * n), (c,) * n, n_classes=2) for n in (1, 2))
         np.testing.assert_allclose(alone.log_prob(x), together.log_prob(x), atol=1e-6)
         np.testing.assert_allclose(alone.log_prob(x), reference(x, y, c), atol=2e-4)
-
-
-def test_whitened_weights_have_a_curvature_of_one_in_every_direction(correlated):
-    products = Design.of(correlated[0], *standardisation(correlated[0])).moments
-    variance, penalty = torch.tensor(0.2).double(), torch.tensor(0.01).double()
-    frame = products.whitening(variance, penalty)
-    weights = frame.weights(torch.eye(12).double())
-    curvature = variance * products.products + penalty * torch.eye(12)
-    np.testing.assert_allclose(weights @ curvature @ weights.T, np.eye(12), atol=1e-10)
-    np.testing.assert_allclose(frame.coordinates(weights), np.eye(12), atol=1e-10)
-    gradient = torch.linspace(-1, 1, 12).double()[None]
-    np.testing.assert_allclose(frame.gradient(gradient), gradient @ weights.T, atol=1e-10)  # the chain rule
-    assert products.whitening(variance, -penalty * 1e3) is None
 
 
 def test_a_fit_alone_of_more_dimensions_than_examples_needs_no_factor():
