@@ -115,7 +115,8 @@ class Students:
     @cached_property
     def sweeps(self) -> Mapping[str, Sweep]:
         """Model -> its probes at every layer; those of the pretrained encoder with a bag of words."""
-        from probes.probing.sweep import SweepOptions, sweep_probes
+        from probes.probing.sweep import sweep_probes
+        from probes.probing.sweep_options import SweepOptions
 
         found = {}
         for name, read in self.reads.items():

@@ -113,7 +113,8 @@ def draw_control_task(
         raise NoControlTaskError(f"of {len(scored)} test texts {scored.sum()} have a type that occurs in training")
     # Types that determine the label would make the control task as meaningful as the real one.
     n_types = len(set(train))
-    n_type_label_pairs = len(set(zip(train, labels.tolist(), strict=True)))
+    type_label_pairs = zip(train, labels.tolist(), strict=True)
+    n_type_label_pairs = len(set(type_label_pairs))
     if n_types == n_type_label_pairs and n_types <= len(train) / 2:
         raise NoControlTaskError("the types alone give the real labels")
     # Rejection sampling: draw a class for each type until there are enough valid draws.
@@ -178,6 +179,7 @@ def control_task_study(tasks: Mapping[str, ControlTask]) -> Callable[[ProbedSite
         for probe, control_labels in zip(probes, task.test, strict=True):
             control_correct.append(probe.predict(features) == control_labels[task.scored])
         correct = selected_probe.predict(features) == probed_site.test.labels[task.scored]
-        return ControlTaskResult(np.stack(control_correct), correct, all(probe.converged for probe in probes))
+        converged = all(probe.converged for probe in probes)
+        return ControlTaskResult(np.stack(control_correct), correct, converged)
 
     return study

@@ -158,7 +158,8 @@ def information(probed_site: ProbedSite) -> InformationResult:
     sizes = [prefix.size for prefix in prefixes]
     sizes.append(len(train.labels))
     # Score them on test.
-    log_probs, correct = score_probes(chosen_probes, probed_site.test.features, probed_site.test.labels)
+    test = probed_site.test
+    log_probs, correct = score_probes(chosen_probes, test.features, test.labels)
     accuracies = correct.mean(axis=1)
     log_losses = -log_probs.mean(axis=1)
     learning_curve = []
@@ -175,12 +176,16 @@ def _choose_prefix_probes(prefixes: Sequence[_Prefix], probed_site: ProbedSite) 
     validation = probed_site.validation
     if validation is None:
         selected_c = probed_site.selection.probe.c
-        return [next(probe for probe in prefix.probes if probe.c == selected_c) for prefix in prefixes]
+        index = probed_site.cs.index(selected_c)
+        return [prefix.probes[index] for prefix in prefixes]
     probes = [probe for prefix in prefixes for probe in prefix.probes]
     log_probs, _ = score_probes(probes, validation.features, validation.labels)
-    losses = -log_probs.mean(axis=1).reshape(len(prefixes), -1)
-    best = losses.argmin(axis=1)
-    return [prefix.probes[int(i)] for prefix, i in zip(prefixes, best, strict=True)]
+    losses = -log_probs.mean(axis=1)
+    best = losses.reshape(len(prefixes), -1).argmin(axis=1)
+    chosen = []
+    for prefix, i in zip(prefixes, best.tolist(), strict=True):
+        chosen.append(prefix.probes[i])
+    return chosen
 
 
 def _encode(
@@ -206,7 +211,8 @@ def _encode(
         prior_nats = -prior[block_labels].sum()
         prior_bits.append(float(prior_nats / math.log(2)))
         prefixes.append(_Prefix(start, probes))
-    return Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes), prefixes
+    codelength = Codelength(tuple(ends), tuple(bits), tuple(prior_bits), n_classes)
+    return codelength, prefixes
 
 
 def _fit_prefixes(

@@ -111,7 +111,8 @@ def plant_signals(
     rng = np.random.default_rng(options.seed)
     hidden = train.features.shape[1]
     # Class shares of all training labels: the examples held out below may leave too few of the rare classes.
-    prior = np.bincount(train.labels, minlength=n_classes) / len(train.labels)
+    class_counts = np.bincount(train.labels, minlength=n_classes)
+    prior = class_counts / len(train.labels)
     smallest_gain = min(options.gains)
     if reason := obstacle_to_planting(train.labels, hidden, n_classes=n_classes, smallest_gain=smallest_gain):
         raise InputError(f"no signal can be planted: {reason}")
@@ -122,10 +123,14 @@ def plant_signals(
     gains = [gain for gain in sorted(options.gains) if prior.max() + gain < 1]
     mark_probabilities = [_mark_probability(prior, gain) for gain in gains]
     # Marks, orthonormal directions for their codes, and labels.
-    marks = [rng.choice(n_classes, size=len(sample.labels), p=prior) for sample in samples]
+    marks = []
+    for sample in samples:
+        marks.append(rng.choice(n_classes, size=len(sample.labels), p=prior))
     random_directions = rng.standard_normal((hidden, n_classes))
     directions = np.linalg.qr(random_directions)[0].astype(np.float32)
-    labels = [_draw_labels(split_marks, prior, mark_probabilities, options.repeats, rng) for split_marks in marks]
+    labels = []
+    for split_marks in marks:
+        labels.append(_draw_labels(split_marks, prior, mark_probabilities, options.repeats, rng))
     # Mean standard deviation of the features in a random direction.
     variances = train.features.var(axis=0, dtype=np.float64)
     size = np.sqrt(variances.mean())
@@ -135,8 +140,9 @@ def plant_signals(
             features.append(_replace_by_marks(sample.features, split_marks, directions, size))
         fitter = LogisticProbe().prepare(features[0])
         # Select C for each gain on validation, in the first repeat.
-        validation_sample = Sample(features[1], labels[1][:, 0])
-        selected_cs = _select_cs(fitter, labels[0][:, 0], validation_sample, options.cs, n_classes=n_classes)
+        first_labels = [split_labels[:, 0] for split_labels in labels]
+        validation_sample = Sample(features[1], first_labels[1])
+        selected_cs = _select_cs(fitter, first_labels[0], validation_sample, options.cs, n_classes=n_classes)
         # Fit all repeats with the selected C.
         fit_labels = labels[0].reshape(-1, len(train.labels))
         fit_cs = np.repeat(selected_cs, options.repeats)
@@ -164,7 +170,8 @@ def best_accuracy(prior: FloatArray, mark_probability: float) -> float:
     """
     marked_class = mark_probability + (1 - mark_probability) * prior
     top_class = (1 - mark_probability) * prior.max()
-    return float((prior * np.maximum(marked_class, top_class)).sum())
+    best_prediction = np.maximum(marked_class, top_class)
+    return float((prior * best_prediction).sum())
 
 
 def _mark_probability(prior: Float64Array, gain: float) -> float:
@@ -246,9 +253,11 @@ def _measured_signals(
     shape = (len(gains), options.repeats)
     measured_gains = differences.mean(axis=0).reshape(shape)
     intervals = mean_intervals(differences, seed=options.seed)
-    lower_limits = np.array([lower for lower, _ in intervals]).reshape(shape)
+    lower_limits = [lower for lower, _ in intervals]
+    lower_limits_by_gain = np.reshape(lower_limits, shape)
     signals = []
     for i, gain in enumerate(gains):
-        recovered = tuple(is_above_zero(lower) for lower in lower_limits[i])
-        signals.append(PlantedSignal(gain, tuple(measured_gains[i].tolist()), recovered))
+        recovered = tuple(is_above_zero(lower) for lower in lower_limits_by_gain[i])
+        gains_of_repeats = tuple(measured_gains[i].tolist())
+        signals.append(PlantedSignal(gain, gains_of_repeats, recovered))
     return signals

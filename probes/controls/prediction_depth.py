@@ -64,7 +64,8 @@ def prediction_depth(predictions: IntegerArray) -> Int64Array:
         raise InputError("prediction depth needs at least one layer")
     equals_last = predictions == predictions[-1]
     # From the last layer downwards: does every layer above agree as well?
-    all_above_equal = np.logical_and.accumulate(equals_last[::-1])[::-1]
+    from_last = equals_last[::-1]
+    all_above_equal = np.logical_and.accumulate(from_last)[::-1]
     return np.asarray(all_above_equal.argmax(axis=0))
 
 

@@ -197,9 +197,10 @@ def prediction_depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
         results = pooling_results.results
         layers = pooling_results.layers
         # Depths of the selected probes, and of every refit.
-        depths = layers[prediction_depth(np.stack([result.predictions for result in results]))]
+        predictions = [result.predictions for result in results]
+        depths = layers[prediction_depth(np.stack(predictions))]
         refit_predictions = np.stack([result.refit_predictions for result in results], axis=1)
-        refit_indices = np.stack([prediction_depth(predictions) for predictions in refit_predictions])
+        refit_indices = np.stack([prediction_depth(refit) for refit in refit_predictions])
         refit_depths = layers[refit_indices]
         means = refit_depths.mean(axis=0)
         deviations = refit_depths.std(axis=0)
@@ -210,7 +211,9 @@ def prediction_depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
             row["refit_sd"] = float(deviations[text_id])
             depth_rows.append(row)
         agreement = reliability(refit_indices)
-        reliability_row: _Row = {**keys, "mean_depth": float(depths.mean()), "n": len(depths)}
+        reliability_row: _Row = dict(keys)
+        reliability_row["mean_depth"] = float(depths.mean())
+        reliability_row["n"] = len(depths)
         reliability_row["correlation"] = agreement.correlation
         reliability_row["same_depth"] = agreement.same
         reliability_row["by_chance"] = agreement.by_chance
@@ -231,7 +234,8 @@ def _results_by_pooling(sweep: Sweep) -> Iterator[_LayerResults]:
         layers = sorted(layer for layer, result in result_by_layer.items() if result.varies)
         varying_results = [result_by_layer[layer] for layer in layers]
         n_constant = len(result_by_layer) - len(layers)
-        yield _LayerResults(task, pooling, np.array(layers, dtype=np.int64), varying_results, n_constant)
+        layer_array = np.array(layers, dtype=np.int64)
+        yield _LayerResults(task, pooling, layer_array, varying_results, n_constant)
 
 
 def _site_columns(task: str, site: Site) -> _Row:

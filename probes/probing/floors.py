@@ -82,21 +82,24 @@ def bag_of_words(
             best = _best_c_by_folds(train, validation, n_classes=n_classes)
             probe = next(itertools.islice(path, best, None))
         else:
-            probe = select_probe(path, vectorizer.transform(validation.texts), validation.labels).probe
+            features = vectorizer.transform(validation.texts)
+            probe = select_probe(path, features, validation.labels).probe
         return BagOfWords(probe.log_prob(vectorizer.transform(test_texts)), max_words)
 
 
 def _best_c_by_folds(train: TextSample, folds: Folds, *, n_classes: int) -> int:
     """Return the index in `BAG_OF_WORDS_CS` with the lowest log loss over held-out parts."""
     losses = np.zeros(len(BAG_OF_WORDS_CS))
+    all_rows = np.arange(len(train.labels))
     for held_out in folds.parts:
-        remaining = np.setdiff1d(np.arange(len(train.labels)), held_out)
+        remaining = np.setdiff1d(all_rows, held_out)
         vectorizer, path = _fit_words(_take(train, remaining), n_classes=n_classes)
         part = _take(train, held_out)
         features = vectorizer.transform(part.texts)
         rows = np.arange(len(part.labels))
         for i, probe in enumerate(path):
-            losses[i] -= probe.log_prob(features)[rows, part.labels].sum()
+            log_probs = probe.log_prob(features)
+            losses[i] -= log_probs[rows, part.labels].sum()
     return int(losses.argmin())
 
 

@@ -101,7 +101,8 @@ def anisotropy(features: FloatArray) -> float:
     Source: Ethayarajh (2019), anisotropy, arXiv:1909.00512; there of words in contexts, here of whole texts.
     """
     features = finite_features(features)
-    norms = np.sqrt(np.einsum("ij,ij->i", features, features, dtype=np.float64))
+    squares = np.einsum("ij,ij->i", features, features, dtype=np.float64)
+    norms = np.sqrt(squares)
     n = int(np.count_nonzero(norms))
     if n < 2:
         return float("nan")
@@ -111,7 +112,8 @@ def anisotropy(features: FloatArray) -> float:
     total = np.einsum("i,ij->j", inverse_norms, features, dtype=np.float64)
     cosine = (total @ total - n) / (n * (n - 1))
     # Rounding alone exceeds the bounds.
-    return float(np.clip(cosine, -1 / (n - 1), 1.0))
+    lowest = -1 / (n - 1)
+    return float(np.clip(cosine, lowest, 1.0))
 
 
 # CKA
@@ -139,7 +141,8 @@ def linear_cka(x: FloatArray, y: FloatArray) -> float:
     check_same_length(x=x, y=y)
     x = _centred(x)
     y = _centred(y)
-    if len(x) > max(x.shape[1], y.shape[1]):
+    most_dimensions = max(x.shape[1], y.shape[1])
+    if len(x) > most_dimensions:
         # More texts than dimensions: by covariances.
         covariance = x.T @ y
         shared = np.square(covariance).sum()
@@ -177,10 +180,14 @@ def cka_interval(x: FloatArray, y: FloatArray, *, seed: int = 0) -> tuple[float,
         return UNDEFINED
     x = _centred(x)
     y = _centred(y)
-    part_ids = np.random.default_rng(seed).permutation(len(x)) % N_FOLDS
+    order = np.random.default_rng(seed).permutation(len(x))
+    part_ids = order % N_FOLDS
     covariances = (x.T @ y, x.T @ x, y.T @ y)
     # CKA without each part.
-    replicates = [_cka_without(part_ids == part, x, y, covariances) for part in range(N_FOLDS)]
+    replicates = []
+    for part in range(N_FOLDS):
+        held_out = part_ids == part
+        replicates.append(_cka_without(held_out, x, y, covariances))
     lower, upper = jackknife_interval(cka, np.array(replicates))
     return max(0.0, lower), min(1.0, upper)
 
@@ -320,7 +327,8 @@ def _centred(features: FloatArray) -> Float64Array:
     # The mean of one repeated vector differs from it by rounding, and CKA does not depend on the scale.
     if (features == features[:1]).all():
         return np.zeros(features.shape)
-    centred: Float64Array = features - features.mean(axis=0, dtype=np.float64)
+    mean = features.mean(axis=0, dtype=np.float64)
+    centred: Float64Array = features - mean
     centred /= max(centred.max(), -centred.min())
     return centred
 
@@ -401,7 +409,9 @@ def _ridge_predictions(x: Float64Array, y: FloatArray, test_x: Float64Array) -> 
     mean = y.mean(axis=0, dtype=np.float64)
     scale = y.std(axis=0, dtype=np.float64)
     penalties = np.array(RIDGE_PENALTIES) * len(x)
-    ridge = RidgeCV(penalties, alpha_per_target=True).fit(x, (y - mean) / scale)
+    standardised_y = (y - mean) / scale
+    ridge = RidgeCV(penalties, alpha_per_target=True)
+    ridge.fit(x, standardised_y)
     predictions = ridge.predict(test_x).reshape(len(test_x), -1)
     return np.asarray(predictions * scale + mean)
 
@@ -419,7 +429,8 @@ def _r2_interval(truth: Float64Array, errors: Float64Array, rng: np.random.Gener
     # A resample is a row of counts of texts: all sums over it are one product.
     terms = np.concatenate([errors, np.square(centred), centred], axis=1)
     values = np.empty(N_RESAMPLES)
-    for chunk, counts in resampling_counts(n_examples, rng, width=n_examples + 3 * n_dimensions):
+    width = n_examples + 3 * n_dimensions
+    for chunk, counts in resampling_counts(n_examples, rng, width=width):
         sums = counts.astype(np.float64) @ terms
         error_sums, square_sums, centred_sums = np.split(sums, 3, axis=1)
         variance = square_sums - np.square(centred_sums) / n_examples

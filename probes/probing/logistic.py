@@ -25,7 +25,7 @@ from probes.sequences import (
 from probes.statistics.standardisation import CHUNK_ROWS, standardisation
 
 if TYPE_CHECKING:
-    from probes.probing.design import Design, Solution
+    from probes.probing.preconditioning import Design, Solution
 
 MOST_COLUMNS = 64
 """Columns of weights that are fitted together; with more columns the matrix products gain no further speed."""
@@ -92,13 +92,14 @@ class FittedProbe:
         if self.center is None:
             return np.asarray(features @ self.weight.T + self.bias, dtype=np.float32)
         if is_sparse:
-            bias = self.bias - self.weight.astype(np.float64) @ self.center
-            return np.asarray(features @ self.weight.T + bias, dtype=np.float32)
+            center_logits = self.weight.astype(np.float64) @ self.center
+            return np.asarray(features @ self.weight.T + (self.bias - center_logits), dtype=np.float32)
         shape = (len(features), len(self.bias))
         logits = np.empty(shape, dtype=np.float32)
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
-            logits[rows] = (features[rows] - self.center) @ self.weight.T
+            centred = features[rows] - self.center
+            logits[rows] = centred @ self.weight.T
         return np.add(logits, self.bias, out=logits, casting="same_kind")
 
     def log_prob(self, features: Any) -> Float64Array:
@@ -141,8 +142,7 @@ class LogisticProbe:
         Raises:
             InputError: Lengths differ, there is no example, a label is no class id, or a value is not finite.
         """
-        fitter = self.prepare(features)
-        path = fitter.fit_path(labels, (self.c,), n_classes=n_classes)
+        path = self.prepare(features).fit_path(labels, (self.c,), n_classes=n_classes)
         return next(path)
 
     def prepare(self, features: FloatArray, *, device: str = "cpu") -> LogisticFitter:
@@ -156,7 +156,7 @@ class LogisticProbe:
             InputError: There is no example, or a value is not finite.
         """
         from probes.devices import float64_device
-        from probes.probing.design import Design
+        from probes.probing.preconditioning import Design
 
         features = finite_features(features)
         if not len(features):
@@ -266,10 +266,12 @@ class LogisticFitter:
         tol: float,
     ) -> list[Solution]:
         """Solve regressions with the same occurring classes, after numbering these classes from 0."""
-        from probes.probing.design import Problems, Solution
+        from probes.probing.preconditioning import Problems, Solution
         from probes.probing.solver import solve
 
-        counted_labels = labels[0] if weights is None else labels[0][weights[0] > 0]
+        counted_labels = labels[0]
+        if weights is not None:
+            counted_labels = counted_labels[weights[0] > 0]
         classes = np.unique(counted_labels)
         if len(classes) == 1:
             hidden = self.design.z.shape[1]
@@ -284,7 +286,7 @@ class LogisticFitter:
 
     def _unfold(self, probe: FittedProbe, classes: Sequence[int]) -> Solution:
         """Return the part of a probe that separates some classes, as weights on the standardised features."""
-        from probes.probing.design import Solution
+        from probes.probing.preconditioning import Solution
 
         rows = list(classes)
         weight = probe.weight[rows].astype(np.float64)
@@ -322,8 +324,9 @@ def _fits_by_classes(labels: IntegerArray, counted: BoolArray) -> dict[tuple[int
     """Return the occurring classes -> fits in which exactly these classes occur among the counted examples."""
     fits: dict[tuple[int, ...], list[int]] = {}
     for i, row in enumerate(labels):
-        classes = np.flatnonzero(np.bincount(row[counted[i]]))
-        fits.setdefault(tuple(classes.tolist()), []).append(i)
+        class_counts = np.bincount(row[counted[i]])
+        classes = tuple(np.flatnonzero(class_counts).tolist())
+        fits.setdefault(classes, []).append(i)
     return fits
 
 
@@ -366,10 +369,10 @@ def score_probes(
         stacked_logits = torch.addmm(bias[:, None], weight, x.T)
         logits = stacked_logits.view(len(probes), -1, len(y))
         label_index = y.expand(len(probes), 1, -1)
-        label_log_probs = logits.double().log_softmax(dim=1).gather(1, label_index)
+        all_log_probs = logits.double().log_softmax(dim=1)
+        label_log_probs = all_log_probs.gather(1, label_index)
         log_probs[:, rows] = label_log_probs[:, 0].numpy()
-        predictions = logits.max(dim=1).indices
-        correct[:, rows] = (predictions == y).numpy()
+        correct[:, rows] = (logits.max(dim=1).indices == y).numpy()
     return log_probs, correct
 
 

@@ -110,10 +110,13 @@ class Folds:
         if units is not None:
             unit_ids = np.unique(units, return_inverse=True)[1]
         check_folds(n, int(unit_ids.max(initial=-1)) + 1)
-        part_ids = assign_folds(labels, unit_ids, n, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        part_ids = assign_folds(labels, unit_ids, n, rng)
         rows = np.argsort(part_ids, kind="stable")
-        part_ends = np.cumsum(np.bincount(part_ids, minlength=n))
-        return cls(tuple(np.split(rows, part_ends[:-1])))
+        part_sizes = np.bincount(part_ids, minlength=n)
+        part_ends = np.cumsum(part_sizes)
+        parts = np.split(rows, part_ends[:-1])
+        return cls(tuple(parts))
 
 
 def check_folds(n: int, units: int) -> None:
@@ -164,7 +167,8 @@ def select_by_folds(
             log_probs[i, held_out] = fitted_probe.log_prob(train.features[held_out])
             converged[i] &= fitted_probe.converged
     # Choose C by the mean over all examples, each scored by the probe that did not see it.
-    losses = -log_probs[:, rows, train.labels].mean(axis=1)
+    label_log_probs = log_probs[:, rows, train.labels]
+    losses = -label_log_probs.mean(axis=1)
     if not np.isfinite(losses).any():
         raise InputError(NO_FINITE_LOSS)
     best = int(np.nanargmin(losses))

@@ -157,7 +157,8 @@ def _label_columns(task: str, splits: Mapping[str, Examples]) -> dict[str, NDArr
     """Return one label column of every split as an array."""
     columns = {}
     for name, split in splits.items():
-        columns[name] = plain_array(split.labels[task], name=_labels_name(name, task))
+        labels_name = _labels_name(name, task)
+        columns[name] = plain_array(split.labels[task], name=labels_name)
     if any(len(column) == 0 for column in columns.values()):
         raise InputError("a split has no examples")
     return columns
@@ -177,8 +178,10 @@ def _number_labels(
     ids = {}
     for split_name, column in columns.items():
         ids[split_name] = class_ids(column, name=_labels_name(split_name, task))
-    largest_id = max(int(column.max(initial=0)) for column in ids.values())
-    names = names or tuple(str(class_id) for class_id in range(largest_id + 1))
+    if not names:
+        largest_ids = [int(column.max(initial=0)) for column in ids.values()]
+        n_classes = max(largest_ids) + 1
+        names = tuple(str(class_id) for class_id in range(n_classes))
     for split_name, column in ids.items():
         check_labels(column, len(names), name=_labels_name(split_name, task))
     return names, ids
@@ -254,7 +257,8 @@ def site_features(name: str, split: Examples, site: Site) -> FloatArray:
             layer and row.
     """
     where = f"{name} features of pooling {site.pooling!r} at layer {site.layer}"
-    features = finite_features(split.features[site.pooling][site.layer], name=where)
+    layer_features = split.features[site.pooling]
+    features = finite_features(layer_features[site.layer], name=where)
     for task, labels in split.labels.items():
         if len(features) != len(labels):
             raise InputError(f"{where} have {len(features)} examples and {task!r} has {len(labels)} labels")

@@ -23,8 +23,7 @@ import torch
 from torch import Tensor
 
 from probes.parallel import check_stopped
-from probes.probing.design import Design, Problems, Solution
-from probes.probing.preconditioning import Rotation, Whitening
+from probes.probing.preconditioning import Design, Problems, Rotation, Solution, Whitening
 
 MEMORY = 10
 """Steps that L-BFGS remembers."""
@@ -57,7 +56,8 @@ def solve(
     # Back from the preconditioned coordinates to weights.
     parameters = u * losses.step
     if losses.frame is not None:
-        parameters[..., :-1] = losses.frame.weights(parameters[..., :-1])
+        coordinates = parameters[..., :-1]
+        parameters[..., :-1] = losses.frame.weights(coordinates)
     arrays = parameters.cpu().numpy()
     flags = converged.cpu().numpy()
     solutions = []
@@ -103,8 +103,10 @@ class _Losses:
         if problems.weights is not None:
             counts = problems.weights.astype(np.float64)
         totals = counts.sum(axis=1)
-        share = torch.from_numpy(counts / totals[:, None]).to(z)
-        penalty = torch.from_numpy(1 / (problems.cs * totals)).to(z)
+        shares = counts / totals[:, None]
+        penalties = 1 / (problems.cs * totals)
+        share = torch.from_numpy(shares).to(z)
+        penalty = torch.from_numpy(penalties).to(z)
         # Start of the search, and variance of the residuals there.
         if start is None:
             parameters, variance = _start_at_prior(z, class_ids, share, problems)
@@ -117,15 +119,18 @@ class _Losses:
         if frame is None and design.basis is not None:
             frame = Rotation(design.basis)
         # Diagonal of the curvature in these coordinates.
+        bias_curvature = variance[..., None]
         if isinstance(frame, Whitening):
             weight_curvature = torch.ones_like(parameters[..., :-1])
         else:
-            weight_curvature = variance[..., None] * design.spectrum + penalty[:, None, None]
-        curvature = torch.cat([weight_curvature, variance[..., None]], dim=2)
+            loss_curvature = bias_curvature * design.spectrum
+            weight_curvature = loss_curvature + penalty[:, None, None]
+        curvature = torch.cat([weight_curvature, bias_curvature], dim=2)
         step = curvature.rsqrt()
         if frame is not None:
             coordinates = frame.coordinates(parameters[..., :-1])
-            parameters = torch.cat([coordinates, parameters[..., -1:]], dim=2)
+            bias = parameters[..., -1:]
+            parameters = torch.cat([coordinates, bias], dim=2)
         # Rotate the features once where that is cheaper than rotating weights and gradients at every step.
         n_columns = n_problems * problems.n_columns
         rotated = isinstance(frame, Rotation) and PRODUCTS_OF_A_FIT * n_columns > n_examples
@@ -162,16 +167,19 @@ class _Losses:
         if n_columns == 1:
             losses, residual = self._binary_losses(logits)
         else:
-            losses, residual = self._multinomial_losses(logits.view(n_problems, n_columns, -1))
+            logits = logits.view(n_problems, n_columns, -1)
+            losses, residual = self._multinomial_losses(logits)
         # Gradient by the chain rule, plus that of the penalty.
         penalty = self.penalty.repeat_interleave(n_columns).unsqueeze(1)
         weight_gradient = (residual @ self.z).addcmul_(weight, penalty)
         if frame is not None:
             weight_gradient = frame.gradient(weight_gradient)
         bias_gradient = residual.sum(dim=1, keepdim=True)
-        gradient = torch.cat([weight_gradient, bias_gradient], dim=1).view(u.shape)
+        gradient = torch.cat([weight_gradient, bias_gradient], dim=1)
+        gradient = gradient.view(u.shape)
         # Sum over the examples, plus half the penalised squares.
-        loss = losses.mul_(self.share).sum(dim=1, dtype=torch.float64)
+        weighted_losses = losses.mul_(self.share)
+        loss = weighted_losses.sum(dim=1, dtype=torch.float64)
         squares = weight.square().view(n_problems, -1)
         penalties = squares.sum(dim=1, dtype=torch.float64).mul_(self.penalty)
         loss.add_(penalties, alpha=0.5)
@@ -197,9 +205,10 @@ class _Losses:
         losses = (normaliser - logits.gather(1, target_index)).squeeze(1)
         # Softmax minus one at the label.
         residual = logits.sub_(normaliser).exp_()
-        minus_one = residual.new_full((1, 1, 1), -1.0).expand(target_index.shape)
-        residual.scatter_add_(1, target_index, minus_one)
-        return losses, residual.mul_(self.share.unsqueeze(1)).flatten(0, 1)
+        minus_one = residual.new_full((1, 1, 1), -1.0)
+        residual.scatter_add_(1, target_index, minus_one.expand(target_index.shape))
+        residual.mul_(self.share.unsqueeze(1))
+        return losses, residual.flatten(0, 1)
 
 
 def _start_at_prior(z: Tensor, class_ids: Tensor, share: Tensor, problems: Problems) -> tuple[Tensor, Tensor]:
@@ -211,8 +220,8 @@ def _start_at_prior(z: Tensor, class_ids: Tensor, share: Tensor, problems: Probl
         probabilities.append((is_class * share).sum(dim=1))
     probability = torch.stack(probabilities, dim=1)
     # Zero weights, and the biases that give each class its share.
-    shape = (len(problems.labels), len(columns), z.shape[1] + 1)
-    parameters = z.new_zeros(shape)
+    n_parameters = z.shape[1] + 1
+    parameters = z.new_zeros((len(problems.labels), len(columns), n_parameters))
     bias = torch.logit(probability) if problems.n_classes == 2 else probability.log()
     parameters[..., -1] = bias
     variance = probability * (1 - probability)
@@ -246,7 +255,9 @@ class _Memory:
         """Return the memory with one more step, of at most `MEMORY` steps."""
         product = _inner_products(step, change)
         inverse_root = torch.where(product > 0, product.rsqrt(), 0.0)
-        pair = torch.stack([step.flatten(1), change.flatten(1)], dim=1)
+        flat_step = step.flatten(1)
+        flat_change = change.flatten(1)
+        pair = torch.stack([flat_step, flat_change], dim=1)
         pair.mul_(inverse_root.view(-1, 1, 1))
         recent_pairs = self.pairs[:, :, 1 - MEMORY :]
         pairs = torch.cat([recent_pairs, pair.unsqueeze(2)], dim=2)
@@ -283,8 +294,10 @@ class _Memory:
             steps_by_changes, steps_by_gradient, upper=True, unitriangular=True
         )
         # Initial inverse curvature.
-        scaled_changes = changes_by_all[:, :, :n_steps] @ change_factors - changes_by_all[:, :, n_steps:]
-        mixed = change_factors + scale * scaled_changes
+        changes_by_changes = changes_by_all[:, :, :n_steps]
+        changes_by_gradient = changes_by_all[:, :, n_steps:]
+        projected_gradient = changes_by_changes @ change_factors - changes_by_gradient
+        mixed = change_factors + scale * projected_gradient
         # Second loop: forward substitution.
         step_factors = torch.linalg.solve_triangular(steps_by_changes.mT, mixed, upper=False, unitriangular=True)
         factors = torch.cat([-step_factors, scale * change_factors, -scale], dim=1)

@@ -3,73 +3,29 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown_name_message, whole_number
+from probes.checks import InputError, check_kind, choose, unknown_name_message
 from probes.data.texts import Texts
-from probes.devices import usable_device
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.floors import BagOfWords, TextSample, bag_of_words, constant_feature_log_probs
-from probes.probing.logistic import LogisticFitter, LogisticProbe
-from probes.probing.selection import DEFAULT_CS, Folds, Sample, Selection, select_by_folds, select_probe
-from probes.probing.sites import Examples, ProbedSite, Site, Study, prepare_splits, site_features
+from probes.probing.logistic import LogisticFitter
+from probes.probing.selection import Folds, Sample, Selection, select_by_folds, select_probe
+from probes.probing.sites import Examples, ProbedSite, Site, prepare_splits, site_features
+from probes.probing.sweep_options import SweepOptions
 from probes.probing.sweep_result import Sweep, TaskSweep
 from probes.progress import progress_bar
-from probes.sequences import Float64Array, FloatArray, Int64Array, feature_array, layer_list, names_list, penalty_list
+from probes.sequences import Float64Array, FloatArray, Int64Array, feature_array, layer_list
 from probes.statistics.bootstrap import Predictions, bootstrap
 from probes.statistics.metrics import METRICS
 
 MOST_SITES_IN_NOTE = 6
 """Sites that a note names before it says "and others"."""
-
-
-@dataclass(frozen=True, eq=False)
-class SweepOptions:
-    """Settings of `sweep_probes`: everything that is not data."""
-
-    layers: Sequence[int] | int | None = None
-    """Layers to probe; None takes all layers, where the features name them."""
-    probe: LogisticProbe = field(default_factory=LogisticProbe)
-    """Kind of probe to fit; its own `c` is not used."""
-    cs: Sequence[float] = DEFAULT_CS
-    """Inverse penalty strengths to choose from; sorted from strong to weak."""
-    folds: int = 5
-    """Parts of the training examples where there is no validation split; stratified, and `units` stay whole."""
-    ineligible: Sequence[str] = ()
-    """Poolings that are scored but never the best, such as a pooler that was never trained."""
-    studies: Mapping[str, Study] | None = None
-    """Name -> measurement to make at every site in addition, while the features are in memory."""
-    device: str = "cpu"
-    """Device on which probes are fitted."""
-    model: str = ""
-    """Name of the model in the tables."""
-    seed: int = 0
-    """Seed of the bootstrap, and of the order in which studies see the training examples."""
-    progress: bool = False
-    """Whether to show a progress bar on stderr."""
-
-    def __post_init__(self) -> None:
-        check_kind(LogisticProbe, probe=self.probe)
-        check_kind(int, folds=self.folds)
-        check_kind(Mapping | None, studies=self.studies)
-        studies = dict(self.studies or {})
-        for name, study in studies.items():
-            check_kind(Callable, **{f"the study {name!r}": study})
-        normalised = {
-            "layers": None if self.layers is None else layer_list(self.layers),
-            "cs": penalty_list(self.cs),
-            "device": usable_device(self.device),
-            "seed": whole_number(self.seed, "seed", most=MOST_SEED),
-            "ineligible": names_list(self.ineligible, "ineligible"),
-            "studies": studies,
-        }
-        for name, value in normalised.items():
-            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +130,8 @@ def sweep_probes(
     studies = {}
     for name in options.studies or {}:
         studies[name] = {key: result.studies[name] for key, result in results.items()}
-    return Sweep(tasks, model=options.model, seed=options.seed, notes=tuple(notes), studies=studies)
+    model = options.model
+    return Sweep(tasks, model, options.seed, tuple(notes), studies)
 
 
 def training_folds(train: Examples, n: int, *, seed: int, train_order: Int64Array | None = None) -> dict[str, Folds]:
@@ -256,7 +213,9 @@ def _layers_to_probe(pooling: str, data: _SweepData, options: SweepOptions) -> S
             layers_by_split.append(range(len(features)))
     requested = options.layers
     if requested is None and not layers_by_split:
-        raise InputError(f"the features of pooling {pooling!r} do not name their layers; say which by layers=")
+        raise InputError(
+            f"the features of pooling {pooling!r} do not name their layers; say which by SweepOptions(layers=...)"
+        )
     layers = list(layers_by_split[0] if requested is None else layer_list(requested))
     if not layers:
         raise InputError("no layer is asked for; name at least one")
@@ -297,7 +256,9 @@ def _probe_site(site: Site, *, data: _SweepData, options: SweepOptions) -> dict[
 
 def _read_site(site: Site, data: _SweepData, options: SweepOptions) -> _SiteFeatures:
     """Read the features of all splits at one site, and standardise those of the training examples."""
-    features = {name: site_features(name, split, site) for name, split in data.splits.items()}
+    features = {}
+    for name, split in data.splits.items():
+        features[name] = site_features(name, split, site)
     train_features = features["train"][data.train_order]
     try:
         fitter = options.probe.prepare(train_features, device=options.device)
@@ -309,7 +270,8 @@ def _read_site(site: Site, data: _SweepData, options: SweepOptions) -> _SiteFeat
 def _probe_task(task: str, features: _SiteFeatures, data: _SweepData, options: SweepOptions) -> _SiteResult:
     """Select, score and study the probe of one label column at one site."""
     n_classes = len(data.class_names[task])
-    train = Sample(features.train, data.train.labels[task][data.train_order])
+    train_labels = data.train.labels[task][data.train_order]
+    train = Sample(features.train, train_labels)
     validation = None
     if features.validation is not None and data.validation is not None:
         validation = Sample(features.validation, data.validation.labels[task])
@@ -337,11 +299,14 @@ def _probe_task(task: str, features: _SiteFeatures, data: _SweepData, options: S
         test=Sample(features.test, data.test.labels[task]),
         selection=selection,
     )
+    # Score once on test, and measure everything else.
+    test_log_probs = selection.probe.log_prob(features.test)
+    studies = options.studies or {}
     return _SiteResult(
-        selection,
-        _validation_scores(validation_labels, validation_log_probs),
-        Predictions.of(selection.probe.log_prob(features.test)),
-        {name: study(probed_site) for name, study in (options.studies or {}).items()},
+        selection=selection,
+        validation=_validation_scores(validation_labels, validation_log_probs),
+        predictions=Predictions.of(test_log_probs),
+        studies={name: study(probed_site) for name, study in studies.items()},
     )
 
 
@@ -358,9 +323,11 @@ def _floor_predictions(task: str, data: _SweepData) -> tuple[dict[str, Predictio
     n_classes = len(data.class_names[task])
     n_test = len(data.test.labels[task])
     majority = constant_feature_log_probs(data.train.labels[task], n_classes=n_classes)
-    floors = {"majority": Predictions.of(np.tile(majority, (n_test, 1)))}
+    majority_log_probs = np.tile(majority, (n_test, 1))
+    floors = {"majority": Predictions.of(majority_log_probs)}
     notes = []
-    if all(split.texts is not None for split in data.splits.values()):
+    has_texts = [split.texts is not None for split in data.splits.values()]
+    if all(has_texts):
         words = _bag_of_words_floor(task, data)
         floors["bag_of_words"] = Predictions.of(words.log_probs)
         if words.max_words is not None:

@@ -75,8 +75,9 @@ class TaskSweep:
     @property
     def _accuracy_differences(self) -> tuple[Float64Array, Float64Array]:
         """(sites,) accuracies minus that of the best site, and (resamples, sites) the same under resampling."""
-        accuracies = np.array([self.test[site]["accuracy"] for site in self.selections])
-        differences = accuracies - self.test[self.best]["accuracy"]
+        accuracies = [self.test[site]["accuracy"] for site in self.selections]
+        best_accuracy = self.test[self.best]["accuracy"]
+        differences = np.array(accuracies) - best_accuracy
         resampled = self.resampled.scores["accuracy"]
         site_columns = [self.column(site) for site in self.selections]
         best_column = [self.column(self.best)]
@@ -212,7 +213,8 @@ def _test_rows(task: str, task_sweep: TaskSweep, key: Site | str) -> Iterator[_R
     for metric, value in task_sweep.test[key].items():
         lower, upper = task_sweep.resampled.interval(metric, column)
         row = _key_columns(task, key)
-        row.update(split="test", n=len(task_sweep.labels), metric=metric, value=value, lower=lower, upper=upper)
+        row.update(split="test", n=len(task_sweep.labels))
+        row.update(metric=metric, value=value, lower=lower, upper=upper)
         yield row
 
 

@@ -132,8 +132,9 @@ def _probe_site(
             c = selected_cs[encoder, task, _nearest_site(site, settings.selection_layers)]
             labels = np.asarray(train.labels)[None]
             (fitted_probe,) = fitter.fit_many(labels, (c,), n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
-        log_probs = fitted_probe.log_prob(splits.test.features[site.pooling][site.layer])
-        probes.append(UntrainedProbe(task, site, fitted_probe.c, Predictions.of(log_probs)))
+        test_features = splits.test.features[site.pooling][site.layer]
+        predictions = Predictions.of(fitted_probe.log_prob(test_features))
+        probes.append(UntrainedProbe(task, site, fitted_probe.c, predictions))
     return probes
 
 
