@@ -291,7 +291,7 @@ def _shared_by_texts(centred: NDArray[np.float32]) -> Float64Array:
         rows = centred[:, start : start + n_rows]
         later_rows = centred[:, start:]
         band = rows @ later_rows.transpose(0, 2, 1)
-        # What lies right of the band's square stands for its mirror image too.
+        # Similarities to later texts occur twice in the symmetric matrix.
         n_band_rows = band.shape[1]
         band[:, :, n_band_rows:] *= np.float32(np.sqrt(2))
         flat = band.reshape(n_layers, -1)
