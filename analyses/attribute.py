@@ -115,6 +115,8 @@ def add_explanations(
     with stage("explanations") if settings.attribute else contextlib.nullcontext():
         explanations = explain_decisions(Explainer.prepare(results, settings, site))
     tables, notes = tabulate_checks(explanations)
+    tables |= mean_tables(tables, seed=explanations.job.output.seed)
+    tables |= explanation_agreement(explanations.attributions)
     claims = list(result.claims)
     for subject in SUBJECTS:
         claims.extend(subject.claims(explanations, tables))

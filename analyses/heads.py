@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from analyses.command_line.output_folders import check_apart
 from analyses.context.fine_tuned import CHECKPOINT, PRETRAINED, Students
 from analyses.context.job import Job
+from analyses.context.means import explanation_agreement
 from analyses.context.provenance import describe_provenance
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings
@@ -79,12 +80,15 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
         coverage = job.measure_coverage(students.features[PRETRAINED])
         claims = (*answers.claims(students, tables), *coverage.claims(job.encoder, job.splits))
     data_notes = (*job.splits.notes, *job.data.fold_notes)
+    attributions = tuple(
+        dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own
+    )
     return AnalysisResult(
         name="heads",
         settings=dataclasses.asdict(settings),
         provenance=dataclasses.replace(describe_provenance(job), models=students.provenance),
-        tables={**tables, "special_tokens": special_token_table(job.encoder)},
-        attributions=tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own),
+        tables={**tables, **explanation_agreement(attributions), "special_tokens": special_token_table(job.encoder)},
+        attributions=attributions,
         claims=claims,
         notes=(
             *notes,

@@ -110,12 +110,12 @@ class Entry:
     converged: bool
     truncated: bool
     """Something was not read that the words do not show."""
-    views: tuple[Attribution, ...]
-    """The attribution that is shown, then the same decision by other layers, poolings, methods and baselines."""
-    shown: tuple[int, ...]
-    """Places, among the words of each view, of `words` that carry a score."""
-    through: str = ""
-    """What the probe of each layer says of the text, where more than one explains it."""
+    attributions: tuple[Attribution, ...]
+    """The attribution that is shown first, then those by other layers, poolings, methods and baselines."""
+    word_rows: tuple[int, ...]
+    """Rows, among the words of each attribution, of those in `words` that have a score."""
+    by_layer: str = ""
+    """Prediction of the probe of each layer, where several layers are explained."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ class Explorer:
     poolings: tuple[str, ...]
     methods: tuple[str, ...]
     baselines: tuple[str, ...]
-    layered: bool
-    """Some decision is explained at several layers."""
-    settled: bool
-    """The layer from which on the probes agree is known."""
+    has_layers: bool
+    """Whether a decision is explained at several layers."""
+    has_depth: bool
+    """Whether the prediction depth of the texts is known."""
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probes.checks import InputError
-from probes.results.result import AnalysisResult, Claim
+from probes.results.result import AnalysisResult, Attribution, Claim
 from probes.results.schema import claim_schema, main_number, number_schema, table_schema
 from reports.text import wording
 from reports.text.wording import name
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +105,16 @@ class View:
         return f"{'on' if self.chooser == 'validation' else 'over'} {self.chooser}"
 
     @cached_property
+    def explanation_agreement(self) -> dict[Attribution, float]:
+        """Rank correlation of each attribution with the one that is shown first for the same decision."""
+        table = self.table("explanation_agreement")
+        attributions = self.result.attributions
+        if table is None:
+            return {}
+        rows = zip(table["attribution"], table["correlation"], strict=True)
+        return {attributions[int(row)]: float(correlation) for row, correlation in rows if int(row) < len(attributions)}
+
+    @cached_property
     def random_pooler(self) -> bool:
         """The pooler was never trained."""
         return self.claim("random_pooler") is not None
@@ -168,18 +176,19 @@ class View:
         """A label column's name above its part of a section, where there are several."""
         return name(task) if len(self.tasks) > 1 else None
 
-    def whose(self, task: str, head: str) -> str:
-        """Whose numbers a drawing shows, as in `sentiment, the probe`."""
+    def drawing_subject(self, task: str, head: str) -> str:
+        """Return whose numbers a drawing shows, as in `sentiment, the probe`."""
         return f"{name(task)}, {wording.head(head)}" if len(self.tasks) > 1 else wording.head(head)
 
     @property
-    def place_names(self) -> tuple[str, ...]:
-        """Columns that say whose numbers a row holds."""
+    def subject_columns(self) -> tuple[str, ...]:
+        """Names of the first columns of a table whose rows are about a label column and a head."""
         return ("task", "head") if len(self.tasks) > 1 else ("head",)
 
-    def place(self, task: str, head: str) -> tuple[str, ...]:
-        """Whose numbers a row holds."""
-        return (name(task), wording.SHORT_HEADS.get(head, name(head)))[-len(self.place_names) :]
+    def row_subject(self, task: str, head: str) -> tuple[str, ...]:
+        """Return the cells of `subject_columns` for a label column and a head."""
+        cells = (name(task), wording.SHORT_HEADS.get(head, name(head)))
+        return cells[-len(self.subject_columns) :]
 
     def lens(self, task: str | None = None) -> tuple[str, ...]:
         """What has to be said wherever a pooler is shown."""
@@ -249,19 +258,24 @@ def _lacks(claim: Claim, key: str) -> str:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over texts, and how far the choice of the texts could have moved it."""
+    """A mean over texts, as a table of means holds it."""
 
     value: float
-    bounds: tuple[float, float]
-    """95 %, by the bootstrap; not a number under two texts."""
+    interval: tuple[float, float]
+    """95 % confidence interval; not numbers for fewer than two texts."""
     n: int
 
-    @classmethod
-    def of(cls, values: Any) -> Mean:
-        """Of a column's numbers, a text each; those that are missing are left out. One length, the same draws."""
-        found = np.asarray([each for each in values if each == each and each is not None], dtype=float)
-        if len(found) < 2:
-            return cls(float(found[0]) if len(found) else float("nan"), (float("nan"),) * 2, len(found))
-        drawn = np.random.default_rng(0).integers(len(found), size=(RESAMPLES, len(found)))
-        lower, upper = np.percentile(found[drawn].mean(axis=1), [2.5, 97.5]).tolist()
-        return cls(float(found.mean()), (lower, upper), len(found))
+
+MISSING_MEAN = Mean(float("nan"), (float("nan"), float("nan")), 0)
+
+
+def means_by_group(rows: pd.DataFrame | None, *group: str) -> dict[tuple[Any, ...], dict[str, Mean]]:
+    """Return the means of a table of means: values of the group's columns -> measure -> mean."""
+    if rows is None:
+        return {}
+    means: dict[tuple[Any, ...], dict[str, Mean]] = {}
+    for row in rows.to_dict("records"):
+        key = tuple(row[column] for column in group)
+        interval = (float(row["lower"]), float(row["upper"]))
+        means.setdefault(key, {})[row["measure"]] = Mean(float(row["value"]), interval, int(row["n"]))
+    return means

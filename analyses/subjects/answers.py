@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.context.fine_tuned import PRETRAINED, UNTRAINED, Students
+from analyses.context.means import erasure_by_text, interval_of_mean
 from analyses.subjects.classifier.erasure import erasure_claims
 from probes.checks import is_above_zero, side_of_zero
 from probes.results.result import Claim
@@ -178,6 +179,19 @@ def _same_tokens(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
             yield _claim(students, "fine_tuned_head_agreement", numbers, _interval(known, students))
 
 
+def _faithfulness(students: Students, table: pd.DataFrame) -> Iterator[Claim]:
+    """Yield whether a head's decision rests on the tokens that are ranked first, more than on random ones."""
+    for head, rows in erasure_by_text(table, ["head"]).groupby("head", sort=False):
+        measures = ("comprehensiveness", "random_comprehensiveness", "sufficiency", "random_sufficiency")
+        means = {measure: float(rows[measure].mean()) for measure in measures}
+        difference = rows["comprehensiveness_difference"].dropna().to_numpy(dtype=np.float64)
+        if not len(difference):
+            continue
+        limits = interval_of_mean(difference, seed=students.job.output.seed)
+        numbers = {"head": str(head), **means, "difference": float(difference.mean()), "n": len(difference)}
+        yield _claim(students, "fine_tuned_faithfulness", numbers, limits)
+
+
 def _validation_accuracy(students: Students, name: str) -> float:
     """Mean over a head's seeds; there is but one checkpoint."""
     own = [s.tuned for s in students.every if s.name == name and s.tuned is not None]
@@ -215,5 +229,6 @@ ANSWERS: tuple[tuple[str, Callable[[Students, Any], Iterator[Claim]]], ...] = (
     ("ablation", _ablated),
     ("erasure", _used),
     ("fine_tuned_head_agreement", _same_tokens),
+    ("fine_tuned_faithfulness", _faithfulness),
 )
 """The table that an answer needs, and what makes it."""

@@ -80,13 +80,13 @@ def _words_in_text(
     pieces = list[str]()
     previous: tuple[int, int] | None = None
     for word, score, (side, first, last) in zip(words, scores.tolist(), offsets.tolist(), strict=True):
-        pieces.append(_escaped(_gap(sides, previous, side, first)))
+        pieces.append(_escaped(text_gap(sides, previous, side, first)))
         pieces.append(_word(word, score, largest, is_special=side < 0))
         previous = (side, last)
     return "".join(pieces)
 
 
-def _gap(sides: Sequence[str], previous: tuple[int, int] | None, side: int, first: int) -> str:
+def text_gap(sides: Sequence[str], previous: tuple[int, int] | None, side: int, first: int) -> str:
     """Return the characters between the end of the previous word and the start of the next one.
 
     Args:
@@ -135,18 +135,29 @@ def _colour_scale(largest: float) -> str:
 
 def _strongest_words(words: Sequence[str], scores: NDArray[np.float64]) -> str:
     """List the words with the highest and the lowest scores."""
-    ranked = [(score, word) for score, word in zip(scores.tolist(), words, strict=True) if math.isfinite(score)]
-    ranked.sort(key=lambda pair: -pair[0])
-    sides = {
-        "for": [pair for pair in ranked if pair[0] >= FAINT][:N_STRONGEST],
-        "against": [pair for pair in ranked[::-1] if pair[0] <= -FAINT][:N_STRONGEST],
-    }
     lists = []
-    for side, strongest in sides.items():
-        listed = ", ".join(f"{_isolated(word)} {signed(score)}" for score, word in strongest)
+    for side, strongest in strongest_words(words, scores, least=FAINT).items():
+        listed = ", ".join(f"{_isolated(word)} {signed(score)}" for word, score in strongest)
         if listed:
             lists.append(f"strongest {side}: {listed}")
     return "; ".join(lists)
+
+
+def strongest_words(
+    words: Sequence[str], scores: NDArray[np.float64], *, least: float
+) -> dict[str, list[tuple[str, float]]]:
+    """Return the words with the highest scores (`for`) and the lowest ones (`against`), the strongest first.
+
+    Args:
+        words: (words,) in reading order.
+        scores: (words,) signed scores; words whose score is not finite are left out.
+        least: Absolute score from which on a word is listed.
+    """
+    ranked = [(word, score) for word, score in zip(words, scores.tolist(), strict=True) if math.isfinite(score)]
+    ranked.sort(key=lambda pair: -pair[1])
+    positive = [pair for pair in ranked if pair[1] >= least]
+    negative = [pair for pair in reversed(ranked) if pair[1] <= -least]
+    return {"for": positive[:N_STRONGEST], "against": negative[:N_STRONGEST]}
 
 
 def _isolated(text: str) -> str:

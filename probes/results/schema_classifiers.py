@@ -347,5 +347,19 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         main="correlation",
         numbers=(HEAD, OTHER_HEAD, CORRELATION, OPTIONAL_N),
     ),
+    "fine_tuned_faithfulness": ClaimSchema(
+        "Whether erasing the tokens ranked first costs a head more than erasing random ones.",
+        outcomes=SIDES,
+        main="difference",
+        numbers=(
+            HEAD,
+            COMPREHENSIVENESS,
+            Column("random_comprehensiveness", "number", "Comprehensiveness of random orders.", nullable=True),
+            SUFFICIENCY,
+            Column("random_sufficiency", "number", "Sufficiency of random orders.", nullable=True),
+            Column("difference", "number", "Comprehensiveness minus that of random orders.", "probability"),
+            N,
+        ),
+    ),
 }
 """Kind of claim -> its declaration."""

@@ -33,6 +33,20 @@ from probes.results.columns import (
     TableSchema,
 )
 
+_TWO_BASELINES = (BASELINE, Column("other_baseline", "text", "Baseline that `baseline` is compared with."))
+_RANDOMISED_BLOCKS = (
+    Column("randomised_blocks", "count", "Number of randomised blocks; one more with the embeddings."),
+    Column("level", "text", "Name of what is randomised, such as `blocks 4 to 6`."),
+)
+
+
+def _means(description: str, *group: Column) -> TableSchema:
+    """Declare the means of measures over the texts of each group of rows."""
+    keys = (*group, Column("measure", "text", "Name of the measure: a column of the table with a row for each text."))
+    values = (VALUE.but(description="Mean over the texts."), *INTERVAL, N)
+    return TableSchema(f"{description} Means over the texts.", keys=keys, values=values)
+
+
 TABLES: Mapping[str, TableSchema] = {
     "faithfulness": TableSchema(
         "What erasing tokens does to the explained class, in the attribution's order and in random ones.",
@@ -80,8 +94,7 @@ TABLES: Mapping[str, TableSchema] = {
             TASK,
             HEAD,
             METHOD,
-            BASELINE,
-            Column("other_baseline", "text", "Baseline that `baseline` is compared with."),
+            *_TWO_BASELINES,
             TEXT_ID,
         ),
         values=(
@@ -100,8 +113,7 @@ TABLES: Mapping[str, TableSchema] = {
             TASK,
             HEAD,
             METHOD,
-            Column("randomised_blocks", "count", "Number of randomised blocks; one more with the embeddings."),
-            Column("level", "text", "Name of what is randomised, such as `blocks 4 to 6`."),
+            *_RANDOMISED_BLOCKS,
             TEXT_ID,
         ),
         values=(
@@ -167,7 +179,37 @@ TABLES: Mapping[str, TableSchema] = {
     "attributions_by_layer": TableSchema(
         "Prediction and attribution of the probe of each layer, beside those of the explained layer.",
         keys=(*SITE, TEXT_ID),
-        values=(PREDICTED, PROBABILITY, CORRELATION),
+        values=(
+            PREDICTED,
+            PROBABILITY,
+            CORRELATION,
+            Column("same_class", "flag", "Whether the class predicted at the explained layer is predicted here."),
+        ),
+    ),
+    "explanation_agreement": TableSchema(
+        "How alike two attributions of one decision rank its tokens; rows count from 0 in attributions.jsonl.",
+        keys=(Column("attribution", "count", "Row of an attribution."),),
+        values=(
+            Column("reference", "count", "Row of the attribution that is shown first for the decision."),
+            CORRELATION,
+        ),
+    ),
+    "faithfulness_means": _means(
+        "Comprehensiveness, sufficiency and log-odds of the attribution's order and of random orders.",
+        TASK,
+        HEAD,
+        METHOD,
+    ),
+    "infidelity_means": _means("Infidelity of each method.", TASK, HEAD, METHOD),
+    "baseline_agreement_means": _means(
+        "How alike the attributions from two baselines rank a text's tokens.", TASK, HEAD, METHOD, *_TWO_BASELINES
+    ),
+    "parameter_randomisation_means": _means(
+        "Correlation with the intact encoder's attribution.", TASK, HEAD, METHOD, *_RANDOMISED_BLOCKS
+    ),
+    "plausibility_means": _means("Agreement of attributions with human rationales.", TASK, HEAD, METHOD),
+    "attributions_by_layer_means": _means(
+        "Attributions and predictions of the probe of each layer, beside those of the explained layer.", *SITE
     ),
 }
 """Table -> its declaration."""
@@ -268,6 +310,30 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             N,
             Column("words", "text", "The planted words."),
             Column("n_train", "count", "Number of training texts.", "texts", optional=True),
+        ),
+    ),
+    "infidelity": ClaimSchema(
+        "Whether the method with the lowest infidelity is told apart from the next one, where there are several.",
+        outcomes=("below", "cannot_tell", "measured"),
+        main="infidelity",
+        numbers=(
+            HEAD,
+            METHOD,
+            Column("infidelity", "number", "Mean infidelity of the method.", "logits squared", nullable=True),
+            N,
+            Column("other_method", "text", "Method with the next lowest infidelity.", optional=True),
+        ),
+    ),
+    "planted_shortcut_hits": ClaimSchema(
+        "How often the method explained with ranks a planted word first, beside a random order.",
+        outcomes=SIDES,
+        main="hits",
+        numbers=(
+            METHOD,
+            Column("k", "count", "Number of first ranks that count as a hit.", "ranks"),
+            Column("hits", "share", "Share of the texts whose planted word is among the first k.", "share"),
+            Column("chance", "share", "Share expected from a random order.", "share"),
+            N,
         ),
     ),
     "parameter_randomisation": ClaimSchema(

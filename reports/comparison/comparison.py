@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pandas as pd
 
 from reports.blocks import Answer, Drawing, Part, Section, Table, columns
-from reports.charts import classifier
+from reports.charts import lines
 from reports.charts.canvas import OTHERS, STYLES, Label
-from reports.charts.classifier import Style
+from reports.charts.lines import LineOptions
+from reports.charts.styles import Style
 from reports.comparison.side_by_side import Pair, Together
 from reports.lookup import View, item, value
 from reports.sections import caveats
@@ -163,10 +164,10 @@ def _scores(together: Together) -> Section | None:
     for task in together.tasks:
         found = together.best(task)
         shown, rows = best_site.cells(found)
-        lines = tuple((key, *row) for key, row in zip(found, rows, strict=True))
+        table_rows = tuple((key, *row) for key, row in zip(found, rows, strict=True))
         table = Table(
             "Each at the place that was chosen without its test texts; floors as shares of test texts right.",
-            rows=lines,
+            rows=table_rows,
             **columns("result", *shown, numeric=shown[1:]),
         )
         parts.append(Part(name(task) if len(together.tasks) > 1 else None, tables=(table,)))
@@ -289,13 +290,13 @@ def _drawing(
         described.append(f"{shown}: {', '.join(told)}")
     if not frames:
         return None
-    lines = _floor_lines(floors)
-    drawn = lines if len(lines) <= MOST_FLOORS else {}
+    floor_lines = _floor_lines(floors)
+    drawn = floor_lines if len(floor_lines) <= MOST_FLOORS else {}
     described += [f"{floor} {score:.1f} %" for floor, score in drawn.items()]
     label = Label(anchor, f"Test accuracy by layer for {name(task)}, {which}", ". ".join(described) + ".")
     over = f"{which}: right on test, %"
-    svg = classifier.lines(pd.concat(frames), styles, label, shown=over, floors=drawn, reach=reach)
-    grey = f" Grey: {listing(drawn)}." if drawn else " Floors are in the table." if lines else ""
+    svg = lines.lines(pd.concat(frames), styles, label, LineOptions(over, floors=drawn, limits=reach))
+    grey = f" Grey: {listing(drawn)}." if drawn else " Floors are in the table." if floor_lines else ""
     left_out = len(poolings) - len(frames)
     rest = f" Without such a curve, or beyond {MOST_DRAWN}: {plural(left_out, 'result')}." if left_out else ""
     return Drawing(svg, f"Bands: 95 % intervals.{grey}{rest}")

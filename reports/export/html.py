@@ -15,7 +15,7 @@ from reports.comparison.shared_texts import shared
 from reports.comparison.side_by_side import Together
 from reports.lookup import View
 from reports.sections.classifier.questions import lead
-from reports.sections.explanations.attribution_checks import TABLES
+from reports.sections.explanations.attribution_checks import CHECK_TABLES
 from reports.sections.overview import answers, cares
 from reports.sections.page import sections
 from reports.sections.provenance import heading, origin
@@ -54,7 +54,7 @@ def render(result: AnalysisResult) -> str:
         controlled="control_tasks" in result.tables,
         tables=tables,
         asked=result.name == "heads",
-        checked=tables.intersection((*TABLES, "fine_tuned_faithfulness")),
+        checked=tables.intersection((*CHECK_TABLES, "fine_tuned_faithfulness")),
         methods=methods,
         others=methods - {"integrated_gradients", "direct", "random"},
         scored_states="token_shares" in traits,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from probes.results.result import AnalysisResult, Claim
 from reports.blocks import Answer, Drawing
-from reports.charts import probing
+from reports.charts import layer_lines
 from reports.charts.canvas import Label
 from reports.lookup import View, item, text, value
 from reports.sections import caveats
 from reports.sections.classifier import erasure, questions
-from reports.sections.explanations import attribution_checks
+from reports.sections.explanations import attributions, baselines
 from reports.text import wording
 from reports.text.wording import SHORT_FLOORS, count, interval, listing, name, percent, place, plural
 
@@ -125,7 +125,9 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
     label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
     caption = "Bands: 95 % intervals. Grey: floors. " + (f"Ring: lowest log loss {view.choosing}. " if best else "")
     caption += "Control labels: of the texts whose type occurs in training. " if "control" in found else ""
-    svg = probing.layer_curves(curve, floors, label, beside=beside, best=best, random_pooler=view.random_pooler)
+    svg = layer_lines.layer_curves(
+        curve, floors, label, layer_floors=beside, best=best, random_pooler=view.random_pooler
+    )
     random = "Dashed line: a pooler that was never trained."
     return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))
 
@@ -147,10 +149,8 @@ def cares(result: AnalysisResult) -> tuple[str, ...]:
         some, total, most = (count(value(cut, key)) for key in ("n", "total", "max_length"))
         is_, its = ("is", "its") if some == "1" else ("are", "their")
         found.append(f"{some} of {total} texts {is_} longer than {most} tokens; the encoder read only {its} beginning.")
-    if (sums := view.claim("convergence")) is not None and sums.outcome == "fails" and attribution_checks.summed(view):
-        n = int(value(sums, "n") - value(sums, "n_converged"))
-        found.append(f"{plural(n, 'explanation')} did not converge and {'is' if n == 1 else 'are'} marked so.")
-    found += attribution_checks.cares(view)
+    found += filter(None, [attributions.convergence_care(view)])
+    found += baselines.cares(view)
     found += view.lens() if view.random_pooler else ()
     found += [f"No pooler curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_pooler")]
     found += [f"No [CLS] curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_cls")]

@@ -1,278 +1,35 @@
-"""A result's claims and tables as sections: a verdict in words, then the figures and tables it rests on."""
+"""The page: its sections in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-import numpy as np
-
-from probes.results.result import AnalysisResult, Claim
-from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import probing
-from reports.charts.canvas import Label
-from reports.lookup import View, text, value
-from reports.sections.classifier import erasure, fine_tuning, gradient_flow, head_agreement, questions
-from reports.sections.explanations import attribution_checks, texts, word_means
-from reports.sections.probing import evidence, geometry
-from reports.text import wording
-from reports.text.wording import count, decimal, interval, listing, name, percent
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-MOST_CLASSES = 12
-"""Classes up to which a confusion matrix can be read; above, the most confused pairs are listed."""
-MOST_PAIRS = 20
-MOST_LISTED = 100
-"""Classes up to which the table of classes holds all; above, as many as are read best and worst."""
-ROUNDED = 6
-"""Digits of a score after the point that are no rounding of float32 probabilities."""
-CALIBRATION = (
-    "Smaller is better for log loss and calibration error alone. Calibration error is above 0 by chance for any finite "
-    "number of texts, and no coverage is claimed for its interval."
+from probes.results.result import AnalysisResult
+from reports.blocks import Part, Section, Table
+from reports.lookup import View
+from reports.sections.classifier import (
+    ablation,
+    cls_content,
+    erasure,
+    fine_tuning,
+    gradient_flow,
+    head_agreement,
+    questions,
 )
-LUCK = "Intervals resample the test texts; they leave out the luck of the training sample."
-
-
-def _layers(view: View) -> Section | None:
-    """Which layer, which vector."""
-    parts, verdict = [], list[str]()
-    own = list[str]()
-    for i, task in enumerate(view.tasks, start=1):
-        curve, best = view.curve(task), view.best(task)
-        if curve is None:
-            continue
-        if len(curve) == 1 and best is not None:
-            verdict.append(view.about(task, f"One probe was fitted, on {wording.place(*best)}."))
-        elif found := view.claim("best_by_pooling", task):
-            keys = [key.removesuffix("_layer") for key in found.numbers if key.endswith("_layer")]
-            ranked = sorted(keys, key=lambda key: -value(found, f"{key}_accuracy"))
-            tops = (
-                f"{wording.pooling(key, random_pooler=view.random_pooler)} {percent(value(found, f'{key}_accuracy'))} "
-                f"(layer\u00a0{int(value(found, f'{key}_layer'))})"
-                for key in ranked
-            )
-            own.append(f"{name(task)}: {listing(tops)}." if len(view.tasks) > 1 else f"{listing(tops)}.")
-        drawings = []
-        if len(curve) > 1:
-            table = view.table("differences_from_best", task)
-            ties = None if table is None else table[table["tied"].fillna(False).astype(bool)]
-            tied = [] if ties is None else list(zip(ties["pooling"], ties["layer"].astype(int), strict=True))
-            svg = probing.layer_heat_map(
-                curve,
-                Label(
-                    f"layers-{i}",
-                    f"Test accuracy by layer and vector for {name(task)}",
-                    "All numbers follow in the table.",
-                ),
-                best=best if view.claim("best_site", task) else None,
-                tied=[point for point in tied if point != best],
-                random_pooler=view.random_pooler,
-            )
-            frames = f"Right on test, %. Solid frame: chosen {view.choosing}. Dashed: not told apart from it on test."
-            drawings.append(Drawing(svg, frames))
-        tables = (*_by_metric(view, task), _numbers(view, task, curve))
-        parts.append(Part(view.heading(task), drawings=tuple(drawings), tables=tables))
-    if not parts:
-        return None
-    if own:
-        opening = f"At each vector's own best layer, by log loss {view.choosing}, the probe is right on test:"
-        verdict += [f"{opening} {own[0]}"] if len(view.tasks) == 1 else [opening, *own]
-    used = "Encoded is not used: a probe shows what can be read off a vector, not what the classifier uses."
-    measured = view.table("metrics")
-    calibrated = measured is not None and (measured["metric"] == "ece").any()
-    notes = (used, LUCK, *((CALIBRATION,) if calibrated else ()), *view.lens())
-    return Section("Layers and vectors", "layers", tuple(verdict), tuple(parts), notes)
-
-
-def _by_metric(view: View, task: str) -> tuple[Table, ...]:
-    """Every metric of the chosen probe beside those of the floors; none where no probe was chosen."""
-    best, found = view.best(task), view.table("metrics", task)
-    if best is None or found is None:
-        return ()
-    rows = found[(found["split"] == "test") & found["class"].isna()]
-    own = rows[(rows["probe"] == "logistic") & (rows["pooling"] == best[0]) & (rows["layer"] == best[1])]
-    own = own.set_index("metric")
-    floors = rows[rows["layer"].isna()].set_index(["probe", "metric"])["value"]
-    named = list(dict.fromkeys(floors.index.get_level_values("probe")))
-    lines = []
-    for metric in [*(key for key in wording.METRICS if key in own.index), *own.index.difference(wording.METRICS)]:
-        write = percent if metric in wording.SHARES else decimal
-        limits = [round(float(own.at[metric, end]), ROUNDED) for end in ("lower", "upper")]
-        between = interval((limits[0], limits[1])) if write is percent else " to ".join(map(decimal, limits))
-        lines.append(
-            (
-                wording.METRICS.get(metric, name(metric)),
-                write(round(float(own.at[metric, "value"]), ROUNDED)),
-                between if np.isfinite(limits).all() else wording.MISSING,
-                *(write(round(floors.get((floor, metric), float("nan")), ROUNDED)) for floor in named),
-            )
-        )
-    heading = ("on test", "probe", "95 % interval", *(wording.SHORT_FLOORS.get(floor, name(floor)) for floor in named))
-    caption = "The chosen probe by every metric." if view.claim("best_site", task) else "The probe by every metric."
-    shape = columns(*heading, numeric=heading[1:])
-    # Beside those of other label columns there is no room for it.
-    folded = len(view.tasks) > 1
-    return (Table(caption, rows=tuple(lines), folded=folded, summary="Every metric", **shape),) if lines else ()
-
-
-def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
-    """Every number of a label column's probes, a row for each place."""
-    found = {}
-    for key in ("validation log_loss", "validation accuracy", "test macro_f1", "test log_loss"):
-        split, metric = key.split()
-        scores = view.scores(task, metric, split)
-        rows = () if scores is None else scores[scores["layer"].notna()].itertuples()
-        found[key] = {(row.pooling, int(row.layer)): float(row.value) for row in rows}
-    gaps, chosen = view.table("differences_from_best", task), view.table("selection", task)
-    rows = () if gaps is None else gaps.itertuples()
-    gap = {(r.pooling, int(r.layer)): f"{wording.points(r.value)} ({interval((r.lower, r.upper))})" for r in rows}
-    rows = () if chosen is None else chosen[chosen["chosen"].fillna(False).astype(bool)].itertuples()
-    penalties = ((r, "" if r.converged else ", not converged") for r in rows)
-    fitted = {(r.pooling, int(r.layer)): f"{wording.general(r.c)}{said}" for r, said in penalties}
-    lines = []
-    for row in curve.itertuples():
-        point = (row.pooling, row.layer)
-        lines.append(
-            {
-                "vector": wording.pooling(row.pooling, random_pooler=view.random_pooler),
-                "layer": str(row.layer),
-                f"log loss {view.choosing}, nats": decimal(found["validation log_loss"].get(point)),
-                f"right {view.choosing}": percent(found["validation accuracy"].get(point)),
-                "right on test": percent(row.value),
-                "95 % interval": interval((row.lower, row.upper)),
-                "minus the chosen": gap.get(point, wording.MISSING),
-                "macro F1 on test": percent(found["test macro_f1"].get(point)),
-                "log loss on test, nats": decimal(found["test log_loss"].get(point)),
-                "C": fitted.get(point, wording.MISSING),
-            }
-        )
-    several = len(lines) > 1
-    caption = f"Every probe; the lowest log loss {view.choosing} is chosen." if several else "The only probe."
-    heading = [key for key in lines[0] if key != "minus the chosen" or (gap and several)]
-    if gap and several:
-        caption += " “Minus the chosen” is in percentage points; its intervals hold for all places at once."
-    rows = tuple(tuple(line[key] for key in heading) for line in lines)
-    return Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[1:]))
-
-
-def _floors(view: View) -> Section | None:
-    """Against the floors."""
-    rows, outcomes = [], {"above": "above", "below": "below", "cannot_tell": "cannot tell"}
-    verdict, met = [], set[object]()
-    for task in view.tasks:
-        claims = view.claims("floor", task)
-        for claim in claims:
-            met.add(text(claim, "floor"))
-            floor = wording.floor(text(claim, "floor"))
-            gap = wording.points(value(claim, "difference"))
-            so = outcomes.get(claim.outcome, name(claim.outcome))
-            row = (floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), so)
-            rows.append((name(task), *row) if len(view.tasks) > 1 else row)
-        if claims:
-            verdict.append(view.about(task, _standing(claims)))
-    if not rows:
-        return None
-    heading = ("compared with", "it is right on", "best place minus it", "95 % interval", "so")
-    about = ("task",) if len(view.tasks) > 1 else ()
-    caption = "Test accuracy; differences in percentage points, paired over the same test texts."
-    if "control" in met:
-        caption += " Random labels: of the texts whose type occurs in training, as is the best place's share there."
-    table = Table(caption, rows=tuple(rows), **columns(*about, *heading, numeric=heading[1:4]))
-    embeddings = (
-        "layer 0 holds words before any attention"
-        if "layer_0_mean" in met
-        else "the mean of the embeddings (layer 0), words before any attention, was not read, or is the best itself"
-    )
-    notes = (
-        "A score means little alone. Always answering the most frequent class of the training texts needs no text; a "
-        f"bag of words sees which words occur but not their order; {embeddings}.",
-        LUCK,
-        *(view.about(task, said) for task in view.tasks for said in evidence.limits(view, task)),
-    )
-    return Section("Against the floors", "floors", tuple(verdict), (Part(tables=(table,)),), notes)
-
-
-def _standing(claims: Sequence[Claim]) -> str:
-    """How the best place stands against all its floors."""
-    kinds = (("above", "is above"), ("cannot_tell", "cannot be told apart from"), ("below", "is below"))
-    found = [
-        f"{verb} {listing(wording.floor(text(c, 'floor')) for c in own)}"
-        for outcome, verb in kinds
-        if (own := [c for c in claims if c.outcome == outcome])
-    ]
-    return f"The best place {listing(found)}."
-
-
-def _classes(view: View) -> Section | None:
-    """Which classes, which errors."""
-    parts, verdict = [], []
-    for i, task in enumerate(view.tasks, start=1):
-        tables, drawings = [], []
-        metrics = view.table("metrics", task)
-        rows = None if metrics is None else metrics[metrics["class"].notna() & (metrics["probe"] == "logistic")]
-        if rows is not None and len(rows):
-            wide = rows.pivot_table(index="class", columns="metric", values="value", sort=False)
-            wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
-            there = rows[rows["n"] > 0]["class"]
-            wide = wide[wide.index.isin(there)]  # of a class that no test text has there is nothing to say
-            ends = {r["class"]: interval((r.lower, r.upper)) for _, r in rows[rows["metric"] == "f1"].iterrows()}
-            if len(wide):
-                tables.append(_by_class(wide, ends))
-                top, bottom = ((name(wide.index[i]), percent(wide["f1"].iloc[i])) for i in (0, -1))
-                said = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
-                verdict.append(view.about(task, said))
-        counts = view.table("confusion", task)
-        counts = None if counts is None else counts[counts["probe"] == "logistic"]
-        if counts is not None and len(counts):
-            pairs = _confused(counts)
-            # In the order of their scores' rows: a pair that never occurs has no row among the counts.
-            known = [] if rows is None else rows["class"]
-            classes = list(dict.fromkeys([*known, *counts["label"], *counts["predicted"]]))
-            if len(classes) > MOST_CLASSES:
-                tables.append(pairs)
-            else:
-                words = (f"{c[0]} taken for {c[1]}: {c[2]} ({c[3]})" for c in pairs.rows)
-                label = Label(f"confusion-{i}", f"Confusion matrix for {name(task)}", "; ".join(words) or "No errors.")
-                caption = "Share of each true class that was given each class, and number of test texts."
-                drawings.append(Drawing(probing.confusion_matrix(counts, classes, label), caption))
-        if tables or drawings:
-            parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
-    counts = view.table("confusion")
-    own = " and of the model's own classifier" if counts is not None and "model_head" in set(counts["probe"]) else ""
-    notes = [] if counts is None else [f"Counts of the floors{own} are in tables/confusion.csv."]
-    notes += [] if view.table("predictions") is None else ["What was predicted of each text: tables/predictions.csv."]
-    return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), tuple(notes)) if parts else None
-
-
-def _by_class(wide: pd.DataFrame, ends: Mapping[str, str]) -> Table:
-    """Precision, recall and F1 of each class, the one read best first; of many classes, of both ends."""
-    caption = "The chosen probe on test; the interval is that of F1."
-    shown = wide
-    if len(wide) > MOST_LISTED:
-        half = MOST_LISTED // 2
-        shown = wide.iloc[[*range(half), *range(len(wide) - half, len(wide))]]
-        caption += f" The {half} read best and the {half} read worst of {count(len(wide))}; all: tables/metrics.csv."
-    lines = tuple(
-        (name(key), *map(percent, values), ends.get(key, wording.MISSING)) for key, *values in shown.itertuples()
-    )
-    heading = ("class", "precision", "recall", "F1", "95 % interval")
-    folded = len(wide) > MOST_CLASSES
-    return Table(caption, rows=lines, folded=folded, **columns(*heading, numeric=heading[1:]))
-
-
-def _confused(counts: pd.DataFrame) -> Table:
-    """The most frequent errors, as counts and as shares of the true class."""
-    totals = counts.groupby("label")["count"].sum()
-    wrong = counts[(counts["label"] != counts["predicted"]) & (counts["count"] > 0)]
-    top = wrong.sort_values("count", ascending=False, kind="stable").head(MOST_PAIRS)
-    rows = tuple(
-        (name(r.label), name(r.predicted), count(r.count_), percent(r.count_ / totals[r.label]))
-        for r in top.rename(columns={"count": "count_"}).itertuples()
-    )
-    heading = ("true class", "taken for", "texts", "of the class")
-    return Table("The most frequent errors.", rows=rows, **columns(*heading, numeric=heading[2:]))
+from reports.sections.explanations import attribution_checks, attributions, token_shares, word_means
+from reports.sections.probing import (
+    control_tasks,
+    floors,
+    geometry,
+    information,
+    learning_curve,
+    prediction_depth,
+    scores,
+)
+from reports.text import wording
+from reports.text.wording import (
+    name,
+)
 
 
 def sections(result: AnalysisResult) -> tuple[Section, ...]:
@@ -292,25 +49,28 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
 
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
     "questions": (questions.questions, ()),
-    "layers": (_layers, ("metrics", "selection", "differences_from_best")),
+    "layers": (scores.layers, ("metrics", "selection", "differences_from_best")),
     "used": (erasure.used, ("erasure",)),
     "tuned": (fine_tuning.before_and_after, ("fine_tuned_layers", "representation_change")),
     "entry": (gradient_flow.entry, ("gradient_shares", "embedding_gradients")),
     "moved": (fine_tuning.moved, ("parameter_change",)),
-    "fills": (gradient_flow.fills, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
-    "without": (erasure.without, ("ablation",)),
+    "fills": (cls_content.fills, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
+    "without": (ablation.without, ("ablation",)),
     "same": (head_agreement.same, ("fine_tuned_head_agreement", "fine_tuned_faithfulness")),
     "training": (fine_tuning.training, ("fine_tuning_epochs", "fine_tuned_accuracy")),
-    "floors": (_floors, ("planted_signals",)),
-    "control": (evidence.control, ("control_tasks",)),
-    "information": (evidence.information, ("information",)),
-    "sizes": (evidence.sizes, ("learning_curve",)),
-    "depth": (evidence.depth, ("prediction_depth", "prediction_depth_reliability", "pointwise_information")),
-    "classes": (_classes, ("confusion", "predictions")),
-    "explained": (texts.texts, ("explained_head_agreement", "attributions_by_layer")),
+    "floors": (floors.floors, ("planted_signals",)),
+    "control": (control_tasks.control, ("control_tasks",)),
+    "information": (information.information, ("information",)),
+    "sizes": (learning_curve.sizes, ("learning_curve",)),
+    "depth": (prediction_depth.depth, ("prediction_depth", "prediction_depth_reliability", "pointwise_information")),
+    "classes": (scores.classes, ("confusion", "predictions")),
+    "explained": (
+        attributions.section,
+        ("explained_head_agreement", "attributions_by_layer", "attributions_by_layer_means", "explanation_agreement"),
+    ),
     "words": (word_means.words, ("word_means",)),
-    "states": (word_means.states, ("token_shares",)),
-    "trust": (attribution_checks.trust, attribution_checks.TABLES),
+    "states": (token_shares.states, ("token_shares",)),
+    "trust": (attribution_checks.section, attribution_checks.TABLES),
     "encoder": (geometry.encoder, ("cls_spread", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

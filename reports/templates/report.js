@@ -2,11 +2,12 @@
 // The page is complete without this: it finds, filters, orders and recolours the explained texts, says exact values
 // where one points, and saves figures and tables.
 
-const UNIT = 10000, SHADES = 8, AT_ONCE = 20;
-const make = (tag, given = {}, ...inside) => {
-  const made = Object.assign(document.createElement(tag), given);
-  made.append(...inside);
-  return made;
+const UNIT = 10000, SHADES = 8, AT_ONCE = 20, LEAST_LISTED = 50;
+const FACETS = ["pooling", "method", "baseline"];
+const make = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
 };
 const signed = (whole, digits = 4) => {
   const text = Math.abs(whole / UNIT).toFixed(digits);
@@ -16,20 +17,20 @@ const signed = (whole, digits = 4) => {
 // One tip for the page: what a word or a point of a figure is worth.
 const tip = make("output", { className: "tip", hidden: true });
 document.body.append(tip);
-const point = (at, text) => {
+const point = (target, text) => {
   tip.hidden = !text;
   if (!text) return;
   tip.textContent = text;
-  const box = at.getBoundingClientRect(), own = tip.getBoundingClientRect();
-  const left = Math.max(4, Math.min(box.left + box.width / 2 - own.width / 2, document.documentElement.clientWidth - own.width - 4));
-  const above = box.top - own.height - 6;
+  const box = target.getBoundingClientRect(), size = tip.getBoundingClientRect();
+  const left = Math.max(4, Math.min(box.left + box.width / 2 - size.width / 2, document.documentElement.clientWidth - size.width - 4));
+  const above = box.top - size.height - 6;
   tip.style.left = `${left}px`;
   tip.style.top = `${above < 4 ? box.bottom + 6 : above}px`;
 };
-const told = (at) => at.dataset.tip ?? at.querySelector(":scope > title")?.textContent;
+const tipOf = (element) => element.dataset.tip ?? element.querySelector(":scope > title")?.textContent;
 addEventListener("pointerover", (event) => {
-  const at = event.target.closest?.("[data-tip], figure svg .point");
-  point(at, at && told(at));
+  const target = event.target.closest?.("[data-tip], figure svg .point");
+  point(target, target && tipOf(target));
 });
 addEventListener("scroll", () => point(null), { passive: true });
 addEventListener("keydown", (event) => {
@@ -52,16 +53,19 @@ const cell = (text, number) => {
 // A column of `83.4 %`, `81.6 to 85.1` or `−0.2 (−0.9 to 0.5)` is one, two or three columns of numbers.
 const NUMBERS = /^(?:(?<value>-?\d+(?:\.\d+)?)(?: %)?(?: \((?<a>-?[\d.]+) to (?<b>-?[\d.]+)\))?|(?<c>-?[\d.]+) to (?<d>-?[\d.]+))?$/;
 const spread = (name, column) => {
-  const numeric = column.some((each) => each.matches(".n")), plain = column.map((each) => cell(each.textContent, numeric));
-  const found = plain.map((each) => each.match(NUMBERS)).map((each) => each && [each.groups.value, each.groups.a ?? each.groups.c, each.groups.b ?? each.groups.d]);
-  if (!numeric || !found.every((each) => each)) return { names: [cell(name)], cells: plain.map((each) => [each]) };
-  const kept = [["", 0], [" lower", 1], [" upper", 2]].filter(([, k]) => found.some((each) => each[k]));
-  if (!kept.length) return { names: [cell(name)], cells: plain.map((each) => [each]) };
-  const title = name + (plain.some((each) => each.includes("%")) ? " (%)" : "");
-  return { names: kept.map(([end]) => cell(title + end)), cells: found.map((each) => kept.map(([, k]) => each[k] ?? "")) };
+  const isNumeric = column.some((td) => td.matches(".n"));
+  const cells = column.map((td) => cell(td.textContent, isNumeric));
+  const asTheyAre = { names: [cell(name)], cells: cells.map((text) => [text]) };
+  const matches = cells.map((text) => text.match(NUMBERS));
+  if (!isNumeric || !matches.every((match) => match)) return asTheyAre;
+  const numbers = matches.map(({ groups }) => ({ value: groups.value, lower: groups.a ?? groups.c, upper: groups.b ?? groups.d }));
+  const endings = Object.entries({ value: "", lower: " lower", upper: " upper" }).filter(([key]) => numbers.some((row) => row[key]));
+  if (!endings.length) return asTheyAre;
+  const title = name + (cells.some((text) => text.includes("%")) ? " (%)" : "");
+  return { names: endings.map(([, ending]) => cell(title + ending)), cells: numbers.map((row) => endings.map(([key]) => row[key] ?? "")) };
 };
-const lines = (rows) => rows.map((row) => row.join(",")).join("\r\n") + "\r\n";
-const named = (element, ending) => {
+const csv = (rows) => rows.map((row) => row.join(",")).join("\r\n") + "\r\n";
+const fileName = (element, ending) => {
   const section = element.closest("section")?.id ?? "layerprobe";
   const all = [...document.querySelectorAll(`#${section} ${ending === "svg" ? "figure" : "table"}`)];
   return `${section}-${all.indexOf(element) + 1}.${ending}`;
@@ -76,7 +80,7 @@ for (const figure of document.querySelectorAll("figure")) {
     svg.setAttribute("font-family", "sans-serif");
     // The page's colours are variables, each with the colour it has on paper.
     const text = new XMLSerializer().serializeToString(svg).replace(/var\(--[\w-]+, ?([^()]*)\)/g, "$1");
-    save(text, "image/svg+xml", named(figure, "svg"));
+    save(text, "image/svg+xml", fileName(figure, "svg"));
   });
   figure.querySelector("figcaption").append(" ", button);
 }
@@ -84,106 +88,126 @@ for (const table of document.querySelectorAll("table")) {
   const button = make("button", { type: "button", className: "save", textContent: "Save as CSV" });
   button.addEventListener("click", () => {
     const [names, ...rows] = [...table.rows].map((row) => [...row.cells]);
-    const told = names.map((name, i) => spread(name.textContent || `column ${i + 1}`, rows.map((row) => row[i])));
-    save(lines([told.flatMap((each) => each.names), ...rows.map((_, j) => told.flatMap((each) => each.cells[j]))]), "text/csv", named(table, "csv"));
+    const columns = names.map((name, i) => spread(name.textContent || `column ${i + 1}`, rows.map((row) => row[i])));
+    const heading = columns.flatMap((column) => column.names);
+    save(csv([heading, ...rows.map((_, j) => columns.flatMap((column) => column.cells[j]))]), "text/csv", fileName(table, "csv"));
   });
   table.after(button);
 }
 
-// Explained texts.
+// Explained texts. Scores are whole numbers of 1 / UNIT.
 const explore = (texts) => {
-  const { classes, views, texts: held } = JSON.parse(texts.querySelector("script").textContent);
+  const { columns, classes, sources, texts: entriesOfTexts } = JSON.parse(texts.querySelector("script").textContent);
+  // A row of the data becomes an object with a value for each column.
+  const explanation = (row) => {
+    const values = Object.fromEntries(columns.map((column, i) => [column, row[i]]));
+    return { ...values, source: sources[values.source], predicted: classes[values.predicted] };
+  };
+  for (const entry of entriesOfTexts.flat()) entry.explanations = entry.explanations.map(explanation);
+  const allExplanations = entriesOfTexts.flat().flatMap((entry) => entry.explanations);
   const list = texts.querySelector(".cards"), tools = texts.querySelector(".tools");
-  const use = (name) => tools.querySelector(`[data-use=${name}]`);
-  const chosen = (name) => use(name)?.value ?? "";
+  const control = (name) => tools.querySelector(`[data-use=${name}]`);
+  const choice = (name) => control(name)?.value ?? "";
   const cards = [...texts.querySelectorAll(".card")];
   texts.querySelector(".more")?.remove();
   for (const card of cards) card.hidden = true;
   list.append(...cards);
-  let most = AT_ONCE, now = [];
+  let limit = AT_ONCE, visible = [];
 
   const items = cards.map((card, i) => {
     const entries = [...card.querySelectorAll(".worded")].map((element, j) => {
       const text = element.querySelector(".text");
-      const words = [...text.children].filter((each) => !each.matches(".cut, .unseen"));
+      const words = [...text.children].filter((word) => !word.matches(".cut, .unseen"));
       for (const word of words) word.removeAttribute("title");
       let head = element.querySelector(".head");
       if (!head) element.prepend((head = make("p", { className: "head" })));
       const pieces = make("ul", { className: "pieces", hidden: true });
       text.after(pieces);
-      const strong = element.querySelector(".strongest");
-      for (const line of [text, pieces]) reachable(line);
-      return { element, text, words, head, pieces, sums: element.querySelector(".adds"), strongest: strong, said: strong.textContent, ...held[i][j] };
+      const strongest = element.querySelector(".strongest");
+      for (const line of [text, pieces]) makeReachable(line);
+      return { element, text, words, head, pieces, sums: element.querySelector(".adds"), strongest, firstStrongest: strongest.textContent, ...entriesOfTexts[i][j] };
     });
     const copy = make("button", { type: "button", className: "save", textContent: "Copy scores as CSV" });
-    copy.addEventListener("click", () => copied(copy, scores(items[i])));
+    copy.addEventListener("click", () => copyText(copy, scoreTable(items[i])));
     card.append(copy);
-    const spoken = [...card.querySelectorAll(".text")].map((each) => each.textContent).concat(card.dataset.place).join(" ").toLowerCase();
-    const parts = new Set(entries.flatMap((each) => each.words.map((word) => word.textContent.toLowerCase())));
-    return { card, entries, spoken, parts };
+    const content = [...card.querySelectorAll(".text")].map((text) => text.textContent).concat(card.dataset.place).join(" ").toLowerCase();
+    const wholeWords = new Set(entries.flatMap((entry) => entry.words.map((word) => word.textContent.toLowerCase())));
+    return { card, entries, content, wholeWords };
   });
 
   // A choice that no explanation fits, together with those before it, cannot be made.
-  const offer = () => {
-    let left = held.flat().flatMap((entry) => entry.views).map((view) => views[view[0]]);
-    for (const facet of ["pooling", "method", "baseline"]) {
-      const select = use(facet);
+  const offerChoices = () => {
+    let fitting = allExplanations.map((explanation) => explanation.source);
+    for (const facet of FACETS) {
+      const select = control(facet);
       if (!select) continue;
-      const there = new Set(left.map((view) => view[facet]));
-      for (const option of select.options) option.disabled = !there.has(option.value);
+      const values = new Set(fitting.map((source) => source[facet]));
+      for (const option of select.options) option.disabled = !values.has(option.value);
       if (select.selectedOptions[0].disabled) select.value = [...select.options].find((option) => !option.disabled).value;
-      left = left.filter((view) => view[facet] === select.value);
+      fitting = fitting.filter((source) => source[facet] === select.value);
     }
   };
   // Each choice in turn keeps the explanations that fit it, where there are any.
-  const fits = (entry) => {
-    let left = entry.views;
-    for (const facet of ["pooling", "method", "baseline"]) {
-      if (!use(facet)) continue;
-      const some = left.filter((view) => views[view[0]][facet] === chosen(facet));
-      if (some.length) left = some;
+  const fittingExplanations = (entry) => {
+    let fitting = entry.explanations;
+    for (const facet of FACETS) {
+      if (!control(facet)) continue;
+      const narrower = fitting.filter((explanation) => explanation.source[facet] === choice(facet));
+      if (narrower.length) fitting = narrower;
     }
-    return left;
+    return fitting;
   };
-  const layers = () => {
-    const found = new Set();
-    for (const { entries } of items) for (const entry of entries) if (entry.views.length > 1) for (const view of fits(entry)) found.add(views[view[0]].layer);
-    return [...found].filter((each) => each !== null).sort((a, b) => a - b);
+  const explainedLayers = () => {
+    const layers = new Set();
+    for (const { entries } of items) {
+      for (const entry of entries) {
+        if (entry.explanations.length > 1) for (const { source } of fittingExplanations(entry)) layers.add(source.layer);
+      }
+    }
+    return [...layers].filter((layer) => layer !== null).sort((a, b) => a - b);
   };
-  let steps = layers(), layer = held.flat().length ? views[held.flat()[0].views[0][0]].layer : null;
+  let layers = explainedLayers(), layer = allExplanations.length ? allExplanations[0].source.layer : null;
 
+  const sumsOf = (explanation, isFirst) => {
+    const { sum, difference, delta, source } = explanation;
+    const parts = [`Scores add up to ${signed(sum, 2)}${delta === null ? "" : ` of ${signed(difference, 2)}`} ${source.unit}`];
+    if (delta !== null) parts.push(`convergence delta ${signed(delta, 3)}${explanation.converged ? "" : ", not converged"}`);
+    if (explanation.n_steps !== null) parts.push(`${explanation.n_steps} steps`);
+    if (!isFirst && explanation.correlation !== null) parts.push(`rank correlation with the explanation shown first ${signed(explanation.correlation, 2).replace("+", "")}`);
+    parts.push(source.method, `from ${source.baseline}`);
+    return `${parts.join("; ")}.`;
+  };
+  const tokenScores = (explanation) => explanation.token_scores || explanation.word_scores;
   const colour = (item) => {
-    const pieces = chosen("of") === "pieces";
+    const asPieces = choice("scores") === "pieces";
     for (const entry of item.entries) {
-      const some = fits(entry), view = some.find((each) => views[each[0]].layer === layer) ?? some[0];
-      const about = views[view[0]];
-      entry.shown = view;
-      entry.element.hidden = chosen("who") !== "" && about.who !== chosen("who");
-      entry.head.replaceChildren(`${about.title}: `, make("bdi", { textContent: classes[view[1]] }), ` ${view[2]}`);
-      const first = view === entry.views[0];
-      const sums = [`Scores add up to ${signed(view[4], 2)}${view[6] === null ? "" : ` of ${signed(view[5], 2)}`} ${about.unit}`];
-      if (view[6] !== null) sums.push(`convergence delta ${signed(view[6], 3)}${view[8] ? "" : ", not converged"}`);
-      if (view[7] !== null) sums.push(`${view[7]} steps`);
-      if (!first && view[9] !== null) sums.push(`rank correlation with the explanation shown first ${signed(view[9], 2).replace("+", "")}`);
-      sums.push(about.method, `from ${about.baseline}`);
-      entry.sums.textContent = `${sums.join("; ")}.`;
-      for (const each of entry.element.querySelectorAll(".flag")) each.hidden = !first;
-      entry.strongest.textContent = first ? entry.said : strongest(entry, view[10]);
-      entry.text.hidden = pieces;
-      entry.pieces.hidden = !pieces;
-      if (pieces) {
-        const scores = view[11] || view[10];
-        entry.pieces.replaceChildren(...entry.tokens.map((piece, k) =>
-          make("li", {}, shade(make("bdi", { textContent: piece }), scores[k], about.full), " ", make("span", { textContent: signed(scores[k]) }))));
-      } else entry.words.forEach((word, k) => shade(word, view[10][k], about.full));
+      const fitting = fittingExplanations(entry);
+      const explanation = fitting.find(({ source }) => source.layer === layer) ?? fitting[0];
+      const source = explanation.source, isFirst = explanation === entry.explanations[0];
+      entry.explanation = explanation;
+      entry.element.hidden = choice("head") !== "" && source.head !== choice("head");
+      entry.head.replaceChildren(`${source.title}: `, make("bdi", { textContent: explanation.predicted }), ` ${explanation.probability}`);
+      entry.sums.textContent = sumsOf(explanation, isFirst);
+      for (const flag of entry.element.querySelectorAll(".flag")) flag.hidden = !isFirst;
+      entry.strongest.textContent = isFirst ? entry.firstStrongest : strongestWords(entry, explanation.word_scores);
+      entry.text.hidden = asPieces;
+      entry.pieces.hidden = !asPieces;
+      if (asPieces) {
+        const scores = tokenScores(explanation);
+        entry.pieces.replaceChildren(...entry.tokens.map((token, k) =>
+          make("li", {}, shade(make("bdi", { textContent: token }), scores[k], source.full), " ", make("span", { textContent: signed(scores[k]) }))));
+      } else entry.words.forEach((word, k) => shade(word, explanation.word_scores[k], source.full));
     }
   };
-  const strongest = (entry, scores) => {
+  const strongestWords = (entry, scores) => {
     const ranked = scores.map((score, k) => [score ?? 0, entry.words[k].textContent]).sort((a, b) => b[0] - a[0]);
-    const told = (some) => some.slice(0, 4).map(([score, word]) => `“${word.trim()}” ${signed(score, 2)}`).join(", ");
-    const sides = [["for", told(ranked.filter(([score]) => score >= 50))], ["against", told(ranked.filter(([score]) => score <= -50).reverse())]];
-    const said = sides.filter(([, words]) => words).map(([side, words]) => `${side} it: ${words}`).join("; ");
-    return said ? `Strongest ${said}.` : "";
+    const listed = (pairs) => pairs.slice(0, 4).map(([score, word]) => `“${word.trim()}” ${signed(score, 2)}`).join(", ");
+    const sides = [
+      ["for", listed(ranked.filter(([score]) => score >= LEAST_LISTED))],
+      ["against", listed(ranked.filter(([score]) => score <= -LEAST_LISTED).reverse())],
+    ];
+    const parts = sides.filter(([, words]) => words).map(([side, words]) => `${side} it: ${words}`);
+    return parts.length ? `Strongest ${parts.join("; ")}.` : "";
   };
   const shade = (element, score, full) => {
     const level = Math.min(SHADES, Math.ceil(SHADES * Math.abs(score ?? 0) / UNIT / full - 0.5));
@@ -192,104 +216,107 @@ const explore = (texts) => {
     return element;
   };
 
-  const show = () => {
-    const wanted = chosen("find").trim().toLowerCase(), whole = use("whole").checked;
-    const kept = items.filter(({ card, spoken, parts }) =>
-      (!wanted || (whole ? parts.has(wanted) : spoken.includes(wanted))) &&
-      ["right", "label", "said"].every((each) => !chosen(each) || card.dataset[each] === chosen(each)));
-    const [key, way] = chosen("order").split(" ");
+  const update = () => {
+    const query = choice("find").trim().toLowerCase(), whole = control("whole").checked;
+    const matching = items.filter(({ card, content, wholeWords }) =>
+      (!query || (whole ? wholeWords.has(query) : content.includes(query))) &&
+      ["correct", "label", "predicted"].every((name) => !choice(name) || card.dataset[name] === choice(name)));
+    const [key, sign] = choice("order").split(" ");
     if (key) {
-      const of = ({ card }) => (card.dataset[key] === undefined ? Infinity : way * card.dataset[key]);
-      kept.sort((a, b) => of(a) - of(b));
+      const rank = ({ card }) => (card.dataset[key] === undefined ? Infinity : sign * card.dataset[key]);
+      matching.sort((a, b) => rank(a) - rank(b));
     }
-    const seen = kept.slice(0, most);
-    for (const item of now) item.card.hidden = !seen.includes(item);
-    seen.forEach((item, i) => {
+    const shown = matching.slice(0, limit);
+    for (const item of visible) item.card.hidden = !shown.includes(item);
+    shown.forEach((item, i) => {
       item.card.hidden = false;
       colour(item);
-      // What stands in its place already is not laid out again.
+      // A card that is in its position already is not laid out again.
       if (list.children[i] !== item.card) list.insertBefore(item.card, list.children[i]);
     });
-    now = seen;
+    visible = shown;
     const further = texts.querySelector(".further");
-    further.hidden = kept.length <= most;
-    further.textContent = `Show ${Math.min(AT_ONCE, kept.length - most)} more`;
-    const part = kept.length > seen.length ? `, the first ${seen.length} shown` : "";
-    tools.querySelector(".found").textContent = kept.length ? `${kept.length} of ${items.length} texts${part}` : `0 of ${items.length} texts: none fits all of this`;
+    further.hidden = matching.length <= limit;
+    further.textContent = `Show ${Math.min(AT_ONCE, matching.length - limit)} more`;
+    const first = matching.length > shown.length ? `, the first ${shown.length} shown` : "";
+    const total = `of ${items.length} texts`;
+    tools.querySelector(".found").textContent = matching.length ? `${matching.length} ${total}${first}` : `0 ${total}: none fits all of this`;
     point(null);
   };
-  const slide = () => {
-    offer();
-    steps = layers();
-    const slider = use("layer");
+  const updateChoices = () => {
+    offerChoices();
+    layers = explainedLayers();
+    const slider = control("layer");
     if (!slider) return;
-    if (!steps.includes(layer)) layer = steps[0] ?? layer;
-    slider.max = Math.max(0, steps.length - 1);
-    slider.value = steps.indexOf(layer);
-    slider.hidden = steps.length < 2;
-    use("at").textContent = `layer ${layer}`;
+    if (!layers.includes(layer)) layer = layers[0] ?? layer;
+    slider.max = Math.max(0, layers.length - 1);
+    slider.value = layers.indexOf(layer);
+    slider.hidden = layers.length < 2;
+    control("layer-name").textContent = `layer ${layer}`;
     slider.setAttribute("aria-valuetext", `layer ${layer}`);
   };
 
-  const scores = ({ card, entries }) => {
-    const pieces = chosen("of") === "pieces";
-    const rows = [["place", "explained_by", "method", "baseline", "class", "minus", "unit", pieces ? "piece" : "word", "score"]];
-    for (const entry of entries.filter((each) => !each.element.hidden)) {
-      const about = views[entry.shown[0]], own = pieces ? entry.shown[11] || entry.shown[10] : entry.shown[10];
-      const tokens = pieces ? entry.tokens : entry.words.map((word) => word.textContent);
-      const told = [card.dataset.place, about.title, about.method, about.baseline, entry.target, entry.against, about.unit].map((each) => cell(each));
-      tokens.forEach((token, k) => rows.push([...told, cell(token), own[k] === null ? "" : own[k] / UNIT]));
+  const scoreTable = ({ card, entries }) => {
+    const asPieces = choice("scores") === "pieces";
+    const rows = [["place", "explained_by", "method", "baseline", "class", "minus", "unit", asPieces ? "piece" : "word", "score"]];
+    for (const entry of entries.filter(({ element }) => !element.hidden)) {
+      const { source } = entry.explanation;
+      const scores = asPieces ? tokenScores(entry.explanation) : entry.explanation.word_scores;
+      const tokens = asPieces ? entry.tokens : entry.words.map((word) => word.textContent);
+      const facts = [card.dataset.place, source.title, source.method, source.baseline, entry.target, entry.against, source.unit].map((text) => cell(text));
+      tokens.forEach((token, k) => rows.push([...facts, cell(token), scores[k] === null ? "" : scores[k] / UNIT]));
     }
-    return lines(rows);
+    return csv(rows);
   };
 
-  for (const control of tools.querySelectorAll("input, select")) {
-    control.addEventListener("input", () => {
-      if (control === use("layer")) layer = steps[control.value];
-      most = AT_ONCE;
-      slide();
-      show();
+  for (const input of tools.querySelectorAll("input, select")) {
+    input.addEventListener("input", () => {
+      if (input === control("layer")) layer = layers[input.value];
+      limit = AT_ONCE;
+      updateChoices();
+      update();
     });
   }
   texts.querySelector(".further").addEventListener("click", () => {
-    most += AT_ONCE;
-    show();
+    limit += AT_ONCE;
+    update();
   });
   tools.hidden = false;
-  slide();
-  show();
+  updateChoices();
+  update();
 };
 
 // A text is one stop of the Tab key; arrow keys go through its words.
-function reachable(line) {
-  let at = 0;
-  const parts = () => [...line.querySelectorAll("[data-tip]")];
-  const go = (to) => {
-    const all = parts();
-    for (const each of all) each.classList.remove("here");
-    at = Math.max(0, Math.min(to, all.length - 1));
+function makeReachable(line) {
+  let position = 0;
+  const words = () => [...line.querySelectorAll("[data-tip]")];
+  const unmark = () => words().forEach((word) => word.classList.remove("here"));
+  const go = (target) => {
+    const all = words();
+    unmark();
+    position = Math.max(0, Math.min(target, all.length - 1));
     if (!all.length) return;
-    all[at].classList.add("here");
-    point(all[at], `${all[at].textContent.trim()} ${told(all[at])}`);
+    all[position].classList.add("here");
+    point(all[position], `${all[position].textContent.trim()} ${tipOf(all[position])}`);
   };
   line.tabIndex = 0;
   line.setAttribute("role", "group");
   line.setAttribute("aria-label", "Scores: the arrow keys go from word to word");
-  line.addEventListener("focus", () => line.matches(":focus-visible") && go(at));
+  line.addEventListener("focus", () => line.matches(":focus-visible") && go(position));
   line.addEventListener("blur", () => {
-    for (const each of parts()) each.classList.remove("here");
+    unmark();
     point(null);
   });
   line.addEventListener("keydown", (event) => {
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: Infinity }[event.key];
-    if (to === undefined) return;
+    const target = { ArrowRight: position + 1, ArrowLeft: position - 1, Home: 0, End: Infinity }[event.key];
+    if (target === undefined) return;
     event.preventDefault();
-    go(to);
+    go(target);
   });
 }
 
-async function copied(button, text) {
-  const before = button.textContent;
+async function copyText(button, text) {
+  const caption = button.textContent;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -300,7 +327,7 @@ async function copied(button, text) {
     area.remove();
   }
   button.textContent = "Copied";
-  setTimeout(() => (button.textContent = before), 1500);
+  setTimeout(() => (button.textContent = caption), 1500);
 }
 
 for (const texts of document.querySelectorAll(".texts")) explore(texts);

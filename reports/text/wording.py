@@ -185,6 +185,11 @@ def points(value: float | None) -> str:
     return MISSING if value is None or not math.isfinite(value) else signed(100 * value, 1)
 
 
+def unsigned_points(value: float | None) -> str:
+    """Return a difference of shares in percentage points, without a sign where it is positive."""
+    return points(value).lstrip("+")
+
+
 def signed(value: float, digits: int = 2) -> str:
     """`+0.43`, `−0.38`, and `0.00` without a sign; a dash where nothing was measured."""
     if not math.isfinite(value):

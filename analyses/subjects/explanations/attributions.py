@@ -37,6 +37,7 @@ def attributions_by_layer(explanations: Explanations, case: Case) -> Rows:
             "predicted": attribution.predicted,
             "probability": attribution.probabilities[attribution.target],
             "correlation": token_agreement(explained, attribution),
+            "same_class": attribution.predicted == explained.predicted,
         }
 
 

@@ -126,6 +126,8 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
     """Yield mean comprehensiveness and sufficiency of each head and method, and of random orders."""
     if "faithfulness" in tables:
         yield from _faithfulness_claims(tables["faithfulness"], seed=explanations.job.output.seed)
+    if "infidelity_means" in tables:
+        yield from infidelity_claims(tables["infidelity_means"])
 
 
 def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
@@ -144,6 +146,23 @@ def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
             numbers[metric] = float(means[metric].mean())
             numbers[f"random_{metric}"] = float(random_means[metric].mean())
         yield Claim("faithfulness", side_of_zero(*interval), str(task), numbers, interval)
+
+
+def infidelity_claims(means: pd.DataFrame) -> Iterator[Claim]:
+    """Yield whether the method with the lowest infidelity of a head is told apart from the next one."""
+    for (task, head), rows in means.groupby(["task", "head"], sort=False):
+        measured = rows[(rows["method"] != "random") & rows["value"].notna()]
+        ranked = measured.sort_values("value", kind="stable").to_dict("records")
+        if not ranked:
+            continue
+        lowest = ranked[0]
+        numbers = {"head": head, "method": lowest["method"], "infidelity": lowest["value"], "n": lowest["n"]}
+        outcome = "measured"
+        if len(ranked) > 1:
+            following = ranked[1]
+            numbers["other_method"] = following["method"]
+            outcome = "below" if lowest["upper"] < following["lower"] else "cannot_tell"
+        yield Claim("infidelity", outcome, str(task), numbers, (lowest["lower"], lowest["upper"]))
 
 
 SUBJECT: ExplanationSubject = Subject(

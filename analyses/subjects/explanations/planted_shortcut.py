@@ -9,9 +9,12 @@ import numpy as np
 
 from analyses.context.explanations import Case, Explanations
 from analyses.context.subject import Rows, Subject, Tables
+from probes.checks import side_of_zero
 from probes.results.result import Claim
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analyses.context.subject import ExplanationSubject
     from probes.attribution_checks.planted_shortcut import PlantedShortcut
     from probes.data.datasets import Split
@@ -91,6 +94,19 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
             "n": len(shortcut.n_tokens),
         }
         yield Claim("planted_shortcut", "valid" if shortcut.valid else "not_learned", task, numbers)
+    if "planted_shortcut" in tables:
+        yield from hits_claims(tables["planted_shortcut"])
+
+
+def hits_claims(table: pd.DataFrame) -> Iterator[Claim]:
+    """Yield whether the method explained with ranks a planted word first more often than a random order does."""
+    measured = table[table["valid"]].dropna(subset=["hits", "lower", "upper", "chance"])
+    for task, rows in measured.groupby("task", sort=False):
+        first = rows[rows["k"] == rows["k"].min()].to_dict("records")[0]
+        numbers = {key: first[key] for key in ("method", "k", "hits", "chance", "n")}
+        lower, upper, chance = first["lower"], first["upper"], first["chance"]
+        outcome = side_of_zero(lower - chance, upper - chance)
+        yield Claim("planted_shortcut_hits", outcome, str(task), numbers, (lower, upper))
 
 
 SUBJECT: ExplanationSubject = Subject(tables={"planted_shortcut": planted_shortcut}, claims=claims)

@@ -1,20 +1,30 @@
-"""Before and after fine-tuning: what probes read of each layer, how far parameters moved, how training went."""
+"""Fine-tuning: what probes read before and after, how far parameters moved, and how training went."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from probes.checks import SMALLEST_EFFECT
 from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import classifier
+from reports.charts import lines
 from reports.charts.canvas import Label
+from reports.charts.lines import LineOptions
+from reports.charts.styles import styles_of_heads, styles_of_models
 from reports.lookup import View, item, value
 from reports.text import wording
-from reports.text.wording import count, decimal, interval, listing, name, percent, points, sentence
-
-if TYPE_CHECKING:
-    import pandas as pd
+from reports.text.wording import (
+    count,
+    decimal,
+    interval,
+    listing,
+    name,
+    percent,
+    points,
+    sentence,
+)
 
 FLOORS = ("majority", "bag_of_words")
 ADAM = (
@@ -22,6 +32,7 @@ ADAM = (
     "they are: what the loss barely touches moves about as far as what it rests on. Equal movement is not equal "
     "importance."
 )
+_ROWS = {"[CLS]": "that of [CLS]", "[SEP]": "that of [SEP]", "other rows": "all others"}
 
 
 def before_and_after(view: View) -> Section | None:
@@ -80,15 +91,15 @@ def _curves(view: View) -> Part | None:
     frame = means.rename(columns={"model": "series", "layer": "x"})
     frame[["value", "lower", "upper"]] *= 100
     reach = min(frame["value"].min(), *floors.values()), max(frame["value"].max(), *floors.values())
-    drawings, styles = list[Drawing](), classifier.of_models(list(dict.fromkeys(frame["series"])))
+    drawings, styles = list[Drawing](), styles_of_models(frame["series"])
     for i, (pooling, own) in enumerate(frame.groupby("pooling", sort=False), start=1):
         if own["x"].nunique() < 2:
             continue
         vector = wording.pooling(str(pooling))
-        told = [f"{styles[r.series].shown} layer {r.x} {r.value:.1f} %" for r in own.itertuples()]
+        told = [f"{styles[r.series].name} layer {r.x} {r.value:.1f} %" for r in own.itertuples()]
         told += [f"{floor} {score:.1f} %" for floor, score in floors.items()]
         label = Label(f"tuned-{i}", f"Test accuracy by layer before and after, {vector}", f"{'; '.join(told)}.")
-        svg = classifier.lines(own, styles, label, shown=f"{vector}: right on test, %", floors=floors, reach=reach)
+        svg = lines.lines(own, styles, label, LineOptions(f"{vector}: right on test, %", floors=floors, limits=reach))
         reads = wording.READS.get(str(pooling), vector)
         drawings.append(Drawing(svg, f"Probes on {reads}. Bands: 95 % intervals. Grey: floors."))
     seeds = curves.groupby(names, sort=False)["value"].agg(["min", "max"])
@@ -126,13 +137,16 @@ def _changed(view: View) -> Part | None:
             continue
         vector = wording.pooling(str(pooling))
         frame = known.rename(columns={"model": "series", "layer": "x", "cka": "value"})[["series", "x", "value"]]
-        styles = classifier.of_models(list(dict.fromkeys(frame["series"])))
-        told = (f"{styles[r.series].shown} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
+        styles = styles_of_models(frame["series"])
+        told = (f"{styles[r.series].name} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
         label = Label(f"changed-{i}", f"Linear CKA to the pretrained layer, {vector}", f"{'; '.join(told)}.")
         low = float(known["cka_floor"].mean())
         floors = {"unrelated": low} if low == low else {}
-        svg = classifier.lines(
-            frame, styles, label, shown=f"{vector}: CKA to the pretrained", floors=floors, reach=(0.0, 1.0)
+        svg = lines.lines(
+            frame,
+            styles,
+            label,
+            LineOptions(f"{vector}: CKA to the pretrained", floors=floors, limits=(0.0, 1.0)),
         )
         drawings.append(Drawing(svg, f"{sentence(vector)}: 1 where the layer places the texts as before."))
     rows = tuple(
@@ -172,12 +186,12 @@ def moved(view: View) -> Section | None:
             value=lambda rows: 100 * rows["relative"]
         )
         frame = frame[["series", "x", "value"]].astype({"x": int})
-        styles = classifier.of_heads(list(dict.fromkeys(frame["series"])))
-        told = (f"{styles[r.series].shown} block {r.x} {r.value:.2f} %" for r in frame.itertuples())
+        styles = styles_of_heads(frame["series"])
+        told = (f"{styles[r.series].name} block {r.x} {r.value:.2f} %" for r in frame.itertuples())
         label = Label(
             "moved-1", "How far each block's parameters moved, in per cent of their norm", f"{'; '.join(told)}."
         )
-        svg = classifier.lines(frame, styles, label, shown="|change| / |weight|, %", across="block")
+        svg = lines.lines(frame, styles, label, LineOptions("|change| / |weight|, %", x_title="block"))
         drawings.append(Drawing(svg, "All parameters of a block together."))
     tables = [_groups(found[found["block"].isna()], "|change| / |weight|.", folded=False)]
     if found["block"].notna().any():
@@ -198,9 +212,6 @@ def _whole(whole: pd.DataFrame) -> Iterator[str]:
 
 def _moved(relative: float) -> str:
     return wording.MISSING if relative != relative else f"{100 * relative:.2f}\u00a0%"
-
-
-_ROWS = {"[CLS]": "that of [CLS]", "[SEP]": "that of [SEP]", "other rows": "all others"}
 
 
 def _groups(found: pd.DataFrame, caption: str, *, folded: bool) -> Table:
@@ -241,7 +252,7 @@ def training(view: View) -> Section | None:
 def _epochs(found: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]]:
     """The course of loss and accuracy, and every epoch's numbers."""
     drawings = list[Drawing]()
-    styles = classifier.of_heads(list(dict.fromkeys(found["head"])))
+    styles = styles_of_heads(found["head"])
     for key, shown, title in (
         ("validation_loss", "log loss on validation, nats", "Log loss on validation"),
         ("validation_accuracy", "right on validation, %", "Accuracy on validation"),
@@ -251,9 +262,9 @@ def _epochs(found: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]
         frame = frame.loc[frame["value"].notna(), ["series", "x", "unit", "value"]]
         if frame["x"].nunique() < 2:
             continue
-        told = (f"{styles[r.series].shown} seed {r.unit} epoch {r.x} {decimal(r.value)}" for r in frame.itertuples())
+        told = (f"{styles[r.series].name} seed {r.unit} epoch {r.x} {decimal(r.value)}" for r in frame.itertuples())
         label = Label(f"training-{len(drawings) + 1}", f"{title} by epoch", f"{'; '.join(told)}.")
-        svg = classifier.lines(frame, styles, label, shown=shown, across="epoch")
+        svg = lines.lines(frame, styles, label, LineOptions(shown, x_title="epoch"))
         drawings.append(Drawing(svg, "Thin: seeds. Thick: their mean, as far as all of them went."))
     rows = tuple(
         (

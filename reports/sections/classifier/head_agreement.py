@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from probes.checks import side_of_zero
+from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import attributions
+from reports.charts import dots
 from reports.charts.canvas import Label
-from reports.lookup import Mean, View, by_head, item, value
+from reports.lookup import View, text, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, percent, plural, sentence
 
@@ -38,7 +38,7 @@ def alike(view: View) -> Iterator[str]:
     for outcome, start in starts.items():
         claims = [c for c in view.stated("fine_tuned_head_agreement") if c.outcome == outcome]
         told = (
-            f"{_pair(item(c, 'head'), item(c, 'other_head'))} {decimal(value(c, 'correlation'), 2)} "
+            f"{_pair(text(c, 'head'), text(c, 'other_head'))} {decimal(value(c, 'correlation'), 2)} "
             f"({between(c.interval)})"
             for c in claims
         )
@@ -53,61 +53,54 @@ def _pair(one: object, other: object) -> str:
 
 
 def _pairs(view: View) -> Part | None:
-    """A dot for each pair; all pairs as a matrix."""
-    found = view.table("fine_tuned_head_agreement")
-    if found is None or not {"head", "other_head"} <= set(found.columns):
+    """Return a dot for each pair of heads, and all pairs as a matrix."""
+    claims = view.stated("fine_tuned_head_agreement")
+    if not claims:
         return None
-    means = {
-        (str(one), str(other)): Mean.of(own["correlation"])
-        for (one, other), own in found.groupby(["head", "other_head"], sort=False)
-    }
-    frame = pd.DataFrame(
-        {
-            "group": sentence(wording.short_head(one)),
-            "row": wording.short_head(other),
-            "value": mean.value,
-            "lower": mean.bounds[0],
-            "upper": mean.bounds[1],
-        }
-        for (one, other), mean in means.items()
-    )
-    told = (f"{_pair(*pair)} {decimal(mean.value, 2)} ({between(mean.bounds)})" for pair, mean in means.items())
-    label = Label("same-1", "Rank correlation of every two heads", f"{'; '.join(told)}.")
-    svg = attributions.dots(frame, label, shown="rank correlation")
+    pairs = {(text(claim, "head"), text(claim, "other_head")): claim for claim in claims}
+    rows = list[dict[str, object]]()
+    descriptions = list[str]()
+    for (head, other_head), claim in pairs.items():
+        correlation = value(claim, "correlation")
+        lower, upper = claim.interval or (float("nan"), float("nan"))
+        group, row = sentence(wording.short_head(head)), wording.short_head(other_head)
+        rows.append({"group": group, "row": row, "value": correlation, "lower": lower, "upper": upper})
+        descriptions.append(f"{_pair(head, other_head)} {decimal(correlation, 2)} ({between(claim.interval)})")
+    label = Label("same-1", "Rank correlation of every two heads", f"{'; '.join(descriptions)}.")
+    svg = dots.dots(pd.DataFrame(rows), label, quantity="rank correlation")
     drawing = Drawing(svg, "1: the same order of a text's tokens. Lines: 95 % intervals over texts.")
-    keys = list(dict.fromkeys(each for pair in means for each in pair))
-    cells = {pair: decimal(mean.value, 2) for pair, mean in means.items()}
-    cells |= {(other, one): cell for (one, other), cell in cells.items()} | {(key, key): "1" for key in keys}
-    rows = tuple(
-        (sentence(wording.short_head(one)), *(cells.get((one, other), wording.MISSING) for other in keys))
-        for one in keys
-    )
-    heading = ("", *map(wording.short_head, keys))
-    n = count(max(mean.n for mean in means.values()))
-    table = Table(f"Rank correlation, means over {n} texts.", rows=rows, **columns(*heading, numeric=heading[1:]))
-    return Part("How alike do they rank?", (), (drawing,), (table,))
+    return Part("How alike do they rank?", (), (drawing,), (_matrix(pairs),))
 
 
-def _gaps(view: View) -> Iterator[tuple[str, Mean, Mean, Mean, Mean, Mean]]:
-    """Head -> comprehensiveness, that of random orders, their difference; sufficiency, that of random orders."""
-    for head, own in by_head(view.table("fine_tuned_faithfulness")):
-        real = own[own["order"] == "attribution"].set_index("text_id")
-        random = own[own["order"] != "attribution"].groupby("text_id")[["comprehensiveness", "sufficiency"]].mean()
-        random = random.reindex(real.index)
-        lost, by_chance = real["comprehensiveness"], random["comprehensiveness"]
-        kept = Mean.of(real["sufficiency"]), Mean.of(random["sufficiency"])
-        yield head, Mean.of(lost), Mean.of(by_chance), Mean.of(lost - by_chance), *kept
+def _matrix(pairs: Mapping[tuple[str, str], Claim]) -> Table:
+    """Return the correlations of all pairs as a symmetric matrix."""
+    heads = list(dict.fromkeys(head for pair in pairs for head in pair))
+    cells = {(head, head): "1" for head in heads}
+    for (head, other_head), claim in pairs.items():
+        cell = decimal(value(claim, "correlation"), 2)
+        cells[head, other_head] = cell
+        cells[other_head, head] = cell
+    rows = list[tuple[str, ...]]()
+    for head in heads:
+        row = [cells.get((head, other_head), wording.MISSING) for other_head in heads]
+        rows.append((sentence(wording.short_head(head)), *row))
+    heading = ("", *map(wording.short_head, heads))
+    n_texts = max(value(claim, "n") for claim in pairs.values())
+    caption = f"Rank correlation, means over {count(n_texts)} texts."
+    return Table(caption, rows=tuple(rows), **columns(*heading, numeric=heading[1:]))
 
 
 def faithful(view: View) -> Iterator[str]:
-    """Whether each head's decision rests on the tokens ranked first."""
-    told: dict[str, list[str]] = {outcome: [] for outcome in _RESTS}
-    for head, _, _, gap, _, _ in _gaps(view):
-        outcome = side_of_zero(*gap.bounds)
-        told[outcome].append(f"{wording.points(gap.value)} for {wording.head(head)} ({interval(gap.bounds)})")
-    for outcome, start in _RESTS.items():
-        if told[outcome]:
-            yield f"{start}: {listing(told[outcome])}, in points of the explained class's probability."
+    """Yield whether each head's decision rests on the tokens ranked first."""
+    for outcome, opening in _RESTS.items():
+        claims = [claim for claim in view.stated("fine_tuned_faithfulness") if claim.outcome == outcome]
+        losses = [
+            f"{wording.points(value(claim, 'difference'))} for {wording.head(text(claim, 'head'))} "
+            f"({interval(claim.interval)})"
+            for claim in claims
+        ]
+        if losses:
+            yield f"{opening}: {listing(losses)}, in points of the explained class's probability."
 
 
 _RESTS = {
@@ -115,27 +108,28 @@ _RESTS = {
     "cannot_tell": "Cannot tell whether more is lost without the tokens ranked first than without random ones",
     "below": "Without the tokens ranked first less is lost than without random ones",
 }
+"""Outcome -> the beginning of the sentence about the heads that have it."""
 
 
 def _faithful(view: View) -> Part | None:
-    """A row a head."""
-    rows = tuple(
-        (
-            sentence(wording.short_head(head)),
-            percent(lost.value),
-            percent(chance.value),
-            interval(gap.bounds),
-            percent(kept.value),
-            percent(random.value),
-            count(lost.n),
+    """Return a table with a row for each head."""
+    rows = list[tuple[str, ...]]()
+    for claim in view.stated("fine_tuned_faithfulness"):
+        row = (
+            sentence(wording.short_head(text(claim, "head"))),
+            percent(value(claim, "comprehensiveness")),
+            percent(value(claim, "random_comprehensiveness")),
+            interval(claim.interval),
+            percent(value(claim, "sufficiency")),
+            percent(value(claim, "random_sufficiency")),
+            count(value(claim, "n")),
         )
-        for head, lost, chance, gap, kept, random in _gaps(view)
-    )
+        rows.append(row)
     if not rows:
         return None
     heading = (
         *("head", "lost without the first tokens", "without random ones", "95 % interval of the difference"),
         *("lost with only those", "with only random ones", "texts"),
     )
-    table = Table("Probability of the explained class.", rows=rows, **columns(*heading, numeric=heading[1:]))
+    table = Table("Probability of the explained class.", rows=tuple(rows), **columns(*heading, numeric=heading[1:]))
     return Part("Is each ranking faithful?", (), tables=(table,))

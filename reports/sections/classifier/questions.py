@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from probes.results.result import Claim
 from reports.blocks import Answer, Part, Section
 from reports.lookup import View, item, value
-from reports.sections.classifier import erasure, fine_tuning, gradient_flow, head_agreement
+from reports.sections.classifier import ablation, cls_content, erasure, fine_tuning, gradient_flow, head_agreement
 from reports.text import wording
 from reports.text.wording import (
     between,
@@ -203,7 +203,7 @@ def _reads(view: View) -> Iterator[str]:
 
 def _holds(view: View) -> Iterator[str]:
     """How can one token hold a sentence?"""
-    told = [*list(gradient_flow.filling(view))[:2], *gradient_flow.attending(view)]
+    told = [*list(cls_content.filling(view))[:2], *cls_content.attending(view)]
     if told:
         yield "By attention: [CLS] enters as the same vector whatever the text; what it later holds was brought there."
         yield from told
@@ -287,7 +287,7 @@ def _use(view: View) -> Iterator[str]:
     yield from erasure.erased(view)
     if found is not None:
         yield from erasure.idle(found)
-    yield from list(erasure.replaced(view))[:1]
+    yield from list(ablation.replaced(view))[:1]
     if claims:
         yield f"All this is the loss through that vector only: {AGAIN}."
 

@@ -1,6 +1,8 @@
-"""What the page's script needs to colour a text anew: every score of every explanation, as numbers.
+"""Data of the page's script: every score of every explanation, as JSON.
 
-The page is readable without it. Numbers are whole: ten-thousandths of what is explained, or of a correlation.
+The page is readable without them. Scores are whole numbers of ten-thousandths of what is explained, correlations of 1.
+An explanation is a row of `COLUMNS`, whose names the data holds once: with its names in every row, the page would be
+half as large again.
 """
 
 from __future__ import annotations
@@ -10,118 +12,157 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from probes.attribution_checks.agreement import token_agreement
 from probes.results.result import Attribution
 from reports.blocks import Card, Entry, Explorer
-from reports.sections.explanations.cards import LONGEST_WORD, head
+from reports.sections.explanations.cards import LONGEST_WORD, head_name
 from reports.text import wording
 from reports.text.wording import clean, name, percent
 
 UNIT = 10_000
+COLUMNS = (
+    "source",
+    "predicted",
+    "probability",
+    "sum",
+    "difference",
+    "delta",
+    "n_steps",
+    "converged",
+    "correlation",
+    "word_scores",
+    "token_scores",
+)
+"""Columns of an explanation.
+
+`source` is a row of the sources, `predicted` of the classes, `probability` as printed. `difference` is that between
+the outputs at the text and at the baseline, `correlation` the rank correlation with the explanation shown first.
+`token_scores` is 0 where the tokens are the words.
+"""
 
 
-FACETS = ("title", "who", "pooling", "method", "baseline", "layer", "unit", "full")
+def explorer(
+    cards: Sequence[Card],
+    scales: Mapping[str, float],
+    *,
+    random_pooler: bool,
+    agreement: Mapping[Attribution, float | None] | None = None,
+) -> Explorer:
+    """Return the explorer of one label column's cards.
 
-
-def explorer(cards: Sequence[Card], full: Mapping[str, float], *, random_pooler: bool) -> Explorer:
-    """The explorer of one label column's cards; `full` is each method's score of the fullest colour."""
+    Args:
+        cards: Cards of the label column.
+        scales: Method -> absolute score with the fullest colour.
+        random_pooler: Whether the pooler was never trained.
+        agreement: Attribution -> its rank correlation with the attribution shown first for the same decision.
+    """
     entries = [entry for card in cards for entry in card.entries if entry.words]
-    names = _Names(random_pooler, full)
-    # One entry a text and head: the first is what is shown before anything is chosen.
-    texts = [[_entry(entry, names) for entry in card.entries if entry.words] for card in cards]
-    views = [dict(zip(FACETS, view, strict=True)) for view in names.views]
-    held = {"classes": names.classes.all, "views": views, "texts": texts}
-    # ASCII escapes carry what UTF-8 does not; `<` could begin the end of the element.
-    data = json.dumps(held, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    layers = {len({a.layer for a in entry.views}) for entry in entries}
+    writer = _Writer(random_pooler, scales, agreement or {})
+    # One list a card with one entry a head, whose first attribution is shown before anything is chosen.
+    texts = [[writer.entry(entry) for entry in card.entries if entry.words] for card in cards]
+    sources = writer.sources.values
+    content = {"columns": COLUMNS, "classes": writer.classes.values, "sources": sources, "texts": texts}
+    # ASCII escapes carry what UTF-8 cannot; `<` could begin the end of the element.
+    data = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    first_method = sources[0]["method"] if sources else ""
+    n_layers = [len({a.layer for a in entry.attributions}) for entry in entries]
     return Explorer(
         data=data,
         labels=tuple(dict.fromkeys(card.label for card in cards if card.label)),
         predicted=tuple(dict.fromkeys(card.predicted for card in cards)),
-        heads=_choice(view["who"] for view in views),
-        poolings=_choice(view["pooling"] for view in views if view["pooling"]),
-        methods=_choice(view["method"] for view in views),
-        baselines=_choice(view["baseline"] for view in views if view["method"] == views[0]["method"]),
-        layered=max(layers, default=1) > 1,
-        settled=any(card.depth is not None for card in cards),
+        heads=_choices(source["head"] for source in sources),
+        poolings=_choices(source["pooling"] for source in sources if source["pooling"]),
+        methods=_choices(source["method"] for source in sources),
+        baselines=_choices(source["baseline"] for source in sources if source["method"] == first_method),
+        has_layers=max(n_layers, default=1) > 1,
+        has_depth=any(card.depth is not None for card in cards),
     )
 
 
 class _Numbered:
-    """Strings, each with its place in the order of their first use."""
+    """Values, each with its row in the order of first use."""
 
     def __init__(self) -> None:
-        self._places: dict[Any, int] = {}
+        self._rows: dict[Any, int] = {}
+        self.values: list[Any] = []
 
-    def __call__(self, value: Any) -> int:
-        return self._places.setdefault(value, len(self._places))
+    def row(self, value: Any) -> int:
+        """Return the row of a value; a new value gets the next one."""
+        key = tuple(value.items()) if isinstance(value, dict) else value
+        if key not in self._rows:
+            self._rows[key] = len(self.values)
+            self.values.append(value)
+        return self._rows[key]
 
-    @property
-    def all(self) -> list[Any]:
-        return list(self._places)
 
+class _Writer:
+    """Writes attributions as rows, and numbers the classes and sources that they name."""
 
-class _Names:
-    """What the scores are told by: classes, and who explains them from where."""
-
-    def __init__(self, random_pooler: bool, full: Mapping[str, float]) -> None:
-        self.random_pooler, self.full = random_pooler, full
+    def __init__(
+        self, random_pooler: bool, scales: Mapping[str, float], agreement: Mapping[Attribution, float | None]
+    ) -> None:
+        self.random_pooler = random_pooler
+        self.scales = scales
+        self.agreement = agreement
         self.classes = _Numbered()
-        self._views = _Numbered()
+        self.sources = _Numbered()
 
-    @property
-    def views(self) -> list[Any]:
-        return self._views.all
+    def entry(self, entry: Entry) -> dict[str, Any]:
+        """Return the tokens of a text, and a row for each attribution of one decision on it."""
+        first = entry.attributions[0]
+        # Where each word is one token, a special token that is not printed is left out of both.
+        tokens_are_words = len(first.tokens) == len(first.words)
+        tokens = [first.tokens[row] for row in entry.word_rows] if tokens_are_words else first.tokens
+        return {
+            "target": entry.target,
+            "against": entry.against,
+            "tokens": [clean(token, LONGEST_WORD) for token in tokens],
+            "explanations": [
+                self._row(a, entry.word_rows, tokens_are_words=tokens_are_words) for a in entry.attributions
+            ],
+        }
 
-    def view(self, a: Attribution) -> int:
-        title = head(a, random_pooler=self.random_pooler)
-        pooling = "" if a.pooling is None else wording.pooling(a.pooling, random_pooler=self.random_pooler)
-        who = title if a.layer is None or a.head != "probe" else "Probe"
-        method, baseline = wording.method(a.method), wording.baseline(a.baseline)
-        return self._views((title, who, pooling, method, baseline, a.layer, name(a.unit), self.full[a.method]))
+    def _row(self, a: Attribution, word_rows: Sequence[int], *, tokens_are_words: bool) -> list[Any]:
+        difference = None if a.baseline_output is None else a.output - a.baseline_output
+        values = {
+            "source": self.sources.row(self._source(a)),
+            "predicted": self.classes.row(name(a.predicted)),
+            "probability": percent(a.probabilities.get(a.predicted)),
+            "sum": _whole(float(a.scores.sum())),
+            "difference": _whole(difference),
+            "delta": _whole(a.convergence_delta),
+            "n_steps": a.n_steps,
+            "converged": int(a.converged is not False),
+            "correlation": _whole(self.agreement.get(a)),
+            "word_scores": _all_whole(a.word_scores[list(word_rows)].tolist()),
+            "token_scores": 0 if tokens_are_words else _all_whole(a.scores.tolist()),
+        }
+        return [values[column] for column in COLUMNS]
 
-
-def _entry(entry: Entry, names: _Names) -> dict[str, Any]:
-    """The pieces of a text, and each explanation of one decision on it."""
-    first = entry.views[0]
-    # Where each word is one piece, a special token that scores nothing anywhere is left out of both.
-    alike = len(first.tokens) == len(first.words)
-    tokens = [first.tokens[i] for i in entry.shown] if alike else first.tokens
-    return {
-        "target": entry.target,
-        "against": entry.against,
-        "tokens": [clean(token, LONGEST_WORD) for token in tokens],
-        "views": [_view(a, first, entry.shown, names, alike=alike) for a in entry.views],
-    }
-
-
-def _view(a: Attribution, first: Attribution, shown: Sequence[int], names: _Names, *, alike: bool) -> list[Any]:
-    """One explanation, by place.
-
-    View; class predicted, its probability and that of the target, as they are shown; sum of the scores, difference to
-    the baseline, delta, steps, whether converged; rank correlation with the one shown first; scores of the words shown;
-    and of the pieces, 0 where the pieces are those words.
-    """
-    difference = None if a.baseline_output is None else a.output - a.baseline_output
-    return [
-        names.view(a),
-        names.classes(name(a.predicted)),
-        percent(a.probabilities.get(a.predicted)),
-        percent(a.probabilities.get(a.target)),
-        *_whole((float(a.scores.sum()), difference, a.convergence_delta)),
-        a.n_steps,
-        int(a.converged is not False),
-        *_whole((token_agreement(first, a),)),
-        _whole(a.word_scores[list(shown)].tolist()),
-        0 if alike else _whole(a.scores.tolist()),
-    ]
-
-
-def _whole(values: Iterable[float | None]) -> list[int | None]:
-    return [None if value is None or not math.isfinite(value) else round(UNIT * value) for value in values]
+    def _source(self, a: Attribution) -> dict[str, Any]:
+        """Return what explains a decision: head, layer, pooling, method and baseline, and the scale of the scores."""
+        title = head_name(a, random_pooler=self.random_pooler)
+        return {
+            "title": title,
+            "head": title if a.layer is None or a.head != "probe" else "Probe",
+            "pooling": "" if a.pooling is None else wording.pooling(a.pooling, random_pooler=self.random_pooler),
+            "method": wording.method(a.method),
+            "baseline": wording.baseline(a.baseline),
+            "layer": a.layer,
+            "unit": name(a.unit),
+            "full": self.scales[a.method],
+        }
 
 
-def _choice(values: Iterable[str]) -> tuple[str, ...]:
-    """What there is to choose from; nothing where all are one."""
-    found = tuple(dict.fromkeys(values))
-    return found if len(found) > 1 else ()
+def _whole(value: float | None) -> int | None:
+    """Return a number as a whole number of `1 / UNIT`; None where it is not known."""
+    return None if value is None or not math.isfinite(value) else round(UNIT * value)
+
+
+def _all_whole(values: Iterable[float]) -> list[int | None]:
+    return [_whole(value) for value in values]
+
+
+def _choices(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the different values; empty where there is nothing to choose."""
+    choices = tuple(dict.fromkeys(values))
+    return choices if len(choices) > 1 else ()

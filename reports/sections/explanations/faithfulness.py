@@ -1,14 +1,15 @@
-"""Checks by taking tokens out: whether the decision rests on those that an explanation ranks first."""
+"""Faithfulness: erasure of the tokens ranked first, perturbation curves and infidelity."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Table, columns
-from reports.charts import attributions
+from reports.charts import dots, lines
 from reports.charts.canvas import Label
-from reports.lookup import Mean, View, by_head, item, text, value
+from reports.lookup import Mean, View, by_head, item, means_by_group, text, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, plural, sentence
 
@@ -17,30 +18,106 @@ if TYPE_CHECKING:
 
 ANSWERS = {"above": "Yes.", "below": "No.", "cannot_tell": "Cannot tell."}
 """Outcome -> the answer to a check's question."""
-RANDOM = "Grey tick: random orders."
-POINTS = {"comprehensiveness": "without the first tokens: more is better"}
-POINTS |= {"sufficiency": "with the first tokens alone: less is better"}
+ERASURES = {
+    "comprehensiveness": "without the first tokens: more is better",
+    "sufficiency": "with the first tokens alone: less is better",
+}
+"""Measure -> its group in the chart."""
+Means = Mapping[str, Mapping[str, Mean]]
+"""Method -> measure -> mean."""
 
 
-def faithful(view: View) -> Part | None:
-    """Do the tokens ranked first matter?"""
-    sentences, drawings, rows = list[str](), list[Drawing](), list[tuple[str, ...]]()
+def answer(claim: Claim) -> str:
+    """Return `Yes.`, `No.` or `Cannot tell.`"""
+    return ANSWERS.get(claim.outcome, f"{sentence(name(claim.outcome))}.")
+
+
+# Erasure of the tokens ranked first
+
+
+def erasure(view: View) -> Part | None:
+    """Return comprehensiveness and sufficiency of each method, beside random orders."""
+    sentences = list[str]()
+    drawings = list[Drawing]()
+    rows = list[tuple[str, ...]]()
     for task in view.tasks:
         claims = view.claims("faithfulness", task)
-        for head in dict.fromkeys(text(claim, "head") for claim in claims):
-            first, *others = [claim for claim in claims if text(claim, "head") == head]
-            sentences.append(view.about(task, _erased(first)))
-            if others:
-                sentences.append(view.about(task, _others(others, head)))
-        for head, own in by_head(with_method(view, view.table("faithfulness", task))):
-            measured = own.dropna(subset=["comprehensiveness"])
-            if len(measured):
-                anchor = f"faithful-{len(drawings) + 1}"
-                drawn, lines = _orders(measured, claims, head, anchor, view.whose(task, head))
-                drawings.append(drawn)
-                rows += [view.place(task, head) + line for line in lines]
+        sentences += [view.about(task, sentence) for sentence in _erasure_sentences(claims)]
+        for head, means in _means_by_head(view, "faithfulness_means", task).items():
+            subject = view.drawing_subject(task, head)
+            drawings.append(_erasure_chart(means, f"faithful-{len(drawings) + 1}", subject))
+            for method, by_measure in means.items():
+                rows.append((*view.row_subject(task, head), *_erasure_cells(method, by_measure)))
+    if not sentences and not rows:
+        return None
+    meaning = (
+        "Taken out: the 1, 5, 10, 20 and 50 % of a text's own tokens that score highest (one at least), each replaced "
+        "by the mask token, where there is one; mean over the five. Broken texts confuse any classifier, so random "
+        "tokens cost something too: only what goes beyond them counts."
+    )
+    tables = (_erasure_table(view, rows),) if rows else ()
+    title = "Do the tokens ranked first matter?"
+    return Part(title, tuple(sentences), tuple(drawings), tables, notes=(meaning,))
+
+
+def _means_by_head(view: View, table: str, task: str) -> dict[str, dict[str, dict[str, Mean]]]:
+    """Return head -> method -> measure -> mean, without methods of which nothing was measured."""
+    means: dict[str, dict[str, dict[str, Mean]]] = {}
+    for (head, method), by_measure in means_by_group(view.table(table, task), "head", "method").items():
+        if any(mean.n for mean in by_measure.values()):
+            means.setdefault(str(head), {})[str(method)] = by_measure
+    return means
+
+
+def _erasure_sentences(claims: Sequence[Claim]) -> list[str]:
+    """Return the answer for the method explained with, then for the other methods, of each head."""
+    sentences = list[str]()
+    for head in dict.fromkeys(text(claim, "head") for claim in claims):
+        first, *others = [claim for claim in claims if text(claim, "head") == head]
+        sentences.append(_erasure_sentence(first))
+        if others:
+            sentences.append(_other_methods(others, head))
+    return sentences
+
+
+def _erasure_sentence(claim: Claim) -> str:
+    """Return the probability that the explained class loses without the tokens ranked first."""
+    names = ("comprehensiveness", "random_comprehensiveness", "sufficiency", "random_sufficiency")
+    losses = [wording.points(value(claim, name)).lstrip("+") for name in names]
+    comprehensiveness, random_comprehensiveness, sufficiency, random_sufficiency = losses
+    doubt = ", not told apart" if claim.outcome == "cannot_tell" else ""
+    by_method = f" by {wording.method(text(claim, 'method'))}" if "method" in claim.numbers else ""
+    return (
+        f"{answer(claim)} Over {plural(int(value(claim, 'n')), 'text')}: without the tokens ranked first{by_method}, "
+        f"{wording.head(text(claim, 'head'))} gives the explained class {comprehensiveness} points less probability; "
+        f"without as many at random, {random_comprehensiveness} points less (95 % interval of the difference "
+        f"{interval(claim.interval)}{doubt}). "
+        f"With nothing but these tokens it gives {sufficiency} points less, with random ones {random_sufficiency}."
+    )
+
+
+def _other_methods(claims: Sequence[Claim], head: object) -> str:
+    """Return the same answer for the other methods, one phrase an outcome."""
+    phrases = list[str]()
+    for outcome, verdict in (("above", "yes"), ("cannot_tell", "cannot tell"), ("below", "no")):
+        methods = [wording.method(item(claim, "method")) for claim in claims if claim.outcome == outcome]
+        if methods:
+            phrases.append(f"{verdict} by {listing(methods)}")
+    return f"Other ways to explain {wording.head(head)}: {'; '.join(phrases)}."
+
+
+def _erasure_cells(method: str, means: Mapping[str, Mean]) -> list[str]:
+    measures = ("comprehensiveness", "random_comprehensiveness", "sufficiency", "random_sufficiency")
+    losses = [wording.points(means[measure].value).lstrip("+") for measure in measures]
+    log_odds = [decimal(means[measure].value, 2) for measure in ("log_odds", "random_log_odds")]
+    difference = interval(means["comprehensiveness_difference"].interval)
+    n_texts = count(means["comprehensiveness"].n)
+    return [wording.method(method), n_texts, *losses[:2], difference, *losses[2:], *log_odds]
+
+
+def _erasure_table(view: View, rows: list[tuple[str, ...]]) -> Table:
     heading = (
-        *view.place_names,
+        *view.subject_columns,
         "method",
         "texts",
         "lost without the first, points",
@@ -51,186 +128,131 @@ def faithful(view: View) -> Part | None:
         "log-odds without the first, nats",
         "log-odds without random ones",
     )
-    if not sentences and not rows:
-        return None
     caption = "Means over the texts and over 1 to 50 % of their tokens; every text and order: tables/faithfulness.csv."
-    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-8:]))
-    meaning = (
-        "Taken out: the 1, 5, 10, 20 and 50 % of a text's own tokens that score highest (one at least), each replaced "
-        "by the mask token, where there is one; mean over the five. Broken texts confuse any classifier, so random "
-        "tokens cost something too: only what goes beyond them counts.",
-    )
-    tables = (table,) if rows else ()
-    return Part("Do the tokens ranked first matter?", tuple(sentences), tuple(drawings), tables, notes=meaning)
+    return Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-8:]))
 
 
-def _erased(claim: Claim) -> str:
-    """What became of the explained class's probability without the tokens that were ranked first."""
-    keys = [f"{order}{key}" for key in ("comprehensiveness", "sufficiency") for order in ("", "random_")]
-    lost, floor, alone, random = (wording.points(value(claim, key)).lstrip("+") for key in keys)
-    unsure = ", not told apart" if claim.outcome == "cannot_tell" else ""
-    by = f" by {wording.method(text(claim, 'method'))}" if "method" in claim.numbers else ""
-    return (
-        f"{answer(claim)} Over {plural(int(value(claim, 'n')), 'text')}: without the tokens ranked first{by}, "
-        f"{wording.head(text(claim, 'head'))} gives the explained class {lost} points less probability; without as "
-        f"many at random, {floor} points less (95 % interval of the difference {interval(claim.interval)}{unsure}). "
-        f"With nothing but these tokens it gives {alone} points less, with random ones {random}."
-    )
-
-
-def _others(claims: list[Claim], head: object) -> str:
-    """The same answer for the other methods."""
-    said = [
-        f"{so} by {listing(wording.method(item(c, 'method')) for c in own)}"
-        for outcome, so in (("above", "yes"), ("cannot_tell", "cannot tell"), ("below", "no"))
-        if (own := [c for c in claims if c.outcome == outcome])
-    ]
-    return f"Other ways to explain {wording.head(head)}: {'; '.join(said)}."
-
-
-def _orders(
-    frame: pd.DataFrame, claims: list[Claim], head: str, anchor: str, who: str
-) -> tuple[Drawing, list[tuple[str, ...]]]:
-    """A drawing and a row for each method: its own order beside random ones."""
+def _erasure_chart(means: Means, anchor: str, subject: str) -> Drawing:
+    """Return a row for each measure and method: its own order, and random orders below it."""
     import pandas as pd
 
-    points: list[dict[str, Any]] = []
-    lines = []
-    gaps = {item(c, "method"): c.interval for c in claims if text(c, "head") == head}
-    for method, rows in frame.groupby("method", sort=False):
-        is_own = rows["order"] == "attribution"
-        means = []
-        for key in (*POINTS, "log_odds"):
-            own, random = (Mean.of(part.groupby("text_id")[key].mean()) for part in (rows[is_own], rows[~is_own]))
-            means += [own, random]
-            if key in POINTS:
-                limits = ((100 * end for end in each.bounds) for each in (own, random))
-                (lower, upper), (below, above) = limits
-                points.append(
-                    {"group": POINTS[key], "row": wording.method(method), "value": 100 * own.value, "lower": lower}
-                    | {"upper": upper, "floor": 100 * random.value, "floor_lower": below, "floor_upper": above}
-                )
-        lost, lost_random, kept, kept_random, odds, odds_random = means
-        per_text = rows[is_own].groupby("text_id")["comprehensiveness"].mean()
-        gap = Mean.of(per_text - rows[~is_own].groupby("text_id")["comprehensiveness"].mean()).bounds
-        shown = gaps.get(str(method)) or gap
-        lines.append(
-            (
-                wording.method(method),
-                count(lost.n),
-                *(wording.points(each.value).lstrip("+") for each in (lost, lost_random)),
-                interval(shown),
-                *(wording.points(each.value).lstrip("+") for each in (kept, kept_random)),
-                *(decimal(each.value, 2) for each in (odds, odds_random)),
-            )
-        )
-    data = pd.DataFrame(points).sort_values(
-        "group", key=lambda groups: groups.map(list(POINTS.values()).index), kind="stable"
-    )
-    told = "; ".join(
-        f"{r.row}, {r.group}: {decimal(r.value, 1)}, random {decimal(r.floor, 1)}" for r in data.itertuples()
-    )
-    label = Label(anchor, f"What erasing tokens costs {who}, beside random orders", f"{told}.")
-    svg = attributions.dots(data, label, shown="points of probability lost")
-    return Drawing(svg, f"{sentence(who)}. Lines: 95 % intervals. {RANDOM}"), lines
+    points = list[dict[str, Any]]()
+    for measure, group in ERASURES.items():
+        for method, by_measure in means.items():
+            point = {"group": group, "row": wording.method(method)}
+            point |= _in_points(by_measure[measure], ("value", "lower", "upper"))
+            point |= _in_points(by_measure[f"random_{measure}"], ("floor", "floor_lower", "floor_upper"))
+            points.append(point)
+    descriptions = [
+        f"{point['row']}, {point['group']}: {decimal(point['value'], 1)}, random {decimal(point['floor'], 1)}"
+        for point in points
+    ]
+    title = f"What erasing tokens costs {subject}, beside random orders"
+    label = Label(anchor, title, f"{'; '.join(descriptions)}.")
+    svg = dots.dots(pd.DataFrame(points), label, quantity="points of probability lost")
+    return Drawing(svg, f"{sentence(subject)}. Lines: 95 % intervals. Grey tick: random orders.")
+
+
+def _in_points(mean: Mean, names: tuple[str, str, str]) -> dict[str, Any]:
+    """Return a mean and its interval in percentage points, under three names."""
+    lower, upper = mean.interval
+    return dict(zip(names, (100 * mean.value, 100 * lower, 100 * upper), strict=True))
+
+
+# Perturbation curves
 
 
 def curves(view: View) -> Part | None:
-    """Does the decision fall, and come back, sooner than by chance?"""
-    sentences, drawings, rows = list[str](), list[Drawing](), list[tuple[str, ...]]()
+    """Return deletion and insertion curves of each method, and of a random order."""
+    sentences = list[str]()
+    drawings = list[Drawing]()
+    rows = list[tuple[str, ...]]()
     for task in view.tasks:
-        for head, own in by_head(view.table("perturbation_curves", task)):
-            own = own.dropna(subset=["deletion", "insertion"])
-            if own.empty:
+        for head, of_head in by_head(view.table("perturbation_curves", task)):
+            measured = of_head.dropna(subset=["deletion", "insertion"])
+            if measured.empty:
                 continue
-            who, n = view.whose(task, head), int(own["n"].iloc[0])
-            areas = own.groupby("method", sort=False)[["deletion", "insertion"]].mean()
-            named = [key for key in areas.index if key != "random"]
-            if named and "random" in areas.index:
-                mine, floor = areas.loc[named[0]], areas.loc["random"]
-                fits = mine["deletion"] < floor["deletion"], mine["insertion"] > floor["insertion"]
-                opening = "On average, yes." if all(fits) else "In one of the two." if any(fits) else "On average, no."
-                said = (
-                    f"{opening} As the tokens that {wording.method(named[0])} ranks first go one by one, "
-                    f"{wording.head(head)} gives the class {percent(mine['deletion'])} on average along the way, in "
-                    f"random order {percent(floor['deletion'])} (the lower, the better); as they come back, "
-                    f"{percent(mine['insertion'])} against {percent(floor['insertion'])} (the higher, the better). "
-                    f"Means over {plural(n, 'text')}, without an interval."
-                )
-                sentences.append(view.about(task, said))
-            for key, verb in (("deletion", "taken out"), ("insertion", "put back")):
-                anchor = f"{key}-{len(drawings) // 2 + 1}"
-                drawings.append(_curve(own, key, f"share of the tokens {verb}, %", anchor, who))
-            rows += [
-                (
-                    *view.place(task, head),
-                    wording.method(key),
-                    percent(area.deletion),
-                    percent(area.insertion),
-                    count(n),
-                )
-                for key, area in zip(areas.index, areas.itertuples(), strict=True)
-            ]
+            subject, n_texts = view.drawing_subject(task, head), int(measured["n"].iloc[0])
+            areas = measured.groupby("method", sort=False)[["deletion", "insertion"]].mean()
+            if verdict := _curves_sentence(areas, head, n_texts):
+                sentences.append(view.about(task, verdict))
+            number = len(drawings) // 2 + 1
+            for curve, verb in (("deletion", "taken out"), ("insertion", "put back")):
+                x_title = f"share of the tokens {verb}, %"
+                drawings.append(_curve_chart(measured, curve, x_title, f"{curve}-{number}", subject))
+            for method, area in zip(areas.index, areas.itertuples(), strict=True):
+                cells = (wording.method(method), percent(area.deletion), percent(area.insertion), count(n_texts))
+                rows.append((*view.row_subject(task, head), *cells))
     if not drawings:
         return None
-    heading = (*view.place_names, "method", "mean while taken out", "mean while put back", "texts")
-    table = Table(
-        "Mean probability of the explained class along each curve; every point: tables/perturbation_curves.csv.",
-        rows=tuple(rows),
-        folded=True,
-        **columns(*heading, numeric=heading[-3:]),
-    )
-    return Part(
-        "Does the decision fall, and come back, sooner than by chance?", tuple(sentences), tuple(drawings), (table,)
+    heading = (*view.subject_columns, "method", "mean while taken out", "mean while put back", "texts")
+    caption = "Mean probability of the explained class along each curve; every point: tables/perturbation_curves.csv."
+    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-3:]))
+    title = "Does the decision fall, and come back, sooner than by chance?"
+    return Part(title, tuple(sentences), tuple(drawings), (table,))
+
+
+def _curves_sentence(areas: pd.DataFrame, head: str, n_texts: int) -> str:
+    """Return how the first method's curves compare with those of a random order; empty without one of them."""
+    methods = [method for method in areas.index if method != "random"]
+    if not methods or "random" not in areas.index:
+        return ""
+    area, random = areas.loc[methods[0]], areas.loc["random"]
+    is_better = (area["deletion"] < random["deletion"], area["insertion"] > random["insertion"])
+    opening = "In one of the two."
+    if all(is_better):
+        opening = "On average, yes."
+    elif not any(is_better):
+        opening = "On average, no."
+    return (
+        f"{opening} As the tokens that {wording.method(methods[0])} ranks first go one by one, "
+        f"{wording.head(head)} gives the class {percent(area['deletion'])} on average along the way, in "
+        f"random order {percent(random['deletion'])} (the lower, the better); as they come back, "
+        f"{percent(area['insertion'])} against {percent(random['insertion'])} (the higher, the better). "
+        f"Means over {plural(n_texts, 'text')}, without an interval."
     )
 
 
-def _curve(frame: pd.DataFrame, key: str, across: str, anchor: str, who: str) -> Drawing:
-    """The mean probability of the explained class, method by method."""
-    data = frame.assign(x=100 * frame["share"], value=100 * frame[key])
-    told = "; ".join(
-        f"{wording.method(method)} from {ends[0]:.0f} % over {ends[len(ends) // 2]:.0f} % to {ends[-1]:.0f} %"
-        for method, rows in data.groupby("method", sort=False)
-        for ends in (rows["value"].tolist(),)
+def _curve_chart(table: pd.DataFrame, curve: str, x_title: str, anchor: str, subject: str) -> Drawing:
+    """Return the mean probability of the explained class, a line for each method."""
+    data = table.assign(x=100 * table["share"], value=100 * table[curve])
+    descriptions = list[str]()
+    for method, rows in data.groupby("method", sort=False):
+        values = rows["value"].tolist()
+        middle = values[len(values) // 2]
+        course = f"from {values[0]:.0f} % over {middle:.0f} % to {values[-1]:.0f} %"
+        descriptions.append(f"{wording.method(method)} {course}")
+    title = f"Probability of the explained class by {x_title}, {subject}"
+    svg = lines.method_lines(
+        data[["method", "x", "value"]],
+        Label(anchor, title, f"{'; '.join(descriptions)}."),
+        quantity="probability of the explained class, %",
+        x_title=x_title,
+        tick_names={float(x): f"{x:.0f}" for x in (0, 25, 50, 75, 100)},
     )
-    label = Label(anchor, f"Probability of the explained class by {across}, {who}", f"{told}.")
-    named = {float(x): f"{x:.0f}" for x in (0, 25, 50, 75, 100)}
-    svg = attributions.lines(data, label, shown="probability of the explained class, %", across=across, named=named)
-    better = "The sooner it falls, the better." if key == "deletion" else "The sooner it rises, the better."
-    return Drawing(svg, f"{sentence(who)}. {better} Dashed: random order.")
+    criterion = "The sooner it falls, the better." if curve == "deletion" else "The sooner it rises, the better."
+    return Drawing(svg, f"{sentence(subject)}. {criterion} Dashed: random order.")
+
+
+# Infidelity
 
 
 def infidelity(view: View) -> Part | None:
-    """Do the scores foretell what small changes do?"""
-    sentences, rows = list[str](), list[tuple[str, ...]]()
+    """Return the mean infidelity of each method."""
+    sentences = list[str]()
+    rows = list[tuple[str, ...]]()
     for task in view.tasks:
-        for head, own in by_head(view.table("infidelity", task)):
-            means = {str(key): Mean.of(part["value"]) for key, part in own.groupby("method", sort=False)}
-            ranked = sorted((key for key in means if key != "random"), key=lambda key: means[key].value)
-            rows += [
-                (*view.place(task, head), wording.method(key), decimal(m.value), between(m.bounds, 3), count(m.n))
-                for key, m in means.items()
-            ]
-            if not ranked:
-                continue
-            least = means[ranked[0]]
-            said = (
-                f"Explaining {wording.head(head)}, {wording.method(ranked[0])} misses what changes of the input do by "
-                f"{decimal(least.value)} on average (95 % interval {between(least.bounds, 3)}, "
-                f"{plural(least.n, 'text')})"
-            )
-            if len(ranked) == 1:
-                said += "; the number means little without another method beside it."
-            else:
-                then = means[ranked[1]]
-                apart = least.bounds[1] < then.bounds[0]
-                said += f", {wording.method(ranked[1])} by {decimal(then.value)} ({between(then.bounds, 3)})" + (
-                    ": the least of all methods." if apart else ". Cannot tell which is better: the intervals overlap."
-                )
-            sentences.append(view.about(task, said))
+        means = _means_by_head(view, "infidelity_means", task)
+        for head, by_method in means.items():
+            for method, by_measure in by_method.items():
+                mean = by_measure["value"]
+                cells = (wording.method(method), decimal(mean.value), between(mean.interval, 3), count(mean.n))
+                rows.append((*view.row_subject(task, head), *cells))
+        for claim in view.claims("infidelity", task):
+            sentences.append(view.about(task, _infidelity_sentence(claim, means[text(claim, "head")])))
     if not rows:
         return None
-    heading = (*view.place_names, "method", "infidelity", "95 % interval", "texts")
+    heading = (*view.subject_columns, "method", "infidelity", "95 % interval", "texts")
     table = Table("Smaller is better.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-3:]))
     meaning = (
         "Infidelity: the mean squared difference between what the scores say a change of the input would do to the "
@@ -239,13 +261,18 @@ def infidelity(view: View) -> Part | None:
     return Part("Do the scores foretell what a change does?", tuple(sentences), tables=(table,), notes=(meaning,))
 
 
-def answer(claim: Claim) -> str:
-    """`Yes.`, `No.` or `Cannot tell.`"""
-    return ANSWERS.get(claim.outcome, f"{sentence(name(claim.outcome))}.")
-
-
-def with_method(view: View, frame: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Rows that name no method are of the one that was explained with."""
-    if frame is None or "method" in frame:
-        return frame
-    return frame.assign(method=next((a.method for a in view.result.attributions), "integrated_gradients"))
+def _infidelity_sentence(claim: Claim, means: Means) -> str:
+    """Return the lowest infidelity, and whether it is told apart from the next one."""
+    opening = (
+        f"Explaining {wording.head(item(claim, 'head'))}, {wording.method(item(claim, 'method'))} misses what changes "
+        f"of the input do by {decimal(value(claim, 'infidelity'))} on average (95 % interval "
+        f"{between(claim.interval, 3)}, {plural(int(value(claim, 'n')), 'text')})"
+    )
+    if claim.outcome == "measured":
+        return f"{opening}; the number means little without another method beside it."
+    other_method = text(claim, "other_method")
+    other = means[other_method]["value"]
+    comparison = f"{wording.method(other_method)} by {decimal(other.value)} ({between(other.interval, 3)})"
+    if claim.outcome == "below":
+        return f"{opening}, {comparison}: the least of all methods."
+    return f"{opening}, {comparison}. Cannot tell which is better: the intervals overlap."

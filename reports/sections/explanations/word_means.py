@@ -1,20 +1,26 @@
-"""Scores over many texts: which words count, and which places in the network hold the score."""
+"""Word means: the words with the highest and the lowest mean scores over texts drawn at random."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from probes.checks import SMALLEST_EFFECT
 from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import attributions
+from reports.charts import dots
 from reports.charts.canvas import Label
 from reports.lookup import View, by_head
-from reports.text import wording
-from reports.text.wording import between, clean, count, listing, name, percent, plural, sentence, signed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from reports.text.wording import (
+    between,
+    clean,
+    count,
+    listing,
+    name,
+    plural,
+    sentence,
+    signed,
+)
 
 EACH_SIDE = 12
 """Words of a figure for a class, and as many against it."""
@@ -37,7 +43,7 @@ def words(view: View) -> Section | None:
         heads = by_head(view.table("word_means", task))
         for head, found in heads:
             several = len(heads) > 1
-            who = view.whose(task, head)
+            who = view.drawing_subject(task, head)
             said, drawings = _classes(found, who, f"words-{len(parts) + 1}")
             if head == heads[0][0]:
                 verdict += [view.about(task, each) for each in said]
@@ -127,7 +133,7 @@ def _drawn(target: str, strong: pd.DataFrame, anchor: str, who: str) -> Drawing:
         f"{name(r.word, 30)} {signed(r.mean)} ({between((r.lower, r.upper))}), {r.note}" for r in data.itertuples()
     )
     label = Label(anchor, f"Words that count most for and against {name(target)}, {who}", f"{told}.")
-    svg = attributions.dots(data, label, shown="mean score of the word")
+    svg = dots.dots(data, label, quantity="mean score of the word")
     return Drawing(svg, f"{sentence(name(target))}, explained for {who}. Lines: 95 % intervals.")
 
 
@@ -138,93 +144,3 @@ def _rows(target: str, found: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         ground = WEAK if r.n_texts == 1 else ""
         limits = between((r.lower, r.upper))
         yield name(target), clean(str(r.word), 60), signed(r.mean), limits, count(r.n_texts), count(r.n), ground
-
-
-def states(view: View) -> Section | None:
-    """Where in the network the score sits."""
-    verdict, parts, integrated, exact = list[str](), list[Part](), False, False
-    for task in view.tasks:
-        drawings, rows = list[Drawing](), list[tuple[str, ...]]()
-        for head, own in by_head(view.table("token_shares", task)):
-            panels = list(_panels(view, head, own))
-            for follows, called, panel in panels:
-                integrated, exact = integrated or follows, exact or not follows
-                wide = panel.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
-                wide.index = wide.index.astype(int)
-                if follows or not any(each for each, *_ in panels):
-                    verdict.append(view.about(task, _sits(called, wide, int(panel["n"].max()))))
-                if len(wide) > 1:
-                    anchor = f"states-{len(parts) + 1}-{len(drawings) + 1}"
-                    drawings.append(_stacked(panel, wide, anchor, called))
-                rows += [
-                    (
-                        called,
-                        str(layer),
-                        *(percent(float(shares.get(kind, 0.0))) for kind in reversed(attributions.KINDS)),
-                    )
-                    for layer, shares in wide.iterrows()
-                ]
-        if rows:
-            heading = ("explained", "states of layer", *reversed(attributions.KINDS))
-            table = Table(
-                "Share of the absolute score.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[1:])
-            )
-            parts.append(Part(view.heading(task), (), tuple(drawings), (table,)))
-    if not parts:
-        return None
-    notes = [
-        "These are places in the network, not input words: above the embeddings each state holds something of every "
-        "token."
-    ]
-    if integrated:
-        notes.append(
-            "At the input [CLS] and [SEP] are 0 by construction: text and baseline share them. What they hold "
-            "at a layer above, attention has brought there."
-        )
-    if exact:
-        notes.append(
-            "Each layer's own probe is read exactly: the logit of a probe on a mean is a sum over the tokens' states. "
-            "It starts from nothing at all, so that [CLS] and [SEP] count at layer 0 too."
-        )
-    return Section("Where the decision sits", "states", tuple(verdict), tuple(parts), tuple(notes))
-
-
-def _panels(view: View, head: str, own: pd.DataFrame) -> Iterator[tuple[bool, str, pd.DataFrame]]:
-    """Rows that share a bar chart: whether they follow one decision down, whose it is, and the rows."""
-    for (pooling, method), found in own.groupby(["pooling", "method"], sort=False, dropna=False):
-        vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
-        if method == "direct":
-            yield False, f"each layer's own probe on the {vector} vector", found
-            continue
-        for layer, rows in found.groupby("probe_layer", sort=False, dropna=False):
-            at = wording.place(str(pooling), int(layer), random_pooler=view.random_pooler) if layer == layer else ""
-            yield True, f"the probe on {at}" if head == "probe" and at else wording.head(head), rows
-
-
-def _sits(called: str, wide: pd.DataFrame, n: int) -> str:
-    """Which kinds of token hold the score at the last layer of states, and at the first."""
-    last, first = wide.iloc[-1].sort_values(ascending=False), wide.iloc[0]
-    top = [f"{_kind(str(kind))} {percent(share)}" for kind, share in last.items() if share >= 0.005]
-    held = f"{listing(top)} (mean over {plural(n, 'text')})"
-    said = f"Of the score of {called}, the states of layer {wide.index[-1]} hold: {held}."
-    if len(wide) > 1:
-        names = [kind for kind in ("[CLS]", "[SEP]") if kind in wide]
-        early = listing(f"{kind} {percent(float(first[kind]))}" for kind in names)
-        if early:
-            said += f" At layer {wide.index[0]} it was {early}."
-    return said
-
-
-def _kind(kind: str) -> str:
-    return {"content": "content words", "other special": "other special tokens"}.get(kind, kind)
-
-
-def _stacked(panel: pd.DataFrame, wide: pd.DataFrame, anchor: str, called: str) -> Drawing:
-    """A bar for each layer of states."""
-    told = "; ".join(
-        f"layer {layer}: " + ", ".join(f"{kind} {percent(float(share))}" for kind, share in shares.items())
-        for layer, shares in wide.iterrows()
-    )
-    label = Label(anchor, f"Which kinds of token hold the score, by layer, {called}", f"{told}.")
-    data: Any = panel.groupby(["layer", "kind"], as_index=False)["share"].mean()
-    return Drawing(attributions.shares(data, label), f"{sentence(called)}.")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import probing
+from reports.charts import layer_lines, matrices
 from reports.charts.canvas import Label
 from reports.lookup import View, value
-from reports.sections.probing.evidence import lines
+from reports.sections.probing.layer_drawing import layer_drawing
 from reports.text import wording
 from reports.text.wording import decimal, listing
 
@@ -48,15 +48,15 @@ def _apart(view: View) -> Part | None:
         told = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
         label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(told) + ".")
         drawings.append(
-            Drawing(probing.spread_by_layer(depth, label), "How far the vectors of different test texts lie apart.")
+            Drawing(layer_lines.spread_by_layer(depth, label), "How far the vectors of different test texts lie apart.")
         )
     if cosines is not None:
-        drawings += lines(
+        drawings += layer_drawing(
             view,
             cosines.rename(columns={"anisotropy": "value"}),
             "anisotropy",
             "Mean cosine between the vectors of different texts by layer",
-            shown="mean cosine between different texts",
+            quantity="mean cosine between different texts",
             digits=2,
             caption="Anisotropy: 0 where directions are spread evenly, 1 where all point one way (Ethayarajh 2019).",
         )
@@ -113,9 +113,9 @@ def _alike(view: View) -> Part | None:
         if table.isna().any(axis=None):
             caption += " –: the same vector for every text."
         low = float(known["cka"].min())
-        if len(layers) > probing.MOST_NUMBERED:
+        if len(layers) > matrices.MOST_NUMBERED:
             caption += f" Shades: from {decimal(low, 2)}, the faintest, to 1."
-        svg = probing.layer_pairs(table, label, low=low, framed=weakest)
+        svg = matrices.layer_pairs(table, label, low=low, framed=weakest)
         drawings.append(Drawing(svg, caption))
     said = []
     if changes:

@@ -1,0 +1,105 @@
+"""Dot charts: a dot with its interval in each row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import seaborn
+
+from reports.charts.canvas import GRID, MUTED, SURFACE, Label, blank, hover, plain_axes, svg_text
+from reports.charts.styles import AGAINST, FOR, LETTER, WIDTH
+from reports.text.wording import name, reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+ROW, GROUP = 24.0, 30.0
+"""Height of a row in pixels, and of the name of a group above its rows."""
+LONGEST_NAME, LONGEST_NOTE = 22, 18
+"""Characters of the name of a row, and of the note at its right."""
+
+
+def dots(frame: pd.DataFrame, label: Label, *, quantity: str) -> str:
+    """Draw a dot with its interval in each row, and a tick where a floor stands; rows in groups, each under its name.
+
+    Args:
+        frame: Columns group, row, value, lower, upper; where they apply, floor, floor_lower and floor_upper, and note,
+            a few words at the right. Rows are drawn from the top.
+        label: Text alternative of the drawing.
+        quantity: What the numbers are, below the axis.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    names = [name(text, LONGEST_NAME) for text in frame["row"]]
+    notes = [name(text, LONGEST_NOTE) for text in frame["note"]] if "note" in frame else [""] * len(frame)
+    left = 12 + LETTER * max(map(len, names))
+    right = max(14, 12 + LETTER * max(map(len, notes)))
+    heights, group_names, total_height = _heights(frame)
+    has_floor = "floor" in frame
+    with blank(WIDTH, total_height + 42) as figure:
+        axes = plain_axes(figure, left=left, right=right, top=2, bottom=40)
+        axes.grid(visible=False, axis="y")
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+        axes.set_ylim(total_height, 0)
+        # A floor is drawn below its dot, in the same row.
+        _draw_values(axes, frame, [height - 4 if has_floor else height for height in heights])
+        if has_floor:
+            _draw_floors(axes, frame, [height + 5 for height in heights])
+        axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
+        axes.set_yticks(heights, names)
+        box = {"facecolor": SURFACE, "edgecolor": "none", "pad": 2.5}
+        in_axes = ("axes fraction", "data")
+        for height, text in group_names:
+            axes.annotate(text, (0, height), (4 - left, 0), in_axes, "offset pixels", color=MUTED, bbox=box)
+        for height, text in zip(heights, notes, strict=True):
+            axes.annotate(text, (1, height), (10, 0), in_axes, "offset pixels", color=MUTED, va="center_baseline")
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel(quantity)
+        axes.set_ylabel("")
+        return svg_text(figure, label)
+
+
+def _heights(frame: pd.DataFrame) -> tuple[list[float], list[tuple[float, str]], float]:
+    """Return the height of each row, height and name of each group, and the height of them all, from the top."""
+    heights = list[float]()
+    group_names = list[tuple[float, str]]()
+    total_height = 0.0
+    previous = None
+    for group in frame["group"]:
+        if group and group != previous:
+            group_names.append((total_height + GROUP - 12, name(group, 60)))
+            total_height += GROUP
+        previous = group
+        heights.append(total_height + ROW / 2)
+        total_height += ROW
+    return heights, group_names, total_height
+
+
+def _draw_values(axes: Axes, frame: pd.DataFrame, heights: list[float]) -> None:
+    values = frame["value"].to_numpy(dtype=float)
+    has_sides = "floor" not in frame
+    colours = [AGAINST if has_sides and value < 0 else FOR for value in values]
+    axes.hlines(heights, frame["lower"], frame["upper"], color=colours, linewidth=2)
+    seaborn.scatterplot(
+        x=values,
+        y=heights,
+        color=colours,
+        edgecolor=SURFACE,
+        linewidth=1.4,
+        s=56,
+        zorder=4,
+        legend=False,
+        ax=axes,
+    )
+    limits = np.asarray(frame[["lower", "upper"]])
+    rows = zip(frame["row"], values, limits, strict=True)
+    hover(axes, values, heights, [reading(name(row, 60), value, ends) for row, value, ends in rows])
+
+
+def _draw_floors(axes: Axes, frame: pd.DataFrame, heights: list[float]) -> None:
+    if "floor_lower" in frame:
+        axes.hlines(heights, frame["floor_lower"], frame["floor_upper"], color=MUTED, linewidth=1.2)
+    axes.plot(frame["floor"], heights, "|", color=MUTED, markersize=9, markeredgewidth=2)

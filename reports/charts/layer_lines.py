@@ -1,0 +1,194 @@
+"""Lines by layer: a line for each pooling, of accuracy beside its floors or of any other number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import seaborn
+
+from reports.charts.canvas import (
+    INK,
+    MUTED,
+    SURFACE,
+    Label,
+    blank,
+    heading,
+    hover,
+    name_ends,
+    plain_axes,
+    svg_text,
+    ticks,
+)
+from reports.charts.styles import DASHED, DOTTED, styles_of_poolings
+from reports.text.wording import POOLINGS, decimal, name, reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+RIGHT_OF_CURVES = 152.0
+"""Pixels at the right of the curves, for their names."""
+DASHES = (3, 2)
+
+
+def layer_curves(
+    frame: pd.DataFrame,
+    floors: Mapping[str, float],
+    label: Label,
+    *,
+    layer_floors: Mapping[str, Mapping[int, float]],
+    best: tuple[str, int] | None,
+    random_pooler: bool,
+) -> str:
+    """Draw accuracy by layer: a line with its interval band for each pooling, a dashed line for each floor.
+
+    Args:
+        frame: Columns pooling, layer, value, lower, upper; one row a site.
+        floors: Name as printed -> accuracy.
+        label: Text alternative of the drawing.
+        layer_floors: Name of a floor that depends on the layer, as printed -> layer -> accuracy.
+        best: Pooling and layer with a ring.
+        random_pooler: Whether the pooler was never trained: its line is dashed, and it is called so.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    data = frame.assign(value=100 * frame["value"], lower=100 * frame["lower"], upper=100 * frame["upper"])
+    with blank(440, 310) as figure:
+        axes = plain_axes(figure, left=40, right=RIGHT_OF_CURVES, top=30, bottom=46)
+        ends = _draw_poolings(axes, data, random_pooler=random_pooler, digits=1)
+        for floor, accuracy in floors.items():
+            axes.axhline(100 * accuracy, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
+            ends.append((100 * accuracy, f"{name(floor, 14)} {100 * accuracy:.1f}", MUTED))
+        for floor, by_layer in layer_floors.items():
+            layers = sorted(by_layer)
+            heights = [100 * by_layer[layer] for layer in layers]
+            axes.plot(layers, heights, color=MUTED, linewidth=1.2, linestyle=DOTTED, zorder=1)
+            points = zip(layers, heights, strict=True)
+            hover(axes, layers, heights, [f"{floor}, layer {layer}: {height:.1f}" for layer, height in points])
+            ends.append((heights[-1], name(floor, 14), MUTED))
+        if best is not None:
+            site = data[(data["pooling"] == best[0]) & (data["layer"] == best[1])]
+            ring: Any = {"markersize": 14, "fillstyle": "none", "color": INK, "markeredgewidth": 1.6}
+            axes.plot(site["layer"], site["value"], "o", **ring)
+        _finish(axes, data, ends, "right on test, %")
+        return svg_text(figure, label)
+
+
+def layer_lines(frame: pd.DataFrame, label: Label, *, quantity: str, random_pooler: bool) -> str:
+    """Draw any number by layer: a line for each pooling with a band for its interval, and a dashed line at 0.
+
+    Args:
+        frame: Columns pooling, layer, value; where they apply, lower and upper; one row a site.
+        label: Text alternative of the drawing.
+        quantity: What the numbers are, above the axis.
+        random_pooler: Whether the pooler was never trained: its line is dashed, and it is called so.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    with blank(440, 270) as figure:
+        axes = plain_axes(figure, left=48, right=RIGHT_OF_CURVES - 22, top=30, bottom=46)
+        ends = _draw_poolings(axes, frame, random_pooler=random_pooler)
+        axes.axhline(0, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
+        _finish(axes, frame, ends, quantity)
+        return svg_text(figure, label)
+
+
+def spread_by_layer(frame: pd.DataFrame, label: Label) -> str:
+    """Draw how far the vectors of different texts lie apart, by layer, on a scale of powers of ten.
+
+    Args:
+        frame: Columns pooling, layer, relative_spread; one row a site. A spread of exactly 0 is an open point at the
+            bottom.
+        label: Text alternative of the drawing.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    positive = frame.loc[frame["relative_spread"] > 0, "relative_spread"]
+    lowest = 10.0 ** (np.floor(np.log10(positive.min())) - 1) if len(positive) else 0.01
+    data = frame.assign(value=frame["relative_spread"].clip(lower=lowest))
+    styles = styles_of_poolings(data["pooling"])
+    with blank(440, 270) as figure:
+        axes = plain_axes(figure, left=48, right=RIGHT_OF_CURVES - 52, top=30, bottom=46)
+        axes.set_yscale("log")
+        axes.set_ylim(lowest / 1.6, max(1.0, 1.6 * data["value"].max()))
+        _draw_lines(axes, data, styles)
+        texts = list[str]()
+        for row in data.itertuples():
+            texts.append(
+                f"{POOLINGS.get(row.pooling, row.pooling)}, layer {row.layer}: {decimal(row.relative_spread, 4)}"
+            )
+        hover(axes, data["layer"], data["value"], texts)
+        for layer in data.loc[data["relative_spread"] == 0, "layer"]:
+            axes.plot(layer, lowest, "o", markersize=9, color=SURFACE, markeredgecolor=INK, zorder=5)
+            axes.annotate("exactly 0", (layer, lowest), (9, -4), "data", "offset pixels", color=INK)
+        exponents = np.arange(np.log10(lowest) + 1, np.log10(axes.get_ylim()[1]) + 0.01)
+        axes.set_yticks(10.0**exponents, [f"{10.0**exponent:g}" for exponent in exponents])
+        axes.set_yticks([], minor=True)
+        ends = list[tuple[float, str, str]]()
+        for row in data.sort_values("layer").groupby("pooling", sort=False).tail(1).itertuples():
+            colour, _ = styles[row.pooling]
+            ends.append((row.value, name(POOLINGS.get(row.pooling, row.pooling), 12), colour))
+        _finish(axes, data, ends, "spread of the texts' vectors, relative to their mean")
+        return svg_text(figure, label)
+
+
+def _finish(axes: Axes, data: pd.DataFrame, ends: Sequence[tuple[float, str, str]], quantity: str) -> None:
+    """Label the axes and the ends of the lines."""
+    ticks(axes, sorted(set(data["layer"])))
+    heading(axes, quantity)
+    name_ends(axes, ends, last=float(data["layer"].max()))
+
+
+def _draw_poolings(
+    axes: Axes, data: pd.DataFrame, *, random_pooler: bool, digits: int = 3
+) -> list[tuple[float, str, str]]:
+    """Draw a line by layer for each pooling, with a band where there are limits.
+
+    Returns:
+        Height of the end of each line, its name and its colour.
+    """
+    styles = styles_of_poolings(data["pooling"])
+    ends = list[tuple[float, str, str]]()
+    for key, rows in data.groupby("pooling", sort=False):
+        colour, _ = styles[str(key)]
+        line = rows.sort_values("layer")
+        has_band = "lower" in line
+        if has_band:
+            axes.fill_between(line["layer"], line["lower"], line["upper"], color=colour, alpha=0.16, linewidth=0)
+        vector = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(str(key), str(key))
+        ends.append((float(line["value"].iloc[-1]), name(vector, 14), colour))
+        limits: Any = line[["lower", "upper"]].to_numpy() if has_band else [None] * len(line)
+        texts = list[str]()
+        for layer, value, bounds in zip(line["layer"], line["value"], limits, strict=True):
+            texts.append(reading(f"{name(vector, 24)}, layer {layer}", value, bounds, digits))
+        hover(axes, line["layer"], line["value"], texts)
+    _draw_lines(axes, data, styles, dashed=["pooler"] if random_pooler else [])
+    return ends
+
+
+def _draw_lines(
+    axes: Axes, data: pd.DataFrame, styles: Mapping[str, tuple[str, str]], dashed: Sequence[str] = ()
+) -> None:
+    """Draw a line by layer for each pooling."""
+    seaborn.lineplot(
+        data=data,
+        x="layer",
+        y="value",
+        hue="pooling",
+        style="pooling",
+        palette={key: colour for key, (colour, _) in styles.items()},
+        markers={key: marker for key, (_, marker) in styles.items()},
+        dashes={key: DASHES if key in dashed else "" for key in styles},
+        markersize=6,
+        markeredgecolor=SURFACE,
+        linewidth=2,
+        estimator=None,
+        errorbar=None,
+        legend=False,
+        ax=axes,
+    )

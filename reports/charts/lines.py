@@ -1,0 +1,174 @@
+"""Line charts: a line for each series, with a band for its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import seaborn
+
+from reports.charts.canvas import (
+    GAP,
+    MUTED,
+    SURFACE,
+    Label,
+    blank,
+    heading,
+    hover,
+    name_ends,
+    plain_axes,
+    svg_text,
+    ticks,
+)
+from reports.charts.styles import DASHED, DOTTED, LETTER, MOST_TICKS, WIDTH, Style, styles_of_methods
+from reports.text.wording import name, reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+LONGEST_NAME = 18
+"""Characters of the name at the end of a line."""
+
+
+@dataclass(frozen=True)
+class LineOptions:
+    """Axes of a line chart."""
+
+    quantity: str
+    """What the numbers are, above the axis."""
+    floors: Mapping[str, float] = field(default_factory=dict)
+    """Name as printed -> number at which a dashed line is drawn."""
+    x_title: str | None = None
+    """What x is; None where it is a layer."""
+    tick_names: Mapping[float, str] | None = None
+    """Some x -> its label below the axis; None where every x is labelled by its number."""
+    limits: tuple[float, float] | None = None
+    """Lowest and highest number of several drawings side by side, which then share a scale."""
+
+
+def lines(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, options: LineOptions) -> str:
+    """Draw a line for each series, with a band where there are limits and thin lines where a series has several units.
+
+    Args:
+        frame: Columns series, x, value; where they apply, lower and upper, and unit, over which the line is the mean.
+        styles: Series -> its style.
+        label: Text alternative of the drawing.
+        options: Axes of the chart.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    data = frame[frame["value"].notna()].sort_values("x", kind="stable")
+    present = set(data["series"])
+    keys = [key for key in styles if key in present]
+    names = [*(styles[key].name for key in keys), *options.floors]
+    longest = min(max(map(len, names)), LONGEST_NAME)
+    ends = list[tuple[float, str, str]]()
+    with blank(WIDTH, max(280.0, 76 + GAP * len(names))) as figure:
+        axes = plain_axes(figure, left=44, right=24 + LETTER * longest, top=30, bottom=46)
+        for key in keys:
+            ends.append(_draw_series(axes, data[data["series"] == key], styles[key], options))
+        for text, height in options.floors.items():
+            axes.axhline(height, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
+            ends.append((height, name(text, LONGEST_NAME), MUTED))
+        _set_x_axis(axes, data["x"], options)
+        if options.limits is not None:
+            low, high = options.limits
+            margin = 0.05 * (high - low or 1.0)
+            axes.set_ylim(low - margin, high + margin)
+        axes.set_ylabel("")
+        heading(axes, options.quantity)
+        name_ends(axes, ends, last=float(data["x"].max()))
+        return svg_text(figure, label)
+
+
+def method_lines(
+    frame: pd.DataFrame, label: Label, *, quantity: str, x_title: str, tick_names: Mapping[float, str]
+) -> str:
+    """Draw a line for each attribution method; a random order is a dashed grey floor.
+
+    Args:
+        frame: Columns method, x, value; where they apply, lower and upper.
+        label: Text alternative of the drawing.
+        quantity: What the numbers are, above the axis.
+        x_title: What x is.
+        tick_names: Some x -> its label below the axis.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    data = frame.rename(columns={"method": "series"})
+    options = LineOptions(quantity, x_title=x_title, tick_names=tick_names)
+    return lines(data, styles_of_methods(data["series"]), label, options)
+
+
+def _draw_series(axes: Axes, rows: pd.DataFrame, style: Style, options: LineOptions) -> tuple[float, str, str]:
+    """Draw the line of a series; return the height of its end, its name and its colour."""
+    mean = rows.groupby("x", sort=True).mean(numeric_only=True)
+    if "unit" in rows:
+        # The mean goes as far as all units go.
+        is_complete = rows.groupby("x")["unit"].nunique() == rows["unit"].nunique()
+        mean = mean[is_complete]
+        for _, unit in rows.groupby("unit"):
+            axes.plot(unit["x"], unit["value"], color=style.colour, linewidth=1, alpha=0.4)
+    has_band = "lower" in mean
+    if has_band and style.floor is None:
+        axes.fill_between(mean.index, mean["lower"], mean["upper"], color=style.colour, alpha=0.16, linewidth=0)
+    limits: Any = mean[["lower", "upper"]].to_numpy() if has_band else [None] * len(mean)
+    texts = list[str]()
+    for x, value, ends in zip(mean.index, mean["value"], limits, strict=True):
+        texts.append(reading(f"{style.name}, {_x_name(x, options)}", value, ends))
+    hover(axes, mean.index, mean["value"], texts)
+    if style.floor is not None:
+        linestyle = DASHED if style.floor == "dashed" else DOTTED
+        axes.plot(mean.index, mean["value"], color=style.colour, linewidth=1.4, linestyle=linestyle, zorder=1)
+    else:
+        seaborn.lineplot(
+            x=mean.index.to_numpy(),
+            y=mean["value"].to_numpy(),
+            color=style.colour,
+            marker=style.marker,
+            markersize=5 if len(mean) > MOST_TICKS and options.tick_names is not None else 6,
+            markeredgecolor=SURFACE,
+            linewidth=2,
+            linestyle=DASHED if style.dashed else "-",
+            estimator=None,
+            errorbar=None,
+            ax=axes,
+        )
+    return float(mean["value"].iloc[-1]), style.name, style.colour
+
+
+def _x_name(x: float, options: LineOptions) -> str:
+    """Return how a point of the x axis is called in the description of a number."""
+    if options.tick_names is not None:
+        return options.tick_names.get(x, f"{x:g}")
+    return f"{'layer' if options.x_title is None else options.x_title} {x:g}"
+
+
+def _set_x_axis(axes: Axes, x: pd.Series[float], options: LineOptions) -> None:
+    if options.tick_names is not None:
+        positions = _room_for_names(axes, options.tick_names)
+        axes.set_xticks(positions, [options.tick_names[position] for position in positions])
+        axes.set_xlabel(options.x_title or "")
+        return
+    whole = sorted({int(number) for number in x})
+    if options.x_title is None:
+        ticks(axes, whole)
+        return
+    axes.set_xticks(whole[:: 1 + (len(whole) - 1) // MOST_TICKS])
+    axes.set_xlim(whole[0] - 0.3, whole[-1] + 0.3)
+    axes.set_xlabel(options.x_title)
+
+
+def _room_for_names(axes: Axes, tick_names: Mapping[float, str]) -> list[float]:
+    """Return the x whose names fit beside each other; the last one is always among them."""
+    positions = sorted(tick_names)
+    width = sum(len(text) + 2 for text in tick_names.values()) * LETTER
+    is_crowded = width > axes.get_window_extent().width
+    step = 2 + (len(positions) - 1) // MOST_TICKS if is_crowded else 1
+    # A name less than a step before the last one leaves it the room.
+    last = len(positions) - 1
+    return [position for i, position in enumerate(positions) if i % step == 0 and i <= last - step] + positions[-1:]

@@ -1,0 +1,126 @@
+"""Parameter randomisation: whether explanations change when the encoder's parameters are replaced by random ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from probes.results.result import Claim
+from reports.blocks import Drawing, Part, Table, columns
+from reports.charts import lines
+from reports.charts.canvas import Label
+from reports.lookup import Mean, View, item, means_by_group, value
+from reports.text import wording
+from reports.text.wording import between, count, decimal, name, plural, sentence
+
+OPENINGS = {
+    "changes": "Yes. With every weight random",
+    "unchanged": "No. Even with every weight random",
+    "cannot_tell": "Cannot tell. With every weight random",
+}
+"""Outcome -> the beginning of its sentence."""
+CONCLUSIONS = {
+    "changes": "it shows what the encoder has learned",
+    "unchanged": "it shows the text or the architecture, not what the encoder has learned",
+    "cannot_tell": "that is neither clearly alike nor clearly not",
+}
+"""Outcome -> what follows from it."""
+
+
+def part(view: View) -> Part | None:
+    """Return the correlation with the intact encoder's explanation, by number of randomised blocks."""
+    sentences = list[str]()
+    drawings = list[Drawing]()
+    rows = list[tuple[str, ...]]()
+    for task in view.tasks:
+        claims = view.claims("parameter_randomisation", task)
+        sentences += [view.about(task, _claim_sentence(claim)) for claim in claims]
+        means = means_by_group(
+            view.table("parameter_randomisation_means", task), "head", "method", "randomised_blocks", "level"
+        )
+        for head in dict.fromkeys(key[0] for key in means):
+            of_head = {key[1:]: by_measure for key, by_measure in means.items() if key[0] == head}
+            drawings.append(_chart(of_head, f"randomised-{len(drawings) + 1}", view.drawing_subject(task, head)))
+            rows += [(*view.row_subject(task, head), *cells) for cells in _rows(of_head)]
+    if not sentences and not rows:
+        return None
+    heading = (
+        *view.subject_columns,
+        "method",
+        "random are",
+        "correlation of ranks",
+        "95 % interval",
+        "of absolute scores",
+        "95 % interval of these",
+        "texts",
+    )
+    caption = "Mean rank correlation with the explanation of the intact encoder."
+    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-5:]))
+    meaning = (
+        "Block by block from the top, the encoder's weights are put back to random ones. An explanation of what the "
+        "encoder has learned must then change; one that stays shows the text, not the model. Passing is no proof."
+    )
+    title = "Does it change when the weights are random?"
+    return Part(title, tuple(sentences), tuple(drawings), (table,) if rows else (), notes=(meaning,))
+
+
+def _claim_sentence(claim: Claim) -> str:
+    """Return how alike the explanations of an encoder are before and after all its parameters are randomised."""
+    opening = OPENINGS.get(claim.outcome, sentence(name(claim.outcome)) + ". With every weight random")
+    conclusion = f": {CONCLUSIONS[claim.outcome]}." if claim.outcome in CONCLUSIONS else "."
+    n_texts = plural(int(value(claim, "n")), "text")
+    return (
+        f"{opening}, the ranking by "
+        f"{wording.method(item(claim, 'method'))} for {wording.head(item(claim, 'head'))} correlates "
+        f"{decimal(value(claim, 'correlation'), 2)} (95 % interval {between(claim.interval)}, "
+        f"{n_texts}, signs left aside) with the one shown here{conclusion}"
+    )
+
+
+Means = Mapping[tuple[Any, ...], Mapping[str, Mean]]
+"""(method, number of randomised blocks, level) -> measure -> mean."""
+
+
+def _rows(means: Means) -> list[tuple[str, ...]]:
+    rows = list[tuple[str, ...]]()
+    for (method, _, level), by_measure in means.items():
+        cells = [wording.method(method), name(level)]
+        for measure in ("correlation", "absolute_correlation"):
+            mean = by_measure[measure]
+            cells += [decimal(mean.value, 2), between(mean.interval)]
+        cells.append(count(by_measure["absolute_correlation"].n))
+        rows.append(tuple(cells))
+    return rows
+
+
+def _chart(means: Means, anchor: str, subject: str) -> Drawing:
+    """Return a line for each method over the number of randomised blocks."""
+    import pandas as pd
+
+    points = list[dict[str, Any]]()
+    descriptions = list[str]()
+    tick_names = dict[float, str]()
+    for (method, n_blocks, level), by_measure in means.items():
+        mean = by_measure["absolute_correlation"]
+        lower, upper = mean.interval
+        points.append({"method": method, "x": float(n_blocks), "value": mean.value, "lower": lower, "upper": upper})
+        descriptions.append(f"{wording.method(method)}, {level}: {decimal(mean.value, 2)}")
+        tick_names[float(n_blocks)] = short_level(str(level))
+    title = f"Rank correlation with the intact encoder's explanation, {subject}"
+    svg = lines.method_lines(
+        pd.DataFrame(points),
+        Label(anchor, title, f"{'; '.join(descriptions)}."),
+        quantity="rank correlation with the intact encoder",
+        x_title="blocks with random weights",
+        tick_names=tick_names,
+    )
+    caption = f"{sentence(subject)}. Absolute scores. Bands: 95 % intervals. The lower at the right, the better."
+    return Drawing(svg, caption)
+
+
+def short_level(level: str) -> str:
+    """Return a level in the form of a tick label: `blocks 4 to 6` as `4–6`."""
+    short_names = {"intact": "none", "all blocks": "all", "embeddings too": "all, emb."}
+    numbers = re.sub(r"^blocks? ", "", name(level, 24))
+    return short_names.get(level) or re.sub(r"(\d+) to (\d+)", "\\1–\\2", numbers)

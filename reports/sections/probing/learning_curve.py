@@ -1,0 +1,52 @@
+"""Learning curve: test accuracy by number of training texts."""
+
+from __future__ import annotations
+
+from reports.blocks import Drawing, Part, Section
+from reports.charts.canvas import Label
+from reports.charts.learning_curve import learning_curve
+from reports.lookup import View
+from reports.text import wording
+from reports.text.wording import (
+    count,
+    name,
+    percent,
+)
+
+
+def sizes(view: View) -> Section | None:
+    """How many training texts does it take?"""
+    verdict, parts = [], []
+    for i, task in enumerate(view.tasks, start=1):
+        rows, best = view.table("learning_curve", task), view.best(task)
+        if rows is None or best is None:
+            continue
+        own = rows[(rows["pooling"] == best[0]) & (rows["layer"] == best[1]) & rows["accuracy"].notna()]
+        own = own.sort_values("train_texts")
+        if len(own) < 2:
+            continue
+        last = own.iloc[-1]
+        near = own[own["accuracy"] >= last["accuracy"] - 0.01].iloc[0]
+        verdict.append(
+            view.about(
+                task,
+                f"Trained on {count(near['train_texts'])} texts the best place is right on "
+                f"{percent(near['accuracy'])}, "
+                f"on all {count(last['train_texts'])} on {percent(last['accuracy'])}."
+                if near["train_texts"] < last["train_texts"]
+                else f"Trained on all {count(last['train_texts'])} texts the best place is right on "
+                f"{percent(last['accuracy'])}, on {count(own.iloc[-2]['train_texts'])} of them on "
+                f"{percent(own.iloc[-2]['accuracy'])}: it may not have levelled off.",
+            )
+        )
+        words = "; ".join(f"{count(r.train_texts)} texts {percent(r.accuracy)}" for r in own.itertuples())
+        label = Label(f"sizes-{i}", f"Test accuracy by number of training texts for {name(task)}", f"{words}.")
+        floor = view.floors(task).get("majority", 0.0)
+        where = wording.place(*best, random_pooler=view.random_pooler).capitalize()
+        caption = f"{where}. Band: 95 % intervals. Dashed: majority."
+        parts.append(Part(view.heading(task), drawings=(Drawing(learning_curve(own, floor, label), caption),)))
+    notes = (
+        "The smaller training sets are parts of the larger ones, drawn once: the left end of the curve is noisy.",
+        "All places: tables/learning_curve.csv.",
+    )
+    return Section("How many texts does it take?", "sizes", tuple(verdict), tuple(parts), notes) if parts else None
