@@ -80,9 +80,7 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
         coverage = job.measure_coverage(students.features[PRETRAINED])
         claims = (*answers.claims(students, tables), *coverage.claims(job.encoder, job.splits))
     data_notes = (*job.splits.notes, *job.data.fold_notes)
-    attributions = tuple(
-        dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own
-    )
+    attributions = tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own)
     return AnalysisResult(
         name="heads",
         settings=dataclasses.asdict(settings),

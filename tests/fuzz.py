@@ -27,11 +27,13 @@ from probes.results.result import AnalysisResult
 from probes.results.typed_json import parse_json
 from reports import FORMATS
 from reports.__main__ import main as report
-from reports.charts import attributions, classifier, probing
+from reports.charts import dots, erasure_map, layer_lines, learning_curve, lines, matrices, stacked_bars
 from tests.fuzz_changes import WAYS, Saved
 from tests.fuzz_results import bases
 
 OTHER_FORMATS = tuple(name for name in FORMATS if name != "html")
+CHARTS = (dots, erasure_map, layer_lines, learning_curve, lines, matrices, stacked_bars)
+"""Modules whose drawings are remembered; the sections call them as `module.function`, or by a name of their own."""
 MUTATIONS = 20
 """Mutations made of a base before it is drawn with those that were not refused."""
 SEALED = 0.75
@@ -43,9 +45,7 @@ COMPARED = 0.25
 @contextlib.contextmanager
 def remembered() -> Iterator[None]:
     """Read each table and draw each figure once: all but what a mutation touches is as it was before."""
-    functions = [
-        (module, name) for module in (probing, attributions, classifier) for name in DRAWN if hasattr(module, name)
-    ]
+    functions = [(module, name) for module in CHARTS for name in DRAWN if hasattr(module, name)]
     functions += [(result_module, "read_csv"), (result_module, "check_table")]
     before = [getattr(module, name) for module, name in functions]
     try:
@@ -76,8 +76,8 @@ def _once(function):
 MOST_REMEMBERED = 1000
 """Outcomes of a function that are remembered."""
 DRAWN = (
-    *("layer_curves", "layer_heat_map", "layer_lines", "size_curve", "confusion_matrix", "layer_pairs"),
-    *("spread_by_layer", "dots", "lines", "shares", "used_map"),
+    *("layer_curves", "layer_heat_map", "layer_lines", "learning_curve", "confusion_matrix", "layer_pairs"),
+    *("spread_by_layer", "dots", "lines", "stacked_bars", "erasure_map"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,10 @@ ORDERS = {
 """Folders of each package: files of a folder import only from folders before it, and from files beside the folders."""
 MOST_FILES = 13
 """Python files in one folder, its `__init__.py` included."""
-REPORTS_MAY_IMPORT = (
-    "probes.results",
-    "probes.checks",
-    "probes.atomic_write",
-    "probes.attribution_checks.agreement",
-)
+REPORTS_MAY_IMPORT = ("probes.results", "probes.checks", "probes.atomic_write", "probes.statistics.paired_difference")
+"""Modules that reports may import: no statistics but those of several results, which meet on a page only."""
+STATISTICS = re.compile(r"numpy\.random|np\.random|percentile|bootstrap|side_of_zero|default_rng|\.sample\(")
+"""Code that draws numbers, computes intervals or decides outcomes."""
 OWNERS = {
     "captum": "probes/attribution probes/attribution_checks",
     "datasets": "probes/loading",
@@ -104,6 +103,15 @@ def test_data_flows_one_way_between_packages(path):
         assert all(module.startswith(REPORTS_MAY_IMPORT) for module in inner), inner
     if package == "analyses" and path.name != "__main__.py":
         assert "reports" not in tops
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports").rglob("*.py")), ids=name)
+def test_reports_compute_no_statistics(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    code = "\n".join(
+        ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name | ast.alias)
+    )
+    assert not STATISTICS.findall(code)
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from probes.statistics.paired_difference import PairedDifference
 from reports.blocks import Answer, Drawing, Part, Section, Table, columns
 from reports.charts import lines
 from reports.charts.canvas import OTHERS, STYLES, Label
 from reports.charts.lines import LineOptions
 from reports.charts.styles import Style
-from reports.comparison.side_by_side import Pair, Together
+from reports.comparison.side_by_side import Together
 from reports.lookup import View, item, value
 from reports.sections import caveats
 from reports.sections.overview import cares
@@ -20,7 +21,7 @@ from reports.sections.probing import best_site
 from reports.sections.probing.best_site import Best
 from reports.sections.provenance import MOST_TASKS, Heading
 from reports.text import wording
-from reports.text.wording import SHORT_FLOORS, count, interval, listing, name, percent, plural, points
+from reports.text.wording import SHORT_FLOORS, count, interval, listing, name, percent, plural, points, unsigned_points
 
 LOOKS = (*STYLES.values(), *OTHERS)
 """Colour and marker of the first results; those after them have the same ones again, dashed."""
@@ -71,9 +72,9 @@ def answers(together: Together) -> tuple[Answer, ...]:
 def _answer(together: Together, task: str, anchor: str) -> Answer:
     found = together.best(task)
     top, *others = found
-    pairs = [pair for pair in together.pairs(task) if pair.one == top]
+    pairs = [pair for pair in together.pairs(task) if pair.result == top]
     known = [pair for pair in pairs if not pair.missing]
-    unsure = [pair.other for pair in known if pair.outcome == "cannot_tell"]
+    unsure = [pair.other_result for pair in known if pair.outcome == "cannot_tell"]
     score = f"{percent(found[top].accuracy)} of {count(found[top].n)} test texts right, from {found[top].where}"
     level = [shown for shown, own in found.items() if own.accuracy == found[top].accuracy]
     highest = f"{listing(level)} {'has' if len(level) == 1 else 'have'} the highest score"
@@ -109,15 +110,16 @@ def _caveats(together: Together, found: Mapping[str, Best]) -> Iterator[str]:
             yield f"{shown}: {said.removeprefix('But ')}"
 
 
-def _against(known: Sequence[Pair], found: Mapping[str, Best]) -> Iterator[str]:
+def _against(known: Sequence[PairedDifference], found: Mapping[str, Best]) -> Iterator[str]:
     """How far the highest is above each of the others, over the same texts."""
     above = [
-        f"{points(pair.difference).lstrip('+')}{'' if i else ' points'} ({interval(pair.bounds)}) above {pair.other}"
+        f"{unsigned_points(pair.difference)}{'' if i else ' points'} ({interval(pair.interval)}) above "
+        f"{pair.other_result}"
         for i, pair in enumerate(pair for pair in known if pair.outcome == "above")
     ]
     unsure = [
-        f"{pair.other}, which is right on {percent(found[pair.other].accuracy)} (difference "
-        f"{points(pair.difference)}{'' if i else ' points'}, {interval(pair.bounds)})"
+        f"{pair.other_result}, which is right on {percent(found[pair.other_result].accuracy)} (difference "
+        f"{points(pair.difference)}{'' if i else ' points'}, {interval(pair.interval)})"
         for i, pair in enumerate(pair for pair in known if pair.outcome == "cannot_tell")
     ]
     if unsure:
@@ -126,12 +128,12 @@ def _against(known: Sequence[Pair], found: Mapping[str, Best]) -> Iterator[str]:
         yield f"Over the same test texts it is {listing(above)}."
 
 
-def _unpaired(pairs: Sequence[Pair], found: Mapping[str, Best]) -> Iterator[str]:
+def _unpaired(pairs: Sequence[PairedDifference], found: Mapping[str, Best]) -> Iterator[str]:
     """Scores that no paired difference stands beside, and why."""
     reasons = dict[str, list[str]]()
     for pair in pairs:
         if pair.missing:
-            reasons.setdefault(pair.missing, []).append(pair.other)
+            reasons.setdefault(pair.missing, []).append(pair.other_result)
     for reason, others in reasons.items():
         scores = listing(
             f"{other} {percent(found[other].accuracy)} ({interval(found[other].bounds)})" for other in others
@@ -190,14 +192,14 @@ def _differences(together: Together) -> Section | None:
         known = [pair for pair in pairs if not pair.missing]
         n_known += len(known)
         rows = tuple(
-            (pair.one, pair.other, points(pair.difference), interval(pair.bounds), outcomes[pair.outcome])
+            (pair.result, pair.other_result, points(pair.difference), interval(pair.interval), outcomes[pair.outcome])
             for pair in known
         )
         shown = ("result", "minus", "points", "95 % interval", "so")
         at_once = f"; the {count(len(known))} intervals hold at once" if len(known) > 1 else ""
         caption = f"Test accuracy, paired over {count(known[0].n)} texts{at_once}." if known else ""
         tables = [Table(caption, rows=rows, **columns(*shown, numeric=shown[2:4]))] if rows else []
-        missing = tuple((pair.one, pair.other, pair.missing) for pair in pairs if pair.missing)
+        missing = tuple((pair.result, pair.other_result, pair.missing) for pair in pairs if pair.missing)
         if missing:
             tables.append(Table("No paired difference.", rows=missing, **columns("result", "and", "why")))
         parts.append(Part(name(task) if len(together.tasks) > 1 else None, tables=tuple(tables)))

@@ -9,16 +9,15 @@ import pytest
 
 from probes.results.result import Claim
 from reports import render_report, warnings
-from reports.charts import attributions
 from reports.charts.canvas import Label
-from reports.lookup import Mean, View
-from reports.sections.explanations import known_causes
-from reports.sections.explanations.attribution_checks import CHECKS, STANDING
+from reports.charts.stacked_bars import stacked_bars
+from reports.lookup import View
+from reports.sections.explanations.attribution_checks import CHECKS, STANDING, TABLES
 from reports.sections.explanations.cards import cards
+from reports.sections.explanations.randomisation import short_level
 from reports.sections.page import SECTIONS, sections
-from reports.text.wording import between
 from tests.support.pages import HOSTILE, Page
-from tests.support.report_checks import CHOSEN, METHODS, WORDS, checked
+from tests.support.report_checks import CHOSEN, METHODS, WORDS, checked, with_means
 from tests.support.report_result import attribution, result
 
 QUESTIONS = (
@@ -103,9 +102,11 @@ def test_a_result_without_checks_has_only_the_one_that_needs_none():
 def test_a_check_without_claims_and_rows_is_left_out(key, is_empty):
     made = checked()
     assert part_of(made, TABLE_OF[key]) is not None
-    bare = without(made, claims=(key,), tables=(key,))
+    names = [table for table in TABLES if table in (key, f"{key}_means") and table in made.tables]
+    bare = without(made, claims=(key,), tables=names)
     if is_empty:
-        bare = dataclasses.replace(bare, tables={**bare.tables, key: made.tables[key].iloc[:0]})
+        empty = {table: made.tables[table].iloc[:0] for table in names}
+        bare = dataclasses.replace(bare, tables={**bare.tables, **empty})
     assert part_of(bare, TABLE_OF[key]) is None
 
 
@@ -201,14 +202,6 @@ def test_each_method_stands_beside_random_orders_with_its_interval(page):
     assert numbers.folded
 
 
-def test_a_table_of_one_method_that_names_none_is_drawn_still():
-    made = checked(methods=METHODS[:1], heads=("probe",))
-    old = made.tables["faithfulness"].drop(columns=["method", "baseline"])
-    made = dataclasses.replace(made, tables={**made.tables, "faithfulness": old})
-    (numbers,) = part_of(made, QUESTIONS[2]).tables
-    assert [row[1] for row in numbers.rows] == ["integrated gradients"]
-
-
 def test_methods_whose_intervals_overlap_are_not_told_apart():
     made = checked(heads=("probe",), methods=METHODS[:2])
     apart, alike = (
@@ -224,7 +217,9 @@ def test_methods_whose_intervals_overlap_are_not_told_apart():
         for shift in (5.0, 0.1)
     )
     said = [
-        part_of(dataclasses.replace(made, tables={**made.tables, "infidelity": each}), QUESTIONS[4]).sentences[0]
+        part_of(
+            with_means(dataclasses.replace(made, tables={**made.tables, "infidelity": each})), QUESTIONS[4]
+        ).sentences[0]
         for each in (apart, alike)
     ]
     assert said[0].endswith(": the least of all methods.")
@@ -256,13 +251,6 @@ def test_a_shortcut_that_was_not_learned_shows_no_ranks():
 
 
 @pytest.mark.parametrize(
-    ("lower", "upper", "outcome"), [(0.2, 0.4, "above"), (0.01, 0.05, "below"), (0.05, 0.4, "cannot_tell")]
-)
-def test_a_hit_rate_is_told_from_chance_by_its_interval(lower, upper, outcome):
-    assert known_causes.hit(pd.Series({"lower": lower, "upper": upper, "chance": 0.1})) == outcome
-
-
-@pytest.mark.parametrize(
     ("level", "shown"),
     [
         ("intact", "none"),
@@ -273,7 +261,7 @@ def test_a_hit_rate_is_told_from_chance_by_its_interval(lower, upper, outcome):
     ],
 )
 def test_a_depth_is_written_short_under_its_axis(level, shown):
-    assert known_causes.short(level) == shown
+    assert short_level(level) == shown
 
 
 def test_a_method_without_a_sum_is_not_said_to_miss_it():
@@ -351,12 +339,12 @@ def test_states_are_said_to_be_places_and_the_special_tokens_of_the_input_to_be_
 
 def test_bars_of_shares_keep_their_room_beside_a_long_name():
     frame = pd.DataFrame({"layer": [0, 1], "kind": "k" * 400, "share": 1.0})
-    assert "<svg" in attributions.shares(frame, Label("s", "t", "d"))
+    assert "<svg" in stacked_bars(frame, Label("s", "t", "d"))
 
 
 def test_bars_of_shares_reach_the_whole():
     rows = [(layer, kind, share) for layer in (0, 1, 2) for kind, share in (("content", 0.7), ("[CLS]", 0.3))]
-    svg = attributions.shares(pd.DataFrame(rows, columns=["layer", "kind", "share"]), Label("s", "t", "d"))
+    svg = stacked_bars(pd.DataFrame(rows, columns=["layer", "kind", "share"]), Label("s", "t", "d"))
     heights: dict[str, list[float]] = {"--ramp-4": [], "--cls": []}
     for path, style in re.findall(r'<path d="([^"]*)"[^>]*style="([^"]*)"', svg):
         for key, found in heights.items():
@@ -411,20 +399,20 @@ def test_the_same_text_is_followed_through_the_layers():
     first = [a for a in made.attributions if a.text_id == 0]
     (card,) = cards(first, 1.0, random_pooler=False)
     (entry,) = card.entries
-    assert [a.layer for a in entry.views] == [CHOSEN, *(layer for layer in range(7) if layer != CHOSEN)]
-    kept = {key: table for key, table in made.tables.items() if key == "attributions_by_layer"}
+    assert [a.layer for a in entry.attributions] == [CHOSEN, *(layer for layer in range(7) if layer != CHOSEN)]
+    kept = {key: table for key, table in made.tables.items() if key.startswith("attributions_by_layer")}
     html = render_report(dataclasses.replace(made, tables=kept))
     assert html.count("Predicted by each layer&#39;s probe on the mean vector: ") == len(made.attributions) / 7
     words = words_of(html, "explained")
     sure = first[0].probabilities[first[0].predicted]
-    assert f"{CHOSEN} {first[0].predicted} {100 * sure:.1f}" in entry.through
+    assert f"{CHOSEN} {first[0].predicted} {100 * sure:.1f}" in entry.by_layer
     assert "Through the layers: compared with layer 4, the tokens are ranked least alike at layer 0" in words
 
 
 def test_a_text_explained_at_one_layer_has_nothing_to_follow():
     a = attribution("a b", "t", ("x", "y"), 0, converged=True)
     (card,) = cards([a], 1.0, random_pooler=False)
-    assert card.entries[0].through == ""
+    assert card.entries[0].by_layer == ""
 
 
 def test_a_contrast_and_its_unit_are_named():
@@ -490,7 +478,7 @@ def test_a_beginning_that_was_not_read_is_shown_before_what_was(length):
     assert len(first.text) <= 240
     assert first.score == ("not seen" if length == 1 else "not seen, 899 characters")
     assert [(word.gap, word.text) for word in others] == [(" ", "one"), (" ", "two")]
-    assert len(entry.shown) == 2
+    assert len(entry.word_rows) == 2
     assert not entry.truncated, "nothing is said of an end that was read"
 
 
@@ -558,23 +546,6 @@ def test_two_label_columns_are_told_apart():
     assert said[0].startswith("sentiment: yes. ")
     assert said[2].startswith("topic: yes. ")
     assert part_of(made, QUESTIONS[2]).tables[0].columns[:2] == ("task", "head")
-
-
-def test_a_mean_has_the_interval_of_a_normal_sample():
-    values = np.random.default_rng(1).normal(2, 3, 400)
-    mean = Mean.of(values)
-    spread = 1.96 * values.std(ddof=1) / 20
-    np.testing.assert_allclose(mean.bounds, (values.mean() - spread, values.mean() + spread), atol=0.04)
-    assert mean.n == 400
-
-
-def test_a_mean_of_one_text_has_no_interval_and_missing_ones_do_not_count():
-    assert Mean.of([0.5, float("nan")]).value == 0.5
-    assert Mean.of([0.5, float("nan")]).n == 1
-    assert np.isnan(Mean.of([0.5]).bounds).all()
-    assert Mean.of([1.0] * 5).bounds == (1.0, 1.0)
-    assert np.isnan(Mean.of([]).value)
-    assert between((float("nan"), 1.0)) == "–"
 
 
 def test_a_claim_of_an_unknown_outcome_is_told_still():

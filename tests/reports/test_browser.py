@@ -57,7 +57,7 @@ def test_no_hostile_text_runs_breaks_the_layout_or_leaves_the_file(opened, width
     assert shown.locator(".card:visible").count() == len(PAYLOADS)
     harmless(shown, heard)
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
-    shown.locator("[data-use=of]").select_option("pieces")
+    shown.locator("[data-use=scores]").select_option("pieces")
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     for payload in (PAYLOADS[0], "=1+1", "{{ 7 * 7 }}"):
         shown.locator("[data-use=find]").fill(payload)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from probes.checks import InputError
+from probes.statistics.paired_difference import paired_interval
 from reports import __main__, compare_reports, write_comparison
 from reports.comparison import comparison
 from reports.comparison.shared_texts import shared
-from reports.comparison.side_by_side import Together, paired_interval, short_names
+from reports.comparison.side_by_side import Together, short_names
 from tests.support.pages import HOSTILE, Page, hostile
 from tests.support.paths import ROOT
 from tests.support.report_heads import tuned
@@ -56,18 +57,18 @@ def test_the_best_is_named_with_its_paired_difference_and_interval(three, page):
     (found,) = (p for p in Together.of(three).pairs("sentiment") if (p.one, p.other) == ("big", "small"))
     gaps = right(0.80, 1).astype(float) - right(0.70, 2)
     assert found.difference == pytest.approx(gaps.mean())
-    assert found.bounds == paired_interval(gaps, 3)
+    assert found.interval == paired_interval(gaps, 3)
     assert found.outcome == "above"
     said = words(page)
     assert "big is read best: 80.0 % of 896 test texts right, from mean, layer 4" in said
-    low, high = (f"{100 * end:.1f}" for end in found.bounds)
+    low, high = (f"{100 * end:.1f}" for end in found.interval)
     assert f"Over the same test texts it is 10.0 points ({low} to {high}) above small and" in said
 
 
 def test_where_the_interval_holds_zero_it_cannot_tell(three):
     close = [three[1], three[2]]
     (pair,) = Together.of(close).pairs("sentiment")
-    assert pair.bounds[0] < 0 < pair.bounds[1]
+    assert pair.interval[0] < 0 < pair.interval[1]
     assert pair.outcome == "cannot_tell"
     said = words(compare_reports(close))
     assert "Cannot tell which is best. small has the highest score: 70.0 %" in said

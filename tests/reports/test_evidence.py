@@ -10,7 +10,7 @@ from probes.results.result import Claim
 from reports import render_report
 from reports.lookup import View
 from reports.sections.page import sections
-from reports.sections.probing import evidence
+from reports.sections.probing import planted_signals, prediction_depth
 from tests.support.report_result import result
 
 TASK = "sentiment"
@@ -54,7 +54,7 @@ def section(found, anchor):
 )
 def test_what_could_not_have_been_seen_is_said(numbers, sentences):
     view = View(made(Claim("minimum_detectable_difference", "measured", TASK, {**numbers, "n": 1821})))
-    assert list(evidence.limits(view, TASK)) == sentences
+    assert list(planted_signals.limits(view, TASK)) == sentences
 
 
 def control(outcome, selectivity, **settings):
@@ -132,10 +132,12 @@ def test_the_mean_of_layer_0_is_a_line_of_the_first_plot_and_its_absence_is_said
 
 
 def test_how_many_layers_are_constant_may_be_unknown():
-    numbers = {"pooling": "mean", "mean_depth": 1.5, "correlation": 0.4, "same": 0.5, "by_chance": 0.3}
+    numbers = {"pooling": "mean", "mean_depth": 1.5, "correlation": 0.4, "same_depth": 0.5, "by_chance": 0.3}
     claim = Claim(
         "prediction_depth", "measured", "sentiment", {**numbers, "share_from_first_layer": 0.25, "n_constant": None}
     )
     texts = pd.DataFrame({"task": "sentiment", "pooling": "mean", "text_id": [0, 1], "depth": [1, 2]})
-    section = evidence.depth(View(dataclasses.replace(result(tables={"prediction_depth": texts}), claims=(claim,))))
+    section = prediction_depth.depth(
+        View(dataclasses.replace(result(tables={"prediction_depth": texts}), claims=(claim,)))
+    )
     assert not any("Left out" in note for note in section.notes)

@@ -8,7 +8,9 @@ import json
 import numpy as np
 import pytest
 
+from analyses.context.means import explanation_agreement
 from reports import render_report
+from reports.lookup import View
 from reports.sections.explanations.cards import cards, scales
 from reports.sections.explanations.explorer import UNIT, explorer
 from tests.support.report_checks import CHOSEN, checked
@@ -17,10 +19,17 @@ from tests.support.report_result import attribution, result
 TEXTS = tuple(f"sentence number {i}" for i in range(30))
 
 
-def held(attributions, **options):
+def held(attributions):
+    """The explorer of the attributions, and its data as the script reads them: an object for each row."""
     drawn, sizes = cards(attributions, 1.0, random_pooler=False), scales(attributions)
-    made = explorer(drawn, sizes, random_pooler=False, **options)
-    return made, json.loads(made.data)
+    made = dataclasses.replace(result(), attributions=tuple(attributions))
+    agreement = View(dataclasses.replace(made, tables=explanation_agreement(attributions))).explanation_agreement
+    shown = explorer(drawn, sizes, random_pooler=False, agreement=agreement)
+    data = json.loads(shown.data)
+    for entry in (entry for entries in data["texts"] for entry in entries):
+        rows = [dict(zip(data["columns"], row, strict=True)) for row in entry["explanations"]]
+        entry["explanations"] = rows
+    return shown, data
 
 
 def other(a, **changes):
@@ -39,14 +48,14 @@ def test_every_score_of_every_explanation_is_held_to_a_ten_thousandth():
     made, data = held(same)
     (((entry,),),) = (data["texts"],)
     assert entry["tokens"] == ["one", "two", "three"]
-    for b, view in zip(same, entry["views"], strict=True):
-        about = data["views"][view[0]]
+    for b, view in zip(same, entry["explanations"], strict=True):
+        about = data["sources"][view["source"]]
         assert (about["layer"], about["pooling"]) == (b.layer, "[CLS]" if b.pooling == "cls" else b.pooling)
-        np.testing.assert_allclose(np.array(view[10]) / UNIT, b.word_scores[1:-1], atol=0.5 / UNIT)
-        assert view[4] == round(UNIT * b.scores.sum())
+        np.testing.assert_allclose(np.array(view["word_scores"]) / UNIT, b.word_scores[1:-1], atol=0.5 / UNIT)
+        assert view["sum"] == round(UNIT * b.scores.sum())
     assert made.poolings == ("mean", "[CLS]")
     assert made.methods == ("integrated gradients", "occlusion")
-    assert made.layered
+    assert made.has_layers
     assert not made.baselines
 
 
@@ -55,7 +64,7 @@ def test_each_explanation_is_compared_with_the_one_shown_first():
     turned = dataclasses.replace(a, method="occlusion", scores=-a.scores, word_scores=-a.word_scores)
     flat = dataclasses.replace(a, layer=1, scores=0 * a.scores, word_scores=0 * a.word_scores)
     _, data = held([a, turned, flat])
-    assert [view[9] for view in data["texts"][0][0]["views"]] == [UNIT, -UNIT, None]
+    assert [view["correlation"] for view in data["texts"][0][0]["explanations"]] == [None, -UNIT, None]
 
 
 def test_pieces_are_held_where_a_word_has_several():
@@ -70,8 +79,8 @@ def test_pieces_are_held_where_a_word_has_several():
     _, data = held([pieces])
     (entry,) = data["texts"][0]
     assert entry["tokens"] == ["[CLS]", "on", "##e", "two", "[SEP]"]
-    assert entry["views"][0][10] == [1250, 5000]
-    assert entry["views"][0][11] == [0, 2500, -1250, 5000, 0]
+    assert entry["explanations"][0]["word_scores"] == [1250, 5000]
+    assert entry["explanations"][0]["token_scores"] == [0, 2500, -1250, 5000, 0]
 
 
 def test_a_special_token_that_scores_in_one_explanation_stands_in_all():
@@ -79,16 +88,16 @@ def test_a_special_token_that_scores_in_one_explanation_stands_in_all():
     norm = dataclasses.replace(a, method="gradient_norm", scores=np.ones(4), word_scores=np.ones(4))
     _, data = held([a, norm])
     (entry,) = data["texts"][0]
-    assert [len(view[10]) for view in entry["views"]] == [4, 4]
-    assert entry["views"][0][10][0] == 0
-    assert entry["views"][1][10][0] == UNIT
+    assert [len(view["word_scores"]) for view in entry["explanations"]] == [4, 4]
+    assert entry["explanations"][0]["word_scores"][0] == 0
+    assert entry["explanations"][1]["word_scores"][0] == UNIT
 
 
 def test_a_method_of_another_unit_pales_no_other():
     a = attribution("one two", "t", ("x", "y"), 0, converged=True)
     norm = dataclasses.replace(a, method="gradient_norm", scores=100 * a.scores, word_scores=100 * a.word_scores)
     _, data = held([a, norm])
-    one, other_ = data["views"]
+    one, other_ = data["sources"]
     assert other_["full"] == pytest.approx(100 * one["full"])
 
 
@@ -96,9 +105,9 @@ def test_a_number_that_is_none_or_not_finite_is_none():
     a = attribution("one two", "t", ("x", "y"), 0, converged=True)
     broken = np.array([0.0, np.nan, 1.0, 0.0])
     _, data = held([dataclasses.replace(a, scores=broken, word_scores=broken, baseline_output=None)])
-    view = data["texts"][0][0]["views"][0]
-    assert view[10] == [None, UNIT]
-    assert view[5] is None
+    view = data["texts"][0][0]["explanations"][0]
+    assert view["word_scores"] == [None, UNIT]
+    assert view["difference"] is None
 
 
 def test_nothing_in_the_data_can_end_its_element():
@@ -110,7 +119,7 @@ def test_nothing_in_the_data_can_end_its_element():
 
 def test_one_explanation_leaves_nothing_to_choose():
     made, _ = held([attribution("one two", "t", ("x", "y"), 0, converged=True)])
-    assert (made.heads, made.poolings, made.methods, made.baselines, made.layered) == ((), (), (), (), False)
+    assert (made.heads, made.poolings, made.methods, made.baselines, made.has_layers) == ((), (), (), (), False)
 
 
 def test_five_hundred_texts_at_all_layers_fit_in_three_megabytes():
@@ -152,16 +161,16 @@ def test_texts_can_be_found_filtered_and_ordered(opened):
     use(shown, "find").fill("7")
     assert found.inner_text() == "1 of 20 texts"
     use(shown, "find").fill("")
-    use(shown, "right").select_option("no")
+    use(shown, "correct").select_option("no")
     assert found.inner_text() == "10 of 20 texts"
     use(shown, "label").select_option("negative")
     assert found.inner_text() == "0 of 20 texts: none fits all of this"
-    use(shown, "right").select_option("")
+    use(shown, "correct").select_option("")
     assert found.inner_text() == "10 of 20 texts"
     use(shown, "label").select_option("")
-    shown.evaluate("document.querySelectorAll('.card').forEach((card, i) => { card.dataset.sure = i % 7; })")
-    use(shown, "order").select_option("sure -1")
-    order = shown.locator(".card:visible").evaluate_all("cards => cards.map((card) => +card.dataset.sure)")
+    shown.evaluate("document.querySelectorAll('.card').forEach((card, i) => { card.dataset.certainty = i % 7; })")
+    use(shown, "order").select_option("certainty -1")
+    order = shown.locator(".card:visible").evaluate_all("cards => cards.map((card) => +card.dataset.certainty)")
     assert order == sorted(order, reverse=True)
     assert len(order) == 20
     assert heard == []
@@ -182,7 +191,7 @@ def test_the_slider_recolours_the_same_text_with_each_layer_s_scores(opened, pag
     made = checked(texts=TEXTS, heads=("probe", "model"))
     shown, heard = opened(page)
     slider = use(shown, "layer")
-    assert shown.locator("[data-use=at]").inner_text() == f"layer {CHOSEN}"
+    assert shown.locator("[data-use=layer-name]").inner_text() == f"layer {CHOSEN}"
     for layer in (CHOSEN, 0, 6):
         slider.fill(str(layer))
         (a,) = (a for a in made.attributions if (a.text_id, a.head, a.layer) == (0, "probe", layer))
@@ -206,7 +215,7 @@ def test_what_decides_and_how_it_is_scored_can_be_chosen(opened):
     cls = other(probe, pooling="cls")
     made = dataclasses.replace(result(), attributions=(probe, model, occlusion, cls))
     shown, heard = opened(render_report(made))
-    use(shown, "who").select_option("Probe")
+    use(shown, "head").select_option("Probe")
     assert shown.locator(".worded:visible").count() == 1
     heading = shown.locator(".worded:visible .head")
     use(shown, "pooling").select_option("[CLS]")
@@ -240,7 +249,7 @@ def test_what_was_not_explained_cannot_be_chosen(opened):
 @pytest.mark.timeout(120)
 def test_pieces_take_the_place_of_words(opened, page):
     shown, _ = opened(page)
-    use(shown, "of").select_option("pieces")
+    use(shown, "scores").select_option("pieces")
     assert shown.locator(".card:visible .worded .text:visible").count() == 0
     assert shown.locator(".card:visible .pieces").first.locator("li").count() == 3
 
@@ -254,7 +263,7 @@ def test_the_exact_score_is_said_on_hover_and_to_the_keyboard(opened, page):
     assert tip.inner_text() == word.get_attribute("data-tip")
     shown.keyboard.press("Escape")
     assert tip.is_hidden()
-    use(shown, "of").focus()
+    use(shown, "scores").focus()
     for _ in range(3):
         shown.keyboard.press("Tab")
         if shown.evaluate("document.activeElement.matches('.text')"):

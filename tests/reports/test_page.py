@@ -15,7 +15,7 @@ import pytest
 
 from probes.results.result import Claim
 from reports import __main__, render_report, write_report
-from reports.charts import canvas, probing
+from reports.charts import canvas, layer_lines, matrices
 from reports.charts.canvas import Label
 from reports.export import html as html_module
 from reports.sections import page as page_module
@@ -153,9 +153,9 @@ def test_explanations_are_told_with_their_tolerance_and_what_chance_would_find(o
 
 def test_the_shades_of_the_heat_map_leave_out_the_layer_that_says_nothing():
     frame = pd.DataFrame({"pooling": ["cls"] * 3, "layer": [0, 1, 2], "value": [0.5, 0.8, 0.82]})
-    svg = probing.layer_heat_map(frame, Label("heat", "t", "d"), best=None, tied=[], random_pooler=False)
+    svg = matrices.layer_heat_map(frame, Label("heat", "t", "d"), best=None, tied=[], random_pooler=False)
     assert re.findall(r"fill: var\(--ramp-(\d)", svg) == ["1", "1", "9"]
-    other = probing.layer_heat_map(
+    other = matrices.layer_heat_map(
         frame.assign(pooling="mean"), Label("heat", "t", "d"), best=None, tied=[], random_pooler=False
     )
     assert re.findall(r"fill: var\(--ramp-(\d)", other) == ["1", "9", "9"]
@@ -457,7 +457,7 @@ def test_a_result_without_the_floor_of_cka_shows_its_numbers_alone():
 @pytest.mark.parametrize(("layers", "cells"), [(9, {"0.25", "1.00"}), (13, {".25", "1"}), (14, set()), (30, set())])
 def test_numbers_of_pairs_get_shorter_and_then_leave_as_the_layers_grow(layers, cells):
     table = pd.DataFrame(np.where(np.eye(layers), 1.0, 0.25), index=range(40, 40 + layers))
-    svg = probing.layer_pairs(table, Label("c", "t", "d"), low=0.25, framed=3)
+    svg = matrices.layer_pairs(table, Label("c", "t", "d"), low=0.25, framed=3)
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert {text for text in texts if text not in {str(layer) for layer in table.index}} == {*cells, "layer"}
     assert "40" in texts
@@ -563,7 +563,7 @@ def test_a_class_that_looks_like_a_formula_is_drawn_as_text():
         [(a, b, 1 + (a == b)) for a in ("$x$", "a_b$") for b in ("$x$", "a_b$")],
         columns=["label", "predicted", "count"],
     )
-    svg = probing.confusion_matrix(frame, ["$x$", "a_b$"], Label("c", "t", "d"))
+    svg = matrices.confusion_matrix(frame, ["$x$", "a_b$"], Label("c", "t", "d"))
     assert ">$x$<" in svg
     assert ">a_b$<" in svg
 
@@ -573,7 +573,7 @@ def test_pairs_of_classes_without_a_row_are_drawn_as_none():
     every += [("c", "a", 0), ("c", "b", 0), ("c", "c", 0)]  # a class that is predicted, and that no text has
     dense = pd.DataFrame(every, columns=["label", "predicted", "count"])
     sparse = dense[dense["count"] > 0]
-    drawings = [probing.confusion_matrix(frame, list("abc"), Label("c", "t", "d")) for frame in (dense, sparse)]
+    drawings = [matrices.confusion_matrix(frame, list("abc"), Label("c", "t", "d")) for frame in (dense, sparse)]
     assert drawings[0] == drawings[1]
     assert "75 %" in drawings[1]
 
@@ -582,7 +582,9 @@ def test_drawing_leaves_no_setting_behind_and_heeds_none():
     frame = pd.DataFrame({"pooling": "mean", "layer": [0, 1], "value": [0.5, 0.6], "lower": 0.4, "upper": 0.7})
 
     def draw():
-        return probing.layer_curves(frame, {}, Label("c", "t", "d"), beside={}, best=None, random_pooler=False)
+        return layer_lines.layer_curves(
+            frame, {}, Label("c", "t", "d"), layer_floors={}, best=None, random_pooler=False
+        )
 
     plain = draw()
     with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
@@ -629,7 +631,7 @@ def test_colours_meet_wcag_aa(scheme):
     for kind in ("good", "poor"):
         assert contrast(rgb(colours[kind]), rgb(colours[f"{kind}-back"])) >= 4.5
     for level in range(1, 10):
-        text = "ramp-low" if level - 1 <= probing.DARK_TEXT_UP_TO else "ramp-high"
+        text = "ramp-low" if level - 1 <= matrices.DARK_TEXT_UP_TO else "ramp-high"
         assert contrast(rgb(colours[text]), rgb(colours[f"ramp-{level}"])) >= 4.5, level
     for side in ("for", "against"):
         strongest = np.array([int(v) for v in numbers[side].split()]) / 255

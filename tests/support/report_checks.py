@@ -6,6 +6,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from analyses.context.means import explanation_agreement, mean_tables
+from analyses.subjects.verdicts import infidelity_claims, planted_shortcut_hits
 from probes.results.result import AnalysisResult, Attribution, Claim
 from tests.support.report_result import attribution, result
 
@@ -44,13 +46,30 @@ def checked(
     tasks = tasks or {"sentiment": ("negative", "positive")}
     made = result(tasks=tasks, texts=texts)
     frames = [tables(task, classes, heads, methods, texts, word_list) for task, classes in tasks.items()]
-    return dataclasses.replace(
+    outcomes = OUTCOMES | outcomes
+    by_name = {key: pd.concat([each[key] for each in frames]) for key in frames[0]}
+    by_name["planted_shortcut"]["valid"] = outcomes["planted_shortcut"] == "valid"
+    attributions = tuple(a for task, classes in tasks.items() for a in explained(task, classes, heads, texts))
+    checked_result = dataclasses.replace(
         made,
         settings={"explain": {"words": 400}},
-        tables={**made.tables, **{key: pd.concat([each[key] for each in frames]) for key in frames[0]}},
-        attributions=tuple(a for task, classes in tasks.items() for a in explained(task, classes, heads, texts)),
-        claims=(*made.claims, *(c for task in tasks for c in claims(task, heads, methods, OUTCOMES | outcomes))),
+        tables={**made.tables, **by_name},
+        attributions=attributions,
+        claims=(*made.claims, *(c for task in tasks for c in claims(task, heads, methods, outcomes))),
     )
+    return with_means(checked_result)
+
+
+def with_means(made: AnalysisResult) -> AnalysisResult:
+    """The result with what an analysis derives from its tables and attributions."""
+    means = mean_tables(made.tables, seed=0)
+    derived = [claim for claim in made.claims if claim.id not in ("infidelity", "planted_shortcut_hits")]
+    if "infidelity_means" in means:
+        derived += infidelity_claims(means["infidelity_means"])
+    if "planted_shortcut" in made.tables:
+        derived += planted_shortcut_hits(made.tables["planted_shortcut"])
+    tables = {**made.tables, **means, **explanation_agreement(made.attributions)}
+    return dataclasses.replace(made, tables=tables, claims=tuple(derived))
 
 
 def explained(task: str, classes: tuple[str, ...], heads: tuple[str, ...], texts: tuple[str, ...]) -> list[Attribution]:
@@ -198,6 +217,7 @@ def tables(
             classes[0] if abs(layer - CHOSEN) < 4 else classes[-1],
             0.9 - 0.1 * abs(layer - CHOSEN),
             rank,
+            abs(layer - CHOSEN) < 4,
         )
         for layer in range(7)
         for text in range(n)
@@ -217,7 +237,7 @@ def tables(
         "planted_shortcut": "task pooling layer method k hits lower upper chance n",
         "word_means": "task head target word n n_texts mean lower upper",
         "token_shares": "task head pooling probe_layer layer kind share n method",
-        "attributions_by_layer": "task pooling layer text_id predicted probability correlation",
+        "attributions_by_layer": "task pooling layer text_id predicted probability correlation same_class",
     }
     rows = (erased, fell, missed, starts, agree, depths, marks, hits, seen, sits, deep)
     return {

@@ -28,6 +28,7 @@ OUTCOMES = {
     "cls_change mean": ("above", 0.081, (0.062, 0.099)),
     "erasure": ("above", 0.382, (0.355, 0.409)),
     "fine_tuned_head_agreement": ("above", 0.62, (0.51, 0.71)),
+    "fine_tuned_faithfulness": ("above", 0.23, (0.2, 0.26)),
 }
 
 
@@ -85,6 +86,12 @@ def claims(heads: tuple[str, ...], task: str, so: dict[str, tuple[str, float, tu
             numbers = {"head": head, "replacement": what, **ends, "first_layer": first, "at_last": lost[-1]}
             found.append(Claim("ablation", "measured", task, numbers))
         found.append(_used(head, task, so["erasure"]))
+    for head in (*heads, "probe"):
+        outcome, difference, bounds = so["fine_tuned_faithfulness"]
+        losses = {"comprehensiveness": 0.11 + difference, "random_comprehensiveness": 0.11}
+        losses |= {"sufficiency": 0.02, "random_sufficiency": 0.33}
+        numbers = {"head": head, **losses, "difference": difference, "n": 24}
+        found.append(Claim("fine_tuned_faithfulness", outcome, task, numbers, bounds))
     for one, other in itertools.combinations(heads, 2):
         outcome, gap, bounds = so[f"{one} {other}"]
         numbers = {"head": one, "other_head": other, "difference": gap, "n_seeds": SEEDS, "n": N}

@@ -9,7 +9,7 @@ from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Table, columns
 from reports.charts import dots, lines
 from reports.charts.canvas import Label
-from reports.lookup import Mean, View, by_head, item, means_by_group, text, value
+from reports.lookup import MISSING_MEAN, Mean, View, by_head, item, means_by_group, text, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, plural, sentence
 
@@ -249,8 +249,9 @@ def infidelity(view: View) -> Part | None:
                 cells = (wording.method(method), decimal(mean.value), between(mean.interval, 3), count(mean.n))
                 rows.append((*view.row_subject(task, head), *cells))
         for claim in view.claims("infidelity", task):
-            sentences.append(view.about(task, _infidelity_sentence(claim, means[text(claim, "head")])))
-    if not rows:
+            of_head = means.get(text(claim, "head"), {})
+            sentences.append(view.about(task, _infidelity_sentence(claim, of_head)))
+    if not sentences and not rows:
         return None
     heading = (*view.subject_columns, "method", "infidelity", "95 % interval", "texts")
     table = Table("Smaller is better.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-3:]))
@@ -258,7 +259,12 @@ def infidelity(view: View) -> Part | None:
         "Infidelity: the mean squared difference between what the scores say a change of the input would do to the "
         "explained output, and what it does."
     )
-    return Part("Do the scores foretell what a change does?", tuple(sentences), tables=(table,), notes=(meaning,))
+    return Part(
+        "Do the scores foretell what a change does?",
+        tuple(sentences),
+        tables=(table,) if rows else (),
+        notes=(meaning,),
+    )
 
 
 def _infidelity_sentence(claim: Claim, means: Means) -> str:
@@ -271,7 +277,7 @@ def _infidelity_sentence(claim: Claim, means: Means) -> str:
     if claim.outcome == "measured":
         return f"{opening}; the number means little without another method beside it."
     other_method = text(claim, "other_method")
-    other = means[other_method]["value"]
+    other = means[other_method]["value"] if other_method in means else MISSING_MEAN
     comparison = f"{wording.method(other_method)} by {decimal(other.value)} ({between(other.interval, 3)})"
     if claim.outcome == "below":
         return f"{opening}, {comparison}: the least of all methods."
