@@ -253,7 +253,7 @@ def test_folds_choose_the_probes_on_a_checkpoint_where_there_are_no_validation_t
     found = AnalysisResult.load(place / "folded")
     assert set(found.provenance.data) == {"train", "test"}
     models = {"pretrained", "checkpoint", "untrained"}
-    assert models <= set(found.tables["heads_curves"]["model"])
+    assert models <= set(found.tables["fine_tuned_layers"]["model"])
     assert any(note.startswith("3 folds of the training texts") for note in found.notes)
 
 

@@ -54,7 +54,7 @@ def test_results_whose_labels_differ_text_by_text_are_not_paired_though_each_cla
 
 
 def test_the_best_is_named_with_its_paired_difference_and_interval(three, page):
-    (found,) = (p for p in Together.of(three).pairs("sentiment") if (p.one, p.other) == ("big", "small"))
+    (found,) = (p for p in Together.of(three).pairs("sentiment") if (p.result, p.other_result) == ("big", "small"))
     gaps = right(0.80, 1).astype(float) - right(0.70, 2)
     assert found.difference == pytest.approx(gaps.mean())
     assert found.interval == paired_interval(gaps, 3)
@@ -161,7 +161,7 @@ def test_curves_of_all_results_share_a_plot_with_bands_and_floors(page):
             assert named in curve
         colours = [colour for colour in ("cls", "mean", "pooler", "last") if f"stroke: var(--{colour}," in curve]
         assert colours == ["cls", "mean", "pooler"]
-        assert curve.count("fill-opacity: 0.14") == 3
+        assert curve.count("fill-opacity: 0.16") == 3
         assert "big: layer 0 " in curve
 
 
