@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analyses.context.means import explanation_agreement, mean_tables
-from analyses.subjects.verdicts import infidelity_claims, planted_shortcut_hits
+from analyses.subjects.explanations.faithfulness import infidelity_claims
+from analyses.subjects.explanations.planted_shortcut import hits_claims
 from probes.results.result import AnalysisResult, Attribution, Claim
 from tests.support.report_result import attribution, result
 
@@ -67,7 +68,7 @@ def with_means(made: AnalysisResult) -> AnalysisResult:
     if "infidelity_means" in means:
         derived += infidelity_claims(means["infidelity_means"])
     if "planted_shortcut" in made.tables:
-        derived += planted_shortcut_hits(made.tables["planted_shortcut"])
+        derived += hits_claims(made.tables["planted_shortcut"])
     tables = {**made.tables, **means, **explanation_agreement(made.attributions)}
     return dataclasses.replace(made, tables=tables, claims=tuple(derived))
 
