@@ -101,7 +101,7 @@ def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResu
 
 def _check_models(students: Students) -> None:
     """Raise what can be known of the models before the long part: a head that the encoder cannot be trained with."""
-    from probes.heads.fine_tuning import check_trainable
+    from probes.heads.trainable_head import check_trainable
 
     if students.settings.checkpoint is not None:
         students.every  # noqa: B018 - loaded here, before the features

@@ -1,4 +1,4 @@
-"""The folder that fine-tuning leaves: its head, classes and epochs, read back and written."""
+"""Folder of a fine-tuned model: reading and writing its head, classes and epochs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from probes.checks import InputError, as_path, check_fields, first_line
 from probes.heads.trainer import Epoch
 
 FORMAT = 1
-DONE = "finetuned.json"
+RESULT_FILE = "finetuned.json"
+HEAD_FILE = "head.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +26,10 @@ class FineTuned:
     class_names: tuple[str, ...]
     seed: int
     max_length: int
-    """Tokens read of a text."""
+    """Largest number of tokens read of a text."""
     epochs: tuple[Epoch, ...]
     best_epoch: int
-    """Whose weights are in the folder: the first of those with the highest validation accuracy."""
+    """Epoch whose weights are in the folder: the first of those with the highest validation accuracy."""
     random_pooler: bool
     """Whether the head reads a pooler that was random when training began."""
 
@@ -37,51 +38,59 @@ class FineTuned:
 
     @property
     def seconds(self) -> float:
-        """Of all epochs."""
+        """Duration of all epochs."""
         return sum(epoch.seconds for epoch in self.epochs)
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """What `fine_tune` left in a folder.
+        """Load the result of `fine_tune` from a folder.
 
         Raises:
-            InputError: There is nothing, or it was not finished.
+            InputError: The folder holds no result, an unfinished one, or a damaged one.
         """
         folder = as_path(folder, name="folder")
-        path = folder / DONE
+        path = folder / RESULT_FILE
         if not path.is_file():
-            raise InputError(f"{str(folder)!r} holds no finished fine-tuning (no {DONE}); run it again to go on")
-        said = read_json(path)
-        if said.pop("format", None) != FORMAT:
-            raise damage(path, "or of another version of layerprobe")
+            raise InputError(f"{str(folder)!r} holds no finished fine-tuning (no {RESULT_FILE}); run it again to go on")
+        content = read_json(path)
+        if content.pop("format", None) != FORMAT:
+            raise damaged_file_error(path, "or of another version of layerprobe")
         try:
-            epochs = tuple(Epoch(**epoch) for epoch in said.pop("epochs"))
-            return cls(folder, class_names=tuple(said.pop("class_names")), epochs=epochs, **said)
+            epochs = tuple(Epoch(**epoch) for epoch in content.pop("epochs"))
+            class_names = tuple(content.pop("class_names"))
+            return cls(folder, class_names=class_names, epochs=epochs, **content)
         except (KeyError, TypeError) as error:
-            raise damage(path, str(error)) from error
+            raise damaged_file_error(path, str(error)) from error
 
     def write(self) -> None:
-        """Mark the folder as finished, with all of this."""
-        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "folder"}
-        said |= {"format": FORMAT, "epochs": [asdict(epoch) for epoch in self.epochs]}
-        write_atomically(self.folder / DONE, (json.dumps(said, indent=1) + "\n").encode())
+        """Write the file that marks the folder as finished."""
+        content = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "folder"}
+        content["format"] = FORMAT
+        content["epochs"] = [asdict(epoch) for epoch in self.epochs]
+        write_json(self.folder / RESULT_FILE, content)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a file of this folder holds.
+    """Read the JSON object in a file of the folder.
 
     Raises:
-        InputError: It cannot be read, or holds something else.
+        InputError: The file cannot be read, or holds something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise damage(path, getattr(error, "strerror", None) or first_line(error)) from error
-    if not isinstance(found, dict):
-        raise damage(path, f"it holds {type(found).__name__}, not an object")
-    return found
+        raise damaged_file_error(path, getattr(error, "strerror", None) or first_line(error)) from error
+    if not isinstance(content, dict):
+        raise damaged_file_error(path, f"it holds {type(content).__name__}, not an object")
+    return content
 
 
-def damage(path: Path, why: str) -> InputError:
-    """The error for a file of the folder that cannot be read."""
-    return InputError(f"{str(path)!r} is damaged ({why}); delete the folder {str(path.parent)!r} and run again")
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object to a file of the folder, all of it or nothing."""
+    text = json.dumps(content, indent=1) + "\n"
+    write_atomically(path, text.encode())
+
+
+def damaged_file_error(path: Path, reason: str) -> InputError:
+    """Return the error for a file of the folder that cannot be read."""
+    return InputError(f"{str(path)!r} is damaged ({reason}); delete the folder {str(path.parent)!r} and run again")

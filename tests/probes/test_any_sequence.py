@@ -32,7 +32,7 @@ from probes.data.texts import Texts
 from probes.statistics.metrics import accuracy
 from tests.support.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
 from tests.support.models import HIDDEN
-from tests.support.tuning import CLASSES, SETTINGS, labelled, student
+from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
 
 MANY = [f"{TEXTS[i % 3]} {i}" for i in range(40)]
 IDS = [i % 2 for i in range(40)]
@@ -58,7 +58,7 @@ def tuned(made, folder):
         LabelledTexts(made(list(side.texts.first)), made(side.labels.tolist())) for side in labelled(24, 12)
     )
     options = {"head": "mean", "settings": dataclasses.replace(SETTINGS, epochs=1), "folder": folder / str(id(made))}
-    return fine_tune(student(), train, validation, class_names=made(list(CLASSES)), **options).epochs[0].train_loss
+    return fine_tune(tiny_encoder(), train, validation, class_names=made(list(CLASSES)), **options).epochs[0].train_loss
 
 
 def shortcut_numbers(made):

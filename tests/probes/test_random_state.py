@@ -35,7 +35,7 @@ from probes.controls.studies import default_studies
 from probes.data.controlled import controlled_sentences
 from tests.support.models import HIDDEN
 from tests.support.paths import ROOT
-from tests.support.tuning import CLASSES, SETTINGS, labelled, student
+from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
 
 TEXTS = ["the film was not good .", "awful plot"]
 
@@ -85,7 +85,7 @@ def _fine_tune(_encoder, folder):
     train, validation = labelled(24, 12)
     for head in ("pooler", "mean"):
         options = {"head": head, "class_names": CLASSES, "settings": replace(SETTINGS, epochs=1), "seed": 3}
-        fine_tune(student(), train, validation, folder=folder / head, **options)
+        fine_tune(tiny_encoder(), train, validation, folder=folder / head, **options)
         load_head(folder / head)
 
 

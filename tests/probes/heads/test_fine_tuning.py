@@ -15,11 +15,12 @@ from probes import Encoder, InputError
 from probes.data.datasets import TextDataset
 from probes.data.splitting import make_splits
 from probes.data.texts import Texts
-from probes.heads.fine_tuning import FineTuned, LabelledTexts, check_trainable, fine_tune, load_head, writing_to
+from probes.heads.fine_tuning import FineTuned, LabelledTexts, disk_errors_naming, fine_tune, load_head
 from probes.heads.heads import log_prob
+from probes.heads.trainable_head import check_trainable
 from probes.locks import file_lock
 from tests.support.models import build_model
-from tests.support.tuning import CLASSES, SETTINGS, labelled, student
+from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
 
 HEADS = ("pooler", "cls", "mean")
 ONCE = replace(SETTINGS, epochs=1)
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def tune(folder, head="cls", encoder=None, data=None, **changes):
     settings = {"class_names": CLASSES, "settings": ONCE} | changes
-    return fine_tune(encoder or student(), *(data or labelled()), head=head, folder=folder, **settings)
+    return fine_tune(encoder or tiny_encoder(), *(data or labelled()), head=head, folder=folder, **settings)
 
 
 def plain_inputs(tokenizer, texts):
@@ -38,12 +39,12 @@ def plain_inputs(tokenizer, texts):
 @pytest.mark.parametrize("head", HEADS)
 def test_a_head_learns_and_the_best_epoch_is_kept(head, tmp_path):
     _, validation = labelled()
-    tuned = tune(tmp_path, head, settings=SETTINGS)
-    best = tuned.epochs[tuned.best_epoch - 1]
-    assert best.validation_accuracy == max(epoch.validation_accuracy for epoch in tuned.epochs) > 0.9
-    assert [epoch.epoch for epoch in tuned.epochs] == [1, 2, 3, 4]
-    assert tuned.epochs[-1].train_loss < tuned.epochs[0].train_loss
-    assert 0 < tuned.seconds == sum(epoch.seconds for epoch in tuned.epochs)
+    fine_tuned = tune(tmp_path, head, settings=SETTINGS)
+    best = fine_tuned.epochs[fine_tuned.best_epoch - 1]
+    assert best.validation_accuracy == max(epoch.validation_accuracy for epoch in fine_tuned.epochs) > 0.9
+    assert [epoch.epoch for epoch in fine_tuned.epochs] == [1, 2, 3, 4]
+    assert fine_tuned.epochs[-1].train_loss < fine_tuned.epochs[0].train_loss
+    assert 0 < fine_tuned.seconds == sum(epoch.seconds for epoch in fine_tuned.epochs)
     loaded = load_head(tmp_path, device="cpu")
     found = log_prob(loaded, loaded.encoder.encode(validation.texts))
     assert (found.argmax(axis=1) == validation.labels).mean() == best.validation_accuracy
@@ -53,9 +54,9 @@ def test_a_head_learns_and_the_best_epoch_is_kept(head, tmp_path):
 
 def test_the_best_epoch_need_not_be_the_last(tmp_path):
     _, validation = labelled()
-    tuned = tune(tmp_path, settings=replace(SETTINGS, epochs=6, patience=6, learning_rate=0.05))
-    accuracies = [epoch.validation_accuracy for epoch in tuned.epochs]
-    assert tuned.best_epoch == accuracies.index(max(accuracies)) + 1 < 6
+    fine_tuned = tune(tmp_path, settings=replace(SETTINGS, epochs=6, patience=6, learning_rate=0.05))
+    accuracies = [epoch.validation_accuracy for epoch in fine_tuned.epochs]
+    assert fine_tuned.best_epoch == accuracies.index(max(accuracies)) + 1 < 6
     loaded = load_head(tmp_path, device="cpu")
     found = log_prob(loaded, loaded.encoder.encode(validation.texts)).argmax(axis=1)
     assert (found == validation.labels).mean() == max(accuracies)
@@ -63,8 +64,8 @@ def test_the_best_epoch_need_not_be_the_last(tmp_path):
 
 def test_training_stops_after_patience_epochs_without_a_better_one(tmp_path):
     settings = replace(SETTINGS, epochs=9, patience=2, learning_rate=1e-30)
-    tuned = tune(tmp_path, settings=settings)
-    assert (len(tuned.epochs), tuned.best_epoch) == (3, 1)
+    fine_tuned = tune(tmp_path, settings=settings)
+    assert (len(fine_tuned.epochs), fine_tuned.best_epoch) == (3, 1)
 
 
 def test_plain_transformers_loads_the_pooler_head_with_equal_logits(tmp_path):
@@ -91,8 +92,8 @@ def test_a_linear_head_is_what_plain_transformers_and_two_arrays_compute(pooling
     head, texts = load_head(tmp_path, device="cpu"), ["a good film", "the plot was very bad ."]
     assert (head.kind, head.layer, head.pooling, head.class_names) == ("probe", 3, pooling, CLASSES)
     with safe_open(str(tmp_path / "head.safetensors"), framework="pt") as file:
-        weight, bias, said = file.get_tensor("weight"), file.get_tensor("bias"), file.metadata()
-    assert said == {"format": "1", "pooling": pooling, "classes": json.dumps(CLASSES)}
+        weight, bias, metadata = file.get_tensor("weight"), file.get_tensor("bias"), file.metadata()
+    assert metadata == {"format": "1", "pooling": pooling, "classes": json.dumps(CLASSES)}
     inputs = plain_inputs(AutoTokenizer.from_pretrained(tmp_path), texts)
     with torch.no_grad():
         hidden = AutoModel.from_pretrained(tmp_path).eval()(**inputs).last_hidden_state
@@ -131,7 +132,7 @@ def test_linear_maps_to_the_classes_begin_with_the_same_numbers(tmp_path):
 
 
 def test_the_encoder_and_the_global_random_states_stay_as_they_are(tmp_path):
-    encoder = student()
+    encoder = tiny_encoder()
     encoder.model.requires_grad_(False)
     encoder.model.pooler.train()
     before, tokenizer = encoder.fingerprint(), encoder.tokenizer.backend_tokenizer.to_str()
@@ -158,7 +159,7 @@ def test_the_same_run_gives_the_same_weights_after_any_other(tmp_path):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_frozen_encoders_train_the_head_alone(head, tmp_path):
-    encoder = student()
+    encoder = tiny_encoder()
     tune(tmp_path, head, encoder=encoder, settings=replace(ONCE, freeze=True))
     loaded = load_head(tmp_path, device="cpu")
     old, new = encoder.base.state_dict(), loaded.encoder.base.state_dict()
@@ -174,10 +175,10 @@ def test_frozen_encoders_train_the_head_alone(head, tmp_path):
 
 
 def test_a_finished_folder_is_loaded_and_not_trained_again(tmp_path, monkeypatch):
-    tuned = tune(tmp_path)
+    fine_tuned = tune(tmp_path)
     monkeypatch.setattr("probes.heads.trainer.Trainer.train", None)
     again = tune(tmp_path)
-    assert (again.epochs, again.best_epoch, again.class_names) == (tuned.epochs, tuned.best_epoch, CLASSES)
+    assert (again.epochs, again.best_epoch, again.class_names) == (fine_tuned.epochs, fine_tuned.best_epoch, CLASSES)
     assert not (tmp_path / "checkpoints").exists()
 
 
@@ -185,7 +186,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     tune(tmp_path)
     train, validation = labelled()
     turned = LabelledTexts(train.texts, 1 - train.labels)
-    other = student()
+    other = tiny_encoder()
     with torch.no_grad():
         other.base.embeddings.word_embeddings.weight[5] += 1
     for name, change in {
@@ -205,7 +206,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
 def test_what_is_not_a_finished_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="no finished fine-tuning"):
         load_head(tmp_path)
-    student().model.save_pretrained(tmp_path)
+    tiny_encoder().model.save_pretrained(tmp_path)
     with pytest.raises(InputError, match="not fine-tuned here"):
         tune(tmp_path)
 
@@ -226,32 +227,32 @@ def test_what_is_not_a_finished_folder_is_refused(tmp_path):
     ],
 )
 def test_other_families_train_under_their_own_heads(family, head, kind, tmp_path):
-    tuned = tune(tmp_path, head, encoder=student(family), data=labelled(24, 8))
+    fine_tuned = tune(tmp_path, head, encoder=tiny_encoder(family), data=labelled(24, 8))
     loaded = load_head(tmp_path, device="cpu")
     assert type(loaded.encoder.model).__name__ == kind
     found = log_prob(loaded, loaded.encoder.encode(labelled(24, 8)[1].texts))
-    assert (found.argmax(axis=1) == labelled(24, 8)[1].labels).mean() == tuned.epochs[0].validation_accuracy
+    assert (found.argmax(axis=1) == labelled(24, 8)[1].labels).mean() == fine_tuned.epochs[0].validation_accuracy
 
 
 def test_a_head_that_would_read_padding_is_refused(tmp_path):
     with pytest.raises(InputError, match="XLNetForSequenceClassification would read padding"):
-        tune(tmp_path, "pooler", encoder=student("xlnet"))
+        tune(tmp_path, "pooler", encoder=tiny_encoder("xlnet"))
 
 
 @pytest.mark.parametrize(
-    ("family", "heads", "why"),
+    ("family", "heads", "reason"),
     [
         ("xlnet", ("cls", "pooler"), "XLNetForSequenceClassification would read padding"),
         ("gpt2", ("last", "cls"), "adds no \\[CLS\\] token"),
     ],
 )
-def test_every_head_is_looked_at_before_the_first_is_trained(family, heads, why):
-    check_trainable(student(family), heads[:1], CLASSES)
-    with pytest.raises(InputError, match=why):
-        check_trainable(student(family), heads, CLASSES)
+def test_every_head_is_looked_at_before_the_first_is_trained(family, heads, reason):
+    check_trainable(tiny_encoder(family), heads[:1], CLASSES)
+    with pytest.raises(InputError, match=reason):
+        check_trainable(tiny_encoder(family), heads, CLASSES)
 
 
-def test_an_encoder_inside_a_classifier_is_tuned_without_its_old_head(tmp_path):
+def test_an_encoder_inside_a_classifier_is_fine_tuned_without_its_old_head(tmp_path):
     names = {0: "no", 1: "yes", 2: "maybe"}
     old = Encoder(*build_model("bert", "AutoModelForSequenceClassification", id2label=names), device="cpu")
     tune(tmp_path, "pooler", encoder=old, settings=replace(ONCE, learning_rate=1e-30))
@@ -261,7 +262,7 @@ def test_an_encoder_inside_a_classifier_is_tuned_without_its_old_head(tmp_path):
 
 
 def test_a_pooler_that_begins_random_is_recorded(tmp_path):
-    fresh = student()
+    fresh = tiny_encoder()
     with torch.no_grad():
         fresh.base.pooler.dense.bias.zero_()
     fresh = Encoder(fresh.model, fresh.tokenizer)
@@ -270,7 +271,7 @@ def test_a_pooler_that_begins_random_is_recorded(tmp_path):
     bare = Encoder(bare.model, bare.tokenizer)
     assert not bare.has_pooler
     cases = {
-        "trained": (student(), "pooler"),
+        "trained": (tiny_encoder(), "pooler"),
         "fresh": (fresh, "pooler"),
         "bare": (bare, "pooler"),
         "cls": (fresh, "cls"),
@@ -289,8 +290,8 @@ def test_pairs_and_truncation_reach_training(tmp_path):
     paired = [
         LabelledTexts(Texts(("the film",) * len(side.texts), side.texts.first), side.labels) for side in labelled()
     ]
-    tuned = tune(tmp_path / "pairs", data=paired, settings=SETTINGS)
-    assert max(epoch.validation_accuracy for epoch in tuned.epochs) > 0.9
+    fine_tuned = tune(tmp_path / "pairs", data=paired, settings=SETTINGS)
+    assert max(epoch.validation_accuracy for epoch in fine_tuned.epochs) > 0.9
     late = [LabelledTexts(tuple(f"the film {text}" for text in side.texts.first), side.labels) for side in labelled()]
     cut = tune(tmp_path / "cut", data=late, settings=replace(SETTINGS, max_length=4))
     assert cut.max_length == load_head(cut.folder, device="cpu").encoder.max_length == 4
@@ -328,12 +329,15 @@ def test_nothing_is_printed_but_a_bar_on_request(tmp_path, capfd):
     ],
 )
 def test_a_disk_that_is_full_is_one_kind_of_error_that_names_the_folder(error, tmp_path):
-    with pytest.raises(OSError, match=f"cannot write to '{tmp_path}': .*; whole epochs are kept"), writing_to(tmp_path):
+    with (
+        pytest.raises(OSError, match=f"cannot write to '{tmp_path}': .*; whole epochs are kept"),
+        disk_errors_naming(tmp_path),
+    ):
         raise error
 
 
 def test_an_error_that_is_not_of_the_disk_stays_what_it_is(tmp_path):
-    with pytest.raises(RuntimeError, match="shapes"), writing_to(tmp_path):
+    with pytest.raises(RuntimeError, match="shapes"), disk_errors_naming(tmp_path):
         raise RuntimeError("shapes cannot be multiplied")
 
 

@@ -13,16 +13,13 @@ from safetensors.torch import load_file
 from probes import InputError
 from probes.heads.fine_tuning import FineTuned, fine_tune
 from probes.heads.trainer import (
-    PARTS,
     TrainingSettings,
-    _last_checkpoint,
     batch_order,
-    epochs_done,
-    epochs_since_best,
     quickest_dtype,
 )
+from probes.heads.training_checkpoints import CHECKPOINT_FILES, epochs_done, epochs_since_best, last_checkpoint
 from tests.support.paths import ROOT
-from tests.support.tuning import CLASSES, SETTINGS, labelled, student
+from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -94,7 +91,7 @@ def test_the_quickest_dtype_is_one_that_the_device_multiplies_in():
 def test_training_that_diverges_is_refused(tmp_path):
     settings = replace(SETTINGS, learning_rate=1e38)
     with pytest.raises(InputError, match=f"diverged: .* and delete the folder '{tmp_path}'"):
-        fine_tune(student(), *labelled(), head="cls", class_names=CLASSES, folder=tmp_path, settings=settings)
+        fine_tune(tiny_encoder(), *labelled(), head="cls", class_names=CLASSES, folder=tmp_path, settings=settings)
 
 
 CHILD = """
@@ -104,7 +101,7 @@ import torch
 from transformers import TrainerState
 from probes.heads.fine_tuning import fine_tune
 from probes.heads.trainer import TrainingSettings
-from tests.support.tuning import CLASSES, labelled, student
+from tests.support.tuning import CLASSES, labelled, tiny_encoder
 
 folder, head, at, whole, settings = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "whole", sys.argv[5]
 torch.set_num_threads(1)
@@ -120,12 +117,12 @@ def save_or_die(self, path):
 
 TrainerState.save_to_json = save_or_die
 settings = TrainingSettings(**json.loads(settings))
-fine_tune(student(), *labelled(), head=head, class_names=CLASSES, folder=Path(folder), settings=settings)
+fine_tune(tiny_encoder(), *labelled(), head=head, class_names=CLASSES, folder=Path(folder), settings=settings)
 """
 
 
 @pytest.mark.parametrize(
-    ("head", "at", "whole", "change", "kept"),
+    ("head", "at", "whole", "change", "n_resumed"),
     [
         ("mean", 1, "whole", {"epochs": 3, "patience": 3}, 1),
         ("pooler", 2, "half", {"epochs": 3, "patience": 3}, 1),
@@ -133,11 +130,11 @@ fine_tune(student(), *labelled(), head=head, class_names=CLASSES, folder=Path(fo
     ],
     ids=["after an epoch", "while a checkpoint is written", "after it stopped early"],
 )
-def test_a_killed_run_goes_on_to_the_same_weights(head, at, whole, change, kept, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_to_the_same_weights(head, at, whole, change, n_resumed, tmp_path, monkeypatch):
     settings = replace(SETTINGS, **change)
     killed = tmp_path / "killed"
-    said = json.dumps({name: getattr(settings, name) for name in settings.__dataclass_fields__})
-    command = [sys.executable, "-W", "error", "-c", CHILD, str(killed), head, str(at), whole, said]
+    settings_json = json.dumps({name: getattr(settings, name) for name in settings.__dataclass_fields__})
+    command = [sys.executable, "-W", "error", "-c", CHILD, str(killed), head, str(at), whole, settings_json]
     child = subprocess.run(command, cwd=ROOT, timeout=240, capture_output=True, text=True)
     assert child.returncode == -9, child.stderr
     with pytest.raises(InputError, match="no finished"):
@@ -145,21 +142,21 @@ def test_a_killed_run_goes_on_to_the_same_weights(head, at, whole, change, kept,
     moved = killed.rename(tmp_path / "moved")
 
     shared = {"head": head, "class_names": CLASSES, "settings": settings}
-    whole_run = fine_tune(student(), *labelled(), folder=tmp_path / "at once", **shared)
+    whole_run = fine_tune(tiny_encoder(), *labelled(), folder=tmp_path / "at once", **shared)
     steps = []
     monkeypatch.setattr(
-        "probes.heads.trainer._Watch.on_step_end", lambda self, args, state, *_, **__: steps.append(state)
+        "probes.heads.trainer._EpochMonitor.on_step_end", lambda self, args, state, *_, **__: steps.append(state)
     )
-    resumed = fine_tune(student(), *labelled(), folder=moved, **shared)
+    resumed = fine_tune(tiny_encoder(), *labelled(), folder=moved, **shared)
     per_epoch = -(-len(labelled()[0].texts) // settings.batch_size)
-    assert len(steps) == (len(whole_run.epochs) - kept) * per_epoch
+    assert len(steps) == (len(whole_run.epochs) - n_resumed) * per_epoch
     plain = [replace(epoch, seconds=0) for epoch in whole_run.epochs]
     assert [replace(epoch, seconds=0) for epoch in resumed.epochs] == plain
     assert resumed.best_epoch == whole_run.best_epoch
     for file in {"model.safetensors", "head.safetensors"} & {path.name for path in moved.iterdir()}:
-        found, expected = load_file(moved / file), load_file(whole_run.folder / file)
-        assert found.keys() == expected.keys()
-        assert all(torch.equal(found[name], expected[name]) for name in found)
+        weights, expected = load_file(moved / file), load_file(whole_run.folder / file)
+        assert weights.keys() == expected.keys()
+        assert all(torch.equal(weights[name], expected[name]) for name in weights)
     assert not (moved / "checkpoints").exists()
 
 
@@ -182,11 +179,11 @@ def killed_run(folder, monkeypatch, *, name, at, settings=FOUR):
     with monkeypatch.context() as patched:
         patched.setattr(name, stop)
         with pytest.raises(Killed):
-            tuned(folder, settings)
+            fine_tuned_run(folder, settings)
 
 
-def tuned(folder, settings=FOUR):
-    return fine_tune(student(), *labelled(), head="cls", class_names=CLASSES, folder=folder, settings=settings)
+def fine_tuned_run(folder, settings=FOUR):
+    return fine_tune(tiny_encoder(), *labelled(), head="cls", class_names=CLASSES, folder=folder, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -195,13 +192,13 @@ def unbroken(tmp_path_factory):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield tuned(tmp_path_factory.mktemp("unbroken") / "run")
+        yield fine_tuned_run(tmp_path_factory.mktemp("unbroken") / "run")
     finally:
         torch.set_num_threads(threads)
 
 
 def assert_same_result(run, expected):
-    epochs, wanted_epochs = ([replace(epoch, seconds=0) for epoch in each.epochs] for each in (run, expected))
+    epochs, wanted_epochs = ([replace(epoch, seconds=0) for epoch in result.epochs] for result in (run, expected))
     assert epochs == wanted_epochs
     for name in ("model.safetensors", "head.safetensors"):
         actual, wanted = load_file(run.folder / name), load_file(expected.folder / name)
@@ -209,30 +206,30 @@ def assert_same_result(run, expected):
         assert all(torch.equal(actual[key], wanted[key]) for key in wanted)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", CHECKPOINT_FILES)
 def test_a_checkpoint_that_lacks_a_file_is_not_gone_on_from(part, unbroken, tmp_path, monkeypatch):
-    killed_run(tmp_path, monkeypatch, name="probes.heads.trainer._Watch.on_epoch_begin", at=4)
+    killed_run(tmp_path, monkeypatch, name="probes.heads.trainer._EpochMonitor.on_epoch_begin", at=4)
     last, earlier = sorted((tmp_path / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     assert epochs_done(tmp_path / "checkpoints") == 3
     (last / part).unlink()
     assert epochs_done(tmp_path / "checkpoints") in (1, 2)
-    assert _last_checkpoint(tmp_path / "checkpoints")[0] == str(earlier)
+    assert last_checkpoint(tmp_path / "checkpoints")[0] == str(earlier)
     assert not last.exists()
-    assert_same_result(tuned(tmp_path), unbroken)
+    assert_same_result(fine_tuned_run(tmp_path), unbroken)
 
 
 def test_a_run_killed_between_its_last_epoch_and_its_result_trains_no_epoch_again(unbroken, tmp_path, monkeypatch):
-    killed_run(tmp_path, monkeypatch, name="probes.heads.fine_tuning._Student.save", at=1)
+    killed_run(tmp_path, monkeypatch, name="probes.heads.trainable_head.TrainableHead.save", at=1)
     assert epochs_done(tmp_path / "checkpoints") == FOUR.epochs
     steps = []
-    monkeypatch.setattr("probes.heads.trainer._Watch.on_step_end", lambda *_, **__: steps.append(1))
-    assert_same_result(tuned(tmp_path), unbroken)
+    monkeypatch.setattr("probes.heads.trainer._EpochMonitor.on_step_end", lambda *_, **__: steps.append(1))
+    assert_same_result(fine_tuned_run(tmp_path), unbroken)
     assert not steps
 
 
 def test_checkpoints_that_a_finished_run_had_no_time_to_delete_are_deleted(tmp_path):
     once = replace(SETTINGS, epochs=1)
-    tuned(tmp_path, once)
+    fine_tuned_run(tmp_path, once)
     (tmp_path / "checkpoints" / "checkpoint-12").mkdir(parents=True)
-    tuned(tmp_path, once)
+    fine_tuned_run(tmp_path, once)
     assert not (tmp_path / "checkpoints").exists()
