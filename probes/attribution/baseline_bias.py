@@ -24,7 +24,7 @@ from probes.attribution.baselines import (
 from probes.checks import InputError, check_same_length
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
-from probes.encoder.replicas import runners
+from probes.encoder.replicas import replica_map
 from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head
 from probes.probing.logistic import log_softmax
@@ -185,7 +185,7 @@ def baseline_biases(
         predictions = _mean_predictions(head.with_encoder(runner), batch, embeddings)
         return [baseline_bias(prediction.tolist(), prior) for prediction in predictions]
 
-    with runners(encoder) as run:
+    with replica_map(encoder) as run:
         rows = list(run(measure, range(len(encoded))))
     biases = np.array(rows).reshape(len(encoded), len(names))
     return dict(zip(names, biases.T, strict=True))

@@ -24,7 +24,7 @@ from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.devices import on_float64_device
 from probes.encoder.batching import token_budget
 from probes.encoder.encoder import Encoder
-from probes.encoder.replicas import runners
+from probes.encoder.replicas import replica_map
 from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head, check_head
 from probes.progress import progress_bar
@@ -106,13 +106,13 @@ def infidelity(
     baselines = _baselines(head, attributions, baseline)
     encoded = encode_explained(head.encoder, attributions, encoded)
 
-    def measure(row: int, runner: Encoder) -> Infidelity:
-        batch = runner.batch(encoded, [row])
-        return _infidelity(head.with_encoder(runner), attributions[row], batch, baselines[row], samples, seed)
+    def measure(row: int, replica: Encoder) -> Infidelity:
+        batch = replica.batch(encoded, [row])
+        return _infidelity(head.with_encoder(replica), attributions[row], batch, baselines[row], samples, seed)
 
     longest_first = np.argsort(-encoded.lengths, kind="stable").tolist()
     values = {}
-    with runners(head.encoder) as run, progress_bar(len(attributions), "infidelity", visible=progress) as bar:
+    with replica_map(head.encoder) as run, progress_bar(len(attributions), "infidelity", visible=progress) as bar:
         for row, value in zip(longest_first, run(measure, longest_first), strict=True):
             values[row] = value
             bar.update()

@@ -1,4 +1,4 @@
-"""Batches of texts of like length, and the one loop over them that forward passes go through."""
+"""Batches of texts of like length, and the one loop over them for all forward passes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from probes.encoder.encoder import Encoder
-from probes.encoder.replicas import MAX_RUNNERS, runners
+from probes.encoder.replicas import MAX_REPLICAS, replica_map
 from probes.encoder.tokenization import Encoded
 from probes.progress import Bar
 
 R = TypeVar("R")
 
 BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
-"""Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooled."""
+"""Device kind -> tokens of a batch. On a CPU the hidden states of all layers then stay in its cache until pooling."""
 
 
 class BatchLoop(Protocol):
@@ -41,33 +41,34 @@ def batch_loop(
     encoder: Encoder,
     *,
     budget: int | None = None,
-    least: int | None = None,
+    min_tokens: int | None = None,
     gradients: bool = False,
-    most: int = MAX_RUNNERS,
+    max_replicas: int = MAX_REPLICAS,
 ) -> Iterator[BatchLoop]:
-    """Open a loop over batches, which works on several of them side by side.
+    """Open a loop over batches, which works on several of them in parallel.
 
     Args:
-        encoder: Runs the batches; twins of it, which share its weights, run others at the same time.
-        budget: Tokens of a batch, padding included; what suits the device when None.
-        least: Tokens of the last batches, as in `batches`.
+        encoder: Encoder that runs the batches; replicas of it, which share its weights, run others at the same time.
+        budget: Tokens of a batch, padding included; that of the device when None.
+        min_tokens: Tokens of the smallest of the last batches, as in `batches`.
         gradients: Record gradients. Without them the passes run in inference mode, on packed linear layers.
-        most: Batches at the same time, at most.
+        max_replicas: Largest number of batches at the same time.
     """
     budget = token_budget(encoder) if budget is None else budget
-    mode = torch.enable_grad if gradients else torch.inference_mode
-    # Linear layers are packed before twins are made: twins share what is packed.
-    layers = contextlib.nullcontext() if gradients else encoder.packed(budget)
-    with layers, runners(encoder, most=most) as run:
+    gradient_mode = torch.enable_grad if gradients else torch.inference_mode
+    # Linear layers are packed before the encoder is copied: replicas share the packed weights.
+    packing = contextlib.nullcontext() if gradients else encoder.packed_linear_layers(budget)
+    with packing, replica_map(encoder, max_replicas=max_replicas) as run:
 
         def loop(
             encoded: Encoded, work: Callable[[Encoder, NDArray[np.int64]], R], /
         ) -> Iterator[tuple[NDArray[np.int64], R]]:
-            def result_of(rows: NDArray[np.int64], runner: Encoder) -> tuple[NDArray[np.int64], R]:
-                with mode():
-                    return rows, work(runner, rows)
+            def result_of(rows: NDArray[np.int64], replica: Encoder) -> tuple[NDArray[np.int64], R]:
+                with gradient_mode():
+                    return rows, work(replica, rows)
 
-            return run(result_of, batches(encoded.lengths, budget, least, mixed=encoder.takes_padding))
+            row_batches = batches(encoded.lengths, budget, min_tokens, mixed=encoder.takes_padding)
+            return run(result_of, row_batches)
 
         yield loop
 
@@ -84,17 +85,17 @@ def over_batches(
     """Work on texts in batches of like length, and yield the rows and the result of each batch in their order.
 
     Args:
-        encoder: Runs the batches, several of them side by side.
+        encoder: Encoder that runs the batches, several of them in parallel.
         encoded: Tokenised texts.
         work: Function of an encoder that no other thread uses, and of the rows of a batch.
-        budget: Tokens of a batch, padding included; what suits the device when None.
+        budget: Tokens of a batch, padding included; that of the device when None.
         gradients: Record gradients. Without them the passes run in inference mode, on packed linear layers.
         bar: Progress bar that counts the texts.
     """
     budget = token_budget(encoder) if budget is None else budget
     n_batches = sum(1 for _ in batches(encoded.lengths, budget, mixed=encoder.takes_padding))
-    most = n_batches if gradients else MAX_RUNNERS
-    with batch_loop(encoder, budget=budget, gradients=gradients, most=most) as loop:
+    max_replicas = n_batches if gradients else MAX_REPLICAS
+    with batch_loop(encoder, budget=budget, gradients=gradients, max_replicas=max_replicas) as loop:
         for rows, result in loop(encoded, work):
             if bar is not None:
                 bar.update(len(rows))
@@ -102,12 +103,12 @@ def over_batches(
 
 
 def token_budget(encoder: Encoder) -> int:
-    """Return the tokens of a batch that suit the encoder's device."""
+    """Return the tokens of a batch for the encoder's device."""
     return BATCH_TOKENS.get(encoder.device.type, BATCH_TOKENS["cpu"])
 
 
 def batches(
-    lengths: NDArray[np.integer[Any]], budget: int, least: int | None = None, *, mixed: bool = True
+    lengths: NDArray[np.integer[Any]], budget: int, min_tokens: int | None = None, *, mixed: bool = True
 ) -> Iterator[NDArray[np.int64]]:
     """Yield row numbers in batches of like length, at most `budget` tokens each with padding, or one text.
 
@@ -116,19 +117,22 @@ def batches(
     Args:
         lengths: (texts,) tokens of each text.
         budget: Tokens of a batch.
-        least: Where given, the last batches are smaller and smaller, down to this number of tokens: threads that work
-            side by side then end at nearly the same time.
-        mixed: Whether texts of several lengths can share a batch, as `Encoder.takes_padding` says.
+        min_tokens: Tokens of the smallest batch: the last batches become smaller down to it, so that parallel threads
+            end at nearly the same time. All batches have the budget when None.
+        mixed: Whether texts of several lengths can share a batch, as in `Encoder.takes_padding`.
     """
     order = np.argsort(-lengths, kind="stable")
     tokens_left = int(lengths.sum())
     start = 0
     while start < len(order):
+        # As many texts as fit when padded to the longest, which comes first.
         longest = int(lengths[order[start]])
-        tokens = budget if least is None else min(budget, max(least, tokens_left // 4))
-        stop = start + max(1, tokens // longest)
+        n_tokens = budget if min_tokens is None else min(budget, max(min_tokens, tokens_left // 4))
+        n_texts = max(1, n_tokens // longest)
         if not mixed:
-            stop = min(stop, start + int((lengths[order[start:stop]] == longest).sum()))
-        yield order[start:stop]
-        tokens_left -= int(lengths[order[start:stop]].sum())
-        start = stop
+            candidates = order[start : start + n_texts]
+            n_texts = int((lengths[candidates] == longest).sum())
+        rows = order[start : start + n_texts]
+        yield rows
+        tokens_left -= int(lengths[rows].sum())
+        start += n_texts

@@ -1,8 +1,8 @@
-"""Linear layers on a CPU by oneDNN with weights laid out once, for as long as features are extracted.
+"""Linear layers on a CPU by oneDNN, with weights packed once for as long as features are extracted.
 
-PyTorch gives a float32 linear layer to MKL, which lays its weights out anew at every call, and under autocast it turns
-frozen weights into bfloat16 anew at every call. oneDNN with weights laid out once takes about four fifths of the time,
-and does the GELU behind a linear layer while its output is still at hand; the benchmark `extraction` shows it. The
+PyTorch gives a float32 linear layer to MKL, which packs its weights anew at every call, and under autocast it converts
+frozen weights to bfloat16 anew at every call. oneDNN with packed weights takes about four fifths of the time, and
+applies the GELU behind a linear layer while its output is still in the cache; the benchmark `extraction` shows it. The
 operator has no gradient.
 """
 
@@ -11,47 +11,64 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-CANARY = {torch.float32: 1e-4, torch.bfloat16: 0.1}
-"""How far a product of numbers up to 10 may be from the plain one before the operators are not trusted."""
+TRIAL_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1}
+"""Largest error of a trial product of numbers up to 10; beyond it the operators are not used."""
+
+
+@dataclass(frozen=True, eq=False)
+class _PackedLayer:
+    """A linear layer and the activation that oneDNN applies to its output."""
+
+    linear: nn.Linear
+    activation: str
+    """`none`, or `gelu` where the module is the linear layer and GELU together."""
 
 
 @contextlib.contextmanager
-def packed(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> Iterator[None]:
-    """Run the linear layers of a float32 `model` by oneDNN; outside inference mode and on other devices as ever.
+def packed_linear_layers(model: nn.Module, rows: int, dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    """Run the linear layers of a float32 model by oneDNN in inference mode on a CPU; elsewhere nothing changes.
+
+    Where PyTorch lacks the operators, oneDNN is disabled, or the operators give other numbers than PyTorch's linear
+    layer, nothing is packed either.
 
     Args:
-        model: Given back as it came, also after an exception.
-        rows: Tokens of a usual batch, for the layout.
+        model: Model to run, left as it was, also after an exception.
+        rows: Tokens of a usual batch, for the layout of the weights.
         dtype: bfloat16 where the model will run under autocast to it, else float32. On a CPU without instructions for
-            bfloat16 nothing is packed in it, and layers run as ever: many times slower than in float32.
-
-    Where PyTorch lacks the operators, is told not to use oneDNN, or gives other numbers by them than by its linear
-    layer, nothing is packed either.
+            bfloat16 nothing is packed in it, and layers run unchanged: many times slower than in float32.
     """
-    found: dict[nn.Module, tuple[nn.Linear, str]] = {}
-    for module in model.modules() if _can_pack(dtype) else ():
-        if isinstance(module, nn.Linear) and _suits(module):
-            found[module] = module, "none"
-        elif (layer := _before_gelu(module)) is not None:
-            found[module] = layer, "gelu"
-    fused = {layer for layer, then in found.values() if then == "gelu"}
+    layers = _layers_to_pack(model) if _can_pack(dtype) else {}
+    fused = {layer.linear for layer in layers.values() if layer.activation == "gelu"}
     try:
-        for module, (layer, then) in found.items():
-            if then == "gelu" or module not in fused:  # weights are laid out once, also where the GELU is done too
-                vars(module)["forward"] = _forward(layer, rows, dtype, then, module.forward)
+        for module, layer in layers.items():
+            # Weights are packed once: a linear layer inside a fused module is left to that module.
+            if layer.activation == "gelu" or module not in fused:
+                vars(module)["forward"] = _packed_forward(layer, rows, dtype, module.forward)
         yield
     finally:
-        for module in found:
+        for module in layers:
             vars(module).pop("forward", None)
 
 
+def _layers_to_pack(model: nn.Module) -> dict[nn.Module, _PackedLayer]:
+    """Return the linear layers of a model, and its modules of a linear layer and GELU."""
+    layers: dict[nn.Module, _PackedLayer] = {}
+    for module in model.modules():
+        if isinstance(module, nn.Linear) and _is_plain_linear(module):
+            layers[module] = _PackedLayer(module, "none")
+        elif (linear := _linear_before_gelu(module)) is not None:
+            layers[module] = _PackedLayer(linear, "gelu")
+    return layers
+
+
 def multiplies_bfloat16() -> bool:
-    """Whether this CPU has instructions for bfloat16, and this PyTorch uses them."""
+    """Return whether this CPU has instructions for bfloat16, and this PyTorch uses them."""
     operators = torch.ops.mkldnn
     if not _uses_onednn() or not hasattr(operators, "_is_mkldnn_bf16_supported"):
         return False
@@ -59,90 +76,118 @@ def multiplies_bfloat16() -> bool:
 
 
 def _uses_onednn() -> bool:
-    """Whether PyTorch was built with oneDNN, and is not told to leave it alone."""
+    """Return whether PyTorch was built with oneDNN, and it is not disabled."""
     onednn = torch.backends.mkldnn
     return bool(onednn.is_available() and onednn.enabled)  # type: ignore[no-untyped-call]
 
 
 def _can_pack(dtype: torch.dtype) -> bool:
-    """Whether the operators are there, which are PyTorch's own and may change, and agree with its linear layer."""
+    """Return whether the operators exist, which are private to PyTorch and may change, and pass a trial."""
     if not _uses_onednn() or (dtype is torch.bfloat16 and not multiplies_bfloat16()):
         return False
     if not all(hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")):
         return False
-    weight, bias, x = (
-        torch.linspace(-2, 2, math.prod(shape), dtype=torch.float32, device="cpu").reshape(shape)
-        for shape in ((4, 8), (4,), (3, 8))
-    )
+    try:
+        return _passes_trial(dtype)
+    except (RuntimeError, TypeError, NotImplementedError):  # another signature, or no kernel behind the name
+        return False
+
+
+def _passes_trial(dtype: torch.dtype) -> bool:
+    """Return whether the operators agree with PyTorch's linear layer on a small product, with and without GELU."""
+    # Fixed numbers: a random draw would change the random state.
+    x = _trial_tensor(3, 8)
+    weight = _trial_tensor(4, 8)
+    bias = _trial_tensor(4)
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-        plain = nn.functional.linear(x, weight, bias)
-        try:
-            for then, expected in (("none", plain), ("gelu", nn.functional.gelu(plain))):
-                product = _product(x, *_laid_out(weight, bias, len(x), dtype), then)
-                same = product.shape == expected.shape and product.dtype is dtype
-                if not same or not torch.allclose(product.float(), expected, rtol=0, atol=CANARY[dtype]):
-                    return False
-        except (RuntimeError, TypeError, NotImplementedError):  # another signature, or no kernel behind the name
-            return False
+        reference = nn.functional.linear(x, weight, bias)
+        packed_weight, packed_bias = _pack(weight, bias, len(x), dtype)
+        expected_outputs = {"none": reference, "gelu": nn.functional.gelu(reference)}
+        for activation, expected in expected_outputs.items():
+            product = _product(x, packed_weight, packed_bias, activation)
+            if product.shape != expected.shape or product.dtype is not dtype:
+                return False
+            if not torch.allclose(product.float(), expected, rtol=0, atol=TRIAL_TOLERANCE[dtype]):
+                return False
     return True
 
 
-def _suits(module: nn.Linear) -> bool:
-    # Exactly nn.Linear: a subclass may compute something else, a forward of its own is somebody else's, and a hook
-    # before it may make the weight anew (weight normalisation does).
+def _trial_tensor(*shape: int) -> Tensor:
+    return torch.linspace(-2, 2, math.prod(shape), dtype=torch.float32, device="cpu").reshape(shape)
+
+
+def _is_plain_linear(module: nn.Linear) -> bool:
+    """Return whether a linear layer is float32 on a CPU and computes what `nn.Linear` does."""
+    # Exactly nn.Linear: a subclass may compute something else, a replaced forward belongs to other code, and a hook
+    # before it may compute the weight anew (weight normalisation does).
     if type(module) is not nn.Linear or "forward" in vars(module) or module._forward_pre_hooks:
         return False
     weight = module.weight
     return weight.device.type == "cpu" and weight.dtype is torch.float32
 
 
-def _before_gelu(module: nn.Module) -> nn.Linear | None:
-    """The linear layer of a module that does it and then GELU, and nothing else; what it computes is looked at too."""
-    layers = [child for child in module.children() if isinstance(child, nn.Linear)]
-    if not any(_is_gelu(child) for child in module.children()):
+def _linear_before_gelu(module: nn.Module) -> nn.Linear | None:
+    """Return the linear layer of a module that applies it and then GELU, and does nothing else; else None."""
+    # The module consists of one linear layer and one GELU.
+    children = list(module.children())
+    linear_layers = [child for child in children if isinstance(child, nn.Linear)]
+    if not any(_is_gelu(child) for child in children):
         return None
-    if len(layers) != 1 or len(list(module.modules())) != 3 or "forward" in vars(module) or not _suits(layers[0]):
+    if len(linear_layers) != 1 or len(list(module.modules())) != 3 or "forward" in vars(module):
         return None
-    if any(child._forward_hooks or child._forward_pre_hooks for child in module.children()):
-        return None  # somebody wants to see what passes between the two
-    x = torch.linspace(-3, 3, 4 * layers[0].in_features).reshape(1, 4, -1)
+    (linear,) = linear_layers
+    if not _is_plain_linear(linear):
+        return None
+
+    # A hook between the two would not be called.
+    if any(child._forward_hooks or child._forward_pre_hooks for child in children):
+        return None
+
+    # On a trial input the module gives what the two give.
+    x = torch.linspace(-3, 3, 4 * linear.in_features).reshape(1, 4, -1)
     try:
         with torch.inference_mode():
-            same = torch.equal(module(x), nn.functional.gelu(layers[0](x)))
-    except (TypeError, RuntimeError, NotImplementedError):  # takes something else than one tensor
+            is_equal = torch.equal(module(x), nn.functional.gelu(linear(x)))
+    except (TypeError, RuntimeError, NotImplementedError):  # takes other arguments than one tensor
         return None
-    return layers[0] if same else None
+    return linear if is_equal else None
 
 
 def _is_gelu(module: nn.Module) -> bool:
-    # By name: a clipped or approximate one may agree with it on what is tried.
+    """Return whether a module is the exact GELU."""
+    # By name: a clipped or approximate one may agree with it on the trial input.
     if type(module) is nn.GELU:
         return module.approximate == "none"
     return type(module).__name__ == "GELUActivation" and type(module).__module__ == "transformers.activations"
 
 
-def _forward(
-    layer: nn.Linear, rows: int, dtype: torch.dtype, then: str, usual: Callable[..., Tensor]
+def _packed_forward(
+    layer: _PackedLayer, rows: int, dtype: torch.dtype, plain_forward: Callable[..., Tensor]
 ) -> Callable[..., Tensor]:
-    weight, bias = _laid_out(layer.weight, layer.bias, rows, dtype)
+    """Return a forward by oneDNN, which uses the plain one outside inference mode and for other dtypes."""
+    weight, bias = _pack(layer.linear.weight, layer.linear.bias, rows, dtype)
 
-    def forward(*args: Any, **others: Any) -> Tensor:
-        if len(args) != 1 or others or not isinstance(args[0], Tensor):
-            return usual(*args, **others)
+    def forward(*args: Any, **kwargs: Any) -> Tensor:
+        if len(args) != 1 or kwargs or not isinstance(args[0], Tensor):
+            return plain_forward(*args, **kwargs)
         (x,) = args
-        wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        if wanted is not dtype or not torch.is_inference_mode_enabled():
-            return usual(x)
-        return _product(x, weight, bias, then)
+        output_dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        if output_dtype is not dtype or not torch.is_inference_mode_enabled():
+            return plain_forward(x)
+        return _product(x, weight, bias, layer.activation)
 
     return forward
 
 
-def _laid_out(weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-    laid_out = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype), rows)
-    return laid_out, None if bias is None else bias.detach().to(dtype)
+def _pack(weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """Return the weight in oneDNN's layout, and the bias, in a dtype."""
+    packed_weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype), rows)
+    packed_bias = None if bias is None else bias.detach().to(dtype)
+    return packed_weight, packed_bias
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None, then: str) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(x.to(weight.dtype), weight, bias, then, [], "none")
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> Tensor:
+    """Return the linear layer's output by oneDNN, with the activation applied."""
+    x = x.to(weight.dtype)
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
     return product

@@ -1,4 +1,4 @@
-"""One vector a text from the hidden states of one layer.
+"""Poolings: one vector a text from the hidden states of one layer.
 
 Every pooling is a differentiable function of `LayerStates`: extraction calls it without gradients, attribution with.
 """
@@ -18,25 +18,25 @@ from probes.encoder.function_digests import OWN_VERSION, UnknownContentError, fu
 
 @dataclass(frozen=True, eq=False)
 class LayerStates:
-    """The hidden states of one layer for a batch, with what a pooling needs to know of its tokens."""
+    """Hidden states of one layer for a batch, with the masks and positions that poolings read."""
 
     hidden: Tensor
-    """(batch, seq, hidden)"""
+    """(batch, seq, hidden) hidden states."""
     mask: Tensor
     """(batch, seq) 1 on tokens, 0 on padding."""
     cls_index: Tensor | None = None
-    """(batch,) position of the [CLS] that the tokenizer put there; None where the family has none."""
+    """(batch,) position of the [CLS] that the tokenizer added; None where the family has none."""
     special: Tensor | None = None
     """(batch, seq) 1 on the special tokens that the tokenizer added."""
     pooler: Callable[[Tensor], Tensor] | None = None
-    """The model's trained head, (batch, hidden) -> (batch, hidden); None where the model has none."""
+    """The model's pooler, (batch, hidden) -> (batch, hidden); None where the model has none."""
 
     def __post_init__(self) -> None:
         check_fields(self)
 
 
 def cls(states: LayerStates) -> Tensor:
-    """(batch, hidden) the vector at [CLS], in float32.
+    """Return (batch, hidden) the vector at [CLS], in float32.
 
     Raises:
         InputError: The tokenizer adds no [CLS].
@@ -47,12 +47,12 @@ def cls(states: LayerStates) -> Tensor:
 
 
 def mean(states: LayerStates) -> Tensor:
-    """(batch, hidden) the average over the attention mask, special tokens included, in float32."""
+    """Return (batch, hidden) the average over the attention mask, special tokens included, in float32."""
     return _average(states.hidden, states.mask)
 
 
 def content(states: LayerStates) -> Tensor:
-    """(batch, hidden) the average over the tokens of the text itself, special tokens left out, in float32.
+    """Return (batch, hidden) the average over the tokens of the text itself, special tokens excluded, in float32.
 
     Raises:
         InputError: A text has no token of its own.
@@ -63,9 +63,9 @@ def content(states: LayerStates) -> Tensor:
 
 
 def pooler(states: LayerStates) -> Tensor:
-    """(batch, hidden) the model's trained head on this layer's [CLS].
+    """Return (batch, hidden) the output of the model's pooler for this layer's [CLS].
 
-    At the last layer this is the model's own `pooler_output`; at a lower layer it is that head used as a lens.
+    At the last layer this is the model's own `pooler_output`; at a lower layer the pooler is used as a lens.
 
     Raises:
         InputError: The model has no pooler.
@@ -76,7 +76,7 @@ def pooler(states: LayerStates) -> Tensor:
 
 
 def last(states: LayerStates) -> Tensor:
-    """(batch, hidden) the vector at the last token that is not padding, in float32: the usual choice for decoders.
+    """Return (batch, hidden) the vector at the last token that is not padding, in float32: usual for decoders.
 
     Raises:
         InputError: A text has no token.
@@ -84,26 +84,28 @@ def last(states: LayerStates) -> Tensor:
     if not bool(states.mask.any(dim=1).all()):
         raise InputError("a text has no token to take the last of")
     seq = states.mask.shape[1]
-    return _at(states.hidden, seq - 1 - states.mask.flip(1).argmax(dim=1))
+    n_padding = states.mask.flip(1).argmax(dim=1)
+    return _at(states.hidden, seq - 1 - n_padding)
 
 
 def apply_pooler(base: Any, pooler: Any, first: Tensor) -> Tensor:
-    """(batch, hidden) the output of a model's own pooler for [CLS] vectors (batch, hidden)."""
-    # Families pool position 0 of a sequence, so their sequence is [CLS] alone, wherever it stood.
+    """Return (batch, hidden) the output of a model's own pooler for (batch, hidden) [CLS] vectors."""
+    # Families pool position 0 of a sequence, so their sequence here is [CLS] alone, whatever its position was.
     first = first.to(next(pooler.parameters()).dtype)
-    if isinstance(pooler, nn.Linear):  # ALBERT keeps the layer and its activation apart
+    if isinstance(pooler, nn.Linear):  # ALBERT has the layer and its activation in two modules
         return base.pooler_activation(pooler(first))  # type: ignore[no-any-return]
     return pooler(first.unsqueeze(1))  # type: ignore[no-any-return]
 
 
 def never_trained(pooler: nn.Module) -> bool:
-    """True for a bias of exact zeros, which initialisation leaves and training does not."""
+    """Return whether a pooler has a bias of exact zeros, which initialisation leaves and training does not."""
     biases = [parameter for name, parameter in pooler.named_parameters() if name.endswith("bias")]
     return bool(biases) and all(bool((bias == 0).all()) for bias in biases)
 
 
 def _at(hidden: Tensor, index: Tensor) -> Tensor:
-    return hidden[torch.arange(len(hidden), device=hidden.device), index].float()
+    rows = torch.arange(len(hidden), device=hidden.device)
+    return hidden[rows, index].float()
 
 
 def _average(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -112,7 +114,8 @@ def _average(hidden: Tensor, mask: Tensor) -> Tensor:
     if not bool((counts > 0).all()):
         raise InputError("a text has no token to average over")
     # A batched product of (1, seq) and (seq, hidden) reads the states once and makes no masked copy of them.
-    return torch.bmm((weights / counts).unsqueeze(1), hidden.float()).squeeze(1)
+    normalised_weights = (weights / counts).unsqueeze(1)
+    return torch.bmm(normalised_weights, hidden.float()).squeeze(1)
 
 
 POOLINGS: dict[str, Callable[[LayerStates], Tensor]] = {
@@ -124,14 +127,15 @@ POOLINGS: dict[str, Callable[[LayerStates], Tensor]] = {
 }
 
 BUILT_IN = dict(POOLINGS)
+"""Poolings of this package, whatever is added to `POOLINGS`."""
 
 
 def pooling_identity(name: str) -> str:
-    """The key of a pooling's stored vectors: its name, and the digest of its function if that is not ours.
+    """Return the key of a pooling's stored vectors: its name, and the digest of its function if it is not built in.
 
     Raises:
-        InputError: There is no such pooling, its name cannot be a file's, or its function refers to something that
-            could change without a trace.
+        InputError: The pooling does not exist, its name cannot be that of a file, or its function refers to something
+            that could change unnoticed.
     """
     function = choose("pooling", name, POOLINGS)
     if function is BUILT_IN.get(name):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from probes.checks import InputError, first_line
 from probes.encoder.encoder import Encoder
-from probes.encoder.replicas import MAX_RUNNERS
+from probes.encoder.replicas import MAX_REPLICAS
 from probes.features.extraction import MemoryWarning, Room, Tell, Work, fill_shards
 from probes.features.store import FeatureStore
 
@@ -115,7 +115,7 @@ def on_cpu(encoder: Encoder) -> Encoder:
     moved: dict[int, Tensor] = {id(buffer): buffer.cpu() for buffer in encoder.model.buffers()}
     for parameter in encoder.model.parameters():
         moved[id(parameter)] = nn.Parameter(parameter.detach().cpu(), parameter.requires_grad)
-    return encoder._copied(moved)
+    return encoder.copy_sharing(moved)
 
 
 class _Worker:
@@ -157,8 +157,8 @@ def _room(ray: Any, on_gpus: bool, workers: int | None) -> tuple[int, dict[str, 
     if on_gpus:
         return workers or sum(there), {"num_gpus": 1}
     if workers is None:
-        each = min(MAX_RUNNERS, max(there))
+        each = min(MAX_REPLICAS, max(there))
         return sum(n // each for n in there), {"num_cpus": each}
     # A worker fits on one machine or on none: cores left over on several do not make another.
-    fitting = (each for each in range(MAX_RUNNERS, 0, -1) if sum(n // each for n in there) >= workers)
+    fitting = (each for each in range(MAX_REPLICAS, 0, -1) if sum(n // each for n in there) >= workers)
     return workers, {"num_cpus": next(fitting)}

@@ -309,8 +309,8 @@ class Room:
 
 def _loop(encoder: Encoder, room: Room) -> contextlib.AbstractContextManager[BatchLoop]:
     """Open the loop over batches of the size that fits; on a CPU the last batches are small."""
-    least = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
-    return batch_loop(encoder, budget=room.budget, least=least)
+    min_tokens = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
+    return batch_loop(encoder, budget=room.budget, min_tokens=min_tokens)
 
 
 def _pool(
@@ -324,20 +324,20 @@ def _pool(
 ) -> None:
     """Fill `out` (poolings, layers, examples, hidden); `room` learns what does not fit."""
 
-    def pool(runner: Encoder, batch: NDArray[np.int64]) -> None:
+    def pool(replica: Encoder, batch: NDArray[np.int64]) -> None:
         todo = [batch]
         while todo:  # no recursion: a function that refers to itself would keep the features until they are swept up
             rows = todo.pop()
             tokens = len(rows) * int(encoded.lengths[rows].max())
             if len(rows) == 1 or tokens <= room.fitting:
                 try:
-                    out[:, :, rows] = _vectors(runner, runner.batch(encoded, rows), poolings, layers)
+                    out[:, :, rows] = _vectors(replica, replica.batch(encoded, rows), poolings, layers)
                     continue
                 except (RuntimeError, MemoryError) as error:
                     if not _is_out_of_memory(error):
                         raise
                     if len(rows) == 1:
-                        where = f"the memory of {runner.device}"
+                        where = f"the memory of {replica.device}"
                         raise InputError(
                             f"a text of {tokens} tokens does not fit in {where}; set a max_length"
                         ) from error

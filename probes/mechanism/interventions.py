@@ -80,7 +80,7 @@ def _check_edited_layers(head: Head, layers: Sequence[int]) -> None:
 
 def _edited_logits(head: Head, batch: Batch, edits: Sequence[tuple[int, Edit]]) -> list[Tensor]:
     """Return (batch, classes) logits without an edit, and under each edit."""
-    with head.encoder.resumed() as resume:
+    with head.encoder.resumable() as resume:
         logits = [head.logits(batch)]
         for layer, edit in edits:
             # Blocks below the edited layer are not computed again.

@@ -25,7 +25,7 @@ from sentence_transformers import SentenceTransformer
 from probes.checkpoints.checkpoints import packaged_folder
 from probes.encoder.batching import batches, token_budget
 from probes.encoder.encoder import DTYPES, Encoder
-from probes.encoder.onednn import packed
+from probes.encoder.onednn import packed_linear_layers
 from probes.features.extraction import extract_features
 from probes.features.store import FeatureStore
 from tests.benchmarks.by_hand import DATA, SPLITS, ByHand, Texts
@@ -117,7 +117,7 @@ def _bare(encoder: Encoder, texts: list[str], *, packing: bool) -> None:
     encoded = encoder.encode(texts)
     budget = token_budget(encoder)
     half = torch.autocast("cpu", dtype=torch.bfloat16, enabled=encoder.dtype == "bfloat16")
-    with torch.inference_mode(), half, encoder.packed(budget) if packing else contextlib.nullcontext():
+    with torch.inference_mode(), half, encoder.packed_linear_layers(budget) if packing else contextlib.nullcontext():
         for rows in batches(encoded.lengths, budget):
             encoder.model(**encoder.batch(encoded, rows).inputs)
 
@@ -138,7 +138,7 @@ def _peak() -> float:
     rates = []
     with torch.inference_mode():
         for packing in (True, False):
-            with packed(layer if packing else torch.nn.Identity(), len(x)):
+            with packed_linear_layers(layer if packing else torch.nn.Identity(), len(x)):
                 layer(x)
                 start, done = time.perf_counter(), 0
                 while time.perf_counter() < start + 0.5:

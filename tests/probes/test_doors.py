@@ -281,7 +281,7 @@ class TestAProbeOfAnotherEncoder:
         return FittedProbe(weight, np.zeros(2, np.float32), encoder=bert.fingerprint())
 
     def test_its_own_encoder_and_every_copy_of_it_are_accepted(self, bert, fitted):
-        for own in (bert, bert.twin(), bert.clone(), bert.with_dtype("bfloat16"), Encoder(*build_model("bert"))):
+        for own in (bert, bert.replica(), bert.clone(), bert.with_dtype("bfloat16"), Encoder(*build_model("bert"))):
             ProbeHead(own, fitted, layer=1, pooling="mean")
 
     def test_another_is_refused_unless_asked_for(self, bert, fitted):

@@ -25,9 +25,9 @@ def test_every_text_is_worked_on_once_longest_first_and_counted(encoder, budget,
     encoded = encoder.encode(TEXTS)
     modes = set()
 
-    def longest(runner, rows):
+    def longest(replica, rows):
         modes.add((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
-        return runner.batch(encoded, rows).mask.shape[1]
+        return replica.batch(encoded, rows).mask.shape[1]
 
     with torch.no_grad(), progress_bar(len(TEXTS), "texts", visible=False) as bar:
         results = list(over_batches(encoder, encoded, longest, budget=budget, gradients=gradients, bar=bar))
@@ -38,17 +38,17 @@ def test_every_text_is_worked_on_once_longest_first_and_counted(encoder, budget,
 
 
 def test_no_texts_are_no_batches(encoder):
-    assert list(over_batches(encoder, encoder.encode([]), lambda _runner, rows: rows)) == []
+    assert list(over_batches(encoder, encoder.encode([]), lambda _replica, rows: rows)) == []
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.integers(1, 200), st.none() | st.integers(1, 50))
-def test_batches_hold_every_row_once_within_the_budget_longest_first(lengths, budget, least):
+def test_batches_hold_every_row_once_within_the_budget_longest_first(lengths, budget, min_tokens):
     lengths = np.array(lengths)
-    found = list(batches(lengths, budget, least))
-    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
-    assert all(len(rows) == 1 or len(rows) * lengths[rows].max() <= budget for rows in found)
-    tops = [lengths[rows].max() for rows in found]
-    assert tops == sorted(tops, reverse=True)
+    row_batches = list(batches(lengths, budget, min_tokens))
+    assert sorted(np.concatenate(row_batches).tolist()) == list(range(len(lengths)))
+    assert all(len(rows) == 1 or len(rows) * lengths[rows].max() <= budget for rows in row_batches)
+    longest = [lengths[rows].max() for rows in row_batches]
+    assert longest == sorted(longest, reverse=True)
 
 
 def test_batches_of_like_length_pad_less_than_the_order_of_the_texts():

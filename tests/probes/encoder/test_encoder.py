@@ -92,19 +92,19 @@ def test_a_layer_that_is_not_there_is_refused(bert, layer):
 
 @pytest.mark.parametrize("auto", ["AutoModel", "AutoModelForSequenceClassification"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_twin_shares_the_weights_and_no_module(family, auto):
+def test_a_replica_shares_the_weights_and_no_module(family, auto):
     if auto == "AutoModelForSequenceClassification" and family == "gpt2":
         pytest.skip("its head takes a text at a time; see above")
     encoder = Encoder(*build_model(family, auto))
-    twin = encoder.twin()
-    theirs = {id(tensor) for tensor in (*twin.model.parameters(), *twin.model.buffers())}
+    replica = encoder.replica()
+    theirs = {id(tensor) for tensor in (*replica.model.parameters(), *replica.model.buffers())}
     assert theirs == {id(tensor) for tensor in (*encoder.model.parameters(), *encoder.model.buffers())}
-    assert not set(map(id, encoder.model.modules())) & set(map(id, twin.model.modules()))
+    assert not set(map(id, encoder.model.modules())) & set(map(id, replica.model.modules()))
     found, _ = hidden_states(encoder, TEXTS)
-    for layer, states in hidden_states(twin, TEXTS)[0].items():
+    for layer, states in hidden_states(replica, TEXTS)[0].items():
         assert torch.equal(states, found[layer])
-    if twin.has_pooler:
-        assert twin._pooler is not encoder._pooler
+    if replica.has_pooler:
+        assert replica._pooler is not encoder._pooler
 
 
 def test_the_classifier_is_given_back_after_its_logits(bert_classifier):

@@ -86,7 +86,7 @@ def test_the_model_is_given_back_also_after_an_exception(family, monkeypatch):
 def test_a_family_whose_blocks_are_not_one_list_is_refused():
     model, tokenizer = build_model("bert")
     model.twin = nn.ModuleList(nn.Identity() for _ in range(LAYERS))
-    with pytest.raises(InputError, match=f"which modules of BertModel are its {LAYERS} blocks cannot be told: 2 lists"):
+    with pytest.raises(InputError, match=f"the {LAYERS} blocks of BertModel cannot be identified: 2 lists"):
         Encoder(model, tokenizer)
 
 
@@ -206,7 +206,7 @@ def test_a_pass_that_starts_at_a_layer_is_the_whole_pass(family, layer):
     every = range(LAYERS + 1)
     with torch.inference_mode():
         plain, changed = encoder.states(batch, every), encoder.states(batch, every, overwrite=put)
-        with encoder.resumed() as resume:
+        with encoder.resumable() as resume:
             encoder.states(batch, every)
             resume(layer)
             for _ in range(2):
@@ -226,7 +226,7 @@ def test_blocks_below_the_layer_where_a_pass_starts_do_not_run(family, layer):
     others = [dict(block.named_modules()) for block in encoder.blocks]
     name = next(name for name, module in others[0].items() if module is inner)
     hooks = [each[name].register_forward_hook(lambda *_: ran.append(1)) for each in others]
-    with torch.inference_mode(), encoder.resumed() as resume:
+    with torch.inference_mode(), encoder.resumable() as resume:
         first = encoder.logits(batch)
         assert len(ran) == LAYERS
         ran.clear()
@@ -239,7 +239,7 @@ def test_blocks_below_the_layer_where_a_pass_starts_do_not_run(family, layer):
 
 def test_a_pass_cannot_start_where_the_first_one_did_not_come(bert):
     batch = bert.batch(bert.encode(TEXTS), range(4))
-    with bert.resumed() as resume:
+    with bert.resumable() as resume:
         bert.states(batch, [1])
         resume(1)
         with pytest.raises(ValueError, match="cannot start at layer 2: the first pass ended at layer 1"):
@@ -254,7 +254,7 @@ def test_the_model_is_given_back_after_passes_that_start_at_a_layer_also_after_a
     def broken(_hidden):
         raise RuntimeError("no")
 
-    with pytest.raises(RuntimeError, match="no"), encoder.resumed():
+    with pytest.raises(RuntimeError, match="no"), encoder.resumable():
         hidden_states(encoder, TEXTS, overwrite={LAYERS: broken})
     assert (hooks_and_modes(encoder.model), [vars(m).get("forward") for m in encoder.model.modules()]) == before
 

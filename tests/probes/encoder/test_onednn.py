@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from probes.encoder.encoder import Encoder
-from probes.encoder.onednn import multiplies_bfloat16, packed
+from probes.encoder.onednn import multiplies_bfloat16, packed_linear_layers
 from tests.support.models import build_model
 
 with_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="a PyTorch built without oneDNN")
@@ -37,7 +37,7 @@ def test_packed_layers_give_the_same_numbers(shape, monkeypatch):
     with torch.inference_mode():
         plain = model(x)
         assert not seen
-        with packed(model, 64):
+        with packed_linear_layers(model, 64):
             torch.testing.assert_close(model(x), plain, atol=1e-6, rtol=0)
         assert len(seen) == 2
         assert torch.equal(model(x), plain)
@@ -49,12 +49,12 @@ def test_under_autocast_packed_layers_give_autocasts_numbers(monkeypatch):
     model, x, seen = net(), torch.randn(7, 8, generator=torch.Generator().manual_seed(1)), calls(monkeypatch)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         plain = model(x)
-        with packed(model, 64, torch.bfloat16):
+        with packed_linear_layers(model, 64, torch.bfloat16):
             found = model(x)
     assert found.dtype is plain.dtype is torch.bfloat16
     assert len(seen) == 2
     torch.testing.assert_close(found, plain, atol=0.01, rtol=0)
-    with torch.inference_mode(), packed(model, 64, torch.bfloat16):
+    with torch.inference_mode(), packed_linear_layers(model, 64, torch.bfloat16):
         assert model(x).dtype is torch.float32  # laid out for autocast, which is off
     assert len(seen) == 2
 
@@ -65,10 +65,10 @@ def test_a_cpu_that_cannot_multiply_bfloat16_runs_its_layers_as_ever(monkeypatch
     monkeypatch.setattr("probes.encoder.onednn.multiplies_bfloat16", lambda: False)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         plain = model(x)
-        with packed(model, 64, torch.bfloat16):
+        with packed_linear_layers(model, 64, torch.bfloat16):
             assert torch.equal(model(x), plain)
         assert not seen
-    with torch.inference_mode(), packed(model, 64):
+    with torch.inference_mode(), packed_linear_layers(model, 64):
         model(x)
     assert len(seen) == 2  # float32 is packed all the same
 
@@ -93,7 +93,7 @@ def test_a_gelu_behind_a_linear_layer_is_done_in_one_call(dtype, monkeypatch):
     monkeypatch.setattr(model[0].act, "forward", lambda x: active.append(0) or nn.functional.gelu(x))
     with torch.inference_mode(), torch.autocast("cpu", dtype=dtype, enabled=dtype is not torch.float32):
         plain = model(x)
-        with packed(model, 64, dtype):
+        with packed_linear_layers(model, 64, dtype):
             active.clear()
             torch.testing.assert_close(model(x), plain, atol=1e-6 if dtype is torch.float32 else 0.01, rtol=0)
     assert len(seen) == 2
@@ -109,7 +109,7 @@ def test_a_module_that_does_more_than_gelu_or_is_watched_is_not_fused(monkeypatc
     for model in (Wide(2), watched):
         with torch.inference_mode():
             plain = model(x)
-            with packed(model, 64):
+            with packed_linear_layers(model, 64):
                 torch.testing.assert_close(model(x), plain, atol=1e-6, rtol=0)
     assert len(between) == 2
 
@@ -117,13 +117,13 @@ def test_a_module_that_does_more_than_gelu_or_is_watched_is_not_fused(monkeypatc
 @with_onednn
 def test_gradients_autocast_unasked_and_other_dtypes_go_the_usual_way(monkeypatch):
     model, x, seen = net(), torch.randn(3, 8), calls(monkeypatch)
-    with packed(model, 64):
+    with packed_linear_layers(model, 64):
         model(x).sum().backward()
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
             assert model(x).dtype is torch.bfloat16
     assert model[0].weight.grad.abs().sum() > 0
     half = net().bfloat16()
-    with packed(half, 64), torch.inference_mode():
+    with packed_linear_layers(half, 64), torch.inference_mode():
         assert half(x.bfloat16()).dtype is torch.bfloat16
     assert not seen
 
@@ -131,10 +131,10 @@ def test_gradients_autocast_unasked_and_other_dtypes_go_the_usual_way(monkeypatc
 @with_onednn
 def test_the_model_is_given_back_also_after_an_exception_and_inside_itself():
     model = net()
-    with pytest.raises(RuntimeError, match="stop"), packed(model, 64):
+    with pytest.raises(RuntimeError, match="stop"), packed_linear_layers(model, 64):
         raise RuntimeError("stop")
-    with packed(model, 64):
-        with packed(model, 64):
+    with packed_linear_layers(model, 64):
+        with packed_linear_layers(model, 64):
             pass
         assert all("forward" in vars(layer) for layer in model if isinstance(layer, nn.Linear))
     assert not any("forward" in vars(layer) for layer in model)
@@ -147,7 +147,7 @@ def test_a_subclass_of_a_linear_layer_is_left_alone(monkeypatch):
             return 2 * super().forward(x)
 
     model, x, seen = Doubled(8, 2), torch.randn(3, 8), calls(monkeypatch)
-    with torch.inference_mode(), packed(model, 64):
+    with torch.inference_mode(), packed_linear_layers(model, 64):
         torch.testing.assert_close(model(x), 2 * nn.functional.linear(x, model.weight, model.bias))
     assert not seen
 
@@ -163,7 +163,7 @@ def test_a_clipped_gelu_is_not_taken_for_gelu():
     batch = encoder.batch(encoder.encode(["a film", "the plot was good"]), [0, 1])
     with torch.inference_mode():
         plain = encoder.states(batch, [1])[1].hidden
-        with encoder.packed(8):
+        with encoder.packed_linear_layers(8):
             packed = encoder.states(batch, [1])[1].hidden
     torch.testing.assert_close(packed, plain, atol=1e-5, rtol=1e-5)
 
@@ -175,14 +175,14 @@ def test_a_weight_that_a_hook_makes_anew_is_not_laid_out():
     with torch.no_grad():
         layer[0].weight_g.mul_(3)
     x = torch.ones(2, 4)
-    with torch.inference_mode(), packed(layer, 2):
+    with torch.inference_mode(), packed_linear_layers(layer, 2):
         found = layer(x)
     torch.testing.assert_close(found, layer(x).detach())
 
 
 def test_a_packed_layer_takes_its_input_by_name_too():
     layer, x = torch.nn.Linear(4, 3), torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode(), packed(layer, 2):
+    with torch.inference_mode(), packed_linear_layers(layer, 2):
         torch.testing.assert_close(layer(input=x), layer(x), atol=1e-6, rtol=1e-6)
 
 
@@ -228,7 +228,7 @@ def test_without_operators_that_agree_with_a_linear_layer_all_runs_as_ever(opera
     with torch.inference_mode():
         plain = model(x)
         monkeypatch.setattr(torch.ops, "mkldnn", Operators(**operators))
-        with packed(model, 64, dtype):
+        with packed_linear_layers(model, 64, dtype):
             assert not any("forward" in vars(module) for module in model.modules())
             assert torch.equal(model(x), plain)
     assert quickest_dtype(torch.device("cpu")) in ("float32", "bfloat16")
@@ -253,12 +253,12 @@ def test_a_pytorch_that_is_told_to_leave_onednn_alone_packs_nothing_and_multipli
     assert not torch.backends.mkldnn.enabled
     assert quickest_dtype(torch.device("cpu")) == "float32"
     model = net()
-    with packed(model, 64, dtype):
+    with packed_linear_layers(model, 64, dtype):
         assert not any("forward" in vars(module) for module in model.modules())
 
 
 def test_to_try_the_operators_draws_no_random_number():
     model = net()
     state = torch.get_rng_state()
-    with packed(model, 8):
+    with packed_linear_layers(model, 8):
         assert torch.equal(torch.get_rng_state(), state)

@@ -104,7 +104,7 @@ def test_what_another_length_or_tokenizer_gave_is_tokenised_again(encoder):
 
 def test_the_texts_of_one_encoder_stay_tokenised_for_its_copies(encoder):
     encoded = encoder.encode(TEXTS)
-    for copy in (encoder, encoder.with_dtype("bfloat16"), encoder.twin(), encoder.clone()):
+    for copy in (encoder, encoder.with_dtype("bfloat16"), encoder.replica(), encoder.clone()):
         assert copy.encode(encoded) is encoded
 
 

@@ -370,7 +370,7 @@ def test_a_model_that_cannot_be_copied_runs_by_itself(bert, texts):
     expected = pool_texts(bert, bert.encode(texts), ["mean"], [LAYERS])["mean"]
     bert.model.lock = threading.Lock()
     with pytest.raises(TypeError, match="lock"):
-        bert.twin()
+        bert.replica()
     found = pool_texts(bert, bert.encode(texts), ["mean"], [LAYERS])["mean"]
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
