@@ -1,7 +1,7 @@
-"""Digests of functions: their code, and all that the code refers to, by value.
+"""Digests of functions: of their code, and of everything that the code refers to, by value.
 
-Two functions of one digest compute the same. The other way round nothing is promised: a new version of Python or of a
-library gives another digest. Functions of installed packages count by name and version, those of the user by content.
+Two functions with one digest compute the same. The reverse is not guaranteed: a new version of Python or of a library
+gives another digest. Functions of installed packages enter by name and version, those of the user by content.
 """
 
 from __future__ import annotations
@@ -27,86 +27,113 @@ INSTALLED = tuple(
     Path(folder).resolve() for name, folder in sysconfig.get_paths().items() if name in ("stdlib", "purelib", "platlib")
 )
 """Folders of the standard library and of installed packages."""
-OWN = Path(__file__).resolve().parents[1]
+THIS_PACKAGE = Path(__file__).resolve().parents[1]
 OWN_VERSION = 1
-"""Raised with every change of what a built-in pooling computes: vectors kept on disk are then made again."""
-HEAP = 1 << 9
-"""Flag of a class that was made when the program ran, as those written in Python are."""
+"""Version of the built-in poolings, raised when one computes other numbers: stored vectors are then computed again."""
+HEAP_TYPE = 1 << 9
+"""Flag of a class that was created at run time, as those written in Python are."""
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented), range, slice)
-"""Types of values whose text tells all of them."""
+"""Types of values that their text determines."""
 NAMED = (torch.dtype, torch.device, torch.layout, torch.memory_format, np.dtype, np.ufunc)
-"""Objects of a library whose text is their name."""
+"""Types of library objects whose text is their name."""
 UNTRACED = {"open", "eval", "exec", "globals", "compile", "__import__"}
-"""Built-in functions that reach what is not named in the code."""
+"""Built-in functions that read things that the code does not name."""
 ENVIRONMENT = {"environ", "environb", "getenv"}
 """Attributes of `os` that hold variables of the environment."""
-MACHINERY = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "_abc_impl"} | {
+DERIVED_ATTRIBUTES = {
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "__module__",
+    "__qualname__",
+    "__annotations__",
+    "_abc_impl",
+} | {
     f"__{name}__"
     for name in "firstlineno static_attributes dataclass_fields dataclass_params match_args abstractmethods "
     "parameters orig_bases slots annotate_func annotations_cache annotate".split()
 }
-"""Attributes of a class that Python makes of the others."""
+"""Attributes of a class that Python derives from the rest."""
 
 
 class UnknownContentError(ValueError):
-    """A function refers to something of which no digest can be taken."""
+    """A function refers to something that has no digest."""
 
 
 def function_digest(function: Callable[..., Any]) -> str:
-    """SHA-256 of what a function, method, partial or callable object computes.
+    """Return the SHA-256 digest of the computation of a function, method, partial or callable object.
 
-    It covers bytecode, constants, nested functions, defaults, what a closure holds, attributes, and the global
-    variables and functions that are named, down to those of installed packages, which count by name and version.
+    It covers bytecode, constants, nested functions, defaults, the variables of a closure, attributes, and the global
+    variables and functions that are named, down to those of installed packages, which enter by name and version.
 
     Raises:
-        UnknownContentError: It refers to something that is none of these, nor a number, text, array, tensor or a
-            collection or object of such.
+        UnknownContentError: The function refers to something that is none of these, nor a number, text, array, tensor
+            or a collection or object of such.
     """
-    digest, seen = hashlib.sha256(), dict[int, int]()
-    held: list[Any] = []  # an id is one object's as long as that lives
-    for part in _parts(function, "the function itself", seen, held):
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()
+    return _Traversal().digest(function, "the function itself")
 
 
-def _parts(value: Any, name: str, seen: dict[int, int], held: list[Any]) -> Iterator[bytes]:
-    """The bytes that tell a value, each part by its kind."""
-    kind = type(value)
-    if isinstance(value, enum.Enum):
-        yield f"enum {kind.__qualname__}.{value.name}".encode()
-        yield from _parts(kind, f"class of {name}", seen, held)  # its members and their values
-        return
-    if kind in PLAIN or isinstance(value, NAMED):
-        yield f"{kind.__name__} {value!r}".encode()
-        return
-    # Whether equal constants are one object hangs on how the code was loaded; of what can change it tells something.
-    if not isinstance(value, tuple | frozenset | types.CodeType):
-        if id(value) in seen:  # again, or a cycle
-            yield f"seen {seen[id(value)]}".encode()
+class _Traversal:
+    """A walk through a value and its parts, which visits every mutable object once."""
+
+    def __init__(self) -> None:
+        self._number_of_id: dict[int, int] = {}
+        self._visited: list[Any] = []  # an id belongs to one object only as long as that exists
+
+    def digest(self, value: Any, name: str) -> str:
+        """Return the SHA-256 digest of a value; `name` describes it in error messages."""
+        digest = hashlib.sha256()
+        for part in self._bytes(value, name):
+            digest.update(len(part).to_bytes(8, "little") + part)
+        return digest.hexdigest()
+
+    def _bytes(self, value: Any, name: str) -> Iterator[bytes]:
+        """Yield the bytes that determine a value, part by part."""
+        kind = type(value)
+        if isinstance(value, enum.Enum):
+            yield f"enum {kind.__qualname__}.{value.name}".encode()
+            yield from self._bytes(kind, f"class of {name}")  # its members and their values
             return
-        seen[id(value)] = len(seen)
-        held.append(value)
-    if kind in (np.ndarray, np.memmap) or isinstance(value, np.generic):
-        if value.dtype.hasobject:
-            raise UnknownContentError(f"{name} is an array of objects")
-        yield f"array {value.dtype.descr} {value.shape}".encode()
-        yield np.ascontiguousarray(value).tobytes()
-        return
-    if kind in (torch.Tensor, torch.nn.Parameter):
-        if value.layout is not torch.strided or value.is_quantized or value.is_meta:
-            raise UnknownContentError(f"{name} is a tensor that is not dense")
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        yield f"tensor {value.dtype} {tuple(value.shape)}".encode()
-        yield flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
-        return
-    yield f"{kind.__module__}.{kind.__qualname__}".encode()
-    for i, (label, part) in enumerate(_content(value, name)):
-        yield f"{i} {label}".encode()
-        yield from _parts(part, label, seen, held)
+        if kind in PLAIN or isinstance(value, NAMED):
+            yield f"{kind.__name__} {value!r}".encode()
+            return
+
+        # Whether equal constants are one object depends on how the code was loaded; for mutable objects it matters.
+        if not isinstance(value, tuple | frozenset | types.CodeType):
+            if id(value) in self._number_of_id:  # a second reference, or a cycle
+                yield f"seen {self._number_of_id[id(value)]}".encode()
+                return
+            self._number_of_id[id(value)] = len(self._number_of_id)
+            self._visited.append(value)
+
+        if kind in (np.ndarray, np.memmap) or isinstance(value, np.generic):
+            yield from _array_bytes(value, name)
+        elif kind in (torch.Tensor, torch.nn.Parameter):
+            yield from _tensor_bytes(value, name)
+        else:
+            yield f"{kind.__module__}.{kind.__qualname__}".encode()
+            for i, (label, part) in enumerate(_content(value, name)):
+                yield f"{i} {label}".encode()
+                yield from self._bytes(part, label)
+
+
+def _array_bytes(array: Any, name: str) -> Iterator[bytes]:
+    if array.dtype.hasobject:
+        raise UnknownContentError(f"{name} is an array of objects")
+    yield f"array {array.dtype.descr} {array.shape}".encode()
+    yield np.ascontiguousarray(array).tobytes()
+
+
+def _tensor_bytes(tensor: torch.Tensor, name: str) -> Iterator[bytes]:
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+        raise UnknownContentError(f"{name} is a tensor that is not dense")
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    yield f"tensor {tensor.dtype} {tuple(tensor.shape)}".encode()
+    yield flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
 
 
 def _content(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The parts of a value, by name, in an order that is the same in every process."""
+    """Yield the parts of a value with their labels, in an order that is the same in every process."""
     if isinstance(value, types.CodeType):
         yield from _code(value)
     elif isinstance(value, types.ModuleType):
@@ -116,9 +143,11 @@ def _content(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, types.FunctionType):
         yield from _function(value)
     elif isinstance(value, types.MethodType):
-        yield from (("function", value.__func__), ("object", value.__self__))
+        yield "function", value.__func__
+        yield "object", value.__self__
     elif isinstance(value, types.BuiltinFunctionType | types.MethodWrapperType):
-        yield "name", f"{value.__module__ if hasattr(value, '__module__') else ''}.{value.__qualname__}"
+        module = value.__module__ if hasattr(value, "__module__") else ""
+        yield "name", f"{module}.{value.__qualname__}"
         if not isinstance(value.__self__, types.ModuleType | type(None)):
             yield "object", value.__self__
     elif isinstance(value, types.MethodDescriptorType | types.WrapperDescriptorType | types.ClassMethodDescriptorType):
@@ -126,39 +155,37 @@ def _content(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, staticmethod | classmethod):
         yield "function", value.__func__
     elif isinstance(value, property):
-        yield from (("get", value.fget), ("set", value.fset))
+        yield "get", value.fget
+        yield "set", value.fset
     elif isinstance(value, functools.partial):
-        yield from (("function", value.func), ("arguments", value.args), ("keywords", value.keywords))
+        yield "function", value.func
+        yield "arguments", value.args
+        yield "keywords", value.keywords
         yield "attributes", vars(value)
     elif isinstance(value, PurePath):
         yield "path", str(value)
     elif isinstance(value, list | tuple):
-        yield from ((f"{name}[{i}]", item) for i, item in enumerate(value))
-        yield from _of_subclass(value, name)
+        for i, item in enumerate(value):
+            yield f"{name}[{i}]", item
+        yield from _subclass_attributes(value, name)
     elif isinstance(value, set | frozenset):
-        yield from ((f"{name} {text}", text) for text in sorted(_alone(item, name) for item in value))
-        yield from _of_subclass(value, name)
+        # Sorted by digest: the order of a set differs between processes.
+        for item_digest in sorted(_Traversal().digest(item, name) for item in value):
+            yield f"{name} {item_digest}", item_digest
+        yield from _subclass_attributes(value, name)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield f"key of {name}", key
             yield f"{name}[{key!r}]" if isinstance(key, PLAIN) else name, item
-        yield from _of_subclass(value, name)
-    elif hasattr(value, "__wrapped__") and callable(value):  # as functools.cache makes it, in C
+        yield from _subclass_attributes(value, name)
+    elif hasattr(value, "__wrapped__") and callable(value):  # functools.cache, in C
         yield "function", value.__wrapped__
     else:
         yield from _object(value, name)
 
 
-def _alone(value: Any, name: str) -> str:
-    """The digest of one value by itself."""
-    digest = hashlib.sha256()
-    for part in _parts(value, name, {}, []):
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()
-
-
 def _code(code: types.CodeType) -> Iterator[tuple[str, Any]]:
-    # Not by marshal, whose bytes hang on who else refers to a constant, nor with lines, which a comment moves.
+    # Not by marshal, whose bytes depend on other references to a constant, nor with lines, which a comment moves.
     yield "bytes", code.co_code
     yield "names", (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     yield "arguments", (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
@@ -168,7 +195,7 @@ def _code(code: types.CodeType) -> Iterator[tuple[str, Any]]:
 
 
 def _function(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    library = _library(function.__globals__.get("__name__"))  # a decorator gives its function another's __module__
+    library = _library(function.__globals__.get("__name__"))  # a decorator may replace __module__
     if library:
         yield "name", f"{library} {function.__qualname__}"
         if not function.__closure__ and not vars(function):
@@ -186,26 +213,32 @@ def _function(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _globals(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """The global variables that a function and those inside it name; of a user's module, what they name in it."""
+    """Yield the global variables that a function and those inside it name; for a user's module, its attributes."""
+    # Code of the function and of all functions inside it.
     codes = [function.__code__]
-    for code in codes:  # which grows
+    for code in codes:  # the list grows while it is read
         codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
     attributes = sorted({name for code in codes for name in code.co_names})
-    steps = [step for code in codes for step in dis.get_instructions(code)]
-    names = {step.argval for step in steps if "GLOBAL" in step.opname or step.opname == "LOAD_NAME"}
-    if beyond := sorted((names & UNTRACED) - set(function.__globals__)):
-        raise UnknownContentError(f"it calls {beyond[0]}, and what that reads is not seen in its code")
+    instructions = [instruction for code in codes for instruction in dis.get_instructions(code)]
+
+    # Global variables.
+    names = {step.argval for step in instructions if "GLOBAL" in step.opname or step.opname == "LOAD_NAME"}
+    untraced = sorted((names & UNTRACED) - set(function.__globals__))
+    if untraced:
+        raise UnknownContentError(f"it calls {untraced[0]}, and what that reads is not seen in its code")
     values = {name: function.__globals__[name] for name in sorted(names) if name in function.__globals__}
-    for name in sorted({step.argval for step in steps if step.opname == "IMPORT_NAME"}):
+
+    # Modules imported inside the functions.
+    for name in sorted({step.argval for step in instructions if step.opname == "IMPORT_NAME"}):
         if _library(name) is None:
             try:
                 values[f"import {name}"] = importlib.import_module(name)
             except ImportError as error:
                 raise UnknownContentError(f"it imports {name!r} when it is called") from error
+
     for name, value in values.items():
-        if any(value is each for each in (os.environ, os.getenv)) or (
-            value is os and ENVIRONMENT.intersection(attributes)
-        ):
+        reads_environment = value is os and bool(ENVIRONMENT.intersection(attributes))
+        if reads_environment or value is os.environ or value is os.getenv:
             raise UnknownContentError("it reads variables of the environment")
         yield name, value
         if isinstance(value, types.ModuleType):
@@ -215,7 +248,7 @@ def _globals(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
 def _module(
     module: types.ModuleType, name: str, attributes: Sequence[str], modules: set[str]
 ) -> Iterator[tuple[str, Any]]:
-    """Those of the attributes that a module of the user's has, and its modules have."""
+    """Yield the attributes that a user's module and its modules have, out of those named in the code."""
     if _library(module.__name__):
         return
     for attribute in attributes:
@@ -228,39 +261,44 @@ def _module(
 
 
 def _class(kind: type) -> Iterator[tuple[str, Any]]:
-    if library := _library(kind.__module__):
+    library = _library(kind.__module__)
+    if library:
         yield "name", f"{library} {kind.__qualname__}"
         return
     yield "name", f"{kind.__module__}.{kind.__qualname__}"
-    yield from (("base", base) for base in kind.__bases__)
+    for base in kind.__bases__:
+        yield "base", base
     if not _library(type(kind).__module__):
         yield "metaclass", type(kind)
-    skipped = types.GetSetDescriptorType | types.MemberDescriptorType
+    descriptors = types.GetSetDescriptorType | types.MemberDescriptorType
     for name, value in sorted(vars(kind).items()):
-        if name not in MACHINERY and not isinstance(value, skipped):
+        if name not in DERIVED_ATTRIBUTES and not isinstance(value, descriptors):
             yield name, value
 
 
-def _of_subclass(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Attributes that a user's own kind of list, dictionary or set adds."""
+def _subclass_attributes(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes that a user's subclass of list, dictionary or set adds."""
     if not _library(type(value).__module__):
         yield f"class of {name}", type(value)
         yield from sorted(getattr(value, "__dict__", {}).items())
 
 
 def _object(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The class and the attributes of an object that has all of its state in attributes."""
+    """Yield the class and the attributes of an object that has all of its state in attributes."""
     kind = type(value)
     for base in kind.__mro__:
-        in_c = not base.__flags__ & HEAP or isinstance(vars(base).get("__new__"), types.BuiltinFunctionType)
-        if in_c and base is not object:
+        is_in_c = not base.__flags__ & HEAP_TYPE or isinstance(vars(base).get("__new__"), types.BuiltinFunctionType)
+        if is_in_c and base is not object:
             raise UnknownContentError(f"{name} is {kind.__module__}.{kind.__qualname__}")
-    slots = [slot for each in kind.__mro__ for slot in _slots(each)]
+    slots = [slot for base in kind.__mro__ for slot in _slots(base)]
     if not hasattr(value, "__dict__") and not slots and kind.__basicsize__ > object.__basicsize__:
         raise UnknownContentError(f"{name} is {kind.__module__}.{kind.__qualname__}")
     yield "class", kind
-    yield from ((f"{name}.{key}", item) for key, item in sorted(getattr(value, "__dict__", {}).items()))
-    yield from ((f"{name}.{slot}", getattr(value, slot)) for slot in slots if hasattr(value, slot))
+    for key, item in sorted(getattr(value, "__dict__", {}).items()):
+        yield f"{name}.{key}", item
+    for slot in slots:
+        if hasattr(value, slot):
+            yield f"{name}.{slot}", getattr(value, slot)
 
 
 def _slots(kind: type) -> tuple[str, ...]:
@@ -270,28 +308,28 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 
 def _library(module: str | None) -> str | None:
-    """Name and version of a module that is not the user's own: built in, installed, or of this package.
+    """Return name and version of a module that is built in, installed, or of this package; None for a user's module.
 
-    What stands among the installed packages and has no version counts as the user's own.
+    An installed module without a version is treated as a user's.
     """
     name = (module or "").partition(".")[0]
     if name in sys.builtin_module_names or name in sys.stdlib_module_names:
         return None if name == "__main__" else str(module)
-    top = sys.modules.get(name)
-    file = getattr(top, "__file__", None)
-    if top is None or file is None:
+    top_module = sys.modules.get(name)
+    file = getattr(top_module, "__file__", None)
+    if top_module is None or file is None:
         return None
     folder = Path(file).resolve().parent
-    if folder == OWN:
+    if folder == THIS_PACKAGE:
         return f"{module} {OWN_VERSION}"
-    if not any(folder.is_relative_to(each) for each in INSTALLED):
+    if not any(folder.is_relative_to(installed_folder) for installed_folder in INSTALLED):
         return None
-    version = getattr(top, "__version__", None) or _distribution_version(name)
-    return f"{module} {version}" if version else None  # what has no version may change unnoticed: by content
+    version = getattr(top_module, "__version__", None) or _distribution_version(name)
+    return f"{module} {version}" if version else None  # without a version, changes would be unnoticed
 
 
 @functools.cache
 def _distribution_version(name: str) -> str:
-    """Version of the distributions that installed a top-level module; empty where none did."""
+    """Return the versions of the distributions that installed a top-level module; empty if none did."""
     distributions = sorted(set(importlib.metadata.packages_distributions().get(name, ())))
     return " ".join(importlib.metadata.version(distribution) for distribution in distributions)

@@ -1,4 +1,4 @@
-"""Texts to padded tensors of token ids, with what later steps need to know of each token."""
+"""Tokenisation: texts to padded tensors of token ids, with the offsets and kinds of tokens for later steps."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ class Encoded:
     """Tokenised texts, not padded."""
 
     ids: tuple[NDArray[np.int64], ...]
-    """Per text, (seq,) token ids."""
+    """(seq,) token ids of each text."""
     types: tuple[NDArray[np.int64], ...]
-    """Per text, (seq,) token types: which side of a pair."""
+    """(seq,) token types of each text: the side of a pair."""
     special: tuple[NDArray[np.bool_], ...]
-    """Per text, (seq,) True on the special tokens that the tokenizer added."""
+    """(seq,) mask of each text, True on the special tokens that the tokenizer added."""
     truncated: NDArray[np.bool_]
-    """(texts,) True where the text was longer than the encoder reads."""
+    """(texts,) True where the text was longer than `max_length`."""
     encodings: Any
-    """Per text, the tokenizer's own record."""
+    """Record of the tokenizer for each text."""
     texts: Texts | None = None
-    """The texts themselves; None where only token ids were given."""
+    """Texts that were tokenised; None where only token ids were given."""
     tokenizer: Any = None
-    """The tokenizer that gave the tokens; None where only token ids were given."""
+    """Tokenizer of the texts; None where only token ids were given."""
     max_length: int | None = None
-    """Tokens read of a text, at most."""
+    """Largest number of tokens read of a text."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @classmethod
     def of_ids(cls, ids: Sequence[NDArray[np.int64]]) -> Encoded:
-        """Texts that are given as (seq,) token ids, none of them special."""
+        """Return texts from (seq,) token ids, none of them special."""
         types = tuple(np.zeros_like(row) for row in ids)
         special = tuple(np.zeros(len(row), dtype=bool) for row in ids)
         return cls(tuple(ids), types, special, np.zeros(len(ids), dtype=bool), ())
 
     @property
     def sources(self) -> Texts:
-        """The texts themselves.
+        """Texts that were tokenised.
 
         Raises:
             InputError: Only token ids were given.
@@ -60,7 +60,7 @@ class Encoded:
         return self.texts
 
     def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Encoded:
-        """Return the tokenised texts of these rows, in the order of `rows`.
+        """Return the tokenised texts of rows, in their order.
 
         Raises:
             InputError: A row does not exist, or `rows` is a mask and holds no row numbers.
@@ -83,15 +83,19 @@ class Encoded:
         return np.array([len(ids) for ids in self.ids], dtype=np.int64)
 
     def offsets(self, row: int) -> NDArray[np.int64]:
-        """(seq, 3) segment (0 text, 1 pair, -1 special token), first and last + 1 character of each token of a text."""
+        """Return (seq, 3) the segment of each token of a text, and its first and last + 1 character.
+
+        The segment is 0 for the text, 1 for its pair, and -1 for a special token.
+        """
         record = self.encodings[row]
-        places = zip(self.special[row], record.sequence_ids, record.offsets, strict=True)
-        rows = [(-1, 0, 0) if special else (side or 0, *span) for special, side, span in places]
-        return np.array(rows, dtype=np.int64).reshape(-1, 3)
+        offsets = []
+        for special, segment, span in zip(self.special[row], record.sequence_ids, record.offsets, strict=True):
+            offsets.append((-1, 0, 0) if special else (segment or 0, *span))
+        return np.array(offsets, dtype=np.int64).reshape(-1, 3)
 
 
-def joined(parts: Sequence[Encoded]) -> Encoded:
-    """Consecutive texts that were tokenised part by part, without the tokenizer's own records."""
+def concatenate(parts: Sequence[Encoded]) -> Encoded:
+    """Concatenate texts that were tokenised part by part, without the tokenizer's records."""
     return Encoded(
         ids=tuple(ids for part in parts for ids in part.ids),
         types=tuple(types for part in parts for types in part.types),
@@ -106,11 +110,11 @@ class Batch:
     """Padded token tensors on the encoder's device."""
 
     inputs: Mapping[str, Tensor]
-    """What the model's forward takes; each (batch, seq)."""
+    """Arguments of the model's forward, each (batch, seq)."""
     special: Tensor
-    """(batch, seq)"""
+    """(batch, seq) 1 on the special tokens that the tokenizer added."""
     cls_index: Tensor | None
-    """(batch,)"""
+    """(batch,) position of the [CLS] that the tokenizer added; None where it adds none."""
 
     @property
     def mask(self) -> Tensor:
@@ -121,91 +125,116 @@ class Batch:
         return len(self.mask)
 
     def tile(self, times: int) -> Batch:
-        """The whole batch again and again: one text for every point of a path."""
-        return self.take(torch.arange(len(self), device=self.mask.device).repeat(times))
+        """Return the whole batch several times, one text for every point of a path."""
+        rows = torch.arange(len(self), device=self.mask.device)
+        return self.take(rows.repeat(times))
 
-    def tiled_to(self, entries: Tensor) -> Batch:
-        """The batch as often as `entries` (n, seq, dim) has its texts, one whole batch after the other.
+    def tiled_to(self, embeddings: Tensor) -> Batch:
+        """Return the whole batch as many times as embeddings hold its texts.
 
-        Captum's integrated gradients and ablations give a function several points of every text at once, in this order.
+        Captum's integrated gradients and ablations evaluate several points of every text at once, in this order.
+
+        Args:
+            embeddings: (points * batch, seq, embedding), all texts for the first point first.
 
         Raises:
-            InputError: `entries` is not of these texts' tokens, for each of them as often as for the others.
+            InputError: The shape is not that of a multiple of the batch.
         """
-        texts, seq = self.mask.shape
-        if entries.ndim != 3 or entries.shape[1] != seq or not len(entries) or len(entries) % texts:
+        n_texts, seq = self.mask.shape
+        n_rows = embeddings.shape[0] if embeddings.ndim == 3 else 0
+        if not n_rows or n_rows % n_texts or embeddings.shape[1] != seq:
             raise InputError(
-                f"a batch of {texts} texts of {seq} tokens takes embeddings of shape ({texts}, {seq}, dim), or of a "
-                f"multiple of {texts} rows, found {tuple(entries.shape)}"
+                f"a batch of {n_texts} texts of {seq} tokens takes embeddings of shape ({n_texts}, {seq}, dim), or of "
+                f"a multiple of {n_texts} rows, found {tuple(embeddings.shape)}"
             )
-        return self if len(entries) == texts else self.tile(len(entries) // texts)
+        return self if n_rows == n_texts else self.tile(n_rows // n_texts)
 
     def take(self, rows: Tensor) -> Batch:
-        """(n,) rows, each as often as it is named."""
-        taken = {name: tensor[rows] for name, tensor in self.inputs.items()}
-        return Batch(taken, self.special[rows], None if self.cls_index is None else self.cls_index[rows])
+        """Return the texts of (n,) rows, which may repeat."""
+        inputs = {name: tensor[rows] for name, tensor in self.inputs.items()}
+        cls_index = None if self.cls_index is None else self.cls_index[rows]
+        return Batch(inputs, self.special[rows], cls_index)
 
     def row(self, i: int) -> Batch:
-        """One text by itself, without its padding."""
-        n = int(self.mask[i].sum())
-        alone = {name: tensor[i : i + 1, :n] for name, tensor in self.inputs.items()}
-        return Batch(alone, self.special[i : i + 1, :n], None if self.cls_index is None else self.cls_index[i : i + 1])
+        """Return a batch of one text, without its padding."""
+        rows = slice(i, i + 1)
+        n_tokens = int(self.mask[i].sum())
+        inputs = {name: tensor[rows, :n_tokens] for name, tensor in self.inputs.items()}
+        cls_index = None if self.cls_index is None else self.cls_index[rows]
+        return Batch(inputs, self.special[rows, :n_tokens], cls_index)
 
 
-def check_tokens(tokenizer: Any, rows: int, name: str) -> None:
-    """Raise unless every token that can stand in a text has one of the `rows` of the model's embeddings.
+def check_tokens(tokenizer: Any, n_embeddings: int, name: str) -> None:
+    """Raise unless every token that can occur in a text has an embedding.
 
-    A special token that the tokenizer puts into no text needs none: padding stands under the mask.
+    A special token that the tokenizer adds to no text needs none: padding is under the mask.
+
+    Args:
+        tokenizer: Tokenizer of the model.
+        n_embeddings: Rows of the model's embedding table.
+        name: Name of the model in messages.
 
     Raises:
-        InputError: There are such tokens, as when tokens were added and the model was not resized.
+        InputError: A token has no embedding, as when tokens were added and the model was not resized.
     """
-    vocabulary = tokenizer.get_vocab()
-    beyond = {token: i for token, i in vocabulary.items() if i >= rows}
-    if beyond:
-        placed = {
-            *placed_ids(tokenizer),
-            vocabulary.get(getattr(tokenizer.backend_tokenizer.model, "unk_token", None)),
-        }
-        unplaced = {getattr(tokenizer, f"{role}_token_id") for role in NAMED_TOKENS} - placed
-        beyond = {token: i for token, i in beyond.items() if i not in unplaced}
-    if beyond:
-        shown = ", ".join(repr(token) for token in sorted(beyond, key=lambda token: beyond[token])[:3])
-        more = f", ... ({len(beyond)} in all)" if len(beyond) > 3 else ""
+    missing_ids = {token: i for token, i in tokenizer.get_vocab().items() if i >= n_embeddings}
+    if not missing_ids:
+        return
+    never_in_texts = _ids_never_in_texts(tokenizer)
+    tokens = [token for token, i in missing_ids.items() if i not in never_in_texts]
+    if tokens:
+        tokens.sort(key=missing_ids.__getitem__)
+        first_tokens = ", ".join(map(repr, tokens[:3]))
+        more = f", ... ({len(tokens)} in all)" if len(tokens) > 3 else ""
         raise InputError(
-            f"the tokenizer of {name} has tokens beyond the model's {rows} embeddings: {shown}{more}; "
+            f"the tokenizer of {name} has tokens beyond the model's {n_embeddings} embeddings: {first_tokens}{more}; "
             "use the tokenizer that the model was trained with, or resize the model "
             "(model.resize_token_embeddings(len(tokenizer))), train it and save it again"
         )
 
 
+def _ids_never_in_texts(tokenizer: Any) -> set[int]:
+    """Return the ids of named special tokens, such as padding, that no tokenised text contains."""
+    unknown_token = getattr(tokenizer.backend_tokenizer.model, "unk_token", None)
+    in_texts = {*placed_ids(tokenizer), tokenizer.get_vocab().get(unknown_token)}
+    named_ids = {getattr(tokenizer, f"{role}_token_id") for role in NAMED_TOKENS}
+    return named_ids - in_texts
+
+
 def tiled(batch: Batch, embeddings: Tensor | None) -> Batch:
-    """The batch, as often as the input embeddings that take the place of its own have its texts.
+    """Return a batch as many times as the embeddings that replace its own hold its texts.
 
     Raises:
-        InputError: One of the two is something else, or they do not fit together.
+        InputError: An argument is of another type, or the shapes do not fit.
     """
-    batch = check_instance(batch, Batch, "batch", "; make one by Encoder.batch")
-    return batch if embeddings is None else batch.tiled_to(check_instance(embeddings, Tensor, "embeddings"))
+    check_instance(batch, Batch, "batch", "; make one by Encoder.batch")
+    if embeddings is None:
+        return batch
+    check_instance(embeddings, Tensor, "embeddings")
+    return batch.tiled_to(embeddings)
 
 
 def check_rows(
     encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]], family: str | None
 ) -> NDArray[np.integer[Any]]:
-    """Rows of encoded texts that can share a batch, as an array.
+    """Return row numbers of encoded texts that can share a batch, as an array.
 
     Args:
-        encoded: The texts.
-        rows: Rows of them, counted from 0.
-        family: A family to which padding is no padding, so that the rows must have one length; None for any other.
+        encoded: Tokenised texts.
+        rows: Row numbers, counted from 0.
+        family: Name of a family in which padding changes a text's states, so that the texts must have one length; None
+            for any other.
 
     Raises:
-        InputError: `encoded` is something else, a row is not one of its texts, or lengths differ.
+        InputError: `encoded` is of another type, a row does not exist, or lengths differ.
     """
-    n = len(check_instance(encoded, Encoded, "encoded", "; make it by Encoder.encode").ids)
+    check_instance(encoded, Encoded, "encoded", "; make it by Encoder.encode")
+    n_texts = len(encoded)
     numbers = class_ids(rows, name="rows")
-    if not len(numbers) or numbers.min() < 0 or numbers.max() >= n:
-        raise InputError(f"rows must be one or more of the {n} encoded texts, counted from 0, found {short_repr(rows)}")
+    if not len(numbers) or numbers.min() < 0 or numbers.max() >= n_texts:
+        raise InputError(
+            f"rows must be one or more of the {n_texts} encoded texts, counted from 0, found {short_repr(rows)}"
+        )
     lengths = set() if family is None else {len(encoded.ids[row]) for row in numbers}
     if len(lengths) > 1:
         raise InputError(
@@ -215,11 +244,13 @@ def check_rows(
     return numbers
 
 
-def ordinary_tokens(tokenizer: Any, rows: int, n: int = 16) -> NDArray[np.int64]:
-    """Ids of at most `n` of the first `rows` tokens, none a special one where there are others."""
-    special = set(tokenizer.all_special_ids)
-    ids = np.unique(np.linspace(0, rows - 1, 2 * n + len(special)).astype(np.int64))
-    return np.array([i for i in ids.tolist() if i not in special][-n:] or ids.tolist(), dtype=np.int64)
+def ordinary_tokens(tokenizer: Any, n_embeddings: int, n: int = 16) -> NDArray[np.int64]:
+    """Return the ids of at most n tokens with an embedding, without special tokens unless there are only these."""
+    special_ids = set(tokenizer.all_special_ids)
+    spread = np.linspace(0, n_embeddings - 1, 2 * n + len(special_ids))
+    ids = np.unique(spread.astype(np.int64)).tolist()
+    ordinary_ids = [i for i in ids if i not in special_ids][-n:]
+    return np.array(ordinary_ids or ids, dtype=np.int64)
 
 
 def encode(
@@ -230,14 +261,17 @@ def encode(
     types: bool,
     first: int = 0,
 ) -> Encoded:
-    """Tokenise; the name of a special token that the tokenizer places itself is ordinary text inside a text.
+    """Tokenise texts; the name of a special token that the tokenizer places itself is ordinary text inside a text.
 
     Args:
-        tokenizer: From `probes.encoder.special_tokens.text_tokenizer`.
+        tokenizer: Tokenizer from `probes.encoder.special_tokens.text_tokenizer`.
         texts: `Texts`, or any other ordered iterable of `str`.
-        max_length: Tokens kept, special ones included.
-        types: Ask for token types; a tokenizer made in code leaves them out otherwise, and pairs lose their sides.
-        first: Number of the first text in messages: these may be part of a longer list.
+        max_length: Largest number of tokens of a text, special ones included.
+        types: Request token types; a tokenizer built in code omits them otherwise, and pairs lose their sides.
+        first: Number of the first text in messages, where the texts are part of a longer list.
+
+    Returns:
+        Tokenised texts, not padded.
 
     Raises:
         InputError: An entry is not text, not valid Unicode (a lone surrogate), or has no tokens.
@@ -259,7 +293,7 @@ def encode(
         )
     except TypeError as error:
         for row, sides in enumerate(zip(*texts.sides, strict=True)):
-            if any("\ud800" <= character <= "\udfff" for side in sides for character in side):
+            if any(map(_has_surrogate, sides)):
                 raise InputError(f"text {first + row} holds a lone surrogate; it is not valid Unicode") from error
         raise
     ids = tuple(np.asarray(row, dtype=np.int64) for row in encoded["input_ids"])
@@ -280,13 +314,21 @@ def encode(
     )
 
 
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def token_counts(encoded: Encoded, unknown_ids: Sequence[int]) -> NDArray[np.int64]:
-    """(texts, 2) tokens of each text without the special ones, and those of them that stand for unknown text."""
-    ids, special = (np.concatenate([*arrays, np.empty(0, dtype=np.int64)]) for arrays in (encoded.ids, encoded.special))
-    text = np.repeat(np.arange(len(encoded.ids)), encoded.lengths)
-    own = special == 0
-    unknown = own & np.isin(ids, unknown_ids)
-    return np.stack([np.bincount(text[kind], minlength=len(encoded.ids)) for kind in (own, unknown)], axis=1)
+    """Return (texts, 2) the number of tokens of each text without special ones, and of those for unknown text."""
+    n_texts = len(encoded)
+    if not n_texts:
+        return np.zeros((0, 2), dtype=np.int64)
+    text_of_token = np.repeat(np.arange(n_texts), encoded.lengths)
+    is_content = ~np.concatenate(encoded.special)
+    is_unknown = is_content & np.isin(np.concatenate(encoded.ids), unknown_ids)
+    content_counts = np.bincount(text_of_token[is_content], minlength=n_texts)
+    unknown_counts = np.bincount(text_of_token[is_unknown], minlength=n_texts)
+    return np.stack([content_counts, unknown_counts], axis=1)
 
 
 def pad(
@@ -298,23 +340,40 @@ def pad(
     device: torch.device,
     pad_id: int,
 ) -> Batch:
-    """The given rows as one batch, padded on the right; `pad_id`, which stands under the mask, is any that exists."""
-    seq = max(len(encoded.ids[row]) for row in rows)
-    ids = np.full((len(rows), seq), pad_id, dtype=np.int64)
-    sides, mask, special = (np.zeros((len(rows), seq), dtype=np.int64) for _ in range(3))
+    """Pad texts on the right, as one batch.
+
+    Args:
+        tokenizer: Tokenizer of the texts.
+        encoded: Tokenised texts.
+        rows: Row numbers of the batch's texts.
+        types: Whether the model takes token types.
+        device: Device of the tensors.
+        pad_id: Id of any token that has an embedding; it is under the mask.
+    """
+    shape = (len(rows), max(len(encoded.ids[row]) for row in rows))
+    input_ids = np.full(shape, pad_id, dtype=np.int64)
+    token_types = np.zeros(shape, dtype=np.int64)
+    mask = np.zeros(shape, dtype=np.int64)
+    special = np.zeros(shape, dtype=np.int64)
     for i, row in enumerate(rows):
-        n = len(encoded.ids[row])
-        ids[i, :n], sides[i, :n], special[i, :n] = encoded.ids[row], encoded.types[row], encoded.special[row]
-        mask[i, :n] = 1
-    inputs = {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": sides} if types else {})
-    is_cls = (ids == tokenizer.cls_token_id) & (special == 1)
-    index = _placed(is_cls.argmax(axis=1), device) if is_cls.any(axis=1).all() else None
-    tensors = {name: _placed(array, device) for name, array in inputs.items()}
-    return Batch(tensors, _placed(special, device), index)
+        n_tokens = len(encoded.ids[row])
+        input_ids[i, :n_tokens] = encoded.ids[row]
+        token_types[i, :n_tokens] = encoded.types[row]
+        mask[i, :n_tokens] = 1
+        special[i, :n_tokens] = encoded.special[row]
+    inputs = {"input_ids": _on_device(input_ids, device), "attention_mask": _on_device(mask, device)}
+    if types:
+        inputs["token_type_ids"] = _on_device(token_types, device)
+
+    # The [CLS] that the tokenizer added, not one that a text contains.
+    is_cls = (input_ids == tokenizer.cls_token_id) & (special == 1)
+    has_cls = bool(is_cls.any(axis=1).all())
+    cls_index = _on_device(is_cls.argmax(axis=1), device) if has_cls else None
+    return Batch(inputs, _on_device(special, device), cls_index)
 
 
-def _placed(array: NDArray[np.int64], device: torch.device) -> Tensor:
+def _on_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
     tensor = torch.from_numpy(array)
-    if device.type == "cuda":  # from pinned memory the copy does not hold up what runs there
+    if device.type == "cuda":  # a copy from pinned memory does not block the device
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

@@ -21,7 +21,7 @@ from probes.data.texts import Texts
 from probes.encoder.batching import BatchLoop, batch_loop, token_budget
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, pooling_identity
-from probes.encoder.tokenization import Batch, Encoded, joined
+from probes.encoder.tokenization import Batch, Encoded, concatenate
 from probes.features.store import FIRST_ROWS, FeatureStore, Manifest
 from probes.progress import progress_bar, register_saved_work
 from probes.sequences import item_list, layer_list, names_list
@@ -189,7 +189,7 @@ def fill_shards(
             part = encoder.encode(todo.texts[rows], first=first(todo) + start)
             # The tokenizer's own records are larger than all that is needed here.
             parts.append(dataclasses.replace(part, encodings=()))
-        return joined(parts)
+        return concatenate(parts)
 
     def write(todo: Work, pooled: NDArray[np.float32], counts: NDArray[np.int64], truncated: int) -> None:
         if store.tokens(todo.shard) is None:
