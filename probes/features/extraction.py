@@ -1,4 +1,4 @@
-"""Texts to pooled features of every layer: the encoder runs once a text, in batches of like length, shard by shard."""
+"""Extraction of pooled features of every layer: the encoder runs once a text, in batches of like length, by shards."""
 
 from __future__ import annotations
 
@@ -28,30 +28,33 @@ from probes.sequences import item_list, layer_list, names_list
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
 SHARD_ROWS = 2048
-TOKENISED = 256
-"""Texts tokenised at once: a run that is interrupted waits for no more."""
+TEXTS_PER_TOKENISATION = 256
+"""Texts tokenised at once: an interrupted run waits for these only."""
 NO_CONTENT = "has no token of its own for the pooling 'content'; take it out, or leave out this pooling"
-SMALLEST_PART = 8
-"""Of a CPU's batch: the last batches of a shard are cut down to it."""
+MIN_BATCH_DIVISOR = 8
+"""On a CPU the last batches of a shard shrink to this fraction of a batch."""
 
 
 class MemoryWarning(UserWarning):
-    """Batches were made smaller than asked for, to fit in memory."""
+    """Batches were smaller than requested, to fit in memory."""
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
-    """What one shard of a store still lacks."""
+class ShardWork:
+    """Features of one shard that a store lacks."""
 
     shard: int
+    """Number of the shard."""
     texts: Texts
+    """Texts of the shard."""
     poolings: tuple[str, ...]
+    """Poolings to compute."""
 
 
-Tell = Callable[[int], object]
-"""Called with the number of texts that are done."""
-Engine = Callable[[Encoder, FeatureStore, Iterable[Work], Tell], None]
-"""Does all the work, in any order."""
+OnTextsDone = Callable[[int], object]
+"""Callback with the number of texts that were just finished."""
+Engine = Callable[[Encoder, FeatureStore, Iterable[ShardWork], OnTextsDone], None]
+"""Function that fills all shards, in any order."""
 
 
 def extract_features(
@@ -69,34 +72,34 @@ def extract_features(
     engine: Engine | None = None,
     progress: bool = False,
 ) -> FeatureStore:
-    """Pooled features of the layers asked for, kept on disk and found again by a second call.
+    """Extract pooled features of layers to disk, where a second call finds them.
 
     Args:
-        encoder: Computes in its own dtype; vectors are pooled in float32.
+        encoder: Encoder, which computes in its own dtype; vectors are pooled in float32.
         texts: (examples,) a list, column, array or other ordered iterable of texts, or `Texts`, which can hold pairs.
         poolings: Names from `probes.encoder.pooling.POOLINGS`; the encoder's `usual_poolings` when None. Vectors of a
-            function that is not ours are kept under what it computes, so that those of a changed one are made anew.
-        layers: In [0, n_layers]; all when None.
+            pooling that is not built in are stored under the digest of its function, so that a changed one is computed
+            again.
+        layers: Layers in [0, n_layers]; all when None.
         store: Folder of the store; one named after its contents, inside `cache`, when None.
         cache: Folder of stores.
-        stored_dtype: float32 or float16.
-        batch_tokens: Tokens of a batch, padding counted; what suits the device when None.
-        shard_rows: Texts of a file; the first files hold fewer, so that what is done is kept early.
-        part: (i, n): extract every n-th shard only, from the i-th on. n processes or machines with one `store` or
-            `cache` share the work so, in any order and without a word to each other; the last finds one whole store.
-        engine: Who fills the shards: `fill_shards`, in this process, when None; or `RayEngine`.
+        stored_dtype: `float32` or `float16`.
+        batch_tokens: Tokens of a batch, padding included; that of the device when None.
+        shard_rows: Texts of a file; the first files hold fewer, so that the first results are saved early.
+        part: (i, n) to extract every n-th shard only, from the i-th on. n processes or machines with one `store` or
+            `cache` share the work in this way, in any order and without communication.
+        engine: Function that fills the shards: `fill_shards`, in this process, when None; or `RayEngine`.
         progress: Show a bar on stderr.
 
     Returns:
-        A store whose `read(pooling, layer)` is (examples, hidden) in float32, in the order of `texts`.
+        Store whose `read(pooling, layer)` is (examples, hidden) in float32, in the order of `texts`.
 
     Raises:
         InputError: An entry is not text, there is no text or layer, a pooling or layer does not exist,
-            a size is below 1, there is no such part, a vector is not finite, or a text does not fit in memory even by
-            itself.
+            a size is below 1, the part does not exist, a vector is not finite, or a single text does not fit in memory.
         StoreMismatch: `store` was made from something else.
-        OSError: A file cannot be written; the finished ones are kept.
-        KeyboardInterrupt: The user has stopped it; its message says of how many texts the features are kept.
+        OSError: A file cannot be written; the finished ones remain.
+        KeyboardInterrupt: The user stopped the run; the message holds the number of texts with features on disk.
     """
     check_instance(encoder, Encoder, "encoder")
     texts = Texts.of(texts)
@@ -109,7 +112,7 @@ def extract_features(
     encoder.check_layers(layers)
     layers = tuple(sorted(set(layers)))
     for pooling in poolings:
-        pooling_identity(pooling)  # refused before the work, if at all
+        pooling_identity(pooling)  # raises before the work starts
     manifest = Manifest(
         model=encoder.fingerprint(poolings),
         tokenizer=encoder.tokenizer_fingerprint(),
@@ -123,114 +126,160 @@ def extract_features(
         shard_rows=shard_rows,
         first_rows=FIRST_ROWS,
     )
-    numbers = item_list(part, "part", "two whole numbers")
-    if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
-        raise InputError(f"part must be two whole numbers, as (1, 3) for the first of three, found {short_repr(part)}")
-    index, parts = numbers
+    part_number, n_parts = _checked_part(part)
     check_kind(Callable | None, engine=engine)
-    if not 1 <= index <= parts:
-        raise InputError(f"part {index} of {parts} does not exist; name 1 to {parts} of them")
     folder = from_home(cache, name="cache") / manifest.key if store is None else as_path(store, name="store")
     features = FeatureStore.create(folder, manifest)
     register_saved_work("text", lambda: (features.rows_done(poolings), len(texts)))
 
-    def work() -> Iterator[Work]:
+    def shards_to_fill() -> Iterator[ShardWork]:
         for shard, rows in features.shards():
-            lacking = tuple(pooling for pooling in poolings if not features.has(pooling, shard))
-            if lacking and shard % parts == index - 1:
-                yield Work(shard, texts[rows], lacking)
+            missing = tuple(pooling for pooling in poolings if not features.has(pooling, shard))
+            if missing and shard % n_parts == part_number - 1:
+                yield ShardWork(shard, texts[rows], missing)
             else:
                 bar.update(rows.stop - rows.start)
 
     with progress_bar(len(texts), "features", visible=progress) as bar:
         try:
-            (engine or fill_shards)(encoder, features, work(), bar.update)
+            fill = engine or fill_shards
+            fill(encoder, features, shards_to_fill(), bar.update)
         except KeyboardInterrupt as interrupt:
             interrupt.args = (f"features of {features.rows_done(poolings):,} of {len(texts):,} texts are kept",)
             raise
     return features
 
 
+def _checked_part(part: tuple[int, int]) -> tuple[int, int]:
+    """Return the number of a part, from 1, and the number of parts.
+
+    Raises:
+        InputError: The part does not exist.
+    """
+    numbers = item_list(part, "part", "two whole numbers")
+    if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
+        raise InputError(f"part must be two whole numbers, as (1, 3) for the first of three, found {short_repr(part)}")
+    number, n_parts = numbers
+    if not 1 <= number <= n_parts:
+        raise InputError(f"part {number} of {n_parts} does not exist; name 1 to {n_parts} of them")
+    return number, n_parts
+
+
 def fill_shards(
-    encoder: Encoder, store: FeatureStore, work: Iterable[Work], tell: Tell, room: Room | None = None
+    encoder: Encoder,
+    store: FeatureStore,
+    work: Iterable[ShardWork],
+    on_texts_done: OnTextsDone,
+    memory_limit: MemoryLimit | None = None,
 ) -> None:
     """Extract shards one after the other, in this process.
 
     While the encoder runs, the next shard is tokenised and the last one written.
 
     Args:
-        encoder: As for `extract_features`.
-        store: Where they are written.
-        work: The shards.
-        tell: Called as texts are done.
-        room: What an earlier call found to fit in memory.
+        encoder: Encoder, which computes in its own dtype.
+        store: Store that the shards are written to.
+        work: Shards to fill.
+        on_texts_done: Callback with the number of texts that were just finished.
+        memory_limit: Batch sizes that fitted in memory in an earlier call.
 
     Raises:
-        InputError, OSError: As `extract_features`.
+        InputError: A text cannot be encoded, a vector is not finite, or a single text does not fit in memory.
+        OSError: A file cannot be written; the finished ones remain.
 
     Warns:
         MemoryWarning: A batch did not fit in memory.
     """
-    manifest, stopped = store.manifest, threading.Event()
-    room = room or Room(manifest.batch_tokens)
-
-    def first(todo: Work) -> int:
-        """Number of its first text among all."""
-        return int(manifest.windows[todo.shard].start)
-
-    def tokenise(todo: Work | None) -> Encoded | None:
-        if todo is None:
-            return None
-        parts = []
-        for start in range(0, len(todo.texts), TOKENISED):
-            if stopped.is_set():
-                return None
-            rows = slice(start, start + TOKENISED)
-            part = encoder.encode(todo.texts[rows], first=first(todo) + start)
-            # The tokenizer's own records are larger than all that is needed here.
-            parts.append(dataclasses.replace(part, encodings=()))
-        return concatenate(parts)
-
-    def write(todo: Work, pooled: NDArray[np.float32], counts: NDArray[np.int64], truncated: int) -> None:
-        if store.tokens(todo.shard) is None:
-            store.write_tokens(todo.shard, counts)
-        for pooling, features in zip(todo.poolings, pooled, strict=True):
-            store.write(pooling, todo.shard, features, truncated=truncated)
-
-    # One is filled while the other is written. New arrays for every shard would hold more, the longer the run.
-    pieces, buffers = iter(work), [np.empty(0, dtype=np.float32)] * 2
-    todo = next(pieces, None)
-    if todo is None:
+    manifest = store.manifest
+    memory_limit = memory_limit or MemoryLimit(manifest.batch_tokens)
+    stopped = threading.Event()
+    remaining = iter(work)
+    upcoming = next(remaining, None)
+    if upcoming is None:
         return
+    # One buffer is filled while the other is written. New arrays for every shard would take more memory with time.
+    buffers = [np.empty(0, dtype=np.float32)] * 2
     with (
-        _loop(encoder, room) as loop,
-        ThreadPoolExecutor(1) as before,
-        ThreadPoolExecutor(1) as after,
+        _open_loop(encoder, memory_limit) as loop,
+        ThreadPoolExecutor(1) as tokenisation,
+        ThreadPoolExecutor(1) as writing,
         _set_at_end(stopped),
     ):
-        tokenised, written = before.submit(tokenise, todo), after.submit(lambda: None)
-        while todo is not None and (encoded := tokenised.result()) is not None:
-            current, todo = todo, next(pieces, None)
-            tokenised = before.submit(tokenise, todo)
-            if "content" in current.poolings and (bare := [i for i, own in enumerate(encoded.special) if own.all()]):
-                raise TextError(first(current) + bare[0], f"({short_repr(current.texts.first[bare[0]])}) {NO_CONTENT}")
-            shape = len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden
+        tokenised = tokenisation.submit(_tokenise, encoder, manifest, upcoming, stopped)
+        written = writing.submit(lambda: None)
+        while upcoming is not None and (encoded := tokenised.result()) is not None:
+            # Start to tokenise the next shard.
+            current = upcoming
+            upcoming = next(remaining, None)
+            tokenised = tokenisation.submit(_tokenise, encoder, manifest, upcoming, stopped)
+
+            # Pool this shard, in the buffer that is not being written.
+            if "content" in current.poolings:
+                _check_content(encoded, current, manifest)
+            shape = (len(current.poolings), len(manifest.layers), len(encoded.ids), encoder.hidden)
+            size = math.prod(shape)
             buffers.reverse()
-            if buffers[0].size < math.prod(shape):
-                buffers[0] = np.empty(math.prod(shape), dtype=np.float32)
-            pooled = buffers[0][: math.prod(shape)].reshape(shape)
-            _pool(loop, encoded, current.poolings, manifest.layers, room, tell, pooled)
-            written.result()  # one shard waits at most, so memory stays flat; and what failed ends the run
-            written = after.submit(write, current, pooled, encoder.token_counts(encoded), int(encoded.truncated.sum()))
+            if buffers[0].size < size:
+                buffers[0] = np.empty(size, dtype=np.float32)
+            pooled = buffers[0][:size].reshape(shape)
+            _pool(loop, encoded, current.poolings, manifest.layers, memory_limit, on_texts_done, pooled)
+
+            # Write it while the next is pooled. One shard waits at most, and an error in writing ends the run.
+            written.result()
+            counts = encoder.token_counts(encoded)
+            written = writing.submit(_write, store, current, pooled, counts, int(encoded.truncated.sum()))
         written.result()
-    room.warn(encoder)
+    memory_limit.warn(encoder)
+
+
+def _first_row(manifest: Manifest, work: ShardWork) -> int:
+    """Return the number of a shard's first text among all."""
+    return int(manifest.windows[work.shard].start)
+
+
+def _tokenise(encoder: Encoder, manifest: Manifest, work: ShardWork | None, stopped: threading.Event) -> Encoded | None:
+    """Tokenise the texts of a shard; None without a shard, or where the run has stopped."""
+    if work is None:
+        return None
+    parts = []
+    for start in range(0, len(work.texts), TEXTS_PER_TOKENISATION):
+        if stopped.is_set():
+            return None
+        texts = work.texts[start : start + TEXTS_PER_TOKENISATION]
+        part = encoder.encode(texts, first=_first_row(manifest, work) + start)
+        # The tokenizer's records take more memory than everything that is needed here.
+        parts.append(dataclasses.replace(part, encodings=()))
+    return concatenate(parts)
+
+
+def _check_content(encoded: Encoded, work: ShardWork, manifest: Manifest) -> None:
+    """Raise where a text has special tokens only."""
+    for row, special in enumerate(encoded.special):
+        if special.all():
+            text = short_repr(work.texts.first[row])
+            raise TextError(_first_row(manifest, work) + row, f"({text}) {NO_CONTENT}")
+
+
+def _write(
+    store: FeatureStore, work: ShardWork, pooled: NDArray[np.float32], counts: NDArray[np.int64], truncated: int
+) -> None:
+    """Write the token counts and the pooled features of a shard."""
+    if store.tokens(work.shard) is None:
+        store.write_tokens(work.shard, counts)
+    for pooling, features in zip(work.poolings, pooled, strict=True):
+        store.write(pooling, work.shard, features, truncated=truncated)
 
 
 def token_counts(encoder: Encoder, store: FeatureStore, texts: Texts) -> NDArray[np.int64]:
-    """(examples, 2) tokens of each text, special ones not counted, and those of them that are unknown ([UNK]).
+    """Return (examples, 2) the number of tokens of each text without special ones, and of unknown ones ([UNK]).
 
     They were counted when the features were extracted; a shard of an earlier version, without counts, is tokenised
     again.
+
+    Args:
+        encoder: Encoder of the store.
+        store: Store of the texts' features.
+        texts: (examples,) the texts of the store.
     """
     counts = []
     for shard, rows in store.shards():
@@ -244,7 +293,7 @@ def token_counts(encoder: Encoder, store: FeatureStore, texts: Texts) -> NDArray
 
 @contextlib.contextmanager
 def _set_at_end(event: threading.Event) -> Iterator[None]:
-    """However the block ends."""
+    """Set an event at the end of the block, also after an exception."""
     try:
         yield
     finally:
@@ -258,59 +307,72 @@ def pool_texts(
     layers: Sequence[int],
     *,
     batch_tokens: int | None = None,
-    tell: Tell = int,
+    on_texts_done: OnTextsDone = int,
 ) -> dict[str, NDArray[np.float32]]:
-    """Pooling -> (layers, examples, hidden) in float32, in the order of `encoded`, held in memory.
+    """Compute pooled features in memory.
 
-    A batch that does not fit in memory is done in halves, as are later ones of its size.
+    A batch that does not fit in memory is halved, as are later ones of its size.
+
+    Args:
+        encoder: Encoder, which computes in its own dtype.
+        encoded: Tokenised texts.
+        poolings: Names from `probes.encoder.pooling.POOLINGS`.
+        layers: Layers in [0, n_layers].
+        batch_tokens: Tokens of a batch, padding included; that of the device when None.
+        on_texts_done: Callback with the number of texts that were just finished.
+
+    Returns:
+        Pooling -> (layers, examples, hidden) in float32, in the order of `encoded`.
 
     Raises:
-        InputError: A text does not fit in memory even by itself.
+        InputError: A single text does not fit in memory.
 
     Warns:
-        MemoryWarning: There were such batches.
+        MemoryWarning: A batch did not fit in memory.
     """
-    room = Room(batch_tokens or token_budget(encoder))
-    out = np.empty((len(poolings), len(layers), len(encoded.ids), encoder.hidden), dtype=np.float32)
-    with _loop(encoder, room) as loop:
-        _pool(loop, encoded, poolings, layers, room, tell, out)
-    room.warn(encoder)
-    return dict(zip(poolings, out, strict=True))
+    memory_limit = MemoryLimit(batch_tokens or token_budget(encoder))
+    shape = (len(poolings), len(layers), len(encoded.ids), encoder.hidden)
+    features = np.empty(shape, dtype=np.float32)
+    with _open_loop(encoder, memory_limit) as loop:
+        _pool(loop, encoded, poolings, layers, memory_limit, on_texts_done, features)
+    memory_limit.warn(encoder)
+    return dict(zip(poolings, features, strict=True))
 
 
 @dataclass(eq=False)
-class Room:
-    """What fits in memory at once, as far as it is known."""
+class MemoryLimit:
+    """Batch sizes that fit in memory, as far as earlier batches have shown."""
 
     budget: int
-    """Tokens of a batch, where they fit."""
-    fitting: int = 0
-    """Tokens of a batch from which none is tried any more."""
-    failed: int = 0
+    """Tokens of a batch, where it fits."""
+    max_tokens: int = 0
+    """Tokens of the largest batch that is tried; the budget until a batch does not fit."""
+    failed_tokens: int = 0
     """Tokens of the largest batch that did not fit; 0 where all did."""
 
     def __post_init__(self) -> None:
-        self.fitting = self.fitting or self.budget
+        self.max_tokens = self.max_tokens or self.budget
 
-    def lacked(self, tokens: int) -> None:
-        """A batch of so many tokens did not fit."""
-        self.fitting, self.failed = min(self.fitting, tokens // 2), max(self.failed, tokens)
+    def record_failure(self, tokens: int) -> None:
+        """Lower the limit after a batch of so many tokens did not fit."""
+        self.max_tokens = min(self.max_tokens, tokens // 2)
+        self.failed_tokens = max(self.failed_tokens, tokens)
 
     def warn(self, encoder: Encoder) -> None:
-        """Say what did not fit."""
-        if self.failed:
+        """Warn where a batch did not fit."""
+        if self.failed_tokens:
             warnings.warn(
-                f"A batch of {self.failed} tokens did not fit in the memory of {encoder.device}; batches of at most "
-                f"{self.fitting} did. Vectors may differ in their last bits from those of a run where it fits.",
+                f"A batch of {self.failed_tokens} tokens did not fit in the memory of {encoder.device}; batches of at "
+                f"most {self.max_tokens} did. Vectors may differ in their last bits from those of a run where it fits.",
                 MemoryWarning,
                 stacklevel=3,
             )
 
 
-def _loop(encoder: Encoder, room: Room) -> contextlib.AbstractContextManager[BatchLoop]:
+def _open_loop(encoder: Encoder, memory_limit: MemoryLimit) -> contextlib.AbstractContextManager[BatchLoop]:
     """Open the loop over batches of the size that fits; on a CPU the last batches are small."""
-    min_tokens = room.budget // SMALLEST_PART if encoder.device.type == "cpu" else None
-    return batch_loop(encoder, budget=room.budget, min_tokens=min_tokens)
+    min_tokens = memory_limit.budget // MIN_BATCH_DIVISOR if encoder.device.type == "cpu" else None
+    return batch_loop(encoder, budget=memory_limit.budget, min_tokens=min_tokens)
 
 
 def _pool(
@@ -318,44 +380,48 @@ def _pool(
     encoded: Encoded,
     poolings: Sequence[str],
     layers: Sequence[int],
-    room: Room,
-    tell: Tell,
-    out: NDArray[np.float32],
+    memory_limit: MemoryLimit,
+    on_texts_done: OnTextsDone,
+    features: NDArray[np.float32],
 ) -> None:
-    """Fill `out` (poolings, layers, examples, hidden); `room` learns what does not fit."""
+    """Fill an array with (poolings, layers, examples, hidden) features, and halve batches that do not fit in memory."""
 
-    def pool(replica: Encoder, batch: NDArray[np.int64]) -> None:
-        todo = [batch]
-        while todo:  # no recursion: a function that refers to itself would keep the features until they are swept up
-            rows = todo.pop()
-            tokens = len(rows) * int(encoded.lengths[rows].max())
-            if len(rows) == 1 or tokens <= room.fitting:
+    def pool_batch(replica: Encoder, batch_rows: NDArray[np.int64]) -> None:
+        remaining = [batch_rows]
+        while remaining:  # no recursion: a function that refers to itself would hold the features until a collection
+            rows = remaining.pop()
+            n_tokens = len(rows) * int(encoded.lengths[rows].max())
+            if len(rows) == 1 or n_tokens <= memory_limit.max_tokens:
                 try:
-                    out[:, :, rows] = _vectors(replica, replica.batch(encoded, rows), poolings, layers)
+                    features[:, :, rows] = _pooled_vectors(replica, replica.batch(encoded, rows), poolings, layers)
                     continue
                 except (RuntimeError, MemoryError) as error:
                     if not _is_out_of_memory(error):
                         raise
                     if len(rows) == 1:
-                        where = f"the memory of {replica.device}"
+                        memory = f"the memory of {replica.device}"
                         raise InputError(
-                            f"a text of {tokens} tokens does not fit in {where}; set a max_length"
+                            f"a text of {n_tokens} tokens does not fit in {memory}; set a max_length"
                         ) from error
-                    room.lacked(tokens)
-            todo += np.array_split(rows, 2)
+                    memory_limit.record_failure(n_tokens)
+            remaining += np.array_split(rows, 2)
 
-    for rows, _ in loop(encoded, pool):
-        tell(len(rows))
+    for rows, _ in loop(encoded, pool_batch):
+        on_texts_done(len(rows))
 
 
-def _vectors(encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Sequence[int]) -> NDArray[np.float32]:
-    """(poolings, layers, batch, hidden)"""
+def _pooled_vectors(
+    encoder: Encoder, batch: Batch, poolings: Sequence[str], layers: Sequence[int]
+) -> NDArray[np.float32]:
+    """Return (poolings, layers, batch, hidden) pooled vectors of a batch."""
     states = encoder.states(batch, layers)
     vectors = [torch.stack([POOLINGS[pooling](states[layer]) for layer in layers]) for pooling in poolings]
     return torch.stack(vectors).cpu().numpy()
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    # On a CPU PyTorch has no exception of its own for it.
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # On a CPU PyTorch has no class of exceptions for it.
+    message = str(error)
+    return "can't allocate memory" in message or "not enough memory" in message

@@ -1,7 +1,7 @@
-"""Pooled features on disk: a manifest, and one safetensors file per shard and pooling.
+"""Store of pooled features on disk: a manifest, and one safetensors file per shard and pooling.
 
-A file appears under its name only when it is whole, and a file that is there is never written again: an interrupted
-run goes on where it stopped, and several processes may fill one store.
+A file gets its name only when it is complete, and a complete file is never written again: an interrupted run resumes
+where it stopped, and several processes may fill one store.
 """
 
 from __future__ import annotations
@@ -27,24 +27,21 @@ from probes.encoder.pooling import pooling_identity
 from probes.sequences import class_ids, names_list, not_finite_message
 
 FORMAT = 2
-"""Of the shards' headers; a cache keeps stores of other formats under other names."""
+"""Version of the shards' headers; a cache holds stores of other versions under other names."""
 FIRST_ROWS = 256
-"""Texts of the first shard, where shards are larger; each later one holds twice as many until it has them all."""
-
-"""Ending of a file that is being written."""
-
-MOST_SIZE = 2**48
-"""Texts or tokens that no store and no batch exceeds."""
+"""Texts of the first shard, where shards are larger; the next ones double until they are full."""
+MAX_SIZE = 2**48
+"""Largest number of texts of a store, and of tokens of a batch."""
 STORED_DTYPES: dict[str, type[np.floating[Any]]] = {"float32": np.float32, "float16": np.float16}
 
 
-class StoreMismatch(InputError):  # noqa: N818 - the name says what is wrong
-    """A feature store was made from something else than what this run asks for."""
+class StoreMismatch(InputError):  # noqa: N818 - the name states the fault
+    """A feature store was made from other inputs than those of this run."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a store was made from. Two runs share a store only where all of it is equal."""
+    """Inputs of a store; two runs share a store only if all of them are equal."""
 
     model: str
     """SHA-256 of the encoder's settings and weights."""
@@ -53,37 +50,44 @@ class Manifest:
     texts: str
     """SHA-256 of the texts and pairs, in order."""
     rows: int
+    """Number of texts."""
     layers: tuple[int, ...]
     hidden: int
+    """Dimensions of a vector."""
     dtype: str
-    """Of the forward pass."""
+    """Dtype of the forward pass."""
     stored_dtype: str
+    """Key of `STORED_DTYPES`."""
     batch_tokens: int
     shard_rows: int
     """Texts of a full shard."""
     first_rows: int
-    """Texts of the first shard at most; the next ones double until they are full, so that early work is kept early."""
+    """Largest number of texts of the first shard; the next ones double until they are full."""
 
     def __post_init__(self) -> None:
         choose("stored dtype", self.stored_dtype, STORED_DTYPES)
         for name in ("rows", "batch_tokens", "shard_rows", "first_rows"):
-            if whole_number(getattr(self, name), name, least=1) > MOST_SIZE:
-                raise InputError(f"{name} must be at most {MOST_SIZE:,}, found {getattr(self, name):,}")
+            if whole_number(getattr(self, name), name, least=1) > MAX_SIZE:
+                raise InputError(f"{name} must be at most {MAX_SIZE:,}, found {getattr(self, name):,}")
         if not self.layers:
             raise InputError("no layer is asked for; name at least one")
 
     @property
     def key(self) -> str:
         """Name of the store in a cache."""
-        return _said_digest({"format": FORMAT, **dataclasses.asdict(self)})[:32]
+        return _record_digest({"format": FORMAT, **dataclasses.asdict(self)})[:32]
 
     @cached_property
     def windows(self) -> tuple[slice, ...]:
-        """The consecutive rows that each shard holds."""
-        windows, start, size = [], 0, min(self.first_rows, self.shard_rows)
+        """Consecutive rows of each shard."""
+        windows = []
+        start = 0
+        size = min(self.first_rows, self.shard_rows)
         while start < self.rows:
-            windows.append(slice(start, min(start + size, self.rows)))
-            start, size = start + size, min(2 * size, self.shard_rows)
+            stop = min(start + size, self.rows)
+            windows.append(slice(start, stop))
+            start = stop
+            size = min(2 * size, self.shard_rows)
         return tuple(windows)
 
 
@@ -99,10 +103,10 @@ class FeatureStore:
 
     @classmethod
     def create(cls, folder: Path | str, manifest: Manifest) -> FeatureStore:
-        """The store in `folder`, made now or left there by an earlier run.
+        """Open the store in a folder, or create it there.
 
         Raises:
-            StoreMismatch: It was made from something else.
+            StoreMismatch: The store in the folder was made from other inputs.
             OSError: The folder or its manifest cannot be written; the path is named.
         """
         folder = as_path(folder, name="store")
@@ -115,22 +119,23 @@ class FeatureStore:
         if not (folder / "manifest.json").exists():
             text = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
             write_atomically(folder / "manifest.json", text.encode())
-        found = cls.open(folder)
+        store = cls.open(folder)
         for field in dataclasses.fields(Manifest):
-            there, asked = getattr(found.manifest, field.name), getattr(manifest, field.name)
-            if there != asked:
+            stored = getattr(store.manifest, field.name)
+            requested = getattr(manifest, field.name)
+            if stored != requested:
                 raise StoreMismatch(
-                    f"feature store {str(folder)!r} was made with {field.name}={there!r}, this run asks for {asked!r}; "
-                    "use another folder or delete it"
+                    f"feature store {str(folder)!r} was made with {field.name}={stored!r}, this run asks for "
+                    f"{requested!r}; use another folder or delete it"
                 )
-        return found
+        return store
 
     @classmethod
     def open(cls, folder: Path | str) -> FeatureStore:
-        """The store that an earlier run left in `folder`.
+        """Open the store of an earlier run.
 
         Raises:
-            InputError: There is none, or its manifest is damaged.
+            InputError: The folder holds no store, or its manifest is damaged.
         """
         folder = as_path(folder, name="store")
         path = folder / "manifest.json"
@@ -145,77 +150,99 @@ class FeatureStore:
             ) from error
 
     def shards(self) -> Iterator[tuple[int, slice]]:
-        """Each shard's number and the window of consecutive rows it holds."""
+        """Yield the number of each shard and its window of consecutive rows."""
         yield from enumerate(self.manifest.windows)
 
     def missing(self, poolings: Sequence[str]) -> tuple[int, ...]:
-        """Shards that are not finished in every one of these poolings."""
+        """Return the shards that are not complete in every one of the poolings."""
         poolings = names_list(poolings, "poolings")
-        return tuple(shard for shard, _ in self.shards() if not all(self.has(pooling, shard) for pooling in poolings))
+        missing = []
+        for shard, _ in self.shards():
+            if not all(self.has(pooling, shard) for pooling in poolings):
+                missing.append(shard)
+        return tuple(missing)
 
     def rows_done(self, poolings: Sequence[str]) -> int:
-        """Texts whose features are on disk in every one of these poolings."""
+        """Return the number of texts with features on disk in every one of the poolings."""
         missing = set(self.missing(poolings))
         return sum(rows.stop - rows.start for shard, rows in self.shards() if shard not in missing)
 
     def has(self, pooling: str, shard: int) -> bool:
-        """Whether this shard of this pooling is finished."""
+        """Return whether a shard of a pooling is complete."""
         return self._path(pooling, whole_number(shard, "shard")).exists()
 
     def write(self, pooling: str, shard: int, features: NDArray[np.float32], *, truncated: int) -> None:
-        """Store (layers, rows, hidden) of one shard.
+        """Write the features of one shard.
+
+        Args:
+            pooling: Name of the pooling.
+            shard: Number of the shard.
+            features: (layers, rows, hidden) features of the shard's texts.
+            truncated: Number of texts that were longer than the encoder reads.
 
         Raises:
             InputError: A value is not finite, or too large for the stored dtype; the layer and text are named.
-            OSError: It cannot be written; the store is as before.
+            OSError: The file cannot be written; the store is as before.
         """
         from safetensors.numpy import save
 
-        kind = choose("stored dtype", self.manifest.stored_dtype, STORED_DTYPES)
+        dtype = choose("stored dtype", self.manifest.stored_dtype, STORED_DTYPES)
         with np.errstate(over="ignore"):
-            stored = np.ascontiguousarray(features, dtype=kind)
-        for i, layer in enumerate(stored):  # a layer at a time: a shard's memory is most of what extraction holds
-            finite = np.isfinite(layer).all(axis=1)
-            if not finite.all():
-                row = int(finite.argmin())
-                text = self.manifest.windows[shard].start + row
-                where = f"features of pooling {pooling!r} at layer {self.manifest.layers[i]}"
-                if np.isfinite(features[i, row]).all():
-                    raise InputError(f"{where} hold a value that overflows {np.dtype(kind).name}, first in row {text}")
-                raise InputError(not_finite_message(where, text))
-        path, sums = self._path(pooling, shard), [_digest(layer) for layer in stored]
+            stored = np.ascontiguousarray(features, dtype=dtype)
+        # Layer by layer: a shard takes most of the memory of extraction.
+        for i, layer_features in enumerate(stored):
+            is_finite = np.isfinite(layer_features).all(axis=1)
+            if not is_finite.all():
+                row = int(is_finite.argmin())
+                is_overflow = bool(np.isfinite(features[i, row]).all())
+                raise self._not_finite_error(pooling, self.manifest.layers[i], shard, row, is_overflow=is_overflow)
+        path = self._path(pooling, shard)
+        checksums = [_checksum(layer_features) for layer_features in stored]
         # One entry: safetensors writes several in any order, and equal shards are equal files.
-        said = {"belongs": self._belongs(path), "truncated": truncated, "xxh3": sums}
-        info = json.dumps({"said": said, "sha256": _said_digest(said)})
+        record = {"belongs": self._file_identity(path), "truncated": truncated, "xxh3": checksums}
+        metadata = {"layerprobe": json.dumps(_sealed(record))}
         try:
-            write_atomically(path, save({"features": stored}, {"layerprobe": info}))
+            write_atomically(path, save({"features": stored}, metadata))
         except OSError as error:
             raise OSError(f"{error}; finished shards are kept") from error
 
+    def _not_finite_error(self, pooling: str, layer: int, shard: int, row: int, *, is_overflow: bool) -> InputError:
+        """Return the error for a value that is not finite, or not in the stored dtype."""
+        text = self.manifest.windows[shard].start + row
+        site = f"features of pooling {pooling!r} at layer {layer}"
+        if is_overflow:
+            dtype = np.dtype(STORED_DTYPES[self.manifest.stored_dtype]).name
+            return InputError(f"{site} hold a value that overflows {dtype}, first in row {text}")
+        return InputError(not_finite_message(site, text))
+
     def write_tokens(self, shard: int, counts: NDArray[np.int64]) -> None:
-        """Store (rows, 2) tokens of each text of a shard, special ones not counted, and unknown ones among them.
+        """Write (rows, 2) token counts of a shard's texts: without special tokens, and unknown ones among them.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         path = self._tokens_path(shard)
-        said = {"belongs": self._belongs(path), "tokens": counts[:, 0].tolist(), "unknown": counts[:, 1].tolist()}
-        write_atomically(path, json.dumps({"said": said, "sha256": _said_digest(said)}).encode())
+        record = {
+            "belongs": self._file_identity(path),
+            "tokens": counts[:, 0].tolist(),
+            "unknown": counts[:, 1].tolist(),
+        }
+        write_atomically(path, json.dumps(_sealed(record)).encode())
 
     def tokens(self, shard: int) -> NDArray[np.int64] | None:
-        """(rows, 2) as written; None where there is no whole file of them, as in stores of earlier versions."""
+        """Return (rows, 2) token counts of a shard; None without a complete file, as in stores of earlier versions."""
         path = self._tokens_path(shard)
         try:
-            info = json.loads(path.read_text(encoding="utf-8"))
-            said = info["said"]
-            if info["sha256"] != _said_digest(said) or said["belongs"] != self._belongs(path):
+            metadata = json.loads(path.read_text(encoding="utf-8"))
+            record = metadata["said"]
+            if metadata["sha256"] != _record_digest(record) or record["belongs"] != self._file_identity(path):
                 return None
-            return np.array([said["tokens"], said["unknown"]], dtype=np.int64).T
+            return np.array([record["tokens"], record["unknown"]], dtype=np.int64).T
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None  # they are counted again
+            return None  # the tokens are counted again
 
     def read(self, pooling: str, layer: int) -> NDArray[np.float32]:
-        """(rows, hidden) features of one layer; no other layer is read from disk.
+        """Read (rows, hidden) features of one layer; no other layer is read from disk.
 
         Raises:
             InputError: The store lacks that layer or pooling, or a shard of it; or a file was cut short, altered, or
@@ -223,38 +250,40 @@ class FeatureStore:
         """
         if not isinstance(layer, int | np.integer) or layer not in self.manifest.layers:
             raise InputError(unknown_name_message("layer", layer, self.manifest.layers))
-        index, kind = self.manifest.layers.index(layer), STORED_DTYPES[self.manifest.stored_dtype]
-        out = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
+        index = self.manifest.layers.index(layer)
+        dtype = np.dtype(STORED_DTYPES[self.manifest.stored_dtype])
+        features = np.empty((self.manifest.rows, self.manifest.hidden), dtype=np.float32)
         for shard, rows in self.shards():
-            with self._opened(pooling, shard) as (file, info):
-                shape = rows.stop - rows.start, self.manifest.hidden
-                file.seek(index * shape[0] * shape[1] * np.dtype(kind).itemsize, os.SEEK_CUR)
-                found = np.fromfile(file, dtype=kind, count=shape[0] * shape[1])
-                if _digest(found) != info["xxh3"][index]:
-                    raise self._damaged(self._path(pooling, shard), f"layer {layer} is not what was written")
-                out[rows] = found.reshape(shape)
-        return out
+            with self._open_shard(pooling, shard) as (file, record):
+                shape = (rows.stop - rows.start, self.manifest.hidden)
+                n_values = shape[0] * shape[1]
+                file.seek(index * n_values * dtype.itemsize, os.SEEK_CUR)
+                values = np.fromfile(file, dtype=dtype, count=n_values)
+                if _checksum(values) != record["xxh3"][index]:
+                    raise self._damage_error(self._path(pooling, shard), f"layer {layer} is not what was written")
+                features[rows] = values.reshape(shape)
+        return features
 
     def truncated(self, pooling: str) -> int:
-        """How many texts were longer than the encoder reads.
+        """Return the number of texts that were longer than the encoder reads.
 
         Raises:
-            InputError: As for `read`.
+            InputError: A shard is missing or damaged.
         """
-        total = 0
+        n_truncated = 0
         for shard, _ in self.shards():
-            with self._opened(pooling, shard) as (_, info):
-                total += info["truncated"]
-        return total
+            with self._open_shard(pooling, shard) as (_, record):
+                n_truncated += record["truncated"]
+        return n_truncated
 
     def layers(self, pooling: str, rows: NDArray[np.integer[Any]] | None = None) -> StoredLayers:
-        """The features of one pooling as `sweep_probes` takes them: read layer by layer, when asked for."""
-        pooling_identity(pooling)  # refused at once, if at all
+        """Return the features of one pooling for `sweep_probes`, which are read layer by layer on access."""
+        pooling_identity(pooling)  # raises at once for a pooling that has none
         return StoredLayers(self, pooling, None if rows is None else class_ids(rows, name="rows"))
 
     @contextlib.contextmanager
-    def _opened(self, pooling: str, shard: int) -> Iterator[tuple[BinaryIO, dict[str, Any]]]:
-        """The file of a shard, at the first byte of its first layer, and what was written of it."""
+    def _open_shard(self, pooling: str, shard: int) -> Iterator[tuple[BinaryIO, dict[str, Any]]]:
+        """Open the file of a shard at the first byte of its first layer, and read its record."""
         # Not by safetensors, which maps the file: the system then reads about five layers for one.
         path = self._path(pooling, shard)
         if not path.exists():
@@ -262,36 +291,50 @@ class FeatureStore:
         with path.open("rb", buffering=0) as file:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-            try:
-                length = int.from_bytes(file.read(8), "little")
-                header = json.loads(file.read(min(length, os.fstat(file.fileno()).st_size)))
-                info = json.loads(header["__metadata__"]["layerprobe"])
-                said, told = info["said"], info["said"]["belongs"]
-                whole_header = info["sha256"] == _said_digest(said)
-            except (ValueError, KeyError, TypeError) as error:
-                raise self._damaged(path, f"it has no readable header: {error}") from error
-            if not whole_header:
-                raise self._damaged(path, "its header is not what was written")
-            if told != self._belongs(path):
-                raise self._damaged(path, f"it was written as {told!r}, not as {self._belongs(path)!r}")
-            there, whole = os.fstat(file.fileno()).st_size, file.tell() + self._size(shard)
-            if there != whole:
-                raise self._damaged(path, f"it has {there} bytes, not {whole}")
-            yield file, said
+            n_bytes = os.fstat(file.fileno()).st_size
+            record = self._read_record(file, path, n_bytes)
+            expected_bytes = file.tell() + self._size(shard)
+            if n_bytes != expected_bytes:
+                raise self._damage_error(path, f"it has {n_bytes} bytes, not {expected_bytes}")
+            yield file, record
+
+    def _read_record(self, file: BinaryIO, path: Path, n_bytes: int) -> dict[str, Any]:
+        """Read the header of a shard's file, and return the record in it.
+
+        Raises:
+            InputError: The header is damaged, or that of another store or shard.
+        """
+        try:
+            header_length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(header_length, n_bytes)))
+            metadata = json.loads(header["__metadata__"]["layerprobe"])
+            record: dict[str, Any] = metadata["said"]
+            identity = record["belongs"]
+            is_intact = metadata["sha256"] == _record_digest(record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damage_error(path, f"it has no readable header: {error}") from error
+        if not is_intact:
+            raise self._damage_error(path, "its header is not what was written")
+        expected_identity = self._file_identity(path)
+        if identity != expected_identity:
+            raise self._damage_error(path, f"it was written as {identity!r}, not as {expected_identity!r}")
+        return record
 
     def _size(self, shard: int) -> int:
-        """Bytes of a shard's features."""
-        m = self.manifest
-        rows = m.windows[shard]
-        n_values = len(m.layers) * (rows.stop - rows.start) * m.hidden
-        return int(n_values * np.dtype(STORED_DTYPES[m.stored_dtype]).itemsize)
+        """Return the number of bytes of a shard's features."""
+        manifest = self.manifest
+        rows = manifest.windows[shard]
+        n_values = len(manifest.layers) * (rows.stop - rows.start) * manifest.hidden
+        itemsize = np.dtype(STORED_DTYPES[manifest.stored_dtype]).itemsize
+        return int(n_values * itemsize)
 
-    def _belongs(self, path: Path) -> str:
+    def _file_identity(self, path: Path) -> str:
+        """Return the store and the shard that a file belongs to."""
         return f"{self.manifest.key}/{path.name}"
 
     @staticmethod
-    def _damaged(path: Path, why: str) -> InputError:
-        return InputError(f"{str(path)!r} is damaged ({why}); delete it and run again")
+    def _damage_error(path: Path, reason: str) -> InputError:
+        return InputError(f"{str(path)!r} is damaged ({reason}); delete it and run again")
 
     def _path(self, pooling: str, shard: int) -> Path:
         return self.folder / f"{pooling_identity(pooling)}-{shard:06d}.safetensors"
@@ -302,26 +345,32 @@ class FeatureStore:
 
 @dataclass(frozen=True, eq=False)
 class StoredLayers:
-    """Layer -> (examples, hidden), read from the store each time."""
+    """Mapping of layers to (examples, hidden) features, which are read from the store at every access."""
 
     store: FeatureStore
     pooling: str
     rows: NDArray[np.integer[Any]] | None
-    """Rows of the store to keep, in this order; all when None."""
+    """(examples,) rows of the store, in this order; all when None."""
 
     def __getitem__(self, layer: int) -> NDArray[np.float32]:
         features = self.store.read(self.pooling, layer)
         return features if self.rows is None else features[self.rows]
 
     def keys(self) -> tuple[int, ...]:
-        """The layers there are."""
+        """Return the layers of the store."""
         return self.store.manifest.layers
 
 
-def _said_digest(said: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+def _sealed(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record together with its digest."""
+    return {"said": record, "sha256": _record_digest(record)}
 
 
-def _digest(layer: NDArray[np.floating[Any]]) -> str:
-    # Tells damage, not forgery. SHA-256 would be most of what reading a layer takes.
-    return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(layer).data)
+def _record_digest(record: dict[str, Any]) -> str:
+    text = json.dumps(record, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checksum(layer_features: NDArray[np.floating[Any]]) -> str:
+    # It detects damage, not forgery. SHA-256 would take most of the time of reading a layer.
+    return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(layer_features).data)

@@ -547,7 +547,7 @@ def test_shares_of_the_features_are_extracted_apart_and_then_read_as_one(place, 
         assert call(place, *words, "--shards", part, out="no result yet") == 0
         assert f"part {part} of the features is extracted; shards still missing" in capsys.readouterr().out
         assert not (place / "no result yet").exists()
-    monkeypatch.setattr(extraction, "_vectors", lambda *_a, **_o: pytest.fail("a text was read again"))
+    monkeypatch.setattr(extraction, "_pooled_vectors", lambda *_a, **_o: pytest.fail("a text was read again"))
     assert call(place, *words, out="from shares") == 0
     assert (place / "from shares" / "report.html").is_file()
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from probes import Encoder, InputError, extract_features
-from probes.features.distributed import RayEngine, _room
+from probes.features.distributed import RayEngine, _worker_resources
 from tests.support.models import LAYERS, WORDS, build_model
 from tests.support.paths import ROOT
 from tests.support.stores import files
@@ -139,17 +139,17 @@ def nodes(*cores, gpus=0):
     ],
 )
 def test_workers_fit_on_the_machines_there_are(cores, workers, expected):
-    assert _room(nodes(*cores), False, workers) == expected
+    assert _worker_resources(nodes(*cores), False, workers) == expected
 
 
 @pytest.mark.parametrize(("workers", "count"), [(None, 4), (3, 3)])
 def test_on_gpus_a_worker_has_one(workers, count):
-    assert _room(nodes(8, 8, gpus=2), True, workers) == (count, {"num_gpus": 1})
+    assert _worker_resources(nodes(8, 8, gpus=2), True, workers) == (count, {"num_gpus": 1})
 
 
 def test_a_cluster_without_gpus_is_refused_by_an_encoder_on_one():
     with pytest.raises(InputError, match="the Ray cluster has no GPU"):
-        _room(nodes(8), True, None)
+        _worker_resources(nodes(8), True, None)
 
 
 def test_ray_that_is_not_installed_is_one_line(bert, tmp_path, monkeypatch):
