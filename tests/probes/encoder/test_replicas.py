@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from probes.encoder.replicas import MAX_RUNNERS, runners
+from probes.encoder.replicas import MAX_REPLICAS, replica_map
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def cores(monkeypatch):
 
 def encoders_at_work(encoder, n_items, **options):
     """Each item with the identity of the encoder that worked on it."""
-    with runners(encoder, **options) as run:
+    with replica_map(encoder, **options) as run:
         return list(run(lambda item, replica: (item, id(replica)), range(n_items)))
 
 
@@ -27,34 +27,37 @@ def test_results_come_in_the_order_of_the_items(bert, cores):
 
 def test_no_two_threads_have_one_encoder_at_a_time(bert, cores):
     cores(4)
-    busy, lock, most = set(), threading.Lock(), []
+    busy = set()
+    lock = threading.Lock()
+    n_busy = []
 
     def work(_item, replica):
         with lock:
             assert id(replica) not in busy
             busy.add(id(replica))
-            most.append(len(busy))
+            n_busy.append(len(busy))
         torch.ones(50).sum()
         with lock:
             busy.remove(id(replica))
 
-    with runners(bert) as run:
+    with replica_map(bert) as run:
         list(run(work, range(100)))
-    assert max(most) <= 4
+    assert max(n_busy) <= 4
 
 
 @pytest.mark.parametrize(
-    ("n_cores", "most", "expected"), [(1, 8, 1), (3, 2, 2), (3, 8, 3), (64, 64, MAX_RUNNERS), (2, 0, 1)]
+    ("n_cores", "max_replicas", "expected"), [(1, 8, 1), (3, 2, 2), (3, 8, 3), (64, 64, MAX_REPLICAS), (2, 0, 1)]
 )
 def test_there_are_as_many_copies_as_cores_pieces_and_the_limit_allow(
-    bert, cores, monkeypatch, n_cores, most, expected
+    bert, cores, monkeypatch, n_cores, max_replicas, expected
 ):
     cores(n_cores)
-    twins, twin = [], type(bert).twin
-    monkeypatch.setattr(type(bert), "twin", lambda self: twins.append(twin(self)) or twins[-1])
+    copies = []
+    replica = type(bert).replica
+    monkeypatch.setattr(type(bert), "replica", lambda self: copies.append(replica(self)) or copies[-1])
     allowed = {id(bert)}
-    with runners(bert, most=most) as run:
-        allowed |= set(map(id, twins))
+    with replica_map(bert, max_replicas=max_replicas) as run:
+        allowed |= set(map(id, copies))
         assert len(allowed) == expected
         assert set(run(lambda _item, replica: id(replica), range(20))) <= allowed
 
@@ -72,7 +75,7 @@ def test_a_model_that_cannot_be_copied_works_alone(bert, cores, monkeypatch):
     def refused(_self):
         raise TypeError("cannot pickle")
 
-    monkeypatch.setattr(type(bert), "twin", refused)
+    monkeypatch.setattr(type(bert), "replica", refused)
     assert {replica for _, replica in encoders_at_work(bert, 10)} == {id(bert)}
 
 
@@ -84,7 +87,7 @@ def test_an_encoder_is_free_again_after_an_error(bert, cores):
             raise ValueError("broken")
         return item
 
-    with runners(bert) as run:
+    with replica_map(bert) as run:
         with pytest.raises(ValueError, match="broken"):
             list(run(fails_once, [0]))
         assert list(run(fails_once, [1, 2])) == [1, 2]
