@@ -9,9 +9,9 @@ from probes.heads.trainer import Epoch
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize("said", ['{"format": 0}', '{"format": 1}', '{"format": 1, "epochs": [{"x": 1}]}'])
-def test_what_another_version_wrote_is_named_with_the_folder_to_delete(said, tmp_path):
-    (tmp_path / "finetuned.json").write_text(said)
+@pytest.mark.parametrize("content", ['{"format": 0}', '{"format": 1}', '{"format": 1, "epochs": [{"x": 1}]}'])
+def test_what_another_version_wrote_is_named_with_the_folder_to_delete(content, tmp_path):
+    (tmp_path / "finetuned.json").write_text(content)
     with pytest.raises(InputError, match=rf"finetuned.json' .*; delete the folder '{tmp_path}'"):
         FineTuned.load(tmp_path)
 
