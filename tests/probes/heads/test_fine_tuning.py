@@ -17,7 +17,6 @@ from probes.data.splitting import make_splits
 from probes.data.texts import Texts
 from probes.heads.fine_tuning import FineTuned, LabelledTexts, disk_errors_naming, fine_tune, load_head
 from probes.heads.heads import log_prob
-from probes.heads.trainable_head import check_trainable
 from probes.locks import file_lock
 from tests.support.models import build_model
 from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
@@ -237,19 +236,6 @@ def test_other_families_train_under_their_own_heads(family, head, kind, tmp_path
 def test_a_head_that_would_read_padding_is_refused(tmp_path):
     with pytest.raises(InputError, match="XLNetForSequenceClassification would read padding"):
         tune(tmp_path, "pooler", encoder=tiny_encoder("xlnet"))
-
-
-@pytest.mark.parametrize(
-    ("family", "heads", "reason"),
-    [
-        ("xlnet", ("cls", "pooler"), "XLNetForSequenceClassification would read padding"),
-        ("gpt2", ("last", "cls"), "adds no \\[CLS\\] token"),
-    ],
-)
-def test_every_head_is_looked_at_before_the_first_is_trained(family, heads, reason):
-    check_trainable(tiny_encoder(family), heads[:1], CLASSES)
-    with pytest.raises(InputError, match=reason):
-        check_trainable(tiny_encoder(family), heads, CLASSES)
 
 
 def test_an_encoder_inside_a_classifier_is_fine_tuned_without_its_old_head(tmp_path):

@@ -17,7 +17,7 @@ from probes.heads.trainer import (
     batch_order,
     quickest_dtype,
 )
-from probes.heads.training_checkpoints import CHECKPOINT_FILES, epochs_done, epochs_since_best, last_checkpoint
+from probes.heads.training_checkpoints import CHECKPOINT_FILES, epochs_done, last_checkpoint
 from tests.support.paths import ROOT
 from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
 
@@ -54,14 +54,6 @@ def test_an_order_depends_on_seed_and_epoch_alone():
     assert len(set(orders.values())) == 4
     torch.manual_seed(5)
     assert tuple(batch_order(lengths, 8, seed=1, epoch=0)) == orders[1, 0]
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "since"), [([0.5], 0), ([0.5, 0.6], 0), ([0.6, 0.5], 1), ([0.6, 0.6], 1), ([0.5, 0.7, 0.6, 0.7], 2)]
-)
-def test_epochs_count_since_the_first_best_one(accuracies, since):
-    history = [entry for a in accuracies for entry in ({"loss": 1.0}, {"eval_accuracy": a})]
-    assert epochs_since_best(history) == since
 
 
 @pytest.mark.parametrize(
