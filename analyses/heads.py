@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from analyses.command_line.output_folders import check_apart
-from analyses.context.fine_tuned import CHECKPOINT, PRETRAINED, Students
+from analyses.context.fine_tuned import (
+    CHECKPOINT,
+    PRETRAINED,
+    FineTunedModels,
+    compare_models,
+    fine_tune_heads,
+    load_checkpoint,
+)
 from analyses.context.job import Job
 from analyses.context.means import explanation_agreement
 from analyses.context.provenance import describe_provenance
@@ -17,13 +25,19 @@ from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
 from analyses.settings.fine_tuning import USUAL, Amounts, FineTuningSettings
 from analyses.settings.output import OutputSettings
-from analyses.subjects import answers, dissection
+from analyses.subjects.classifier import ablation, cls_content, erasure, fine_tuning, gradient_flow, head_agreement
 from analyses.subjects.probing.geometry import special_token_table
 from probes.checks import InputError, check_writable
 from probes.progress import expect_stages, notice, stage
-from probes.results.result import AnalysisResult
+from probes.results.result import AnalysisResult, Attribution, Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ClassifierSubject, Tables
 
 QUICK_TEXTS = 1000
+"""Most texts of each split with --quick."""
 
 
 @dataclass(frozen=True)
@@ -42,102 +56,166 @@ class Settings:
 def run(settings: Settings) -> AnalysisResult:
     """Fine-tune the heads, or load a checkpoint, and measure what they do with their encoder."""
     check_bounds(settings)
-    settings.fine_tuning.check()
-    if settings.encoder.shards is not None:
-        raise InputError("--shards has no meaning here: what is fine-tuned is not shared between processes")
-    if settings.encoder.head_classes is not None and settings.fine_tuning.checkpoint is None:
-        raise InputError(
-            "--head-classes has no meaning without --checkpoint: a head that is fine-tuned has the dataset's"
-        )
-    if settings.data.folds is not None and settings.fine_tuning.checkpoint is None:
-        raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
-    out = settings.output.out
-    if settings.fine_tuning.checkpoint is None:
-        models = settings.fine_tuning.models_folder(out)
-        check_apart(out, {"--models": models})
-        check_writable(models)
-    amounts, notes = settings.fine_tuning.amounts(quick=settings.quick), list(_notes(settings))
+    _check(settings)
+    notes = list(_setting_notes(settings))
     for note in notes:
         notice(note)
+    amounts = settings.fine_tuning.amounts(quick=settings.quick)
     data = settings.data
     if settings.quick and data.limit is None:
         data = dataclasses.replace(data, limit=QUICK_TEXTS)
-    fine_tuning = dataclasses.replace(settings.fine_tuning, **dataclasses.asdict(amounts))
-    settings = dataclasses.replace(settings, data=data, fine_tuning=fine_tuning)
+    fine_tuning_settings = dataclasses.replace(settings.fine_tuning, **dataclasses.asdict(amounts))
+    settings = dataclasses.replace(settings, data=data, fine_tuning=fine_tuning_settings)
     return _run(settings, amounts, notes)
 
 
-def _run(settings: Settings, amounts: Amounts, notes: list[str]) -> AnalysisResult:
-    expect_stages(4 + dissection.n_stages(settings.fine_tuning, amounts))
+def _check(settings: Settings) -> None:
+    """Check the flags and the folder of the fine-tuned models.
+
+    Raises:
+        InputError: A flag has no meaning here, or contradicts another, or the folder cannot be written.
+    """
+    settings.fine_tuning.check()
+    if settings.encoder.shards is not None:
+        raise InputError("--shards has no meaning here: what is fine-tuned is not shared between processes")
+    if settings.fine_tuning.checkpoint is not None:
+        return
+    if settings.encoder.head_classes is not None:
+        raise InputError(
+            "--head-classes has no meaning without --checkpoint: a head that is fine-tuned has the dataset's"
+        )
+    if settings.data.folds is not None:
+        raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
+    folder = settings.fine_tuning.models_folder(settings.output.out)
+    check_apart(settings.output.out, {"--models": folder})
+    check_writable(folder)
+
+
+def _run(settings: Settings, amounts: Amounts, notes: Sequence[str]) -> AnalysisResult:
+    """Do all steps: prepare, fine-tune, compare the models, and describe them by tables and claims."""
+    expect_stages(5 + _n_stages(settings.fine_tuning, amounts))
     encoder = dataclasses.replace(settings.encoder, model=settings.fine_tuning.base or settings.encoder.model)
     job = Job.prepare(settings.data, encoder, settings.output)
     if "cls" not in job.encoder.poolings:
         raise InputError(f"{job.encoder.name} adds no [CLS] token; this analysis is about the vector of [CLS]")
-    students = Students(job, settings.fine_tuning, amounts)
-    _check_models(students)
-    tables, failures = dissection.tables(students)
+    if settings.fine_tuning.checkpoint is not None:
+        fine_tuned = [load_checkpoint(job, settings.fine_tuning)]
+    else:
+        fine_tuned = fine_tune_heads(job, settings.fine_tuning, amounts)
+    models = compare_models(job, settings.fine_tuning, amounts, fine_tuned)
+    tables, failure_notes = tabulate(models)
+    coverage = job.measure_coverage(models.features[PRETRAINED])
     with stage("answers"):
-        coverage = job.measure_coverage(students.features[PRETRAINED])
-        claims = (*answers.claims(students, tables), *coverage.claims(job.encoder, job.splits))
+        claims = (*_claims(models, tables), *coverage.claims(job.encoder, job.splits))
+    attributions = tuple(_named_attributions(models))
     data_notes = (*job.splits.notes, *job.data.fold_notes)
-    attributions = tuple(dataclasses.replace(a, model=name) for name, own in students.explained.items() for a in own)
+    encoder_notes = (*job.encoder.notes, *_model_notes(models), *coverage.notes(job.encoder))
     return AnalysisResult(
         name="heads",
         settings=dataclasses.asdict(settings),
-        provenance=dataclasses.replace(describe_provenance(job), models=students.provenance),
+        provenance=dataclasses.replace(describe_provenance(job), models=models.describe_weights()),
         tables={**tables, **explanation_agreement(attributions), "special_tokens": special_token_table(job.encoder)},
         attributions=attributions,
         claims=claims,
-        notes=(
-            *notes,
-            *data_notes,
-            *job.encoder.notes,
-            *_model_notes(students),
-            *coverage.notes(job.encoder),
-            *failures,
-        ),
+        notes=(*notes, *data_notes, *encoder_notes, *failure_notes),
     )
 
 
-def _check_models(students: Students) -> None:
-    """Raise what can be known of the models before the long part: a head that the encoder cannot be trained with."""
-    from probes.heads.trainable_head import check_trainable
+def _n_stages(settings: FineTuningSettings, amounts: Amounts) -> int:
+    """Return how many stages the progress of fine-tuning, of the comparison and of the tables has."""
+    is_checkpoint = settings.checkpoint is not None
+    n_heads = 1 if is_checkpoint else len(settings.heads)
+    n_runs = 1 if is_checkpoint else n_heads * amounts.seeds
+    n_models = n_heads + 2  # the pretrained and the untrained encoder
+    n_tables = sum(len(subject.tables) for subject in SUBJECTS)
+    return n_runs + 2 * n_models + (amounts.explained > 0) + n_tables
 
-    if students.settings.checkpoint is not None:
-        students.every  # noqa: B018 - loaded here, before the features
-    else:
-        check_trainable(students.job.encoder, students.settings.heads, students.class_names)
+
+def tabulate(models: FineTunedModels) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the tables that have rows, and a note for each table that cannot be computed."""
+    import pandas as pd
+
+    tables = {}
+    notes = []
+    for subject in SUBJECTS:
+        for name, compute_rows in subject.tables.items():
+            title = name.replace("_", " ")
+            try:
+                with stage(f"measurements: {title}"):
+                    rows = list(compute_rows(models))
+            except InputError as error:
+                notes.append(f"{title}: {error}.")
+                continue
+            if rows:
+                tables[name] = pd.DataFrame(rows)
+    return tables, notes
 
 
-def _model_notes(students: Students) -> Iterator[str]:
-    """What a reader must know of the checkpoint that was loaded, and of what all decisions are explained from."""
-    if students.settings.checkpoint is not None:
-        encoder, other = students.first[CHECKPOINT].head.encoder, students.job.encoder
-        yield from (f"Of the checkpoint {encoder.name}: {note}" for note in encoder.notes)
-        if encoder.max_length != other.max_length:
+def _claims(models: FineTunedModels, tables: Tables) -> list[Claim]:
+    """Return the claims of all subjects."""
+    claims: list[Claim] = []
+    for subject in SUBJECTS:
+        claims.extend(subject.claims(models, tables))
+    return claims
+
+
+def _named_attributions(models: FineTunedModels) -> Iterator[Attribution]:
+    """Yield the explanations of all heads with the name of the head as their model."""
+    for name, attributions in models.attributions.items():
+        for attribution in attributions:
+            yield dataclasses.replace(attribution, model=name)
+
+
+def _model_notes(models: FineTunedModels) -> Iterator[str]:
+    """Yield what a reader must know of the checkpoint that was loaded, and of the baseline of all explanations."""
+    if models.settings.checkpoint is not None:
+        encoder = models.first[CHECKPOINT].head.encoder
+        pretrained = models.job.encoder
+        for note in encoder.notes:
+            yield f"Of the checkpoint {encoder.name}: {note}"
+        if encoder.max_length != pretrained.max_length:
             yield (
-                f"The checkpoint {encoder.name} reads {encoder.max_length} tokens of a text and {other.name} "
-                f"{other.max_length}; --max-length sets one number for both."
+                f"The checkpoint {encoder.name} reads {encoder.max_length} tokens of a text and {pretrained.name} "
+                f"{pretrained.max_length}; --max-length sets one number for both."
             )
-    if students.amounts.explained:
+    if models.amounts.explained:
         yield (
-            f"All heads ({', '.join(students.heads)}) are explained from one baseline, {students.baseline!r}: that of "
+            f"All heads ({', '.join(models.heads)}) are explained from one baseline, {models.baseline!r}: that of "
             "which they say least of the label, taken together."
         )
 
 
-def _notes(settings: Settings) -> Iterator[str]:
-    """Notes on work that is left out or lessened, as far as known before it begins."""
+def _setting_notes(settings: Settings) -> Iterator[str]:
+    """Yield notes on work that is left out or reduced, as far as known before it begins."""
     if settings.quick:
-        amounts = settings.fine_tuning.amounts(quick=True)
-        lowered = [f"at most {QUICK_TEXTS:,} texts of each split (--limit)"] if settings.data.limit is None else []
-        for flag in ("seeds", "measured", "explained"):
-            if getattr(settings.fine_tuning, flag) is None:
-                lowered.append(f"--{flag} {getattr(amounts, flag)} instead of {getattr(USUAL, flag)}")
-        if lowered:
-            yield f"--quick makes this a first look: {', '.join(lowered)}."
+        reductions = _reductions(settings)
+        if reductions:
+            yield f"--quick makes this a first look: {', '.join(reductions)}."
     if importlib.util.find_spec("concept_erasure") is None:
         yield (
             "The extra erasure is not installed (pip install 'layerprobe[erasure]'): whether a head uses what is "
             "encoded is not measured."
         )
+
+
+def _reductions(settings: Settings) -> list[str]:
+    """Return what --quick reduces."""
+    amounts = settings.fine_tuning.amounts(quick=True)
+    reductions = []
+    if settings.data.limit is None:
+        reductions.append(f"at most {QUICK_TEXTS:,} texts of each split (--limit)")
+    for flag in ("seeds", "measured", "explained"):
+        if getattr(settings.fine_tuning, flag) is None:
+            reductions.append(f"--{flag} {getattr(amounts, flag)} instead of {getattr(USUAL, flag)}")
+    return reductions
+
+
+SUBJECTS: Sequence[ClassifierSubject] = (
+    fine_tuning.SUBJECT,
+    gradient_flow.SUBJECT,
+    cls_content.SUBJECT,
+    ablation.SUBJECT,
+    erasure.SUBJECT,
+    head_agreement.SUBJECT,
+)
+"""Subjects of the classifier, in the order of their tables and claims."""

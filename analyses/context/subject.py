@@ -39,9 +39,12 @@ class Subject(Generic[Context, TableFunction]):
 
 if TYPE_CHECKING:
     from analyses.context.explanations import Case, Explanations
+    from analyses.context.fine_tuned import FineTunedModels
     from analyses.context.job import ProbingResults
 
     ProbingSubject = Subject[ProbingResults, Callable[[ProbingResults], pd.DataFrame | None]]
     """Subject whose tables are computed from the results of probing; None leaves a table out."""
     ExplanationSubject = Subject[Explanations, Callable[[Explanations, Case], Rows]]
     """Subject whose tables are computed from each head's case; an `InputError` becomes a note."""
+    ClassifierSubject = Subject[FineTunedModels, Callable[[FineTunedModels], Rows]]
+    """Subject whose tables are computed from the fine-tuned models; an `InputError` becomes a note."""

@@ -14,7 +14,7 @@ from analyses import heads
 from analyses.__main__ import main
 from analyses.context.fine_tuned import PRETRAINED
 from analyses.settings.fine_tuning import QUICK, USUAL, Amounts, FineTuningSettings
-from analyses.subjects import dissection
+from analyses.subjects.classifier.fine_tuning import parameter_change
 from probes import AnalysisResult, Encoder, InputError
 from probes.checks import side_of_zero
 from probes.heads.parameter_change import ParameterChange
@@ -271,8 +271,8 @@ def test_a_group_that_was_zero_has_no_share_by_which_it_moved(monkeypatch):
         ParameterChange("pooler", None, None, 3, 1.0, 2.0),
     ]
     monkeypatch.setattr("probes.heads.parameter_change.parameter_changes", lambda *_: moved)
-    students = SimpleNamespace(encoders={PRETRAINED: None}, first={"cls": SimpleNamespace(head=Mock())})
-    table = pd.DataFrame(dissection.TABLES["parameter_change"](students))
+    models = SimpleNamespace(encoders={PRETRAINED: None}, first={"cls": SimpleNamespace(head=Mock())})
+    table = pd.DataFrame(parameter_change(models))
     assert check_table("parameter_change", table, 3)["relative"].isna().tolist() == [True, False]
 
 

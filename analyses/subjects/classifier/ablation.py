@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analyses.context.fine_tuned import FineTunedModels
 from analyses.context.interventions import InterventionInputs, loss_columns
-from analyses.context.subject import Rows
+from analyses.context.subject import Rows, Subject, Tables
+from probes.checks import is_above_zero
+from probes.results.result import Claim
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
+
+    from analyses.context.subject import ClassifierSubject
+
+
+def ablation(models: FineTunedModels) -> Rows:
+    """Yield what each head loses where [CLS], or every token of the text itself, is replaced by its mean."""
+    for name in models.first:
+        yield from ablation_rows(models.intervention_inputs(name))
 
 
 def ablation_rows(inputs: InterventionInputs) -> Rows:
@@ -39,3 +52,31 @@ def ablation_rows(inputs: InterventionInputs) -> Rows:
         columns: dict[str, Any] = {"head": inputs.name, "replacement": kind, "layer": layer}
         columns["accuracy"] = float(hits[i].mean())
         yield {**columns, **loss_columns(hits[0] - hits[i], bits[0] - bits[i], seed=inputs.seed)}
+
+
+def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
+    """Yield the losses of each head by kind of token, and the first layer at which a loss is certain."""
+    if "ablation" not in tables:
+        return
+    for (head, kind), rows in tables["ablation"].groupby(["head", "replacement"], sort=False):
+        yield Claim("ablation", "measured", models.task, _loss_numbers(str(head), str(kind), rows))
+
+
+def _loss_numbers(head: str, kind: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the losses of accuracy at the first, the last and the most affected layer."""
+    by_layer = rows.sort_values("layer").set_index("layer")
+    losses = by_layer["accuracy_loss"]
+    certain_layers = losses.index[by_layer["lower"].map(is_above_zero)]
+    return {
+        "head": head,
+        "replacement": kind,
+        "at_zero": float(losses.get(0, np.nan)),
+        "largest": float(losses.max()),
+        "largest_layer": int(losses.idxmax()),
+        "first_layer": int(certain_layers[0]) if len(certain_layers) else None,
+        "at_last": float(losses.iloc[-1]),
+        "n": int(by_layer["n"].max()),
+    }
+
+
+SUBJECT: ClassifierSubject = Subject(tables={"ablation": ablation}, claims=claims)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.context.explanations import Case, Explanations
+from analyses.context.fine_tuned import FineTunedModels
 from analyses.context.interventions import ERASED, STATES, InterventionInputs, loss_columns
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import side_of_zero
@@ -17,7 +18,7 @@ from probes.results.result import Claim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analyses.context.subject import ExplanationSubject
+    from analyses.context.subject import ClassifierSubject, ExplanationSubject
     from probes.mechanism.erasure_effects import ErasureEffect
     from probes.mechanism.leace import Erasures
     from probes.probing.sites import Site
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 
 DIFFERENCE = "leace - random"
 """Eraser of the rows with the loss by LEACE minus the mean loss by random erasures."""
+
+
+def erasure(models: FineTunedModels) -> Rows:
+    """Yield what each fine-tuned head loses where a label is erased, and the information on the label."""
+    for name in models.first:
+        yield from erasure_rows(models.intervention_inputs(name), models.sweeps[name].tasks)
+
+
+def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
+    """Yield whether each fine-tuned head uses each label."""
+    if "erasure" in tables:
+        yield from erasure_claims(tables["erasure"], task=models.task)
 
 
 def own_head_erasure(explanations: Explanations, case: Case) -> Rows:
@@ -164,5 +177,7 @@ def erasure_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
         yield Claim("erasure", side_of_zero(*interval), task, numbers, interval)
 
 
+SUBJECT: ClassifierSubject = Subject(tables={"erasure": erasure}, claims=claims)
+"""Erasure from the states of the fine-tuned models."""
 OWN_HEAD_SUBJECT: ExplanationSubject = Subject(tables={"erasure": own_head_erasure}, claims=own_head_claims)
 """Erasure from the states of a checkpoint whose own classifier is explained."""

@@ -1,0 +1,106 @@
+"""Content of [CLS]: whether it is predictable from the text's own tokens, and what attention carries into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from analyses.context.fine_tuned import UNTRAINED, FineTunedModels
+from analyses.context.subject import Rows, Subject, Tables
+from analyses.subjects.classifier.share_rows import share_rows
+from probes.results.result import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyses.context.subject import ClassifierSubject
+
+N_FITTED = 2000
+"""Most training texts that a ridge regression is fitted on."""
+DIRECTIONS = (("content", "cls"), ("cls", "content"))
+"""Predictor and predicted vectors."""
+PREDICTABLE = 0.5
+"""Share of the variance of [CLS] above which a layer's [CLS] counts as predictable."""
+
+
+def cls_predictability(models: FineTunedModels) -> Rows:
+    """Yield how well ridge regression predicts [CLS] from the mean of the text's own tokens, and the reverse."""
+    for name in models.features:
+        poolings = set(models.examples(name).test.features)
+        if not {"cls", "content"} <= poolings:
+            continue
+        for layer in models.job.layers:
+            yield from _predictability_rows(models, name, layer)
+
+
+def _predictability_rows(models: FineTunedModels, name: str, layer: int) -> Rows:
+    from probes.probing.geometry import predictability
+
+    splits = models.examples(name)
+    train = {pooling: splits.train.features[pooling][layer][:N_FITTED] for pooling in ("cls", "content")}
+    test = {pooling: splits.test.features[pooling][layer] for pooling in ("cls", "content")}
+    for x, y in DIRECTIONS:
+        measurement = predictability(train[x], train[y], test_x=test[x], test_y=test[y], seed=models.job.output.seed)
+        lower, upper = measurement.interval
+        row: dict[str, Any] = {"model": name, "direction": f"{y} from {x}", "layer": layer, "r2": measurement.mean}
+        row.update(lower=lower, upper=upper, shuffled=measurement.mean_floor, n=len(test[x]))
+        yield row
+
+
+def attention_contributions(models: FineTunedModels) -> Rows:
+    """Yield the share of each kind of token in what the attention of every block carries into [CLS]."""
+    from probes.mechanism.attention_contributions import attention_contributions as measure_contributions
+
+    for name, encoder in models.encoders.items():
+        shares = measure_contributions(encoder, models.encoded[name], progress=models.job.progress)
+        yield from share_rows({"model": name}, shares, seed=models.job.output.seed)
+
+
+def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
+    """Yield the predictability of [CLS] by layer, and the share of attention contributions from [CLS] itself."""
+    if "cls_predictability" in tables:
+        yield from _predictability_claims(models, tables["cls_predictability"])
+    if "attention_contributions" in tables:
+        yield from _contribution_claims(models, tables["attention_contributions"])
+
+
+def _predictability_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
+    """Yield, for each trained model, the layer at which [CLS] is most predictable and the first predictable one."""
+    from_content = table[table["direction"] == "cls from content"].dropna(subset="r2")
+    is_untrained = from_content["model"] == UNTRAINED
+    untrained = from_content[is_untrained].sort_values("layer")
+    for name, rows in from_content[~is_untrained].groupby("model", sort=False):
+        by_layer = rows.sort_values("layer").set_index("layer")
+        best_layer = by_layer["r2"].idxmax()
+        predictable_layers = by_layer.index[by_layer["r2"] > PREDICTABLE]
+        last = by_layer.iloc[-1]
+        numbers: dict[str, Any] = {
+            "model": str(name),
+            "best_layer": int(best_layer),
+            "best_r2": float(by_layer.at[best_layer, "r2"]),
+            "last_r2": float(last["r2"]),
+            "shuffled_last": float(last["shuffled"]),
+            "untrained_last_r2": float(untrained["r2"].iloc[-1]) if len(untrained) else None,
+            "first_layer": int(predictable_layers[0]) if len(predictable_layers) else None,
+        }
+        interval = (float(last["lower"]), float(last["upper"]))
+        yield Claim("cls_predictability", "measured", models.task, numbers, interval)
+
+
+def _contribution_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
+    """Yield the share of what attention carries into [CLS] that comes from itself, at the first and the last block."""
+    for name, rows in table.groupby("model", sort=False):
+        shares = rows.pivot_table(index="layer", columns="kind", values="share")
+        numbers: dict[str, Any] = {
+            "model": str(name),
+            "own_share_first": float(shares["[CLS]"].iloc[0]),
+            "own_share_last": float(shares["[CLS]"].iloc[-1]),
+            "content_share_last": float(shares["content"].iloc[-1]),
+        }
+        yield Claim("attention_contributions", "measured", models.task, numbers)
+
+
+SUBJECT: ClassifierSubject = Subject(
+    tables={"cls_predictability": cls_predictability, "attention_contributions": attention_contributions},
+    claims=claims,
+)
