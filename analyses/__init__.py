@@ -1,1 +1,1 @@
-"""Runnable questions: each module here with a `Settings` and a `run` is one."""
+"""Analyses that the command line runs: every module of this folder with a `Settings` and a `run` is one."""

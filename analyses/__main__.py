@@ -1,8 +1,8 @@
-"""The door: `layerprobe NAME ...`, the same as `python -m layerprobe NAME ...`.
+"""Entry point of the command: `layerprobe NAME ...`, the same as `python -m layerprobe NAME ...`.
 
-It runs an analysis, saves its folder, then asks `reports` for the page or what else is wanted. Exit 0 done, 1 known
-error, 2 usage, 130 interrupted, 143 terminated. Where the reader of stdout has gone, as behind `| head`, what was asked
-for is done: exit 0. Where stdout cannot be written, because a disk is full for instance, exit 1.
+It runs an analysis, saves its result, and lets `reports` write the page or the other formats. Exit status: 0 done,
+1 error, 2 usage, 130 interrupted, 143 terminated. If the reader of stdout has closed it, as in `| head`, the work is
+done: 0. If stdout cannot be written, because a disk is full for instance: 1.
 """
 
 from __future__ import annotations
@@ -26,28 +26,34 @@ if TYPE_CHECKING:
     from probes.progress import Stages
 
 REPORT = "report"
-"""The name that draws finished results again."""
+"""Command that draws the pages of finished results again."""
 DEMO = "demo"
-"""The name of a preset of `run`."""
+"""Command that runs a preset of `run`."""
 UNPRINTABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
-"""What the system says where stdout cannot be written: outside of an analysis nothing else is."""
+"""Error numbers of a stdout that cannot be written; outside of an analysis nothing else is written."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the analysis that the arguments name; returns the exit status."""
+    """Run the analysis that the arguments name and return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _main(words)
     except KeyboardInterrupt as interruption:
         return interrupted(interruption)
-    except BrokenPipeError:  # the reader has seen enough of a help text
+    except BrokenPipeError:  # the reader of a help text has closed the pipe
         discard_stdout()
         return 0
     except OSError as error:
         discard_stdout()
-        printing = error.filename is None and error.errno in UNPRINTABLE
-        tell(f"error: {f'cannot write to stdout: {error.strerror}' if printing else ' '.join(str(error).split())}")
+        is_stdout_error = error.filename is None and error.errno in UNPRINTABLE
+        message = f"cannot write to stdout: {error.strerror}" if is_stdout_error else _one_line(error)
+        tell(f"error: {message}")
         return 1
+
+
+def _one_line(error: BaseException) -> str:
+    """Return the message of an error on one line."""
+    return " ".join(str(error).split())
 
 
 def _main(words: Sequence[str]) -> int:
@@ -66,7 +72,7 @@ def _main(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         show(_overview(names))
         return 0 if words else 2
-    name, rest = words[0], words[1:]
+    name = words[0]
     if name not in names:
         from probes.checks import unknown_name_message
 
@@ -76,11 +82,12 @@ def _main(words: Sequence[str]) -> int:
     for variable in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(variable, "1")
     module = importlib.import_module(f"analyses.{'run' if name == DEMO else name}")
-    return _analyse(module, _settings(module, name, names[name], rest), shlex.join(["layerprobe", *words]))
+    settings = _settings(module, name, names[name], words[1:])
+    return _analyse(module, settings, shlex.join(["layerprobe", *words]))
 
 
 def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -> Any:
-    """The settings that the arguments stand for."""
+    """Parse the settings of an analysis."""
     import tyro
 
     default = module.DEMO if name == DEMO else module.Settings()
@@ -96,9 +103,9 @@ def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -
 
 
 def _write_help(settings: Any) -> None:
-    """Make the docstring of each flag its help, without the line breaks of the source, which tyro would keep.
+    """Set the help of each flag to its docstring, without the line breaks of the source, which tyro would keep.
 
-    A default of None is not mentioned: the docstring tells what happens when the flag is not given.
+    A default of None is not mentioned: the docstring tells what happens without the flag.
     """
     import ast
     import dataclasses
@@ -127,36 +134,36 @@ def _write_help(settings: Any) -> None:
 
 
 def _default_hint(default: str) -> str:
-    """The words on a default behind the help of a flag; none for None."""
+    """Return the default as the help of a flag ends with it; nothing for None."""
     return "" if default == "None" else f"(default: {default})"
 
 
 def _analyse(module: Any, settings: Any, command: str) -> int:
-    """Run an analysis, save it, draw it, and only then print where it is."""
+    """Run an analysis, save its result, write its pages, and print their paths."""
     from analyses.context.extraction import PartDone
     from probes.checks import InputError
     from probes.progress import report_stages
 
     quiet = settings.output.quiet
-    with report_stages(None if quiet else sys.stderr) as stages, described_by(lambda: _left_behind(stages)):
+    with report_stages(None if quiet else sys.stderr) as stages, described_by(lambda: _describe_saved_work(stages)):
         try:
-            folder, pages, cares = _run(module, settings, command)
+            folder, pages, warnings = _run(module, settings, command)
         except (InputError, OSError) as error:
-            tell(f"error: {' '.join(str(error).split())}")
+            tell(f"error: {_one_line(error)}")
             return 1
         except PartDone as done:
-            return _shown([str(done)], str(done))
+            return _print_lines([str(done)], str(done))
         except KeyboardInterrupt as interruption:
             return interrupted(interruption)
-    for care in () if quiet else cares:
-        if care not in stages.notices:
-            tell(f"note: {care}")
+    for warning in () if quiet else warnings:
+        if warning not in stages.notices:
+            tell(f"note: {warning}")
     paths = [str(path.resolve()) for path in (folder, *pages)]
-    return _shown(paths, f"the result is saved in {paths[0]}")
+    return _print_lines(paths, f"the result is saved in {paths[0]}")
 
 
 def _run(module: Any, settings: Any, command: str) -> tuple[Path, Sequence[Path], Sequence[str]]:
-    """The folder of the saved result, what was made of it, and what a reader must know."""
+    """Run an analysis and return the folder of its result, the files written from it, and what a reader must know."""
     import dataclasses
     import datetime
     import time
@@ -166,35 +173,42 @@ def _run(module: Any, settings: Any, command: str) -> tuple[Path, Sequence[Path]
     from probes.progress import stage
     from reports import warnings, write
 
-    created, started = datetime.datetime.now(datetime.UTC), time.monotonic()
+    created = datetime.datetime.now(datetime.UTC)
+    start = time.monotonic()
     with output_lock(settings):
         result = module.run(settings)
         provenance = dataclasses.replace(
             result.provenance,
             command=command,
             created=created.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - started, 1),
+            seconds=round(time.monotonic() - start, 1),
         )
         with stage("page"):
             try:
                 folder = dataclasses.replace(result, provenance=provenance).save(settings.output.out)
             except OSError as error:
-                why = error.strerror or str(error)
-                raise OSError(f"cannot write the result to {str(settings.output.out)!r}: {why}") from error
+                reason = error.strerror or str(error)
+                raise OSError(f"cannot write the result to {str(settings.output.out)!r}: {reason}") from error
             try:
                 pages = write(folder, settings.output.format)
             except (InputError, OSError) as error:
-                why = getattr(error, "strerror", None) or str(error)
-                raise OSError(f"the result is saved in {str(folder)!r}, but not what is drawn of it: {why}") from error
+                reason = getattr(error, "strerror", None) or str(error)
+                message = f"the result is saved in {str(folder)!r}, but not what is drawn of it: {reason}"
+                raise OSError(message) from error
         return folder, pages, warnings(result)
 
 
-def _shown(lines: Sequence[str], outcome: str) -> int:
-    """Print lines of an outcome that stands; the exit status of the attempt."""
+def _print_lines(lines: Sequence[str], outcome: str) -> int:
+    """Print lines and return the exit status.
+
+    Args:
+        lines: Lines to print.
+        outcome: Outcome of the command, for the message if stdout cannot be written.
+    """
     try:
         for line in lines:
             show(line)
-    except BrokenPipeError:  # nobody reads on: what was asked for is done
+    except BrokenPipeError:  # the reader has closed the pipe: the work is done
         discard_stdout()
     except OSError as error:
         discard_stdout()
@@ -203,25 +217,27 @@ def _shown(lines: Sequence[str], outcome: str) -> int:
     return 0
 
 
-def _left_behind(stages: Stages) -> str:
-    """The work that an interruption leaves behind, for the line that says so."""
-    where = f" in stage {stages.label}" if stages.label else ""
-    return f"{where}; kept for the next run: {stages.saved_work()}"
+def _describe_saved_work(stages: Stages) -> str:
+    """Describe the work that an interruption leaves for the next run, for the line that reports it."""
+    stage_name = f" in stage {stages.label}" if stages.label else ""
+    return f"{stage_name}; kept for the next run: {stages.saved_work()}"
 
 
 def _names() -> dict[str, str]:
-    """Analysis -> its question, from the modules here that have settings to run with."""
-    found = {}
+    """Return command -> its question; analyses are the modules of this package with settings to run with."""
+    questions = {}
     for entry in pkgutil.iter_modules(layerprobe.analyses.__path__):
         if not entry.name.startswith("_"):
             module = importlib.import_module(f"analyses.{entry.name}")
             if hasattr(module, "Settings") and hasattr(module, "run"):
-                found[entry.name] = (module.__doc__ or "").strip().partition("\n")[0]
-    found[DEMO] = "The whole job on the packaged encoder and the built-in sentences."
-    return found | {REPORT: "Draw the page of a finished result again, or one page that compares several."}
+                questions[entry.name] = (module.__doc__ or "").strip().partition("\n")[0]
+    questions[DEMO] = "The whole job on the packaged encoder and the built-in sentences."
+    questions[REPORT] = "Draw the page of a finished result again, or one page that compares several."
+    return questions
 
 
 def _overview(names: dict[str, str]) -> str:
+    """Return the help text of the command without a name."""
     width = max(map(len, names))
     rows = [f"  {name:<{width}}  {question}" for name, question in names.items()]
     purpose = "What a BERT-like encoder knows, at which layer, and on which tokens that rests."

@@ -50,7 +50,7 @@ class Settings:
     output: OutputSettings = field(default_factory=OutputSettings)
     quick: bool = False
     """Take a first look at part of the data: 1,000 texts of each split, one seed, fewer texts measured and explained.
-    What --limit, --seeds, --measured and --explained name is kept."""
+    Numbers that --limit, --seeds, --measured and --explained name are kept."""
 
 
 def run(settings: Settings) -> AnalysisResult:

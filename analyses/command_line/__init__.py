@@ -1,1 +1,1 @@
-"""What the command does around an analysis: printing, signals and the folders it writes."""
+"""Services of the command line: printing, signals, and the folders that a command writes."""

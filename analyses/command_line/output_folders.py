@@ -1,4 +1,4 @@
-"""The folders that one command writes: they lie apart, can be written, and belong to one run at a time."""
+"""Folders that a command writes: they are separate, can be written, and belong to one run at a time."""
 
 from __future__ import annotations
 
@@ -13,30 +13,37 @@ from probes.locks import file_lock
 from probes.results.result import check_replaceable
 
 
-def check_apart(out: Path, others: Mapping[str, Path]) -> None:
-    """Raise where the result, whose folder is replaced as a whole, would share it with something else.
+def check_apart(out: Path, folders: Mapping[str, Path]) -> None:
+    """Check that the folder of the result, which is replaced as a whole, is separate from other folders.
 
     Args:
         out: Folder of the result.
-        others: Flag -> its folder.
+        folders: Flag -> its folder.
+
+    Raises:
+        InputError: Two folders are one, or one lies inside the other.
     """
-    place = out.resolve()
-    for flag, folder in others.items():
-        other = folder.resolve()
-        named = f"{flag} {str(folder)!r}", f"--out {str(out)!r}"
-        if other == place:
-            raise InputError(f"{named[0]} and {named[1]} are one folder; name two")
-        if place in other.parents:
-            raise InputError(f"{named[0]} lies inside {named[1]}, which is replaced as a whole; name folders apart")
-        if other in place.parents:
-            raise InputError(f"{named[1]} lies inside {named[0]}; name folders apart")
+    result_path = out.resolve()
+    result_name = f"--out {str(out)!r}"
+    for flag, folder in folders.items():
+        path = folder.resolve()
+        name = f"{flag} {str(folder)!r}"
+        if path == result_path:
+            raise InputError(f"{name} and {result_name} are one folder; name two")
+        if result_path in path.parents:
+            raise InputError(f"{name} lies inside {result_name}, which is replaced as a whole; name folders apart")
+        if path in result_path.parents:
+            raise InputError(f"{result_name} lies inside {name}; name folders apart")
 
 
 def check_named(folders: Mapping[str, Path | None]) -> None:
-    """Raise where a flag is empty, which names the working folder, or names it.
+    """Check that no flag is empty or names the working folder.
 
     Args:
-        folders: Flag -> its folder; None where the flag is not given.
+        folders: Flag -> its folder; None for a flag that is not set.
+
+    Raises:
+        InputError: A flag is empty or names the working folder.
     """
     for flag, folder in folders.items():
         if folder == Path():
@@ -45,7 +52,10 @@ def check_named(folders: Mapping[str, Path | None]) -> None:
 
 @contextlib.contextmanager
 def output_lock(settings: Any) -> Iterator[None]:
-    """Hold the folder of the result, so that no other run writes to it meanwhile; shares of one work need it not.
+    """Lock the folder of the result, so that no other run writes to it; parts of an extraction write no result.
+
+    Args:
+        settings: Settings of an analysis.
 
     Raises:
         InputError: The folder cannot be replaced, or another run holds it.
@@ -57,9 +67,9 @@ def output_lock(settings: Any) -> Iterator[None]:
         yield
         return
     check_replaceable(out)
-    place = out.resolve()
-    # The folder itself is replaced, and those above it need not exist yet.
-    above = next(folder for folder in place.parents if folder.is_dir())
-    digest = hashlib.sha256(str(place).encode(errors="surrogateescape")).hexdigest()[:16]
-    with file_lock(above / f".layerprobe-{digest}.lock", f"writing to {str(out)!r}"):
+    path = out.resolve()
+    # The folder itself is replaced, and its parents need not exist yet.
+    parent = next(folder for folder in path.parents if folder.is_dir())
+    digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
+    with file_lock(parent / f".layerprobe-{digest}.lock", f"writing to {str(out)!r}"):
         yield

@@ -9,13 +9,12 @@ import sys
 
 
 def show(line: str) -> None:
-    """Write a line to stdout, now.
+    """Write a line to stdout and flush it.
 
-    A character that the encoding of stdout lacks is written in the bytes of the file system, so that a path stays the
-    path that it is.
+    A character that the encoding of stdout lacks is written in the bytes of the file system, so that paths stay valid.
 
     Raises:
-        OSError: Nobody reads it, or the disk is full.
+        OSError: The reader of stdout has closed it, or the disk is full.
     """
     if sys.stdout is None:
         return
@@ -27,15 +26,15 @@ def show(line: str) -> None:
 
 
 def tell(line: str) -> None:
-    """Write a line to stderr, where somebody reads it."""
+    """Write a line to stderr; do nothing if nobody reads it."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)
 
 
 def discard_stdout() -> None:
-    """Send what stdout still holds nowhere, so that Python does not try again at its end."""
+    """Discard the unwritten lines of stdout, so that Python does not try to write them at exit."""
     with contextlib.suppress(OSError, ValueError, io.UnsupportedOperation, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

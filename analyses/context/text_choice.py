@@ -1,42 +1,56 @@
-"""Which texts are worth explaining: errors and extremes."""
+"""Choice of the texts that are worth explaining: errors and extremes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def choose_texts(labels: NDArray[np.integer[Any]], log_prob: NDArray[np.floating[Any]], n: int) -> NDArray[np.int64]:
-    """Rows of n texts worth explaining: misclassified first, then the most and the least certain, spread over classes.
+def choose_texts(
+    labels: NDArray[np.integer[Any]], log_probs: NDArray[np.floating[Any]], n_texts: int
+) -> NDArray[np.int64]:
+    """Choose texts worth explaining: misclassified first, then the most and the least certain, spread over classes.
 
-    Half are misclassified, the surest first; a quarter are right and the most certain; the rest are right and the least
-    certain. Where a kind has too few, the others fill up.
+    Half are misclassified, the most certain first; a quarter are correct and the most certain; the rest are correct and
+    the least certain. If a group has too few texts, the other groups fill up.
 
     Args:
         labels: (examples,) class ids.
-        log_prob: (examples, classes) of the head that will be explained; the probe's where both are.
-        n: How many.
+        log_probs: (examples, classes) log probabilities of the head that is explained; the probe's for both heads.
+        n_texts: Most texts to choose.
+
+    Returns:
+        (texts,) rows, in the order of the groups.
     """
-    certainty, wrong = log_prob.max(axis=1), log_prob.argmax(axis=1) != labels
-    surest, rows = np.argsort(-certainty, kind="stable"), []
-    right = surest[~wrong[surest]]
-    kinds = (_spread(surest[wrong[surest]], labels), _spread(right, labels), _spread(right[::-1], labels))
-    shares = (n // 2, n // 4, n - n // 2 - n // 4)
-    for kind, share in zip(kinds, shares, strict=True):
-        rows += [row for row in kind if row not in rows][:share]
-    for kind in kinds:
-        rows += [row for row in kind if row not in rows][: n - len(rows)]
-    return np.array(rows, dtype=np.int64)
+    is_wrong = log_probs.argmax(axis=1) != labels
+    by_certainty = np.argsort(-log_probs.max(axis=1), kind="stable")
+    wrong = by_certainty[is_wrong[by_certainty]]
+    correct = by_certainty[~is_wrong[by_certainty]]
+    groups = [_alternate_classes(rows, labels) for rows in (wrong, correct, correct[::-1])]
+    n_wrong = n_texts // 2
+    n_certain = n_texts // 4
+    sizes = (n_wrong, n_certain, n_texts - n_wrong - n_certain)
+    chosen: list[int] = []
+    # The share of each group, then what the other groups leave.
+    for group, size in zip(groups, sizes, strict=True):
+        remaining = [row for row in group if row not in chosen]
+        chosen += remaining[:size]
+    for group in groups:
+        remaining = [row for row in group if row not in chosen]
+        chosen += remaining[: n_texts - len(chosen)]
+    return np.array(chosen, dtype=np.int64)
 
 
-def _spread(rows: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> list[int]:
-    """The rows in their order, but one of each class in turn."""
-    turn = dict.fromkeys(np.unique(labels[rows]).tolist(), 0)
-    keys = []
-    for place, row in enumerate(rows.tolist()):
-        class_id = int(labels[row])
-        keys.append((turn[class_id], place, row))
-        turn[class_id] += 1
-    return [row for _, _, row in sorted(keys)]
+def _alternate_classes(rows: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> list[int]:
+    """Return the rows in their order, but one of each class in turn."""
+    counts: Counter[int] = Counter()
+    turns = []
+    for class_id in labels[rows].tolist():
+        turns.append(counts[class_id])
+        counts[class_id] += 1
+    order = np.argsort(np.array(turns, dtype=np.int64), kind="stable")
+    alternating: list[int] = rows[order].tolist()
+    return alternating

@@ -1,1 +1,1 @@
-"""Flags, one file a group, and the values they stand for."""
+"""Flags, one file a group, and what can be checked before any work."""

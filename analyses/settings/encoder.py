@@ -91,8 +91,8 @@ class EncoderSettings:
 
     def check_engine(self) -> None:
         """Raise where a flag of the other engine is given, or the engine is not installed."""
-        for flag, given in (("--address", self.address), ("--workers", self.workers)):
-            if given is not None and self.engine != "ray":
+        for flag, value in (("--address", self.address), ("--workers", self.workers)):
+            if value is not None and self.engine != "ray":
                 raise InputError(f"{flag} has no meaning without --engine ray")
         if self.engine == "ray" and importlib.util.find_spec("ray") is None:
             raise InputError("--engine ray needs Ray; pip install 'layerprobe[ray]', or leave --engine out")

@@ -284,7 +284,7 @@ def test_a_signal_ends_the_command_with_one_line_and_soon(work, number, status):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_second_signal_ends_the_command_at_once(monkeypatch):
     code = (
-        "from analyses import signals\nsignals.GRACE = 60\n"
+        "from analyses.command_line import signals\nsignals.GRACE = 60\n"
         f"def main():\n    print('ready', flush=True)\n    exec({WORK['a library that swallows it']!r})\n"
         "signals.end_by(main)"
     )
@@ -301,7 +301,7 @@ def test_a_second_signal_ends_the_command_at_once(monkeypatch):
 @pytest.mark.parametrize("error", ["RuntimeError('dictionary changed size')", "OSError('gone')", "AttributeError()"])
 def test_a_description_that_fails_does_not_keep_a_command_from_its_end(error):
     code = (
-        "from analyses import signals\nsignals.GRACE = 0.1\n"
+        "from analyses.command_line import signals\nsignals.GRACE = 0.1\n"
         f"def describe():\n    raise {error}\n"
         f"def main():\n  with signals.described_by(describe):\n    print('ready', flush=True)\n"
         f"    exec({WORK['a library that swallows it']!r})\nsignals.end_by(main)"

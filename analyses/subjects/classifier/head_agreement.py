@@ -34,9 +34,9 @@ def fine_tuned_head_agreement(models: FineTunedModels) -> Rows:
         targets = [attribution.target for attribution in attributions]
         if [attribution.target for attribution in other_attributions] != targets:
             other_attributions = models.explain(other_head, targets=targets)
-        for attribution, other in zip(attributions, other_attributions, strict=True):
+        for attribution, other_attribution in zip(attributions, other_attributions, strict=True):
             row: dict[str, Any] = {"head": head, "other_head": other_head, "text_id": attribution.text_id}
-            yield {**row, "correlation": token_agreement(attribution, other)}
+            yield {**row, "correlation": token_agreement(attribution, other_attribution)}
 
 
 def fine_tuned_faithfulness(models: FineTunedModels) -> Rows:

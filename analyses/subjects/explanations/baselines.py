@@ -24,8 +24,10 @@ def baseline_agreement(explanations: Explanations, case: Case) -> Rows:
 
     explainer = explanations.explainer
     for other_baseline in explainer.baselines(case.task)[1:]:
-        again = explainer.explain(case.task, case.head, case.rows, baseline=other_baseline, targets=case.targets)
-        for attribution, other in zip(case.attributions, again, strict=True):
+        other_attributions = explainer.explain(
+            case.task, case.head, case.rows, baseline=other_baseline, targets=case.targets
+        )
+        for attribution, other_attribution in zip(case.attributions, other_attributions, strict=True):
             yield {
                 "task": case.task,
                 "head": case.head.kind,
@@ -33,8 +35,8 @@ def baseline_agreement(explanations: Explanations, case: Case) -> Rows:
                 "baseline": attribution.baseline,
                 "other_baseline": other_baseline,
                 "text_id": attribution.text_id,
-                "correlation": token_agreement(attribution, other),
-                "same_top": same_top(attribution, other),
+                "correlation": token_agreement(attribution, other_attribution),
+                "same_top": same_top(attribution, other_attribution),
             }
 
 
