@@ -42,9 +42,16 @@ def _predictability_rows(models: FineTunedModels, name: str, layer: int) -> Rows
     for x, y in DIRECTIONS:
         measurement = predictability(train[x], train[y], test_x=test[x], test_y=test[y], seed=models.job.output.seed)
         lower, upper = measurement.interval
-        row: dict[str, Any] = {"model": name, "direction": f"{y} from {x}", "layer": layer, "r2": measurement.mean}
-        row.update(lower=lower, upper=upper, shuffled=measurement.mean_floor, n=len(test[x]))
-        yield row
+        yield {
+            "model": name,
+            "direction": f"{y} from {x}",
+            "layer": layer,
+            "r2": measurement.mean,
+            "lower": lower,
+            "upper": upper,
+            "shuffled": measurement.mean_floor,
+            "n": len(test[x]),
+        }
 
 
 def attention_contributions(models: FineTunedModels) -> Rows:

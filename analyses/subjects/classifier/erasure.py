@@ -93,9 +93,13 @@ def erasure_rows(inputs: InterventionInputs, tasks: Mapping[str, TaskSweep]) -> 
             progress=inputs.progress,
         )
         for site, effect in effects.items():
-            columns: dict[str, Any] = {"head": inputs.name, "label": label}
-            columns.update(pooling=site.pooling, layer=site.layer)
-            columns.update(_information(task_sweep, site))
+            columns = {
+                "head": inputs.name,
+                "label": label,
+                "pooling": site.pooling,
+                "layer": site.layer,
+                **_information(task_sweep, site),
+            }
             for row in _effect_rows(effect, seed=inputs.seed):
                 yield {**columns, **row}
 

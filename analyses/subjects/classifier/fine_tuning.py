@@ -36,9 +36,15 @@ def fine_tuned_accuracy(models: FineTunedModels) -> Rows:
     for i, (head, seed) in enumerate(models.test_log_probs):
         for metric in METRICS:
             lower, upper = scores.interval(metric, i)
-            value = float(scores.estimates[metric][i])
-            row: dict[str, Any] = {"head": head, "seed": seed, "metric": metric, "value": value}
-            yield {**row, "lower": lower, "upper": upper, "n": len(labels)}
+            yield {
+                "head": head,
+                "seed": seed,
+                "metric": metric,
+                "value": float(scores.estimates[metric][i]),
+                "lower": lower,
+                "upper": upper,
+                "n": len(labels),
+            }
 
 
 def fine_tuning_epochs(models: FineTunedModels) -> Rows:
@@ -81,11 +87,16 @@ def representation_change(models: FineTunedModels) -> Rows:
         differences = [_hits(after, site) - _hits(before, site) for site in sites]
         intervals = mean_intervals(np.stack(differences, axis=1), seed=models.job.output.seed)
         for site, difference, (lower, upper) in zip(sites, differences, intervals, strict=True):
-            row: dict[str, Any] = {"model": name, "pooling": site.pooling, "layer": site.layer}
-            row.update(difference=float(difference.mean()), lower=lower, upper=upper)
-            row.update(_similarity(models, name, site, rng))
-            row["n"] = len(difference)
-            yield row
+            yield {
+                "model": name,
+                "pooling": site.pooling,
+                "layer": site.layer,
+                "difference": float(difference.mean()),
+                "lower": lower,
+                "upper": upper,
+                **_similarity(models, name, site, rng),
+                "n": len(difference),
+            }
 
 
 def _similarity(models: FineTunedModels, name: str, site: Site, rng: np.random.Generator) -> dict[str, float]:
@@ -162,8 +173,13 @@ def _difference_claims(models: FineTunedModels) -> Iterator[Claim]:
     for head, other_head in itertools.combinations(models.first, 2):
         hits = _head_hits(models, head)
         differences = hits.mean(axis=0) - _head_hits(models, other_head).mean(axis=0)
-        numbers: dict[str, Any] = {"head": head, "other_head": other_head, "difference": float(differences.mean())}
-        numbers.update(n_seeds=len(hits), n=len(differences))
+        numbers: dict[str, Any] = {
+            "head": head,
+            "other_head": other_head,
+            "difference": float(differences.mean()),
+            "n_seeds": len(hits),
+            "n": len(differences),
+        }
         interval = models.mean_interval(differences)
         yield Claim("fine_tuned_difference", side_of_zero(*interval), models.task, numbers, interval)
 
@@ -206,10 +222,13 @@ def _cls_change(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]
     rows = table[(table["pooling"] == site.pooling) & (table["layer"] == site.layer)]
     for row in rows.to_dict("records"):
         after = models.sweeps[row["model"]].tasks[models.task].test
-        numbers: dict[str, Any] = {"head": row["model"]}
-        numbers["before"] = before[site]["accuracy"]
-        numbers["after"] = after[site]["accuracy"]
-        numbers.update({str(name): row[name] for name in ("difference", "cka", "cka_lower", "cka_upper", "n")})
+        numbers: dict[str, Any] = {
+            "head": row["model"],
+            "before": before[site]["accuracy"],
+            "after": after[site]["accuracy"],
+        }
+        for name in ("difference", "cka", "cka_lower", "cka_upper", "n"):
+            numbers[name] = row[name]
         interval = (row["lower"], row["upper"])
         yield Claim("cls_change", side_of_zero(*interval), models.task, numbers, interval)
 

@@ -51,14 +51,17 @@ def embedding_gradients(models: FineTunedModels) -> Rows:
         is_special = gradients.of_kind("[CLS]") | gradients.of_kind("[SEP]") | gradients.of_kind("other special")
         ordinary = np.flatnonzero(~is_special)
         for name, i in _compared_rows(gradients, ordinary):
-            row: dict[str, Any] = {"head": head, "row": name, "token": gradients.tokens[i]}
-            row["occurrences"] = int(gradients.counts[i])
-            row["norm"] = float(gradients.norms[i])
-            row["per_occurrence"] = float(gradients.per_occurrence[i])
-            if name == "[CLS]":
-                row.update(_ratio_to_median(gradients, i, ordinary))
-            row["n_rows"] = len(gradients.ids)
-            yield row
+            ratio = _ratio_to_median(gradients, i, ordinary) if name == "[CLS]" else {}
+            yield {
+                "head": head,
+                "row": name,
+                "token": gradients.tokens[i],
+                "occurrences": int(gradients.counts[i]),
+                "norm": float(gradients.norms[i]),
+                "per_occurrence": float(gradients.per_occurrence[i]),
+                **ratio,
+                "n_rows": len(gradients.ids),
+            }
 
 
 def _compared_rows(gradients: RowGradients, ordinary: NDArray[np.int64]) -> Iterator[tuple[str, int]]:

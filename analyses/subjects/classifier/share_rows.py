@@ -31,5 +31,12 @@ def share_rows(columns: Mapping[str, Any], token_shares: TokenShares, *, seed: i
         intervals = mean_intervals(finite, seed=seed)
         means = finite.mean(axis=0).tolist()
         for kind, mean_share, (lower, upper) in zip(KINDS, means, intervals, strict=True):
-            row: dict[str, Any] = {**columns, "layer": layer, "kind": kind, "share": mean_share}
-            yield {**row, "lower": lower, "upper": upper, "n": len(finite)}
+            yield {
+                **columns,
+                "layer": layer,
+                "kind": kind,
+                "share": mean_share,
+                "lower": lower,
+                "upper": upper,
+                "n": len(finite),
+            }

@@ -77,9 +77,15 @@ def perturbation_curves(explanations: Explanations, case: Case) -> Rows:
         deletion = _mean_curve([curve.deletion for curve in curves])
         insertion = _mean_curve([curve.insertion for curve in curves])
         for i, share in enumerate(SHARES.tolist()):
-            row: dict[str, Any] = {"task": case.task, "head": case.head.kind, "method": method, "share": share}
-            row.update(deletion=float(deletion[i]), insertion=float(insertion[i]), n=len(curves))
-            yield row
+            yield {
+                "task": case.task,
+                "head": case.head.kind,
+                "method": method,
+                "share": share,
+                "deletion": float(deletion[i]),
+                "insertion": float(insertion[i]),
+                "n": len(curves),
+            }
 
 
 def _mean_curve(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

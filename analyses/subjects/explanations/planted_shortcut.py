@@ -41,10 +41,19 @@ def planted_shortcut(explanations: Explanations, case: Case) -> Rows:
         for k in RANKS:
             hits = shortcut.hit_rate(method, k)
             lower, upper = wilson_interval(hits, n_texts)
-            row: dict[str, Any] = {"task": case.task, "pooling": site.pooling, "layer": site.layer, "method": method}
-            row.update(k=k, valid=shortcut.valid, hits=hits, lower=lower, upper=upper)
-            row.update(chance=shortcut.chance_hit_rate(k), n=n_texts)
-            yield row
+            yield {
+                "task": case.task,
+                "pooling": site.pooling,
+                "layer": site.layer,
+                "method": method,
+                "k": k,
+                "valid": shortcut.valid,
+                "hits": hits,
+                "lower": lower,
+                "upper": upper,
+                "chance": shortcut.chance_hit_rate(k),
+                "n": n_texts,
+            }
 
 
 def _plant_shortcut(explanations: Explanations, task: str) -> PlantedShortcut:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +75,17 @@ def _mean_rows(case: Case, method: str, probe_layer: int | None, layer: int, sha
         return
     means = np.stack(finite).T.mean(axis=1)
     for kind, mean_share in zip(KINDS, means.tolist(), strict=True):
-        row: dict[str, Any] = {"task": case.task, "head": case.head.kind, "pooling": case.head.pooling}
-        row.update(probe_layer=probe_layer, layer=layer, kind=kind, share=mean_share, n=len(finite), method=method)
-        yield row
+        yield {
+            "task": case.task,
+            "head": case.head.kind,
+            "pooling": case.head.pooling,
+            "probe_layer": probe_layer,
+            "layer": layer,
+            "kind": kind,
+            "share": mean_share,
+            "n": len(finite),
+            "method": method,
+        }
 
 
 SUBJECT: ExplanationSubject = Subject(tables={"token_shares": token_shares})

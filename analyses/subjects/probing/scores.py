@@ -67,10 +67,21 @@ def _accuracy_rows(results: ProbingResults, probe: str, columns: list[Column]) -
     intervals = share_intervals(all_hits, seed=results.job.output.seed)
     rows = []
     for (task, site, seed, hits), (lower, upper) in zip(columns, intervals, strict=True):
-        row: dict[str, Any] = {"model": results.job.encoder.name, "task": task, "probe": probe, "seed": seed}
-        row.update(pooling=site.pooling, layer=site.layer, split="test", metric="accuracy")
-        row["class"] = None
-        row.update(value=float(hits.mean()), lower=lower, upper=upper, n=len(hits))
+        row = {
+            "model": results.job.encoder.name,
+            "task": task,
+            "pooling": site.pooling,
+            "layer": site.layer,
+            "probe": probe,
+            "seed": seed,
+            "split": "test",
+            "metric": "accuracy",
+            "class": None,
+            "value": float(hits.mean()),
+            "lower": lower,
+            "upper": upper,
+            "n": len(hits),
+        }
         rows.append(row)
     return pd.DataFrame(rows)
 
