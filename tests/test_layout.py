@@ -1,6 +1,7 @@
 """Where tests live: in the folder of what they test, one file a subject, and what they share in `support`."""
 
 import ast
+import re
 
 import pytest
 
@@ -33,7 +34,7 @@ def name(path):
 
 
 def imports(path):
-    """Modules that a file of tests imports, those of code in a string for another process included."""
+    """Modules that a file of tests imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     for node in ast.walk(tree):
@@ -76,3 +77,32 @@ def test_every_module_of_probes_has_a_test_file_of_its_name_in_the_same_folder()
 
 def test_every_test_file_of_probes_is_named_after_a_module_or_crosses_several():
     assert TESTED - {file_of_tests(module) for module in MODULES} == set(WITHOUT_MODULE)
+
+
+IMPORT = re.compile(r"\bfrom ((?:probes|analyses|reports|tests)\b[\w.]*) import (\w+(?:, \w+)*)")
+
+
+def source_of(module):
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def exists(module, public_name):
+    """Whether a module has a submodule or a definition of this name."""
+    if source_of(f"{module}.{public_name}").is_file():
+        return True
+    source = source_of(module)
+    return source.is_file() and re.search(rf"\b{public_name}\b", source.read_text(encoding="utf-8")) is not None
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name)
+def test_imports_exist_those_in_code_for_other_processes_included(path):
+    for module, public_names in IMPORT.findall(path.read_text(encoding="utf-8")):
+        for public_name in public_names.split(", "):
+            assert exists(module, public_name), f"from {module} import {public_name}"
+
+
+@pytest.mark.parametrize("package", ["analyses", "probes", "reports"])
+def test_folders_of_tests_are_folders_of_the_package(package):
+    folders = {path.parent for path in (ROOT / "tests" / package).rglob("test_*.py")}
+    assert all((ROOT / folder.relative_to(ROOT / "tests")).is_dir() for folder in folders)

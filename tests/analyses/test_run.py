@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from analyses.__main__ import main
-from analyses.context.text_choice import choose_texts
 from analyses.settings.data import controlled_datasets
 from probes import AnalysisResult, Encoder, __version__, load_probes
 from probes.features import extraction
@@ -586,23 +585,6 @@ def test_real_texts_are_read_above_their_floors_and_the_first_cls_at_the_majorit
     assert (start.outcome, start.numbers["max_range"]) == ("holds", 0)
     assert start.numbers["accuracy"] == start.numbers["majority"] == majority.numbers["accuracy"]
     assert claims["convergence"].outcome == "holds"
-
-
-def test_the_chosen_texts_are_wrong_ones_first_then_sure_then_unsure():
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1], 100)
-    p = rng.uniform(0.05, 0.95, size=200)
-    log_prob = np.log(np.stack([p, 1 - p], axis=1))
-    chosen = choose_texts(labels, log_prob, 20)
-    wrong = log_prob.argmax(axis=1) != labels
-    certainty = log_prob.max(axis=1)
-    assert len(set(chosen)) == 20
-    assert wrong[chosen[:10]].all()
-    assert not wrong[chosen[10:]].any()
-    assert certainty[chosen[10:15]].min() > certainty[chosen[15:]].max()
-    np.testing.assert_array_equal(np.bincount(labels[chosen]) >= 8, True)
-    assert sorted(choose_texts(labels, log_prob, 500)) == list(range(200))
-    assert len(choose_texts(labels, log_prob, 0)) == 0
 
 
 def test_the_demo_is_a_preset_of_run():
