@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from probes.probing.logistic import FittedProbe, LogisticProbe
     from probes.probing.persistence import load_probes
     from probes.probing.sites import Examples, Site
-    from probes.probing.sweep import sweep_probes
-    from probes.probing.sweep_options import SweepOptions
+    from probes.probing.sweep import SweepOptions, sweep_probes
     from probes.probing.sweep_result import Sweep
     from probes.results.result import AnalysisResult, Attribution, Claim, Provenance
 
@@ -50,8 +49,7 @@ _HOMES = {
     "results.result": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "features.store": ("FeatureStore", "StoreMismatch"),
     "probing.sweep_result": ("Sweep",),
-    "probing.sweep": ("sweep_probes",),
-    "probing.sweep_options": ("SweepOptions",),
+    "probing.sweep": ("SweepOptions", "sweep_probes"),
     "attribution.word_means": ("word_means",),
     "heads.trainer": ("TrainingSettings",),
 }

@@ -352,8 +352,7 @@ def _test_log_probs(job: Job, model: FineTunedModel) -> NDArray[np.float64]:
 
 def _sweep(job: Job, name: str, splits: ExampleSplits) -> Sweep:
     """Fit and score the probes of a model at every layer."""
-    from probes.probing.sweep import sweep_probes
-    from probes.probing.sweep_options import SweepOptions
+    from probes.probing.sweep import SweepOptions, sweep_probes
 
     options = SweepOptions(
         layers=job.layers,

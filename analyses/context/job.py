@@ -240,8 +240,7 @@ class Job:
             own_head: Predictions of the checkpoint's own classifier, which are scored beside the probes.
         """
         from probes.controls.studies import default_studies
-        from probes.probing.sweep import sweep_probes
-        from probes.probing.sweep_options import SweepOptions
+        from probes.probing.sweep import SweepOptions, sweep_probes
 
         only_pooler = set(self.poolings) == {"pooler"}
         splits = extracted.features

@@ -25,7 +25,7 @@ from probes.sequences import (
 from probes.statistics.standardisation import CHUNK_ROWS, standardisation
 
 if TYPE_CHECKING:
-    from probes.probing.preconditioning import Design, Solution
+    from probes.probing.design import Design, Solution
 
 MOST_COLUMNS = 64
 """Columns of weights that are fitted together; with more columns the matrix products gain no further speed."""
@@ -156,7 +156,7 @@ class LogisticProbe:
             InputError: There is no example, or a value is not finite.
         """
         from probes.devices import float64_device
-        from probes.probing.preconditioning import Design
+        from probes.probing.design import Design
 
         features = finite_features(features)
         if not len(features):
@@ -266,7 +266,7 @@ class LogisticFitter:
         tol: float,
     ) -> list[Solution]:
         """Solve regressions with the same occurring classes, after numbering these classes from 0."""
-        from probes.probing.preconditioning import Problems, Solution
+        from probes.probing.design import Problems, Solution
         from probes.probing.solver import solve
 
         counted_labels = labels[0]
@@ -286,7 +286,7 @@ class LogisticFitter:
 
     def _unfold(self, probe: FittedProbe, classes: Sequence[int]) -> Solution:
         """Return the part of a probe that separates some classes, as weights on the standardised features."""
-        from probes.probing.preconditioning import Solution
+        from probes.probing.design import Solution
 
         rows = list(classes)
         weight = probe.weight[rows].astype(np.float64)

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from probes.parallel import check_stopped
-from probes.probing.preconditioning import Design, Problems, Rotation, Solution, Whitening
+from probes.probing.design import Design, Problems, Solution
+from probes.probing.preconditioning import Rotation, Whitening
 
 MEMORY = 10
 """Steps that L-BFGS remembers."""

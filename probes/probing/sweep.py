@@ -3,29 +3,73 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_kind, choose, unknown_name_message
+from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown_name_message, whole_number
 from probes.data.texts import Texts
+from probes.devices import usable_device
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.floors import BagOfWords, TextSample, bag_of_words, constant_feature_log_probs
-from probes.probing.logistic import LogisticFitter
-from probes.probing.selection import Folds, Sample, Selection, select_by_folds, select_probe
-from probes.probing.sites import Examples, ProbedSite, Site, prepare_splits, site_features
-from probes.probing.sweep_options import SweepOptions
+from probes.probing.logistic import LogisticFitter, LogisticProbe
+from probes.probing.selection import DEFAULT_CS, Folds, Sample, Selection, select_by_folds, select_probe
+from probes.probing.sites import Examples, ProbedSite, Site, Study, prepare_splits, site_features
 from probes.probing.sweep_result import Sweep, TaskSweep
 from probes.progress import progress_bar
-from probes.sequences import Float64Array, FloatArray, Int64Array, feature_array, layer_list
+from probes.sequences import FloatArray, Int64Array, feature_array, layer_list, names_list, penalty_list
 from probes.statistics.bootstrap import Predictions, bootstrap
 from probes.statistics.metrics import METRICS
 
 MOST_SITES_IN_NOTE = 6
 """Sites that a note names before it says "and others"."""
+
+
+@dataclass(frozen=True, eq=False)
+class SweepOptions:
+    """Settings of `sweep_probes`: everything that is not data."""
+
+    layers: Sequence[int] | int | None = None
+    """Layers to probe; None takes all layers, where the features name them."""
+    probe: LogisticProbe = field(default_factory=LogisticProbe)
+    """Kind of probe to fit; its own `c` is not used."""
+    cs: Sequence[float] = DEFAULT_CS
+    """Inverse penalty strengths to choose from; sorted from strong to weak."""
+    folds: int = 5
+    """Parts of the training examples where there is no validation split; stratified, and `units` stay whole."""
+    ineligible: Sequence[str] = ()
+    """Poolings that are scored but never the best, such as a pooler that was never trained."""
+    studies: Mapping[str, Study] | None = None
+    """Name -> measurement to make at every site in addition, while the features are in memory."""
+    device: str = "cpu"
+    """Device on which probes are fitted."""
+    model: str = ""
+    """Name of the model in the tables."""
+    seed: int = 0
+    """Seed of the bootstrap, and of the order in which studies see the training examples."""
+    progress: bool = False
+    """Whether to show a progress bar on stderr."""
+
+    def __post_init__(self) -> None:
+        check_kind(LogisticProbe, probe=self.probe)
+        check_kind(int, folds=self.folds)
+        check_kind(Mapping | None, studies=self.studies)
+        studies = dict(self.studies or {})
+        for name, study in studies.items():
+            check_kind(Callable, **{f"the study {name!r}": study})
+        normalised = {
+            "layers": None if self.layers is None else layer_list(self.layers),
+            "cs": penalty_list(self.cs),
+            "device": usable_device(self.device),
+            "seed": whole_number(self.seed, "seed", most=MOST_SEED),
+            "ineligible": names_list(self.ineligible, "ineligible"),
+            "studies": studies,
+        }
+        for name, value in normalised.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,15 +348,10 @@ def _probe_task(task: str, features: _SiteFeatures, data: _SweepData, options: S
     studies = options.studies or {}
     return _SiteResult(
         selection=selection,
-        validation=_validation_scores(validation_labels, validation_log_probs),
+        validation={name: metric(validation_labels, validation_log_probs) for name, metric in METRICS.items()},
         predictions=Predictions.of(test_log_probs),
         studies={name: study(probed_site) for name, study in studies.items()},
     )
-
-
-def _validation_scores(labels: NDArray[np.integer[Any]], log_probs: Float64Array) -> dict[str, float]:
-    """Return metric -> score."""
-    return {name: metric(labels, log_probs) for name, metric in METRICS.items()}
 
 
 # Floors and scores

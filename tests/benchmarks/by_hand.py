@@ -40,8 +40,7 @@ from probes.heads.heads import ProbeHead
 from probes.probing.logistic import FittedProbe, LogisticProbe
 from probes.probing.selection import DEFAULT_CS
 from probes.probing.sites import Examples, Site
-from probes.probing.sweep import sweep_probes
-from probes.probing.sweep_options import SweepOptions
+from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.sweep_result import Sweep
 from probes.results.result import Attribution
 from probes.statistics.metrics import METRICS

@@ -34,8 +34,7 @@ from probes.probing.geometry import cka_matrix
 from probes.probing.logistic import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, Sample, Selection, select_probe
 from probes.probing.sites import Examples, ExampleSplits
-from probes.probing.sweep import sweep_probes
-from probes.probing.sweep_options import SweepOptions
+from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.untrained import untrained_floors
 from probes.statistics.bootstrap import bootstrap
 from probes.statistics.standardisation import standardisation

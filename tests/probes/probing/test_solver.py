@@ -6,8 +6,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from probes import Examples, FittedProbe, InputError, LogisticProbe, sweep_probes
+from probes.probing.design import Design, Problems
 from probes.probing.logistic import log_softmax
-from probes.probing.preconditioning import Design, Problems
 from probes.probing.selection import select_probe
 from probes.probing.solver import _Memory, solve
 from probes.statistics.standardisation import standardisation
