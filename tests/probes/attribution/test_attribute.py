@@ -21,21 +21,21 @@ def pooling_of(encoder):
 def test_words_sum_to_tokens_and_tokens_to_the_change_in_output(family):
     encoder = Encoder(*build_model(family))
     for layer, pooling in ((1, "mean"), (LAYERS, pooling_of(encoder))):
-        for found in attribute(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS, baseline="pad"):
-            change = found.output - found.baseline_output
-            assert found.word_scores.sum() == pytest.approx(found.scores.sum(), abs=1e-9)
-            assert found.scores.sum() == pytest.approx(change + found.convergence_delta, abs=1e-9)
-            assert found.converged
-            assert abs(found.convergence_delta) <= max(0.01 * abs(change), 0.005)
+        for attribution in attribute(ProbeHead(encoder, probe(), layer=layer, pooling=pooling), TEXTS, baseline="pad"):
+            change = attribution.output - attribution.baseline_output
+            assert attribution.word_scores.sum() == pytest.approx(attribution.scores.sum(), abs=1e-9)
+            assert attribution.scores.sum() == pytest.approx(change + attribution.convergence_delta, abs=1e-9)
+            assert attribution.converged
+            assert abs(attribution.convergence_delta) <= max(0.01 * abs(change), 0.005)
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f != "gpt2"])
 def test_special_tokens_score_exactly_zero_and_content_does_not(family):
     encoder = Encoder(*build_model(family))
-    for found in attribute(ProbeHead(encoder, probe(), layer=2, pooling="mean"), TEXTS):
-        special = found.offsets[:, 0] < 0
-        assert (found.scores[special] == 0).all()
-        assert (found.scores[~special] != 0).any()
+    for attribution in attribute(ProbeHead(encoder, probe(), layer=2, pooling="mean"), TEXTS):
+        special = attribution.offsets[:, 0] < 0
+        assert (attribution.scores[special] == 0).all()
+        assert (attribution.scores[~special] != 0).any()
 
 
 def plain_captum(encoder, classifier, layer, text, target, n_steps):
@@ -59,11 +59,11 @@ def plain_captum(encoder, classifier, layer, text, target, n_steps):
 @pytest.mark.parametrize("layer", [1, LAYERS])
 def test_scores_equal_plain_captum_on_the_embedding_layer(bert, layer):
     head = probe()
-    (found,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1], baseline="pad")
-    scores, delta = plain_captum(bert, head, layer, TEXTS[0], found.target, n_steps=64)
+    (attribution,) = attribute(ProbeHead(bert, head, layer=layer, pooling="cls"), TEXTS[:1], baseline="pad")
+    scores, delta = plain_captum(bert, head, layer, TEXTS[0], attribution.target, n_steps=64)
     assert abs(delta) < 1e-5
     assert abs(scores).max() > 0.01
-    np.testing.assert_allclose(found.scores, scores, atol=1e-5)
+    np.testing.assert_allclose(attribution.scores, scores, atol=1e-5)
 
 
 def test_scores_equal_plain_captum_on_a_real_encoder_where_few_steps_do_not_suffice(packaged):
@@ -71,19 +71,19 @@ def test_scores_equal_plain_captum_on_a_real_encoder_where_few_steps_do_not_suff
     head = FittedProbe(rng.standard_normal((2, packaged.hidden)).astype(np.float32), np.zeros(2, np.float32))
     explained = ProbeHead(packaged, head, layer=6, pooling="cls")
     text = "The plot is thin and the jokes are old, yet one great actor saves the film."
-    (found,) = attribute(explained, [text], baseline="pad")
+    (attribution,) = attribute(explained, [text], baseline="pad")
     (fine,) = attribute(explained, [text], tolerance=1e-9, baseline="pad")
-    few, few_delta = plain_captum(packaged, head, 6, text, found.target, n_steps=8)
-    scores, delta = plain_captum(packaged, head, 6, text, found.target, n_steps=128)
-    change = abs(found.output - found.baseline_output)
+    few, few_delta = plain_captum(packaged, head, 6, text, attribution.target, n_steps=8)
+    scores, delta = plain_captum(packaged, head, 6, text, attribution.target, n_steps=128)
+    change = abs(attribution.output - attribution.baseline_output)
     assert abs(delta) < 1e-3 * change < 1e-2 * change < abs(few_delta)
-    assert found.n_steps > 16
+    assert attribution.n_steps > 16
     np.testing.assert_allclose(fine.scores, scores, atol=1e-3 * change)
-    np.testing.assert_allclose(found.scores, scores, atol=1e-2 * change)
+    np.testing.assert_allclose(attribution.scores, scores, atol=1e-2 * change)
     assert abs(few - scores).max() > 1e-2 * change
 
 
-def test_the_models_weights_want_gradients_again_afterwards(bert):
+def test_the_weights_require_gradients_again_afterwards(bert):
     frozen = bert.model.embeddings.LayerNorm.bias.requires_grad_(False)
     wanted = {name for name, weight in bert.model.named_parameters() if weight.requires_grad}
     attribute(ProbeHead(bert, probe(), layer=2, pooling="mean"), TEXTS)
@@ -99,11 +99,13 @@ def test_the_explained_output_is_the_probes_logit(bert, layer):
 
     head = probe(3)
     vectors = pool_texts(bert, bert.encode(TEXTS), ["mean"], [layer])["mean"][0]
-    for row, found in enumerate(attribute(ProbeHead(bert, head, layer=layer, pooling="mean"), TEXTS)):
+    for row, attribution in enumerate(attribute(ProbeHead(bert, head, layer=layer, pooling="mean"), TEXTS)):
         logits = head.logits(vectors)[row]
-        assert found.predicted == found.target == str(logits.argmax())
-        assert found.output == pytest.approx(logits.max(), abs=1e-4)
-        np.testing.assert_allclose(list(found.probabilities.values()), np.exp(head.log_prob(vectors)[row]), atol=1e-4)
+        assert attribution.predicted == attribution.target == str(logits.argmax())
+        assert attribution.output == pytest.approx(logits.max(), abs=1e-4)
+        np.testing.assert_allclose(
+            list(attribution.probabilities.values()), np.exp(head.log_prob(vectors)[row]), atol=1e-4
+        )
 
 
 def test_blocks_above_the_probes_layer_do_not_run(bert):
@@ -122,14 +124,14 @@ def test_blocks_above_the_probes_layer_do_not_run(bert):
 def test_the_models_own_head_is_explained_completely(family):
     model, tokenizer = build_model(family, "AutoModelForSequenceClassification")
     head = ModelHead(Encoder(model, tokenizer))
-    for text, found in zip(TEXTS, attribute(head, TEXTS), strict=True):
+    for text, attribution in zip(TEXTS, attribute(head, TEXTS), strict=True):
         inputs = tokenizer(text, return_tensors="pt")
         inputs = {k: v for k, v in inputs.items() if k != "token_type_ids" or family in ("bert", "albert", "electra")}
         with torch.no_grad():
             logits = model(**inputs).logits[0]
-        assert found.output == pytest.approx(logits.max().item(), abs=1e-4)
-        assert found.converged
-        assert (found.head, found.layer, found.pooling) == ("model", None, None)
+        assert attribution.output == pytest.approx(logits.max().item(), abs=1e-4)
+        assert attribution.converged
+        assert (attribution.head, attribution.layer, attribution.pooling) == ("model", None, None)
 
 
 def test_targets_choose_the_explained_class(bert_classifier):
@@ -141,14 +143,14 @@ def test_targets_choose_the_explained_class(bert_classifier):
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_baseline_is_complete_and_starts_from_its_own_output(bert, baseline):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
-    (found,) = attribute(head, TEXTS[:1], baseline=baseline)
-    assert found.converged
-    assert found.baseline == baseline
+    (attribution,) = attribute(head, TEXTS[:1], baseline=baseline)
+    assert attribution.converged
+    assert attribution.baseline == baseline
     if baseline == "mask":
         masked = " ".join(["[MASK]"] * 6)
         vector = bert.states(_plain(bert, masked), [2])[2].hidden.mean(dim=1).detach().numpy()
         logits = probe().logits(vector)[0]
-        assert found.baseline_output == pytest.approx(logits[int(found.target)], abs=1e-4)
+        assert attribution.baseline_output == pytest.approx(logits[int(attribution.target)], abs=1e-4)
 
 
 def _plain(encoder, text):
@@ -168,9 +170,9 @@ def test_a_baseline_that_needs_a_missing_token_is_refused_and_auto_is_one_that_d
 
 
 def test_pairs_are_explained_on_both_sides(bert):
-    (found,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), Texts(["good film"], ["bad plot ."]))
-    assert found.words == ("[CLS]", "good", "film", "[SEP]", "bad", "plot", ".", "[SEP]")
-    assert found.word_offsets[:, 0].tolist() == [-1, 0, 0, -1, 1, 1, 1, -1]
+    (attribution,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), Texts(["good film"], ["bad plot ."]))
+    assert attribution.words == ("[CLS]", "good", "film", "[SEP]", "bad", "plot", ".", "[SEP]")
+    assert attribution.word_offsets[:, 0].tolist() == [-1, 0, 0, -1, 1, 1, 1, -1]
 
 
 def test_a_text_cut_short_is_marked_and_an_empty_one_is_explained():
@@ -185,8 +187,8 @@ def test_a_text_cut_short_is_marked_and_an_empty_one_is_explained():
 
 def test_pieces_are_gathered_into_the_words_of_the_original_text(bert):
     text = "The ACTORs,  aren't GOOD! 你好 👍🏽 [CLS]"
-    (found,) = attribute(ProbeHead(bert, probe(), layer=1, pooling="mean"), [text])
-    content = found.word_offsets[found.word_offsets[:, 0] >= 0]
+    (attribution,) = attribute(ProbeHead(bert, probe(), layer=1, pooling="mean"), [text])
+    content = attribution.word_offsets[attribution.word_offsets[:, 0] >= 0]
     assert [text[a:b] for _, a, b in content] == [
         "The",
         "ACTORs",
@@ -201,10 +203,10 @@ def test_pieces_are_gathered_into_the_words_of_the_original_text(bert):
         "CLS",
         "]",
     ]
-    assert list(found.words[1:-1]) == [text[a:b] for _, a, b in content]
+    assert list(attribution.words[1:-1]) == [text[a:b] for _, a, b in content]
 
 
-def test_what_does_not_exist_is_refused_with_what_does(bert, bert_classifier):
+def test_unknown_names_are_refused_with_the_known_ones(bert, bert_classifier):
     with pytest.raises(InputError, match="no classification head"):
         ModelHead(bert)
     with pytest.raises(InputError, match="unknown layer 9; known: 0, 1, 2, 3"):

@@ -1,4 +1,4 @@
-"""Baselines: what replaces the tokens of a text, by name."""
+"""Baselines: embeddings that replace the tokens of a text, by name."""
 
 import numpy as np
 import pytest
@@ -16,15 +16,18 @@ def test_several_baselines_are_averaged_and_each_is_a_stretch_of_the_references(
     pool = ReferenceTokens.of(bert.encode(["the film was good", "awful"]))
     words = bert.tokenizer.convert_ids_to_tokens(pool.ids)
     assert words == ["the", "film", "was", "good", "awful"]
-    drawn = pool.draw(50, 7, seed=0)
-    for row in drawn:
+    stretches = pool.draw(50, 7, seed=0)
+    for row in stretches:
         start = int(np.flatnonzero(pool.ids == row[0])[0])
         np.testing.assert_array_equal(row, np.roll(np.tile(pool.ids, 2), -start)[:7])
-    assert len({tuple(row) for row in drawn}) == 5
+    assert len({tuple(row) for row in stretches}) == 5
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
-    (found,) = attribute(head, TEXTS[2:], baseline="sampled", references=["the film was good", "awful"])
-    assert found.converged
-    assert abs(found.scores.sum() - (found.output - found.baseline_output)) <= abs(found.convergence_delta) + 1e-9
+    (attribution,) = attribute(head, TEXTS[2:], baseline="sampled", references=["the film was good", "awful"])
+    assert attribution.converged
+    assert (
+        abs(attribution.scores.sum() - (attribution.output - attribution.baseline_output))
+        <= abs(attribution.convergence_delta) + 1e-9
+    )
     assert SAMPLES == 5
     with pytest.raises(InputError, match="needs texts with tokens to draw from"):
         attribute(head, TEXTS, baseline="sampled", references=[""])
@@ -44,9 +47,11 @@ def test_a_baseline_is_what_the_embedding_module_gives_where_it_scales_its_table
     encoder = Encoder(Gemma3TextModel(config).eval(), build_model("llama")[1])
     module, batch = encoder.base.get_input_embeddings(), encoder.batch(encoder.encode(["the film"]), [0])
     with torch.no_grad():
-        found = baseline_embeddings(baseline, encoder, batch, ReferenceTokens(np.array([7])), seed=0)
-        every = module(torch.arange(256))
-        expected = {"pad": every[0], "mean": every.mean(dim=0), "sampled": every[7]}[baseline]
+        embeddings = baseline_embeddings(baseline, encoder, batch, ReferenceTokens(np.array([7])), seed=0)
+        all_embeddings = module(torch.arange(256))
+        expected = {"pad": all_embeddings[0], "mean": all_embeddings.mean(dim=0), "sampled": all_embeddings[7]}[
+            baseline
+        ]
         assert not torch.allclose(expected, module.weight.mean(dim=0), atol=1e-3)
-        assert not torch.allclose(every[7], module.weight[7])
-    torch.testing.assert_close(found, expected.expand_as(found))
+        assert not torch.allclose(all_embeddings[7], module.weight[7])
+    torch.testing.assert_close(embeddings, expected.expand_as(embeddings))

@@ -24,9 +24,9 @@ def test_a_probability_is_explained_in_its_own_unit(bert):
 
 def test_a_contrast_is_the_difference_of_two_classes(bert):
     head = ProbeHead(bert, probe(3), layer=2, pooling="cls")
-    both = attribute(head, TEXTS, targets="2", against="0", tolerance=1e-6)
-    one, other = (attribute(head, TEXTS, targets=name, tolerance=1e-6) for name in ("2", "0"))
-    for a, b, c in zip(both, one, other, strict=True):
+    contrasts = attribute(head, TEXTS, targets="2", against="0", tolerance=1e-6)
+    target_only, against_only = (attribute(head, TEXTS, targets=name, tolerance=1e-6) for name in ("2", "0"))
+    for a, b, c in zip(contrasts, target_only, against_only, strict=True):
         np.testing.assert_allclose(a.scores, b.scores - c.scores, atol=1e-4)
         assert a.output == pytest.approx(b.output - c.output, abs=1e-5)
         assert (a.target, a.against) == ("2", "0")
@@ -36,19 +36,19 @@ def test_against_a_class_the_likeliest_other_is_explained(bert):
     head = ProbeHead(bert, probe(3), layer=2, pooling="cls")
     plain = attribute(head, TEXTS)
     against = plain[0].predicted
-    (found,) = attribute(head, TEXTS[:1], against=against)
+    (attribution,) = attribute(head, TEXTS[:1], against=against)
     ranked = sorted(plain[0].probabilities, key=plain[0].probabilities.__getitem__)
-    assert found.target == ranked[-2]
-    assert found.output < 0
+    assert attribution.target == ranked[-2]
+    assert attribution.output < 0
 
 
 def test_the_baselines_own_prediction_is_kept(bert):
     head = ProbeHead(bert, probe(3), layer=2, pooling="cls")
-    (found,) = attribute(head, TEXTS[:1], baseline="mask")
-    text = "[MASK] " * (len(found.tokens) - 2)
+    (attribution,) = attribute(head, TEXTS[:1], baseline="mask")
+    text = "[MASK] " * (len(attribution.tokens) - 2)
     ids = torch.tensor([[bert.tokenizer.cls_token_id, *[bert.tokenizer.mask_token_id] * len(text.split())]])
     ids = torch.cat([ids, torch.tensor([[bert.tokenizer.sep_token_id]])], dim=1)
     with torch.no_grad():
         hidden = bert.model(ids, output_hidden_states=True).hidden_states[2][0, 0].numpy()
     expected = softmax(probe(3).logits(hidden[None])[0])
-    np.testing.assert_allclose(list(found.baseline_probabilities.values()), expected, atol=1e-6)
+    np.testing.assert_allclose(list(attribution.baseline_probabilities.values()), expected, atol=1e-6)

@@ -44,11 +44,11 @@ def test_texts_explained_together_take_the_steps_of_each_alone(bert, monkeypatch
     head = ProbeHead(bert, probe(), layer=LAYERS, pooling="cls")
     together = attribute(head, TEXTS, tolerance=1e-3, max_steps=128)
     assert len({a.n_steps for a in together}) > 1
-    for text, found in zip(TEXTS, together, strict=True):
+    for text, attribution in zip(TEXTS, together, strict=True):
         (alone,) = attribute(head, [text], tolerance=1e-3, max_steps=128)
-        assert found.n_steps == alone.n_steps
-        assert len(found.scores) == len(found.tokens)
-        np.testing.assert_allclose(found.scores, alone.scores, atol=1e-3)
+        assert attribution.n_steps == alone.n_steps
+        assert len(attribution.scores) == len(attribution.tokens)
+        np.testing.assert_allclose(attribution.scores, alone.scores, atol=1e-3)
 
 
 def test_no_batch_is_larger_than_the_budget_and_texts_share_batches(bert, monkeypatch):
@@ -76,8 +76,8 @@ def test_doubling_the_steps_computes_the_new_points_alone(bert):
 
     # So steep that rounding alone keeps the delta above what is allowed.
     head = Counting(bert, probe(scale=1e6), layer=2, pooling="cls")
-    (found,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64, baseline="pad")
-    assert found.n_steps == 64
+    (attribution,) = attribute(head, TEXTS[:1], tolerance=1e-9, max_steps=64, baseline="pad")
+    assert attribution.n_steps == 64
     assert sum(calls) == 2 + 63  # text and baseline, then each point once
 
 
@@ -85,11 +85,11 @@ def test_a_linear_path_gives_the_closed_form(bert):
     # Without its layer norm, layer 0 is word + position + type: a mean probe's logit is linear in the word embeddings.
     bert.model.embeddings.LayerNorm = torch.nn.Identity()
     head = probe()
-    (found,) = attribute(ProbeHead(bert, head, layer=0, pooling="mean"), TEXTS[:1], targets=["1"], baseline="pad")
+    (attribution,) = attribute(ProbeHead(bert, head, layer=0, pooling="mean"), TEXTS[:1], targets=["1"], baseline="pad")
     ids = bert.encode(TEXTS[:1]).ids[0]
     table = bert.model.embeddings.word_embeddings.weight.detach().numpy()
-    moved = (table[ids] - table[bert.tokenizer.pad_token_id]) * (found.offsets[:, :1] >= 0)
-    np.testing.assert_allclose(found.scores, moved @ head.weight[1] / len(ids), atol=1e-5)
+    moved = (table[ids] - table[bert.tokenizer.pad_token_id]) * (attribution.offsets[:, :1] >= 0)
+    np.testing.assert_allclose(attribution.scores, moved @ head.weight[1] / len(ids), atol=1e-5)
 
 
 def test_steps_double_until_the_delta_is_small_and_stop_at_the_limit(bert):

@@ -27,9 +27,9 @@ def linear(encoder):
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "gradient_shap", "occlusion"])
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if name != "sampled"])
-def test_of_a_linear_model_scores_are_weight_times_change_in_input(bert, method, baseline):
+def test_scores_of_a_linear_model_are_weight_times_input_difference(bert, method, baseline):
     head = linear(bert)
-    (found,) = attribute(head, TEXTS[:1], targets="1", method=method, baseline=baseline)
+    (attribution,) = attribute(head, TEXTS[:1], targets="1", method=method, baseline=baseline)
     ids, table = bert.encode(TEXTS[:1]).ids[0], bert.model.embeddings.word_embeddings.weight.detach().numpy()
     base = {
         "pad": table[bert.tokenizer.pad_token_id],
@@ -37,9 +37,9 @@ def test_of_a_linear_model_scores_are_weight_times_change_in_input(bert, method,
         "zero": 0,
         "mean": table.mean(axis=0),
     }[baseline]
-    moved = (table[ids] - base) * (found.offsets[:, :1] >= 0)
-    np.testing.assert_allclose(found.scores, moved @ probe().weight[1] / len(ids), atol=1e-5)
-    assert found.baseline == baseline
+    moved = (table[ids] - base) * (attribution.offsets[:, :1] >= 0)
+    np.testing.assert_allclose(attribution.scores, moved @ probe().weight[1] / len(ids), atol=1e-5)
+    assert attribution.baseline == baseline
 
 
 def test_input_x_gradient_and_gradient_norm_of_a_linear_model_are_the_closed_form(bert):
@@ -49,31 +49,31 @@ def test_input_x_gradient_and_gradient_norm_of_a_linear_model_are_the_closed_for
     np.testing.assert_allclose(product.scores, table[ids] @ probe().weight[1] / len(ids), atol=1e-5)
     (norm,) = attribute(head, TEXTS[:1], targets="1", method="gradient_norm")
     np.testing.assert_allclose(norm.scores, np.linalg.norm(probe().weight[1]) / len(ids), atol=1e-6)
-    for found in (product, norm):
-        assert found.baseline == "none"
-        assert found.baseline_output is None
-        assert found.convergence_delta is None
-        assert found.converged is None
+    for attribution in (product, norm):
+        assert attribution.baseline == "none"
+        assert attribution.baseline_output is None
+        assert attribution.convergence_delta is None
+        assert attribution.converged is None
 
 
-def test_occlusion_is_the_change_when_one_token_alone_is_replaced(bert):
+def test_occlusion_is_the_output_difference_of_replacing_one_token(bert):
     head, text = ProbeHead(bert, probe(), layer=LAYERS, pooling="mean"), TEXTS[0]
-    (found,) = attribute(head, [text], targets="1", method="occlusion", baseline="mask")
+    (attribution,) = attribute(head, [text], targets="1", method="occlusion", baseline="mask")
     ids, expected = bert.encode([text]).ids[0], []
     for i in range(len(ids)):
-        other = ids.copy()
+        replaced_ids = ids.copy()
         if 0 < i < len(ids) - 1:
-            other[i] = bert.tokenizer.mask_token_id
+            replaced_ids[i] = bert.tokenizer.mask_token_id
         with torch.no_grad():
-            inputs = {"input_ids": torch.from_numpy(np.stack([ids, other]))}
+            inputs = {"input_ids": torch.from_numpy(np.stack([ids, replaced_ids]))}
             hidden = bert.model(**inputs, output_hidden_states=True).hidden_states[LAYERS].mean(dim=1).numpy()
         logits = hidden @ probe().weight[1]
         expected.append(logits[0] - logits[1])
-    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
-    assert abs(found.scores).max() > 0.01
+    np.testing.assert_allclose(attribution.scores, expected, atol=1e-5)
+    assert abs(attribution.scores).max() > 0.01
 
 
-def test_gradient_shap_draws_the_same_again_and_leaves_the_generators_alone(bert):
+def test_gradient_shap_is_reproducible_and_restores_the_global_generators(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="cls")
     np.random.seed(3)  # noqa: NPY002
     torch.manual_seed(3)
@@ -82,19 +82,19 @@ def test_gradient_shap_draws_the_same_again_and_leaves_the_generators_alone(bert
     torch.manual_seed(3)
     first, again = (attribute(head, TEXTS, method="gradient_shap", seed=1) for _ in range(2))
     assert (np.random.random(), torch.rand(1).item()) == expected  # noqa: NPY002
-    other = attribute(head, TEXTS, method="gradient_shap", seed=2)
-    for a, b, c in zip(first, again, other, strict=True):
+    reseeded = attribute(head, TEXTS, method="gradient_shap", seed=2)
+    for a, b, c in zip(first, again, reseeded, strict=True):
         np.testing.assert_array_equal(a.scores, b.scores)
         assert abs(a.scores - c.scores).max() > 0
 
 
-def test_gradient_shap_comes_near_integrated_gradients(bert):
+def test_gradient_shap_approximates_integrated_gradients(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="cls")
-    (exact,), (drawn,) = (attribute(head, TEXTS[2:], method=m) for m in ("integrated_gradients", "gradient_shap"))
-    assert abs(drawn.scores - exact.scores).max() < 0.2 * abs(exact.scores).max()
+    (exact,), (sampled,) = (attribute(head, TEXTS[2:], method=m) for m in ("integrated_gradients", "gradient_shap"))
+    assert abs(sampled.scores - exact.scores).max() < 0.2 * abs(exact.scores).max()
 
 
-def test_random_scores_spare_special_tokens_and_come_again(bert):
+def test_random_scores_are_zero_on_special_tokens_and_reproducible(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="cls")
     first, again = (attribute(head, TEXTS, method="random", seed=4) for _ in range(2))
     for a, b in zip(first, again, strict=True):
@@ -116,7 +116,7 @@ def test_scores_of_token_states_equal_captums_layer_integrated_gradients(bert):
     from captum.attr import LayerIntegratedGradients
 
     head, text = ProbeHead(bert, probe(), layer=LAYERS, pooling="cls"), TEXTS[0]
-    (found,) = attribute(head, [text], targets="1", states_layer=1, baseline="pad", tolerance=1e-6)
+    (attribution,) = attribute(head, [text], targets="1", states_layer=1, baseline="pad", tolerance=1e-6)
     batch, _ = embeddings(bert, text)
     ids = batch.inputs["input_ids"]
     base = torch.where(batch.special.bool(), ids, bert.tokenizer.pad_token_id)
@@ -129,10 +129,10 @@ def test_scores_of_token_states_equal_captums_layer_integrated_gradients(bert):
     scores = captum.attribute(ids, baselines=base, n_steps=64).sum(dim=-1)[0].detach().numpy()
     assert abs(scores).max() > 0.01
     assert abs(scores[0]) > 1e-4  # a state of [CLS] holds something of the text
-    np.testing.assert_allclose(found.scores, scores, atol=1e-4)
+    np.testing.assert_allclose(attribution.scores, scores, atol=1e-4)
 
 
 def test_the_models_own_head_has_token_states_too(bert_classifier):
-    found = attribute(ModelHead(bert_classifier), TEXTS, states_layer=1)
-    assert all(a.converged and a.states_layer == 1 for a in found)
-    assert any(abs(a.scores[0]) > 1e-6 for a in found)
+    attributions = attribute(ModelHead(bert_classifier), TEXTS, states_layer=1)
+    assert all(a.converged and a.states_layer == 1 for a in attributions)
+    assert any(abs(a.scores[0]) > 1e-6 for a in attributions)

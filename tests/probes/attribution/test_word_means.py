@@ -17,7 +17,7 @@ from tests.support.saved_results import ATTRIBUTION
 BASE = replace(ATTRIBUTION, task="label", target="good")
 
 
-def said(words, scores, *, target="good", sides=None, **changes):
+def attribution_of_words(words, scores, *, target="good", sides=None, **changes):
     """An attribution whose text is the words, each of one token."""
     sides = [0] * len(words) if sides is None else sides
     places = np.array([[side, 0, len(word)] for word, side in zip(words, sides, strict=True)]).reshape(-1, 3)
@@ -29,32 +29,32 @@ def said(words, scores, *, target="good", sides=None, **changes):
 
 def test_a_small_example_by_hand():
     texts = [
-        said(["[CLS]", "Good", "film"], [9, 1.0, -1.0], sides=[-1, 0, 0]),
-        said(["good", "good", "plot"], [2.0, 4.0, 0.5]),
-        said(["GOOD", "film"], [2.0, 0.0], sides=[0, 1]),
-        said(["good"], [-7.0], target="bad"),
+        attribution_of_words(["[CLS]", "Good", "film"], [9, 1.0, -1.0], sides=[-1, 0, 0]),
+        attribution_of_words(["good", "good", "plot"], [2.0, 4.0, 0.5]),
+        attribution_of_words(["GOOD", "film"], [2.0, 0.0], sides=[0, 1]),
+        attribution_of_words(["good"], [-7.0], target="bad"),
     ]
-    found = word_means(texts)
-    assert list(found.columns) == ["task", "target", "word", "n", "n_texts", "mean", "lower", "upper"]
-    assert found[["task", "target", "word", "n", "n_texts"]].to_numpy().tolist() == [
+    means = word_means(texts)
+    assert list(means.columns) == ["task", "target", "word", "n", "n_texts", "mean", "lower", "upper"]
+    assert means[["task", "target", "word", "n", "n_texts"]].to_numpy().tolist() == [
         ["label", "bad", "good", 1, 1],
         ["label", "good", "good", 4, 3],
         ["label", "good", "plot", 1, 1],
         ["label", "good", "film", 2, 2],
     ]
-    assert found["mean"].tolist() == [-7.0, 2.0, 0.5, -0.5]  # good: texts of 1, 3 and 2
-    assert found[["lower", "upper"]].isna().all(axis=1).tolist() == [True, False, True, False]
+    assert means["mean"].tolist() == [-7.0, 2.0, 0.5, -0.5]  # good: texts of 1, 3 and 2
+    assert means[["lower", "upper"]].isna().all(axis=1).tolist() == [True, False, True, False]
     half = 4.302652729911275 * 1 / np.sqrt(3)  # the table's t of two degrees of freedom; a standard deviation of 1
-    np.testing.assert_allclose(found.loc[1, ["lower", "upper"]].astype(float), [2 - half, 2 + half], rtol=1e-9)
+    np.testing.assert_allclose(means.loc[1, ["lower", "upper"]].astype(float), [2 - half, 2 + half], rtol=1e-9)
     half = 12.706204736432095 * np.sqrt(0.5) / np.sqrt(2)
-    np.testing.assert_allclose(found.loc[3, ["lower", "upper"]].astype(float), [-0.5 - half, -0.5 + half], rtol=1e-9)
+    np.testing.assert_allclose(means.loc[3, ["lower", "upper"]].astype(float), [-0.5 - half, -0.5 + half], rtol=1e-9)
 
 
-def drawn(n_texts, seed):
+def random_attributions(n_texts, seed):
     rng = np.random.default_rng(seed)
     words = ["film", "Film", "plot", "bad", "GOOD", "!", "..."]
     return [
-        said(
+        attribution_of_words(
             [str(word) for word in rng.choice(words, size=size)],
             rng.standard_normal(size),
             target=str(rng.choice(["good", "bad"])),
@@ -65,7 +65,7 @@ def drawn(n_texts, seed):
 
 
 def test_numbers_are_those_of_pandas_and_scipy_by_brute_force():
-    texts = drawn(60, 0)
+    texts = random_attributions(60, 0)
     long = pd.DataFrame(
         [
             (a.task, a.target, word.lower(), i, score)
@@ -74,24 +74,26 @@ def test_numbers_are_those_of_pandas_and_scipy_by_brute_force():
         ],
         columns=["task", "target", "word", "text", "score"],
     )
-    found = word_means(texts).set_index(["task", "target", "word"])
+    table = word_means(texts).set_index(["task", "target", "word"])
     groups = long.groupby(["task", "target", "word"])
-    assert set(found.index) == set(groups.groups)
+    assert set(table.index) == set(groups.groups)
     for key, rows in groups:
-        means = rows.groupby("text")["score"].mean()
-        own = found.loc[key]
-        assert (own["n"], own["n_texts"]) == (len(rows), len(means))
-        assert own["mean"] == pytest.approx(means.mean())
+        text_means = rows.groupby("text")["score"].mean()
+        row = table.loc[key]
+        assert (row["n"], row["n_texts"]) == (len(rows), len(text_means))
+        assert row["mean"] == pytest.approx(text_means.mean())
         expected = (
-            stats.t.interval(0.95, len(means) - 1, means.mean(), stats.sem(means)) if len(means) > 1 else [np.nan] * 2
+            stats.t.interval(0.95, len(text_means) - 1, text_means.mean(), stats.sem(text_means))
+            if len(text_means) > 1
+            else [np.nan] * 2
         )
-        np.testing.assert_allclose([own["lower"], own["upper"]], expected)
-    for _, rows in found.reset_index().groupby(["task", "target"]):
+        np.testing.assert_allclose([row["lower"], row["upper"]], expected)
+    for _, rows in table.reset_index().groupby(["task", "target"]):
         assert rows["mean"].is_monotonic_decreasing
 
 
 def test_the_order_of_texts_does_not_matter():
-    texts = drawn(80, 1)
+    texts = random_attributions(80, 1)
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(len(texts))
         pd.testing.assert_frame_equal(word_means(texts), word_means([texts[i] for i in order]), check_exact=True)
@@ -99,15 +101,15 @@ def test_the_order_of_texts_does_not_matter():
 
 def test_intervals_hold_the_mean_although_occurrences_in_a_text_are_alike():
     rng, n_words, n_texts, repeats = np.random.default_rng(0), 2000, 6, 4
-    own = rng.standard_normal((n_texts, n_words))  # a text's own part, the same at each of its occurrences
-    scores = 0.5 + own[:, :, None] + 0.3 * rng.standard_normal((n_texts, n_words, repeats))
+    text_effects = rng.standard_normal((n_texts, n_words))  # a text's own part, the same at each of its occurrences
+    scores = 0.5 + text_effects[:, :, None] + 0.3 * rng.standard_normal((n_texts, n_words, repeats))
     words = [f"w{i}" for i in range(n_words) for _ in range(repeats)]
-    found = word_means([said(words, row.ravel()) for row in scores])
-    assert (found["n"] == n_texts * repeats).all()
-    held = ((found["lower"] < 0.5) & (found["upper"] > 0.5)).mean()
-    reach = 3 * np.sqrt(0.95 * 0.05 / n_words)
-    print("coverage of 95 % intervals:", held)
-    assert abs(held - 0.95) < reach
+    means = word_means([attribution_of_words(words, row.ravel()) for row in scores])
+    assert (means["n"] == n_texts * repeats).all()
+    coverage = ((means["lower"] < 0.5) & (means["upper"] > 0.5)).mean()
+    margin = 3 * np.sqrt(0.95 * 0.05 / n_words)
+    print("coverage of 95 % intervals:", coverage)
+    assert abs(coverage - 0.95) < margin
     naive = stats.sem(scores.transpose(1, 0, 2).reshape(n_words, -1), axis=1) * stats.t.ppf(
         0.975, n_texts * repeats - 1
     )
@@ -125,16 +127,16 @@ def test_intervals_hold_the_mean_although_occurrences_in_a_text_are_alike():
     ],
 )
 def test_words_that_differ_are_kept_apart(words):
-    found = word_means([said(words, range(len(words)))])
-    assert dict(zip(found["word"], found["mean"], strict=True)) == {fold_case(w): i for i, w in enumerate(words)}
-    assert len(found) == len(words)
+    means = word_means([attribution_of_words(words, range(len(words)))])
+    assert dict(zip(means["word"], means["mean"], strict=True)) == {fold_case(w): i for i, w in enumerate(words)}
+    assert len(means) == len(words)
 
 
 @pytest.mark.parametrize(
     "alike", [("Film", "FILM", "film"), ("Straße", "STRASSE"), ("École", "e\u0301cole"), ("ΣΑΣ", "σας")]
 )
 def test_words_that_differ_in_case_or_in_how_an_accent_is_stored_are_one(alike):
-    (row,) = word_means([said(alike, [1.0] * len(alike))]).to_dict("records")
+    (row,) = word_means([attribution_of_words(alike, [1.0] * len(alike))]).to_dict("records")
     assert row["n"] == len(alike)
     assert unicodedata.is_normalized("NFC", row["word"])
 
@@ -145,24 +147,24 @@ def test_attributions_of_texts_and_pairs_give_their_own_words(bert):
     head = ProbeHead(bert, fitted, layer=2, pooling="mean")
     texts, pairs = ["The film was good .", "good good [SEP]", ""], ["bad FILM", "", "awfuls"]
     explained = attribute(head, Texts(texts, pairs), targets="1", method="occlusion")
-    found = word_means(explained).set_index("word")
+    means = word_means(explained).set_index("word")
     counts = {"the": 1, "film": 2, "was": 1, "good": 3, ".": 1, "bad": 1, "[": 1, "sep": 1, "]": 1, "awfuls": 1}
-    assert found["n"].to_dict() == counts
-    assert found["n_texts"].to_dict() == {**dict.fromkeys(counts, 1), "good": 2}
-    assert (found["n"] * found["mean"])["film"] == pytest.approx(
+    assert means["n"].to_dict() == counts
+    assert means["n_texts"].to_dict() == {**dict.fromkeys(counts, 1), "good": 2}
+    assert (means["n"] * means["mean"])["film"] == pytest.approx(
         sum(s for w, s in zip(explained[0].words, explained[0].word_scores, strict=True) if w.lower() == "film")
     )
 
 
 def test_no_attributions_make_an_empty_table_of_the_same_columns():
-    empty, some = word_means([]), word_means([said(["a"], [1.0])])
-    assert list(empty.columns) == list(some.columns)
+    empty, filled = word_means([]), word_means([attribution_of_words(["a"], [1.0])])
+    assert list(empty.columns) == list(filled.columns)
     assert not len(empty)
-    assert not len(word_means([said([], [])]))
+    assert not len(word_means([attribution_of_words([], [])]))
 
 
 def test_scores_that_have_no_common_mean_are_refused():
-    one = said(["a"], [1.0])
+    one = attribution_of_words(["a"], [1.0])
     with pytest.raises(
         InputError, match="attributions of 'label' differ in method: 'integrated_gradients' and 'random'"
     ):

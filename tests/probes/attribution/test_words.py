@@ -1,4 +1,4 @@
-"""Words of the original text, whatever its script and whatever the tokenizer made of it."""
+"""Words of the original text, in every script and for every kind of tokenizer."""
 
 import unicodedata
 
@@ -55,7 +55,7 @@ FLAG, FAMILY, THUMB = "🏳\ufe0f\u200d🌈", "👩\u200d👩\u200d👧\u200d�
         ("aา", ["a", "า"]),
     ],
 )
-def test_words_are_what_a_reader_calls_words(text, words):
+def test_word_spans_are_the_words_of_a_reader(text, words):
     assert [text[a:b] for a, b in word_spans(text)] == words
 
 
@@ -123,13 +123,13 @@ def by_joining(text, pieces):
     """Words as sets of characters, joined while a token reaches over two: an independent way to the same."""
     sets = [set(range(first, last)) for first, last in word_spans(text)]
     for first, last in pieces:
-        own = {i for i in range(first, last) if not text[i].isspace()}
-        touched = [each for each in sets if each & own]
+        characters = {i for i in range(first, last) if not text[i].isspace()}
+        touched = [word for word in sets if word & characters]
         if touched:
             hull = set().union(*touched)
-            sets = [each for each in sets if not each & own]
+            sets = [word for word in sets if not word & characters]
             sets.append(set(range(min(hull), max(hull) + 1)))
-    return sorted((min(each), max(each) + 1) for each in sets)
+    return sorted((min(word), max(word) + 1) for word in sets)
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
@@ -146,13 +146,13 @@ def test_words_are_slices_that_hold_their_tokens_and_share_nothing(kind, text, p
         assert side < 0 or word == sides[side][first:last] != ""
     for (side, first, last), place in zip(offsets.tolist(), places[member].tolist(), strict=True):
         assert side == place[0]
-        own = [i for i in range(first, last) if not sides[side][i].isspace()] if side >= 0 else []
-        assert all(place[1] <= i < place[2] for i in own)
+        characters = [i for i in range(first, last) if not sides[side][i].isspace()] if side >= 0 else []
+        assert all(place[1] <= i < place[2] for i in characters)
     for side, whole in enumerate(sides):
-        mine = places[places[:, 0] == side]
-        assert (mine[:-1, 2] <= mine[1:, 1]).all()
+        side_offsets = places[places[:, 0] == side]
+        assert (side_offsets[:-1, 2] <= side_offsets[1:, 1]).all()
         joined = by_joining(whole, offsets[offsets[:, 0] == side, 1:].tolist())
-        held = [tuple(place) for place in mine[:, 1:].tolist()]
+        held = [tuple(place) for place in side_offsets[:, 1:].tolist()]
         assert [place for place in held if whole[slice(*place)].strip()] == [p for p in joined if p in held]
     assert sorted(set(member)) == list(range(len(words)))
     scores = np.arange(len(offsets)) ** 2
@@ -170,7 +170,7 @@ def test_words_are_slices_that_hold_their_tokens_and_share_nothing(kind, text, p
         ("word_piece", "a\x1cb is", ["a\x1cb", "is"]),  # a control character that parts for Python, not for BERT
     ],
 )
-def test_where_a_token_reaches_over_several_words_they_are_one(kind, text, words):
+def test_words_that_one_token_spans_are_joined(kind, text, words):
     special = ["[CLS]"], ["[SEP]"]
     before, after = special if kind == "word_piece" else ([], [])
     assert list(grouped(kind, [text])[2]) == [*before, *words, *after]
@@ -257,33 +257,37 @@ def test_a_real_encoders_words_are_those_of_the_text_and_sum_their_tokens(packag
         assert list(b.words) == ["[CLS]", *REAL[text], "[SEP]", *REAL[pair], "[SEP]"]
         assert a.seen == ((0, len(text)),)
         assert b.seen == ((0, len(text)), (0, len(pair)))
-        for found in (a, b):
-            sides = (found.text, found.pair)
-            for i, (side, first, last) in enumerate(found.word_offsets.tolist()):
+        for attribution in (a, b):
+            sides = (attribution.text, attribution.pair)
+            for i, (side, first, last) in enumerate(attribution.word_offsets.tolist()):
                 if side >= 0:
-                    assert found.words[i] == sides[side][first:last]
-                    own = (found.offsets[:, 0] == side) & (found.offsets[:, 1] >= first) & (found.offsets[:, 2] <= last)
-                    assert own.any()
-                    assert found.word_scores[i] == pytest.approx(found.scores[own].sum(), rel=1e-12)
-            assert found.word_scores.sum() == pytest.approx(found.scores.sum(), rel=1e-12)
+                    assert attribution.words[i] == sides[side][first:last]
+                    is_inside = (
+                        (attribution.offsets[:, 0] == side)
+                        & (attribution.offsets[:, 1] >= first)
+                        & (attribution.offsets[:, 2] <= last)
+                    )
+                    assert is_inside.any()
+                    assert attribution.word_scores[i] == pytest.approx(attribution.scores[is_inside].sum(), rel=1e-12)
+            assert attribution.word_scores.sum() == pytest.approx(attribution.scores.sum(), rel=1e-12)
 
 
-def test_of_a_text_of_2000_words_what_was_read_is_known_to_the_character(packaged):
+def test_the_part_of_a_text_of_2000_words_that_was_read_is_exact_to_the_character(packaged):
     words = [("good", "film", "unbelievably", "e\u0301cole", THUMB)[i % 5] for i in range(2000)]
     text = "  " + " ".join(words)
-    (found,) = attribute(real_head(packaged), [text], method="gradient_norm")
-    assert found.truncated
-    ((first, last),) = found.seen
-    assert (first, last) == (0, found.word_offsets[:, 2].max())
+    (attribution,) = attribute(real_head(packaged), [text], method="gradient_norm")
+    assert attribution.truncated
+    ((first, last),) = attribution.seen
+    assert (first, last) == (0, attribution.word_offsets[:, 2].max())
     assert last < len(text) / 2
-    read = found.text[first:last].split()
+    read = attribution.text[first:last].split()
     assert read[:-1] == words[: len(read) - 1]
     assert words[len(read) - 1].startswith(read[-1])
-    assert list(found.words[1:-1]) == read
+    assert list(attribution.words[1:-1]) == read
     # Read again, what was read gives the same tokens, and one word more is cut off again.
-    own = packaged.encode([found.text[:last], " ".join(words[: len(read) + 1])])
-    assert own.truncated.tolist() == [False, True]
-    assert packaged.tokenizer.convert_ids_to_tokens(own.ids[0]) == list(found.tokens)
+    encoded = packaged.encode([attribution.text[:last], " ".join(words[: len(read) + 1])])
+    assert encoded.truncated.tolist() == [False, True]
+    assert packaged.tokenizer.convert_ids_to_tokens(encoded.ids[0]) == list(attribution.tokens)
 
 
 def seen(texts, pairs=None, *, max_length, cut="right"):
@@ -317,9 +321,9 @@ def test_a_word_that_was_read_in_part_is_cut_to_that_part():
         ("good film", "", "right", ("good", "")),
     ],
 )
-def test_what_was_read_is_known_on_each_side(text, pair, cut, parts):
+def test_the_part_that_was_read_is_exact_on_both_sides(text, pair, cut, parts):
     # Four tokens: two words and two special ones, or one word and three.
-    (found,) = seen([text], None if pair is None else [pair], max_length=4, cut=cut)
-    assert len(found.tokens) <= 4
+    (attribution,) = seen([text], None if pair is None else [pair], max_length=4, cut=cut)
+    assert len(attribution.tokens) <= 4
     sides = (text,) if pair is None else (text, pair)
-    assert tuple(side[first:last] for side, (first, last) in zip(sides, found.seen, strict=True)) == parts
+    assert tuple(side[first:last] for side, (first, last) in zip(sides, attribution.seen, strict=True)) == parts

@@ -1,4 +1,4 @@
-"""How alike two ways of scoring a text's tokens are, against SciPy's rank correlation."""
+"""Agreement of two attributions of a text, against SciPy's rank correlation."""
 
 import math
 
@@ -11,13 +11,13 @@ from probes.attribution_checks.agreement import same_top, spearman, token_agreem
 from tests.support.models import HIDDEN, build_model
 
 
-def test_correlations_of_ranks_are_scipys_with_ties_too():
+def test_rank_correlations_equal_scipys_with_and_without_ties():
     rng = np.random.default_rng(0)
     for n in (3, 4, 10, 100):
         for high in (3, 1000):
-            one, other = rng.integers(high, size=(2, n)).astype(float)
-            if len(set(one)) > 1 and len(set(other)) > 1:
-                assert spearman(one, other) == pytest.approx(spearmanr(one, other).statistic, abs=1e-12)
+            first, second = rng.integers(high, size=(2, n)).astype(float)
+            if len(set(first)) > 1 and len(set(second)) > 1:
+                assert spearman(first, second) == pytest.approx(spearmanr(first, second).statistic, abs=1e-12)
             assert spearman(np.arange(n) * 1.0, np.exp(np.arange(n))) == 1
             assert spearman(np.arange(n) * 1.0, -np.arange(n) * 1.0) == -1
     assert math.isnan(spearman(np.array([1.0, 2.0]), np.array([1.0, 2.0])))
@@ -35,14 +35,14 @@ def explained():
     return attribute(head, texts, targets="1"), attribute(head, texts, targets="1", method="occlusion")
 
 
-def test_special_tokens_have_no_part_in_the_agreement(explained):
-    for one, other in zip(*explained, strict=True):
-        wanted = spearmanr(one.scores[1:-1], other.scores[1:-1]).statistic
-        assert token_agreement(one, other) == pytest.approx(wanted)
-        assert token_agreement(one, one) == 1
-        assert same_top(one, one)
+def test_special_tokens_do_not_count_for_the_agreement(explained):
+    for first, second in zip(*explained, strict=True):
+        expected = spearmanr(first.scores[1:-1], second.scores[1:-1]).statistic
+        assert token_agreement(first, second) == pytest.approx(expected)
+        assert token_agreement(first, first) == 1
+        assert same_top(first, first)
 
 
-def test_attributions_of_other_tokens_are_not_compared(explained):
+def test_attributions_of_different_tokens_are_refused(explained):
     with pytest.raises(InputError, match="same tokens"):
         token_agreement(explained[0][0], explained[0][1])

@@ -1,4 +1,4 @@
-"""Faithfulness: a plain loop over hand-made ids, known reasons, and the ends of curves."""
+"""Faithfulness: a plain loop over token ids, known causes, and the ends of perturbation curves."""
 
 import functools
 import itertools
@@ -37,10 +37,10 @@ def plain_log_prob(head, ids, types):
     """(classes,) by transformers alone."""
     inputs = {"input_ids": torch.tensor([ids]), "token_type_ids": torch.tensor([types])}
     with torch.no_grad():
-        found = head.encoder.model(**inputs, output_hidden_states=True)
+        outputs = head.encoder.model(**inputs, output_hidden_states=True)
     if isinstance(head, ModelHead):
-        return log_softmax(found.logits[0].double().numpy())
-    hidden = found.hidden_states[head.layer][0]
+        return log_softmax(outputs.logits[0].double().numpy())
+    hidden = outputs.hidden_states[head.layer][0]
     return log_softmax(probe(len(head.class_names)).logits(hidden.mean(dim=0, keepdim=True).numpy())[0])
 
 
@@ -54,14 +54,14 @@ def plain(head, a, order, fractions, replacement):
     token = {"mask": tokenizer.mask_token_id, "pad": tokenizer.pad_token_id, "delete": None}[replacement]
 
     @functools.cache
-    def said(gone):
-        kept = [(token if i in gone else t, s) for i, (t, s) in enumerate(zip(ids, types, strict=True))]
-        return plain_log_prob(head, *zip(*[(t, s) for t, s in kept if t is not None], strict=True))[target]
+    def log_prob(removed):
+        remaining = [(token if i in removed else t, s) for i, (t, s) in enumerate(zip(ids, types, strict=True))]
+        return plain_log_prob(head, *zip(*[(t, s) for t, s in remaining if t is not None], strict=True))[target]
 
-    whole, n, rows = said(frozenset()), len(order), []
+    whole, n, rows = log_prob(frozenset()), len(order), []
     for numerator, denominator in fractions:
         k = max(1, -(-numerator * n // denominator))
-        without, alone = said(frozenset(order[:k])), said(frozenset(order[k:]))
+        without, alone = log_prob(frozenset(order[:k])), log_prob(frozenset(order[k:]))
         rows.append([np.exp(whole) - np.exp(without), np.exp(whole) - np.exp(alone), without - whole])
     return np.mean(rows, axis=0)
 
@@ -71,8 +71,8 @@ def numbers(erased):
 
 
 def best_first(a):
-    own = [i for i, (side, _, _) in enumerate(a.offsets) if side >= 0]
-    return sorted(own, key=lambda i: (-a.scores[i], i))
+    positions = [i for i, (side, _, _) in enumerate(a.offsets) if side >= 0]
+    return sorted(positions, key=lambda i: (-a.scores[i], i))
 
 
 @pytest.mark.parametrize("replacement", REPLACEMENTS)
@@ -84,28 +84,28 @@ def test_faithfulness_is_that_of_a_plain_loop(bert, bert_classifier, kind, pairs
     shares = [share / whole for share, whole in fractions]
     attributions = attribute(head, Texts(TEXTS, pairs), targets=head.class_names[0], method="input_x_gradient")
     assert any(a.predicted != a.target for a in attributions)
-    for a, found in zip(
+    for a, measured in zip(
         attributions, faithfulness(head, attributions, fractions=shares, replacement=replacement), strict=True
     ):
         order = best_first(a)
-        assert found.n_tokens == len(order)
+        assert measured.n_tokens == len(order)
         if not order:
-            assert np.isnan([numbers(each) for each in (found.scores, *found.random_scores)]).all()
+            assert np.isnan([numbers(scores) for scores in (measured.scores, *measured.random_scores)]).all()
             continue
         expected = plain(head, a, order, fractions, replacement)
-        np.testing.assert_allclose(numbers(found.scores), expected, atol=2e-6)
+        np.testing.assert_allclose(numbers(measured.scores), expected, atol=2e-6)
         assert abs(expected).max() > 1e-3
 
 
-def test_of_a_truncated_text_the_tokens_that_were_read_count():
+def test_faithfulness_of_a_truncated_text_counts_the_tokens_that_were_read():
     encoder = Encoder(*build_model("bert"), max_length=8)
     head = ProbeHead(encoder, probe(), layer=2, pooling="mean")
     attributions = attribute(head, ["the film was not good and the plot was awful"], method="occlusion")
     assert attributions[0].truncated
-    (found,) = faithfulness(head, attributions, fractions=[0.5])
-    assert found.n_tokens == 6
+    (measured,) = faithfulness(head, attributions, fractions=[0.5])
+    assert measured.n_tokens == 6
     expected = plain(head, attributions[0], best_first(attributions[0]), [(1, 2)], "mask")
-    np.testing.assert_allclose(numbers(found.scores), expected, atol=2e-6)
+    np.testing.assert_allclose(numbers(measured.scores), expected, atol=2e-6)
 
 
 def test_a_share_that_is_a_whole_number_of_tokens_is_not_rounded_up(bert):
@@ -113,17 +113,17 @@ def test_a_share_that_is_a_whole_number_of_tokens_is_not_rounded_up(bert):
     attributions = attribute(head, [" ".join((WORDS * 2)[:25])], method="random")
     assert math.ceil(0.28 * 25) == 8
     for hundredths in (28, 56, 57):
-        (found,) = faithfulness(head, attributions, fractions=[hundredths / 100])
+        (measured,) = faithfulness(head, attributions, fractions=[hundredths / 100])
         expected = plain(head, attributions[0], best_first(attributions[0]), [(hundredths, 100)], "mask")
-        np.testing.assert_allclose(numbers(found.scores), expected, atol=2e-6)
+        np.testing.assert_allclose(numbers(measured.scores), expected, atol=2e-6)
 
 
-def test_of_one_token_every_order_is_the_same_and_nothing_else_is_left(bert):
+def test_a_text_of_one_token_has_equal_scores_for_every_order(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
-    (found,) = faithfulness(head, attribute(head, ["awful"]))
-    assert set(found.random_scores) == {found.scores}
-    assert found.scores.sufficiency == pytest.approx(0, abs=1e-12)
-    assert found.scores.comprehensiveness != 0
+    (measured,) = faithfulness(head, attribute(head, ["awful"]))
+    assert set(measured.random_scores) == {measured.scores}
+    assert measured.scores.sufficiency == pytest.approx(0, abs=1e-12)
+    assert measured.scores.comprehensiveness != 0
 
 
 def test_the_order_of_a_known_reason_is_the_best_of_all_orders_and_its_reverse_the_worst(bert):
@@ -133,54 +133,56 @@ def test_the_order_of_a_known_reason_is_the_best_of_all_orders_and_its_reverse_t
     fractions = [0.2, 0.4, 0.6, 0.8]
     every_order = list(itertools.permutations(range(5)))
     ranked = [replace(a, scores=np.array([0, *ranks, 0], dtype=float)) for ranks in every_order]
-    found = faithfulness(head, ranked, fractions=fractions, random_orders=0)
-    reached = dict(zip(every_order, found, strict=True))
+    measured = faithfulness(head, ranked, fractions=fractions, random_orders=0)
+    reached = dict(zip(every_order, measured, strict=True))
     best = tuple(np.argsort(np.argsort(a.scores[1:-1])).tolist())
     worst = tuple(4 - rank for rank in best)
     for name, sign in (("comprehensiveness", 1), ("sufficiency", -1), ("log_odds", -1)):
-        values = {ranks: sign * getattr(found.scores, name) for ranks, found in reached.items()}
+        values = {ranks: sign * getattr(measured.scores, name) for ranks, measured in reached.items()}
         assert max(values, key=values.__getitem__) == best
         assert min(values, key=values.__getitem__) == worst
-    (found,) = faithfulness(head, [a], fractions=fractions, random_orders=200)
-    assert found.scores == reached[best].scores
+    (measured,) = faithfulness(head, [a], fractions=fractions, random_orders=200)
+    assert measured.scores == reached[best].scores
     for name in ("comprehensiveness", "sufficiency", "log_odds"):
-        sampled = [getattr(scores, name) for scores in found.random_scores]
+        sampled = [getattr(scores, name) for scores in measured.random_scores]
         exhaustive = [getattr(result.scores, name) for result in reached.values()]
         assert np.mean(sampled) == pytest.approx(np.mean(exhaustive), abs=0.15 * np.ptp(exhaustive))
 
 
 def test_random_orders_depend_on_the_seed_and_the_text_alone(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
-    one, other = (attribute(head, [TEXTS[0], TEXTS[3]], method=name) for name in ("occlusion", "gradient_norm"))
-    first, second = faithfulness(head, one), faithfulness(head, other[::-1])[::-1]
+    occlusion, gradient_norm = (
+        attribute(head, [TEXTS[0], TEXTS[3]], method=name) for name in ("occlusion", "gradient_norm")
+    )
+    first, second = faithfulness(head, occlusion), faithfulness(head, gradient_norm[::-1])[::-1]
     for a, b in zip(first, second, strict=True):
         np.testing.assert_allclose(
-            [numbers(each) for each in a.random_scores], [numbers(each) for each in b.random_scores], atol=1e-6
+            [numbers(scores) for scores in a.random_scores], [numbers(scores) for scores in b.random_scores], atol=1e-6
         )
         assert a.scores != b.scores
         assert len(set(a.random_scores)) > 1
-    assert first == faithfulness(head, one)
-    assert first[1].random_scores != faithfulness(head, one, seed=1)[1].random_scores
+    assert first == faithfulness(head, occlusion)
+    assert first[1].random_scores != faithfulness(head, occlusion, seed=1)[1].random_scores
 
 
 @pytest.mark.parametrize("replacement", REPLACEMENTS)
 def test_curves_run_between_the_whole_and_the_empty_text(bert, replacement):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
     attributions = attribute(head, TEXTS)
-    for a, found in zip(attributions, perturbation_curves(head, attributions, replacement=replacement), strict=True):
+    for a, curves in zip(attributions, perturbation_curves(head, attributions, replacement=replacement), strict=True):
         n = len(best_first(a))
-        assert found.deletion.shape == found.insertion.shape == (n + 1,)
-        assert found.deletion[0] == found.insertion[-1] == pytest.approx(a.probabilities[a.target], abs=1e-6)
-        assert found.deletion[-1] == found.insertion[0]
+        assert curves.deletion.shape == curves.insertion.shape == (n + 1,)
+        assert curves.deletion[0] == curves.insertion[-1] == pytest.approx(a.probabilities[a.target], abs=1e-6)
+        assert curves.deletion[-1] == curves.insertion[0]
         if not n:
             continue
         k = n // 2 + 1
-        lost, kept, _ = plain(head, a, best_first(a), [(k, n)], replacement)
-        assert found.deletion[k] == pytest.approx(found.deletion[0] - lost, abs=2e-6)
-        assert found.insertion[k] == pytest.approx(found.deletion[0] - kept, abs=2e-6)
+        lost_without, lost_alone, _ = plain(head, a, best_first(a), [(k, n)], replacement)
+        assert curves.deletion[k] == pytest.approx(curves.deletion[0] - lost_without, abs=2e-6)
+        assert curves.insertion[k] == pytest.approx(curves.deletion[0] - lost_alone, abs=2e-6)
 
 
-def test_what_comes_out_the_same_is_computed_once(bert, monkeypatch):
+def test_texts_that_are_equal_after_replacement_are_computed_once(bert, monkeypatch):
     head, rows = ProbeHead(bert, probe(), layer=1, pooling="mean"), []
 
     def counted(head, encoded, *, progress=False):
@@ -197,10 +199,10 @@ def test_what_comes_out_the_same_is_computed_once(bert, monkeypatch):
     assert rows.pop() == 2 * 10
     faithfulness(head, attribute(head, ["awful"], method="occlusion"), random_orders=5)
     assert rows.pop() == 2
-    other = attribute(head, [" ".join(WORDS[:10])], method="random")
+    random_attributions = attribute(head, [" ".join(WORDS[:10])], method="random")
     faithfulness(head, attributions)
     with_floor = rows.pop()
-    faithfulness(head, [*attributions, *other])
+    faithfulness(head, [*attributions, *random_attributions])
     assert 1 + 2 * 3 * 4 < with_floor < rows[0] <= with_floor + 2 * 3
 
 
@@ -231,18 +233,18 @@ def test_what_does_not_fit_is_refused(bert):
         faithfulness(head, attributions)
     with pytest.raises(InputError, match="nothing of a text is left"):
         perturbation_curves(head, attributions, replacement="delete")
-    (found, _) = faithfulness(head, attributions, replacement="pad")
-    assert found.n_tokens == 6
+    (measured, _) = faithfulness(head, attributions, replacement="pad")
+    assert measured.n_tokens == 6
 
 
-def test_a_text_of_which_nothing_would_be_left_has_no_numbers_and_spoils_no_others():
+def test_a_text_without_remaining_tokens_has_nan_scores_and_does_not_affect_other_texts():
     encoder = Encoder(*build_model("gpt2", "AutoModelForSequenceClassification"))
     head = ModelHead(encoder)
     attributions = attribute(head, TEXTS[:2], method="random")
     long, short = faithfulness(head, attributions, replacement="delete")
     assert faithfulness(head, attributions[:1], replacement="delete") == [long]
-    assert not np.isnan([numbers(each) for each in (long.scores, *long.random_scores)]).any()
-    assert np.isnan([numbers(each) for each in (short.scores, *short.random_scores)]).all()
+    assert not np.isnan([numbers(scores) for scores in (long.scores, *long.random_scores)]).any()
+    assert np.isnan([numbers(scores) for scores in (short.scores, *short.random_scores)]).all()
     assert (short.n_tokens, len(short.random_scores)) == (1, len(long.random_scores))
     (none,) = faithfulness(head, attributions[:1], replacement="delete", fractions=[1.0])
     assert math.isnan(none.scores.comprehensiveness)

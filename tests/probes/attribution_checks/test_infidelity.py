@@ -28,29 +28,36 @@ def linear(encoder):
 
 
 def sets_of(a, seed=0, n=SAMPLES):
-    own = np.flatnonzero(a.offsets[:, 0] >= 0)
-    return subsets(len(a.tokens), own, n, seed=[seed, zlib.crc32("\n".join(a.tokens).encode())])
+    positions = np.flatnonzero(a.offsets[:, 0] >= 0)
+    return subsets(len(a.tokens), positions, n, seed=[seed, zlib.crc32("\n".join(a.tokens).encode())])
 
 
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if name != "sampled"])
-def test_exact_scores_of_a_linear_head_foretell_everything_and_random_ones_do_not(bert, baseline):
+def test_exact_scores_of_a_linear_head_have_no_error_and_random_scores_have(bert, baseline):
     head = linear(bert)
     exact = attribute(head, TEXTS, targets="1", method="occlusion", baseline=baseline)
-    drawn = attribute(head, TEXTS, targets="1", method="random")
-    for right, wrong, a in zip(infidelity(head, exact), infidelity(head, drawn, baseline=baseline), exact, strict=True):
-        assert right.n_tokens == wrong.n_tokens == len(a.tokens) - 2
-        if not right.n_tokens:
-            assert all(math.isnan(value) for value in (right.error, right.scaled_error, right.zero_score_error))
+    random_attributions = attribute(head, TEXTS, targets="1", method="random")
+    measured = infidelity(head, exact)
+    measured_random = infidelity(head, random_attributions, baseline=baseline)
+    for exact_infidelity, random_infidelity, a in zip(measured, measured_random, exact, strict=True):
+        assert exact_infidelity.n_tokens == random_infidelity.n_tokens == len(a.tokens) - 2
+        if not exact_infidelity.n_tokens:
+            errors = (exact_infidelity.error, exact_infidelity.scaled_error, exact_infidelity.zero_score_error)
+            assert all(math.isnan(error) for error in errors)
             continue
-        assert right.zero_score_error == wrong.zero_score_error > 1e-5
-        assert right.error < 1e-6 * right.zero_score_error
-        assert right.scaled_error < 1e-6 * right.zero_score_error
-        assert wrong.error > right.zero_score_error
-        if right.n_tokens > 1:
-            assert 0.05 * right.zero_score_error < wrong.scaled_error <= right.zero_score_error
+        assert exact_infidelity.zero_score_error == random_infidelity.zero_score_error > 1e-5
+        assert exact_infidelity.error < 1e-6 * exact_infidelity.zero_score_error
+        assert exact_infidelity.scaled_error < 1e-6 * exact_infidelity.zero_score_error
+        assert random_infidelity.error > exact_infidelity.zero_score_error
+        if exact_infidelity.n_tokens > 1:
+            assert (
+                0.05 * exact_infidelity.zero_score_error
+                < random_infidelity.scaled_error
+                <= exact_infidelity.zero_score_error
+            )
 
 
-def test_scores_times_a_factor_are_as_good_once_scaled(bert):
+def test_the_scaled_error_does_not_depend_on_a_factor_of_the_scores(bert):
     head = linear(bert)
     (a,) = attribute(head, TEXTS[:1], method="integrated_gradients")
     (plain,), (times,) = infidelity(head, [a]), infidelity(head, [replace(a, scores=-3 * a.scores)])
@@ -66,37 +73,46 @@ def test_scores_times_a_factor_are_as_good_once_scaled(bert):
 def test_infidelity_is_that_of_a_plain_loop_over_ids(bert, bert_classifier, kind, pairs, unit, against):
     head = ModelHead(bert_classifier) if kind == "model" else ProbeHead(bert, probe(3), layer=2, pooling="mean")
     encoder, names = head.encoder, head.class_names
-    found = attribute(
+    attributions = attribute(
         head, Texts(TEXTS, pairs), targets=names[0], against=against and names[against], unit=unit, baseline="mask"
     )
 
-    def says(rows, types):
+    def outputs(rows, types):
         inputs = {"input_ids": torch.tensor(rows), "token_type_ids": torch.tensor([types] * len(rows))}
         with torch.no_grad():
-            said = encoder.model(**inputs, output_hidden_states=True)
-        logits = said.logits.double() if kind == "model" else probe(3).logits(said.hidden_states[2].mean(dim=1).numpy())
+            predicted = encoder.model(**inputs, output_hidden_states=True)
+        logits = (
+            predicted.logits.double()
+            if kind == "model"
+            else probe(3).logits(predicted.hidden_states[2].mean(dim=1).numpy())
+        )
         values = softmax(logits, axis=1) if unit == "probability" else np.asarray(logits)
         return values[:, 0] - (0 if against is None else values[:, against])
 
-    for a, measured in zip(found, infidelity(head, found, seed=7, samples=16), strict=True):
+    for a, measured in zip(attributions, infidelity(head, attributions, seed=7, samples=16), strict=True):
         sides = ([a.text],) if a.pair is None else ([a.text], [a.pair])
         record = encoder.tokenizer(*sides, split_special_tokens=True, return_token_type_ids=True)
         (ids,), (types,) = record["input_ids"], record["token_type_ids"]
         if not measured.n_tokens:
             continue
-        taken = sets_of(a, seed=7, n=16)
-        others = [
-            [encoder.tokenizer.mask_token_id if gone else i for i, gone in zip(ids, row, strict=True)] for row in taken
+        sets = sets_of(a, seed=7, n=16)
+        masked_ids = [
+            [encoder.tokenizer.mask_token_id if gone else i for i, gone in zip(ids, row, strict=True)] for row in sets
         ]
-        said, lost = np.array([a.scores[row].sum() for row in taken]), says([ids], types) - says(others, types)
-        factor = (said * lost).sum() / (said**2).sum()
-        assert measured.error == pytest.approx(np.mean((said - lost) ** 2), rel=1e-3, abs=1e-8)
-        assert measured.scaled_error == pytest.approx(np.mean((factor * said - lost) ** 2), rel=1e-3, abs=1e-8)
-        assert measured.zero_score_error == pytest.approx(np.mean(lost**2), rel=1e-3, abs=1e-8)
+        predicted, differences = (
+            np.array([a.scores[row].sum() for row in sets]),
+            outputs([ids], types) - outputs(masked_ids, types),
+        )
+        factor = (predicted * differences).sum() / (predicted**2).sum()
+        assert measured.error == pytest.approx(np.mean((predicted - differences) ** 2), rel=1e-3, abs=1e-8)
+        assert measured.scaled_error == pytest.approx(
+            np.mean((factor * predicted - differences) ** 2), rel=1e-3, abs=1e-8
+        )
+        assert measured.zero_score_error == pytest.approx(np.mean(differences**2), rel=1e-3, abs=1e-8)
         assert measured.n_tokens == len(ids) - (2 if a.pair is None else 3)
 
 
-def test_it_is_captums_on_whole_embeddings_with_scores_spread_over_their_dimensions(bert):
+def test_infidelity_equals_captums_on_embeddings_with_scores_divided_over_dimensions(bert):
     from captum.metrics import infidelity as captum
 
     head = ProbeHead(bert, probe(), layer=2, pooling="cls")
@@ -120,28 +136,28 @@ def test_it_is_captums_on_whole_embeddings_with_scores_spread_over_their_dimensi
     assert measured.error > 1e-4
 
 
-def test_of_one_token_the_error_is_the_convergence_delta(bert):
+def test_the_error_of_one_token_is_the_squared_convergence_delta(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="cls")
     (a,) = attribute(head, ["awful"], max_steps=1, tolerance=0)
-    (found,) = infidelity(head, [a])
+    (measured,) = infidelity(head, [a])
     assert abs(a.convergence_delta) > 1e-3
-    assert found.error == pytest.approx(a.convergence_delta**2, rel=1e-3)
-    assert found.scaled_error == pytest.approx(0, abs=1e-12)
-    assert found.zero_score_error == pytest.approx((a.output - a.baseline_output) ** 2, rel=1e-5)
+    assert measured.error == pytest.approx(a.convergence_delta**2, rel=1e-3)
+    assert measured.scaled_error == pytest.approx(0, abs=1e-12)
+    assert measured.zero_score_error == pytest.approx((a.output - a.baseline_output) ** 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_measured_and_special_tokens_stay(family):
     encoder = Encoder(*build_model(family))
     head = ProbeHead(encoder, probe(), layer=LAYERS, pooling="mean")
-    found = attribute(head, TEXTS[:2])
-    for a, measured in zip(found, infidelity(head, found, samples=16), strict=True):
+    attributions = attribute(head, TEXTS[:2])
+    for a, measured in zip(attributions, infidelity(head, attributions, samples=16), strict=True):
         assert measured.n_tokens == (a.offsets[:, 0] >= 0).sum()
         assert 0 <= measured.scaled_error <= measured.zero_score_error
         assert measured.scaled_error <= measured.error * (1 + 1e-9)
 
 
-def test_direct_scores_of_token_states_are_exact_and_special_tokens_are_taken_out_too(bert):
+def test_direct_scores_of_token_states_are_exact_and_special_tokens_are_replaced_too(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
     direct = attribute(head, TEXTS, method="direct")
     for a, measured in zip(direct, infidelity(head, direct), strict=True):
@@ -169,20 +185,20 @@ def test_sets_have_every_size_as_often_and_every_token_as_often():
 
 def test_the_sets_depend_on_the_seed_and_the_text_alone_and_the_generators_stay(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
-    found = attribute(head, TEXTS, method="occlusion")
-    other = attribute(head, TEXTS, method="gradient_norm", targets=[a.target for a in found])
+    attributions = attribute(head, TEXTS, method="occlusion")
+    gradient_norms = attribute(head, TEXTS, method="gradient_norm", targets=[a.target for a in attributions])
     torch.manual_seed(3)
     np.random.seed(3)  # noqa: NPY002
     expected = torch.rand(1), np.random.random()  # noqa: NPY002
     torch.manual_seed(3)
     np.random.seed(3)  # noqa: NPY002
-    first, again, seeded = (infidelity(head, found, seed=seed) for seed in (0, 0, 1))
+    first, again, seeded = (infidelity(head, attributions, seed=seed) for seed in (0, 0, 1))
     assert (torch.rand(1), np.random.random()) == expected  # noqa: NPY002
     assert list(map(repr, first)) == list(map(repr, again))
     assert first[0].zero_score_error != seeded[0].zero_score_error
-    for own, theirs in zip(first, infidelity(head, other[::-1])[::-1], strict=True):
-        assert theirs.zero_score_error == pytest.approx(own.zero_score_error, nan_ok=True)
-    (alone,) = infidelity(head, found[3:])
+    for occlusion_infidelity, norm_infidelity in zip(first, infidelity(head, gradient_norms[::-1])[::-1], strict=True):
+        assert norm_infidelity.zero_score_error == pytest.approx(occlusion_infidelity.zero_score_error, nan_ok=True)
+    (alone,) = infidelity(head, attributions[3:])
     assert dataclasses.astuple(alone) == pytest.approx(dataclasses.astuple(first[3]), rel=1e-6)
 
 
@@ -190,26 +206,26 @@ def test_a_small_token_budget_changes_nothing(bert, monkeypatch):
     from probes.attribution_checks import infidelity as module
 
     head = ProbeHead(bert, probe(), layer=2, pooling="mean")
-    found = attribute(head, TEXTS)
-    whole = infidelity(head, found)
+    attributions = attribute(head, TEXTS)
+    whole = infidelity(head, attributions)
     monkeypatch.setattr(module, "token_budget", lambda _encoder: 20)
-    for a, b in zip(whole, infidelity(head, found), strict=True):
+    for a, b in zip(whole, infidelity(head, attributions), strict=True):
         assert dataclasses.astuple(a) == pytest.approx(dataclasses.astuple(b), rel=1e-4, nan_ok=True)
 
 
 def test_what_does_not_fit_is_refused(bert):
     head = ProbeHead(bert, probe(), layer=1, pooling="mean")
-    found = attribute(head, TEXTS[:2])
+    attributions = attribute(head, TEXTS[:2])
     assert infidelity(head, []) == []
     with pytest.raises(InputError, match="needs 1 set of tokens or more, found 0"):
-        infidelity(head, found, samples=0)
+        infidelity(head, attributions, samples=0)
     with pytest.raises(InputError, match="'sampled' draws texts that an attribution does not keep"):
         infidelity(head, attribute(head, TEXTS[:2], baseline="sampled"))
     with pytest.raises(InputError, match="unknown baseline 'none'"):
-        infidelity(head, found, baseline="none")
+        infidelity(head, attributions, baseline="none")
     with pytest.raises(InputError, match="unknown class '7'"):
-        infidelity(head, [replace(found[0], target="7")])
+        infidelity(head, [replace(attributions[0], target="7")])
     with pytest.raises(InputError, match="unknown class '8'"):
-        infidelity(head, [replace(found[0], against="8")])
+        infidelity(head, [replace(attributions[0], against="8")])
     with pytest.raises(InputError, match="text 0 has other tokens than when it was explained"):
-        infidelity(head, [replace(found[0], text="the film was not bad .")])
+        infidelity(head, [replace(attributions[0], text="the film was not bad .")])

@@ -1,4 +1,4 @@
-"""The planted shortcut: learnt where a probe can read it, found by what should find it, and where it stands."""
+"""Planted shortcut: the planted texts, what a probe learns of them, and the ranks of the planted words."""
 
 from dataclasses import replace
 
@@ -15,47 +15,47 @@ USED = "the a film movie was is not good bad fine . ,".split()
 HARD = ["", "   ", "你好", "the film, was", "!", " good\n", "the  film's [MASK] 好film", "the film was not bad " * 5]
 
 
-def drawn(n, seed):
+def random_texts(n, seed):
     rng = np.random.default_rng(seed)
     return [" ".join(rng.choice(USED, size=rng.integers(3, 9))) for _ in range(n)]
 
 
-TRAIN, TEST = [*drawn(200, 0), *HARD[:6]], [*drawn(30, 1), *HARD[:6]]
+TRAIN, TEST = [*random_texts(200, 0), *HARD[:6]], [*random_texts(30, 1), *HARD[:6]]
 
 
 @pytest.mark.parametrize(("layer", "n_classes"), [(0, 2), (0, 3), (1, 2)])
-def test_what_a_probe_reads_is_learnt_and_found(layer, n_classes):
+def test_a_shortcut_that_the_vector_holds_is_learnt_and_ranked_first(layer, n_classes):
     methods, encoder = ("integrated_gradients", "random"), Encoder(*build_model("bert", hidden_size=32))
-    found = planted_shortcut(encoder, TRAIN, TEST, layer=layer, pooling="mean", n_classes=n_classes, methods=methods)
-    assert found.valid
-    assert found.accuracy >= found.flip_rate >= 0.95
-    assert len(set(found.words)) == n_classes
-    assert found.hit_rate("integrated_gradients", 1) >= 0.9
-    assert found.hit_rate("integrated_gradients", 2) == 1
-    spread = np.sqrt(found.chance_hit_rate() * (1 - found.chance_hit_rate()) / len(TEST))
-    assert abs(found.hit_rate("random") - found.chance_hit_rate()) < 3 * spread
-    assert found.hit_rate("random", 100) == found.chance_hit_rate(100) == 1
-    np.testing.assert_array_equal(found.n_tokens, [len(ids) - 2 + 1 for ids in encoder.encode(TEST).ids])
-    for ranks in found.ranks.values():
-        assert ((ranks >= 1) & (ranks <= found.n_tokens)).all()
+    shortcut = planted_shortcut(encoder, TRAIN, TEST, layer=layer, pooling="mean", n_classes=n_classes, methods=methods)
+    assert shortcut.valid
+    assert shortcut.accuracy >= shortcut.flip_rate >= 0.95
+    assert len(set(shortcut.words)) == n_classes
+    assert shortcut.hit_rate("integrated_gradients", 1) >= 0.9
+    assert shortcut.hit_rate("integrated_gradients", 2) == 1
+    spread = np.sqrt(shortcut.chance_hit_rate() * (1 - shortcut.chance_hit_rate()) / len(TEST))
+    assert abs(shortcut.hit_rate("random") - shortcut.chance_hit_rate()) < 3 * spread
+    assert shortcut.hit_rate("random", 100) == shortcut.chance_hit_rate(100) == 1
+    np.testing.assert_array_equal(shortcut.n_tokens, [len(ids) - 2 + 1 for ids in encoder.encode(TEST).ids])
+    for ranks in shortcut.ranks.values():
+        assert ((ranks >= 1) & (ranks <= shortcut.n_tokens)).all()
 
 
-def test_what_a_vector_does_not_hold_is_not_learnt_and_not_credited(bert):
-    found = planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="cls")
-    assert not found.valid
-    assert found.flip_rate == 0
-    np.testing.assert_array_equal(found.ranks["integrated_gradients"], found.n_tokens)
+def test_a_shortcut_that_the_vector_does_not_hold_is_not_valid(bert):
+    shortcut = planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="cls")
+    assert not shortcut.valid
+    assert shortcut.flip_rate == 0
+    np.testing.assert_array_equal(shortcut.ranks["integrated_gradients"], shortcut.n_tokens)
 
 
 def test_the_same_seed_makes_the_same_planted_shortcut(bert):
-    first, again, other = (
+    first, again, reseeded = (
         planted_shortcut(bert, TRAIN, TEST, layer=0, pooling="mean", methods=("gradient_shap",), seed=s)
         for s in (0, 0, 1)
     )
     assert first.words == again.words
     assert (first.accuracy, first.flip_rate) == (again.accuracy, again.flip_rate)
     np.testing.assert_array_equal(first.ranks["gradient_shap"], again.ranks["gradient_shap"])
-    assert first.words != other.words
+    assert first.words != reseeded.words
 
 
 def test_planted_words_are_single_pieces_that_no_text_uses(bert):
@@ -115,22 +115,29 @@ def test_texts_and_swapped_texts_differ_in_one_token_that_is_read(max_length):
     assert {position for i, position in positions if i == 0} == {1}
 
 
-def test_a_rank_counts_the_tokens_that_score_as_much(bert):
+def test_the_rank_is_the_last_among_equal_scores(bert):
     (a,) = attribute(ProbeHead(bert, probe(), layer=0, pooling="mean"), ["the film was good"], method="occlusion")
     for scores, rank in (([1, 2, 3, 4], 3), ([9, 4, 1, 0], 2), ([0, 0, 0, 0], 4), ([1, 5, 5, 0], 2), ([1, 7, 5, 0], 1)):
         assert _rank(replace(a, scores=np.array([99, *scores, 99.0])), "film") == rank
     assert _rank(a, "music") == 5
 
 
-def test_chance_is_one_place_in_all_and_hits_are_counted():
+def test_hit_rate_and_chance_hit_rate_are_the_closed_form():
     ranks = np.array([1, 2, 2, 4])
-    found = PlantedShortcut(("a", "b"), 1.0, 0.95, {"random": ranks}, np.array([1, 2, 2, 8]))
-    assert (found.chance_hit_rate(), found.chance_hit_rate(2)) == ((1 + 1 / 2 + 1 / 2 + 1 / 8) / 4, (3 + 2 / 8) / 4)
-    assert (found.hit_rate("random"), found.hit_rate("random", 2), found.hit_rate("random", 4)) == (1 / 4, 3 / 4, 1)
-    assert found.valid
-    assert not replace(found, flip_rate=0.949).valid
+    shortcut = PlantedShortcut(("a", "b"), 1.0, 0.95, {"random": ranks}, np.array([1, 2, 2, 8]))
+    assert (shortcut.chance_hit_rate(), shortcut.chance_hit_rate(2)) == (
+        (1 + 1 / 2 + 1 / 2 + 1 / 8) / 4,
+        (3 + 2 / 8) / 4,
+    )
+    assert (shortcut.hit_rate("random"), shortcut.hit_rate("random", 2), shortcut.hit_rate("random", 4)) == (
+        1 / 4,
+        3 / 4,
+        1,
+    )
+    assert shortcut.valid
+    assert not replace(shortcut, flip_rate=0.949).valid
     with pytest.raises(InputError, match="unknown method of this planted shortcut 'occlusion'; known: random"):
-        found.hit_rate("occlusion")
+        shortcut.hit_rate("occlusion")
 
 
 def test_what_does_not_fit_is_refused(bert):
@@ -150,11 +157,11 @@ def test_what_does_not_fit_is_refused(bert):
         planted_shortcut(bert, TRAIN, [*TEST, " ".join(WORDS)], layer=0, pooling="mean")
 
 
-def test_on_the_real_encoder_a_planted_word_is_found(packaged):
+def test_a_planted_word_is_ranked_first_on_the_real_encoder(packaged):
     train, test = (controlled_sentences(split).texts for split in ("train", "test"))
     methods = ("integrated_gradients", "random")
-    found = planted_shortcut(packaged, train[:200], test[:30], layer=3, pooling="mean", methods=methods)
-    assert found.valid
-    assert found.hit_rate("integrated_gradients") >= 0.9
-    assert found.hit_rate("random") <= 0.25
-    assert found.chance_hit_rate() < 0.1
+    shortcut = planted_shortcut(packaged, train[:200], test[:30], layer=3, pooling="mean", methods=methods)
+    assert shortcut.valid
+    assert shortcut.hit_rate("integrated_gradients") >= 0.9
+    assert shortcut.hit_rate("random") <= 0.25
+    assert shortcut.chance_hit_rate() < 0.1

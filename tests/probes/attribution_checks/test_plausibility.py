@@ -1,4 +1,4 @@
-"""Agreement with marked spans: counted by hand, against scikit-learn, and its floor near what chance expects."""
+"""Plausibility: an example by hand, parity with scikit-learn, and the expectation of random orders."""
 
 from dataclasses import replace
 
@@ -20,31 +20,33 @@ def explained(encoder, texts, pairs=None, scores=None):
     """Attributions; with the given scores of their tokens that are not special."""
     rng = np.random.default_rng(0)
     probe = FittedProbe(rng.standard_normal((2, HIDDEN)).astype(np.float32), np.zeros(2, dtype=np.float32))
-    found = attribute(ProbeHead(encoder, probe, layer=1, pooling="mean"), Texts(texts, pairs), method="occlusion")
+    attributions = attribute(
+        ProbeHead(encoder, probe, layer=1, pooling="mean"), Texts(texts, pairs), method="occlusion"
+    )
     if scores is None:
-        return found
-    whole = []
-    for a, own in zip(found, scores, strict=True):
-        whole.append(np.full(len(a.tokens), 1e9))  # special tokens must not count
-        whole[-1][a.offsets[:, 0] >= 0] = own
-    return [replace(a, scores=each) for a, each in zip(found, whole, strict=True)]
+        return attributions
+    all_scores = []
+    for a, text_scores in zip(attributions, scores, strict=True):
+        all_scores.append(np.full(len(a.tokens), 1e9))  # special tokens must not count
+        all_scores[-1][a.offsets[:, 0] >= 0] = text_scores
+    return [replace(a, scores=scores_of_tokens) for a, scores_of_tokens in zip(attributions, all_scores, strict=True)]
 
 
 def span(text, part):
     return text.index(part), text.index(part) + len(part)
 
 
-def test_agreement_is_what_a_hand_counts(bert):
+def test_plausibility_of_a_small_example_by_hand(bert):
     attributions = explained(bert, [TEXT], scores=[[0, 1, 2, 9, 8, 3, 7, 5]])
     assert list(attributions[0].tokens[1:-1]) == TOKENS
-    (found,) = plausibility(attributions, [[span(TEXT, "not badly")]])
-    assert (found.n_rationale_tokens, found.n_tokens) == (3, 8)
-    assert found.scores.f1 == pytest.approx(2 / 3)  # not, bad, dull of not, bad, ##ly
-    assert found.scores.iou == 2 / 4
-    assert found.scores.auprc == pytest.approx((1 + 1 + 3 / 5) / 3)
+    (measured,) = plausibility(attributions, [[span(TEXT, "not badly")]])
+    assert (measured.n_rationale_tokens, measured.n_tokens) == (3, 8)
+    assert measured.scores.f1 == pytest.approx(2 / 3)  # not, bad, dull of not, bad, ##ly
+    assert measured.scores.iou == 2 / 4
+    assert measured.scores.auprc == pytest.approx((1 + 1 + 3 / 5) / 3)
 
 
-def test_as_large_a_share_is_taken_as_is_marked_on_average(bert):
+def test_the_cut_off_is_the_mean_share_of_the_rationales(bert):
     texts = ["good film", "the film was not bad"]
     spans = [[span(texts[0], "good")], [span(texts[1], "bad")]]
     attributions = explained(bert, texts, scores=[[1, 2], [1, 2, 3, 4, 5]])
@@ -58,21 +60,26 @@ def test_as_large_a_share_is_taken_as_is_marked_on_average(bert):
 
 
 @pytest.mark.parametrize("levels", [3, 10**6])
-def test_area_is_that_of_scikit_learn(bert, levels):
+def test_scores_equal_those_of_scikit_learn(bert, levels):
     rng = np.random.default_rng(levels)
     texts = ["the film was not bad , it is a very great scene", "we on and of it"]
     scores = [rng.integers(levels, size=12), rng.integers(levels, size=5)]
-    for a, own, part in zip(explained(bert, texts, scores=scores), scores, ("not bad , it", "and of"), strict=True):
-        (found,) = plausibility([a], [[span(a.text, part)]])
-        marked = np.isin(a.text.split(), part.split()) & (np.arange(len(own)) > 1)
-        assert found.n_rationale_tokens == marked.sum()
-        assert found.scores.auprc == sk.average_precision_score(marked, own)
-        top = np.isin(np.arange(len(own)), sorted(range(len(own)), key=lambda i: (-own[i], i))[: marked.sum()])
-        assert found.scores.f1 == pytest.approx(sk.f1_score(marked, top, zero_division=0))
-        assert found.scores.iou == pytest.approx(sk.jaccard_score(marked, top, zero_division=0))
+    for a, text_scores, part in zip(
+        explained(bert, texts, scores=scores), scores, ("not bad , it", "and of"), strict=True
+    ):
+        (measured,) = plausibility([a], [[span(a.text, part)]])
+        marked = np.isin(a.text.split(), part.split()) & (np.arange(len(text_scores)) > 1)
+        assert measured.n_rationale_tokens == marked.sum()
+        assert measured.scores.auprc == sk.average_precision_score(marked, text_scores)
+        top = np.isin(
+            np.arange(len(text_scores)),
+            sorted(range(len(text_scores)), key=lambda i: (-text_scores[i], i))[: marked.sum()],
+        )
+        assert measured.scores.f1 == pytest.approx(sk.f1_score(marked, top, zero_division=0))
+        assert measured.scores.iou == pytest.approx(sk.jaccard_score(marked, top, zero_division=0))
 
 
-def test_all_marked_is_all_found_and_none_marked_is_none(bert):
+def test_a_rationale_of_all_tokens_scores_one_and_an_empty_one_has_no_value(bert):
     every, nothing, empty = plausibility(explained(bert, [TEXT, TEXT, ""]), [[(0, len(TEXT))], [], []])
     for overlap in (every.scores, every.random_scores):
         assert (overlap.f1, overlap.iou, overlap.auprc) == (1, 1, 1)
@@ -81,10 +88,10 @@ def test_all_marked_is_all_found_and_none_marked_is_none(bert):
     assert plausibility([], []) == []
 
 
-def test_of_equal_scores_the_first_tokens_are_taken(bert):
-    (found,) = plausibility(explained(bert, [TEXT], scores=[np.zeros(8)]), [[span(TEXT, "the film")]])
-    assert (found.scores.f1, found.scores.iou) == (1, 1)
-    assert found.scores.auprc == 2 / 8
+def test_the_first_of_tokens_with_equal_scores_ranks_higher(bert):
+    (measured,) = plausibility(explained(bert, [TEXT], scores=[np.zeros(8)]), [[span(TEXT, "the film")]])
+    assert (measured.scores.f1, measured.scores.iou) == (1, 1)
+    assert measured.scores.auprc == 2 / 8
 
 
 @pytest.mark.parametrize(
@@ -99,44 +106,44 @@ def test_of_equal_scores_the_first_tokens_are_taken(bert):
         ([(28, 29)], ["."]),
     ],
 )
-def test_a_token_is_marked_by_one_character_that_is_no_blank(bert, spans, marked):
+def test_a_token_is_in_the_rationale_by_one_character_that_is_no_blank(bert, spans, marked):
     scores = [float(token in marked) for token in TOKENS]
-    (found,) = plausibility(explained(bert, [TEXT], scores=[scores]), [spans])
+    (measured,) = plausibility(explained(bert, [TEXT], scores=[scores]), [spans])
     if not marked:
-        assert found is None
+        assert measured is None
     else:
-        assert found.n_rationale_tokens == len(marked)
-        assert found.scores.f1 == 1
+        assert measured.n_rationale_tokens == len(marked)
+        assert measured.scores.f1 == 1
 
 
-def test_of_a_pair_the_first_text_is_marked_and_all_tokens_are_ranked(bert):
+def test_the_rationale_of_a_pair_is_in_the_first_text_and_all_tokens_are_ranked(bert):
     attributions = explained(bert, ["good film"], ["good film"], scores=[[2, 1, 4, 3]])
-    (found,) = plausibility(attributions, [[span("good film", "good")]])
-    assert (found.n_rationale_tokens, found.n_tokens) == (1, 4)
-    assert found.scores.f1 == 0
-    assert found.scores.auprc == 1 / 3
+    (measured,) = plausibility(attributions, [[span("good film", "good")]])
+    assert (measured.n_rationale_tokens, measured.n_tokens) == (1, 4)
+    assert measured.scores.f1 == 0
+    assert measured.scores.auprc == 1 / 3
 
 
-def test_the_floor_is_what_chance_expects(bert):
+def test_random_scores_are_the_expectation_of_random_orders(bert):
     attributions = explained(bert, [TEXT], scores=[np.arange(8)])
-    (found,) = plausibility(attributions, [[span(TEXT, "film was not")]], random_orders=3000)
+    (measured,) = plausibility(attributions, [[span(TEXT, "film was not")]], random_orders=3000)
     rng, precision = np.random.default_rng(9), []
     for _ in range(3000):
         places = np.sort(rng.choice(8, size=3, replace=False)) + 1
         precision.append(np.mean(np.arange(1, 4) / places))
     both = np.array([10, 30, 15, 1]) / 56  # hypergeometric: none to three of three, of eight
-    assert found.random_scores.f1 == pytest.approx(3 / 8, abs=0.02)
-    assert found.random_scores.iou == pytest.approx(both @ [0, 1 / 5, 2 / 4, 1], abs=0.02)
-    assert found.random_scores.auprc == pytest.approx(np.mean(precision), abs=0.02)
+    assert measured.random_scores.f1 == pytest.approx(3 / 8, abs=0.02)
+    assert measured.random_scores.iou == pytest.approx(both @ [0, 1 / 5, 2 / 4, 1], abs=0.02)
+    assert measured.random_scores.auprc == pytest.approx(np.mean(precision), abs=0.02)
 
 
-def test_the_floor_comes_again_by_its_seed(bert):
+def test_random_scores_depend_on_the_seed_alone(bert):
     attributions, spans = explained(bert, [TEXT, TEXT]), [[(0, 8)], [(0, 8)]]
     first = plausibility(attributions, spans)
     assert first == plausibility(attributions, spans)
-    other = plausibility(attributions, spans, seed=1)
-    assert first[0].random_scores != other[0].random_scores
-    assert first[0].scores == other[0].scores
+    reseeded = plausibility(attributions, spans, seed=1)
+    assert first[0].random_scores != reseeded[0].random_scores
+    assert first[0].scores == reseeded[0].scores
 
 
 def test_what_does_not_fit_is_refused(bert):

@@ -1,4 +1,4 @@
-"""Randomised parameters: who changes, who does not, and that the encoder itself never does."""
+"""Parameter randomisation: the levels, the correlations, and that the encoder itself never changes."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,8 @@ HEAD = "AutoModelForSequenceClassification"
 def states(encoder, text=TEXTS[0]):
     batch = encoder.batch(encoder.encode([text]), [0])
     with torch.no_grad():
-        found = encoder.states(batch, range(encoder.n_layers + 1))
-    return [found[layer].hidden.numpy() for layer in range(encoder.n_layers + 1)]
+        states_of_layers = encoder.states(batch, range(encoder.n_layers + 1))
+    return [states_of_layers[layer].hidden.numpy() for layer in range(encoder.n_layers + 1)]
 
 
 def parameters(encoder):
@@ -53,7 +53,7 @@ def test_levels_go_from_the_top_down_and_end_at_the_untrained_encoder(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_models_own_head_is_the_first_to_become_random(family):
+def test_the_models_own_head_is_the_first_level(family):
     encoder = Encoder(*build_model(family, HEAD))
     head = ModelHead(encoder)
     copy = encoder.clone()
@@ -89,40 +89,43 @@ def test_the_scores_compared_are_those_of_attribute_on_each_encoder(bert_classif
     head = heads[kind](encoder)
     encoder.model.requires_grad_(True)
     before, weights = encoder.fingerprint(), parameters(encoder)
-    found = parameter_randomisation(head, TEXTS, seed=3, method="integrated_gradients")
+    measured = parameter_randomisation(head, TEXTS, seed=3, method="integrated_gradients")
     middle = {"probe": ("block 2", "block 1"), "pooler": ("head", "block 1"), "model": ("head",)}[kind]
     middle += ("block 3", "block 2", "block 1") if kind == "model" else ()
-    assert found.levels == ("intact", *middle, "embeddings")
-    intact, own = attribute(head, TEXTS, seed=3), slice(1, -1)
+    assert measured.levels == ("intact", *middle, "embeddings")
+    intact, content = attribute(head, TEXTS, seed=3), slice(1, -1)
     if kind != "model":  # the last level is the untrained encoder itself
         last = attribute(heads[kind](encoder.untrained(3)), TEXTS, seed=3, targets=[a.target for a in intact])
         for row, (a, b) in enumerate(zip(intact, last, strict=True)):
             if len(a.tokens) > 4:
-                for found_there, view in ((found.correlation, lambda x: x), (found.absolute_correlation, np.abs)):
-                    expected = spearmanr(view(a.scores[own]), view(b.scores[own])).statistic
-                    assert found_there[-1, row] == pytest.approx(expected, abs=1e-9)
-    np.testing.assert_array_equal(found.n_tokens, [6, 1, 0, 12])
-    assert np.isnan(found.correlation[:, 1:3]).all()
-    assert (found.correlation[0, [0, 3]] == 1).all()
-    assert (found.absolute_correlation[0, [0, 3]] == 1).all()
-    assert np.abs(found.correlation[1:, [0, 3]]).max() < 1
+                for correlations, view in (
+                    (measured.correlation, lambda x: x),
+                    (measured.absolute_correlation, np.abs),
+                ):
+                    expected = spearmanr(view(a.scores[content]), view(b.scores[content])).statistic
+                    assert correlations[-1, row] == pytest.approx(expected, abs=1e-9)
+    np.testing.assert_array_equal(measured.n_tokens, [6, 1, 0, 12])
+    assert np.isnan(measured.correlation[:, 1:3]).all()
+    assert (measured.correlation[0, [0, 3]] == 1).all()
+    assert (measured.absolute_correlation[0, [0, 3]] == 1).all()
+    assert np.abs(measured.correlation[1:, [0, 3]]).max() < 1
     assert encoder.fingerprint() == before
     assert all(torch.equal(value, weights[name]) for name, value in encoder.model.state_dict().items())
     assert all(parameter.requires_grad for parameter in encoder.model.parameters())
 
 
-def test_a_copy_with_nothing_replaced_explains_alike(bert):
-    found, again = (attribute(ProbeHead(e, probe(), layer=2, pooling="cls"), TEXTS) for e in (bert, bert.clone()))
-    for a, b in zip(found, again, strict=True):
+def test_a_copy_without_replaced_modules_has_equal_scores(bert):
+    originals, copies = (attribute(ProbeHead(e, probe(), layer=2, pooling="cls"), TEXTS) for e in (bert, bert.clone()))
+    for a, b in zip(originals, copies, strict=True):
         np.testing.assert_allclose(a.scores, b.scores, atol=1e-6)
 
 
-def test_a_method_that_looks_at_no_model_is_caught_at_every_level(bert):
+def test_a_method_that_ignores_the_model_keeps_a_correlation_of_one_at_every_level(bert):
     head = ProbeHead(bert, probe(), layer=LAYERS, pooling="mean")
-    found = parameter_randomisation(head, TEXTS, method="random", seed=1)
-    assert len(found.levels) == LAYERS + 2
-    assert (found.correlation[:, [0, 3]] == 1).all()
-    assert (found.absolute_correlation[:, [0, 3]] == 1).all()
+    measured = parameter_randomisation(head, TEXTS, method="random", seed=1)
+    assert len(measured.levels) == LAYERS + 2
+    assert (measured.correlation[:, [0, 3]] == 1).all()
+    assert (measured.absolute_correlation[:, [0, 3]] == 1).all()
 
 
 def test_the_class_explained_stays_that_of_the_intact_head(bert, monkeypatch):
@@ -137,10 +140,12 @@ def test_the_class_explained_stays_that_of_the_intact_head(bert, monkeypatch):
 
     monkeypatch.setattr(module, "attribute_with", recorded)
     texts = Texts(TEXTS, TEXTS[::-1])
-    found = parameter_randomisation(head, texts, against="1", unit="probability", baseline="zero", method="occlusion")
-    assert len(targets) == len(found.levels) == 4
-    assert all(each == targets[0] for each in targets)
-    np.testing.assert_array_equal(found.n_tokens, [18, 1, 1, 18])
+    measured = parameter_randomisation(
+        head, texts, against="1", unit="probability", baseline="zero", method="occlusion"
+    )
+    assert len(targets) == len(measured.levels) == 4
+    assert all(level_targets == targets[0] for level_targets in targets)
+    np.testing.assert_array_equal(measured.n_tokens, [18, 1, 1, 18])
 
 
 def test_the_same_seed_gives_the_same_and_another_does_not(bert):
@@ -148,20 +153,20 @@ def test_the_same_seed_gives_the_same_and_another_does_not(bert):
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    first, again, other = (parameter_randomisation(head, TEXTS, method="occlusion", seed=seed) for seed in (0, 0, 1))
+    first, again, reseeded = (parameter_randomisation(head, TEXTS, method="occlusion", seed=seed) for seed in (0, 0, 1))
     assert torch.rand(1) == expected
     np.testing.assert_array_equal(first.correlation, again.correlation)
-    assert not np.array_equal(first.correlation, other.correlation, equal_nan=True)
+    assert not np.array_equal(first.correlation, reseeded.correlation, equal_nan=True)
 
 
 def test_no_texts_and_a_probe_on_the_embeddings(bert):
     head = ProbeHead(bert, probe(), layer=0, pooling="cls")
     assert parameter_randomisation(head, []).correlation.shape == (2, 0)
-    found = parameter_randomisation(
+    measured = parameter_randomisation(
         head, TEXTS
     )  # [CLS] at layer 0 is the same vector whatever the text: no score differs
-    assert found.levels == ("intact", "embeddings")
-    assert np.isnan(found.correlation).all()
+    assert measured.levels == ("intact", "embeddings")
+    assert np.isnan(measured.correlation).all()
 
 
 def test_an_encoder_that_is_the_untrained_one_is_refused(bert):
@@ -170,7 +175,7 @@ def test_an_encoder_that_is_the_untrained_one_is_refused(bert):
         parameter_randomisation(head, TEXTS, seed=0)
 
 
-def test_on_the_real_encoder_integrated_gradients_lose_their_order(packaged):
+def test_integrated_gradients_lose_their_order_on_the_real_encoder(packaged):
     train, test = controlled_sentences("train"), controlled_sentences("test")
     task, rows = "sentiment", slice(0, 120)
     names, labels = np.unique(train.labels[task][rows], return_inverse=True)
@@ -178,9 +183,9 @@ def test_on_the_real_encoder_integrated_gradients_lose_their_order(packaged):
     fitted = LogisticProbe(c=0.1).fit(features, labels, n_classes=len(names))
     before = packaged.fingerprint()
     head = ProbeHead(packaged, fitted, layer=2, pooling="mean", class_names=names.tolist())
-    found = parameter_randomisation(head, test.texts[:8], max_steps=16)
-    means, absolute = found.correlation.mean(axis=1), found.absolute_correlation.mean(axis=1)
-    for level, mean, size in zip(found.levels, means, absolute, strict=True):
+    measured = parameter_randomisation(head, test.texts[:8], max_steps=16)
+    means, absolute = measured.correlation.mean(axis=1), measured.absolute_correlation.mean(axis=1)
+    for level, mean, size in zip(measured.levels, means, absolute, strict=True):
         print(f"{task}, mean at layer 2, {level}: {mean:.2f} signed, {size:.2f} absolute")
     assert means[0] == 1
     assert means[-1] < 0.5

@@ -43,8 +43,8 @@ def test_heads_that_read_padding_like_other_tokens_can_have_it(family):
     encoder = Encoder(*build_model(family, "AutoModelForSequenceClassification"))
     head = ModelHead(encoder)
     assert not skips_padding(head)
-    (found,) = faithfulness(head, attribute(head, TEXTS[:1], method="random"), replacement="pad", random_orders=1)
-    assert not math.isnan(found.scores.comprehensiveness)
+    (measured,) = faithfulness(head, attribute(head, TEXTS[:1], method="random"), replacement="pad", random_orders=1)
+    assert not math.isnan(measured.scores.comprehensiveness)
 
 
 def test_a_token_without_an_embedding_takes_no_tokens_place(bert):
