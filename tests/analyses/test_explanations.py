@@ -60,13 +60,13 @@ def rows_of(explanations, table):
     return [row for case in explanations.cases for row in compute_rows(explanations, case)]
 
 
-def own(a):
+def content_scores(a):
     return a.scores[a.offsets[:, 0] >= 0]
 
 
 def test_every_check_asked_for_leaves_its_table(result):
-    asked = set(table_functions()) - {"plausibility", "planted_shortcut"}  # no spans, and another flag
-    assert asked <= set(result.tables)
+    requested = set(table_functions()) - {"plausibility", "planted_shortcut"}  # no spans, and another flag
+    assert requested <= set(result.tables)
 
 
 def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(place, explanations):
@@ -93,8 +93,8 @@ def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(resul
     }
     assert (table["n"] == 12).all()
     (claim,) = claims
-    own = table[table["eraser"] == "leace"]
-    assert claim.numbers["accuracy_loss"] == pytest.approx(own["accuracy_loss"].max())
+    leace = table[table["eraser"] == "leace"]
+    assert claim.numbers["accuracy_loss"] == pytest.approx(leace["accuracy_loss"].max())
 
 
 def test_both_heads_explain_the_same_texts_from_the_same_baseline(result):
@@ -110,7 +110,8 @@ def test_heads_are_compared_for_the_same_class(explanations):
     targets = [a.target for a in probe.attributions]
     again = explanations.explainer.explain("label", model.head, model.rows, targets=targets)
     rows = list(rows_of(explanations, "explained_head_agreement"))
-    wanted = [spearmanr(own(a), own(b)).statistic for a, b in zip(probe.attributions, again, strict=True)]
+    pairs = zip(probe.attributions, again, strict=True)
+    wanted = [spearmanr(content_scores(a), content_scores(b)).statistic for a, b in pairs]
     assert [row["correlation"] for row in rows] == pytest.approx(wanted, nan_ok=True)
 
 
@@ -148,13 +149,13 @@ def test_direct_shares_are_those_of_the_closed_form(explanations):
     if point.pooling == "cls":
         assert direct.query("kind == '[CLS]'")["share"].tolist() == [1.0] * 4
     else:
-        held = []
+        shares = []
         for a in explanations.explainer.explain(
             "label", case.head, case.rows, targets=[a.target for a in case.attributions], method="direct"
         ):
-            held.append(np.abs(a.scores[0]) / np.abs(a.scores).sum())
+            shares.append(np.abs(a.scores[0]) / np.abs(a.scores).sum())
         (share,) = direct.query("kind == '[CLS]' and layer == @point.layer")["share"]
-        assert share == pytest.approx(np.mean(held), rel=1e-5)
+        assert share == pytest.approx(np.mean(shares), rel=1e-5)
 
 
 def test_the_baseline_that_says_least_is_explained_from_unless_one_is_named(explanations):
@@ -163,8 +164,8 @@ def test_the_baseline_that_says_least_is_explained_from_unless_one_is_named(expl
     assert explanations.explainer.baseline["label"] == min(alike, key=alike.get)
     assert len(set(alike.values())) == 4
     settings = dataclasses.replace(explanations.settings, baseline="mean")
-    named = Explainer.prepare(explanations.explainer.results, settings)
-    assert named.baseline["label"] == "mean"
+    explainer = Explainer.prepare(explanations.explainer.results, settings)
+    assert explainer.baseline["label"] == "mean"
     assert {a.baseline for case in explanations.cases for a in case.attributions} == {
         explanations.explainer.baseline["label"]
     }
@@ -187,10 +188,10 @@ def test_mean_curves_begin_at_the_whole_text_and_end_without_its_tokens(explanat
     assert set(table["method"]) == {"integrated_gradients", "occlusion", "gradient_norm", "random"}
     assert table["share"].unique().tolist() == pytest.approx(SHARES.tolist())
     case = explanations.cases[0]
-    found = perturbation_curves(case.head, case.attributions)
+    curves = perturbation_curves(case.head, case.attributions)
     rows = table[(table["head"] == "probe") & (table["method"] == "integrated_gradients")].set_index("share")
-    assert rows.loc[0, "deletion"] == pytest.approx(np.mean([c.deletion[0] for c in found]), rel=1e-4)
-    assert rows.loc[1, "deletion"] == pytest.approx(np.mean([c.deletion[-1] for c in found]), rel=1e-4)
+    assert rows.loc[0, "deletion"] == pytest.approx(np.mean([c.deletion[0] for c in curves]), rel=1e-4)
+    assert rows.loc[1, "deletion"] == pytest.approx(np.mean([c.deletion[-1] for c in curves]), rel=1e-4)
     for _, one in table.groupby(["head", "method"]):
         ends = one.set_index("share")
         assert ends.loc[0, "deletion"] == pytest.approx(ends.loc[1, "insertion"], rel=1e-4)
@@ -210,12 +211,12 @@ def test_every_method_has_its_claim_beside_the_same_random_orders(result):
 
 def test_texts_for_the_whole_dataset_are_drawn_at_random_and_explained_once(explanations):
     for case in explanations.cases:
-        found = explain_sample(explanations, case)
-        rows = [a.text_id for a in found]
+        sample = explain_sample(explanations, case)
+        rows = [a.text_id for a in sample]
         assert rows == sorted(set(rows))
         assert len(rows) == 8
-        known = {a.text_id: a for a in case.attributions}
-        assert all(a is known[a.text_id] for a in found if a.text_id in known)
+        attribution_of_row = {a.text_id: a for a in case.attributions}
+        assert all(a is attribution_of_row[a.text_id] for a in sample if a.text_id in attribution_of_row)
 
 
 def test_randomised_rankings_start_alike_and_end_otherwise(result):
@@ -241,15 +242,15 @@ def test_infidelity_stands_beside_that_of_no_scores_at_all(result):
 def test_methods_are_asked_for_the_infidelity_of_the_same_replacement(explanations):
     settings = dataclasses.replace(explanations.settings, methods=("gradient_norm",), baseline="zero", infidelity=True)
     case = explain_again(explanations, settings)
-    found = pd.DataFrame(table_functions()["infidelity"](case, case.cases[0]))
-    assert found.groupby("text_id")["silent"].agg(lambda values: np.ptp(values) < 1e-9).all()
+    table = pd.DataFrame(table_functions()["infidelity"](case, case.cases[0]))
+    assert table.groupby("text_id")["silent"].agg(lambda values: np.ptp(values) < 1e-9).all()
 
 
 def test_infidelity_that_cannot_be_measured_is_a_note(explanations):
     settings = dataclasses.replace(explanations.settings, baseline="sampled", infidelity=True, attribute=2, words=0)
     settings = dataclasses.replace(settings, head="probe", depth=False, baselines=(), faithfulness=False)
-    found, notes = tabulate_checks(explain_again(explanations, settings))
-    assert "infidelity" not in found
+    checks, notes = tabulate_checks(explain_again(explanations, settings))
+    assert "infidelity" not in checks
     assert any("'infidelity'" in note and "'sampled' draws texts" in note for note in notes)
 
 
@@ -257,17 +258,17 @@ def test_words_over_all_texts_average_those_of_the_texts_drawn(explanations):
     table = pd.DataFrame(rows_of(explanations, "word_means"))
     for head in ("probe", "model"):
         (case,) = (case for case in explanations.cases if case.head.kind == head)
-        own = explain_sample(explanations, case)
+        sample = explain_sample(explanations, case)
         for target, rows in table[table["head"] == head].groupby("target"):
-            texts = [a for a in own if a.target == target]
-            some = rows.iloc[0]
+            texts = [a for a in sample if a.target == target]
+            first_row = rows.iloc[0]
             scores = [
-                np.mean([s for w, s in zip(a.words, a.word_scores, strict=True) if w.casefold() == some["word"]])
+                np.mean([s for w, s in zip(a.words, a.word_scores, strict=True) if w.casefold() == first_row["word"]])
                 for a in texts
-                if some["word"] in map(str.casefold, a.words)
+                if first_row["word"] in map(str.casefold, a.words)
             ]
-            assert some["n_texts"] == len(scores)
-            assert some["mean"] == pytest.approx(np.mean(scores))
+            assert first_row["n_texts"] == len(scores)
+            assert first_row["mean"] == pytest.approx(np.mean(scores))
 
 
 @pytest.mark.parametrize(
@@ -293,10 +294,10 @@ def test_what_cannot_be_explained_is_one_line(place, capsys, words, message):
 def test_the_probe_named_is_the_one_explained_at_every_layer_too(place):
     words = ("--layer", "1", "--pooling", "cls", "--depth", "--attribute", "2", "--words", "0")
     assert call(place, "attribute", *files(place), *words, out="named") == 0
-    found = AnalysisResult.load(place / "named")
-    assert [(a.pooling, a.layer) for a in found.attributions[:2]] == [("cls", 1)] * 2
-    assert {a.layer for a in found.attributions} == {0, 1, 2, 3}
-    assert "word_means" not in found.tables
+    analysis = AnalysisResult.load(place / "named")
+    assert [(a.pooling, a.layer) for a in analysis.attributions[:2]] == [("cls", 1)] * 2
+    assert {a.layer for a in analysis.attributions} == {0, 1, 2, 3}
+    assert "word_means" not in analysis.tables
 
 
 def test_a_contrast_of_probabilities_is_explained_as_such(place):
@@ -311,8 +312,8 @@ def test_a_contrast_of_probabilities_is_explained_as_such(place):
 def test_a_shortcut_that_was_planted_is_reported_with_its_floor(place):
     arguments = ("attribute", *files(place), "--layer", "1", "--pooling", "mean", "--attribute", "2", "--audit")
     assert call(place, *arguments, "--words", "0", out="audit") == 0
-    found = AnalysisResult.load(place / "audit")
-    table, (claim,) = found.tables["planted_shortcut"], [c for c in found.claims if c.id == "planted_shortcut"]
+    analysis = AnalysisResult.load(place / "audit")
+    table, (claim,) = analysis.tables["planted_shortcut"], [c for c in analysis.claims if c.id == "planted_shortcut"]
     assert claim.outcome == ("valid" if claim.numbers["flipped"] >= 0.95 else "not_learned")
     assert table["k"].tolist() == [1, 3, 5]
     assert table["chance"].is_monotonic_increasing
@@ -330,18 +331,20 @@ def test_layers_of_a_probe_share_one_encoder(explanations):
 @pytest.mark.parametrize(("split", "layer", "times"), [("train", 0, 4), ("test", 5, 1)])
 def test_words_known_to_decide_are_found_far_above_chance_on_the_real_encoder(packaged, split, layer, times):
     """Far above where a probe reads a mean of embeddings of sentences it has learnt; above where blocks have mixed."""
-    train, asked = controlled_sentences("train"), controlled_sentences(split)
+    train, sentences = controlled_sentences("train"), controlled_sentences(split)
     names, labels = np.unique(train.labels["sentiment"], return_inverse=True)
     features = pool_texts(packaged, packaged.encode(train.texts), ["mean"], [layer])["mean"][0]
     probe = LogisticProbe(c=0.1).fit(features, labels, n_classes=len(names))
     head = ProbeHead(packaged, probe, layer=layer, pooling="mean", class_names=names.tolist())
-    rows = np.sort(np.random.default_rng(0).permutation(len(asked.texts))[:120])
+    rows = np.sort(np.random.default_rng(0).permutation(len(sentences.texts))[:120])
     hits, chance = [], []
-    for a, row in zip(attribute(head, [asked.texts[row] for row in rows], baseline="zero"), rows, strict=True):
-        spans, own = asked.rationales["sentiment"][row], a.word_offsets[:, 0] == 0
-        known = [any(first < e and s < last for s, e in spans) for _, first, last in a.word_offsets[own].tolist()]
-        hits.append(known[int(np.argmax(a.word_scores[own]))])
-        chance.append(np.mean(known))
+    for a, row in zip(attribute(head, [sentences.texts[row] for row in rows], baseline="zero"), rows, strict=True):
+        spans = sentences.rationales["sentiment"][row]
+        is_word = a.word_offsets[:, 0] == 0
+        words = a.word_offsets[is_word].tolist()
+        is_deciding = [any(first < e and s < last for s, e in spans) for _, first, last in words]
+        hits.append(is_deciding[int(np.argmax(a.word_scores[is_word]))])
+        chance.append(np.mean(is_deciding))
     lower, _ = wilson_interval(float(np.mean(hits)), len(hits))
     print(
         f"layer {layer}: a deciding word counts most in {np.mean(hits):.2f} of {len(hits)} sentences, "

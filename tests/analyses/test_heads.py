@@ -32,8 +32,8 @@ def place(tmp_path_factory):
     """A folder with three files and a tiny BERT."""
     folder = tmp_path_factory.mktemp("heads")
     for seed, (name, n) in enumerate({"train": 80, "validation": 24, "test": 30}.items()):
-        made = pd.DataFrame(rows(n, seed), columns=["text", "label"])
-        made.assign(length=made["text"].str.len() > 24).to_csv(folder / f"{name}.csv", index=False)
+        table = pd.DataFrame(rows(n, seed), columns=["text", "label"])
+        table.assign(length=table["text"].str.len() > 24).to_csv(folder / f"{name}.csv", index=False)
     model, tokenizer = build_model("bert")
     model.save_pretrained(folder / "bert")
     tokenizer.save_pretrained(folder / "bert")
@@ -53,13 +53,13 @@ def result(place):
 
 def test_every_question_has_its_table_and_its_claim(result):
     tables = "accuracy layers token_shares head_agreement faithfulness".split()
-    named = {f"fine_tuned_{name}" for name in tables} | {
+    expected_tables = {f"fine_tuned_{name}" for name in tables} | {
         "gradient_shares",
         "embedding_gradients",
         "parameter_change",
         "cls_predictability",
     }
-    named |= {
+    expected_tables |= {
         "attention_contributions",
         "fine_tuning_epochs",
         "representation_change",
@@ -67,13 +67,13 @@ def test_every_question_has_its_table_and_its_claim(result):
         "erasure",
         "special_tokens",
     }
-    assert named <= set(result.tables)
+    assert expected_tables <= set(result.tables)
     answered = {claim.id for claim in result.claims}
-    asked = (
+    expected = (
         "fine_tuned_accuracy fine_tuned_difference frozen_probe fine_tuning_gain cls_change gradient_shares erasure "
     )
-    asked += "cls_embedding_gradient cls_predictability attention_contributions ablation"
-    assert {*asked.split(), "fine_tuned_head_agreement"} <= answered
+    expected += "cls_embedding_gradient cls_predictability attention_contributions ablation"
+    assert {*expected.split(), "fine_tuned_head_agreement"} <= answered
     for claim in (claim for claim in result.claims if claim.id == "fine_tuned_head_agreement"):
         assert claim.outcome == side_of_zero(*claim.interval)
     for claim in (claim for claim in result.claims if claim.id == "cls_embedding_gradient"):
@@ -94,8 +94,8 @@ def test_the_loss_enters_through_the_vector_that_a_head_reads(result):
 def test_a_mean_heads_gradient_is_one_part_in_n_on_every_token(place, result):
     encoder = Encoder.load(str(place / "bert"))
     texts = pd.read_csv(place / "test.csv")["text"].tolist()
-    kept = np.sort(np.random.default_rng(0).permutation(len(texts))[:16])
-    lengths = encoder.encode([texts[row] for row in kept]).lengths
+    measured = np.sort(np.random.default_rng(0).permutation(len(texts))[:16])
+    lengths = encoder.encode([texts[row] for row in measured]).lengths
     table = result.tables["gradient_shares"].query("head == 'mean' and layer == @LAST and kind == '[CLS]'")
     assert table["share"].item() == pytest.approx((1 / lengths).mean())
 
@@ -109,8 +109,8 @@ def test_nothing_is_lost_without_cls_at_the_embeddings_and_a_cls_head_is_constan
         assert lost.at[(head, "content", LAST), "accuracy_loss"] == 0
         assert lost.at[(head, "content", LAST), "information_loss"] == pytest.approx(0, abs=1e-6)
     labels = pd.read_csv(place / "test.csv")["label"].to_numpy()
-    kept = np.sort(np.random.default_rng(0).permutation(len(labels))[:16])
-    constant = {float((labels[kept] == name).mean()) for name in ("negative", "positive")}
+    measured = np.sort(np.random.default_rng(0).permutation(len(labels))[:16])
+    constant = {float((labels[measured] == name).mean()) for name in ("negative", "positive")}
     for head in ("cls", "pooler"):
         assert min(abs(lost.at[(head, "[CLS]", LAST), "accuracy"] - share) for share in constant) < 1e-9
 
@@ -146,9 +146,9 @@ def test_accuracy_is_that_of_the_saved_models(place, result):
         tokenizer = AutoTokenizer.from_pretrained(folder)
         with torch.no_grad():
             logits = model(**tokenizer(test["text"].tolist(), return_tensors="pt", padding=True)).logits
-        said = [model.config.id2label[i] for i in logits.argmax(dim=1).tolist()]
-        own = table.query("head == 'pooler' and seed == @seed")["value"].item()
-        assert own == pytest.approx(np.mean(np.array(said) == test["label"]))
+        predicted = [model.config.id2label[i] for i in logits.argmax(dim=1).tolist()]
+        accuracy = table.query("head == 'pooler' and seed == @seed")["value"].item()
+        assert accuracy == pytest.approx(np.mean(np.array(predicted) == test["label"]))
     claim = next(c for c in result.claims if c.id == "fine_tuned_accuracy" and c.numbers["head"] == "pooler")
     assert claim.numbers["accuracy"] == pytest.approx(table.query("head == 'pooler'")["value"].mean())
 
@@ -156,7 +156,7 @@ def test_accuracy_is_that_of_the_saved_models(place, result):
 def test_the_provenance_names_the_weights_of_every_model(place, result):
     models = result.provenance.models
     assert set(models) == {"untrained", *(f"{head}-{seed}" for head in HEADS for seed in (0, 1))}
-    assert len({own["weights"] for own in models.values()} | {result.provenance.weights}) == len(models) + 1
+    assert len({model["weights"] for model in models.values()} | {result.provenance.weights}) == len(models) + 1
     assert models["mean-0"]["model"] == str(place / "out-models" / "mean-0")
 
 
@@ -164,8 +164,8 @@ def test_a_quick_look_lowers_what_was_not_named_and_says_so(place, capsys, monke
     quick = heads.Settings(quick=True)
     assert quick.fine_tuning.amounts(quick=True) == QUICK
     assert heads.Settings().fine_tuning.amounts() == USUAL
-    named = FineTuningSettings(seeds=2, measured=700, explained=0)
-    assert named.amounts(quick=True) == named.amounts() == Amounts(2, 700, 0)
+    settings = FineTuningSettings(seeds=2, measured=700, explained=0)
+    assert settings.amounts(quick=True) == settings.amounts() == Amounts(2, 700, 0)
     done = []
     monkeypatch.setattr(heads, "_run", lambda settings, amounts, notes: done.append((settings, notes)) or stop())
 
@@ -192,10 +192,10 @@ def test_what_is_fine_tuned_is_not_trained_again(place, result, monkeypatch):
     words = ("--seeds", "1", "--heads", "mean", "--models", str(place / "out-models"), "--explained", "0")
     assert call(place, *words, out="again") == 0
     again = AnalysisResult.load(place / "again")
-    own, before = (
-        found.tables["fine_tuned_accuracy"].query("head == 'mean' and seed == 0") for found in (again, result)
+    accuracies, before = (
+        analysis.tables["fine_tuned_accuracy"].query("head == 'mean' and seed == 0") for analysis in (again, result)
     )
-    pd.testing.assert_frame_equal(own.reset_index(drop=True), before.reset_index(drop=True))
+    pd.testing.assert_frame_equal(accuracies.reset_index(drop=True), before.reset_index(drop=True))
     assert "fine_tuned_head_agreement" not in again.tables
 
 
@@ -224,17 +224,17 @@ def test_a_checkpoint_is_compared_with_its_base(place, result):
     save_file(weights, copy / "model.safetensors", {"format": "pt"})
     words = ("--checkpoint", str(copy), "--base", str(place / "bert"))
     assert call(place, *words, "--explained", "0", out="checkpoint") == 0
-    found = AnalysisResult.load(place / "checkpoint")
-    own = found.tables["fine_tuned_accuracy"].query("metric == 'accuracy'")
+    analysis = AnalysisResult.load(place / "checkpoint")
+    accuracies = analysis.tables["fine_tuned_accuracy"].query("metric == 'accuracy'")
     before = result.tables["fine_tuned_accuracy"].query("metric == 'accuracy' and head == 'pooler' and seed == 0")
-    assert own["head"].tolist() == ["checkpoint"]
-    assert own["value"].item() == pytest.approx(before["value"].item())
-    assert any(note.startswith(f"Of the checkpoint {copy}: The names of the weights") for note in found.notes)
-    weights = {name: own["weights"] for name, own in found.provenance.models.items()}
+    assert accuracies["head"].tolist() == ["checkpoint"]
+    assert accuracies["value"].item() == pytest.approx(before["value"].item())
+    assert any(note.startswith(f"Of the checkpoint {copy}: The names of the weights") for note in analysis.notes)
+    weights = {name: model["weights"] for name, model in analysis.provenance.models.items()}
     assert weights["checkpoint"] == result.provenance.models["pooler-0"]["weights"]
-    moved = found.tables["parameter_change"].query("group == 'whole encoder'")["relative"].item()
+    moved = analysis.tables["parameter_change"].query("group == 'whole encoder'")["relative"].item()
     assert moved > 0
-    assert "fine_tuning_epochs" not in found.tables
+    assert "fine_tuning_epochs" not in analysis.tables
 
 
 def test_folds_choose_the_probes_on_a_checkpoint_where_there_are_no_validation_texts(place, result):
@@ -250,11 +250,11 @@ def test_folds_choose_the_probes_on_a_checkpoint_where_there_are_no_validation_t
     words = ["--checkpoint", str(place / "out-models" / "pooler-0"), "--folds", "3", "--explained", "0"]
     parts = ["--train", str(place / "train.csv"), "--test", str(place / "test.csv"), "--measured", "8"]
     assert main(["heads", *common, *words, *parts]) == 0
-    found = AnalysisResult.load(place / "folded")
-    assert set(found.provenance.data) == {"train", "test"}
+    analysis = AnalysisResult.load(place / "folded")
+    assert set(analysis.provenance.data) == {"train", "test"}
     models = {"pretrained", "checkpoint", "untrained"}
-    assert models <= set(found.tables["fine_tuned_layers"]["model"])
-    assert any(note.startswith("3 folds of the training texts") for note in found.notes)
+    assert models <= set(analysis.tables["fine_tuned_layers"]["model"])
+    assert any(note.startswith("3 folds of the training texts") for note in analysis.notes)
 
 
 def test_a_frozen_encoder_does_not_move(place):

@@ -92,7 +92,7 @@ def test_every_check_on_next_to_nothing_ends_in_a_page(place, name):
 def test_a_prediction_that_no_text_can_change_is_said_to_need_no_explanation(place, model, layer, pooling):
     result = explain(place, "--layer", layer, "--pooling", pooling, "--attribute", "3", model=model)
     note = f"no word of a text changes what the probe on {pooling} at layer {layer} predicts, and all scores are 0."
-    assert any(note in each for each in result.notes)
+    assert any(note in saved_note for saved_note in result.notes)
     assert "token_shares" not in result.tables
     assert all(abs(a.scores).max() < 1e-6 for a in result.attributions)
 
@@ -139,12 +139,12 @@ def test_a_check_that_cannot_be_made_is_a_note_and_all_others_are_saved(place, m
 def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
     from probes.attribution_checks import planted_shortcut
 
-    found = planted_shortcut.rare_words
+    draw_words = planted_shortcut.rare_words
 
-    def of_texts(encoder, asked, n, *, seed=0):
-        if asked:
+    def of_texts(encoder, texts, n, *, seed=0):
+        if texts:
             raise InputError(f"the vocabulary has 0 words of one piece that no text uses, {n} are needed")
-        return found(encoder, asked, n, seed=seed)
+        return draw_words(encoder, texts, n, seed=seed)
 
     monkeypatch.setattr(planted_shortcut, "rare_words", of_texts)
     result = explain(place, *SITE, "--attribute", "2", "--audit")
@@ -248,14 +248,16 @@ class TestOneBaseline:
         assert len(of_probe) == 5
         first = of_probe[0]
         probe = probes[f"label/{first.pooling}/{first.layer}"]
-        own = ProbeHead(encoder, probe, layer=first.layer, pooling=first.pooling, class_names=info["classes"]["label"])
-        together = attribute(own, [a.text for a in of_probe])
+        probe_head = ProbeHead(
+            encoder, probe, layer=first.layer, pooling=first.pooling, class_names=info["classes"]["label"]
+        )
+        together = attribute(probe_head, [a.text for a in of_probe])
         for a, b in zip(of_probe, together, strict=True):
-            (alone,) = attribute(own, [a.text])
+            (alone,) = attribute(probe_head, [a.text])
             assert a.baseline == b.baseline == alone.baseline
             np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
             np.testing.assert_allclose(a.scores, alone.scores, atol=1e-4)
         (claim, *_) = [claim for claim in result.claims if claim.id == "baseline_bias"]
         assert claim.numbers["chosen_for"] == "probe"
-        said = [note for note in result.notes if "which was chosen for the probe" in note]
-        assert len(said) == (head == "both")
+        notes = [note for note in result.notes if "which was chosen for the probe" in note]
+        assert len(notes) == (head == "both")

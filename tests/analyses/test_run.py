@@ -42,16 +42,16 @@ def test_run_leaves_tables_attributions_probes_and_one_page(place, result):
 
 
 def test_what_is_predicted_of_each_text_makes_the_score_and_the_confusions_of_the_best_place(result):
-    said = result.tables["predictions"]
+    predictions = result.tables["predictions"]
     (best,) = (claim for claim in result.claims if claim.id == "best_site")
-    assert list(said["text_id"]) == list(range(best.numbers["n"]))
-    assert (said["correct"] == (said["label"] == said["predicted"])).all()
-    assert said["correct"].mean() == pytest.approx(best.numbers["accuracy"])
-    assert said["probability"].between(0.5, 1).all()
+    assert list(predictions["text_id"]) == list(range(best.numbers["n"]))
+    assert (predictions["correct"] == (predictions["label"] == predictions["predicted"])).all()
+    assert predictions["correct"].mean() == pytest.approx(best.numbers["accuracy"])
+    assert predictions["probability"].between(0.5, 1).all()
     counts = result.tables["confusion"].query("probe == 'logistic'")
-    pairs = said.groupby(["label", "predicted"]).size()
-    kept = counts[counts["count"] > 0]
-    assert {(r.label, r.predicted): r.count_ for r in kept.rename(columns={"count": "count_"}).itertuples()} == dict(
+    pairs = predictions.groupby(["label", "predicted"]).size()
+    counted = counts[counts["count"] > 0]
+    assert {(r.label, r.predicted): r.count_ for r in counted.rename(columns={"count": "count_"}).itertuples()} == dict(
         pairs
     )
 
@@ -86,10 +86,10 @@ def test_what_is_erased_of_each_text_averages_to_the_claim(place, result):
     table, (claim,) = result.tables["faithfulness"], [c for c in result.claims if c.id == "faithfulness"]
     assert set(table["order"]) == {"attribution", *(f"random {i}" for i in range(5))}
     assert list(dict.fromkeys(table["text_id"])) == [a.text_id for a in result.attributions]
-    own, drawn = table[table["order"] == "attribution"], table[table["order"] != "attribution"]
+    ranked, random_orders = table[table["order"] == "attribution"], table[table["order"] != "attribution"]
     for name in ("comprehensiveness", "sufficiency"):
-        assert claim.numbers[name] == pytest.approx(own[name].mean())
-        assert claim.numbers[f"random_{name}"] == pytest.approx(drawn[name].mean())
+        assert claim.numbers[name] == pytest.approx(ranked[name].mean())
+        assert claim.numbers[f"random_{name}"] == pytest.approx(random_orders[name].mean())
     lower, upper = claim.interval
     assert lower <= claim.numbers["comprehensiveness"] - claim.numbers["random_comprehensiveness"] <= upper
     assert claim.outcome == ("above" if lower > 0 else "below" if upper < 0 else "cannot_tell")
@@ -102,16 +102,16 @@ def test_what_is_erased_of_each_text_averages_to_the_claim(place, result):
 def test_where_no_signal_can_be_planted_the_rest_is_measured_and_the_page_says_why(place):
     """A class in one of 150 texts: no strength fits above the share of the other."""
     for seed, name in enumerate(("train", "test")):
-        made = pd.DataFrame(rows(152, seed), columns=["text", "label"]).assign(label="usual")
-        made.loc[5, "label"] = "rare"
-        made.to_csv(place / f"{name}-rare.csv", index=False)
-    named = [part for n in ("train", "test") for part in (f"--{n}", str(place / f"{n}-rare.csv"))]
-    named += ["--validation", str(place / "train-rare.csv")]
-    assert call(place, "layers", *named, "--layers", "1", "--poolings", "mean", "--untrained", "0", out="rare") == 0
-    found = AnalysisResult.load(place / "rare")
-    (claim,) = (claim for claim in found.claims if claim.id == "minimum_detectable_difference")
+        table = pd.DataFrame(rows(152, seed), columns=["text", "label"]).assign(label="usual")
+        table.loc[5, "label"] = "rare"
+        table.to_csv(place / f"{name}-rare.csv", index=False)
+    arguments = [part for n in ("train", "test") for part in (f"--{n}", str(place / f"{n}-rare.csv"))]
+    arguments += ["--validation", str(place / "train-rare.csv")]
+    assert call(place, "layers", *arguments, "--layers", "1", "--poolings", "mean", "--untrained", "0", out="rare") == 0
+    analysis = AnalysisResult.load(place / "rare")
+    (claim,) = (claim for claim in analysis.claims if claim.id == "minimum_detectable_difference")
     assert claim.numbers["no_signal"].startswith("the most frequent class has 99.3% of the training texts")
-    assert not len(found.tables["planted_signals"])
+    assert not len(analysis.tables["planted_signals"])
     page = (place / "rare" / "report.html").read_text()
     assert "No signal of known strength could be planted, to see which would be found: the most frequent class" in page
     assert "cannot be seen" not in page  # with one place there is no other to differ from
@@ -144,8 +144,8 @@ def test_floors_and_controls_stand_beside_every_probe(result):
     assert {"selectivity", "information", "minimum_detectable_difference", "prediction_depth"} <= set(claims)
     assert {c.numbers["floor"] for c in result.claims if c.id == "floor"} >= {"majority", "bag_of_words", "untrained"}
     control = result.tables["control_tasks"].set_index(["pooling", "layer"])
-    drawn = test[test["probe"] == "control"].groupby(["pooling", "layer"])["value"].mean()
-    np.testing.assert_allclose(control["control_accuracy"], drawn[control.index])
+    control_accuracy = test[test["probe"] == "control"].groupby(["pooling", "layer"])["value"].mean()
+    np.testing.assert_allclose(control["control_accuracy"], control_accuracy[control.index])
     np.testing.assert_allclose(control["selectivity"], control["accuracy"] - control["control_accuracy"])
     assert ((control["lower"] <= control["selectivity"]) & (control["selectivity"] <= control["upper"])).all()
 
@@ -161,14 +161,14 @@ def test_the_bits_of_each_text_average_to_the_v_information_of_the_place(result)
 
 def test_every_pair_of_layers_stands_beside_what_unrelated_vectors_would_reach(result):
     cka = result.tables["cka"]
-    known = cka.dropna()
-    assert set(known["pooling"]) == {"cls", "mean", "pooler"}
+    measured_pairs = cka.dropna()
+    assert set(measured_pairs["pooling"]) == {"cls", "mean", "pooler"}
     unknown = cka[cka["cka"].isna()]
     assert (unknown["floor"].isna() & (unknown["pooling"] != "mean")).all()
     assert (unknown[["layer", "other_layer"]].min(axis=1) == 0).all()
-    assert known["floor"].between(0, 1, inclusive="neither").all()
+    assert measured_pairs["floor"].between(0, 1, inclusive="neither").all()
     there, back = ["pooling", "layer", "other_layer"], ["pooling", "other_layer", "layer"]
-    ways = known.set_index(there), known.set_index(back).rename_axis(index=there)
+    ways = measured_pairs.set_index(there), measured_pairs.set_index(back).rename_axis(index=there)
     pd.testing.assert_frame_equal(ways[0][["cka", "floor"]].sort_index(), ways[1][["cka", "floor"]].sort_index())
 
 
@@ -184,10 +184,10 @@ def test_a_type_that_most_texts_share_is_told_as_no_valid_control(place, tmp_pat
         table = pd.read_csv(place / f"{name}.csv")
         table.assign(text="what " + table["text"]).to_csv(tmp_path / f"{name}.csv", index=False)
     assert call(place, "layers", *files(tmp_path), "--untrained", "0", out="whats") == 0
-    found = AnalysisResult.load(place / "whats")
-    (claim,) = (c for c in found.claims if c.id == "no_control_task")
+    analysis = AnalysisResult.load(place / "whats")
+    (claim,) = (c for c in analysis.claims if c.id == "no_control_task")
     assert "the type 'what' has 100% of the training texts" in claim.numbers["reason"]
-    assert not len(found.tables["control_tasks"])
+    assert not len(analysis.tables["control_tasks"])
     html = (place / "whats" / "report.html").read_text(encoding="utf-8")
     assert re.search(r"No valid (<a [^>]*>)?control task", html)
 
@@ -255,8 +255,8 @@ def test_features_stored_in_half_precision_take_half_the_space_and_give_nearly_t
     whole = [path.stat().st_size for path in (place / "cache").rglob("mean-*")]
     assert sum(sizes) < 0.7 * sum(whole)  # the rest is what is said of the features
     scores = [
-        found.tables["metrics"].query("metric == 'log_loss'")["value"].to_numpy()
-        for found in (result, AnalysisResult.load(place / "again"))
+        analysis.tables["metrics"].query("metric == 'log_loss'")["value"].to_numpy()
+        for analysis in (result, AnalysisResult.load(place / "again"))
     ]
     assert 0 < np.abs(scores[0] - scores[1]).max() < 0.01
 
@@ -292,25 +292,27 @@ def test_the_module_door_is_the_same_as_the_command(place):
 def test_attribute_alone_explains_the_probe_that_is_named(place):
     where = ("--layer", "2", "--pooling", "cls", "--attribute", "4")
     assert call(place, "attribute", *files(place), *where, out="alone") == 0
-    found = AnalysisResult.load(place / "alone")
-    assert {(a.layer, a.pooling, a.head) for a in found.attributions} == {(2, "cls", "probe")}
+    analysis = AnalysisResult.load(place / "alone")
+    assert {(a.layer, a.pooling, a.head) for a in analysis.attributions} == {(2, "cls", "probe")}
     assert (place / "alone" / "report.html").is_file()
 
 
 def test_a_classifier_is_probed_scored_and_explained_with_its_own_names(place):
     assert call(place, "run", *files(place), "--attribute", "4", "--head", "both", model="classifier", out="own") == 0
-    found = AnalysisResult.load(place / "own")
+    analysis = AnalysisResult.load(place / "own")
     encoder = Encoder.load(str(place / "classifier"))
     test = pd.read_csv(place / "test.csv")
-    said = [
+    predictions = [
         encoder.model(**encoder.tokenizer(text, return_tensors="pt")).logits.argmax().item() for text in test["text"]
     ]
-    accuracy = np.mean([["positive", "negative"][i] == label for i, label in zip(said, test["label"], strict=True)])
-    row = found.tables["metrics"].query("probe == 'model_head' and metric == 'accuracy'")
+    accuracy = np.mean(
+        [["positive", "negative"][i] == label for i, label in zip(predictions, test["label"], strict=True)]
+    )
+    row = analysis.tables["metrics"].query("probe == 'model_head' and metric == 'accuracy'")
     assert row["value"].item() == pytest.approx(accuracy)
-    assert {a.head for a in found.attributions} == {"probe", "model"}
-    for a in (a for a in found.attributions if a.head == "model"):
-        assert a.predicted == ["positive", "negative"][said[a.text_id]]
+    assert {a.head for a in analysis.attributions} == {"probe", "model"}
+    for a in (a for a in analysis.attributions if a.head == "model"):
+        assert a.predicted == ["positive", "negative"][predictions[a.text_id]]
 
 
 def test_a_head_with_other_classes_is_a_note_and_cannot_be_explained(place, capsys):
@@ -352,12 +354,12 @@ def test_groups_and_lists_of_labels_go_through_to_the_page(place):
         "2",
     ]
     assert call(place, "run", "--train", str(place / "tags.parquet"), *words, out="tags") == 0
-    found = AnalysisResult.load(place / "tags")
+    analysis = AnalysisResult.load(place / "tags")
     tasks = {"tags: a/b", "tags: <i>"}
-    assert set(found.tables["metrics"]["task"]) == tasks
+    assert set(analysis.tables["metrics"]["task"]) == tasks
     classes = load_probes(place / "tags" / "probes.safetensors")[1]["classes"]
     assert {task: list(names) for task, names in classes.items()} == {task: ["no", "yes"] for task in tasks}
-    data = found.provenance.data
+    data = analysis.provenance.data
     assert {name: (split["rows"], split["groups"]) for name, split in data.items()} == {
         "train": (42, 14),
         "validation": (9, 3),
@@ -374,10 +376,10 @@ def test_spans_that_somebody_marked_are_compared_with_the_words_that_count_most(
     table.to_csv(tmp_path / "test.csv", index=False)
     words = [*files(place), "--test", str(tmp_path / "test.csv"), "--rationales", "why", "--attribute", "10"]
     assert call(place, "attribute", *words, "--no-faithfulness", out="marked") == 0
-    found = AnalysisResult.load(place / "marked")
-    (claim,) = (c for c in found.claims if c.id == "deciding_words")
-    explained = [a for a in found.attributions if a.text_id % 2]
-    assert 0 < len(explained) < len(found.attributions) == 10
+    analysis = AnalysisResult.load(place / "marked")
+    (claim,) = (c for c in analysis.claims if c.id == "deciding_words")
+    explained = [a for a in analysis.attributions if a.text_id % 2]
+    assert 0 < len(explained) < len(analysis.attributions) == 10
     first = [a.word_scores.argmax() == 1 for a in explained]  # after [CLS]
     assert (claim.numbers["n"], claim.numbers["hits"]) == (len(explained), np.mean(first))
     assert claim.numbers["random"] == pytest.approx(np.mean([1 / len(a.text.split()) for a in explained]))
@@ -389,10 +391,10 @@ def test_a_family_without_pooler_or_cls_runs_and_says_so(place, family):
     model.save_pretrained(place / family)
     tokenizer.save_pretrained(place / family)
     assert call(place, "run", *files(place), "--attribute", "2", model=family, out=f"out-{family}") == 0
-    found = AnalysisResult.load(place / f"out-{family}")
+    analysis = AnalysisResult.load(place / f"out-{family}")
     poolings = {"distilbert": {"cls", "mean"}, "gpt2": {"last", "mean"}}[family]
-    assert set(found.tables["metrics"]["pooling"].dropna()) == poolings
-    assert "no_pooler" in {claim.id for claim in found.claims}
+    assert set(analysis.tables["metrics"]["pooling"].dropna()) == poolings
+    assert "no_pooler" in {claim.id for claim in analysis.claims}
 
 
 def test_truncated_texts_are_counted(place):
@@ -532,9 +534,9 @@ def test_explaining_alone_says_what_a_reader_must_know_of_the_encoder(place):
 def test_the_models_own_mistakes_come_first_where_its_head_is_explained(place):
     words = ["--attribute", "6", "--head", "model"]
     assert call(place, "run", *files(place), *words, model="classifier", out="own head") == 0
-    found = AnalysisResult.load(place / "own head")
-    wrong = [a.predicted != a.label for a in found.attributions]
-    metrics = found.tables["metrics"]
+    analysis = AnalysisResult.load(place / "own head")
+    wrong = [a.predicted != a.label for a in analysis.attributions]
+    metrics = analysis.tables["metrics"]
     head = metrics[(metrics["probe"] == "model_head") & (metrics["metric"] == "accuracy")]["value"].item()
     assert 0 < head < 0.9
     assert wrong == [True] * 3 + [False] * 3
@@ -576,9 +578,9 @@ def test_real_texts_are_read_above_their_floors_and_the_first_cls_at_the_majorit
     )
     flags += ["--train", str(data / folder / "train.csv"), "--test", str(data / folder / "test.csv")]
     assert main(["run", *flags, "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]) == 0
-    found = AnalysisResult.load(tmp_path / "out")
-    claims = {claim.id: claim for claim in found.claims if claim.id != "floor"}
-    majority = next(c for c in found.claims if c.id == "floor" and c.numbers["floor"] == "majority")
+    analysis = AnalysisResult.load(tmp_path / "out")
+    claims = {claim.id: claim for claim in analysis.claims if claim.id != "floor"}
+    majority = next(c for c in analysis.claims if c.id == "floor" and c.numbers["floor"] == "majority")
     best, start = claims["best_site"], claims["constant_cls"]
     assert (best.numbers["n_classes"], best.numbers["layer"]) == (n_classes, 4)
     assert best.interval[0] > majority.numbers["accuracy"] + 0.1
@@ -598,13 +600,13 @@ def test_the_demo_is_a_preset_of_run():
 def test_folds_of_the_training_texts_choose_where_asked(place):
     words = ["--train", str(place / "train.csv"), "--test", str(place / "test.csv"), "--folds", "3", "--untrained", "1"]
     assert call(place, "run", *words, "--attribute", "2", out="folds") == 0
-    found = AnalysisResult.load(place / "folds")
-    assert set(found.provenance.data) == {"train", "test"}
-    assert found.provenance.data["train"]["rows"] == 60
-    chosen = found.tables["selection"].query("chosen")
-    assert len(chosen) == len(found.tables["selection"][["pooling", "layer"]].drop_duplicates())
-    assert {"untrained", "control"} <= set(found.tables["metrics"]["probe"])
-    assert len(found.tables["planted_signals"])
+    analysis = AnalysisResult.load(place / "folds")
+    assert set(analysis.provenance.data) == {"train", "test"}
+    assert analysis.provenance.data["train"]["rows"] == 60
+    chosen = analysis.tables["selection"].query("chosen")
+    assert len(chosen) == len(analysis.tables["selection"][["pooling", "layer"]].drop_duplicates())
+    assert {"untrained", "control"} <= set(analysis.tables["metrics"]["probe"])
+    assert len(analysis.tables["planted_signals"])
 
 
 @pytest.mark.parametrize(
