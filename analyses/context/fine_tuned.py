@@ -280,22 +280,13 @@ def compare_models(
         models: Every head and seed.
     """
     first = _first_models(models)
-    pretrained = job.encoder.with_dtype("float32")
-    encoders = {PRETRAINED: pretrained}
-    encoders.update({name: model.head.encoder for name, model in first.items()})
-    encoders[UNTRAINED] = pretrained.untrained(job.output.seed)
-    features = {}
-    for name, encoder in encoders.items():
-        with stage(f"features of the {_stage_name(name)}"):
-            features[name] = job.extract_with(encoder.with_dtype(job.encoder.dtype), _poolings(encoder))
-    sweeps = {}
-    for name, encoder_features in features.items():
-        with stage(f"probes on the {_stage_name(name)}"):
-            sweeps[name] = _sweep(job, name, encoder_features.splits)
+    encoders = _encoders(job, first)
+    features = {name: _extract(job, name, encoder) for name, encoder in encoders.items()}
+    sweeps = {name: _sweep(job, name, encoder_features.splits) for name, encoder_features in features.items()}
     heads = {name: model.head for name, model in first.items()}
-    heads[PROBE] = _best_probe(job, pretrained, sweeps[PRETRAINED])
-    rows = np.random.default_rng(job.output.seed).permutation(len(job.splits.test))[: amounts.measured]
-    rows = np.sort(rows)
+    heads[PROBE] = _best_probe(job, encoders[PRETRAINED], sweeps[PRETRAINED])
+    order = np.random.default_rng(job.output.seed).permutation(len(job.splits.test))
+    rows = np.sort(order[: amounts.measured])
     with stage("test scores"):
         test_log_probs = {(model.name, model.seed): _test_log_probs(job, model) for model in models}
         texts = job.splits.test.texts.take(rows)
@@ -350,6 +341,22 @@ def _test_log_probs(job: Job, model: FineTunedModel) -> NDArray[np.float64]:
     return log_prob(model.head, encoded, progress=job.progress)
 
 
+def _encoders(job: Job, first: Mapping[str, FineTunedModel]) -> dict[str, Encoder]:
+    """Return model -> its encoder in float32: the pretrained, the fine-tuned and the untrained one."""
+    pretrained = job.encoder.with_dtype("float32")
+    encoders = {PRETRAINED: pretrained}
+    for name, model in first.items():
+        encoders[name] = model.head.encoder
+    encoders[UNTRAINED] = pretrained.untrained(job.output.seed)
+    return encoders
+
+
+def _extract(job: Job, name: str, encoder: Encoder) -> EncoderFeatures:
+    """Extract the features of a model, in the number format of the job's encoder."""
+    with stage(f"features of the {_stage_name(name)}"):
+        return job.extract_with(encoder.with_dtype(job.encoder.dtype), _poolings(encoder))
+
+
 def _sweep(job: Job, name: str, splits: ExampleSplits) -> Sweep:
     """Fit and score the probes of a model at every layer."""
     from probes.probing.sweep import SweepOptions, sweep_probes
@@ -362,13 +369,14 @@ def _sweep(job: Job, name: str, splits: ExampleSplits) -> Sweep:
         seed=job.output.seed,
         progress=job.progress,
     )
-    return sweep_probes(
-        _probed_examples(name, splits.train),
-        None if splits.validation is None else _probed_examples(name, splits.validation),
-        _probed_examples(name, splits.test),
-        class_names=job.splits.class_names,
-        options=options,
-    )
+    with stage(f"probes on the {_stage_name(name)}"):
+        return sweep_probes(
+            _probed_examples(name, splits.train),
+            None if splits.validation is None else _probed_examples(name, splits.validation),
+            _probed_examples(name, splits.test),
+            class_names=job.splits.class_names,
+            options=options,
+        )
 
 
 def _probed_examples(name: str, split: Examples) -> Examples:
