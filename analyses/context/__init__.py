@@ -1,1 +1,1 @@
-"""What analyses share: prepared data and encoders, chosen texts, explanations and fine-tuned models."""
+"""Values that analyses share: prepared data and encoders, chosen texts, explanations and fine-tuned models."""
