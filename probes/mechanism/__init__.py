@@ -1,1 +1,1 @@
-"""Measurements of how a classifier uses its hidden states: gradients, attention, ablation and erasure. Imports `attribution`."""
+"""Measurements of how a classifier uses its hidden states: gradients, attention, ablation and erasure."""
