@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import MAX_REPLICAS, replica_map
 from probes.encoder.tokenization import Encoded
 from probes.progress import Bar
+from probes.sequences import Int64Array, IntegerArray
 
 R = TypeVar("R")
 
@@ -24,9 +24,7 @@ BATCH_TOKENS = {"cpu": 768, "cuda": 32768}
 class BatchLoop(Protocol):
     """Work on every batch of tokenised texts."""
 
-    def __call__(
-        self, encoded: Encoded, work: Callable[[Encoder, NDArray[np.int64]], R], /
-    ) -> Iterator[tuple[NDArray[np.int64], R]]:
+    def __call__(self, encoded: Encoded, work: Callable[[Encoder, Int64Array], R], /) -> Iterator[tuple[Int64Array, R]]:
         """Yield the row numbers of each batch with what `work` returns for them, longest texts first.
 
         Args:
@@ -60,10 +58,8 @@ def batch_loop(
     packing = contextlib.nullcontext() if gradients else encoder.packed_linear_layers(budget)
     with packing, replica_map(encoder, max_replicas=max_replicas) as run:
 
-        def loop(
-            encoded: Encoded, work: Callable[[Encoder, NDArray[np.int64]], R], /
-        ) -> Iterator[tuple[NDArray[np.int64], R]]:
-            def result_of(rows: NDArray[np.int64], replica: Encoder) -> tuple[NDArray[np.int64], R]:
+        def loop(encoded: Encoded, work: Callable[[Encoder, Int64Array], R], /) -> Iterator[tuple[Int64Array, R]]:
+            def result_of(rows: Int64Array, replica: Encoder) -> tuple[Int64Array, R]:
                 with gradient_mode():
                     return rows, work(replica, rows)
 
@@ -76,12 +72,12 @@ def batch_loop(
 def over_batches(
     encoder: Encoder,
     encoded: Encoded,
-    work: Callable[[Encoder, NDArray[np.int64]], R],
+    work: Callable[[Encoder, Int64Array], R],
     *,
     budget: int | None = None,
     gradients: bool = False,
     bar: Bar | None = None,
-) -> Iterator[tuple[NDArray[np.int64], R]]:
+) -> Iterator[tuple[Int64Array, R]]:
     """Work on texts in batches of like length, and yield the rows and the result of each batch in their order.
 
     Args:
@@ -108,8 +104,8 @@ def token_budget(encoder: Encoder) -> int:
 
 
 def batches(
-    lengths: NDArray[np.integer[Any]], budget: int, min_tokens: int | None = None, *, mixed: bool = True
-) -> Iterator[NDArray[np.int64]]:
+    lengths: IntegerArray, budget: int, min_tokens: int | None = None, *, mixed: bool = True
+) -> Iterator[Int64Array]:
     """Yield row numbers in batches of like length, at most `budget` tokens each with padding, or one text.
 
     The longest texts come first, so that a batch that does not fit in memory fails at once.

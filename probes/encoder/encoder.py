@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probes.checkpoints.batch_independence import takes_padding
@@ -23,7 +21,6 @@ from probes.checkpoints.fingerprints import model_fingerprint, tokenizer_fingerp
 from probes.checkpoints.limits import model_sizes, no_limit_note, resolve_max_length, token_limit, with_numeric_limit
 from probes.checkpoints.random_weights import build_untrained
 from probes.checks import InputError, check_instance, check_kind, choose, unknown_name_message
-from probes.data.texts import Texts
 from probes.devices import usable_device
 from probes.encoder.hooks import LayerHooks, Overwrite, check_layers_read, check_states, overwritten_layers
 from probes.encoder.onednn import packed_linear_layers
@@ -32,6 +29,7 @@ from probes.encoder.special_tokens import check_fast, placed_ids, text_tokenizer
 from probes.encoder.tokenization import (
     Batch,
     Encoded,
+    TextInput,
     check_rows,
     check_tokens,
     encode,
@@ -40,7 +38,7 @@ from probes.encoder.tokenization import (
     tiled,
     token_counts,
 )
-from probes.sequences import layer_list, names_list, text_list
+from probes.sequences import Int64Array, IntegerArray, layer_list, names_list, text_list
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -220,7 +218,7 @@ class Encoder:
             if not isinstance(layer, int) or layer not in range(self.n_layers + 1):
                 raise InputError(unknown_name_message("layer", layer, range(self.n_layers + 1)))
 
-    def encode(self, texts: Texts | Encoded | Iterable[str], *, first: int = 0) -> Encoded:
+    def encode(self, texts: TextInput, *, first: int = 0) -> Encoded:
         """Tokenise texts; see `probes.encoder.special_tokens` for special tokens in them.
 
         Texts that this encoder has tokenised are returned unchanged, so that every function that takes texts takes
@@ -245,11 +243,11 @@ class Encoder:
             texts = texts.sources
         return encode(tokenizer, texts, max_length=length, types=self._uses_types, first=first)
 
-    def token_counts(self, encoded: Encoded) -> NDArray[np.int64]:
+    def token_counts(self, encoded: Encoded) -> Int64Array:
         """Return (texts, 2) the number of tokens of each text without special ones, and of unknown ones ([UNK])."""
         return token_counts(encoded, self._unknown_ids)
 
-    def batch(self, encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Batch:
+    def batch(self, encoded: Encoded, rows: Sequence[int] | IntegerArray) -> Batch:
         """Pad rows of tokenised texts on the right, on the encoder's device.
 
         Args:
@@ -265,7 +263,7 @@ class Encoder:
         rows = check_rows(encoded, rows, None if self.takes_padding else type(self.base).__name__)
         return pad(self.tokenizer, encoded, rows, types=self._uses_types, device=self.device, pad_id=self._pad_id)
 
-    def _trial_states(self, ids: Sequence[NDArray[np.int64]]) -> list[Tensor]:
+    def _trial_states(self, ids: Sequence[Int64Array]) -> list[Tensor]:
         """Return (batch, seq, hidden) states of every layer, in the dtype of the weights, for texts given as ids."""
         batch = self.batch(Encoded.of_ids(ids), range(len(ids)))
         layers = range(self.n_layers + 1)

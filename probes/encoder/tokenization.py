@@ -8,26 +8,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_instance, short_repr
 from probes.data.texts import Texts, row_numbers
 from probes.encoder.special_tokens import NAMED_TOKENS, placed_ids
-from probes.sequences import class_ids
+from probes.sequences import BoolArray, Int64Array, IntegerArray, class_ids
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
     """Tokenised texts, not padded."""
 
-    ids: tuple[NDArray[np.int64], ...]
+    ids: tuple[Int64Array, ...]
     """(seq,) token ids of each text."""
-    types: tuple[NDArray[np.int64], ...]
+    types: tuple[Int64Array, ...]
     """(seq,) token types of each text: the side of a pair."""
-    special: tuple[NDArray[np.bool_], ...]
+    special: tuple[BoolArray, ...]
     """(seq,) mask of each text, True on the special tokens that the tokenizer added."""
-    truncated: NDArray[np.bool_]
+    truncated: BoolArray
     """(texts,) True where the text was longer than `max_length`."""
     encodings: Any
     """Record of the tokenizer for each text."""
@@ -42,7 +41,7 @@ class Encoded:
         return len(self.ids)
 
     @classmethod
-    def of_ids(cls, ids: Sequence[NDArray[np.int64]]) -> Encoded:
+    def of_ids(cls, ids: Sequence[Int64Array]) -> Encoded:
         """Return texts from (seq,) token ids, none of them special."""
         types = tuple(np.zeros_like(row) for row in ids)
         special = tuple(np.zeros(len(row), dtype=bool) for row in ids)
@@ -59,7 +58,7 @@ class Encoded:
             raise InputError("these are token ids without texts; pass the texts, or what Encoder.encode returns")
         return self.texts
 
-    def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Encoded:
+    def take(self, rows: Sequence[int] | IntegerArray) -> Encoded:
         """Return the tokenised texts of rows, in their order.
 
         Raises:
@@ -78,11 +77,11 @@ class Encoded:
         )
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Int64Array:
         """(texts,) tokens of each text."""
         return np.array([len(ids) for ids in self.ids], dtype=np.int64)
 
-    def offsets(self, row: int) -> NDArray[np.int64]:
+    def offsets(self, row: int) -> Int64Array:
         """Return (seq, 3) the segment of each token of a text, and its first and last + 1 character.
 
         The segment is 0 for the text, 1 for its pair, and -1 for a special token.
@@ -103,6 +102,10 @@ def concatenate(parts: Sequence[Encoded]) -> Encoded:
         truncated=np.concatenate([part.truncated for part in parts]),
         encodings=(),
     )
+
+
+TextInput = Texts | Encoded | Iterable[str]
+"""Texts as functions take them: a list or column of texts, `Texts`, which can hold pairs, or tokenised texts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,9 +217,7 @@ def tiled(batch: Batch, embeddings: Tensor | None) -> Batch:
     return batch.tiled_to(embeddings)
 
 
-def check_rows(
-    encoded: Encoded, rows: Sequence[int] | NDArray[np.integer[Any]], family: str | None
-) -> NDArray[np.integer[Any]]:
+def check_rows(encoded: Encoded, rows: Sequence[int] | IntegerArray, family: str | None) -> IntegerArray:
     """Return row numbers of encoded texts that can share a batch, as an array.
 
     Args:
@@ -244,7 +245,7 @@ def check_rows(
     return numbers
 
 
-def ordinary_tokens(tokenizer: Any, n_embeddings: int, n: int = 16) -> NDArray[np.int64]:
+def ordinary_tokens(tokenizer: Any, n_embeddings: int, n: int = 16) -> Int64Array:
     """Return the ids of at most n tokens with an embedding, without special tokens unless there are only these."""
     special_ids = set(tokenizer.all_special_ids)
     spread = np.linspace(0, n_embeddings - 1, 2 * n + len(special_ids))
@@ -318,7 +319,7 @@ def _has_surrogate(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def token_counts(encoded: Encoded, unknown_ids: Sequence[int]) -> NDArray[np.int64]:
+def token_counts(encoded: Encoded, unknown_ids: Sequence[int]) -> Int64Array:
     """Return (texts, 2) the number of tokens of each text without special ones, and of those for unknown text."""
     n_texts = len(encoded)
     if not n_texts:
@@ -334,7 +335,7 @@ def token_counts(encoded: Encoded, unknown_ids: Sequence[int]) -> NDArray[np.int
 def pad(
     tokenizer: Any,
     encoded: Encoded,
-    rows: Sequence[int] | NDArray[np.integer[Any]],
+    rows: Sequence[int] | IntegerArray,
     *,
     types: bool,
     device: torch.device,
@@ -372,7 +373,7 @@ def pad(
     return Batch(inputs, _on_device(special, device), cls_index)
 
 
-def _on_device(array: NDArray[np.int64], device: torch.device) -> Tensor:
+def _on_device(array: Int64Array, device: torch.device) -> Tensor:
     tensor = torch.from_numpy(array)
     if device.type == "cuda":  # a copy from pinned memory does not block the device
         return tensor.pin_memory().to(device, non_blocking=True)

@@ -24,7 +24,7 @@ from probes.encoder.pooling import POOLINGS, pooling_identity
 from probes.encoder.tokenization import Batch, Encoded, concatenate
 from probes.features.store import FIRST_ROWS, FeatureStore, Manifest
 from probes.progress import progress_bar, register_saved_work
-from probes.sequences import item_list, layer_list, names_list
+from probes.sequences import Int64Array, item_list, layer_list, names_list
 
 DEFAULT_CACHE = Path("~/.cache/layerprobe")
 SHARD_ROWS = 2048
@@ -261,7 +261,7 @@ def _check_content(encoded: Encoded, work: ShardWork, manifest: Manifest) -> Non
 
 
 def _write(
-    store: FeatureStore, work: ShardWork, pooled: NDArray[np.float32], counts: NDArray[np.int64], truncated: int
+    store: FeatureStore, work: ShardWork, pooled: NDArray[np.float32], counts: Int64Array, truncated: int
 ) -> None:
     """Write the token counts and the pooled features of a shard."""
     if store.tokens(work.shard) is None:
@@ -270,7 +270,7 @@ def _write(
         store.write(pooling, work.shard, features, truncated=truncated)
 
 
-def token_counts(encoder: Encoder, store: FeatureStore, texts: Texts) -> NDArray[np.int64]:
+def token_counts(encoder: Encoder, store: FeatureStore, texts: Texts) -> Int64Array:
     """Return (examples, 2) the number of tokens of each text without special ones, and of unknown ones ([UNK]).
 
     They were counted when the features were extracted; a shard of an earlier version, without counts, is tokenised
@@ -386,7 +386,7 @@ def _pool(
 ) -> None:
     """Fill an array with (poolings, layers, examples, hidden) features, and halve batches that do not fit in memory."""
 
-    def pool_batch(replica: Encoder, batch_rows: NDArray[np.int64]) -> None:
+    def pool_batch(replica: Encoder, batch_rows: Int64Array) -> None:
         remaining = [batch_rows]
         while remaining:  # no recursion: a function that refers to itself would hold the features until a collection
             rows = remaining.pop()

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from probes.atomic_write import delete_abandoned_parts, write_atomically
 from probes.checks import InputError, as_path, check_fields, check_instance, choose, unknown_name_message, whole_number
 from probes.encoder.pooling import pooling_identity
-from probes.sequences import class_ids, names_list, not_finite_message
+from probes.sequences import FloatArray, Int64Array, IntegerArray, class_ids, names_list, not_finite_message
 
 FORMAT = 2
 """Version of the shards' headers; a cache holds stores of other versions under other names."""
@@ -215,7 +215,7 @@ class FeatureStore:
             return InputError(f"{site} hold a value that overflows {dtype}, first in row {text}")
         return InputError(not_finite_message(site, text))
 
-    def write_tokens(self, shard: int, counts: NDArray[np.int64]) -> None:
+    def write_tokens(self, shard: int, counts: Int64Array) -> None:
         """Write (rows, 2) token counts of a shard's texts: without special tokens, and unknown ones among them.
 
         Raises:
@@ -229,7 +229,7 @@ class FeatureStore:
         }
         write_atomically(path, json.dumps(_sealed(record)).encode())
 
-    def tokens(self, shard: int) -> NDArray[np.int64] | None:
+    def tokens(self, shard: int) -> Int64Array | None:
         """Return (rows, 2) token counts of a shard; None without a complete file, as in stores of earlier versions."""
         path = self._tokens_path(shard)
         try:
@@ -276,7 +276,7 @@ class FeatureStore:
                 n_truncated += record["truncated"]
         return n_truncated
 
-    def layers(self, pooling: str, rows: NDArray[np.integer[Any]] | None = None) -> StoredLayers:
+    def layers(self, pooling: str, rows: IntegerArray | None = None) -> StoredLayers:
         """Return the features of one pooling for `sweep_probes`, which are read layer by layer on access."""
         pooling_identity(pooling)  # raises at once for a pooling that has none
         return StoredLayers(self, pooling, None if rows is None else class_ids(rows, name="rows"))
@@ -349,7 +349,7 @@ class StoredLayers:
 
     store: FeatureStore
     pooling: str
-    rows: NDArray[np.integer[Any]] | None
+    rows: IntegerArray | None
     """(examples,) rows of the store, in this order; all when None."""
 
     def __getitem__(self, layer: int) -> NDArray[np.float32]:
@@ -371,6 +371,6 @@ def _record_digest(record: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _checksum(layer_features: NDArray[np.floating[Any]]) -> str:
+def _checksum(layer_features: FloatArray) -> str:
     # It detects damage, not forgery. SHA-256 would take most of the time of reading a layer.
     return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(layer_features).data)

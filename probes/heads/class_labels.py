@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError, check_same_length, choose
-from probes.sequences import check_labels
+from probes.sequences import Int64Array, IntegerArray, check_labels
+
+LabelInput = Iterable[str | int] | IntegerArray
+"""Labels as functions take them: (texts,) ids or names of classes."""
 
 
 def class_id(label: object, class_names: Sequence[str]) -> int:
@@ -72,7 +74,7 @@ def named_class_ids(labels: object, class_names: Sequence[str], n: int, name: st
     return [id_of_label[type(label), label] for label in entries]
 
 
-def label_ids(labels: object, class_names: Sequence[str], n: int) -> NDArray[np.int64]:
+def label_ids(labels: object, class_names: Sequence[str], n: int) -> Int64Array:
     """Return (n,) class ids of n texts' labels from ids or names of classes.
 
     Args:

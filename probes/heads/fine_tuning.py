@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from probes.checkpoints.quiet import quiet
@@ -43,7 +42,7 @@ from probes.heads.training_checkpoints import epochs_done
 from probes.locks import file_lock
 from probes.probing.logistic import FittedProbe
 from probes.progress import register_saved_work
-from probes.sequences import check_labels, class_ids, text_list
+from probes.sequences import Int64Array, check_labels, class_ids, text_list
 
 WRITE_ERROR_WORDS = ("inline_container", "iostream error", "PytorchStreamWriter")
 """Words of PyTorch's error messages about a file that it cannot write."""
@@ -57,7 +56,7 @@ class LabelledTexts:
     """Texts with one class id each."""
 
     texts: Texts
-    labels: NDArray[np.int64]
+    labels: Int64Array
     """(texts,) class ids."""
 
     def __post_init__(self) -> None:

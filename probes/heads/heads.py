@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Protocol, Self
 from weakref import WeakKeyDictionary
 
@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_instance, check_kind, check_same_length, whole_number
-from probes.data.texts import Texts
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.hooks import Overwrite
 from probes.encoder.pooling import POOLINGS
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.tokenization import Batch, Encoded, TextInput
 from probes.heads.head_classes import head_order, renamed_classes
 from probes.probing.logistic import FittedProbe, log_softmax
 from probes.progress import progress_bar
 from probes.results.notebook import head_line
-from probes.sequences import text_list
+from probes.sequences import Float64Array, Int64Array, text_list
 
 
 class Head(Protocol):
@@ -82,7 +81,7 @@ class _PredictionsMixin:
     def __repr__(self: Head) -> str:
         return head_line(type(self).__name__, self.encoder.name, self.class_names, self.pooling, self.layer)
 
-    def log_prob(self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> NDArray[np.float64]:
+    def log_prob(self: Head, texts: TextInput, *, progress: bool = False) -> Float64Array:
         """Compute (texts, classes) log probabilities, classes in the order of `class_names`.
 
         Args:
@@ -92,13 +91,11 @@ class _PredictionsMixin:
         """
         return _log_prob_of_texts(self, texts, progress=progress)
 
-    def predict_proba(
-        self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False
-    ) -> NDArray[np.float64]:
+    def predict_proba(self: Head, texts: TextInput, *, progress: bool = False) -> Float64Array:
         """Compute (texts, classes) probabilities, in the order of `class_names`; they sum to 1 for each text."""
         return np.exp(_log_prob_of_texts(self, texts, progress=progress))
 
-    def predict(self: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool = False) -> list[str]:
+    def predict(self: Head, texts: TextInput, *, progress: bool = False) -> list[str]:
         """Return (texts,) the name of the likeliest class of each text; the first of equally likely ones."""
         likeliest = _log_prob_of_texts(self, texts, progress=progress).argmax(axis=1)
         return [self.class_names[i] for i in likeliest.tolist()]
@@ -279,7 +276,7 @@ def check_head(head: object) -> None:
     raise InputError(f"head must be a ProbeHead or ModelHead, found {type(head).__name__}{advice}")
 
 
-def _log_prob_of_texts(head: Head, texts: Texts | Encoded | Iterable[str], *, progress: bool) -> NDArray[np.float64]:
+def _log_prob_of_texts(head: Head, texts: TextInput, *, progress: bool) -> Float64Array:
     check_head(head)
     encoded = head.encoder.encode(texts)
     if not len(encoded):
@@ -287,7 +284,7 @@ def _log_prob_of_texts(head: Head, texts: Texts | Encoded | Iterable[str], *, pr
     return log_prob(head, encoded, progress=progress)
 
 
-def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> NDArray[np.float64]:
+def log_prob(head: Head, encoded: Encoded, *, progress: bool = False) -> Float64Array:
     """Compute (texts, classes) log probabilities of a head, in the order of `encoded`."""
 
     def logits_of_batch(replica: Head, batch: Batch) -> list[Tensor]:
@@ -304,7 +301,7 @@ def log_probs(
     n_passes: int,
     *,
     progress: bool = False,
-) -> NDArray[np.float64]:
+) -> Float64Array:
     """Compute the log probabilities of several forward passes, in batches of like length.
 
     Args:
@@ -320,7 +317,7 @@ def log_probs(
     """
     logits = np.empty((n_passes, len(encoded.ids), len(head.class_names)), dtype=np.float32)
 
-    def outputs_of_batch(replica: Encoder, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
+    def outputs_of_batch(replica: Encoder, rows: Int64Array) -> list[NDArray[Any]]:
         outputs = logits_of_batch(head.with_encoder(replica), replica.batch(encoded, rows))
         return [output.cpu().numpy() for output in outputs]
 

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
 from probes.heads.fine_tuned_folder import FORMAT, HEAD_FILE
 from probes.heads.trainer import ModelInputs, TrainingSettings
+from probes.sequences import IntegerArray
 
 
 def check_trainable(encoder: Encoder, heads: Sequence[str], class_names: Sequence[str]) -> None:
@@ -109,7 +109,7 @@ class TrainableHead:
         random_pooler = head == "pooler" and encoder.has_pooler and base_has_random_pooler
         return cls(encoder, model.to(base.device), head, tuple(class_names), random_pooler)
 
-    def model_inputs(self, texts: Texts, labels: NDArray[np.integer[Any]]) -> ModelInputs:
+    def model_inputs(self, texts: Texts, labels: IntegerArray) -> ModelInputs:
         """Tokenise texts, and return them with their labels as inputs of the model.
 
         Args:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -29,6 +28,7 @@ from probes.encoder.onednn import multiplies_bfloat16
 from probes.heads.training_checkpoints import MAX_CHECKPOINTS, epochs_since_best, last_checkpoint, validation_entries
 from probes.probing.logistic import log_softmax
 from probes.progress import progress_bar
+from probes.sequences import Int64Array, IntegerArray
 from probes.statistics.metrics import accuracy, log_loss
 
 BATCHES_PER_WINDOW = 50
@@ -93,7 +93,7 @@ class Epoch:
 class ModelInputs:
     """Tokenised texts, and their batches as inputs of a model."""
 
-    lengths: NDArray[np.int64]
+    lengths: Int64Array
     """(texts,) tokens of each text."""
     collate: Callable[[Sequence[int]], dict[str, Tensor]]
     """Rows -> arguments of the model's forward, `labels` (batch,) included."""
@@ -235,7 +235,7 @@ def quickest_dtype(device: torch.device) -> str:
     return "bfloat16" if has_bfloat16 else "float32"
 
 
-def batch_order(lengths: NDArray[np.integer[Any]], batch_size: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+def batch_order(lengths: IntegerArray, batch_size: int, *, seed: int, epoch: int) -> Int64Array:
     """Return (texts,) row numbers in random order, with texts of like length in a batch.
 
     Args:
@@ -265,7 +265,7 @@ def batch_order(lengths: NDArray[np.integer[Any]], batch_size: int, *, seed: int
 class _EpochOrder:
     """Sampler of the Trainer's loader: a new order of the rows in every epoch."""
 
-    def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int) -> None:
+    def __init__(self, lengths: Int64Array, batch_size: int, seed: int) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed

@@ -10,32 +10,29 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from probes.checks import InputError, check_instance
-from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.tokenization import Batch, TextInput
 from probes.mechanism.token_shares import TokenShares, kinds_per_text
 from probes.progress import progress_bar
+from probes.sequences import Float64Array, Int64Array
 
 RELATIVE_TOLERANCE = 1e-3
 """Largest distance between the sum of the vectors and the model's own output, as a share of the summed norms."""
 
 
-def attention_contributions(
-    encoder: Encoder, texts: Texts | Encoded | Iterable[str], *, progress: bool = False
-) -> TokenShares:
+def attention_contributions(encoder: Encoder, texts: TextInput, *, progress: bool = False) -> TokenShares:
     """Measure the norm of the vector that each token's state adds to [CLS] in the attention of each block.
 
     The vector is the token's value vector times its attention weight from [CLS], summed over heads and put through the
@@ -62,7 +59,7 @@ def attention_contributions(
     attention_layouts(encoder)
     encoded = encoder.encode(texts)
 
-    def norms_of_batch(replica: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def norms_of_batch(replica: Encoder, rows: Int64Array) -> Float64Array:
         return _norms_of_batch(replica, replica.batch(encoded, rows))
 
     sizes = [np.empty(0)] * len(encoded)
@@ -204,7 +201,7 @@ def _record_output_hook(calls: list[AttentionCall], name: str) -> Callable[..., 
     return record_output
 
 
-def _norms_of_batch(encoder: Encoder, batch: Batch) -> NDArray[np.float64]:
+def _norms_of_batch(encoder: Encoder, batch: Batch) -> Float64Array:
     """Return (batch, layers, seq) norms of the vectors that tokens add to [CLS]."""
     with _recorded_attention(encoder) as calls:
         encoder.states(batch, [encoder.n_layers])
@@ -221,7 +218,9 @@ def _contribution_norms(encoder: Encoder, batch: Batch, call: AttentionCall) -> 
     n_heads = encoder.config.num_attention_heads
     rows = torch.arange(n_texts, device=batch.mask.device)
     cls_index = batch.cls_index
-    query, key, value = (call.outputs[name].reshape(n_texts, seq, n_heads, -1) for name in ("query", "key", "value"))
+    query = call.outputs["query"].reshape(n_texts, seq, n_heads, -1)
+    key = call.outputs["key"].reshape(n_texts, seq, n_heads, -1)
+    value = call.outputs["value"].reshape(n_texts, seq, n_heads, -1)
 
     # Attention weights from [CLS] to every token, (batch, heads, seq).
     scores = torch.einsum("bhd,bshd->bhs", query[rows, cls_index], key)
@@ -229,18 +228,22 @@ def _contribution_norms(encoder: Encoder, batch: Batch, call: AttentionCall) -> 
     if call.position_bias is not None:
         scores = scores + call.position_bias[rows, :, cls_index]
     padding = batch.mask[:, None] == 0
-    weights = scores.masked_fill(padding, -math.inf).softmax(dim=-1)
+    scores = scores.masked_fill(padding, -math.inf)
+    weights = scores.softmax(dim=-1)
 
     # Weighted value vectors, heads side by side, through the output projection, (batch, seq, hidden).
     weighted_values = weights.transpose(1, 2).unsqueeze(-1) * value
-    vectors = functional.linear(weighted_values.reshape(n_texts, seq, -1), call.projection.weight)
+    weighted_values = weighted_values.reshape(n_texts, seq, -1)
+    vectors = functional.linear(weighted_values, call.projection.weight)
     norms: Tensor = torch.linalg.vector_norm(on_float64_device(vectors), dim=-1, dtype=torch.float64)
 
     # The vectors of all tokens and the projection's bias sum to the output that the model itself computed.
     bias = 0 if call.projection.bias is None else call.projection.bias
-    difference = vectors.sum(dim=1) + bias - call.outputs["output"][rows, cls_index]
-    error = torch.linalg.vector_norm(difference, dim=-1).to(norms)
-    if bool((error > RELATIVE_TOLERANCE * norms.sum(dim=-1)).any()):
+    model_output = call.outputs["output"][rows, cls_index]
+    difference = vectors.sum(dim=1) + bias - model_output
+    error = torch.linalg.vector_norm(difference, dim=-1)
+    tolerance = RELATIVE_TOLERANCE * norms.sum(dim=-1)
+    if bool((error.to(norms) > tolerance).any()):
         raise _unsupported(encoder, "its attention is not a weighted sum of values by query and key alone")
     return norms
 

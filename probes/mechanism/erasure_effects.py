@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import whole_number
-from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.pooling import LayerStates
-from probes.encoder.tokenization import Encoded
-from probes.heads.class_labels import label_ids
+from probes.encoder.tokenization import TextInput
+from probes.heads.class_labels import LabelInput, label_ids
 from probes.heads.heads import Head, check_head
 from probes.mechanism.interventions import POSITIONS, Edit, erasure_edit, intervened_log_probs
 from probes.mechanism.leace import Erasure, Erasures
 from probes.probing.sites import Site
+from probes.sequences import Float64Array, Int64Array
 
 
 @dataclass(frozen=True, eq=False)
 class InterventionLoss:
     """Loss of a head by one edit, for each text."""
 
-    accuracy_loss: NDArray[np.int64]
+    accuracy_loss: Int64Array
     """(texts,) 1 where the prediction is correct only without the edit, -1 where only with it, 0 elsewhere."""
-    information_loss: NDArray[np.float64]
+    information_loss: Float64Array
     """(texts,) log2 probability of the label without the edit minus that with it, in bits."""
     rank: int
     """Number of erased directions."""
@@ -42,7 +40,7 @@ class InterventionLoss:
 class ErasureEffect:
     """Losses of a head where a label is erased from one layer and pooling, and under the controls."""
 
-    rows: NDArray[np.int64]
+    rows: Int64Array
     """(texts,) row numbers of the texts among those given."""
     erased: InterventionLoss
     random: tuple[InterventionLoss, ...]
@@ -51,9 +49,9 @@ class ErasureEffect:
 
 def erasure_effects(
     head: Head,
-    texts: Texts | Encoded | Iterable[str],
+    texts: TextInput,
     *,
-    labels: Iterable[str | int] | NDArray[np.integer[Any]],
+    labels: LabelInput,
     erasures: Mapping[Site, Erasures],
     n_texts: int | None = None,
     seed: int = 0,
@@ -101,15 +99,19 @@ def erasure_effects(
 
     # Losses against the pass without an edit.
     target = labels[rows]
-    is_correct = (log_probs.argmax(axis=2) == target).astype(np.int64)
-    bits = log_probs[:, np.arange(len(rows)), target] / math.log(2)
+    predictions = log_probs.argmax(axis=2)
+    is_correct = (predictions == target).astype(np.int64)
+    target_log_probs = log_probs[:, np.arange(len(rows)), target]
+    bits = target_log_probs / math.log(2)
     accuracy_losses = is_correct[0] - is_correct[1:]
     information_losses = bits[0] - bits[1:]
     edit_losses = iter(zip(accuracy_losses, information_losses, edits, strict=True))
 
     def loss_by(erasure: Erasure) -> InterventionLoss:
         if not erasure.rank:
-            return InterventionLoss(np.zeros_like(is_correct[0]), np.zeros_like(bits[0]), 0, 0.0)
+            no_accuracy_loss = np.zeros_like(is_correct[0])
+            no_information_loss = np.zeros_like(bits[0])
+            return InterventionLoss(no_accuracy_loss, no_information_loss, rank=0, displacement=0.0)
         accuracy_loss, information_loss, edit = next(edit_losses)
         return InterventionLoss(accuracy_loss, information_loss, erasure.rank, edit.displacement)
 
@@ -123,13 +125,14 @@ def erasure_effects(
     return effects
 
 
-def _sampled_rows(n_available: int, n_texts: int | None, seed: int) -> NDArray[np.int64]:
+def _sampled_rows(n_available: int, n_texts: int | None, seed: int) -> Int64Array:
     """Return the row numbers of a random sample of texts in their order, or of all."""
     n_texts = None if n_texts is None else whole_number(n_texts, "n_texts", least=1)
     seed = whole_number(seed, "seed")
     if n_texts is None or n_texts >= n_available:
         return np.arange(n_available)
-    return np.sort(np.random.default_rng(seed).choice(n_available, n_texts, replace=False))
+    rng = np.random.default_rng(seed)
+    return np.sort(rng.choice(n_available, n_texts, replace=False))
 
 
 def _all_maps(erasures: Erasures) -> Iterator[Erasure]:
@@ -152,7 +155,8 @@ class _MeasuredEdit:
         edited = self._edit(states)
         distances = (edited - states.hidden).norm(dim=-1)
         distances = distances[POSITIONS[self.site.pooling](states)]
-        self._batch_distances.append(float(on_float64_device(distances).sum(dtype=torch.float64)))
+        batch_distance = on_float64_device(distances).sum(dtype=torch.float64)
+        self._batch_distances.append(float(batch_distance))
         self._batch_counts.append(len(distances))
         return edited
 
@@ -160,4 +164,5 @@ class _MeasuredEdit:
     def displacement(self) -> float:
         """Mean distance that states were moved."""
         # Threads end in any order; an exact sum is the same in all of them.
-        return math.fsum(self._batch_distances) / max(1, sum(self._batch_counts))
+        n_states = sum(self._batch_counts)
+        return math.fsum(self._batch_distances) / max(1, n_states)

@@ -6,26 +6,26 @@ attention.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch, Encoded
-from probes.heads.class_labels import label_ids
+from probes.encoder.tokenization import Batch, Encoded, TextInput
+from probes.heads.class_labels import LabelInput, label_ids
 from probes.heads.heads import Head, check_head
 from probes.mechanism.token_shares import KINDS, TokenShares, kinds_per_text
 from probes.progress import progress_bar
+from probes.sequences import BoolArray, Float64Array, Int64Array, IntegerArray
 from probes.statistics.intervals import N_FOLDS
 
 R = TypeVar("R")
@@ -35,36 +35,36 @@ R = TypeVar("R")
 class RowGradients:
     """Gradients that texts leave at the rows of the input embedding table, for the rows that occur in the texts."""
 
-    ids: NDArray[np.int64]
+    ids: Int64Array
     """(rows,) token ids, increasing."""
     tokens: tuple[str, ...]
     """(rows,) the tokens of the ids."""
-    kinds: NDArray[np.int64]
+    kinds: Int64Array
     """(rows,) index into `KINDS`."""
-    counts: NDArray[np.int64]
+    counts: Int64Array
     """(rows,) occurrences in all texts."""
-    norms: NDArray[np.float64]
+    norms: Float64Array
     """(rows,) norm of the gradient of the texts' summed loss: gradients of several occurrences may cancel in it."""
-    sum_of_norms: NDArray[np.float64]
+    sum_of_norms: Float64Array
     """(rows,) summed norms of the gradients of single occurrences: `norms` if all of them had the same direction."""
-    norms_without_fold: NDArray[np.float64]
+    norms_without_fold: Float64Array
     """(folds, rows) `norms` of all texts but one of 20 folds of them, for a jackknife."""
 
     @property
-    def per_occurrence(self) -> NDArray[np.float64]:
+    def per_occurrence(self) -> Float64Array:
         """(rows,) `norms` divided by the number of occurrences."""
         return np.asarray(self.norms / self.counts)
 
-    def of_kind(self, kind: str) -> NDArray[np.bool_]:
+    def of_kind(self, kind: str) -> BoolArray:
         """Return (rows,) which rows are tokens of a kind: `[CLS]` is one row, `content` many."""
         return np.asarray(self.kinds == KINDS.index(kind))
 
 
 def gradient_shares(
     head: Head,
-    texts: Texts | Encoded | Iterable[str],
+    texts: TextInput,
     *,
-    labels: Iterable[str | int] | NDArray[np.integer[Any]],
+    labels: LabelInput,
     progress: bool = False,
 ) -> TokenShares:
     """Measure the gradient of each text's loss at each of its tokens' states, at every layer up to the head's.
@@ -90,7 +90,7 @@ def gradient_shares(
     top_layer = head.encoder.n_layers if head.layer is None else head.layer
     layers = tuple(range(top_layer + 1))
 
-    def norms_of_batch(replica: Head, batch: Batch, rows: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    def norms_of_batch(replica: Head, batch: Batch, rows: Int64Array) -> list[Float64Array]:
         return _state_gradient_norms(replica, batch, labels[rows], layers)
 
     sizes = [np.empty(0)] * len(labels)
@@ -101,9 +101,7 @@ def gradient_shares(
     return TokenShares(layers, tuple(sizes), kinds_per_text(head.encoder, encoded))
 
 
-def _state_gradient_norms(
-    head: Head, batch: Batch, labels: NDArray[np.int64], layers: Sequence[int]
-) -> list[NDArray[np.float64]]:
+def _state_gradient_norms(head: Head, batch: Batch, labels: Int64Array, layers: Sequence[int]) -> list[Float64Array]:
     """Return for each text of a batch (layers, seq) norms of the loss gradient at its token states."""
     # Forward pass that keeps the states of every layer. Some heads read texts one by one: a layer's states are then
     # several tensors, of one text each.
@@ -116,7 +114,7 @@ def _state_gradient_norms(
     gradients = iter(torch.autograd.grad(loss, flat_states))
 
     # Norm over hidden dimensions, then layers of a text together.
-    norms_by_layer: list[list[NDArray[np.float64]]] = []
+    norms_by_layer: list[list[Float64Array]] = []
     for layer_states in states:
         tensor_norms = [_norms(next(gradients)) for _ in layer_states]
         norms_by_layer.append([text_norms for norms in tensor_norms for text_norms in norms])
@@ -125,9 +123,9 @@ def _state_gradient_norms(
 
 def embedding_gradients(
     head: Head,
-    texts: Texts | Encoded | Iterable[str],
+    texts: TextInput,
     *,
-    labels: Iterable[str | int] | NDArray[np.integer[Any]],
+    labels: LabelInput,
     progress: bool = False,
 ) -> RowGradients:
     """Compute the gradient of the texts' summed loss with respect to each row of the input embedding table.
@@ -156,11 +154,12 @@ def embedding_gradients(
     total.index_add_(0, torch.from_numpy(index.row_of_pair), gradients)
 
     kinds = kinds_per_text(head.encoder, encoded)
-    token_kinds = np.concatenate(kinds)[index.first_occurrence] if kinds else np.empty(0, dtype=np.int64)
+    kind_of_occurrence = np.concatenate(kinds) if kinds else np.empty(0, dtype=np.int64)
+    tokens = head.encoder.tokenizer.convert_ids_to_tokens(index.ids)
     return RowGradients(
         ids=index.ids,
-        tokens=tuple(head.encoder.tokenizer.convert_ids_to_tokens(index.ids)),
-        kinds=token_kinds,
+        tokens=tuple(tokens),
+        kinds=kind_of_occurrence[index.first_occurrence],
         counts=index.counts,
         norms=_norms(total),
         sum_of_norms=sum_of_norms,
@@ -174,13 +173,14 @@ class _RowIndex:
     def __init__(self, encoded: Encoded) -> None:
         token_ids = np.concatenate(encoded.ids) if encoded.ids else np.empty(0, dtype=np.int64)
         ids, first_occurrence, counts = np.unique(token_ids, return_index=True, return_counts=True)
-        self.ids: NDArray[np.int64] = ids
+        self.ids: Int64Array = ids
         """(rows,) token ids, increasing."""
-        self.first_occurrence: NDArray[np.int64] = first_occurrence
+        self.first_occurrence: Int64Array = first_occurrence
         """(rows,) position of the id's first occurrence in all texts, one behind the other."""
-        self.counts: NDArray[np.int64] = counts
+        self.counts: Int64Array = counts
         """(rows,) occurrences in all texts."""
-        self.fold_of_text: NDArray[np.int64] = np.random.default_rng(0).permutation(len(encoded)) % N_FOLDS
+        text_order = np.random.default_rng(0).permutation(len(encoded))
+        self.fold_of_text: Int64Array = text_order % N_FOLDS
         """(texts,) fold of each text."""
         folds = np.repeat(self.fold_of_text, encoded.lengths)
         self._pair_codes = np.unique(self._codes(token_ids, folds))
@@ -191,28 +191,29 @@ class _RowIndex:
         return len(self._pair_codes)
 
     @cached_property
-    def row_of_pair(self) -> NDArray[np.int64]:
+    def row_of_pair(self) -> Int64Array:
         """(pairs,) row of each pair of a row and a fold that occur together."""
         return np.asarray(self._pair_codes // N_FOLDS)
 
     @cached_property
-    def fold_of_pair(self) -> NDArray[np.int64]:
+    def fold_of_pair(self) -> Int64Array:
         """(pairs,) fold of each pair of a row and a fold that occur together."""
         return np.asarray(self._pair_codes % N_FOLDS)
 
-    def pairs(self, token_ids: NDArray[np.int64], folds: NDArray[np.int64]) -> NDArray[np.int64]:
+    def pairs(self, token_ids: Int64Array, folds: Int64Array) -> Int64Array:
         """Return (tokens,) the pair that each token of a fold belongs to."""
-        return np.searchsorted(self._pair_codes, self._codes(token_ids, folds)).astype(np.int64)
+        codes = self._codes(token_ids, folds)
+        return np.searchsorted(self._pair_codes, codes).astype(np.int64)
 
-    def _codes(self, token_ids: NDArray[np.int64], folds: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _codes(self, token_ids: Int64Array, folds: Int64Array) -> Int64Array:
         """Return (tokens,) one number for the row and the fold of each token: row * N_FOLDS + fold."""
         rows = np.searchsorted(self.ids, token_ids)
         return np.asarray(rows * N_FOLDS + folds)
 
 
 def _sums_by_row_and_fold(
-    head: Head, encoded: Encoded, labels: NDArray[np.int64], index: _RowIndex, *, progress: bool
-) -> tuple[Tensor, NDArray[np.float64]]:
+    head: Head, encoded: Encoded, labels: Int64Array, index: _RowIndex, *, progress: bool
+) -> tuple[Tensor, Float64Array]:
     """Sum the gradients at the input embeddings over the occurrences of each row.
 
     Returns:
@@ -220,9 +221,7 @@ def _sums_by_row_and_fold(
         single occurrences.
     """
 
-    def sums_of_batch(
-        replica: Head, batch: Batch, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], Tensor, NDArray[np.float64]]:
+    def sums_of_batch(replica: Head, batch: Batch, rows: Int64Array) -> tuple[Int64Array, Tensor, Float64Array]:
         # Gradient at the embedding of every token that is not padding, (tokens, hidden).
         embeddings = replica.encoder.embed(batch).detach().requires_grad_()
         loss = _summed_loss(replica.logits(batch, embeddings), labels[rows])
@@ -232,15 +231,16 @@ def _sums_by_row_and_fold(
 
         # Pair of row and fold of each token.
         token_ids = batch.inputs["input_ids"][is_token].cpu().numpy()
-        folds = np.repeat(index.fold_of_text[rows], is_token.sum(dim=1).cpu().numpy())
+        lengths = is_token.sum(dim=1).cpu().numpy()
+        folds = np.repeat(index.fold_of_text[rows], lengths)
         token_pairs = index.pairs(token_ids, folds)
         pairs, pair_of_token = np.unique(token_pairs, return_inverse=True)
 
         # Sums over the tokens of a pair in this batch.
         gradients = torch.zeros(len(pairs), token_gradients.shape[1])
         gradients.index_add_(0, torch.from_numpy(pair_of_token), token_gradients)
-        norms = np.bincount(pair_of_token, _norms(token_gradients)).astype(np.float64)
-        return pairs, gradients, norms
+        sums_of_norms = np.bincount(pair_of_token, _norms(token_gradients))
+        return pairs, gradients, sums_of_norms.astype(np.float64)
 
     gradients = torch.empty(0, 0)
     sum_of_norms = np.zeros(len(index.ids))
@@ -254,20 +254,19 @@ def _sums_by_row_and_fold(
     return gradients, sum_of_norms
 
 
-def _norms_without_fold(total: Tensor, gradients: Tensor, index: _RowIndex) -> NDArray[np.float64]:
+def _norms_without_fold(total: Tensor, gradients: Tensor, index: _RowIndex) -> Float64Array:
     """Return (folds, rows) norms of the total without the gradients of each fold in turn."""
     norms = np.tile(_norms(total), (N_FOLDS, 1))
     for fold in range(N_FOLDS):
         pairs = np.flatnonzero(index.fold_of_pair == fold)
         rows = index.row_of_pair[pairs]
-        remainder = total[torch.from_numpy(rows)] - gradients[torch.from_numpy(pairs)]
-        norms[fold, rows] = _norms(remainder)
+        row_total = total[torch.from_numpy(rows)]
+        fold_part = gradients[torch.from_numpy(pairs)]
+        norms[fold, rows] = _norms(row_total - fold_part)
     return norms
 
 
-def _encoded_texts_and_labels(
-    head: Head, texts: Texts | Encoded | Iterable[str], labels: object
-) -> tuple[Encoded, NDArray[np.int64]]:
+def _encoded_texts_and_labels(head: Head, texts: TextInput, labels: object) -> tuple[Encoded, Int64Array]:
     """Return the tokenised texts, and their class ids."""
     check_head(head)
     encoded = head.encoder.encode(texts)
@@ -277,11 +276,11 @@ def _encoded_texts_and_labels(
 def _over_batches(
     head: Head,
     encoded: Encoded,
-    work: Callable[[Head, Batch, NDArray[np.int64]], R],
+    work: Callable[[Head, Batch, Int64Array], R],
     name: str,
     *,
     progress: bool,
-) -> Iterator[tuple[NDArray[np.int64], R]]:
+) -> Iterator[tuple[Int64Array, R]]:
     """Yield the rows of each batch and the result of `work` for them, with gradients recorded.
 
     Args:
@@ -293,21 +292,24 @@ def _over_batches(
     """
     encoder = head.encoder.with_dtype("float32")
 
-    def result_of(replica: Encoder, rows: NDArray[np.int64]) -> R:
-        return work(head.with_encoder(replica), replica.batch(encoded, rows), rows)
+    def result_of(replica: Encoder, rows: Int64Array) -> R:
+        batch = replica.batch(encoded, rows)
+        return work(head.with_encoder(replica), batch, rows)
 
     with progress_bar(len(encoded.ids), name, visible=progress) as bar:
         yield from over_batches(encoder, encoded, result_of, gradients=True, bar=bar)
 
 
-def _summed_loss(logits: Tensor, labels: NDArray[np.integer[Any]]) -> Tensor:
+def _summed_loss(logits: Tensor, labels: IntegerArray) -> Tensor:
     """Return the summed cross-entropy; texts of a batch do not interact, so that its gradient is each text's own."""
     # From the margin, not from the probability: a certain head's rounds to 1, and its gradient to another direction.
     logits = on_float64_device(logits).double()
-    target = torch.as_tensor(labels).long().to(logits.device).unsqueeze(1)
-    target_logits = logits.gather(1, target)[:, 0]
-    remaining = logits.scatter(1, target, float("-inf")).logsumexp(dim=1)
-    return functional.softplus(remaining - target_logits).sum()
+    target = torch.as_tensor(labels).long().to(logits.device)
+    target_column = target.unsqueeze(1)
+    target_logits = logits.gather(1, target_column)[:, 0]
+    other_logits = logits.scatter(1, target_column, -math.inf)
+    margin = other_logits.logsumexp(dim=1) - target_logits
+    return functional.softplus(margin).sum()
 
 
 def _store_state(states: list[Tensor], state: Tensor) -> Tensor:
@@ -317,7 +319,7 @@ def _store_state(states: list[Tensor], state: Tensor) -> Tensor:
     return state
 
 
-def _norms(vectors: Tensor) -> NDArray[np.float64]:
+def _norms(vectors: Tensor) -> Float64Array:
     """Return norms over the last axis, in float64: squares of small gradients would vanish in float32."""
     norms = torch.linalg.vector_norm(on_float64_device(vectors), dim=-1, dtype=torch.float64)
     return np.asarray(norms.cpu().numpy())

@@ -5,7 +5,7 @@ The head loses what the edited vectors alone held: it may find the same informat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_instance, choose, whole_number
-from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import LayerStates
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.tokenization import Batch, Encoded, TextInput
 from probes.heads.heads import Head, check_head, log_probs
 from probes.mechanism.leace import Erasure, erase
+from probes.sequences import Float64Array, FloatArray, Int64Array
 
 Edit = Callable[[LayerStates], Tensor]
 """Function of the states of a layer for a batch that returns their replacement, a new (batch, seq, hidden) tensor."""
@@ -32,11 +32,11 @@ N_SAMPLED_STATES = 2000
 
 def intervened_log_probs(
     head: Head,
-    texts: Texts | Encoded | Iterable[str],
+    texts: TextInput,
     *,
     edits: Sequence[tuple[int, Edit]],
     progress: bool = False,
-) -> NDArray[np.float64]:
+) -> Float64Array:
     """Compute a head's log probabilities without an edit, and under each of several edits by itself.
 
     One sweep over the texts serves all edits: an edit at layer l costs the blocks above l only. The encoder computes in
@@ -85,7 +85,8 @@ def _edited_logits(head: Head, batch: Batch, edits: Sequence[tuple[int, Edit]]) 
         for layer, edit in edits:
             # Blocks below the edited layer are not computed again.
             resume(layer)
-            logits.append(head.logits(batch, overwrite={layer: _overwrite_by_edit(batch, edit)}))
+            overwrite = {layer: _overwrite_by_edit(batch, edit)}
+            logits.append(head.logits(batch, overwrite=overwrite))
     return logits
 
 
@@ -100,7 +101,7 @@ def _overwrite_by_edit(batch: Batch, edit: Edit) -> Callable[[Tensor], Tensor]:
 # Edits
 
 
-def mean_ablation(centre: NDArray[np.floating[Any]], pooling: str) -> Edit:
+def mean_ablation(centre: FloatArray, pooling: str) -> Edit:
     """Make an edit that replaces every state that a pooling reads by one vector, the mean over a dataset.
 
     Args:
@@ -161,7 +162,8 @@ def _edit_at_positions(pooling: str, change: Callable[[Tensor], Tensor]) -> Edit
 def _cls_positions(states: LayerStates) -> Tensor:
     if states.cls_index is None:
         raise InputError("this tokenizer adds no [CLS] token; use the pooling mean or last")
-    positions = torch.arange(states.mask.shape[1], device=states.mask.device)
+    seq = states.mask.shape[1]
+    positions = torch.arange(seq, device=states.mask.device)
     return positions == states.cls_index.unsqueeze(1)
 
 
@@ -177,8 +179,10 @@ def _content_positions(states: LayerStates) -> Tensor:
 
 def _last_positions(states: LayerStates) -> Tensor:
     seq = states.mask.shape[1]
-    position_numbers = torch.arange(1, seq + 1, device=states.mask.device) * states.mask
-    return position_numbers == position_numbers.max(dim=1, keepdim=True).values
+    numbers_from_1 = torch.arange(1, seq + 1, device=states.mask.device)
+    position_numbers = numbers_from_1 * states.mask
+    last_number = position_numbers.max(dim=1, keepdim=True).values
+    return position_numbers == last_number
 
 
 POSITIONS: dict[str, Callable[[LayerStates], Tensor]] = {
@@ -197,13 +201,13 @@ POSITIONS: dict[str, Callable[[LayerStates], Tensor]] = {
 class MeanStates:
     """Mean states of every layer over the tokens of a dataset."""
 
-    cls: NDArray[np.float64] | None
+    cls: Float64Array | None
     """(layers, hidden) mean [CLS] states; None where the tokenizer adds none."""
-    content: NDArray[np.float64]
+    content: Float64Array
     """(layers, hidden) mean states of all tokens but special ones, every token counted once; nan if none."""
 
 
-def mean_states(encoder: Encoder, texts: Texts | Encoded | Iterable[str]) -> MeanStates:
+def mean_states(encoder: Encoder, texts: TextInput) -> MeanStates:
     """Compute mean [CLS] and content states of every layer, by one forward pass a text that stores no states.
 
     Args:
@@ -230,24 +234,26 @@ def mean_states(encoder: Encoder, texts: Texts | Encoded | Iterable[str]) -> Mea
     return MeanStates(cls, content)
 
 
-def _sums_and_counts(states: dict[int, LayerStates]) -> NDArray[np.float64]:
+def _sums_and_counts(states: dict[int, LayerStates]) -> Float64Array:
     """Return (layers, 1 or 2, hidden + 1) sums of content and [CLS] states, each followed by its count."""
     embeddings = states[0]
     positions = [_content_positions(embeddings)]
     if embeddings.cls_index is not None:
         positions.append(_cls_positions(embeddings))
-    sums = np.zeros((len(states), len(positions), embeddings.hidden.shape[-1] + 1))
+    hidden = embeddings.hidden.shape[-1]
+    sums = np.zeros((len(states), len(positions), hidden + 1))
     for layer, layer_states in states.items():
         for i, kind_positions in enumerate(positions):
             vectors = on_float64_device(layer_states.hidden[kind_positions])
-            sums[layer, i, :-1] = vectors.sum(dim=0, dtype=torch.float64).cpu().numpy()
+            vector_sum = vectors.sum(dim=0, dtype=torch.float64)
+            sums[layer, i, :-1] = vector_sum.cpu().numpy()
             sums[layer, i, -1] = int(kind_positions.sum())
     return sums
 
 
 def sample_states(
     encoder: Encoder,
-    texts: Texts | Encoded | Iterable[str],
+    texts: TextInput,
     *,
     pooling: str,
     layers: Sequence[int],
@@ -279,7 +285,8 @@ def sample_states(
         raise InputError("there are no texts to take states of")
 
     # Draw whole texts until they have n tokens.
-    rows = np.random.default_rng(seed).permutation(len(encoded))[:n]
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(encoded))[:n]
     if pooling not in ("cls", "last"):
         n_tokens = np.cumsum(encoded.lengths[rows])
         n_texts = int(np.searchsorted(n_tokens, n)) + 1
@@ -304,7 +311,7 @@ def _results_by_batch(
     """Return the result of `work` for the states of every batch of like length, in float32, longest texts first."""
     encoder = encoder.with_dtype("float32")
 
-    def result_of(replica: Encoder, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def result_of(replica: Encoder, rows: Int64Array) -> NDArray[Any]:
         states = replica.states(replica.batch(encoded, rows), layers)
         return work(states)
 

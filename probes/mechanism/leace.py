@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.checks import InputError, check_same_length
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.sequences import check_labels, class_ids, finite_features
+from probes.sequences import Float64Array, FloatArray, IntegerArray, check_labels, class_ids, finite_features
 from probes.statistics.standardisation import LEAST_RELATIVE_DEVIATION, moments
 
-T = TypeVar("T", NDArray[np.float64], Tensor)
+T = TypeVar("T", Float64Array, Tensor)
 
 SINGULAR_VALUE_TOLERANCE = 1e-8
 """Correlations of a label with a whitened direction below this are rounding: one-hot labels have one too many."""
@@ -26,11 +25,11 @@ SINGULAR_VALUE_TOLERANCE = 1e-8
 class Erasure:
     """An affine map, x - (x - centre) right left, which removes from a vector its part in a few directions."""
 
-    right: NDArray[np.float64]
+    right: Float64Array
     """(hidden, rank) factor that reads the directions."""
-    left: NDArray[np.float64]
+    left: Float64Array
     """(rank, hidden) factor that is subtracted."""
-    centre: NDArray[np.float64]
+    centre: Float64Array
     """(hidden,) fixed point of the map: the mean of the vectors it was fitted on."""
 
     @property
@@ -38,11 +37,12 @@ class Erasure:
         """Number of erased directions; 0 where nothing is erased."""
         return len(self.left)
 
-    def __call__(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def __call__(self, features: FloatArray) -> Float64Array:
         """Return (..., hidden) erased features in float64."""
-        return erase(features.astype(np.float64), self.centre, self.right, self.left)
+        precise: Float64Array = features.astype(np.float64)
+        return erase(precise, self.centre, self.right, self.left)
 
-    def displacement(self, features: NDArray[np.floating[Any]]) -> float:
+    def displacement(self, features: FloatArray) -> float:
         """Return the mean distance that (examples, hidden) features are moved."""
         distances = np.linalg.norm(self(features) - features, axis=1)
         return float(distances.mean())
@@ -60,7 +60,7 @@ class Erasures:
     """LEACE of the label permuted over the examples."""
 
 
-def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], *, n_classes: int) -> Erasure:
+def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int) -> Erasure:
     """Fit the affine map that moves features least and leaves no linear trace of a label in them.
 
     On the features it is fitted on, every class then has the same mean, so that no linear classifier beats the majority
@@ -94,7 +94,8 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
     centre, deviation = moments(features)
     varying = np.flatnonzero(deviation)
     if not len(varying):
-        return Erasure(np.zeros((hidden, 0)), np.zeros((0, hidden)), centre)
+        no_directions = np.zeros((hidden, 0))
+        return Erasure(no_directions, no_directions.T, centre)
     centred = torch.from_numpy(features[:, varying] - centre[varying])
 
     # Behind a layer norm a direction varies by rounding alone. Whitened, it would be as good as any, and on the same
@@ -115,7 +116,7 @@ def leace(features: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]],
     return Erasure(right, left, centre)
 
 
-def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[Float64Array, Float64Array]:
     """Return the (hidden, rank) and (rank, hidden) factors of the part that LEACE removes.
 
     Args:
@@ -136,7 +137,8 @@ def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[NDAr
     fitter = fitter.update(x, z)
 
     # The fitter holds the covariance as a sum over examples.
-    fitter.sigma_xx_ += (n_examples - 1) * rounding_variance * torch.eye(hidden, dtype=x.dtype)
+    identity = torch.eye(hidden, dtype=x.dtype)
+    fitter.sigma_xx_ += (n_examples - 1) * rounding_variance * identity
     eraser = fitter.eraser
     has_direction = eraser.proj_left.norm(dim=0) > 0
     right = eraser.proj_right[has_direction].T
@@ -144,7 +146,7 @@ def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[NDAr
     return right.numpy(), left.numpy()
 
 
-def random_erasure(reference: Erasure, features: NDArray[np.floating[Any]], *, seed: int = 0) -> Erasure:
+def random_erasure(reference: Erasure, features: FloatArray, *, seed: int = 0) -> Erasure:
     """Erase a random subspace of the reference's rank, as strongly as the reference moves vectors.
 
     With V the (hidden, rank) orthonormal basis of a Gaussian draw, x goes to x - s (x - centre) V V', with s such that
@@ -164,7 +166,8 @@ def random_erasure(reference: Erasure, features: NDArray[np.floating[Any]], *, s
     is_varying = deviation[:, None] > 0
 
     # Orthonormal basis of a random subspace of the dimensions that vary.
-    gaussian = np.random.default_rng(seed).standard_normal((len(deviation), reference.rank))
+    rng = np.random.default_rng(seed)
+    gaussian = rng.standard_normal((len(deviation), reference.rank))
     orthonormal, _ = np.linalg.qr(gaussian * is_varying)
     basis = orthonormal * is_varying
 
@@ -176,11 +179,11 @@ def random_erasure(reference: Erasure, features: NDArray[np.floating[Any]], *, s
 
 
 def erasures(
-    features: NDArray[np.floating[Any]],
-    labels: NDArray[np.integer[Any]],
+    features: FloatArray,
+    labels: IntegerArray,
     *,
     n_classes: int,
-    states: NDArray[np.floating[Any]] | None = None,
+    states: FloatArray | None = None,
     random: int = 3,
     shuffled: int = 1,
     seed: int = 0,
@@ -209,11 +212,19 @@ def erasures(
     states = features if states is None else states
     rng = np.random.default_rng([seed, 1])
     random_seeds = rng.integers(2**31, size=random).tolist()
-    label_columns = [labels, *(rng.permutation(labels) for _ in range(shuffled))]
+    shuffled_labels = [rng.permutation(labels) for _ in range(shuffled)]
     n_bytes = 3 * features.shape[0] * features.shape[1] * 8
+
+    def fit_leace(label_column: IntegerArray) -> Erasure:
+        return leace(features, label_column, n_classes=n_classes)
+
     with parallel_map(n_parallel_tasks(n_bytes, "cpu")) as run:
-        label_erasure, *shuffled_erasures = run(lambda y: leace(features, y, n_classes=n_classes), label_columns)
-        random_erasures = list(run(lambda seed: random_erasure(label_erasure, states, seed=seed), random_seeds))
+        label_erasure, *shuffled_erasures = run(fit_leace, [labels, *shuffled_labels])
+
+        def draw_random(random_seed: int) -> Erasure:
+            return random_erasure(label_erasure, states, seed=random_seed)
+
+        random_erasures = list(run(draw_random, random_seeds))
     return Erasures(label_erasure, tuple(random_erasures), tuple(shuffled_erasures))
 
 

@@ -12,18 +12,16 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.data.texts import Texts
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.pooling import POOLINGS, LayerStates
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.tokenization import Batch, Encoded, TextInput
 from probes.heads.class_labels import named_class_ids
 from probes.heads.heads import ProbeHead
 from probes.results.result import Attribution
-from probes.sequences import check_instances
+from probes.sequences import Float64Array, Int64Array, check_instances
 
 RELATIVE_TOLERANCE = 1e-4
 """Largest error of a weighted sum in float32, as a share of the summands' sizes."""
@@ -35,27 +33,29 @@ class TokenShares:
     """A size for each token of each text at several layers, and the share of their sum on each kind of token."""
 
     layers: tuple[int, ...]
-    sizes: tuple[NDArray[np.float64], ...]
+    sizes: tuple[Float64Array, ...]
     """(layers, seq) for each text, none below 0."""
-    kinds: tuple[NDArray[np.int64], ...]
+    kinds: tuple[Int64Array, ...]
     """(seq,) for each text, index into `KINDS`."""
 
     @cached_property
-    def shares(self) -> NDArray[np.float64]:
+    def shares(self) -> Float64Array:
         """(layers, texts, kinds) shares of each text, for intervals; nan where all its sizes are 0."""
-        shares = np.empty((len(self.layers), len(self.sizes), len(KINDS)))
-        for text, (sizes, kinds) in enumerate(zip(self.sizes, self.kinds, strict=True)):
-            shares[:, text] = [shares_by_kind(layer_sizes, kinds) for layer_sizes in sizes]
+        n_texts = len(self.sizes)
+        shares = np.empty((len(self.layers), n_texts, len(KINDS)))
+        for text in range(n_texts):
+            kinds = self.kinds[text]
+            shares[:, text] = [shares_by_kind(layer_sizes, kinds) for layer_sizes in self.sizes[text]]
         return shares
 
     @property
-    def counts(self) -> NDArray[np.int64]:
+    def counts(self) -> Int64Array:
         """(texts, kinds) tokens of each kind: a kind of many tokens may hold much while each token holds little."""
         counts = [np.bincount(kinds, minlength=len(KINDS)) for kinds in self.kinds]
         return np.array(counts).reshape(-1, len(KINDS))
 
     @property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> Float64Array:
         """(layers, kinds) mean over the texts that have shares; nan where none has."""
         is_finite = np.isfinite(self.shares)
         sums = np.where(is_finite, self.shares, 0.0).sum(axis=1)
@@ -66,10 +66,10 @@ class TokenShares:
 
 def direct_scores(
     heads: Iterable[ProbeHead],
-    texts: Texts | Encoded | Iterable[str],
+    texts: TextInput,
     *,
     targets: Iterable[str | int] | str | int,
-) -> list[NDArray[np.float64]]:
+) -> list[Float64Array]:
     """Decompose the logit of a class into a score of each token's state, for probes at several layers.
 
     A probe that reads a weighted sum of the states, as mean, cls, content and last do, has the logit
@@ -92,10 +92,12 @@ def direct_scores(
     _check_comparable(heads)
     encoder = heads[0].encoder
     encoded = encoder.encode(texts)
-    target_ids = np.array(named_class_ids(targets, heads[0].class_names, len(encoded), "targets"), dtype=np.int64)
+    class_ids = named_class_ids(targets, heads[0].class_names, len(encoded), "targets")
+    target_ids = np.array(class_ids, dtype=np.int64)
 
-    def scores_of_batch(replica: Encoder, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        return _batch_scores(replica, replica.batch(encoded, rows), heads, target_ids[rows])
+    def scores_of_batch(replica: Encoder, rows: Int64Array) -> Float64Array:
+        batch = replica.batch(encoded, rows)
+        return _batch_scores(replica, batch, heads, target_ids[rows])
 
     scores = [np.empty(0)] * len(encoded)
     for rows, batch_scores in over_batches(encoder, encoded, scores_of_batch):
@@ -118,26 +120,26 @@ def _check_comparable(heads: Sequence[ProbeHead]) -> None:
             raise InputError("the probes have different classes; explain them one by one")
 
 
-def _batch_scores(
-    encoder: Encoder, batch: Batch, heads: Sequence[ProbeHead], target_ids: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _batch_scores(encoder: Encoder, batch: Batch, heads: Sequence[ProbeHead], target_ids: Int64Array) -> Float64Array:
     """Return (batch, heads, seq) scores of the token states."""
     layers = sorted({head.layer for head in heads})
     states = encoder.states(batch, layers)
     targets = torch.from_numpy(target_ids).to(batch.mask.device)
 
     # Weight of each token in each pooling; it is the same at every layer.
-    pooling_weights = {head.pooling: _token_weights(states[layers[0]], head.pooling) for head in heads}
-    for head in heads:
-        _check_linear(states[head.layer], head.pooling, pooling_weights[head.pooling])
+    any_states = states[layers[0]]
+    pooling_weights = {head.pooling: _token_weights(any_states, head.pooling) for head in heads}
 
     # Logit of each state alone, times its weight in the pooling.
     scores = []
     for head in heads:
+        weights = pooling_weights[head.pooling]
+        _check_linear(states[head.layer], head.pooling, weights)
         hidden = states[head.layer].hidden.float()
         state_logits = torch.einsum("bth,bh->bt", hidden, head.weight[targets])
-        scores.append(state_logits * pooling_weights[head.pooling])
-    return np.asarray(torch.stack(scores, dim=1).cpu().double().numpy())
+        scores.append(state_logits * weights)
+    stacked_scores = torch.stack(scores, dim=1)
+    return np.asarray(stacked_scores.cpu().double().numpy())
 
 
 def _token_weights(states: LayerStates, pooling: str) -> torch.Tensor:
@@ -146,7 +148,8 @@ def _token_weights(states: LayerStates, pooling: str) -> torch.Tensor:
     The pooling of unit vectors gives the weights.
     """
     n_texts, seq = states.mask.shape
-    unit_vectors = torch.eye(seq, device=states.mask.device).expand(n_texts, seq, seq)
+    identity = torch.eye(seq, device=states.mask.device)
+    unit_vectors = identity.expand(n_texts, seq, seq)
     try:
         weights = POOLINGS[pooling](replace(states, hidden=unit_vectors))
     except RuntimeError as error:  # a pooling that needs vectors of the model's own size
@@ -163,7 +166,8 @@ def _check_linear(states: LayerStates, pooling: str, token_weights: torch.Tensor
     weighted_sum = torch.einsum("bt,bth->bh", token_weights, hidden)
     error = (weighted_sum - pooled).abs()
     summed_sizes = torch.einsum("bt,bth->bh", token_weights.abs(), hidden.abs())
-    if bool((error > RELATIVE_TOLERANCE * (summed_sizes + pooled.abs())).any()):
+    tolerance = RELATIVE_TOLERANCE * (summed_sizes + pooled.abs())
+    if bool((error > tolerance).any()):
         raise _not_linear(pooling)
 
 
@@ -174,9 +178,7 @@ def _not_linear(pooling: str) -> InputError:
     )
 
 
-def token_kinds(
-    tokens: Sequence[str], offsets: NDArray[np.int64], *, cls: str | None, sep: str | None
-) -> NDArray[np.int64]:
+def token_kinds(tokens: Sequence[str], offsets: Int64Array, *, cls: str | None, sep: str | None) -> Int64Array:
     """Return (seq,) the kind of each token as an index into `KINDS`.
 
     Args:
@@ -203,7 +205,7 @@ def _is_punctuation(token: str) -> bool:
     return all(unicodedata.category(character)[0] in "PS" for character in characters)
 
 
-def kinds_per_text(encoder: Encoder, encoded: Encoded) -> tuple[NDArray[np.int64], ...]:
+def kinds_per_text(encoder: Encoder, encoded: Encoded) -> tuple[Int64Array, ...]:
     """Return for each text (seq,) the kind of each token as an index into `KINDS`."""
     tokenizer = encoder.tokenizer
     kinds = []
@@ -214,7 +216,7 @@ def kinds_per_text(encoder: Encoder, encoded: Encoded) -> tuple[NDArray[np.int64
     return tuple(kinds)
 
 
-def shares_by_kind(scores: NDArray[np.float64], kinds: NDArray[np.int64]) -> NDArray[np.float64]:
+def shares_by_kind(scores: Float64Array, kinds: Int64Array) -> Float64Array:
     """Return (kinds,) share of the absolute score on each kind of token; nan where all scores are 0.
 
     Args:
@@ -229,7 +231,7 @@ def shares_by_kind(scores: NDArray[np.float64], kinds: NDArray[np.int64]) -> NDA
     return np.asarray(sums / total)
 
 
-def attribution_shares(attribution: Attribution, encoder: Encoder) -> NDArray[np.float64]:
+def attribution_shares(attribution: Attribution, encoder: Encoder) -> Float64Array:
     """Return (kinds,) share of an attribution's absolute score on each kind of token."""
     tokenizer = encoder.tokenizer
     kinds = token_kinds(attribution.tokens, attribution.offsets, cls=tokenizer.cls_token, sep=tokenizer.sep_token)
