@@ -25,7 +25,7 @@ __all__ = [
 
 
 def render_report(result: AnalysisResult) -> str:
-    """The page of a result: one HTML document that needs nothing but a browser."""
+    """Return the page of a result: one HTML document that needs nothing but a browser."""
     # Drawing libraries take seconds to import and are not needed to name this package.
     from reports.export.html import render
 
@@ -33,7 +33,7 @@ def render_report(result: AnalysisResult) -> str:
 
 
 def compare_reports(results: Sequence[Path | AnalysisResult]) -> str:
-    """One page for several results, or result folders: models, checkpoints or datasets side by side.
+    """Return one page for several results or result folders: models, checkpoints or datasets side by side.
 
     Raises:
         InputError: There are fewer than two, one is there twice, or a folder holds no result.
@@ -45,28 +45,28 @@ def compare_reports(results: Sequence[Path | AnalysisResult]) -> str:
 
 
 def markdown(result: AnalysisResult) -> str:
-    """A result in at most thirty lines of Markdown, for a pull request or a model card."""
+    """Return a result in at most thirty lines of Markdown, for a pull request or a model card."""
     from reports.export.markdown import summary
 
     return summary(result)
 
 
 def warnings(result: AnalysisResult) -> tuple[str, ...]:
-    """What a reader must know before using a number, a sentence each; the page shows them too."""
+    """Return the warnings that a reader must know before using a number; the page shows them too."""
     from reports.sections.overview import cares
 
     return cares(result)
 
 
 def drawings(result: AnalysisResult) -> Drawings:
-    """The page's drawings by name; each shows itself in a notebook."""
+    """Return the page's drawings by name; each displays itself in a notebook."""
     from reports.export.notebook import Drawings
 
     return Drawings.of(result)
 
 
 def page(*results: AnalysisResult) -> Page:
-    """The whole page, shown inside a notebook; of several results, the page that compares them."""
+    """Return the whole page for a notebook; for several results, the page that compares them."""
     from reports.export.notebook import Page
 
     return Page(render_report(*results) if len(results) == 1 else compare_reports(results))

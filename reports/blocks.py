@@ -1,4 +1,4 @@
-"""What a page is made of: frozen values, in words and SVG, not yet HTML."""
+"""Elements of a page as frozen values, in words and SVG, not yet HTML."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class Table:
     folded: bool = False
     """Shown on request only: the numbers behind a figure."""
     summary: str = "All numbers"
-    """What a folded table is opened by."""
+    """Text that opens a folded table."""
 
     @classmethod
     def of(cls, frame: pd.DataFrame, caption: str, *, folded: bool = False) -> Table:
-        """Any tidy table, with its columns' own names."""
-        shown = frame.head(MOST_ROWS)
-        if len(shown) < len(frame):
-            caption = f"{caption} The first {count(len(shown))} of {count(len(frame))} rows."
+        """Return any tidy table as it is, with its own column names."""
+        first_rows = frame.head(MOST_ROWS)
+        if len(first_rows) < len(frame):
+            caption = f"{caption} The first {count(len(first_rows))} of {count(len(frame))} rows."
         return cls(
             caption=caption,
             columns=tuple(title(str(column)) for column in frame.columns),
-            rows=tuple(tuple(cell(value) for value in row) for row in shown.itertuples(index=False)),
+            rows=tuple(tuple(cell(value) for value in row) for row in first_rows.itertuples(index=False)),
             numeric=frozenset(i for i, kind in enumerate(frame.dtypes) if getattr(kind, "kind", "O") in "iuf"),
             folded=folded,
         )
@@ -61,17 +61,17 @@ class Drawing:
     @property
     def anchor(self) -> str:
         """Its name on the page."""
-        found = re.search(r' aria-labelledby="(\S+)-title ', self.svg)
-        return found[1] if found else ""
+        match = re.search(r' aria-labelledby="(\S+)-title ', self.svg)
+        return match[1] if match else ""
 
     @property
     def title(self) -> str:
-        """What it shows, as a reader is told who does not see it."""
-        found = re.search(r"<title[^>]*>(.*?)</title>", self.svg, flags=re.DOTALL)
-        return html.unescape(found[1]) if found else ""
+        """Title of the drawing for readers who do not see it."""
+        match = re.search(r"<title[^>]*>(.*?)</title>", self.svg, flags=re.DOTALL)
+        return html.unescape(match[1]) if match else ""
 
     def _repr_html_(self) -> str:
-        """The drawing with its caption, for notebooks."""
+        """Return the drawing with its caption, for notebooks."""
         return framed(self.svg, self.caption)
 
 
@@ -81,7 +81,7 @@ class Word:
 
     text: str
     gap: str
-    """What stands before it in the text."""
+    """Characters between the word before it and this one."""
     score: str
     shade: str
     """`p1` to `p8` for the explained class, `n1` to `n8` against it, empty near zero, `special` for a special token,
@@ -94,7 +94,7 @@ class Entry:
 
     head: str
     output: str
-    """What is explained, where that is no class's logit: `logit of` or `probability of`."""
+    """Name of the explained output, `logit of` or `probability of`; empty for the logit of a class."""
     target: str
     against: str
     """Class whose output is subtracted; empty where there is none."""
@@ -103,7 +103,7 @@ class Entry:
     pieces: tuple[Word, ...]
     """Where states are explained; the pieces of a text stand in the explorer's data."""
     states: str
-    """Whose states the pieces are; empty where they are the input's tokens."""
+    """Name of the token states that the pieces stand for; empty where they are the input's tokens."""
     strongest: str
     sums: str
     quality: str
@@ -149,7 +149,7 @@ class Explorer:
     """True classes, as the cards name them; empty where they are unknown."""
     predicted: tuple[str, ...]
     heads: tuple[str, ...]
-    """What decides; here and below empty where there is nothing to choose."""
+    """Heads that decide; here and below empty where there is nothing to choose."""
     poolings: tuple[str, ...]
     methods: tuple[str, ...]
     baselines: tuple[str, ...]
@@ -169,9 +169,9 @@ class Part:
     tables: tuple[Table, ...] = ()
     cards: tuple[Card, ...] = ()
     explorer: Explorer | None = None
-    """Of the cards."""
+    """Explorer of the cards."""
     notes: tuple[str, ...] = ()
-    """What the question means and how it was put: smaller, under the answer."""
+    """Meaning of the question and how it was measured: smaller, under the answer."""
     see: str = ""
     """Anchor of the section that shows the numbers."""
 
@@ -185,7 +185,7 @@ class Section:
     verdict: tuple[str, ...]
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
-    """What to keep in mind while reading it."""
+    """Notes that a reader should keep in mind."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class Answer:
 
 
 def cell(value: Any) -> str:
-    """A value of a table as text."""
+    """Return a value of a table as text."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>":
         return MISSING
     if isinstance(value, bool) or type(value).__name__ == "bool":
@@ -216,5 +216,5 @@ def cell(value: Any) -> str:
 
 
 def columns(*names: str, numeric: Sequence[str] = ()) -> dict[str, Any]:
-    """Keywords of a `Table`: its column names, and which of them hold numbers."""
-    return {"columns": names, "numeric": frozenset(names.index(each) for each in numeric)}
+    """Return keywords of a `Table`: its column names, and the positions of those that hold numbers."""
+    return {"columns": names, "numeric": frozenset(names.index(name) for name in numeric)}

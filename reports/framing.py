@@ -19,15 +19,15 @@ def framed(svg: str, caption: str) -> str:
         "background:var(--surface);color:var(--ink);padding:1rem;border-radius:6px;width:fit-content;max-width:100%"
     )
     letters = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',Arial,sans-serif"
-    said = "color:var(--muted);font-size:.875rem;max-width:36rem;margin:.5rem 0 0"
+    caption_style = "color:var(--muted);font-size:.875rem;max-width:36rem;margin:.5rem 0 0"
     return (
         f'<figure style="{_colours()};{ground};{letters};box-sizing:border-box;margin:0">{drawing}'
-        f'<figcaption style="{said}">{html.escape(caption)}</figcaption></figure>'
+        f'<figcaption style="{caption_style}">{html.escape(caption)}</figcaption></figure>'
     )
 
 
 @cache
 def _colours() -> str:
-    """The page's own colours, as declarations of one element."""
+    """Return the page's own colours as declarations of one element."""
     (day,) = re.findall(r"^:root \{(.*?)\}", _STYLE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     return ";".join(re.findall(r"--[\w-]+: #[0-9a-f]+", day))

@@ -34,7 +34,7 @@ class View:
         return [claim for claim in self.result.claims if claim.id == kind and claim.task == task]
 
     def claim(self, kind: str, task: str | None = None) -> Claim | None:
-        """The only claim of a kind, where it was made."""
+        """Return the only claim of a kind; None where there is none."""
         return next(iter(self.claims(kind, task)), None)
 
     def every(self, kind: str) -> list[Claim]:
@@ -76,7 +76,7 @@ class View:
         return rows if len(rows) else None
 
     def limits(self, key: str, **where: object) -> tuple[float, float] | None:
-        """Ends of the interval in the only row of a table with these values."""
+        """Return the interval in the only row of a table with these values; None where there is none."""
         rows = self.table(key)
         for column, wanted in where.items() if rows is not None else ():
             rows = rows[rows[column] == wanted] if rows is not None and column in rows else None
@@ -95,7 +95,7 @@ class View:
 
     @cached_property
     def chooser(self) -> str:
-        """What chose penalties and the best place: validation texts, or folds where there were none."""
+        """Texts on which penalties and the best site were chosen: validation texts, or folds where there are none."""
         data = self.result.provenance.data
         return "folds of the training texts" if data and "validation" not in data else "validation"
 
@@ -120,7 +120,7 @@ class View:
         return self.claim("random_pooler") is not None
 
     def scores(self, task: str, metric: str, split: str = "test") -> pd.DataFrame | None:
-        """Rows of one metric over all classes together."""
+        """Return the rows of one metric over all classes together."""
         metrics = self.table("metrics", task)
         if metrics is None:
             return None
@@ -128,7 +128,7 @@ class View:
         return metrics[chosen] if chosen.any() else None
 
     def curve(self, task: str) -> pd.DataFrame | None:
-        """pooling, layer, value, lower, upper, n: test accuracy of every probe."""
+        """Return the test accuracy of every probe: pooling, layer, value, lower, upper, n."""
         scores = self.scores(task, "accuracy")
         if scores is None:
             return None
@@ -136,25 +136,25 @@ class View:
         return rows.assign(layer=rows["layer"].astype(int)) if len(rows) else None
 
     def floors(self, task: str) -> dict[str, float]:
-        """Floor -> its test accuracy."""
+        """Return floor -> its test accuracy."""
         scores = self.scores(task, "accuracy")
         rows = None if scores is None else scores[scores["layer"].isna() & scores["value"].notna()]
         return {} if rows is None else dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
 
     def beside(self, task: str, pooling: str) -> dict[str, dict[int, float]]:
-        """Floor that depends on the layer -> layer -> its test accuracy in one pooling, the mean over seeds."""
+        """Return floor that depends on the layer -> layer -> its test accuracy in one pooling, the mean over seeds."""
         scores = self.scores(task, "accuracy")
         if scores is None:
             return {}
         rows = scores[scores["probe"].isin(["untrained", "control"]) & (scores["pooling"] == pooling)]
         means = rows.groupby(["probe", "layer"])["value"].mean().dropna()
         return {
-            str(probe): {int(layer): float(value) for (_, layer), value in own.items()}
-            for probe, own in means.groupby(level="probe")
+            str(probe): {int(layer): float(value) for (_, layer), value in of_probe.items()}
+            for probe, of_probe in means.groupby(level="probe")
         }
 
     def best(self, task: str) -> tuple[str, int] | None:
-        """Pooling and layer that were chosen without the test texts; else those explained; else the only ones."""
+        """Return the site that was chosen without the test texts; else the explained one; else the only one."""
         claim = self.claim("best_site", task)
         if claim is not None:
             return text(claim, "pooling"), int(value(claim, "layer"))
@@ -167,13 +167,13 @@ class View:
         )
 
     def about(self, task: str, sentence: str) -> str:
-        """The sentence, with the label column's name before it where there are several."""
+        """Return the sentence, after the label column's name where there are several."""
         if len(self.tasks) > 1:
             return f"{name(task)}: {sentence[:1].lower()}{sentence[1:]}"
         return sentence[:1].upper() + sentence[1:]
 
     def heading(self, task: str) -> str | None:
-        """A label column's name above its part of a section, where there are several."""
+        """Return a label column's name as the heading of its part, where there are several."""
         return name(task) if len(self.tasks) > 1 else None
 
     def drawing_subject(self, task: str, head: str) -> str:
@@ -191,7 +191,7 @@ class View:
         return cells[-len(self.subject_columns) :]
 
     def lens(self, task: str | None = None) -> tuple[str, ...]:
-        """What has to be said wherever a pooler is shown."""
+        """Return the remark that belongs to every drawing of a pooler."""
         metrics = self.table("metrics", task)
         if metrics is None or not (metrics["pooling"] == "pooler").any():
             return ()
@@ -206,8 +206,8 @@ class View:
 
 
 def by_head(frame: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of each head."""
-    return [] if frame is None else [(str(head), own) for head, own in frame.groupby("head", sort=False)]
+    """Return the rows of each head."""
+    return [] if frame is None else [(str(head), rows) for head, rows in frame.groupby("head", sort=False)]
 
 
 class LookupMissingError(InputError):

@@ -51,7 +51,7 @@ TOLD = "told:"
 
 @dataclass(frozen=True)
 class Label:
-    """What a reader who does not see the drawing gets, and the drawing's name on the page."""
+    """Text alternative of a drawing, and its anchor on the page."""
 
     anchor: str
     title: str
@@ -60,7 +60,7 @@ class Label:
 
 @contextmanager
 def blank(width: float, height: float) -> Iterator[Figure]:
-    """A blank figure of that many CSS pixels, drawn with matplotlib's own defaults whatever the user's are."""
+    """Yield a blank figure of that many CSS pixels, with matplotlib's own defaults whatever the user's settings are."""
     settings: Any = {key: value for key, value in matplotlib.rcParamsDefault.items() if key.startswith(_KINDS)}
     settings |= {
         "svg.fonttype": "none",
@@ -92,7 +92,7 @@ _KINDS = tuple(
 
 
 def plain_axes(figure: Figure, *, left: float, right: float, top: float, bottom: float) -> Axes:
-    """Axes with those margins, in pixels, and nothing painted behind them."""
+    """Return axes with these margins, in pixels, and nothing painted behind them."""
     width, height = figure.get_size_inches() * 72
     figure.patch.set_visible(False)
     axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
@@ -105,7 +105,7 @@ def plain_axes(figure: Figure, *, left: float, right: float, top: float, bottom:
 
 
 def ticks(axes: Axes, layers: Sequence[int]) -> None:
-    """At most thirteen layers named, the first and the last among them where they fit."""
+    """Label at most thirteen layers, the first and the last included where they fit."""
     axes.set_xticks(list(layers)[:: 1 + (len(layers) - 1) // 13])
     axes.set_xlim(layers[0] - 0.3, layers[-1] + 0.3)
     axes.set_xlabel("layer (0 = embeddings)" if layers[0] == 0 else "layer")
@@ -113,12 +113,12 @@ def ticks(axes: Axes, layers: Sequence[int]) -> None:
 
 
 def heading(axes: Axes, text: str) -> None:
-    """What the y axis shows, above it: readable without turning the head."""
+    """Write the quantity of the y axis above it, where it is read without turning the head."""
     axes.annotate(text, (0, 1), (-34, 12), "axes fraction", "offset pixels", color=MUTED)
 
 
 def name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], *, last: float) -> None:
-    """Names at the right end of lines, moved apart where they would overlap."""
+    """Write names at the right end of lines, moved apart where they would overlap."""
     low, high = (axes.transAxes.transform((0, share))[1] for share in (0, 1))
     order = sorted(range(len(ends)), key=lambda i: ends[i][0])
     wanted = [axes.transData.transform((last, ends[i][0]))[1] for i in order]
@@ -131,15 +131,15 @@ def name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], *, last: float
         axes.text(float(place[0]), float(place[1]), text, color=colour, va="center_baseline", transform=axes.transAxes)
 
 
-def hover(axes: Axes, x: Iterable[float], y: Iterable[float], told: Iterable[str], *, size: float = 14) -> None:
-    """What is said where one points at each of these places; nothing is painted there."""
+def hover(axes: Axes, x: Iterable[float], y: Iterable[float], texts: Iterable[str], *, size: float = 14) -> None:
+    """Add the text that appears where one points at each of these positions; nothing is painted there."""
     spots = axes.scatter(list(x), list(y), s=size**2, color=SURFACE, linewidths=0, zorder=9)
     # An address of no kind that exists: the only words that a point of a drawing can carry into its SVG.
-    spots.set_urls([f"{TOLD}{quote(text)}" for text in told])
+    spots.set_urls([f"{TOLD}{quote(text)}" for text in texts])
 
 
 def _apart(wanted: Sequence[float], low: float, high: float) -> list[float]:
-    """Increasing positions, each at least `GAP` above the one before, inside [low, high] where they fit."""
+    """Return increasing positions, each at least `GAP` above the previous one, inside [low, high] where they fit."""
     placed: list[float] = []
     for position in wanted:
         placed.append(max(position, placed[-1] + GAP if placed else low))
@@ -151,7 +151,7 @@ def _apart(wanted: Sequence[float], low: float, high: float) -> list[float]:
 
 
 def svg_text(figure: Figure, label: Label) -> str:
-    """The figure as an SVG element that several of its kind can stand beside in one page."""
+    """Return the figure as an SVG element that can stand beside others in one page."""
     with matplotlib.rc_context({"svg.hashsalt": label.anchor}):
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
@@ -199,18 +199,18 @@ def _tell(root: ElementTree.Element) -> None:
 def _slim(root: ElementTree.Element) -> None:
     """Leave out ids that nothing refers to, groups that hold nothing, and turns by no angle."""
     values = [value for element in root.iter() for value in element.attrib.values()]
-    wanted = {found for value in values for found in re.findall(r"^#(.+)|url\(#(.+?)\)", value) for found in found}
+    wanted = {match for value in values for match in re.findall(r"^#(.+)|url\(#(.+?)\)", value) for match in match}
     for element in list(root.iter()):
         if element.attrib.get("id") not in wanted:
             element.attrib.pop("id", None)
         if element.attrib.get("transform", "").startswith("rotate(-0 "):
             del element.attrib["transform"]
-        for child in [each for each in element if each.tag == "g" and not len(each)]:
+        for child in [group for group in element if group.tag == "g" and not len(group)]:
             element.remove(child)
 
 
 def _own(key: str, value: str, anchor: str) -> str:
-    """An attribute with ids that are this figure's own, the page's colours and the page's font."""
+    """Return an attribute with ids of this figure only, the page's colours and the page's font."""
     if key == "id":
         return f"{anchor}-{value}"
     if value.startswith("#") and key.endswith("href"):
@@ -218,4 +218,4 @@ def _own(key: str, value: str, anchor: str) -> str:
     value = re.sub(r"url\(#([^)]*)\)", rf"url(#{anchor}-\1)", value)
     # Written apart or in one, as matplotlib's version has it.
     value = re.sub(r"font-family: [^;]*;? ?", "", re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", value))
-    return re.sub(r"#0[123]0[0-9a-f]{3}\b", lambda found: COLOURS.get(found[0], found[0]), value)
+    return re.sub(r"#0[123]0[0-9a-f]{3}\b", lambda match: COLOURS.get(match[0], match[0]), value)

@@ -28,7 +28,7 @@ def dots(frame: pd.DataFrame, label: Label, *, quantity: str) -> str:
         frame: Columns group, row, value, lower, upper; where they apply, floor, floor_lower and floor_upper, and note,
             a few words at the right. Rows are drawn from the top.
         label: Text alternative of the drawing.
-        quantity: What the numbers are, below the axis.
+        quantity: Name of the numbers, below the axis.
 
     Returns:
         The drawing as an SVG element.

@@ -27,7 +27,7 @@ def erasure_map(
         sites: Columns pooling, layer, bits, accuracy_loss, lower, upper; one row a site, losses in percentage points.
         controls: Columns eraser (`random` or `shuffled`), bits, accuracy_loss; one row a site and repeat.
         label: Text alternative of the drawing.
-        quantity: What is lost, and by which head.
+        quantity: Name of the loss and of the head.
         limits: Lowest and highest loss of several drawings side by side, which share a scale.
 
     Returns:

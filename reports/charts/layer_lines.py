@@ -83,7 +83,7 @@ def layer_lines(frame: pd.DataFrame, label: Label, *, quantity: str, random_pool
     Args:
         frame: Columns pooling, layer, value; where they apply, lower and upper; one row a site.
         label: Text alternative of the drawing.
-        quantity: What the numbers are, above the axis.
+        quantity: Name of the numbers, above the axis.
         random_pooler: Whether the pooler was never trained: its line is dashed, and it is called so.
 
     Returns:

@@ -37,11 +37,11 @@ class LineOptions:
     """Axes of a line chart."""
 
     quantity: str
-    """What the numbers are, above the axis."""
+    """Name of the numbers, above the axis."""
     floors: Mapping[str, float] = field(default_factory=dict)
     """Name as printed -> number at which a dashed line is drawn."""
     x_title: str | None = None
-    """What x is; None where it is a layer."""
+    """Name of x; None where it is a layer."""
     tick_names: Mapping[float, str] | None = None
     """Some x -> its label below the axis; None where every x is labelled by its number."""
     limits: tuple[float, float] | None = None
@@ -92,8 +92,8 @@ def method_lines(
     Args:
         frame: Columns method, x, value; where they apply, lower and upper.
         label: Text alternative of the drawing.
-        quantity: What the numbers are, above the axis.
-        x_title: What x is.
+        quantity: Name of the numbers, above the axis.
+        x_title: Name of x.
         tick_names: Some x -> its label below the axis.
 
     Returns:

@@ -23,8 +23,8 @@ def stacked_bars(
     Args:
         frame: Columns layer, kind, share; the shares of a layer sum to 1.
         label: Text alternative of the drawing.
-        quantity: What the numbers are, above the axis.
-        x_title: What a bar is; empty where it is a layer.
+        quantity: Name of the numbers, above the axis.
+        x_title: Name of a bar; empty where it is a layer.
 
     Returns:
         The drawing as an SVG element.

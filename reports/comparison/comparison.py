@@ -41,136 +41,139 @@ LUCK = (
 
 
 def heading(together: Together) -> Heading:
-    """What is compared, in a line, and the label columns that are shared."""
+    """Return the names of the results, and the label columns that they share."""
     names = list(together.views)
     rest = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-    shared = [task for task, found in together.tasks.items() if len(found) > 1]
-    told = [f"“{name(task, 40)}”" for task in shared[:MOST_TASKS]]
-    told += [f"{len(shared) - MOST_TASKS} more"] if len(shared) > MOST_TASKS else []
+    shared = [task for task, results in together.tasks.items() if len(results) > 1]
+    task_names = [f"“{name(task, 40)}”" for task in shared[:MOST_TASKS]]
+    task_names += [f"{len(shared) - MOST_TASKS} more"] if len(shared) > MOST_TASKS else []
     models = dict.fromkeys(name(view.result.provenance.model, 60) for view in together.views.values())
     facts = (
         plural(len(names), "result"),
         plural(len(models), "model"),
-        f"compared on {listing(told)}" if told else "no label column in common",
+        f"compared on {listing(task_names)}" if task_names else "no label column in common",
     )
     return Heading(f"{listing([*names[:MOST_NAMED], *rest])}, side by side", facts)
 
 
 def answers(together: Together) -> tuple[Answer, ...]:
-    """Which result is best, a block for each label column that several have a score on."""
-    shared = [task for task, found in together.tasks.items() if len(found) > 1]
+    """Return which result is best, for each label column that several have a score on."""
+    shared = [task for task, results in together.tasks.items() if len(results) > 1]
     if shared:
         return tuple(_answer(together, task, f"answer-{i}") for i, task in enumerate(shared, start=1))
-    own = [
-        f"{shown}: {listing(dict.fromkeys(name(task, 40) for task in view.tasks)) or 'none'}."
-        for shown, view in together.views.items()
+    task_lists = [
+        f"{result}: {listing(dict.fromkeys(name(task, 40) for task in view.tasks)) or 'none'}."
+        for result, view in together.views.items()
     ]
-    said = "No label column has a score in two of these results, so none can be called the better one."
-    return (Answer("Nothing in common", "", said, ("Label columns:", *own), "", None),)
+    headline = "No label column has a score in two of these results, so none can be called the better one."
+    return (Answer("Nothing in common", "", headline, ("Label columns:", *task_lists), "", None),)
 
 
 def _answer(together: Together, task: str, anchor: str) -> Answer:
-    found = together.best(task)
-    top, *others = found
+    sites = together.best(task)
+    top, *other_results = sites
     pairs = [pair for pair in together.pairs(task) if pair.result == top]
-    known = [pair for pair in pairs if not pair.missing]
-    unsure = [pair.other_result for pair in known if pair.outcome == "cannot_tell"]
-    score = f"{percent(found[top].accuracy)} of {count(found[top].n)} test texts right, from {found[top].where}"
-    level = [shown for shown, own in found.items() if own.accuracy == found[top].accuracy]
+    paired = [pair for pair in pairs if not pair.missing]
+    undecided = [pair.other_result for pair in paired if pair.outcome == "cannot_tell"]
+    score = f"{percent(sites[top].accuracy)} of {count(sites[top].n)} test texts right, from {sites[top].where}"
+    level = [result for result, site in sites.items() if site.accuracy == sites[top].accuracy]
     highest = f"{listing(level)} {'has' if len(level) == 1 else 'have'} the highest score"
     standing, good = "", None
-    if len(known) < len(others):
-        headline = f"{highest}: {score} (95 % interval {interval(found[top].bounds)})."
-    elif unsure:
+    if len(paired) < len(other_results):
+        headline = f"{highest}: {score} (95 % interval {interval(sites[top].bounds)})."
+    elif undecided:
         headline = f"Cannot tell which is best. {highest}: {score}."
-        standing, good = (
-            f"not told apart from {listing(unsure, 'or') if len(unsure) < MOST_NAMED else f'{len(unsure)} others'}",
-            False,
-        )
+        names = listing(undecided, "or") if len(undecided) < MOST_NAMED else f"{len(undecided)} others"
+        standing = f"not told apart from {names}"
+        good = False
     else:
-        headline = f"{top} is read best: {score} (95 % interval {interval(found[top].bounds)})."
-        standing, good = f"above {listing(others)}", True
-    sentences = [*_caveats(together, found), *_against(known, found), *_unpaired(pairs, found)]
+        headline = f"{top} is read best: {score} (95 % interval {interval(sites[top].bounds)})."
+        standing, good = f"above {listing(other_results)}", True
+    sentences = [*_caveats(together, sites), *_against(paired, sites), *_unpaired(pairs, sites)]
     sentences += _tuned(together, task)
-    if badges := dict.fromkeys(filter(None, (caveats.standing(together.views[shown]) for shown in found))):
+    if badges := dict.fromkeys(filter(None, (caveats.standing(together.views[result]) for result in sites))):
         standing, good = listing(badges), False
-    each = {shown: own.pooling for shown, own in found.items()}
-    same = len(set(each.values())) == 1
-    vector = wording.pooling(found[top].pooling, random_pooler=_never_trained(together, each)) if same else "own best"
-    drawing = _drawing(together, task, each, anchor, vector)
+    poolings = {result: site.pooling for result, site in sites.items()}
+    is_shared = len(set(poolings.values())) == 1
+    vector = (
+        wording.pooling(sites[top].pooling, random_pooler=_never_trained(together, poolings))
+        if is_shared
+        else "own best"
+    )
+    drawing = _drawing(together, task, poolings, anchor, vector)
     drawings = () if drawing is None else (drawing,)
-    return Answer(name(task), percent(found[top].accuracy), headline, tuple(sentences), standing, good, drawings)
+    return Answer(name(task), percent(sites[top].accuracy), headline, tuple(sentences), standing, good, drawings)
 
 
-def _caveats(together: Together, found: Mapping[str, Best]) -> Iterator[str]:
-    """The caveats of each result's score."""
-    for shown in found:
-        view = together.views[shown]
-        for said in (*caveats.leaked(view), *caveats.unknown(view)):
-            yield f"{shown}: {said.removeprefix('But ')}"
+def _caveats(together: Together, sites: Mapping[str, Best]) -> Iterator[str]:
+    """Yield the caveats of each result's score."""
+    for result in sites:
+        view = together.views[result]
+        for caveat in (*caveats.leaked(view), *caveats.unknown(view)):
+            yield f"{result}: {caveat.removeprefix('But ')}"
 
 
-def _against(known: Sequence[PairedDifference], found: Mapping[str, Best]) -> Iterator[str]:
-    """How far the highest is above each of the others, over the same texts."""
+def _against(paired: Sequence[PairedDifference], sites: Mapping[str, Best]) -> Iterator[str]:
+    """Yield how far the highest score is above each of the others, over the same texts."""
     above = [
         f"{unsigned_points(pair.difference)}{'' if i else ' points'} ({interval(pair.interval)}) above "
         f"{pair.other_result}"
-        for i, pair in enumerate(pair for pair in known if pair.outcome == "above")
+        for i, pair in enumerate(pair for pair in paired if pair.outcome == "above")
     ]
-    unsure = [
-        f"{pair.other_result}, which is right on {percent(found[pair.other_result].accuracy)} (difference "
+    undecided = [
+        f"{pair.other_result}, which is right on {percent(sites[pair.other_result].accuracy)} (difference "
         f"{points(pair.difference)}{'' if i else ' points'}, {interval(pair.interval)})"
-        for i, pair in enumerate(pair for pair in known if pair.outcome == "cannot_tell")
+        for i, pair in enumerate(pair for pair in paired if pair.outcome == "cannot_tell")
     ]
-    if unsure:
-        yield f"Cannot tell it from {'; nor from '.join(unsure)}."
+    if undecided:
+        yield f"Cannot tell it from {'; nor from '.join(undecided)}."
     if above:
         yield f"Over the same test texts it is {listing(above)}."
 
 
-def _unpaired(pairs: Sequence[PairedDifference], found: Mapping[str, Best]) -> Iterator[str]:
-    """Scores that no paired difference stands beside, and why."""
+def _unpaired(pairs: Sequence[PairedDifference], sites: Mapping[str, Best]) -> Iterator[str]:
+    """Yield scores without a paired difference, and the reason."""
     reasons = dict[str, list[str]]()
     for pair in pairs:
         if pair.missing:
             reasons.setdefault(pair.missing, []).append(pair.other_result)
-    for reason, others in reasons.items():
+    for reason, results in reasons.items():
         scores = listing(
-            f"{other} {percent(found[other].accuracy)} ({interval(found[other].bounds)})" for other in others
+            f"{result} {percent(sites[result].accuracy)} ({interval(sites[result].bounds)})" for result in results
         )
         yield f"No paired difference with {scores}: {reason}."
 
 
 def _tuned(together: Together, task: str) -> Iterator[str]:
-    """What fine-tuned heads reach, beside the probes of their own results."""
+    """Yield the accuracy of the best fine-tuned head of each result."""
     scores = list[str]()
-    for shown, view in together.views.items():
+    for result, view in together.views.items():
         claims = [c for c in view.stated("fine_tuned_accuracy") if c.task == task]
         if claims:
             top = max(claims, key=lambda claim: value(claim, "accuracy"))
             head = wording.head(item(top, "head"))
-            scores.append(f"{head} of {shown} {percent(value(top, 'accuracy'))} ({interval(top.interval)})")
+            scores.append(f"{head} of {result} {percent(value(top, 'accuracy'))} ({interval(top.interval)})")
     if scores:
         yield f"Fine-tuned, the highest head of each: {listing(scores)}."
 
 
 def sections(together: Together) -> tuple[Section, ...]:
-    """Every section that these results have something for."""
-    made = (_scores(together), _differences(together), _curves(together), _heads(together), _notes(together))
-    return tuple(section for section in made if section is not None)
+    """Return every section that these results have something for."""
+    candidates = (_scores(together), _differences(together), _curves(together), _heads(together), _notes(together))
+    return tuple(section for section in candidates if section is not None)
 
 
 def _scores(together: Together) -> Section | None:
-    """The chosen place of each result, a table for each label column."""
+    """Return the best site of each result, a table for each label column."""
     parts = []
     for task in together.tasks:
-        found = together.best(task)
-        shown, rows = best_site.cells(found)
-        table_rows = tuple((key, *row) for key, row in zip(found, rows, strict=True))
+        sites = together.best(task)
+        site_columns, rows = best_site.cells(sites)
+        table_rows = tuple((key, *row) for key, row in zip(sites, rows, strict=True))
         table = Table(
             "Each at the place that was chosen without its test texts; floors as shares of test texts right.",
             rows=table_rows,
-            **columns("result", *shown, numeric=shown[1:]),
+            **columns("result", *site_columns, numeric=site_columns[1:]),
         )
         parts.append(Part(name(task) if len(together.tasks) > 1 else None, tables=(table,)))
     notes = (
@@ -182,23 +185,23 @@ def _scores(together: Together) -> Section | None:
 
 
 def _differences(together: Together) -> Section | None:
-    """Every two results over the same test texts."""
+    """Return the differences of every two results over the same test texts."""
     parts, n_known = [], 0
     outcomes = {"above": "above", "below": "below", "cannot_tell": "cannot tell"}
     for task, results in together.tasks.items():
         if len(results) < 2:
             continue
         pairs = together.pairs(task)
-        known = [pair for pair in pairs if not pair.missing]
-        n_known += len(known)
+        paired = [pair for pair in pairs if not pair.missing]
+        n_known += len(paired)
         rows = tuple(
             (pair.result, pair.other_result, points(pair.difference), interval(pair.interval), outcomes[pair.outcome])
-            for pair in known
+            for pair in paired
         )
-        shown = ("result", "minus", "points", "95 % interval", "so")
-        at_once = f"; the {count(len(known))} intervals hold at once" if len(known) > 1 else ""
-        caption = f"Test accuracy, paired over {count(known[0].n)} texts{at_once}." if known else ""
-        tables = [Table(caption, rows=rows, **columns(*shown, numeric=shown[2:4]))] if rows else []
+        heading = ("result", "minus", "points", "95 % interval", "so")
+        at_once = f"; the {count(len(paired))} intervals hold at once" if len(paired) > 1 else ""
+        caption = f"Test accuracy, paired over {count(paired[0].n)} texts{at_once}." if paired else ""
+        tables = [Table(caption, rows=rows, **columns(*heading, numeric=heading[2:4]))] if rows else []
         missing = tuple((pair.result, pair.other_result, pair.missing) for pair in pairs if pair.missing)
         if missing:
             tables.append(Table("No paired difference.", rows=missing, **columns("result", "and", "why")))
@@ -215,39 +218,45 @@ def _differences(together: Together) -> Section | None:
 
 
 def _curves(together: Together) -> Section | None:
-    """One plot for each label column and vector, with a line for each result."""
+    """Return a chart for each label column and vector, with a line for each result."""
     parts, shared = [], [task for task, results in together.tasks.items() if len(results) > 1]
     # A label column of one result alone is drawn in its own report.
     for i, task in enumerate(shared or together.tasks, start=1):
-        curves = [curve for shown in together.tasks[task] if (curve := _curve(together.views[shown], task)) is not None]
+        curves = [
+            curve for result in together.tasks[task] if (curve := _curve(together.views[result], task)) is not None
+        ]
         poolings = dict.fromkeys(str(key) for curve in curves for key in curve["pooling"])
         # What is side by side has one scale.
         ends = [100 * float(end) for curve in curves for key in ("lower", "upper", "value") for end in curve[key]]
-        ends += [100 * each for shown in together.tasks[task] for each in together.views[shown].floors(task).values()]
+        ends += [
+            100 * accuracy
+            for result in together.tasks[task]
+            for accuracy in together.views[result].floors(task).values()
+        ]
         measured = [end for end in ends if math.isfinite(end)]
         reach = (min(measured), max(measured)) if curves else None
         drawings = []
         for j, key in enumerate(poolings, start=1):
-            each = dict.fromkeys(together.tasks[task], key)
-            vector = wording.pooling(key, random_pooler=_never_trained(together, each))
-            drawings.append(_drawing(together, task, each, f"curves-{i}-{j}", vector, reach=reach))
+            pooling_of_result = dict.fromkeys(together.tasks[task], key)
+            vector = wording.pooling(key, random_pooler=_never_trained(together, pooling_of_result))
+            drawings.append(_drawing(together, task, pooling_of_result, f"curves-{i}-{j}", vector, reach=reach))
         if any(drawings):
-            told = tuple(drawing for drawing in drawings if drawing is not None)
-            parts.append(Part(name(task) if len(together.tasks) > 1 else None, drawings=told))
+            non_empty = tuple(drawing for drawing in drawings if drawing is not None)
+            parts.append(Part(name(task) if len(together.tasks) > 1 else None, drawings=non_empty))
     depths = {view.result.provenance.n_layers for view in together.views.values()}
-    said = dict[str, list[str]]()
-    for shown, view in together.views.items():
+    results_of_note = dict[str, list[str]]()
+    for result, view in together.views.items():
         for note in view.lens():
-            said.setdefault(note, []).append(shown)
+            results_of_note.setdefault(note, []).append(result)
     everyone = len(together.views)
-    notes = [note if len(names) == everyone else f"{listing(names)}: {note}" for note, names in said.items()]
+    notes = [note if len(names) == everyone else f"{listing(names)}: {note}" for note, names in results_of_note.items()]
     if len(depths) > 1:
         notes.append("Layers of encoders of unlike depth are counted from the input: they are not the same layers.")
     return Section("Layer by layer", "curves", (), tuple(parts), tuple(notes)) if parts else None
 
 
 def _curve(view: View, task: str) -> pd.DataFrame | None:
-    """Test accuracy of every probe; of a result of heads, of those of the encoder before it was fine-tuned."""
+    """Return the test accuracy of every probe; for `heads`, on the encoder before it was fine-tuned."""
     curve, tuned = view.curve(task), view.table("fine_tuned_layers")
     if curve is not None or tuned is None or not any(c.task == task for c in view.stated("fine_tuned_accuracy")):
         return curve
@@ -257,8 +266,8 @@ def _curve(view: View, task: str) -> pd.DataFrame | None:
 
 
 def _never_trained(together: Together, results: Iterable[str]) -> bool:
-    """The pooler of none of them was ever trained."""
-    return all(together.views[shown].random_pooler for shown in results)
+    """Return whether the pooler of none of the results was ever trained."""
+    return all(together.views[result].random_pooler for result in results)
 
 
 def _drawing(
@@ -270,35 +279,37 @@ def _drawing(
     *,
     reach: tuple[float, float] | None = None,
 ) -> Drawing | None:
-    """Test accuracy by layer, a line for each result in its pooling; None where none has two layers."""
+    """Return test accuracy by layer, a line for each result in its pooling; None where none has two layers."""
     frames, styles, described = list[pd.DataFrame](), dict[str, Style](), list[str]()
     floors = dict[str, dict[str, float]]()
     everyone = list(together.views)
-    for shown, key in poolings.items():
-        view, place = together.views[shown], everyone.index(shown)
+    for result, key in poolings.items():
+        view, place = together.views[result], everyone.index(result)
         curve = _curve(view, task)
         rows = None if curve is None else curve[curve["pooling"] == key]
         if rows is None or len(rows) < 2 or place >= MOST_DRAWN:
             continue
         in_percent = {column: 100 * rows[column] for column in ("value", "lower", "upper")}
-        frames.append(rows.assign(series=shown, x=rows["layer"], **in_percent)[[*_COLUMNS]])
+        frames.append(rows.assign(series=result, x=rows["layer"], **in_percent)[[*_COLUMNS]])
         colour, marker = LOOKS[place % len(LOOKS)]
         dashed = place >= len(LOOKS) or (key == "pooler" and view.random_pooler)
-        styles[shown] = Style(name(shown, LONGEST_END), colour, marker, dashed=dashed)
+        styles[result] = Style(name(result, LONGEST_END), colour, marker, dashed=dashed)
         for floor in FLOORS:
             if floor in (scores := view.floors(task)):
-                floors.setdefault(floor, {})[shown] = scores[floor]
-        told = (f"layer {layer} {percent(score)}" for layer, score in zip(rows["layer"], rows["value"], strict=True))
-        described.append(f"{shown}: {', '.join(told)}")
+                floors.setdefault(floor, {})[result] = scores[floor]
+        scores_by_layer = (
+            f"layer {layer} {percent(score)}" for layer, score in zip(rows["layer"], rows["value"], strict=True)
+        )
+        described.append(f"{result}: {', '.join(scores_by_layer)}")
     if not frames:
         return None
     floor_lines = _floor_lines(floors)
-    drawn = floor_lines if len(floor_lines) <= MOST_FLOORS else {}
-    described += [f"{floor} {score:.1f} %" for floor, score in drawn.items()]
+    drawn_floors = floor_lines if len(floor_lines) <= MOST_FLOORS else {}
+    described += [f"{floor} {score:.1f} %" for floor, score in drawn_floors.items()]
     label = Label(anchor, f"Test accuracy by layer for {name(task)}, {which}", ". ".join(described) + ".")
     over = f"{which}: right on test, %"
-    svg = lines.lines(pd.concat(frames), styles, label, LineOptions(over, floors=drawn, limits=reach))
-    grey = f" Grey: {listing(drawn)}." if drawn else " Floors are in the table." if floor_lines else ""
+    svg = lines.lines(pd.concat(frames), styles, label, LineOptions(over, floors=drawn_floors, limits=reach))
+    grey = f" Grey: {listing(drawn_floors)}." if drawn_floors else " Floors are in the table." if floor_lines else ""
     left_out = len(poolings) - len(frames)
     rest = f" Without such a curve, or beyond {MOST_DRAWN}: {plural(left_out, 'result')}." if left_out else ""
     return Drawing(svg, f"Bands: 95 % intervals.{grey}{rest}")
@@ -308,30 +319,30 @@ _COLUMNS = ("series", "x", "value", "lower", "upper")
 
 
 def _floor_lines(floors: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Floor as named on the plot -> accuracy in per cent; one line where all results share it, else one for each."""
-    found = dict[str, float]()
+    """Return floor -> accuracy in per cent: one line where all results share it, else one for each result."""
+    heights = dict[str, float]()
     for floor, scores in floors.items():
-        shown = SHORT_FLOORS.get(floor, name(floor))
+        floor_name = SHORT_FLOORS.get(floor, name(floor))
         shared = len({round(score, 6) for score in scores.values()}) == 1
         for result, score in list(scores.items())[: 1 if shared else None]:
-            found[shown if shared else f"{shown}, {result}"] = 100 * score
-    return found
+            heights[floor_name if shared else f"{floor_name}, {result}"] = 100 * score
+    return heights
 
 
 def _heads(together: Together) -> Section | None:
-    """What fine-tuned heads score, a row for each result and head."""
+    """Return the scores of fine-tuned heads, a row for each result and head."""
     rows = []
-    for shown, view in together.views.items():
+    for result, view in together.views.items():
         accuracies = view.table("fine_tuned_accuracy")
         for claim in view.stated("fine_tuned_accuracy"):
             head, f1 = item(claim, "head"), float("nan")
             if accuracies is not None:
-                own = accuracies[(accuracies["head"] == head) & (accuracies["metric"] == "macro_f1")]
-                f1 = float(own["value"].mean())
+                macro_f1 = accuracies[(accuracies["head"] == head) & (accuracies["metric"] == "macro_f1")]
+                f1 = float(macro_f1["value"].mean())
             spread = (value(claim, "lowest"), value(claim, "highest"))
             rows.append(
                 (
-                    shown,
+                    result,
                     wording.sentence(wording.short_head(head)),
                     name(claim.task or wording.MISSING),
                     percent(value(claim, "accuracy")),
@@ -352,12 +363,12 @@ def _heads(together: Together) -> Section | None:
 
 
 def _notes(together: Together) -> Section | None:
-    """What each result itself warns of; what all of them warn of stands there once."""
-    found = {shown: cares(view.result) for shown, view in together.views.items()}
-    first, *others = found.values()
-    shared = tuple(note for note in first if all(note in own for own in others))
+    """Return the warnings of each result; those of all results stand there once."""
+    notes_of_result = {result: cares(view.result) for result, view in together.views.items()}
+    first, *further = notes_of_result.values()
+    shared = tuple(note for note in first if all(note in notes for notes in further))
     parts = [Part("All of them", shared)] if shared else []
-    for shown, own in found.items():
-        if rest := tuple(note for note in own if note not in shared):
-            parts.append(Part(shown, rest))
+    for result, notes in notes_of_result.items():
+        if rest := tuple(note for note in notes if note not in shared):
+            parts.append(Part(result, rest))
     return Section("Before you use a number", "notes", (), tuple(parts)) if parts else None

@@ -25,17 +25,17 @@ WORD_COLUMNS = (
 
 
 def records(result: AnalysisResult) -> str:
-    """One JSON object: the answer in words, claims, notes, settings, provenance, and every table as a list of rows.
+    """Return one JSON object: answer in words, claims, notes, settings, provenance, and tables as lists of rows.
 
-    What is missing, or no finite number, is null.
+    Values that are missing or not finite are null.
     """
-    told = [
-        {"task": each.task, "sentences": [each.headline, *each.sentences], "standing": each.standing}
-        for each in answers(result, drawn=False)
+    answer_records = [
+        {"task": answer.task, "sentences": [answer.headline, *answer.sentences], "standing": answer.standing}
+        for answer in answers(result, drawn=False)
     ]
     content = {
         "name": result.name,
-        "answers": told,
+        "answers": answer_records,
         "warnings": list(cares(result)),
         "claims": [dataclasses.asdict(claim) for claim in result.claims],
         "notes": list(result.notes),
@@ -48,15 +48,15 @@ def records(result: AnalysisResult) -> str:
 
 
 def word_rows(result: AnalysisResult) -> str:
-    """A CSV table with a row for each word of each explanation, in reading order."""
+    """Return a CSV table with a row for each word of each explanation, in reading order."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(WORD_COLUMNS)
     for a in result.attributions:
         places = zip(a.word_offsets.tolist(), a.words, a.word_scores.tolist(), strict=True)
         for i, ((segment, start, end), word, score) in enumerate(places):
-            own = {"position": i, "segment": segment, "start": start, "end": end, "word": word, "score": score}
-            writer.writerow([own[key] if key in own else getattr(a, key) for key in WORD_COLUMNS])
+            word_values = {"position": i, "segment": segment, "start": start, "end": end, "word": word, "score": score}
+            writer.writerow([word_values[key] if key in word_values else getattr(a, key) for key in WORD_COLUMNS])
     # A lone surrogate, which a text may hold, has no place in UTF-8.
     return file.getvalue().encode("utf-8", "replace").decode("utf-8")
 
@@ -66,11 +66,11 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """In JSON's own types."""
+    """Return a value in JSON's own types."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(element) for key, element in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(element) for element in value]
     if hasattr(value, "item"):
         return _plain(value.item())
     if value is None or isinstance(value, bool | int | str):

@@ -30,23 +30,23 @@ TILED = ("layers", "control", "information", "sizes", "classes")
 
 
 def render(result: AnalysisResult) -> str:
-    """The whole page; the same result gives the same page."""
+    """Return the whole page; the same result gives the same page."""
     methods = {a.method for a in result.attributions}
     methods |= {str(key) for table in result.tables.values() if "method" in table for key in table["method"].unique()}
     script, style = (_source(name) for name in ("report.js", "report.css"))
-    shown = sections(result)
-    found, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
+    page_sections = sections(result)
+    page_answers, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
     traits = _traits(result, tables)
     page = _ENVIRONMENT.get_template("report.html.j2")
     return page.render(
         policy=policy(script),
         script=script,
         style=style,
-        heading=heading(result, [answer.task for answer in found]),
-        answers=found,
+        heading=heading(result, [answer.task for answer in page_answers]),
+        answers=page_answers,
         cares=cares(result),
-        sections=shown,
-        anchors={section.anchor: section.title for section in shown},
+        sections=page_sections,
+        anchors={section.anchor: section.title for section in page_sections},
         lead=lead(View(result)),
         origin=origin(result),
         explained="explained" in traits,
@@ -67,7 +67,7 @@ def render(result: AnalysisResult) -> str:
 
 
 def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
-    """What a result holds: its tables, and what these amount to."""
+    """Return the properties of a result that methods and glossary depend on: its tables, and what they imply."""
     ranked = tables & {
         "baseline_agreement",
         "explained_head_agreement",
@@ -76,33 +76,33 @@ def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
         "attributions_by_layer",
     }
     states = any(a.states_layer is not None for a in result.attributions)
-    found = {"explained": bool(result.attributions), "heads": result.name == "heads", "ranked": bool(ranked)}
-    return tables | {key for key, holds in found.items() if holds} | ({"token_shares"} if states else set())
+    derived = {"explained": bool(result.attributions), "heads": result.name == "heads", "ranked": bool(ranked)}
+    return tables | {key for key, holds in derived.items() if holds} | ({"token_shares"} if states else set())
 
 
 def render_comparison(together: Together) -> str:
-    """The page of several results; the same results give the same page."""
+    """Return the page of several results; the same results give the same page."""
     script, *styles = (_source(name) for name in ("report.js", "report.css", "comparison.css"))
-    shown = comparison.sections(together)
+    page_sections = comparison.sections(together)
     return _ENVIRONMENT.get_template("comparison.html.j2").render(
         policy=policy(script),
         script=script,
         style="".join(styles),
         heading=comparison.heading(together),
         answers=comparison.answers(together),
-        sections=shown,
+        sections=page_sections,
         origin=differing(together),
         texts=shared(together),
         terms=glossary({"explained"} if shared(together) else ()),
         # What the report's own macros ask for.
-        anchors={section.anchor: section.title for section in shown},
+        anchors={section.anchor: section.title for section in page_sections},
         open_cards=OPEN_CARDS,
         tiled=(),
     )
 
 
 def policy(script: str) -> str:
-    """The content security policy: no network at all, inline styles, and this one script by its hash."""
+    """Return the content security policy: no network, inline styles, and this one script by its hash."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -114,8 +114,8 @@ def _source(name: str) -> str:
     return _LOADER.get_source(_ENVIRONMENT, name)[0]
 
 
-def _shown(value: Any) -> Any:
-    """Every string on its way into the page, whatever wrote it, without characters that no page may hold."""
+def _printable(value: Any) -> Any:
+    """Return a string on its way into the page without characters that no page may hold."""
     return legal(value) if type(value) is str else value
 
 
@@ -124,7 +124,7 @@ _ENVIRONMENT = jinja2.Environment(
     loader=_LOADER,
     autoescape=True,
     undefined=jinja2.StrictUndefined,
-    finalize=_shown,
+    finalize=_printable,
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,

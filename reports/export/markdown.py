@@ -24,44 +24,44 @@ LONGEST_COMMAND = 500
 
 
 def summary(result: AnalysisResult) -> str:
-    """At most thirty lines: question, answer, best places beside their floors, warnings, and how it was made."""
-    found, view = answers(result, drawn=False), View(result)
-    asked = heading(result, [answer.task for answer in found])
+    """Return at most thirty lines: question, answer, best sites beside their floors, warnings, and provenance."""
+    result_answers, view = answers(result, drawn=False), View(result)
+    title = heading(result, [answer.task for answer in result_answers])
     blocks = [
-        [f"## {escaped(asked.title)}"],
-        [escaped(" · ".join(asked.facts))],
-        _told(found),
+        [f"## {escaped(title.title)}"],
+        [escaped(" · ".join(title.facts))],
+        _answer_sentences(result_answers),
         _table(view),
         _cares(cares(result)),
-        _made(result),
+        _provenance(result),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _told(found: tuple[Answer, ...]) -> list[str]:
-    """The first screen's sentences; of several label columns, the first one of each."""
-    if len(found) == 1:
-        (only,) = found
+def _answer_sentences(result_answers: tuple[Answer, ...]) -> list[str]:
+    """Return the sentences of the first screen; for several label columns, the first sentence of each."""
+    if len(result_answers) == 1:
+        (only,) = result_answers
         rest = [f"- {escaped(sentence)}" for sentence in only.sentences[:MOST_SENTENCES]]
         return [f"- **{escaped(only.headline)}**", *rest]
     lines = [
         f"- **{escaped(answer.task)}**: {escaped(answer.headline)}"
         + (f" It is {escaped(answer.standing)}." if answer.standing else "")
-        for answer in found[:MOST_TASKS]
+        for answer in result_answers[:MOST_TASKS]
     ]
-    left = len(found) - MOST_TASKS
+    left = len(result_answers) - MOST_TASKS
     return [*lines, f"- {plural(left, 'more label column')}: see the report."] if left > 0 else lines
 
 
 def _table(view: View) -> list[str]:
-    """The best place of each label column beside its floors, as a table."""
-    there = {task: found for task in view.tasks if (found := Best.of(view, task)) is not None}
-    shown: Mapping[str, Best] = {task: there[task] for task in list(there)[:MOST_TASKS]}
-    if not shown:
+    """Return the best site of each label column beside its floors, as a table."""
+    sites = {task: site for task in view.tasks if (site := Best.of(view, task)) is not None}
+    listed: Mapping[str, Best] = {task: sites[task] for task in list(sites)[:MOST_TASKS]}
+    if not listed:
         return []
-    columns, rows = best_site.cells(shown)
+    columns, rows = best_site.cells(listed)
     lines = [("label column", *columns), ("---", "---", *("---:" for _ in columns[1:]))]
-    lines += [(name(task), *row) for task, row in zip(shown, rows, strict=True)]
+    lines += [(name(task), *row) for task, row in zip(listed, rows, strict=True)]
     head, rule, *body = lines
     return [_row(map(escaped, head)), _row(rule), *(_row(map(escaped, line)) for line in body)]
 
@@ -70,35 +70,35 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cares(found: tuple[str, ...]) -> list[str]:
-    """What must be known before a number is used."""
-    lines = [f"- {escaped(care, LONGEST_CARE)}" for care in found[:MOST_CARES]]
-    left = len(found) - MOST_CARES
+def _cares(sentences: tuple[str, ...]) -> list[str]:
+    """Return the warnings that a reader must know before using a number."""
+    lines = [f"- {escaped(care, LONGEST_CARE)}" for care in sentences[:MOST_CARES]]
+    left = len(sentences) - MOST_CARES
     lines += [f"- {plural(left, 'more warning')}: see the report."] if left > 0 else []
     return ["**Before you use a number**", *lines] if lines else []
 
 
-def _made(result: AnalysisResult) -> list[str]:
-    """Model, data, versions and command."""
-    made = result.provenance
-    revision = f" at revision {code(made.revision)}" if made.revision else ""
+def _provenance(result: AnalysisResult) -> list[str]:
+    """Return model, data, versions and command."""
+    provenance = result.provenance
+    revision = f" at revision {code(provenance.revision)}" if provenance.revision else ""
     splits = ", ".join(
-        f"{escaped(name(key))} {count(found.get('rows', 0))} from {code(found.get('source', 'unknown'))}"
-        for key, found in made.data.items()
+        f"{escaped(name(key))} {count(split.get('rows', 0))} from {code(split.get('source', 'unknown'))}"
+        for key, split in provenance.data.items()
     )
-    versions = ", ".join(f"{name(package)} {name(version)}" for package, version in made.versions.items())
+    versions = ", ".join(f"{name(package)} {name(version)}" for package, version in provenance.versions.items())
     return [
         "**How it was made**",
-        f"- Model: {code(made.model)}{revision}, weights {code(made.weights[:16])}",
+        f"- Model: {code(provenance.model)}{revision}, weights {code(provenance.weights[:16])}",
         *([f"- Data: {splits}"] if splits else []),
         *([f"- Versions: {escaped(versions, LONGEST_COMMAND)}"] if versions else []),
-        *([f"- Command: {code(made.command, LONGEST_COMMAND)}"] if made.command else []),
+        *([f"- Command: {code(provenance.command, LONGEST_COMMAND)}"] if provenance.command else []),
         "- Intervals: 95 %, over the test texts; they leave out the luck of the training sample.",
     ]
 
 
 def escaped(text: str, limit: int | None = None) -> str:
-    """A sentence on one line, in which nothing is read as Markdown or HTML, or calls somebody on GitHub."""
+    """Return a sentence on one line, in which nothing is read as Markdown or HTML, or notifies somebody on GitHub."""
     line = " ".join(legal(text).split())
     line = html.escape(line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…", quote=False)
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
@@ -112,7 +112,7 @@ def escaped(text: str, limit: int | None = None) -> str:
 
 
 def code(text: object, limit: int = 120) -> str:
-    """Text in a code span, whatever backticks it holds."""
+    """Return a text in a code span, whatever backticks it holds."""
     line = " ".join(clean(str(text), limit).split())
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"`{line or '-'}`"

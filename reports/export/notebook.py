@@ -22,13 +22,13 @@ class Drawings(Mapping[str, Drawing]):
 
     @classmethod
     def of(cls, result: AnalysisResult) -> Drawings:
-        """Of the first screen, then of every section."""
+        """Return the drawings of the first screen, then those of every section."""
         from reports.sections.overview import answers
         from reports.sections.page import sections
 
-        made = [drawing for answer in answers(result) for drawing in answer.drawings]
-        made += [drawing for section in sections(result) for part in section.parts for drawing in part.drawings]
-        return cls({drawing.anchor: drawing for drawing in made})
+        drawings = [drawing for answer in answers(result) for drawing in answer.drawings]
+        drawings += [drawing for section in sections(result) for part in section.parts for drawing in part.drawings]
+        return cls({drawing.anchor: drawing for drawing in drawings})
 
     def __getitem__(self, key: str) -> Drawing:
         if key not in self.found:
@@ -56,7 +56,7 @@ class Page:
         return f"Page of {len(self.html):,} characters; a notebook shows it, `.html` is its text"
 
     def _repr_html_(self) -> str:
-        """The page in a frame that can reach neither the notebook nor, by its own policy, the network."""
+        """Return the page in a frame that can reach neither the notebook nor, by its own policy, the network."""
         # Inside a frame a bare fragment would be one of the notebook's own address.
         inside = re.sub(r'(<a [^>]*href=")#', r"\1about:srcdoc#", self.html)
         return (

@@ -22,7 +22,7 @@ NOTABLE = 0.01
 
 
 def with_caveats(view: View, answer: Answer) -> Answer:
-    """An answer of the first screen, with what its score must not be read without."""
+    """Return an answer of the first screen with the caveats of its score."""
     headline = " ".join((answer.headline, *leaked(view)))
     sentences = (*unknown(view), *answer.sentences)
     badge = standing(view)
@@ -33,13 +33,13 @@ def with_caveats(view: View, answer: Answer) -> Answer:
 
 
 def standing(view: View) -> str:
-    """Words in the badge's place where most of the test texts stand in training; else empty."""
+    """Return the words of the badge where most of the test texts stand in training; else an empty text."""
     most = max((value(claim, "share") for claim in _leaks(view)), default=0.0)
     return f"not a test: {percent(most)} of the test texts stand in training" if most >= NO_TEST else ""
 
 
 def leaked(view: View) -> Iterator[str]:
-    """How many of the test texts stand in training, where they are many."""
+    """Yield how many of the test texts stand in training, where they are many."""
     for claim in _leaks(view):
         share = value(claim, "share")
         if share >= LEAKED:
@@ -48,7 +48,7 @@ def leaked(view: View) -> Iterator[str]:
 
 
 def unknown(view: View) -> Iterator[str]:
-    """In which splits many tokens are unknown, in one sentence."""
+    """Yield in which splits many tokens are unknown, in one sentence."""
     shares = [
         f"{percent(value(claim, 'share'))} of the {name(item(claim, 'split') or '', 24)} tokens"
         for claim in view.every("unknown_tokens")
@@ -59,12 +59,12 @@ def unknown(view: View) -> Iterator[str]:
 
 
 def cares(view: View) -> Iterator[str]:
-    """The same for those who read warnings alone, with what is only notable; not what a note says already."""
+    """Yield the caveats as warnings, smaller ones included, without those that a note states already."""
     for claim in _leaks(view):
-        if value(claim, "share") >= LEAKED and not _noted(view, claim):
+        if value(claim, "share") >= LEAKED and not _is_noted(view, claim):
             yield f"{percent(value(claim, 'share'))} of the test texts ({_counts(claim)}) stand in training, too."
     for claim in view.every("unknown_tokens"):
-        if value(claim, "share") > NOTABLE and not _noted(view, claim):
+        if value(claim, "share") > NOTABLE and not _is_noted(view, claim):
             yield (
                 f"{percent(value(claim, 'share'))} of the tokens of the {name(item(claim, 'split') or '', 24)} "
                 f"texts ({_counts(claim)}) are unknown to the tokenizer; the encoder reads one and the same token in "
@@ -73,7 +73,7 @@ def cares(view: View) -> Iterator[str]:
 
 
 def _leaks(view: View) -> list[Claim]:
-    """Claims about the test texts; of any other split they do not touch the score."""
+    """Return the claims about test texts in training; leakage into other splits does not affect the score."""
     return [claim for claim in view.every("leakage") if item(claim, "split") in (None, "test")]
 
 
@@ -81,7 +81,7 @@ def _counts(claim: Claim) -> str:
     return f"{count(value(claim, 'n'))} of {count(value(claim, 'total'))}"
 
 
-def _noted(view: View, claim: Claim) -> bool:
-    """A note with these counts says it already."""
+def _is_noted(view: View, claim: Claim) -> bool:
+    """Return whether a note with these counts states it already."""
     counts = re.compile(rf"(?<![\d,]){re.escape(_counts(claim))}(?![\d,]*\d)")  # 2 of 40 is no part of 12 of 40
     return any(counts.search(note) for note in view.result.notes)

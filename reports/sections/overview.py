@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 def answers(result: AnalysisResult, *, drawn: bool = True) -> tuple[Answer, ...]:
-    """The first screen: what was found, a block for each label column; without its curves where not `drawn`."""
+    """Return the first screen, a block for each label column; without its curves where not `drawn`."""
     view = View(result)
-    if (tuned := questions.answer(view)) is not None:
-        tuned = dataclasses.replace(tuned, drawings=erasure.first(view, "answer-used") if drawn else ())
-        return (caveats.with_caveats(view, tuned),)
+    if (head_answer := questions.answer(view)) is not None:
+        head_answer = dataclasses.replace(head_answer, drawings=erasure.first_map(view, "answer-used") if drawn else ())
+        return (caveats.with_caveats(view, head_answer),)
     anchors = [f"answer-{i}" if drawn else None for i in range(1, 1 + len(view.tasks))]
-    made = (_answer(view, task, anchor) for task, anchor in zip(view.tasks, anchors, strict=True))
-    return tuple(caveats.with_caveats(view, answer) for answer in made)
+    task_answers = (_answer(view, task, anchor) for task, anchor in zip(view.tasks, anchors, strict=True))
+    return tuple(caveats.with_caveats(view, answer) for answer in task_answers)
 
 
 def _answer(view: View, task: str, anchor: str | None) -> Answer:
@@ -47,29 +47,31 @@ def _answer(view: View, task: str, anchor: str | None) -> Answer:
         score, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), float(row["n"])
         opening = f"Read from {place(*best, random_pooler=view.random_pooler)}"
         floors = view.floors(task).items()
-        others = listing(f"{SHORT_FLOORS.get(floor, name(floor))} {percent(found)}" for floor, found in floors)
-        sentences += [f"To compare with: {others}."] if others else []
+        references = listing(
+            f"{SHORT_FLOORS.get(floor, name(floor))} {percent(accuracy)}" for floor, accuracy in floors
+        )
+        sentences += [f"To compare with: {references}."] if references else []
     else:
         return Answer(name(task), "", f"{plural(explained, 'decision')} explained, word by word.", (), "", None)
     headline = f"{opening}: {percent(score)} of {count(n)} test texts right (95 % interval {interval(bounds)})."
     floors_met = [c for c in view.claims("floor", task) if text(c, "floor") != "model_head"]
     missed = [
-        f"{verb} {listing(own, 'or')}"
+        f"{verb} {listing(floor_names, 'or')}"
         for outcome, verb in (("below", "below"), ("cannot_tell", "not above"))
-        if (own := [wording.floor(text(claim, "floor")) for claim in floors_met if claim.outcome == outcome])
+        if (floor_names := [wording.floor(text(claim, "floor")) for claim in floors_met if claim.outcome == outcome])
     ]
     standing = ", ".join(missed) or ("above every floor" if floors_met else "")
     drawings = list[Drawing]()
     if anchor is not None and curve is not None and curve["layer"].nunique() > 1:
         drawings.append(_curves(view, task, curve, anchor))
     if anchor is not None:
-        drawings += erasure.first(view, f"{anchor}-used", task)
+        drawings += erasure.first_map(view, f"{anchor}-used", task)
     good = not missed if floors_met else None
     return Answer(name(task), percent(score), headline, tuple(sentences), standing, good, tuple(drawings))
 
 
 def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
-    """How far from each floor, with the interval of the difference."""
+    """Yield the difference from each floor with its interval."""
     above = list[str]()
     for claim in claims:
         floor = wording.floor(text(claim, "floor"))
@@ -90,7 +92,7 @@ def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
 
 
 def _tie_sentences(view: View, task: str) -> Iterator[str]:
-    """Which other places do as well as the winner, or better."""
+    """Yield which other sites are tied with the best one, or better."""
     if tied := view.claim("tied", task):
         n = int(value(tied, "n_sites"))
         if tied.outcome == "tied":
@@ -110,48 +112,52 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
         if text(claim, "floor") == "layer_0_mean":
             floors[SHORT_FLOORS["layer_0_mean"]] = value(claim, "accuracy")
     best = view.best(task) if view.claim("best_site", task) else None
-    found = view.beside(task, best[0]) if best else {}
-    beside = {SHORT_FLOORS.get(floor, floor): scores for floor, scores in found.items()}
+    scores_by_floor = view.beside(task, best[0]) if best else {}
+    layer_floors = {SHORT_FLOORS.get(floor, floor): scores for floor, scores in scores_by_floor.items()}
     lines = [
         f"{wording.pooling(str(key), random_pooler=view.random_pooler)}: "
-        + ", ".join(f"layer {layer} {percent(each)}" for layer, each in zip(rows["layer"], rows["value"], strict=True))
+        + ", ".join(
+            f"layer {layer} {percent(score)}" for layer, score in zip(rows["layer"], rows["value"], strict=True)
+        )
         for key, rows in curve.groupby("pooling", sort=False)
     ]
     lines += [f"{name(floor)}: {percent(score)}" for floor, score in floors.items()]
     lines += [
-        f"{name(floor)}: " + ", ".join(f"layer {layer} {percent(each)}" for layer, each in scores.items())
-        for floor, scores in beside.items()
+        f"{name(floor)}: " + ", ".join(f"layer {layer} {percent(score)}" for layer, score in scores.items())
+        for floor, scores in layer_floors.items()
     ]
     label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
     caption = "Bands: 95 % intervals. Grey: floors. " + (f"Ring: lowest log loss {view.choosing}. " if best else "")
-    caption += "Control labels: of the texts whose type occurs in training. " if "control" in found else ""
+    caption += "Control labels: of the texts whose type occurs in training. " if "control" in scores_by_floor else ""
     svg = layer_lines.layer_curves(
-        curve, floors, label, layer_floors=beside, best=best, random_pooler=view.random_pooler
+        curve, floors, label, layer_floors=layer_floors, best=best, random_pooler=view.random_pooler
     )
     random = "Dashed line: a pooler that was never trained."
     return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))
 
 
 def cares(result: AnalysisResult) -> tuple[str, ...]:
-    """What a reader must know before using a number: the warnings that matter."""
+    """Return the warnings that a reader must know before using a number."""
     view = View(result)
-    found = list(caveats.cares(view))
+    sentences = list(caveats.cares(view))
     for task in view.tasks:
         if (beaten := view.claim("better_than_best", task)) is not None:
             points = wording.places(text(beaten, "sites"), random_pooler=view.random_pooler)
-            found.append(view.about(task, f"{points} did better on test than the place that {view.chooser} chose."))
+            sentences.append(view.about(task, f"{points} did better on test than the place that {view.chooser} chose."))
         if (start := view.claim("constant_cls", task)) is not None and start.outcome == "fails":
-            found.append(
+            sentences.append(
                 f"{name(task)}: the check on [CLS] at layer 0 fails. It should be the same vector for every text, its "
                 f"probe at the majority rate; it is at {percent(value(start, 'accuracy'))}. Distrust the numbers."
             )
     if (cut := view.claim("truncated")) is not None:
-        some, total, most = (count(value(cut, key)) for key in ("n", "total", "max_length"))
-        is_, its = ("is", "its") if some == "1" else ("are", "their")
-        found.append(f"{some} of {total} texts {is_} longer than {most} tokens; the encoder read only {its} beginning.")
-    found += filter(None, [attributions.convergence_care(view)])
-    found += baselines.cares(view)
-    found += view.lens() if view.random_pooler else ()
-    found += [f"No pooler curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_pooler")]
-    found += [f"No [CLS] curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_cls")]
-    return (*found, *(name(note, 1000) for note in result.notes))
+        n_cut, total, most = (count(value(cut, key)) for key in ("n", "total", "max_length"))
+        is_, its = ("is", "its") if n_cut == "1" else ("are", "their")
+        sentences.append(
+            f"{n_cut} of {total} texts {is_} longer than {most} tokens; the encoder read only {its} beginning."
+        )
+    sentences += filter(None, [attributions.convergence_care(view)])
+    sentences += baselines.cares(view)
+    sentences += view.lens() if view.random_pooler else ()
+    sentences += [f"No pooler curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_pooler")]
+    sentences += [f"No [CLS] curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_cls")]
+    return (*sentences, *(name(note, 1000) for note in result.notes))

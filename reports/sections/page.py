@@ -33,44 +33,44 @@ from reports.text.wording import (
 
 
 def sections(result: AnalysisResult) -> tuple[Section, ...]:
-    """Every section the result has something for, then one for each table that none of them draws."""
-    view, made = View(result), list[Section]()
-    drawn = set[str]()
+    """Return every section that the result has something for, then one for each table that no section draws."""
+    view, sections_of_page = View(result), list[Section]()
+    drawn_tables = set[str]()
     for build, tables in SECTIONS.values():
         if (section := build(view)) is not None:
-            made.append(section)
-            drawn.update(tables)
+            sections_of_page.append(section)
+            drawn_tables.update(tables)
     for i, (key, frame) in enumerate(result.tables.items(), start=1):
-        if key not in drawn and len(frame):
+        if key not in drawn_tables and len(frame):
             table = Table.of(frame, f"tables/{name(key)}.csv.")
-            made.append(Section(wording.title(key), f"table-{i}", (), (Part(tables=(table,)),)))
-    return tuple(made)
+            sections_of_page.append(Section(wording.title(key), f"table-{i}", (), (Part(tables=(table,)),)))
+    return tuple(sections_of_page)
 
 
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
-    "questions": (questions.questions, ()),
+    "questions": (questions.section, ()),
     "layers": (scores.layers, ("metrics", "selection", "differences_from_best")),
-    "used": (erasure.used, ("erasure",)),
+    "used": (erasure.section, ("erasure",)),
     "tuned": (fine_tuning.before_and_after, ("fine_tuned_layers", "representation_change")),
-    "entry": (gradient_flow.entry, ("gradient_shares", "embedding_gradients")),
-    "moved": (fine_tuning.moved, ("parameter_change",)),
-    "fills": (cls_content.fills, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
-    "without": (ablation.without, ("ablation",)),
-    "same": (head_agreement.same, ("fine_tuned_head_agreement", "fine_tuned_faithfulness")),
+    "entry": (gradient_flow.section, ("gradient_shares", "embedding_gradients")),
+    "moved": (fine_tuning.parameter_change, ("parameter_change",)),
+    "fills": (cls_content.section, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
+    "without": (ablation.section, ("ablation",)),
+    "same": (head_agreement.section, ("fine_tuned_head_agreement", "fine_tuned_faithfulness")),
     "training": (fine_tuning.training, ("fine_tuning_epochs", "fine_tuned_accuracy")),
-    "floors": (floors.floors, ("planted_signals",)),
-    "control": (control_tasks.control, ("control_tasks",)),
-    "information": (information.information, ("information",)),
-    "sizes": (learning_curve.sizes, ("learning_curve",)),
-    "depth": (prediction_depth.depth, ("prediction_depth", "prediction_depth_reliability", "pointwise_information")),
+    "floors": (floors.section, ("planted_signals",)),
+    "control": (control_tasks.section, ("control_tasks",)),
+    "information": (information.section, ("information",)),
+    "sizes": (learning_curve.section, ("learning_curve",)),
+    "depth": (prediction_depth.section, ("prediction_depth", "prediction_depth_reliability", "pointwise_information")),
     "classes": (scores.classes, ("confusion", "predictions")),
     "explained": (
         attributions.section,
         ("explained_head_agreement", "attributions_by_layer", "attributions_by_layer_means", "explanation_agreement"),
     ),
-    "words": (word_means.words, ("word_means",)),
-    "states": (token_shares.states, ("token_shares",)),
+    "words": (word_means.section, ("word_means",)),
+    "states": (token_shares.section, ("token_shares",)),
     "trust": (attribution_checks.section, attribution_checks.TABLES),
-    "encoder": (geometry.encoder, ("cls_spread", "special_tokens", "anisotropy", "cka")),
+    "encoder": (geometry.section, ("cls_spread", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

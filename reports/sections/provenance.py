@@ -19,7 +19,7 @@ MOST_TASKS = 4
 
 @dataclass(frozen=True)
 class Heading:
-    """What was asked of what."""
+    """Return what was analysed, of which model, on which label columns."""
 
     title: str
     facts: tuple[str, ...]
@@ -40,11 +40,11 @@ class Origin:
 
 
 def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
-    """The question in a line, then model and data in a few words."""
+    """Return the question in a line, then model and data in a few words."""
     origin = result.provenance
     named = [f"“{name(task, 40)}”" for task in tasks[:MOST_TASKS]]
     further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
-    asked = listing([*named, *further]) or "its texts"
+    predicted_names = listing([*named, *further]) or "its texts"
     purpose = _PURPOSE if "validation" in origin.data else _PURPOSE | {"train": "to learn from and choose with"}
     read = {key: f"{count(split.get('rows', 0))} {purpose.get(key, name(key))}" for key, split in origin.data.items()}
     facts = (
@@ -52,11 +52,11 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
         f"texts: {', '.join(read.values())}" if read else "",
         f"{origin.created[:10]}" if origin.created else "",
     )
-    question = f"What does {short_model(origin.model)} know about {asked}?"
+    question = f"What does {short_model(origin.model)} know about {predicted_names}?"
     if result.name == "heads":
-        question = f"How does {short_model(origin.model)}, as a classifier of {asked}, use its [CLS] vector?"
+        question = f"How does {short_model(origin.model)}, as a classifier of {predicted_names}, use its [CLS] vector?"
     if result.name == "attribute":
-        question = f"On which words do decisions about {asked} rest in {short_model(origin.model)}?"
+        question = f"On which words do decisions about {predicted_names} rest in {short_model(origin.model)}?"
     return Heading(question, tuple(filter(None, facts)))
 
 
@@ -64,22 +64,25 @@ _PURPOSE = {"train": "to learn from", "validation": "to choose with", "test": "t
 
 
 def origin(result: AnalysisResult) -> Origin:
-    """The last section's content."""
-    found = result.provenance
+    """Return the content of the last section."""
+    provenance = result.provenance
     facts = (
         ("analysis", name(result.name)),
-        ("model", name(found.model, 200)),
-        ("architecture", name(found.architecture)),
-        ("revision", name(found.revision) if found.revision else "none: not from a hub"),
-        ("weights fingerprint", name(found.weights)),
-        *((f"weights of {name(key)}", name(str(own.get("weights")))) for key, own in found.models.items()),
-        ("size", f"{plural(found.n_layers, 'layer')}, {count(found.hidden)} dimensions"),
-        ("longest input", f"{count(found.max_length)} tokens"),
-        ("computed in", f"{name(found.dtype)} on {name(found.device)}"),
-        ("seed", str(found.seed)),
-        ("versions", ", ".join(f"{name(package)}\u00a0{name(version)}" for package, version in found.versions.items())),
-        ("started", name(found.created) if found.created else MISSING),
-        ("took", str(datetime.timedelta(seconds=round(found.seconds))) if found.seconds else MISSING),
+        ("model", name(provenance.model, 200)),
+        ("architecture", name(provenance.architecture)),
+        ("revision", name(provenance.revision) if provenance.revision else "none: not from a hub"),
+        ("weights fingerprint", name(provenance.weights)),
+        *((f"weights of {name(key)}", name(str(model.get("weights")))) for key, model in provenance.models.items()),
+        ("size", f"{plural(provenance.n_layers, 'layer')}, {count(provenance.hidden)} dimensions"),
+        ("longest input", f"{count(provenance.max_length)} tokens"),
+        ("computed in", f"{name(provenance.dtype)} on {name(provenance.device)}"),
+        ("seed", str(provenance.seed)),
+        (
+            "versions",
+            ", ".join(f"{name(package)}\u00a0{name(version)}" for package, version in provenance.versions.items()),
+        ),
+        ("started", name(provenance.created) if provenance.created else MISSING),
+        ("took", str(datetime.timedelta(seconds=round(provenance.seconds))) if provenance.seconds else MISSING),
     )
     data = tuple(
         (
@@ -89,30 +92,30 @@ def origin(result: AnalysisResult) -> Origin:
             name(str(split.get("texts", MISSING))[:16]),
             _classes(split.get("classes", {})),
         )
-        for key, split in found.data.items()
+        for key, split in provenance.data.items()
     )
     heads = ("split", "source", "texts", "fingerprint", "classes")
     tables = (Table("Data.", rows=data, **columns(*heads, numeric=("texts",))),)
     settings = json.dumps(result.settings, indent=1, default=str, ensure_ascii=False)
-    version, year = name(found.versions.get("layerprobe", "0.1.0")), found.created[:4] or "n.d."
-    read = listing(f"{name(split.get('source', key), 80)} ({name(key)})" for key, split in found.data.items())
+    version, year = name(provenance.versions.get("layerprobe", "0.1.0")), provenance.created[:4] or "n.d."
+    read = listing(f"{name(split.get('source', key), 80)} ({name(key)})" for key, split in provenance.data.items())
     cite = (
-        f"Measured with layerprobe {version} on {name(found.model, 200)} (weights {name(found.weights)[:16]})"
+        f"Measured with layerprobe {version} on {name(provenance.model, 200)} (weights {name(provenance.weights)[:16]})"
         + (f", from {read}" if read else "")
-        + (f", on {found.created[:10]}." if found.created else ".")
+        + (f", on {provenance.created[:10]}." if provenance.created else ".")
     )
     bibtex = (
         f"@software{{layerprobe,\n  title = {{layerprobe: probing and interpretability for BERT-like encoders}},\n"
         f"  version = {{{version}}},\n  year = {{{year}}}\n}}"
     )
-    return Origin(facts, clean(found.command, 4000), tables, clean(settings, LONGEST_SETTINGS), cite, bibtex)
+    return Origin(facts, clean(provenance.command, 4000), tables, clean(settings, LONGEST_SETTINGS), cite, bibtex)
 
 
 def _classes(labels: Mapping[str, Mapping[str, Any]]) -> str:
-    """`sentiment: negative 448, positive 448`, with at most eight classes named."""
-    shown = []
+    """Return `sentiment: negative 448, positive 448`, with at most eight classes named."""
+    lines = []
     for task, classes in labels.items():
         counts = [f"{name(key, 30)} {count(rows)}" for key, rows in list(classes.items())[:8]]
         rest = f", {plural(len(classes) - 8, 'further class')}" if len(classes) > 8 else ""
-        shown.append(f"{name(task, 40)}: {', '.join(counts)}{rest}")
-    return "; ".join(shown) or MISSING
+        lines.append(f"{name(task, 40)}: {', '.join(counts)}{rest}")
+    return "; ".join(lines) or MISSING

@@ -25,17 +25,17 @@ class Term:
 
     @property
     def anchor(self) -> str:
-        """Of its entry on the page."""
+        """Anchor of its entry on the page."""
         return f"term-{re.sub('[^a-z0-9]+', '-', self.title.lower().replace('²', '2')).strip('-')}"
 
 
 def glossary(traits: Collection[str]) -> tuple[Term, ...]:
-    """The entries that a result with these tables and traits needs, by alphabet."""
+    """Return the entries that a result with these tables and properties needs, in alphabetical order."""
     return tuple(term for term in TERMS if not term.needs or set(term.needs.split()) & set(traits))
 
 
 def linked(text: str, terms: Sequence[Term]) -> Markup:
-    """A sentence, escaped, with the first use of each term leading to its entry."""
+    """Return a sentence, escaped, with a link from the first use of each term to its entry."""
     places = {word.lower(): term for term in terms for word in term.used}
     if not places:
         return escape(legal(text))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 MISSING = "–"
 ROUNDING = 1e-9
-"""What is smaller is no side of 0."""
+"""Largest absolute number that counts as 0."""
 
 # Not allowed in XML or HTML: controls other than tab and line ends, surrogates, noncharacters.
 _NOT_HTML = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef" + "".join(
@@ -91,7 +91,7 @@ HEADS = {
     "mean": "the mean head",
     "checkpoint": "the given classifier",
 }
-"""What decides -> what a reader calls it."""
+"""Head -> its name in a sentence."""
 BRACKETS = "In brackets: 95 % intervals over the test texts."
 READS = {"pooler": "the pooler", "cls": "[CLS]", "mean": "the mean"}
 """Head -> the vector it reads."""
@@ -109,19 +109,19 @@ SHORT_HEADS = {"probe": "probe", "model": "own classifier"}
 
 
 def clean(text: str, limit: int | None = None) -> str:
-    """`text` with characters that no page may hold shown as a replacement character, cut to `limit` characters."""
+    """Return a text with a replacement character for all that no page may hold, cut to `limit` characters."""
     if limit is not None and len(text) > limit:
         text = text[: limit - 1].rstrip() + "…"
     return _FORBIDDEN.sub("\ufffd", text)
 
 
 def legal(text: str) -> str:
-    """Text of our own making, on its way into HTML: the isolates that `name` puts round a name stay."""
+    """Return our own text for HTML; the isolates that `name` puts around a name stay."""
     return _ILLEGAL.sub("\ufffd", text)
 
 
 def name(text: object, limit: int = 80) -> str:
-    """A name inside an English sentence: on one line, and kept apart where it is written from right to left."""
+    """Return a name for an English sentence: on one line, and isolated where it is written from right to left."""
     one_line = " ".join(clean(str(text), limit).split()) or "(empty)"
     if any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in one_line):
         return f"\u2068{one_line}\u2069"
@@ -129,59 +129,59 @@ def name(text: object, limit: int = 80) -> str:
 
 
 def short_model(text: str) -> str:
-    """A model's name in a heading: of a folder its own name, not the way there."""
+    """Return a model's name for a heading; for a folder, its last part."""
     folder = text.startswith(("/", "./", "../", "~", "\\\\")) or text[1:3] in (":\\", ":/")
     return name(re.split(r"[/\\]", text.rstrip("/\\"))[-1] if folder else text)
 
 
 def floor(key: object) -> str:
-    """What a reader calls a floor."""
+    """Return the name of a floor in a sentence."""
     return FLOORS.get(str(key), name(key))
 
 
 def method(key: object) -> str:
-    """What a reader calls an attribution method."""
+    """Return the name of an attribution method in a sentence."""
     return METHODS.get(str(key), name(key, 24))
 
 
 def baseline(key: object) -> str:
-    """What a baseline puts in the place of a text's own tokens."""
+    """Return the name of what a baseline puts in the place of a text's own tokens."""
     return BASELINES.get(str(key), name(key, 24))
 
 
 def head(key: object) -> str:
-    """What decides: the probe, the model's own classifier, or a head that was fine-tuned."""
+    """Return the name of a head in a sentence: the probe, the model's own classifier, or a fine-tuned head."""
     return HEADS.get(str(key), name(key))
 
 
 def short_head(key: object) -> str:
-    """The same without an article, on one line, for tables and figures."""
+    """Return the name of a head without an article, on one line, for tables and figures."""
     return HEADS[str(key)].removeprefix("the ").replace(" ", "\u00a0") if str(key) in HEADS else name(key, 20)
 
 
 def model(key: object) -> str:
-    """An encoder before or after fine-tuning, by its name in a figure."""
+    """Return the name in a figure of an encoder before or after fine-tuning."""
     return MODELS.get(str(key), name(key, 16))
 
 
 def title(text: str) -> str:
-    """A table's or column's name as a heading: `cls_spread` is `Cls spread`."""
+    """Return a table's or column's name as a heading: `cls_spread` is `Cls spread`."""
     spaced = name(text).replace("_", " ")
     return spaced[:1].upper() + spaced[1:]
 
 
 def sentence(text: str) -> str:
-    """With a capital letter at its beginning."""
+    """Return a text with a capital letter at its beginning."""
     return text[:1].upper() + text[1:]
 
 
 def percent(value: float | None) -> str:
-    """`83.4 %`, with a space that does not break."""
+    """Return a share as `83.4 %`, with a space that does not break."""
     return MISSING if value is None or not math.isfinite(value) else f"{_number(100 * value, 1)}\u00a0%"
 
 
 def points(value: float | None) -> str:
-    """A difference of shares in percentage points, its sign first: `+5.1`."""
+    """Return a difference of shares in percentage points, with its sign: `+5.1`."""
     return MISSING if value is None or not math.isfinite(value) else signed(100 * value, 1)
 
 
@@ -191,7 +191,7 @@ def unsigned_points(value: float | None) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """`+0.43`, `−0.38`, and `0.00` without a sign; a dash where nothing was measured."""
+    """Return `+0.43`, `−0.38`, and `0.00` without a sign; a dash where nothing was measured."""
     if not math.isfinite(value):
         return MISSING
     text = _number(value, digits)
@@ -199,12 +199,12 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with thousands apart; a dash where it is not known."""
+    """Return a whole number with separated thousands; a dash where it is not known."""
     return f"{int(value):,}" if math.isfinite(value) else MISSING
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """A number of any size, with a few significant digits where it is small."""
+    """Return a number of any size, with a few significant digits where it is small."""
     if value is None or not math.isfinite(value):
         return MISSING
     small = 0 < abs(value) < 10**-digits
@@ -212,75 +212,75 @@ def decimal(value: float | None, digits: int = 3) -> str:
 
 
 def general(value: float) -> str:
-    """A number in as many digits as it has; a dash where there is none."""
+    """Return a number in as many digits as it has; a dash where there is none."""
     return f"{value:g}" if math.isfinite(value) else MISSING
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
-    """Two shares, or differences of shares, times a hundred: `81.6 to 85.1`."""
+    """Return two shares, or differences of shares, times a hundred: `81.6 to 85.1`."""
     if bounds is None or not all(map(math.isfinite, bounds)):
         return MISSING
     return between([100 * end for end in bounds], 1)
 
 
 def between(bounds: Sequence[float] | None, digits: int = 2) -> str:
-    """The ends of an interval as they are: `0.51 to 0.72`; on which side of 0 an end lies can always be read."""
+    """Return the ends of an interval as `0.51 to 0.72`; digits are added where an end would print as 0."""
     if bounds is None or not all(map(math.isfinite, bounds)):
         return MISSING
     ends = (_number(end, digits) for end in bounds)
     return " to ".join(
-        shown if shown.strip("0.") or abs(end) < ROUNDING else f"{end:.1g}".replace("-", "−")
-        for end, shown in zip(bounds, ends, strict=True)
+        printed if printed.strip("0.") or abs(end) < ROUNDING else f"{end:.1g}".replace("-", "−")
+        for end, printed in zip(bounds, ends, strict=True)
     )
 
 
-def reading(shown: str, value: float, bounds: Sequence[float] | None = None, digits: int = 3) -> str:
-    """What a point of a figure says: `mean, layer 4: 0.83 (0.81 to 0.85)`."""
+def reading(name: str, value: float, bounds: Sequence[float] | None = None, digits: int = 3) -> str:
+    """Return the description of a point in a drawing: `mean, layer 4: 0.83 (0.81 to 0.85)`."""
     ends = between(bounds, digits)
-    return f"{shown}: {decimal(value, digits)}" + (f" ({ends})" if ends != MISSING else "")
+    return f"{name}: {decimal(value, digits)}" + (f" ({ends})" if ends != MISSING else "")
 
 
 def plural(n: int, noun: str) -> str:
-    """`1 text`, `2 texts`, `2 classes`."""
+    """Return `1 text`, `2 texts`, `2 classes`."""
     ending = "es" if noun.endswith(("s", "x", "ch")) else "s"
     return f"{count(n)} {noun}{'' if n == 1 else ending}"
 
 
 def listing(parts: Iterable[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Return `a`, `a and b`, `a, b and c`."""
     items = list(parts)
     return f" {last} ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
 
 
 def pooling(key: str, *, random_pooler: bool = False) -> str:
-    """What a reader calls a pooling."""
+    """Return the name of a pooling in a sentence."""
     return "random\u00a0pooler" if key == "pooler" and random_pooler else name(POOLINGS.get(key, key), 24)
 
 
 def place(key: str, layer: int | str, *, random_pooler: bool = False) -> str:
-    """`the mean vector of layer 4`."""
+    """Return `the mean vector of layer 4`."""
     return f"the {pooling(key, random_pooler=random_pooler)} vector of layer {layer}"
 
 
 def places(names: str, *, random_pooler: bool = False) -> str:
-    """A claim's points, `mean 3, mean 4, cls 6`, as `mean of layers 3 and 4; [CLS] of layer 6`."""
+    """Return a claim's sites, `mean 3, mean 4, cls 6`, as `mean of layers 3 and 4; [CLS] of layer 6`."""
     layers: dict[str, list[int]] = {}
     for match in _PLACE.finditer(names):  # a pooling's name may hold anything
         layers.setdefault(match[1], []).append(int(match[2]))
     return "; ".join(
-        f"{pooling(key, random_pooler=random_pooler)} of {_layers(sorted(found))}" for key, found in layers.items()
+        f"{pooling(key, random_pooler=random_pooler)} of {_layers(sorted(numbers))}" for key, numbers in layers.items()
     )
 
 
-def _layers(found: Sequence[int]) -> str:
-    """`layer 6`, `layers 3 to 5`, `layers 1 and 3 to 5`."""
+def _layers(layers: Sequence[int]) -> str:
+    """Return `layer 6`, `layers 3 to 5`, `layers 1 and 3 to 5`."""
     runs: list[str] = []
-    for _, run in itertools.groupby(enumerate(found), key=lambda pair: pair[1] - pair[0]):
+    for _, run in itertools.groupby(enumerate(layers), key=lambda pair: pair[1] - pair[0]):
         members = [str(layer) for _, layer in run]
         runs += members if len(members) < 3 else [f"{members[0]} to {members[-1]}"]
-    return f"{'layer' if len(found) == 1 else 'layers'} {listing(runs)}"
+    return f"{'layer' if len(layers) == 1 else 'layers'} {listing(runs)}"
 
 
 def _number(value: float, digits: int) -> str:
-    """Thousands apart, a true minus sign, never a negative zero."""
+    """Return a number with separated thousands and a true minus sign, never a negative zero."""
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")

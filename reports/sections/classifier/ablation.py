@@ -23,27 +23,31 @@ from reports.text.wording import (
 )
 
 
-def without(view: View) -> Section | None:
-    """What is lost when [CLS], or the content tokens, are replaced by their mean over the texts."""
-    found, said = view.table("ablation"), tuple(replaced(view))
-    if found is None and not said:
+def section(view: View) -> Section | None:
+    """Return the accuracy lost when [CLS] or the content tokens are replaced by their mean over the texts."""
+    table, sentences = view.table("ablation"), tuple(loss_sentences(view))
+    if table is None and not sentences:
         return None
     drawings, tables = list[Drawing](), list[Table]()
-    if found is not None:
-        frame = found.rename(columns={"head": "series", "layer": "x", "accuracy_loss": "value"})
+    if table is not None:
+        frame = table.rename(columns={"head": "series", "layer": "x", "accuracy_loss": "value"})
         for key in ("value", "lower", "upper"):
             frame[key] = 100 * frame[key]
         reach = float(frame["lower"].min()), float(frame["upper"].max())
         measured = frame[frame["value"].notna()]
-        for i, (what, own) in enumerate(measured.groupby("replacement", sort=False), start=1):
-            styles = styles_of_heads(own["series"])
-            if own["x"].nunique() < 2:
+        for i, (replacement, rows_of_replacement) in enumerate(measured.groupby("replacement", sort=False), start=1):
+            styles = styles_of_heads(rows_of_replacement["series"])
+            if rows_of_replacement["x"].nunique() < 2:
                 continue
-            told = (f"{styles[r.series].name} layer {r.x} {r.value:.1f}" for r in own.itertuples())
-            whose = "[CLS] replaced by its mean" if what == "[CLS]" else "all content tokens replaced by their mean"
-            title = f"{name(what)} replaced: points of accuracy lost"
-            label = Label(f"without-{i}", f"Points of accuracy lost by layer, {whose}", f"{'; '.join(told)}.")
-            svg = lines.lines(own, styles, label, LineOptions(title, limits=reach))
+            descriptions = (
+                f"{styles[r.series].name} layer {r.x} {r.value:.1f}" for r in rows_of_replacement.itertuples()
+            )
+            whose = (
+                "[CLS] replaced by its mean" if replacement == "[CLS]" else "all content tokens replaced by their mean"
+            )
+            title = f"{name(replacement)} replaced: points of accuracy lost"
+            label = Label(f"without-{i}", f"Points of accuracy lost by layer, {whose}", f"{'; '.join(descriptions)}.")
+            svg = lines.lines(rows_of_replacement, styles, label, LineOptions(title, limits=reach))
             drawings.append(Drawing(svg, f"{sentence(whose)}, at one layer. Bands: 95 % intervals."))
         rows = tuple(
             (
@@ -55,7 +59,7 @@ def without(view: View) -> Section | None:
                 interval((r.lower, r.upper)),
                 decimal(r.information_loss),
             )
-            for r in found.itertuples()
+            for r in table.itertuples()
         )
         heading = ("head", "replaced", "layer", "right", "points lost", "95 % interval", "log loss added, bits")
         shape = columns(*heading, numeric=heading[2:])
@@ -67,30 +71,30 @@ def without(view: View) -> Section | None:
         "At layer 0 [CLS] is its own mean: nothing can be lost there.",
     )
     return Section(
-        "What is lost without it?", "without", said, (Part(None, (), tuple(drawings), tuple(tables)),), notes
+        "What is lost without it?", "without", sentences, (Part(None, (), tuple(drawings), tuple(tables)),), notes
     )
 
 
-def replaced(view: View) -> Iterator[str]:
-    """From which layer on each head needs [CLS]; what it loses with the content tokens, at both ends."""
-    told = list[str]()
+def loss_sentences(view: View) -> Iterator[str]:
+    """Yield from which layer on each head needs [CLS], and what it loses with the content tokens, at both ends."""
+    phrases = list[str]()
     for claim in view.stated("ablation", replacement="[CLS]"):
         head, first, layer = (item(claim, key) for key in ("head", "first_layer", "largest_layer"))
         since = "at no layer that these texts tell" if first is None else f"from layer {name(first)} on"
         most = f"at most {_lost(view, claim, 'largest', layer, ', ')}, at layer {name(layer)}"
-        told.append(f"{wording.head(head)} {since} ({most})")
-    if told:
-        yield f"With [CLS] replaced by its mean over the texts, accuracy falls for {listing(told)}."
-    told, last = [], view.result.provenance.n_layers
+        phrases.append(f"{wording.head(head)} {since} ({most})")
+    if phrases:
+        yield f"With [CLS] replaced by its mean over the texts, accuracy falls for {listing(phrases)}."
+    phrases, last = [], view.result.provenance.n_layers
     for claim in view.stated("ablation", replacement="content"):
         ends = (_lost(view, claim, key, layer, " (") for key, layer in (("at_zero", 0), ("at_last", last)))
-        told.append(f"{wording.head(item(claim, 'head'))} {' at layer 0 and '.join(ends)} at the last")
-    if told:
-        yield f"With all content tokens replaced by their mean, accuracy falls for {'; '.join(told)}."
+        phrases.append(f"{wording.head(item(claim, 'head'))} {' at layer 0 and '.join(ends)} at the last")
+    if phrases:
+        yield f"With all content tokens replaced by their mean, accuracy falls for {'; '.join(phrases)}."
 
 
 def _lost(view: View, claim: Claim, key: str, layer: object, opening: str) -> str:
-    """`by 39.0 points (37.8 to 40.2)`, where the table has the interval."""
+    """Return a loss as `by 39.0 points (37.8 to 40.2)`, with the interval where the table has one."""
     where = {"head": item(claim, "head"), "replacement": item(claim, "replacement"), "layer": layer}
     bounds = view.limits("ablation", **where)
     between = "" if bounds is None else f"{opening}{interval(bounds)}{')' * opening.endswith('(')}"

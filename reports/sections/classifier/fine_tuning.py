@@ -36,7 +36,7 @@ _ROWS = {"[CLS]": "that of [CLS]", "[SEP]": "that of [SEP]", "other rows": "all 
 
 
 def before_and_after(view: View) -> Section | None:
-    """Layer curves of the pretrained and the fine-tuned encoders; which layers changed."""
+    """Return layer curves of the pretrained and the fine-tuned encoders, and which layers changed."""
     parts = [part for part in (_curves(view), _changed(view)) if part is not None]
     if not parts:
         return None
@@ -47,15 +47,15 @@ def before_and_after(view: View) -> Section | None:
         "A mean of pretrained states is a strong baseline: fine-tuning has to beat it, not the majority alone (Mosbach "
         "et al. 2020).",
     )
-    return Section("Before and after", "tuned", tuple(gained(view)), tuple(parts), notes)
+    return Section("Before and after", "tuned", tuple(change_sentences(view)), tuple(parts), notes)
 
 
-def gained(view: View) -> Iterator[str]:
-    """How much more a probe reads from the last [CLS] after fine-tuning, by head."""
+def change_sentences(view: View) -> Iterator[str]:
+    """Yield how much more a probe reads from the last [CLS] after fine-tuning, by head."""
     sides = {"above": "more", "below": "less"}
     for outcome in (*sides, "cannot_tell"):
         claims = [c for c in view.stated("cls_change") if c.outcome == outcome]
-        told = listing(
+        accuracies = listing(
             f"{percent(value(c, 'after'))} with {wording.head(item(c, 'head'))} "
             f"({points(value(c, 'difference'))} points; {interval(c.interval)})"
             for c in claims
@@ -64,26 +64,27 @@ def gained(view: View) -> Iterator[str]:
         if claims and outcome in sides:
             yield (
                 f"From the last [CLS] a probe reads {sides[outcome]} after fine-tuning: right on {before} before, on "
-                f"{told}."
+                f"{accuracies}."
             )
         elif claims:
             yield (
                 "Cannot tell whether fine-tuning changed what a probe reads from the last [CLS]: right on "
-                f"{before} before, on {told}."
+                f"{before} before, on {accuracies}."
             )
 
 
 def _curves(view: View) -> Part | None:
-    """A figure a pooling: every encoder's curve, and the floors."""
-    found = view.table("fine_tuned_layers")
-    if found is None:
+    """Return a drawing for each pooling: every encoder's curve, and the floors."""
+    accuracy = view.table("fine_tuned_layers")
+    if accuracy is None:
         return None
     floors = {
-        wording.SHORT_FLOORS[key]: 100 * float(found.loc[found["model"] == key, "value"].iloc[0])
+        wording.SHORT_FLOORS[key]: 100 * float(accuracy.loc[accuracy["model"] == key, "value"].iloc[0])
         for key in FLOORS
-        if (found["model"] == key).any()
+        if (accuracy["model"] == key).any()
     }
-    curves = found[found["layer"].notna() & found["value"].notna()].assign(layer=lambda rows: rows["layer"].astype(int))
+    is_probe = accuracy["layer"].notna() & accuracy["value"].notna()
+    curves = accuracy[is_probe].assign(layer=lambda rows: rows["layer"].astype(int))
     if not len(curves):
         return None
     names = "model pooling layer".split()
@@ -92,14 +93,16 @@ def _curves(view: View) -> Part | None:
     frame[["value", "lower", "upper"]] *= 100
     reach = min(frame["value"].min(), *floors.values()), max(frame["value"].max(), *floors.values())
     drawings, styles = list[Drawing](), styles_of_models(frame["series"])
-    for i, (pooling, own) in enumerate(frame.groupby("pooling", sort=False), start=1):
-        if own["x"].nunique() < 2:
+    for i, (pooling, of_pooling) in enumerate(frame.groupby("pooling", sort=False), start=1):
+        if of_pooling["x"].nunique() < 2:
             continue
         vector = wording.pooling(str(pooling))
-        told = [f"{styles[r.series].name} layer {r.x} {r.value:.1f} %" for r in own.itertuples()]
-        told += [f"{floor} {score:.1f} %" for floor, score in floors.items()]
-        label = Label(f"tuned-{i}", f"Test accuracy by layer before and after, {vector}", f"{'; '.join(told)}.")
-        svg = lines.lines(own, styles, label, LineOptions(f"{vector}: right on test, %", floors=floors, limits=reach))
+        descriptions = [f"{styles[r.series].name} layer {r.x} {r.value:.1f} %" for r in of_pooling.itertuples()]
+        descriptions += [f"{floor} {score:.1f} %" for floor, score in floors.items()]
+        label = Label(f"tuned-{i}", f"Test accuracy by layer before and after, {vector}", f"{'; '.join(descriptions)}.")
+        svg = lines.lines(
+            of_pooling, styles, label, LineOptions(f"{vector}: right on test, %", floors=floors, limits=reach)
+        )
         reads = wording.READS.get(str(pooling), vector)
         drawings.append(Drawing(svg, f"Probes on {reads}. Bands: 95 % intervals. Grey: floors."))
     seeds = curves.groupby(names, sort=False)["value"].agg(["min", "max"])
@@ -126,21 +129,21 @@ def _curves(view: View) -> Part | None:
 
 
 def _changed(view: View) -> Part | None:
-    """Accuracy gained and CKA to the pretrained layer."""
-    found = view.table("representation_change")
-    if found is None:
+    """Return the accuracy gained and the CKA to the pretrained layer."""
+    changes = view.table("representation_change")
+    if changes is None:
         return None
     drawings = list[Drawing]()
-    for i, (pooling, own) in enumerate(found.groupby("pooling", sort=False), start=1):
-        known = own[own["cka"].notna()]
-        if known["layer"].nunique() < 2:
+    for i, (pooling, rows_of_group) in enumerate(changes.groupby("pooling", sort=False), start=1):
+        measured = rows_of_group[rows_of_group["cka"].notna()]
+        if measured["layer"].nunique() < 2:
             continue
         vector = wording.pooling(str(pooling))
-        frame = known.rename(columns={"model": "series", "layer": "x", "cka": "value"})[["series", "x", "value"]]
+        frame = measured.rename(columns={"model": "series", "layer": "x", "cka": "value"})[["series", "x", "value"]]
         styles = styles_of_models(frame["series"])
-        told = (f"{styles[r.series].name} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
-        label = Label(f"changed-{i}", f"Linear CKA to the pretrained layer, {vector}", f"{'; '.join(told)}.")
-        low = float(known["cka_floor"].mean())
+        descriptions = (f"{styles[r.series].name} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
+        label = Label(f"changed-{i}", f"Linear CKA to the pretrained layer, {vector}", f"{'; '.join(descriptions)}.")
+        low = float(measured["cka_floor"].mean())
         floors = {"unrelated": low} if low == low else {}
         svg = lines.lines(
             frame,
@@ -159,26 +162,26 @@ def _changed(view: View) -> Part | None:
             decimal(r.cka),
             decimal(r.cka_floor),
         )
-        for r in found.itertuples()
+        for r in changes.itertuples()
     )
     heading = ("encoder", "vector", "layer", "points gained", "95 % interval", "CKA", "unrelated vectors")
     caption = "Each layer beside the same layer before fine-tuning."
     table = Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[2:]))
-    firm = found[(found["lower"] > SMALLEST_EFFECT) & (found["pooling"] == "cls")]
+    firm = changes[(changes["lower"] > SMALLEST_EFFECT) & (changes["pooling"] == "cls")]
     where = [
-        f"with {wording.head(key)} from {wording.places(', '.join(f'cls {layer}' for layer in own['layer']))}"
-        for key, own in firm.groupby("model", sort=False)
+        f"with {wording.head(key)} from {wording.places(', '.join(f'cls {layer}' for layer in rows_of_group['layer']))}"
+        for key, rows_of_group in firm.groupby("model", sort=False)
     ]
-    said = (f"More can be read than before, by 95 % intervals, {'; '.join(where)}.",) if where else ()
-    return Part("Which layers changed?", said, tuple(drawings), (table,))
+    sentences = (f"More can be read than before, by 95 % intervals, {'; '.join(where)}.",) if where else ()
+    return Part("Which layers changed?", sentences, tuple(drawings), (table,))
 
 
-def moved(view: View) -> Section | None:
-    """How far each group of parameters moved, relative to its length."""
-    found = view.table("parameter_change")
-    if found is None:
+def parameter_change(view: View) -> Section | None:
+    """Return how far each group of parameters moved, relative to its norm."""
+    changes = view.table("parameter_change")
+    if changes is None:
         return None
-    whole = found[found["part"].isna()]
+    whole = changes[changes["part"].isna()]
     blocks = whole[whole["block"].notna() & whole["relative"].notna()]
     drawings = list[Drawing]()
     if len(blocks) and blocks["block"].nunique() > 1:
@@ -187,38 +190,38 @@ def moved(view: View) -> Section | None:
         )
         frame = frame[["series", "x", "value"]].astype({"x": int})
         styles = styles_of_heads(frame["series"])
-        told = (f"{styles[r.series].name} block {r.x} {r.value:.2f} %" for r in frame.itertuples())
+        descriptions = (f"{styles[r.series].name} block {r.x} {r.value:.2f} %" for r in frame.itertuples())
         label = Label(
-            "moved-1", "How far each block's parameters moved, in per cent of their norm", f"{'; '.join(told)}."
+            "moved-1", "How far each block's parameters moved, in per cent of their norm", f"{'; '.join(descriptions)}."
         )
         svg = lines.lines(frame, styles, label, LineOptions("|change| / |weight|, %", x_title="block"))
         drawings.append(Drawing(svg, "All parameters of a block together."))
-    tables = [_groups(found[found["block"].isna()], "|change| / |weight|.", folded=False)]
-    if found["block"].notna().any():
-        tables.append(_groups(found[found["block"].notna()], "The blocks, part by part.", folded=True))
-    said = tuple(_whole(whole))
-    return Section("How far it moved", "moved", said, (Part(None, (), tuple(drawings), tuple(tables)),), (ADAM,))
+    tables = [_groups(changes[changes["block"].isna()], "|change| / |weight|.", folded=False)]
+    if changes["block"].notna().any():
+        tables.append(_groups(changes[changes["block"].notna()], "The blocks, part by part.", folded=True))
+    sentences = tuple(_whole(whole))
+    return Section("How far it moved", "moved", sentences, (Part(None, (), tuple(drawings), tuple(tables)),), (ADAM,))
 
 
 def _whole(whole: pd.DataFrame) -> Iterator[str]:
-    """The whole encoder's movement, by head."""
+    """Yield how far the whole encoder moved, by head."""
     rows = whole[whole["group"] == "whole encoder"]
-    told = [f"{_moved(r.relative)} with {wording.head(r.head)}" for r in rows.itertuples()]
-    if told and not rows["relative"].any():
+    movements = [f"{_moved(r.relative)} with {wording.head(r.head)}" for r in rows.itertuples()]
+    if movements and not rows["relative"].any():
         yield "The encoder was left as it is: no parameter of it moved."
-    elif told:
-        yield f"Fine-tuning moved the encoder's parameters by {listing(told)}, relative to their norm."
+    elif movements:
+        yield f"Fine-tuning moved the encoder's parameters by {listing(movements)}, relative to their norm."
 
 
 def _moved(relative: float) -> str:
     return wording.MISSING if relative != relative else f"{100 * relative:.2f}\u00a0%"
 
 
-def _groups(found: pd.DataFrame, caption: str, *, folded: bool) -> Table:
-    """A row a group or part, a column a head."""
-    heads, rows = list(dict.fromkeys(found["head"])), dict[str, dict[str, str]]()
+def _groups(changes: pd.DataFrame, caption: str, *, folded: bool) -> Table:
+    """Return a table with a row for each group or part and a column for each head."""
+    heads, rows = list(dict.fromkeys(changes["head"])), dict[str, dict[str, str]]()
     sizes = dict[str, str]()
-    for r in found.itertuples():
+    for r in changes.itertuples():
         block = f" {int(r.block)}" if r.block == r.block and r.block is not None else ""
         key = f"{name(r.group)}{block}"
         if isinstance(r.part, str):
@@ -237,34 +240,36 @@ def _groups(found: pd.DataFrame, caption: str, *, folded: bool) -> Table:
 
 
 def training(view: View) -> Section | None:
-    """Loss and accuracy by epoch and seed."""
-    found, scores = view.table("fine_tuning_epochs"), _scores(view)
-    drawings, tables = ((), ()) if found is None else _epochs(found)
+    """Return loss and accuracy by epoch and seed."""
+    epochs, scores = view.table("fine_tuning_epochs"), _scores(view)
+    drawings, tables = ((), ()) if epochs is None else _epochs(epochs)
     tables = tables if scores is None else (scores, *tables)
     if not tables:
         return None
     part = Part(None, (), drawings, tables)
-    same = found is not None and found["head"].nunique() > 1
+    same = epochs is not None and epochs["head"].nunique() > 1
     notes = ("All heads begin with the same weights and see the same texts in the same order; a seed sets both.",)
     return Section("Training", "training", (), (part,), notes if same else ())
 
 
-def _epochs(found: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]]:
-    """The course of loss and accuracy, and every epoch's numbers."""
+def _epochs(epochs: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]]:
+    """Return loss and accuracy over the epochs, and the numbers of every epoch."""
     drawings = list[Drawing]()
-    styles = styles_of_heads(found["head"])
-    for key, shown, title in (
+    styles = styles_of_heads(epochs["head"])
+    for key, quantity, title in (
         ("validation_loss", "log loss on validation, nats", "Log loss on validation"),
         ("validation_accuracy", "right on validation, %", "Accuracy on validation"),
     ):
-        frame = found.rename(columns={"head": "series", "epoch": "x", "seed": "unit"})
+        frame = epochs.rename(columns={"head": "series", "epoch": "x", "seed": "unit"})
         frame = frame.assign(value=frame[key] * (100 if key.endswith("accuracy") else 1))
         frame = frame.loc[frame["value"].notna(), ["series", "x", "unit", "value"]]
         if frame["x"].nunique() < 2:
             continue
-        told = (f"{styles[r.series].name} seed {r.unit} epoch {r.x} {decimal(r.value)}" for r in frame.itertuples())
-        label = Label(f"training-{len(drawings) + 1}", f"{title} by epoch", f"{'; '.join(told)}.")
-        svg = lines.lines(frame, styles, label, LineOptions(shown, x_title="epoch"))
+        descriptions = (
+            f"{styles[r.series].name} seed {r.unit} epoch {r.x} {decimal(r.value)}" for r in frame.itertuples()
+        )
+        label = Label(f"training-{len(drawings) + 1}", f"{title} by epoch", f"{'; '.join(descriptions)}.")
+        svg = lines.lines(frame, styles, label, LineOptions(quantity, x_title="epoch"))
         drawings.append(Drawing(svg, "Thin: seeds. Thick: their mean, as far as all of them went."))
     rows = tuple(
         (
@@ -277,28 +282,28 @@ def _epochs(found: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]
             "kept" if r.best else "",
             decimal(r.seconds, 0),
         )
-        for r in found.itertuples()
+        for r in epochs.itertuples()
     )
     heading = ("head", "seed", "epoch", "training loss", "validation loss", "right on validation", "", "seconds")
-    shape = columns(*heading, numeric=[each for each in heading[1:] if each])
+    shape = columns(*heading, numeric=[text for text in heading[1:] if text])
     return tuple(drawings), (Table("Every epoch.", rows=rows, folded=True, **shape),)
 
 
 def _scores(view: View) -> Table | None:
-    """Test scores, a row a head and seed."""
-    found = view.table("fine_tuned_accuracy")
-    if found is None:
+    """Return the test scores, a row for each head and seed."""
+    scores = view.table("fine_tuned_accuracy")
+    if scores is None:
         return None
     cells = dict[tuple[str, Any], dict[str, str]]()
-    for r in found.itertuples():
+    for r in scores.itertuples():
         written = percent(r.value) if r.metric in wording.SHARES else decimal(r.value)
         bounds = f" ({interval((r.lower, r.upper))})" if r.metric == "accuracy" else ""
         cells.setdefault((r.head, r.seed), {})[r.metric] = f"{written}{bounds}"
-    metrics = list(dict.fromkeys(found["metric"]))
+    metrics = list(dict.fromkeys(scores["metric"]))
     rows = tuple(
-        (sentence(wording.short_head(head)), str(seed), *(own.get(metric, wording.MISSING) for metric in metrics))
-        for (head, seed), own in cells.items()
+        (sentence(wording.short_head(head)), str(seed), *(by_metric.get(metric, wording.MISSING) for metric in metrics))
+        for (head, seed), by_metric in cells.items()
     )
     heading = ("head", "seed", *(wording.METRICS.get(metric, name(metric)) for metric in metrics))
-    caption = f"On test; 95 % intervals over {count(found['n'].max())} texts."
+    caption = f"On test; 95 % intervals over {count(scores['n'].max())} texts."
     return Table(caption, rows=rows, **columns(*heading, numeric=heading[1:]))

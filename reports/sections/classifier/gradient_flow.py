@@ -23,15 +23,17 @@ from reports.text.wording import (
 )
 
 
-def entry(view: View) -> Section | None:
-    """Where the loss enters: the share of its gradient at each kind of token, by layer."""
-    found, rows = view.table("gradient_shares"), view.table("embedding_gradients")
+def section(view: View) -> Section | None:
+    """Return the share of the loss gradient at each kind of token, by layer."""
+    shares, rows = view.table("gradient_shares"), view.table("embedding_gradients")
     drawings, tables = list[Drawing](), list[Table]()
-    for i, (head, own) in enumerate(by_head(found), start=1):
+    for i, (head, of_head) in enumerate(by_head(shares), start=1):
         title = f"Share of the loss gradient by kind of token and layer, {wording.head(head)}"
-        drawings += stacked(own, f"entry-{i}", title, wording.short_head(head), shown="share of the loss gradient, %")
-    if found is not None:
-        tables.append(shares_table(found, "head", "Share of the summed norms of the loss gradient; 95 % intervals."))
+        drawings += share_bars(
+            of_head, f"entry-{i}", title, wording.short_head(head), quantity="share of the loss gradient, %"
+        )
+    if shares is not None:
+        tables.append(shares_table(shares, "head", "Share of the summed norms of the loss gradient; 95 % intervals."))
     if rows is not None:
         tables.append(_rows(rows))
     if not tables:
@@ -42,12 +44,14 @@ def entry(view: View) -> Section | None:
         "norms are summed over a text's tokens; a bar shows which kinds of token hold how much of that sum.",
         "Backwards, attention spreads it: what enters at one token reaches, a block below, every token that it read.",
     )
-    said = tuple(entering(view))
-    return Section("Where the loss enters", "entry", said, (Part(None, (), tuple(drawings), tuple(tables)),), notes)
+    sentences = tuple(gradient_sentences(view))
+    return Section(
+        "Where the loss enters", "entry", sentences, (Part(None, (), tuple(drawings), tuple(tables)),), notes
+    )
 
 
-def entering(view: View) -> Iterator[str]:
-    """Which share enters at [CLS] at the last layer, and where it has gone below."""
+def gradient_sentences(view: View) -> Iterator[str]:
+    """Yield the share of the gradient at [CLS] at the last layer, and its shares at the layers below."""
     claims, last = view.stated("gradient_shares"), view.result.provenance.n_layers
     if not claims:
         return
@@ -70,49 +74,51 @@ def entering(view: View) -> Iterator[str]:
 
 
 def _shares(view: View, claims: list[Claim], key: str, layer: int, kind: str) -> str:
-    """The same share of several claims, each with its interval, written once where it is the same."""
-    found = list[str]()
+    """Return the same share of several claims with its intervals, once where they are equal."""
+    shares = list[str]()
     for claim in claims:
         bounds = view.limits("gradient_shares", head=item(claim, "head"), layer=layer, kind=kind)
-        found.append(percent(value(claim, key)) + ("" if bounds is None else f" ({interval(bounds)})"))
-    return found[0] if len(set(found)) == 1 else listing(found)
+        shares.append(percent(value(claim, key)) + ("" if bounds is None else f" ({interval(bounds)})"))
+    return shares[0] if len(set(shares)) == 1 else listing(shares)
 
 
 def _rows(rows: pd.DataFrame) -> Table:
-    """The gradient at the embedding of [CLS] beside those of other tokens."""
+    """Return the gradient at the embedding of [CLS] beside those of other tokens."""
     heads, cells = list(dict.fromkeys(rows["head"])), dict[str, dict[str, str]]()
     for r in rows.itertuples():
         token = f" “{name(r.token, 20)}”" if r.row.startswith("largest") and isinstance(r.token, str) else ""
         written = f"{decimal(r.norm)} ({decimal(r.per_occurrence, 4)}){token}"
         cells.setdefault(str(r.row), {})[r.head] = written
-    lines = tuple((name(row), *(own.get(head, wording.MISSING) for head in heads)) for row, own in cells.items())
+    lines = tuple(
+        (name(row), *(by_head.get(head, wording.MISSING) for head in heads)) for row, by_head in cells.items()
+    )
     heading = ("row of the input embeddings", *map(wording.short_head, heads))
     caption = "Norm of the gradient gathered at the input embeddings; in brackets, for each occurrence of the token."
     return Table(caption, rows=lines, **columns(*heading, numeric=heading[1:]))
 
 
-def stacked(
-    own: pd.DataFrame, anchor: str, title: str, called: str, *, shown: str, across: str = ""
+def share_bars(
+    table: pd.DataFrame, anchor: str, title: str, called: str, *, quantity: str, across: str = ""
 ) -> Iterator[Drawing]:
-    """A bar a layer, parted by kinds of token; none of a single layer."""
-    wide = own.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
+    """Yield a bar for each layer, divided by kinds of token; nothing for a single layer."""
+    wide = table.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
     if len(wide) < 2:
         return
-    told = (
+    descriptions = (
         f"layer {layer}: " + ", ".join(f"{name(kind)} {percent(float(share))}" for kind, share in shares.items())
         for layer, shares in wide.iterrows()
     )
-    label = Label(anchor, title, f"{'; '.join(told)}.")
-    svg = stacked_bars(own, label, quantity=f"{called}: {shown}", x_title=across)
+    label = Label(anchor, title, f"{'; '.join(descriptions)}.")
+    svg = stacked_bars(table, label, quantity=f"{called}: {quantity}", x_title=across)
     yield Drawing(svg, f"{title}.")
 
 
-def shares_table(found: pd.DataFrame, whose: str, caption: str) -> Table:
-    """A row for each encoder or head and layer, a column for each kind of token."""
-    kinds = [kind for kind in reversed(TOKEN_KINDS) if kind in set(found["kind"])]
-    kinds += [kind for kind in dict.fromkeys(found["kind"]) if kind not in kinds]
-    cells, limited = dict[tuple[object, object, object], str](), "lower" in found
-    for r in found.itertuples():
+def shares_table(table: pd.DataFrame, whose: str, caption: str) -> Table:
+    """Return a table with a row for each encoder or head and layer, and a column for each kind of token."""
+    kinds = [kind for kind in reversed(TOKEN_KINDS) if kind in set(table["kind"])]
+    kinds += [kind for kind in dict.fromkeys(table["kind"]) if kind not in kinds]
+    cells, limited = dict[tuple[object, object, object], str](), "lower" in table
+    for r in table.itertuples():
         bounds = f" ({interval((r.lower, r.upper))})" if limited else ""
         cells[getattr(r, whose), r.layer, r.kind] = f"{percent(r.share)}{bounds}"
     called = wording.short_head if whose == "head" else wording.model
@@ -125,15 +131,17 @@ def shares_table(found: pd.DataFrame, whose: str, caption: str) -> Table:
 
 
 def token_shares(view: View) -> Part | None:
-    """Over which kinds of token a head's decision sits, by layer."""
-    found, drawings = view.table("fine_tuned_token_shares"), list[Drawing]()
-    if found is None:
+    """Return which kinds of token hold a head's decision, by layer."""
+    by_layer = view.table("fine_tuned_token_shares")
+    drawings = list[Drawing]()
+    if by_layer is None:
         return None
-    for i, (head, own) in enumerate(by_head(found), start=1):
+    for i, (head, of_head) in enumerate(by_head(by_layer), start=1):
         title = f"Which kinds of token hold the decision of {wording.head(head)}, by layer"
-        drawings += stacked(own, f"sits-{i}", title, wording.short_head(head), shown="share of the score, %")
-    last = found[(found["kind"] == "[CLS]") & (found["layer"] == found["layer"].max())]
-    told = listing(f"{percent(r.share)} for {wording.head(r.head)}" for r in last.itertuples())
-    said = (f"Of the decision, [CLS] holds at layer {last['layer'].iloc[0]}: {told}.",) if told else ()
-    table = shares_table(found, "head", "Share of the absolute score of integrated gradients at the token states.")
-    return Part("When is the decision already in it?", said, tuple(drawings), (table,))
+        drawings += share_bars(of_head, f"sits-{i}", title, wording.short_head(head), quantity="share of the score, %")
+    is_last_cls = (by_layer["kind"] == "[CLS]") & (by_layer["layer"] == by_layer["layer"].max())
+    last = by_layer[is_last_cls]
+    shares = listing(f"{percent(r.share)} for {wording.head(r.head)}" for r in last.itertuples())
+    sentences = (f"Of the decision, [CLS] holds at layer {last['layer'].iloc[0]}: {shares}.",) if shares else ()
+    table = shares_table(by_layer, "head", "Share of the absolute score of integrated gradients at the token states.")
+    return Part("When is the decision already in it?", sentences, tuple(drawings), (table,))

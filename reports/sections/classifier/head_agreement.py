@@ -15,9 +15,9 @@ from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, percent, plural, sentence
 
 
-def same(view: View) -> Section | None:
-    """Rank correlations of every two heads, and what each decision loses without its first tokens."""
-    parts = [part for part in (_pairs(view), _faithful(view)) if part is not None]
+def section(view: View) -> Section | None:
+    """Return rank correlations of every two heads, and the faithfulness of each head's ranking."""
+    parts = [part for part in (_agreement(view), _faithfulness(view)) if part is not None]
     if not parts:
         return None
     notes = (
@@ -25,11 +25,13 @@ def same(view: View) -> Section | None:
         "Two heads may be right on the same texts for different tokens. Compared is the order of a text's own tokens "
         "by integrated gradients, both for the class that the first head named predicts; special tokens are left out.",
     )
-    return Section("The same tokens?", "same", (*alike(view), *faithful(view)), tuple(parts), notes)
+    return Section(
+        "The same tokens?", "same", (*agreement_sentences(view), *faithfulness_sentences(view)), tuple(parts), notes
+    )
 
 
-def alike(view: View) -> Iterator[str]:
-    """What every two heads have in common, a sentence an outcome."""
+def agreement_sentences(view: View) -> Iterator[str]:
+    """Yield how alike every two heads rank the tokens, a sentence for each outcome."""
     starts = {
         "above": "They rank a text's tokens alike",
         "below": "They rank a text's tokens against each other",
@@ -37,7 +39,7 @@ def alike(view: View) -> Iterator[str]:
     }
     for outcome, start in starts.items():
         claims = [c for c in view.stated("fine_tuned_head_agreement") if c.outcome == outcome]
-        told = (
+        pairs = (
             f"{_pair(text(c, 'head'), text(c, 'other_head'))} {decimal(value(c, 'correlation'), 2)} "
             f"({between(c.interval)})"
             for c in claims
@@ -45,14 +47,14 @@ def alike(view: View) -> Iterator[str]:
         if claims:
             n = value(claims[0], "n")
             over = f" over {plural(int(n), 'text')}" if n == n else ""
-            yield f"{start}, by rank correlations{over}: {listing(told)}."
+            yield f"{start}, by rank correlations{over}: {listing(pairs)}."
 
 
-def _pair(one: object, other: object) -> str:
-    return f"{wording.pooling(str(one))} and {wording.pooling(str(other))}"
+def _pair(head: object, other_head: object) -> str:
+    return f"{wording.pooling(str(head))} and {wording.pooling(str(other_head))}"
 
 
-def _pairs(view: View) -> Part | None:
+def _agreement(view: View) -> Part | None:
     """Return a dot for each pair of heads, and all pairs as a matrix."""
     claims = view.stated("fine_tuned_head_agreement")
     if not claims:
@@ -90,7 +92,7 @@ def _matrix(pairs: Mapping[tuple[str, str], Claim]) -> Table:
     return Table(caption, rows=tuple(rows), **columns(*heading, numeric=heading[1:]))
 
 
-def faithful(view: View) -> Iterator[str]:
+def faithfulness_sentences(view: View) -> Iterator[str]:
     """Yield whether each head's decision rests on the tokens ranked first."""
     for outcome, opening in _RESTS.items():
         claims = [claim for claim in view.stated("fine_tuned_faithfulness") if claim.outcome == outcome]
@@ -111,7 +113,7 @@ _RESTS = {
 """Outcome -> the beginning of the sentence about the heads that have it."""
 
 
-def _faithful(view: View) -> Part | None:
+def _faithfulness(view: View) -> Part | None:
     """Return a table with a row for each head."""
     rows = list[tuple[str, ...]]()
     for claim in view.stated("fine_tuned_faithfulness"):

@@ -31,7 +31,7 @@ AGAIN = "a head may read the label again from other tokens"
 
 
 def answer(view: View) -> Answer | None:
-    """The first screen: how often the best head is right, and where it stands; None where no head was fine-tuned."""
+    """Return the first screen: accuracy of the best head, and how it compares; None where no head was fine-tuned."""
     scored = view.stated("fine_tuned_accuracy")
     if not scored:
         return None
@@ -40,10 +40,10 @@ def answer(view: View) -> Answer | None:
     best = (chosen or sorted(scored, key=lambda c: -value(c, "accuracy")))[0]
     head, task = item(best, "head"), best.task
     start = "As it was given, the classifier" if head == "checkpoint" else f"Fine-tuned with {wording.head(head)}, it"
-    headline = f"{start} is right on {_right(best)}."
-    others = [f"{wording.head(item(c, 'head'))} {_score(c)}" for c in scored if c is not best]
-    sentences = [f"Beside it: {listing(others)}."] if others else []
-    sentences += filter(None, (_together(view), _frozen_gap(view, gain)))
+    headline = f"{start} is right on {_accuracy(best)}."
+    other_heads = [f"{wording.head(item(c, 'head'))} {_score(c)}" for c in scored if c is not best]
+    sentences = [f"Beside it: {listing(other_heads)}."] if other_heads else []
+    sentences += filter(None, (_comparisons(view), _frozen_gap(view, gain)))
     standing, good = _STANDING.get(gain.outcome if gain is not None else "", ("", None))
     return Answer(
         name(task or "the classifier"), percent(value(best, "accuracy")), headline, tuple(sentences), standing, good
@@ -58,7 +58,7 @@ _STANDING: Mapping[str, tuple[str, bool | None]] = {
 
 
 def lead(view: View) -> str:
-    """What was done, under the page's question; empty where no head was fine-tuned."""
+    """Return what was measured, as the first paragraph of the page; empty where no head was fine-tuned."""
     if view.result.name != "heads":
         return ""
     heads = [item(c, "head") for c in view.stated("fine_tuned_accuracy")]
@@ -78,12 +78,12 @@ def lead(view: View) -> str:
     )
 
 
-def questions(view: View) -> Section | None:
-    """Each question with its answer."""
+def section(view: View) -> Section | None:
+    """Return each question with its answer."""
     parts = list[Part]()
-    for asked, (build, see) in QUESTIONS.items():
-        if said := tuple(build(view)):
-            parts.append(Part(asked, said, see=see))
+    for question, (build, see) in QUESTIONS.items():
+        if sentences := tuple(build(view)):
+            parts.append(Part(question, sentences, see=see))
     if not view.stated("fine_tuned_accuracy") or not parts:
         return None
     notes = (
@@ -93,8 +93,8 @@ def questions(view: View) -> Section | None:
     return Section("The questions, answered", "questions", (wording.BRACKETS,), tuple(parts), notes)
 
 
-def _right(claim: Claim) -> str:
-    """`88.7 % of 1,821 test texts (mean of 3 seeds; 95 % interval 87.3 to 90.1)`."""
+def _accuracy(claim: Claim) -> str:
+    """Return `88.7 % of 1,821 test texts (mean of 3 seeds; 95 % interval 87.3 to 90.1)`."""
     n_seeds, n = value(claim, "n_seeds"), value(claim, "n")
     seeds = f"mean of {plural(int(n_seeds), 'seed')}; " if n_seeds > 1 else ""
     texts = f" of {count(n)} test texts" if n == n else ""
@@ -105,23 +105,23 @@ def _score(claim: Claim) -> str:
     return f"{percent(value(claim, 'accuracy'))} ({interval(claim.interval)})"
 
 
-def _gap(view: View, one: str, other: str) -> tuple[str, float, tuple[float, float] | None] | None:
-    """Outcome, one minus the other, and its interval, whichever way round the claim was made."""
-    if found := view.stated("fine_tuned_difference", head=one, other_head=other):
-        return found[0].outcome, value(found[0], "difference"), found[0].interval
-    if found := view.stated("fine_tuned_difference", head=other, other_head=one):
-        bounds = found[0].interval
-        turned = {"above": "below", "below": "above"}.get(found[0].outcome, found[0].outcome)
-        return turned, -value(found[0], "difference"), None if bounds is None else (-bounds[1], -bounds[0])
+def _difference(view: View, head: str, other_head: str) -> tuple[str, float, tuple[float, float] | None] | None:
+    """Return outcome, difference and interval of two heads, whichever of them the claim names first."""
+    if claims := view.stated("fine_tuned_difference", head=head, other_head=other_head):
+        return claims[0].outcome, value(claims[0], "difference"), claims[0].interval
+    if claims := view.stated("fine_tuned_difference", head=other_head, other_head=head):
+        bounds = claims[0].interval
+        turned = {"above": "below", "below": "above"}.get(claims[0].outcome, claims[0].outcome)
+        return turned, -value(claims[0], "difference"), None if bounds is None else (-bounds[1], -bounds[0])
     return None
 
 
-def _told(view: View, one: str, other: str) -> str:
-    """How one head stands against another, without a full stop; empty where they were not compared."""
-    if (found := _gap(view, one, other)) is None:
+def _comparison(view: View, head: str, other_head: str) -> str:
+    """Return how one head compares with another, without a full stop; empty where they were not compared."""
+    if (comparison := _difference(view, head, other_head)) is None:
         return ""
-    outcome, gap, bounds = found
-    first, second = wording.head(one), wording.head(other)
+    outcome, gap, bounds = comparison
+    first, second = wording.head(head), wording.head(other_head)
     if outcome == "cannot_tell":
         return f"cannot tell {first} from {second}: difference {points(gap)} points ({interval(bounds)})"
     way = "more" if outcome == "above" else "less"
@@ -130,10 +130,10 @@ def _told(view: View, one: str, other: str) -> str:
     return f"{first} is right {way} often than {second}, by {points(gap).lstrip('+')} points ({interval(bounds)})"
 
 
-def _together(view: View) -> str:
-    """Whether the heads differ, in one sentence."""
+def _comparisons(view: View) -> str:
+    """Return whether the heads differ, in one sentence."""
     claims = view.stated("fine_tuned_difference")
-    told = [_told(view, str(item(c, "head")), str(item(c, "other_head"))) for c in claims]
+    comparisons = [_comparison(view, str(item(c, "head")), str(item(c, "other_head"))) for c in claims]
     if len(claims) > 1 and all(c.outcome == "cannot_tell" for c in claims):
         gaps = listing(
             f"{wording.pooling(str(item(c, 'head')))} minus {wording.pooling(str(item(c, 'other_head')))} "
@@ -141,11 +141,11 @@ def _together(view: View) -> str:
             for c in claims
         )
         return f"These test texts cannot tell the heads apart; in points: {gaps}."
-    return f"{sentence('; '.join(told))}." if told else ""
+    return f"{sentence('; '.join(comparisons))}." if comparisons else ""
 
 
 def _frozen_gap(view: View, gain: Claim | None) -> str:
-    """How far fine-tuning carried it above the best probe of the pretrained encoder."""
+    """Return how far the fine-tuned accuracy is above the best probe of the pretrained encoder."""
     frozen = next(iter(view.stated("frozen_probe")), None)
     if gain is None:
         return ""
@@ -169,7 +169,7 @@ def _frozen_gap(view: View, gain: Claim | None) -> str:
 
 
 def _reads(view: View) -> Iterator[str]:
-    """What does the classifier read?"""
+    """Yield which vector the classifier reads, and how much that matters."""
     scores = {str(item(c, "head")): c for c in view.stated("fine_tuned_accuracy")}
     if "checkpoint" in scores:
         enters = next(iter(view.stated("gradient_shares", head="checkpoint")), None)
@@ -181,57 +181,59 @@ def _reads(view: View) -> Iterator[str]:
             )
             spread = "" if bounds is None or bounds[0] == bounds[1] else f" ({interval(bounds)})"
             yield f"{start}: there {percent(value(enters, 'last_cls'))}{spread} of the loss gradient enters."
-        yield f"It is right on {_right(scores['checkpoint'])}."
+        yield f"It is right on {_accuracy(scores['checkpoint'])}."
     if not {"pooler", "cls"} & scores.keys():
         return
     yield f"The standard classifier of BERT reads the pooled output: {POOLED}."
-    told = [f"{percent(value(scores['pooler'], 'accuracy'))} with the pooled output"] if "pooler" in scores else []
-    told += [f"{percent(value(scores['cls'], 'accuracy'))} with the hidden state"] if "cls" in scores else []
-    if (gap := _gap(view, "pooler", "cls")) is not None:
+    accuracies = (
+        [f"{percent(value(scores['pooler'], 'accuracy'))} with the pooled output"] if "pooler" in scores else []
+    )
+    accuracies += [f"{percent(value(scores['cls'], 'accuracy'))} with the hidden state"] if "cls" in scores else []
+    if (gap := _difference(view, "pooler", "cls")) is not None:
         outcome, difference, bounds = gap
         starts = {"above": "The pooled output does better", "below": "The hidden state alone does better"}
         yield (
-            f"{starts.get(outcome, 'Cannot tell which is better')}: right on {listing(told)}, a difference of "
+            f"{starts.get(outcome, 'Cannot tell which is better')}: right on {listing(accuracies)}, a difference of "
             f"{points(difference)} points ({interval(bounds)})."
         )
     else:
-        yield f"Right on test: {listing(told)}."
+        yield f"Right on test: {listing(accuracies)}."
     if (random := view.claim("random_pooler")) is not None:
         reason = name(str(item(random, "reason") or ""), 300)
         yield f"The pooler of this encoder was never pretrained ({reason}): fine-tuning begins with a random one."
 
 
 def _holds(view: View) -> Iterator[str]:
-    """How can one token hold a sentence?"""
-    told = [*list(cls_content.filling(view))[:2], *cls_content.attending(view)]
-    if told:
+    """Yield how one token can represent a sentence."""
+    sentences = [*list(cls_content.predictability_sentences(view))[:2], *cls_content.attention_sentences(view)]
+    if sentences:
         yield "By attention: [CLS] enters as the same vector whatever the text; what it later holds was brought there."
-        yield from told
+        yield from sentences
 
 
 def _trained(view: View) -> Iterator[str]:
-    """Is [CLS] trained because the loss enters through it?"""
+    """Yield whether [CLS] is trained because the loss enters through it."""
     gained = {str(item(c, "head")): c for c in view.stated("cls_change")}
     if gained:
-        yield _because({head: claim.outcome for head, claim in gained.items()})
-        told = listing(
+        yield _short_answer({head: claim.outcome for head, claim in gained.items()})
+        gains = listing(
             f"{points(value(c, 'difference'))} points ({interval(c.interval)}) with {wording.head(head)}"
             for head, c in gained.items()
         )
-        yield f"What a probe reads from the last [CLS] changes by fine-tuning: {told}."
-    yield from gradient_flow.entering(view)
+        yield f"What a probe reads from the last [CLS] changes by fine-tuning: {gains}."
+    yield from gradient_flow.gradient_sentences(view)
     if rows := view.stated("cls_embedding_gradient"):
         more = listing(dict.fromkeys(f"{decimal(value(c, 'ratio'), 1)}{_brackets(c.interval, 1)}" for c in rows))
-        each = listing(dict.fromkeys(decimal(value(c, "per_occurrence_ratio"), 1) for c in rows))
+        by_occurrence = listing(dict.fromkeys(decimal(value(c, "per_occurrence_ratio"), 1) for c in rows))
         yield (
             f"Its own input embedding gets {more} times the gradient of the median row; as it stands in every text, "
-            f"that is {each} times for each occurrence. How far it moved does not show that: Adam's step size hardly "
-            "depends on the gradient's."
+            f"that is {by_occurrence} times for each occurrence. How far it moved does not show that: Adam's step "
+            "size hardly depends on the gradient's."
         )
 
 
-def _because(outcomes: Mapping[str, str]) -> str:
-    """The short answer, from what [CLS] gained with each head."""
+def _short_answer(outcomes: Mapping[str, str]) -> str:
+    """Return the short answer, from the outcomes of [CLS] with each head."""
     through = [outcomes[key] for key in ("pooler", "cls", "checkpoint") if key in outcomes]
     mean = outcomes.get("mean")
     if "above" not in through:
@@ -248,8 +250,10 @@ def _because(outcomes: Mapping[str, str]) -> str:
 
 
 def _mean(view: View) -> Iterator[str]:
-    """Why not the mean?"""
-    gaps = {one: found for one in ("cls", "pooler") if (found := _gap(view, "mean", one)) is not None}
+    """Yield how a classifier on the mean compares."""
+    gaps = {
+        head: comparison for head in ("cls", "pooler") if (comparison := _difference(view, "mean", head)) is not None
+    }
     outcomes = {outcome for outcome, *_ in gaps.values()}
     if gaps:
         starts = {
@@ -259,53 +263,55 @@ def _mean(view: View) -> Iterator[str]:
         }
         start = starts.get(outcomes.pop() if len(outcomes) == 1 else "", "It depends on what it is set beside.")
         yield start
-        yield f"{'. '.join(sentence(_told(view, 'mean', one)) for one in gaps)}."
+        yield f"{'. '.join(sentence(_comparison(view, 'mean', head)) for head in gaps)}."
     elif view.stated("fine_tuned_accuracy") and view.stated("frozen_probe"):
         yield "Cannot tell of this classifier: none on the mean stands beside it."
     if (frozen := next(iter(view.stated("frozen_probe")), None)) is not None:
         at = place(str(item(frozen, "pooling")), name(item(frozen, "layer")))
         yield (
             "Before fine-tuning the mean is a strong baseline (Mosbach et al. 2020): a probe on the pretrained last "
-            f"layer's mean is right on {_last(view, frozen, 'mean')}, on its [CLS] on "
-            f"{_last(view, frozen, 'cls')}; the best place of all, {at}, gives "
+            f"layer's mean is right on {_last_layer_accuracy(view, frozen, 'mean')}, on its [CLS] on "
+            f"{_last_layer_accuracy(view, frozen, 'cls')}; the best place of all, {at}, gives "
             f"{percent(value(frozen, 'accuracy'))} ({interval(frozen.interval)})."
         )
 
 
-def _last(view: View, frozen: Claim, pooling: str) -> str:
-    """How often a probe on the pretrained last layer is right, with its interval."""
+def _last_layer_accuracy(view: View, frozen: Claim, pooling: str) -> str:
+    """Return the accuracy of a probe on the pretrained last layer, with its interval."""
     bounds = view.limits(
         "fine_tuned_layers", model="pretrained", pooling=pooling, layer=view.result.provenance.n_layers
     )
-    return percent(value(frozen, f"{pooling}_last")) + ("" if bounds is None else f" ({interval(bounds)})")
+    return percent(value(frozen, f"{pooling}_last_layer_accuracy")) + (
+        "" if bounds is None else f" ({interval(bounds)})"
+    )
 
 
 def _use(view: View) -> Iterator[str]:
-    """Is what is encoded also used?"""
-    found, claims = view.table("erasure"), view.stated("erasure")
-    yield from erasure.short(view)
-    yield from erasure.erased(view)
-    if found is not None:
-        yield from erasure.idle(found)
-    yield from list(ablation.replaced(view))[:1]
+    """Yield whether information that is encoded is also used."""
+    erasures, claims = view.table("erasure"), view.stated("erasure")
+    yield from erasure.verdict(view)
+    yield from erasure.cost_sentences(view)
+    if erasures is not None:
+        yield from erasure.unused_sentence(erasures)
+    yield from list(ablation.loss_sentences(view))[:1]
     if claims:
         yield f"All this is the loss through that vector only: {AGAIN}."
 
 
 def _tokens(view: View) -> Iterator[str]:
-    """Do the heads look at the same tokens?"""
+    """Yield whether the heads rank the same tokens first."""
     claims = view.stated("fine_tuned_head_agreement")
     if claims:
         start = "To a degree" if any(c.outcome == "above" for c in claims) else "Cannot tell that they do"
         top = max(claims, key=lambda c: value(c, "correlation"))
         highest = f"{decimal(value(top, 'correlation'), 2)}{_brackets(top.interval)}"
         yield f"{start}: the highest rank correlation of two is {highest}, where 1 is the same order."
-    yield from head_agreement.alike(view)
-    yield from head_agreement.faithful(view)
+    yield from head_agreement.agreement_sentences(view)
+    yield from head_agreement.faithfulness_sentences(view)
 
 
 def _clusters(view: View) -> Iterator[str]:
-    """I plotted [CLS] after fine-tuning and saw no clusters."""
+    """Yield why a plot of [CLS] after fine-tuning need not have clusters."""
     claims = view.stated("cls_change")
     if not claims:
         return
@@ -316,7 +322,7 @@ def _clusters(view: View) -> Iterator[str]:
         )
     else:
         yield "As these numbers lead one to expect: cannot tell that the classes lie further apart than before."
-    yield from fine_tuning.gained(view)
+    yield from fine_tuning.change_sentences(view)
     changed = [
         f"{decimal(value(c, 'cka'), 2)}{_brackets((value(c, 'cka_lower'), value(c, 'cka_upper')))} with "
         f"{wording.head(item(c, 'head'))}"
@@ -329,7 +335,7 @@ def _clusters(view: View) -> Iterator[str]:
 
 
 def _brackets(bounds: Sequence[float] | None, digits: int = 2) -> str:
-    """An interval after its number, where there is one."""
+    """Return an interval in brackets, as it stands after its number; empty where there is none."""
     ends = between(bounds, digits)
     return "" if ends == wording.MISSING else f" ({ends})"
 

@@ -85,8 +85,8 @@ def cards(
         random_pooler: Whether the pooler was never trained.
         numbers: Numbers about single texts that stand on their cards.
     """
-    known = numbers or TextNumbers()
-    return tuple(_card(group, full_score, known, random_pooler=random_pooler) for group in by_text(attributions))
+    text_numbers = numbers or TextNumbers()
+    return tuple(_card(group, full_score, text_numbers, random_pooler=random_pooler) for group in by_text(attributions))
 
 
 def by_text(attributions: Iterable[Attribution]) -> Iterable[list[Attribution]]:
@@ -154,13 +154,13 @@ def _entry(decision: Sequence[Attribution], full_score: float, *, random_pooler:
 
 def _sums(a: Attribution) -> str:
     """Return the sum of the scores, the difference that they explain, the convergence delta and the steps."""
-    scored, made = ("Word", "words") if a.states_layer is None else ("The", "states")
+    scored, summands = ("Word", "words") if a.states_layer is None else ("The", "states")
     total = f"{scored} scores add up to {signed(float(a.scores.sum()))}"
     parts = [total]
     if a.convergence_delta is not None and a.baseline_output is not None:
         difference = signed(a.output - a.baseline_output)
         parts = [
-            f"{total} of {difference} {a.unit}, the difference that the {made} make",
+            f"{total} of {difference} {a.unit}, the difference that the {summands} make",
             f"convergence delta {decimal(a.convergence_delta, 3)}",
         ]
     if a.n_steps is not None:

@@ -73,10 +73,10 @@ def _erasure_sentences(claims: Sequence[Claim]) -> list[str]:
     """Return the answer for the method explained with, then for the other methods, of each head."""
     sentences = list[str]()
     for head in dict.fromkeys(text(claim, "head") for claim in claims):
-        first, *others = [claim for claim in claims if text(claim, "head") == head]
+        first, *other_claims = [claim for claim in claims if text(claim, "head") == head]
         sentences.append(_erasure_sentence(first))
-        if others:
-            sentences.append(_other_methods(others, head))
+        if other_claims:
+            sentences.append(_other_methods(other_claims, head))
     return sentences
 
 
@@ -277,8 +277,8 @@ def _infidelity_sentence(claim: Claim, means: Means) -> str:
     if claim.outcome == "measured":
         return f"{opening}; the number means little without another method beside it."
     other_method = text(claim, "other_method")
-    other = means[other_method]["value"] if other_method in means else MISSING_MEAN
-    comparison = f"{wording.method(other_method)} by {decimal(other.value)} ({between(other.interval, 3)})"
+    other_mean = means[other_method]["value"] if other_method in means else MISSING_MEAN
+    comparison = f"{wording.method(other_method)} by {decimal(other_mean.value)} ({between(other_mean.interval, 3)})"
     if claim.outcome == "below":
         return f"{opening}, {comparison}: the least of all methods."
     return f"{opening}, {comparison}. Cannot tell which is better: the intervals overlap."

@@ -21,22 +21,22 @@ from reports.text.wording import (
 )
 
 
-def states(view: View) -> Section | None:
-    """Where in the network the score sits."""
+def section(view: View) -> Section | None:
+    """Return which kinds of token hold the score, by layer of token states."""
     verdict, parts, integrated, exact = list[str](), list[Part](), False, False
     for task in view.tasks:
         drawings, rows = list[Drawing](), list[tuple[str, ...]]()
-        for head, own in by_head(view.table("token_shares", task)):
-            panels = list(_panels(view, head, own))
+        for head, of_head in by_head(view.table("token_shares", task)):
+            panels = list(_panels(view, head, of_head))
             for follows, called, panel in panels:
                 integrated, exact = integrated or follows, exact or not follows
                 wide = panel.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
                 wide.index = wide.index.astype(int)
-                if follows or not any(each for each, *_ in panels):
-                    verdict.append(view.about(task, _sits(called, wide, int(panel["n"].max()))))
+                if follows or not any(panel_follows for panel_follows, *_ in panels):
+                    verdict.append(view.about(task, _sentence(called, wide, int(panel["n"].max()))))
                 if len(wide) > 1:
                     anchor = f"states-{len(parts) + 1}-{len(drawings) + 1}"
-                    drawings.append(_stacked(panel, wide, anchor, called))
+                    drawings.append(_chart(panel, wide, anchor, called))
                 rows += [
                     (
                         called,
@@ -70,42 +70,42 @@ def states(view: View) -> Section | None:
     return Section("Where the decision sits", "states", tuple(verdict), tuple(parts), tuple(notes))
 
 
-def _panels(view: View, head: str, own: pd.DataFrame) -> Iterator[tuple[bool, str, pd.DataFrame]]:
-    """Rows that share a bar chart: whether they follow one decision down, whose it is, and the rows."""
-    for (pooling, method), found in own.groupby(["pooling", "method"], sort=False, dropna=False):
+def _panels(view: View, head: str, table: pd.DataFrame) -> Iterator[tuple[bool, str, pd.DataFrame]]:
+    """Yield rows that share a chart: whether they follow one decision down, the name of the explained, and the rows."""
+    for (pooling, method), of_method in table.groupby(["pooling", "method"], sort=False, dropna=False):
         vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
         if method == "direct":
-            yield False, f"each layer's own probe on the {vector} vector", found
+            yield False, f"each layer's own probe on the {vector} vector", of_method
             continue
-        for layer, rows in found.groupby("probe_layer", sort=False, dropna=False):
+        for layer, rows in of_method.groupby("probe_layer", sort=False, dropna=False):
             at = wording.place(str(pooling), int(layer), random_pooler=view.random_pooler) if layer == layer else ""
             yield True, f"the probe on {at}" if head == "probe" and at else wording.head(head), rows
 
 
-def _sits(called: str, wide: pd.DataFrame, n: int) -> str:
-    """Which kinds of token hold the score at the last layer of states, and at the first."""
+def _sentence(called: str, wide: pd.DataFrame, n: int) -> str:
+    """Return which kinds of token hold the score at the last layer of states, and at the first."""
     last, first = wide.iloc[-1].sort_values(ascending=False), wide.iloc[0]
     top = [f"{_kind(str(kind))} {percent(share)}" for kind, share in last.items() if share >= 0.005]
     held = f"{listing(top)} (mean over {plural(n, 'text')})"
-    said = f"Of the score of {called}, the states of layer {wide.index[-1]} hold: {held}."
+    sentences = f"Of the score of {called}, the states of layer {wide.index[-1]} hold: {held}."
     if len(wide) > 1:
         names = [kind for kind in ("[CLS]", "[SEP]") if kind in wide]
         early = listing(f"{kind} {percent(float(first[kind]))}" for kind in names)
         if early:
-            said += f" At layer {wide.index[0]} it was {early}."
-    return said
+            sentences += f" At layer {wide.index[0]} it was {early}."
+    return sentences
 
 
 def _kind(kind: str) -> str:
     return {"content": "content words", "other special": "other special tokens"}.get(kind, kind)
 
 
-def _stacked(panel: pd.DataFrame, wide: pd.DataFrame, anchor: str, called: str) -> Drawing:
-    """A bar for each layer of states."""
-    told = "; ".join(
+def _chart(panel: pd.DataFrame, wide: pd.DataFrame, anchor: str, called: str) -> Drawing:
+    """Return a bar for each layer of states."""
+    description = "; ".join(
         f"layer {layer}: " + ", ".join(f"{kind} {percent(float(share))}" for kind, share in shares.items())
         for layer, shares in wide.iterrows()
     )
-    label = Label(anchor, f"Which kinds of token hold the score, by layer, {called}", f"{told}.")
+    label = Label(anchor, f"Which kinds of token hold the score, by layer, {called}", f"{description}.")
     data: Any = panel.groupby(["layer", "kind"], as_index=False)["share"].mean()
     return Drawing(stacked_bars(data, label), f"{sentence(called)}.")

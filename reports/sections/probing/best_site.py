@@ -35,7 +35,7 @@ class Best:
 
     @classmethod
     def of(cls, view: View, task: str) -> Best | None:
-        """What was chosen without the test texts; of `heads`, the best frozen probe; None without scores."""
+        """Return the site chosen without the test texts; for `heads`, the best frozen probe; None without scores."""
         best, claim = view.best(task), view.claim("best_site", task)
         frozen = next((c for c in view.stated("frozen_probe") if c.task == task), None)
         if claim is None and frozen is not None:
@@ -51,44 +51,53 @@ class Best:
                 return None
             row = rows.iloc[0]
             accuracy, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), float(row["n"])
-        there = view.beside(task, best[0]).items()
-        floors = view.floors(task) | {key: own[best[1]] for key, own in there if best[1] in own}
-        shown = wording.pooling(best[0], random_pooler=view.random_pooler)
+        layer_floors = view.beside(task, best[0]).items()
+        floors = view.floors(task) | {key: by_layer[best[1]] for key, by_layer in layer_floors if best[1] in by_layer}
+        vector = wording.pooling(best[0], random_pooler=view.random_pooler)
         return cls(
             pooling=best[0],
             layer=best[1],
-            where=f"{shown}, layer\u00a0{best[1]}",
+            where=f"{vector}, layer\u00a0{best[1]}",
             accuracy=accuracy,
             bounds=bounds,
             n=int(n) if n == n else 0,
             macro_f1=_macro_f1(view, task, best),
             floors=floors,
-            selectivity=_there(view, "control_tasks", task, best, "selectivity"),
-            codelength=_there(view, "information", task, best, "codelength"),
+            selectivity=_number_at_site(view, "control_tasks", task, best, "selectivity"),
+            codelength=_number_at_site(view, "information", task, best, "codelength"),
         )
 
 
-def cells(found: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Headings of the columns that any of them has a number for, and a row of cells for each."""
-    floors = [key for key in FLOORS if any(key in best.floors for best in found.values())]
-    floors += sorted({key for best in found.values() for key in best.floors} - set(floors))
+def cells(sites: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the headings of columns with a number in any row, and a row of cells for each site."""
+    floors = [key for key in FLOORS if any(key in best.floors for best in sites.values())]
+    floors += sorted({key for best in sites.values() for key in best.floors} - set(floors))
     extra = {
-        "macro F1": {key: percent(best.macro_f1) for key, best in found.items()},
+        "macro F1": {key: percent(best.macro_f1) for key, best in sites.items()},
         **{
             wording.SHORT_FLOORS.get(floor, name(floor, 24)): {
-                key: percent(best.floors.get(floor)) for key, best in found.items()
+                key: percent(best.floors.get(floor)) for key, best in sites.items()
             }
             for floor in floors
         },
-        "selectivity, points, of texts of a known type": {key: points(best.selectivity) for key, best in found.items()},
-        "codelength, bits a text": {key: decimal(best.codelength, 2) for key, best in found.items()},
+        "selectivity, points, of texts of a known type": {key: points(best.selectivity) for key, best in sites.items()},
+        "codelength, bits a text": {key: decimal(best.codelength, 2) for key, best in sites.items()},
     }
-    kept = {heading: own for heading, own in extra.items() if any(each != MISSING for each in own.values())}
+    columns_with_values = {
+        heading: cells_of_column
+        for heading, cells_of_column in extra.items()
+        if any(cell != MISSING for cell in cells_of_column.values())
+    }
     rows = [
-        (best.where, percent(best.accuracy), interval(best.bounds), *(own[key] for own in kept.values()))
-        for key, best in found.items()
+        (
+            best.where,
+            percent(best.accuracy),
+            interval(best.bounds),
+            *(cells_of_column[key] for cells_of_column in columns_with_values.values()),
+        )
+        for key, best in sites.items()
     ]
-    return ("best place", "right on test", "95 % interval", *kept), rows
+    return ("best place", "right on test", "95 % interval", *columns_with_values), rows
 
 
 def _macro_f1(view: View, task: str, best: tuple[str, int]) -> float:
@@ -102,8 +111,8 @@ def _macro_f1(view: View, task: str, best: tuple[str, int]) -> float:
     return float(rows["value"].iloc[0]) if len(rows) else math.nan
 
 
-def _there(view: View, key: str, task: str, best: tuple[str, int], column: str) -> float:
-    """A number of a table at that place; not a number where it has none."""
+def _number_at_site(view: View, key: str, task: str, best: tuple[str, int], column: str) -> float:
+    """Return a number of a table at that site; not a number where there is none."""
     table = view.table(key, task)
     if table is None or not {"pooling", "layer", column} <= set(table.columns):
         return math.nan

@@ -15,8 +15,8 @@ from reports.text.wording import (
 )
 
 
-def control(view: View) -> Section | None:
-    """Read, or learnt by heart?"""
+def section(view: View) -> Section | None:
+    """Return selectivity by layer and pooling, of each label column."""
     verdict, parts = [], []
     column = (view.result.settings.get("data") or {}).get("control_type")
     kind = f"what column {name(str(column), 40)} says" if column else "the text's first word"
@@ -25,18 +25,18 @@ def control(view: View) -> Section | None:
         if absent := view.claim("no_control_task", task):
             reason = name(str(item(absent, "reason") or ""), 300)
             verdict.append(view.about(task, f"No valid control task: {reason}."))
-        if found := view.claim("selectivity", task):
-            heart = percent(value(found, "control_accuracy"))
+        if claim := view.claim("selectivity", task):
+            heart = percent(value(claim, "control_accuracy"))
             verdict.append(
                 view.about(
                     task,
                     f"Of the test texts whose type occurs in training{_scored(view, task)} the best probe reads the "
-                    f"label of {percent(value(found, 'accuracy'))}; trained on "
+                    f"label of {percent(value(claim, 'accuracy'))}; trained on "
                     f"random labels that hang on a text's type alone, it learns {heart} by heart (always answering the "
-                    f"most frequent: {percent(value(found, 'control_majority'))}). "
-                    f"Selectivity: {unsigned_points(value(found, 'selectivity'))} points (95 % interval "
-                    f"{interval(found.interval)})"
-                    + (", not told apart from none." if found.outcome == "cannot_tell" else "."),
+                    f"most frequent: {percent(value(claim, 'control_majority'))}). "
+                    f"Selectivity: {unsigned_points(value(claim, 'selectivity'))} points (95 % interval "
+                    f"{interval(claim.interval)})"
+                    + (", not told apart from none." if claim.outcome == "cannot_tell" else "."),
                 )
             )
         rows = view.table("control_tasks", task)
@@ -86,6 +86,6 @@ def control(view: View) -> Section | None:
 
 
 def _scored(view: View, task: str) -> str:
-    """How many texts a control task scores, in brackets."""
+    """Return how many texts a control task scores, in brackets."""
     rows = view.table("control_tasks", task)
     return "" if rows is None else f" ({count(rows['n'].iloc[0])})"

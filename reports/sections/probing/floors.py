@@ -18,8 +18,8 @@ from reports.text.wording import (
 )
 
 
-def floors(view: View) -> Section | None:
-    """Against the floors."""
+def section(view: View) -> Section | None:
+    """Return the best site of each label column beside its floors."""
     rows, outcomes = [], {"above": "above", "below": "below", "cannot_tell": "cannot tell"}
     verdict, met = [], set[object]()
     for task in view.tasks:
@@ -28,8 +28,8 @@ def floors(view: View) -> Section | None:
             met.add(text(claim, "floor"))
             floor = wording.floor(text(claim, "floor"))
             gap = wording.points(value(claim, "difference"))
-            so = outcomes.get(claim.outcome, name(claim.outcome))
-            row = (floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), so)
+            verdict_cell = outcomes.get(claim.outcome, name(claim.outcome))
+            row = (floor, percent(value(claim, "accuracy")), gap, interval(claim.interval), verdict_cell)
             rows.append((name(task), *row) if len(view.tasks) > 1 else row)
         if claims:
             verdict.append(view.about(task, _standing(claims)))
@@ -50,17 +50,17 @@ def floors(view: View) -> Section | None:
         "A score means little alone. Always answering the most frequent class of the training texts needs no text; a "
         f"bag of words sees which words occur but not their order; {embeddings}.",
         LUCK,
-        *(view.about(task, said) for task in view.tasks for said in limits(view, task)),
+        *(view.about(task, limit) for task in view.tasks for limit in limits(view, task)),
     )
     return Section("Against the floors", "floors", tuple(verdict), (Part(tables=(table,)),), notes)
 
 
 def _standing(claims: Sequence[Claim]) -> str:
-    """How the best place stands against all its floors."""
+    """Return how the best site compares with all its floors."""
     kinds = (("above", "is above"), ("cannot_tell", "cannot be told apart from"), ("below", "is below"))
-    found = [
-        f"{verb} {listing(wording.floor(text(c, 'floor')) for c in own)}"
+    phrases = [
+        f"{verb} {listing(wording.floor(text(c, 'floor')) for c in with_outcome)}"
         for outcome, verb in kinds
-        if (own := [c for c in claims if c.outcome == outcome])
+        if (with_outcome := [c for c in claims if c.outcome == outcome])
     ]
-    return f"The best place {listing(found)}."
+    return f"The best place {listing(phrases)}."

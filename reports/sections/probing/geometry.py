@@ -21,8 +21,8 @@ CONSTANT = 1 - 1e-9
 """Anisotropy from which on all texts have one vector, as they have in [CLS] at layer 0."""
 
 
-def encoder(view: View) -> Section | None:
-    """[CLS] through depth; how far apart texts lie; which layers are alike."""
+def section(view: View) -> Section | None:
+    """Return how far apart the texts' vectors lie by layer, and which layers are alike."""
     verdict = []
     if moved := view.claim("cls_spread"):
         verdict.append(
@@ -30,23 +30,23 @@ def encoder(view: View) -> Section | None:
             f"attention. It differs between texts from layer {int(value(moved, 'first_layer'))} on; at the last "
             f"layer measured, the vectors spread by {decimal(value(moved, 'last_spread'), 2)} of their mean's length."
         )
-    starts = [(task, found) for task in view.tasks if (found := view.claim("constant_cls", task)) is not None]
-    if starts and all(found.outcome == "holds" for _, found in starts):
+    starts = [(task, claim) for task in view.tasks if (claim := view.claim("constant_cls", task)) is not None]
+    if starts and all(claim.outcome == "holds" for _, claim in starts):
         verdict.append(
             "Check passed: at layer 0 the [CLS] vector is constant, and its probe gives one answer to every text."
         )
-    parts = tuple(part for part in (_apart(view), _alike(view)) if part is not None)
+    parts = tuple(part for part in (_spread(view), _similarity(view)) if part is not None)
     return Section("The encoder", "encoder", tuple(verdict), parts) if parts or verdict else None
 
 
-def _apart(view: View) -> Part | None:
-    """How far texts lie apart, and whether they point one way; the special tokens they all share."""
+def _spread(view: View) -> Part | None:
+    """Return how far texts lie apart, whether they point one way, and the special tokens they share."""
     depth, cosines, tokens = (view.table(key) for key in ("cls_spread", "anisotropy", "special_tokens"))
     drawings: list[Drawing] = []
     tables: list[Table] = []
     if depth is not None and depth["layer"].nunique() > 1:
-        told = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
-        label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(told) + ".")
+        descriptions = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
+        label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(descriptions) + ".")
         drawings.append(
             Drawing(layer_lines.spread_by_layer(depth, label), "How far the vectors of different test texts lie apart.")
         )
@@ -62,19 +62,21 @@ def _apart(view: View) -> Part | None:
         )
     if tokens is not None:
         tables.append(Table.of(tokens, "Special tokens, and the length of their input embeddings."))
-    found = [frame for frame in (depth, cosines) if frame is not None]
-    if found:
-        both = found[-1] if len(found) == 1 else found[1].merge(found[0], how="outer", on=["pooling", "layer"])
+    frames = [frame for frame in (depth, cosines) if frame is not None]
+    if frames:
+        both = frames[-1] if len(frames) == 1 else frames[1].merge(frames[0], how="outer", on=["pooling", "layer"])
         named = {key: wording.pooling(key, random_pooler=view.random_pooler) for key in set(both["pooling"])}
         both = both.assign(pooling=both["pooling"].map(named)).rename(columns={"pooling": "vector"})
         caption = f"The numbers behind the figure{'s' * (len(drawings) > 1)}." if drawings else ""
         tables.append(Table.of(both, caption or "How far apart the texts' vectors lie.", folded=bool(drawings)))
-    said = _directions(view, cosines)
-    return Part("How far apart do texts lie?", said, tuple(drawings), tuple(tables)) if tables or said else None
+    sentences = _directions(view, cosines)
+    return (
+        Part("How far apart do texts lie?", sentences, tuple(drawings), tuple(tables)) if tables or sentences else None
+    )
 
 
 def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:
-    """Where anisotropy is lowest and where it is highest, in each vector."""
+    """Return where anisotropy is lowest and where it is highest, for each vector."""
     ends = []
     telling = () if cosines is None else cosines[cosines["anisotropy"] < CONSTANT].groupby("pooling", sort=False)
     for key, rows in telling:
@@ -86,24 +88,26 @@ def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:
     return (f"Mean cosine between the vectors of different texts{aside}: {listing(ends)}.",) if ends else ()
 
 
-def _alike(view: View) -> Part | None:
-    """CKA: the neighbours that are least alike in each vector, then every pair."""
-    found = view.table("cka")
-    if found is None or found["layer"].nunique() < 2:
+def _similarity(view: View) -> Part | None:
+    """Return the CKA of neighbouring layers that are least alike in each vector, then that of every pair."""
+    similarities = view.table("cka")
+    if similarities is None or similarities["layer"].nunique() < 2:
         return None
-    known = found[(found["layer"] != found["other_layer"]) & found["cka"].notna()]
-    if not len(known):
+    of_other_layers = similarities[(similarities["layer"] != similarities["other_layer"]) & similarities["cka"].notna()]
+    if not len(of_other_layers):
         return None
     changes: dict[tuple[int, int], list[str]] = {}
     drawings: list[Drawing] = []
-    for key, rows in found.groupby("pooling", sort=False):
+    for key, rows in similarities.groupby("pooling", sort=False):
         called = wording.pooling(str(key), random_pooler=view.random_pooler)
         layers = sorted({*rows["layer"].tolist(), *rows["other_layer"].tolist()})
         table = rows.pivot(index="layer", columns="other_layer", values="cka").reindex(index=layers, columns=layers)
         steps = np.diagonal(table.to_numpy(), 1)
         weakest = None if np.isnan(steps).all() else int(np.nanargmin(steps))
-        told = [f"layers {a} and {b} {decimal(s, 2)}" for a, b, s in zip(layers, layers[1:], steps, strict=False)]
-        description = f"Neighbours: {'; '.join(told)}. All numbers follow in the table."
+        descriptions = [
+            f"layers {a} and {b} {decimal(s, 2)}" for a, b, s in zip(layers, layers[1:], steps, strict=False)
+        ]
+        description = f"Neighbours: {'; '.join(descriptions)}. All numbers follow in the table."
         label = Label(f"cka-{len(drawings) + 1}", f"Linear CKA between layers, {called}", description)
         caption = f"{called[:1].upper()}{called[1:]}."
         if weakest is not None:
@@ -112,41 +116,43 @@ def _alike(view: View) -> Part | None:
             caption += f" Framed: layers {pair[0]} and {pair[1]}, the least alike of all neighbours."
         if table.isna().any(axis=None):
             caption += " –: the same vector for every text."
-        low = float(known["cka"].min())
+        low = float(of_other_layers["cka"].min())
         if len(layers) > matrices.MOST_NUMBERED:
             caption += f" Shades: from {decimal(low, 2)}, the faintest, to 1."
         svg = matrices.layer_pairs(table, label, low=low, framed=weakest)
         drawings.append(Drawing(svg, caption))
-    said = []
+    sentences = []
     if changes:
         between = (f"between layers {a} and {b} (CKA of {listing(names)})" for (a, b), names in changes.items())
-        said.append(f"From one layer to the next the vectors change most {listing(between)}.")
+        sentences.append(f"From one layer to the next the vectors change most {listing(between)}.")
     meaning = "Linear CKA: 1 where two layers place the texts alike, up to rotation and scale (Kornblith et al. 2019)."
-    if "floor" in known and known["floor"].notna().any():
-        least, most = (decimal(float(known["floor"].agg(which))) for which in ("min", "max"))
+    if "floor" in of_other_layers and of_other_layers["floor"].notna().any():
+        least, most = (decimal(float(of_other_layers["floor"].agg(which))) for which in ("min", "max"))
         reach = least if least == most else f"{least} to {most}"
         meaning += (
             f" Unrelated vectors of this many texts would reach {reach}: the mean with one layer's texts shuffled."
         )
-    return Part("Which layers are alike?", (*said, meaning), tuple(drawings), (_pairs(view, found),))
+    return Part(
+        "Which layers are alike?", (*sentences, meaning), tuple(drawings), (_similarity_table(view, similarities),)
+    )
 
 
-def _pairs(view: View, found: pd.DataFrame) -> Table:
-    """Every CKA with its floor, layers down and across."""
-    layers = sorted(set(found["layer"]))
-    floored = "floor" in found
-    floors = found["floor"] if floored else np.full(len(found), np.nan)
+def _similarity_table(view: View, similarities: pd.DataFrame) -> Table:
+    """Return every CKA with its floor, layers down and across."""
+    layers = sorted(set(similarities["layer"]))
+    floored = "floor" in similarities
+    floors = similarities["floor"] if floored else np.full(len(similarities), np.nan)
     cells = {
         (r.pooling, r.layer, r.other_layer): decimal(r.cka) + (f" ({decimal(floor)})" if np.isfinite(floor) else "")
-        for r, floor in zip(found.itertuples(), floors, strict=True)
+        for r, floor in zip(similarities.itertuples(), floors, strict=True)
     }
     rows = tuple(
         (
             wording.pooling(key, random_pooler=view.random_pooler),
             str(layer),
-            *(cells.get((key, layer, other), wording.MISSING) for other in layers),
+            *(cells.get((key, layer, other_layer), wording.MISSING) for other_layer in layers),
         )
-        for key in dict.fromkeys(found["pooling"])
+        for key in dict.fromkeys(similarities["pooling"])
         for layer in layers
     )
     heading = ("vector", "layer", *(f"layer {layer}" for layer in layers))

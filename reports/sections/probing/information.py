@@ -12,19 +12,19 @@ from reports.text.wording import (
 )
 
 
-def information(view: View) -> Section | None:
-    """How many bits of the label?"""
+def section(view: View) -> Section | None:
+    """Return V-information and codelength by layer and pooling, of each label column."""
     verdict, parts = [], []
     for i, task in enumerate(view.tasks, start=1):
-        if found := view.claim("information", task):
-            bounds = found.interval or (float("nan"),) * 2
+        if claim := view.claim("information", task):
+            bounds = claim.interval or (float("nan"),) * 2
             verdict.append(
                 view.about(
                     task,
-                    f"The best place gives {decimal(value(found, 'v_information'))} bits of the label a text (95 % "
+                    f"The best place gives {decimal(value(claim, 'v_information'))} bits of the label a text (95 % "
                     f"interval {decimal(bounds[0])} to {decimal(bounds[1])}). To send the training labels takes "
-                    f"{decimal(value(found, 'codelength'))} bits each with its vectors at hand, "
-                    f"{decimal(value(found, 'prior_codelength'))} without.",
+                    f"{decimal(value(claim, 'codelength'))} bits each with its vectors at hand, "
+                    f"{decimal(value(claim, 'prior_codelength'))} without.",
                 )
             )
         rows = view.table("information", task)

@@ -26,14 +26,14 @@ def layer_drawing(
     digits: int,
     caption: str = "Bands: 95 % intervals. Dashed grey: none.",
 ) -> tuple[Drawing, ...]:
-    """A number by layer and pooling, where there is more than one layer."""
+    """Return a number by layer and pooling as a drawing; nothing for a single layer."""
     if curve["layer"].nunique() < 2:
         return ()
     words: list[str] = []
-    for key, own in curve.groupby("pooling", sort=False):
+    for key, of_pooling in curve.groupby("pooling", sort=False):
         called = wording.pooling(str(key), random_pooler=view.random_pooler)
-        numbers: Any = zip(own["layer"], own["value"], strict=True)
-        words.append(f"{called}: " + ", ".join(f"layer {layer} {decimal(each, digits)}" for layer, each in numbers))
+        numbers: Any = zip(of_pooling["layer"], of_pooling["value"], strict=True)
+        words.append(f"{called}: " + ", ".join(f"layer {layer} {decimal(number, digits)}" for layer, number in numbers))
     label = Label(anchor, title, "; ".join(words) + ".")
     return (
         Drawing(layer_lines.layer_lines(curve, label, quantity=quantity, random_pooler=view.random_pooler), caption),

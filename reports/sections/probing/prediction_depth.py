@@ -15,21 +15,21 @@ from reports.text.wording import (
 )
 
 
-def depth(view: View) -> Section | None:
-    """From which layer on is a text's prediction settled?"""
+def section(view: View) -> Section | None:
+    """Return prediction depth and its reliability, of each label column."""
     verdict, parts, constant = [], [], dict[str, int]()
     for task in view.tasks:
         claims, texts = view.claims("prediction_depth", task), view.table("prediction_depth", task)
         for claim in claims:
             vector = wording.pooling(text(claim, "pooling"), random_pooler=view.random_pooler)
             constant[vector] = int(claim.numbers.get("n_constant") or 0)
-        said = (
+        shares = (
             f"{percent(value(c, 'share_from_first_layer'))} in "
             f"{wording.pooling(text(c, 'pooling'), random_pooler=view.random_pooler)}"
             for c in claims
         )
         if claims:
-            verdict.append(view.about(task, f"Settled at the first layer read, of the test texts: {listing(said)}."))
+            verdict.append(view.about(task, f"Settled at the first layer read, of the test texts: {listing(shares)}."))
         if texts is None or not claims:
             continue
         heading = ("vector", "mean depth", "correlation of two refits", "same depth in both", "by chance")
@@ -63,7 +63,7 @@ def depth(view: View) -> Section | None:
 
 
 def _by_layer(view: View, texts: pd.DataFrame) -> Table:
-    """Shares of texts by depth, a row a vector."""
+    """Return the share of texts with each depth, a row for each vector."""
     layers = sorted(set(texts["depth"]))
     shares = texts.groupby("pooling", sort=False)["depth"].value_counts(normalize=True)
     heading = ("vector", *(f"layer {layer}" for layer in layers))

@@ -36,24 +36,25 @@ LUCK = "Intervals resample the test texts; they leave out the luck of the traini
 
 
 def layers(view: View) -> Section | None:
-    """Which layer, which vector."""
+    """Return the accuracy of every layer and pooling, of each label column."""
     parts, verdict = [], list[str]()
-    own = list[str]()
+    best_sites = list[str]()
     for i, task in enumerate(view.tasks, start=1):
         curve, best = view.curve(task), view.best(task)
         if curve is None:
             continue
         if len(curve) == 1 and best is not None:
             verdict.append(view.about(task, f"One probe was fitted, on {wording.place(*best)}."))
-        elif found := view.claim("best_by_pooling", task):
-            keys = [key.removesuffix("_layer") for key in found.numbers if key.endswith("_layer")]
-            ranked = sorted(keys, key=lambda key: -value(found, f"{key}_accuracy"))
+        elif by_pooling := view.claim("best_by_pooling", task):
+            keys = [key.removesuffix("_layer") for key in by_pooling.numbers if key.endswith("_layer")]
+            ranked = sorted(keys, key=lambda key: -value(by_pooling, f"{key}_accuracy"))
             tops = (
-                f"{wording.pooling(key, random_pooler=view.random_pooler)} {percent(value(found, f'{key}_accuracy'))} "
-                f"(layer\u00a0{int(value(found, f'{key}_layer'))})"
+                f"{wording.pooling(key, random_pooler=view.random_pooler)} "
+                f"{percent(value(by_pooling, f'{key}_accuracy'))} "
+                f"(layer\u00a0{int(value(by_pooling, f'{key}_layer'))})"
                 for key in ranked
             )
-            own.append(f"{name(task)}: {listing(tops)}." if len(view.tasks) > 1 else f"{listing(tops)}.")
+            best_sites.append(f"{name(task)}: {listing(tops)}." if len(view.tasks) > 1 else f"{listing(tops)}.")
         drawings = []
         if len(curve) > 1:
             table = view.table("differences_from_best", task)
@@ -76,9 +77,9 @@ def layers(view: View) -> Section | None:
         parts.append(Part(view.heading(task), drawings=tuple(drawings), tables=tables))
     if not parts:
         return None
-    if own:
+    if best_sites:
         opening = f"At each vector's own best layer, by log loss {view.choosing}, the probe is right on test:"
-        verdict += [f"{opening} {own[0]}"] if len(view.tasks) == 1 else [opening, *own]
+        verdict += [f"{opening} {best_sites[0]}"] if len(view.tasks) == 1 else [opening, *best_sites]
     used = "Encoded is not used: a probe shows what can be read off a vector, not what the classifier uses."
     measured = view.table("metrics")
     calibrated = measured is not None and (measured["metric"] == "ece").any()
@@ -87,24 +88,27 @@ def layers(view: View) -> Section | None:
 
 
 def _by_metric(view: View, task: str) -> tuple[Table, ...]:
-    """Every metric of the chosen probe beside those of the floors; none where no probe was chosen."""
-    best, found = view.best(task), view.table("metrics", task)
-    if best is None or found is None:
+    """Return every metric of the chosen probe beside those of the floors; nothing where no probe was chosen."""
+    best, metrics = view.best(task), view.table("metrics", task)
+    if best is None or metrics is None:
         return ()
-    rows = found[(found["split"] == "test") & found["class"].isna()]
-    own = rows[(rows["probe"] == "logistic") & (rows["pooling"] == best[0]) & (rows["layer"] == best[1])]
-    own = own.set_index("metric")
+    rows = metrics[(metrics["split"] == "test") & metrics["class"].isna()]
+    at_site = rows[(rows["probe"] == "logistic") & (rows["pooling"] == best[0]) & (rows["layer"] == best[1])]
+    at_site = at_site.set_index("metric")
     floors = rows[rows["layer"].isna()].set_index(["probe", "metric"])["value"]
     named = list(dict.fromkeys(floors.index.get_level_values("probe")))
     lines = []
-    for metric in [*(key for key in wording.METRICS if key in own.index), *own.index.difference(wording.METRICS)]:
+    for metric in [
+        *(key for key in wording.METRICS if key in at_site.index),
+        *at_site.index.difference(wording.METRICS),
+    ]:
         write = percent if metric in wording.SHARES else decimal
-        limits = [round(float(own.at[metric, end]), ROUNDED) for end in ("lower", "upper")]
+        limits = [round(float(at_site.at[metric, end]), ROUNDED) for end in ("lower", "upper")]
         between = interval((limits[0], limits[1])) if write is percent else " to ".join(map(decimal, limits))
         lines.append(
             (
                 wording.METRICS.get(metric, name(metric)),
-                write(round(float(own.at[metric, "value"]), ROUNDED)),
+                write(round(float(at_site.at[metric, "value"]), ROUNDED)),
                 between if np.isfinite(limits).all() else wording.MISSING,
                 *(write(round(floors.get((floor, metric), float("nan")), ROUNDED)) for floor in named),
             )
@@ -118,19 +122,19 @@ def _by_metric(view: View, task: str) -> tuple[Table, ...]:
 
 
 def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
-    """Every number of a label column's probes, a row for each place."""
-    found = {}
+    """Return every number of a label column's probes, a row for each site."""
+    scores_by_site = {}
     for key in ("validation log_loss", "validation accuracy", "test macro_f1", "test log_loss"):
         split, metric = key.split()
         scores = view.scores(task, metric, split)
         rows = () if scores is None else scores[scores["layer"].notna()].itertuples()
-        found[key] = {(row.pooling, int(row.layer)): float(row.value) for row in rows}
+        scores_by_site[key] = {(row.pooling, int(row.layer)): float(row.value) for row in rows}
     gaps, chosen = view.table("differences_from_best", task), view.table("selection", task)
     rows = () if gaps is None else gaps.itertuples()
     gap = {(r.pooling, int(r.layer)): f"{wording.points(r.value)} ({interval((r.lower, r.upper))})" for r in rows}
     rows = () if chosen is None else chosen[chosen["chosen"].fillna(False).astype(bool)].itertuples()
     penalties = ((r, "" if r.converged else ", not converged") for r in rows)
-    fitted = {(r.pooling, int(r.layer)): f"{wording.general(r.c)}{said}" for r, said in penalties}
+    fitted = {(r.pooling, int(r.layer)): f"{wording.general(r.c)}{mark}" for r, mark in penalties}
     lines = []
     for row in curve.itertuples():
         point = (row.pooling, row.layer)
@@ -138,13 +142,13 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
             {
                 "vector": wording.pooling(row.pooling, random_pooler=view.random_pooler),
                 "layer": str(row.layer),
-                f"log loss {view.choosing}, nats": decimal(found["validation log_loss"].get(point)),
-                f"right {view.choosing}": percent(found["validation accuracy"].get(point)),
+                f"log loss {view.choosing}, nats": decimal(scores_by_site["validation log_loss"].get(point)),
+                f"right {view.choosing}": percent(scores_by_site["validation accuracy"].get(point)),
                 "right on test": percent(row.value),
                 "95 % interval": interval((row.lower, row.upper)),
                 "minus the chosen": gap.get(point, wording.MISSING),
-                "macro F1 on test": percent(found["test macro_f1"].get(point)),
-                "log loss on test, nats": decimal(found["test log_loss"].get(point)),
+                "macro F1 on test": percent(scores_by_site["test macro_f1"].get(point)),
+                "log loss on test, nats": decimal(scores_by_site["test log_loss"].get(point)),
                 "C": fitted.get(point, wording.MISSING),
             }
         )
@@ -158,7 +162,7 @@ def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
 
 
 def classes(view: View) -> Section | None:
-    """Which classes, which errors."""
+    """Return precision, recall and F1 of the classes, and the confusion matrix, of each label column."""
     parts, verdict = [], []
     for i, task in enumerate(view.tasks, start=1):
         tables, drawings = [], []
@@ -167,21 +171,21 @@ def classes(view: View) -> Section | None:
         if rows is not None and len(rows):
             wide = rows.pivot_table(index="class", columns="metric", values="value", sort=False)
             wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
-            there = rows[rows["n"] > 0]["class"]
-            wide = wide[wide.index.isin(there)]  # of a class that no test text has there is nothing to say
+            tested_classes = rows[rows["n"] > 0]["class"]
+            wide = wide[wide.index.isin(tested_classes)]  # of a class that no test text has there is nothing to say
             ends = {r["class"]: interval((r.lower, r.upper)) for _, r in rows[rows["metric"] == "f1"].iterrows()}
             if len(wide):
                 tables.append(_by_class(wide, ends))
                 top, bottom = ((name(wide.index[i]), percent(wide["f1"].iloc[i])) for i in (0, -1))
-                said = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
-                verdict.append(view.about(task, said))
+                extremes = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
+                verdict.append(view.about(task, extremes))
         counts = view.table("confusion", task)
         counts = None if counts is None else counts[counts["probe"] == "logistic"]
         if counts is not None and len(counts):
             pairs = _confused(counts)
             # In the order of their scores' rows: a pair that never occurs has no row among the counts.
-            known = [] if rows is None else rows["class"]
-            classes = list(dict.fromkeys([*known, *counts["label"], *counts["predicted"]]))
+            row_classes = [] if rows is None else rows["class"]
+            classes = list(dict.fromkeys([*row_classes, *counts["label"], *counts["predicted"]]))
             if len(classes) > MOST_CLASSES:
                 tables.append(pairs)
             else:
@@ -192,22 +196,24 @@ def classes(view: View) -> Section | None:
         if tables or drawings:
             parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
     counts = view.table("confusion")
-    own = " and of the model's own classifier" if counts is not None and "model_head" in set(counts["probe"]) else ""
-    notes = [] if counts is None else [f"Counts of the floors{own} are in tables/confusion.csv."]
+    own_classifier = (
+        " and of the model's own classifier" if counts is not None and "model_head" in set(counts["probe"]) else ""
+    )
+    notes = [] if counts is None else [f"Counts of the floors{own_classifier} are in tables/confusion.csv."]
     notes += [] if view.table("predictions") is None else ["What was predicted of each text: tables/predictions.csv."]
     return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), tuple(notes)) if parts else None
 
 
 def _by_class(wide: pd.DataFrame, ends: Mapping[str, str]) -> Table:
-    """Precision, recall and F1 of each class, the one read best first; of many classes, of both ends."""
+    """Return precision, recall and F1 of each class, the highest F1 first; of many classes, both ends."""
     caption = "The chosen probe on test; the interval is that of F1."
-    shown = wide
+    listed = wide
     if len(wide) > MOST_LISTED:
         half = MOST_LISTED // 2
-        shown = wide.iloc[[*range(half), *range(len(wide) - half, len(wide))]]
+        listed = wide.iloc[[*range(half), *range(len(wide) - half, len(wide))]]
         caption += f" The {half} read best and the {half} read worst of {count(len(wide))}; all: tables/metrics.csv."
     lines = tuple(
-        (name(key), *map(percent, values), ends.get(key, wording.MISSING)) for key, *values in shown.itertuples()
+        (name(key), *map(percent, values), ends.get(key, wording.MISSING)) for key, *values in listed.itertuples()
     )
     heading = ("class", "precision", "recall", "F1", "95 % interval")
     folded = len(wide) > MOST_CLASSES
@@ -215,7 +221,7 @@ def _by_class(wide: pd.DataFrame, ends: Mapping[str, str]) -> Table:
 
 
 def _confused(counts: pd.DataFrame) -> Table:
-    """The most frequent errors, as counts and as shares of the true class."""
+    """Return the most frequent errors, as counts and as shares of the true class."""
     totals = counts.groupby("label")["count"].sum()
     wrong = counts[(counts["label"] != counts["predicted"]) & (counts["count"] > 0)]
     top = wrong.sort_values("count", ascending=False, kind="stable").head(MOST_PAIRS)

@@ -453,7 +453,7 @@ def test_another_label_that_was_erased_has_its_own_map():
     made = tuned(explained=False)
     other = made.tables["erasure"].assign(label="topic", lost=0.0)
     both = dataclasses.replace(made, tables={**made.tables, "erasure": pd.concat([made.tables["erasure"], other])})
-    section = erasure.used(View(both))
+    section = erasure.section(View(both))
     assert [part.heading for part in section.parts] == ["Erased: sentiment", "Erased: topic"]
     assert [len(part.drawings) for part in section.parts] == [3, 3]
 

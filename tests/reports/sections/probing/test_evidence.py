@@ -137,7 +137,7 @@ def test_how_many_layers_are_constant_may_be_unknown():
         "prediction_depth", "measured", "sentiment", {**numbers, "share_from_first_layer": 0.25, "n_constant": None}
     )
     texts = pd.DataFrame({"task": "sentiment", "pooling": "mean", "text_id": [0, 1], "depth": [1, 2]})
-    section = prediction_depth.depth(
+    section = prediction_depth.section(
         View(dataclasses.replace(result(tables={"prediction_depth": texts}), claims=(claim,)))
     )
     assert not any("Left out" in note for note in section.notes)
