@@ -281,9 +281,7 @@ def _last_layer_accuracy(view: View, frozen: Claim, pooling: str) -> str:
     bounds = view.limits(
         "fine_tuned_layers", model="pretrained", pooling=pooling, layer=view.result.provenance.n_layers
     )
-    return percent(value(frozen, f"{pooling}_last_layer_accuracy")) + (
-        "" if bounds is None else f" ({interval(bounds)})"
-    )
+    return percent(value(frozen, f"{pooling}_last")) + ("" if bounds is None else f" ({interval(bounds)})")
 
 
 def _use(view: View) -> Iterator[str]:
