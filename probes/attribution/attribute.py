@@ -166,7 +166,10 @@ def _plan(
         baseline = available_baselines(head.encoder)[0]  # its outputs are not used: no need to compare baselines
     baseline = resolve_baseline(head, baseline, prior=options.prior, paired=encoded.sources.paired)
     references = encoded if options.references is None else head.encoder.encode(options.references)
-    sequences = [np.random.SeedSequence([options.seed, row]) for row in range(len(encoded))]
+    seeds = []
+    for row in range(len(encoded)):
+        sequence = np.random.SeedSequence([options.seed, row])
+        seeds.append(int(sequence.generate_state(1)[0]))
     return _Plan(
         encoded=encoded,
         target_ids=target_ids,
@@ -181,7 +184,7 @@ def _plan(
         ),
         tolerance=options.tolerance,
         max_steps=options.max_steps,
-        seeds=[int(sequence.generate_state(1)[0]) for sequence in sequences],
+        seeds=seeds,
     )
 
 
@@ -244,7 +247,8 @@ class _BatchForward:
     """(texts,) explained classes."""
 
     def __call__(self, inputs: Tensor, texts: Tensor) -> Tensor:
-        logits = logits_from_inputs(self.head, self.batch.take(texts), self.plan.baselines.states_layer, inputs)
+        batch = self.batch.take(texts)
+        logits = logits_from_inputs(self.head, batch, self.plan.baselines.states_layer, inputs)
         return self.plan.output(logits, self.target_ids[texts])
 
 
@@ -259,7 +263,8 @@ class _TextForward:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         n = len(inputs)
-        logits = logits_from_inputs(self.head, self.batch.tile(n), self.plan.baselines.states_layer, inputs)
+        batch = self.batch.tile(n)
+        logits = logits_from_inputs(self.head, batch, self.plan.baselines.states_layer, inputs)
         target_ids = torch.full((n,), self.target_id, device=logits.device)
         return self.plan.output(logits, target_ids)
 
@@ -323,8 +328,10 @@ def _outputs(head: Head, plan: _Plan, batch: Batch, rows: Sequence[int], inputs:
             )
         target_ids.append(plan.target_id(row, text_logits[0]))
     target_of_input = torch.tensor(target_ids, device=logits.device).repeat_interleave(n_inputs)
-    values = plan.output(logits, target_of_input).reshape(len(rows), n_inputs).cpu().numpy()
-    return [_Outputs(*parts) for parts in zip(target_ids, values, logits_of_texts.cpu().numpy(), strict=True)]
+    values = plan.output(logits, target_of_input)
+    values_of_texts = values.reshape(len(rows), n_inputs).cpu().numpy()
+    logit_arrays = logits_of_texts.cpu().numpy()
+    return [_Outputs(*parts) for parts in zip(target_ids, values_of_texts, logit_arrays, strict=True)]
 
 
 def _explained_text(

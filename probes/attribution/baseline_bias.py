@@ -107,9 +107,11 @@ def mean_baseline_biases(
     """Return baseline name -> the mean bias by which `choose_baseline` decides."""
     if not heads:
         raise InputError("there is no head to choose a baseline for")
+    # Texts of each length: only the number of their tokens counts.
     texts_of_lengths = [" ".join(["a"] * length) for length in LENGTHS]
     texts = Texts(texts_of_lengths, texts_of_lengths if paired else None)
     names = _candidates(heads)
+    # Mean over the lengths for each head, then mean over the heads.
     biases_of_heads = []
     for head in heads:
         biases = baseline_biases(head, texts, prior=_class_shares(head, prior), baselines=names)
@@ -205,11 +207,14 @@ def _mean_predictions(head: Head, batch: Batch, embeddings: Sequence[Tensor]) ->
     Raises:
         InputError: A logit is not finite.
     """
+    # All baselines in one batch; a baseline of one token is repeated over the text.
     _, seq = batch.special.shape
     inputs = torch.cat([part.expand(-1, seq, -1) for part in embeddings])
     logits = head.logits(batch.tile(len(inputs)), inputs)
     if not bool(logits.isfinite().all()):
         raise InputError("the head's logits of a baseline are not finite; look at the weights of model and probe")
+    # Mean over the baselines of each name.
     probabilities = np.exp(log_softmax(logits.cpu().numpy()))
     ends = np.cumsum([len(part) for part in embeddings])
-    return [part.mean(axis=0) for part in np.split(probabilities, ends[:-1])]
+    parts = np.split(probabilities, ends[:-1])
+    return [part.mean(axis=0) for part in parts]

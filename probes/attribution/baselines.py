@@ -35,8 +35,10 @@ class ReferenceTokens:
     def of(cls, encoded: Encoded) -> ReferenceTokens:
         """Take the tokens of the texts, without the special ones."""
         no_ids = np.empty(0, dtype=np.int64)
-        ids_of_texts = [ids[~special] for ids, special in zip(encoded.ids, encoded.special, strict=True)]
-        return cls(np.concatenate([no_ids, *ids_of_texts]))
+        ids_of_texts = [no_ids]
+        for ids, special in zip(encoded.ids, encoded.special, strict=True):
+            ids_of_texts.append(ids[~special])
+        return cls(np.concatenate(ids_of_texts))
 
     def draw(self, n: int, length: int, seed: int) -> NDArray[np.int64]:
         """Draw stretches of consecutive tokens; a stretch that reaches the end goes on at the beginning.

@@ -144,7 +144,11 @@ class _PathDerivatives:
 def padded(tensors: Sequence[Tensor]) -> Tensor:
     """Stack (n, seq, dim) tensors of several texts as (texts, n, longest, dim), with zeros behind shorter texts."""
     longest = max(tensor.shape[1] for tensor in tensors)
-    return torch.stack([pad(tensor, (0, 0, 0, longest - tensor.shape[1])) for tensor in tensors])
+    padded_tensors = []
+    for tensor in tensors:
+        n_missing = longest - tensor.shape[1]
+        padded_tensors.append(pad(tensor, (0, 0, 0, n_missing)))
+    return torch.stack(padded_tensors)
 
 
 def nested_points(n: int) -> NDArray[np.float64]:
@@ -167,5 +171,7 @@ def quadrature_weights(n: int) -> NDArray[np.float64]:
     """
     angles = np.pi * np.arange(1, n) / n
     odd_numbers = np.arange(1, n, 2)
+    # Sine series of the weights.
     sines = np.sin(np.outer(angles, odd_numbers))
-    return np.asarray(2 * np.sin(angles) / n * (sines / odd_numbers).sum(axis=1))
+    sums = (sines / odd_numbers).sum(axis=1)
+    return np.asarray(2 * np.sin(angles) / n * sums)

@@ -62,9 +62,15 @@ def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
     rows = []
     for (task, target, word), scores in _scores_of_words(checked).items():
         rows.append((task, target, word, *_word_statistics(scores)))
-    mean_column = COLUMNS.index("mean")
-    rows.sort(key=lambda row: (row[0] or "", row[1], -row[mean_column], row[2]))
+    rows.sort(key=_row_order)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(NUMBER_TYPES)
+
+
+def _row_order(row: tuple[Any, ...]) -> tuple[str, str, float, str]:
+    """Return the key that orders rows by task, class and falling mean."""
+    task, target, word = row[:3]
+    mean = row[COLUMNS.index("mean")]
+    return task or "", target, -mean, word
 
 
 def _check_same_settings(attributions: Sequence[Attribution]) -> None:
@@ -92,7 +98,8 @@ def _scores_of_words(attributions: Sequence[Attribution]) -> Mapping[WordKey, Se
     for a in attributions:
         scores_in_text: defaultdict[WordKey, list[float]] = defaultdict(list)
         segments = a.word_offsets[:, 0].tolist()
-        for word, score, segment in zip(a.words, a.word_scores.tolist(), segments, strict=True):
+        scores_of_words = a.word_scores.tolist()
+        for word, score, segment in zip(a.words, scores_of_words, segments, strict=True):
             if segment >= 0:
                 scores_in_text[a.task, a.target, fold_case(word)].append(score)
         for key, occurrences in scores_in_text.items():

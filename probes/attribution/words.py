@@ -48,7 +48,8 @@ def group_words(
                 words.append(sides[side][start:end])
                 word_offsets.append((side, start, end))
         word_of_token[i] = len(words) - 1
-    return tuple(words), np.array(word_offsets, dtype=np.int64).reshape(-1, 3), word_of_token
+    offset_rows = np.array(word_offsets, dtype=np.int64).reshape(-1, 3)
+    return tuple(words), offset_rows, word_of_token
 
 
 def _word_at(text: str, spans: Sequence[CharacterSpan], piece: CharacterSpan) -> CharacterSpan:
@@ -166,7 +167,11 @@ def _ends_of_words(kinds: str) -> Iterator[int]:
     for i in range(1, n_clusters + 1):
         # Between them, scripts without blanks end a word after each cluster.
         is_between = lead < i < tail
-        ends_word = is_between and ("c" in (kinds[i - 1], kinds[i]) or kinds[i - 1] == "s")
+        if is_between:
+            is_apart = "c" in (kinds[i - 1], kinds[i])
+            ends_word = is_apart or kinds[i - 1] == "s"
+        else:
+            ends_word = False
         if ends_word or i in (lead, tail, n_clusters):
             yield i
 

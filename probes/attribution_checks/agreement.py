@@ -31,6 +31,7 @@ def spearman(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]
         return math.nan
     first_ranks = _centred_ranks(first)
     second_ranks = _centred_ranks(second)
+    # Correlation of the centred ranks.
     covariance = first_ranks @ second_ranks
     first_variance = first_ranks @ first_ranks
     second_variance = second_ranks @ second_ranks
@@ -66,6 +67,7 @@ def same_top(first: Attribution, second: Attribution) -> bool:
 def _centred_ranks(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the (n,) ranks minus their mean; tied values share their mean rank."""
     _, group_of_value, counts = np.unique(values, return_inverse=True, return_counts=True)
+    # Mean rank of each group of tied values.
     ranks_of_groups = counts.cumsum() - (counts - 1) / 2
     mean_rank = (len(values) + 1) / 2
     return np.asarray(ranks_of_groups[group_of_value] - mean_rank)

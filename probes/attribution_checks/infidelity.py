@@ -203,7 +203,9 @@ def subsets(length: int, positions: NDArray[np.intp], n: int, *, seed: Sequence[
     rng = np.random.default_rng(seed)
     n_positions = len(positions)
     sizes = rng.integers(1, n_positions + 1, size=n)
-    ranks = rng.permuted(np.tile(np.arange(n_positions), (n, 1)), axis=1)
+    # Random ranks of the positions for each set: its members are the first ranks.
+    ordered_ranks = np.tile(np.arange(n_positions), (n, 1))
+    ranks = rng.permuted(ordered_ranks, axis=1)
     is_member = np.zeros((n, length), dtype=bool)
     is_member[:, positions] = ranks < sizes[:, None]
     return is_member

@@ -121,7 +121,8 @@ def planted_shortcut(
     words = rare_words(encoder, [*train, *test], n_classes, seed=seed)
     # Train a probe on texts with planted words.
     planted_train = _plant(encoder, train, words, rng)
-    features = pool_texts(encoder, encoder.encode(planted_train.texts), [pooling], [layer])[pooling][0]
+    encoded_train = encoder.encode(planted_train.texts)
+    features = pool_texts(encoder, encoded_train, [pooling], [layer])[pooling][0]
     probe = _fit_probe(features, planted_train.labels, cs, n_classes)
     head = ProbeHead(encoder, probe, layer=layer, pooling=pooling, class_names=words)
     # Measure whether the decisions follow the words.
@@ -137,13 +138,15 @@ def planted_shortcut(
         attributions = attribute(
             head, encoded, targets=word_of_text, method=method, baseline=baseline, seed=seed, progress=progress
         )
-        ranks[method] = np.array([_rank(a, word) for a, word in zip(attributions, word_of_text, strict=True)])
+        ranks_of_texts = [_rank(a, word) for a, word in zip(attributions, word_of_text, strict=True)]
+        ranks[method] = np.array(ranks_of_texts)
+    n_tokens = [int((~special).sum()) for special in encoded.special]
     return PlantedShortcut(
         words=words,
         accuracy=float(is_correct.mean()),
         flip_rate=float((is_correct & is_swapped).mean()),
         ranks=ranks,
-        n_tokens=np.array([int((~special).sum()) for special in encoded.special]),
+        n_tokens=np.array(n_tokens),
     )
 
 
@@ -197,7 +200,8 @@ def _is_one_piece(encoder: Encoder, word: str, used_ids: set[int]) -> bool:
     text = f"{word} {word}"
     encoded = encoder.encode([text])
     is_content = ~encoded.special[0]
-    pieces = [text[first:last].strip() for _, first, last in encoded.offsets(0)[is_content]]
+    offsets = encoded.offsets(0)[is_content]
+    pieces = [text[first:last].strip() for _, first, last in offsets]
     ids = encoded.ids[0][is_content].tolist()
     return pieces == [word, word] and used_ids.isdisjoint(ids)
 

@@ -137,15 +137,19 @@ def _rationale_mask(a: Attribution, spans: Sequence[Span]) -> NDArray[np.bool_]:
     # A token may begin with the blank before its word.
     is_marked &= np.array([not character.isspace() for character in a.text], dtype=bool)
     token_offsets = a.offsets[a.offsets[:, 0] >= 0].tolist()
-    mask = [segment == 0 and bool(is_marked[first:last].any()) for segment, first, last in token_offsets]
+    mask = []
+    for segment, first, last in token_offsets:
+        mask.append(segment == 0 and bool(is_marked[first:last].any()))
     return np.array(mask, dtype=bool)
 
 
 def _overlap(scores: NDArray[np.number[Any]], mask: NDArray[np.bool_], n_first: int) -> RationaleOverlap:
     """Compute the overlap of the `n_first` highest-scored tokens with the rationale."""
+    # First tokens in the order of the scores.
     order = np.argsort(-scores, kind="stable")
     is_first = np.zeros(len(mask), dtype=bool)
     is_first[order[:n_first]] = True
+    # Intersection and union with the rationale.
     n_intersection = int((is_first & mask).sum())
     n_union = int((is_first | mask).sum())
     f1 = 2 * n_intersection / (n_first + int(mask.sum()))

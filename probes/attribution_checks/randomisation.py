@@ -123,11 +123,12 @@ def parameter_randomisation(
             level.randomise()
             attributions.append(attribute_with(options, randomised_head, encoded, targets=intact_targets))
             bar.update()
+    n_tokens = [len(_content_scores(a)) for a in intact]
     return ParameterRandomisation(
         levels=(INTACT, *(level.name for level in levels)),
         correlation=_correlations(attributions, np.positive),
         absolute_correlation=_correlations(attributions, np.abs),
-        n_tokens=np.array([len(_content_scores(a)) for a in intact], dtype=np.int64),
+        n_tokens=np.array(n_tokens, dtype=np.int64),
     )
 
 
@@ -187,7 +188,8 @@ def _randomisation_levels(head: Head, encoder: Encoder, seed: int) -> list[_Leve
         if top_layer:
             levels.append(_Level("blocks", blocks))
     else:
-        levels += [_Level(f"block {layer}", [blocks[layer - 1]]) for layer in range(top_layer, 0, -1)]
+        for layer in range(top_layer, 0, -1):
+            levels.append(_Level(f"block {layer}", [blocks[layer - 1]]))
     levels.append(_Level("embeddings", [(encoder.base, untrained.base)]))
     return levels
 

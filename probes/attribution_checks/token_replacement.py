@@ -100,7 +100,10 @@ def skips_padding(head: Head) -> bool:
     padding = encoder.tokenizer.pad_token_id
     different = next(token for token in range(table_size(encoder)) if token != padding and token not in ids)
     endings: tuple[list[int], ...] = ([], [padding], [different])
-    rows = [_row_without_special(np.concatenate([ids, np.array(ending, dtype=np.int64)])) for ending in endings]
+    rows = []
+    for ending in endings:
+        ending_ids = np.array(ending, dtype=np.int64)
+        rows.append(_row_without_special(np.concatenate([ids, ending_ids])))
     plain, padded, longer = np.exp(log_prob(head, _encoded(rows)))
     ignores_padding = np.allclose(plain, padded, atol=1e-6)
     ignores_any_token = np.allclose(plain, longer, atol=1e-6)
