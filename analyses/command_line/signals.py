@@ -27,12 +27,12 @@ REPEATED = 0.3
 """Seconds from the first signal in which further ones are the same: some senders signal a process and its group."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CLEAR_LINE = "\r\x1b[K"
-"""Takes away what a terminal shows of the stage at work."""
+"""Characters that clear the line of the running stage in a terminal."""
 
 _describe: Callable[[], str] | None = None
-"""The work that the running command leaves behind."""
+"""Returns a description of the work that an interruption of the running command leaves behind."""
 _ending: _Ending | None = None
-"""The interruption of this process, where a command is the whole of it."""
+"""Handlers of this process, where it runs a single command."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -41,7 +41,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def described_by(describe: Callable[[], str]) -> Any:
-    """Let `describe` say what an interruption leaves behind, for as long as the block runs."""
+    """Describe by `describe`, while the block runs, what an interruption leaves behind."""
     global _describe
     earlier, _describe = _describe, describe
     try:
@@ -51,17 +51,17 @@ def described_by(describe: Callable[[], str]) -> Any:
 
 
 def message(number: int) -> str:
-    """The line for a signal."""
-    what = "terminated" if number == signal.SIGTERM else "interrupted"
+    """Return the line for a signal."""
+    event = "terminated" if number == signal.SIGTERM else "interrupted"
     try:
-        rest = "" if _describe is None else _describe()
+        description = "" if _describe is None else _describe()
     except (OSError, RuntimeError, ValueError, LookupError):  # the main thread, or the disk, may change meanwhile
-        rest = ""
-    return f"error: {what}{rest}"
+        description = ""
+    return f"error: {event}{description}"
 
 
 def interrupted(interruption: KeyboardInterrupt) -> int:
-    """Say that the command was interrupted, and what it leaves behind; returns the exit status."""
+    """Report that the command was interrupted and what it leaves behind, and return the exit status."""
     number = signal.SIGTERM if isinstance(interruption, Terminated) else signal.SIGINT
     if _ending is not None:
         _ending.show(number)
@@ -84,7 +84,7 @@ def end_by(main: Callable[[], int]) -> NoReturn:
 
 
 class _Ending:
-    """Handlers of the signals, and the thread that watches how long the end takes."""
+    """Signal handlers, and the thread that limits the time until the end."""
 
     def __init__(self) -> None:
         self.status: int = 0
@@ -106,7 +106,7 @@ class _Ending:
         if isinstance(error, SystemExit):
             self.status = error.code if isinstance(error.code, int) else int(error.code is not None)
             return True
-        if kind is not None and self.number is not None:  # whatever a library made of the interruption
+        if kind is not None and self.number is not None:  # a library may have raised another exception instead
             self.status = 128 + self.number
             self.show(self.number)
             return True
@@ -140,7 +140,7 @@ class _Ending:
         try:
             self.show(number)
         finally:  # nothing may keep the process from its end
-            # Not imported here: the main thread may be at it.
+            # Not imported, as the main thread may be importing it.
             if (locks := sys.modules.get("probes.locks")) is not None:
                 locks.delete_lock_files()
             os._exit(128 + number)
@@ -155,11 +155,11 @@ class _Ending:
 
 
 def _flushed() -> int:
-    """Write what stdout still holds; the exit status of the attempt."""
+    """Flush stdout and return the exit status."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         discard_stdout()
     except OSError as error:
         discard_stdout()

@@ -1,4 +1,4 @@
-"""The numbers that flags take: what lies outside is refused before any work."""
+"""Bounds of the numbers that flags take; a number outside is refused before any work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from probes.checks import MOST_STEPS, InputError
 
 MOST_TEXTS = 10**12
-"""More than any data set has."""
+"""A number of texts that no dataset has."""
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,23 @@ class Bounds:
     lower: float
     upper: float
     above: bool = False
-    """Leave the lower end out."""
+    """Exclude the lower end."""
 
     def __contains__(self, value: float) -> bool:
         return (self.lower < value if self.above else self.lower <= value) and value <= self.upper
 
     def fault(self, value: float) -> str:
-        """The bound that a value outside breaks, in words."""
+        """Return the bound that a value outside violates, in words."""
         if value > self.upper:
             return f"at most {_plain(self.upper)}"
         return f"above {_plain(self.lower)}" if self.above else f"{_plain(self.lower)} or more"
 
 
 def check_bounds(settings: Any) -> None:
-    """Raise where a number of an analysis's settings, or of a group of them, lies outside of its bounds.
+    """Check every number of an analysis's settings, or of a group of them, against its bounds.
 
     Raises:
-        InputError: The flag, its bounds and the number are named.
+        InputError: A number lies outside; the flag, its bounds and the number are named.
     """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -77,4 +77,4 @@ BOUNDS: dict[str, Bounds] = {
     "measured": Bounds(2, MOST_TEXTS),
     "explained": Bounds(0, MOST_TEXTS),
 }
-"""Flag, as its field is called -> its bounds. A tighter bound, such as a model's number of layers, is checked later."""
+"""Field of a flag -> its bounds. A tighter bound, such as a model's number of layers, is checked later."""

@@ -72,7 +72,7 @@ class EncoderSettings:
 
     @property
     def renamed_classes(self) -> Sequence[str] | Mapping[str, str] | None:
-        """The dataset's names of the head's classes, by logit or by the checkpoint's names; None where none are given.
+        """The dataset's names of the head's classes, by logit or by the checkpoint's names; None without the flag.
 
         Raises:
             InputError: A name of the checkpoint stands twice.
@@ -85,12 +85,12 @@ class EncoderSettings:
         return dict(pairs)
 
     def n_stages(self, untrained: int = 0) -> int:
-        """How many stages the progress of a job has: texts, model, features and probes, of untrained encoders too."""
+        """Return how many stages a job has: texts, model, features and probes, of untrained encoders too."""
         extraction = 3 + untrained
         return extraction if self.shards is not None else extraction + 1 + (untrained > 0)
 
     def check_engine(self) -> None:
-        """Raise where a flag of the other engine is given, or the engine is not installed."""
+        """Raise if a flag of the other engine is set, or the engine is not installed."""
         for flag, value in (("--address", self.address), ("--workers", self.workers)):
             if value is not None and self.engine != "ray":
                 raise InputError(f"{flag} has no meaning without --engine ray")
@@ -98,7 +98,7 @@ class EncoderSettings:
             raise InputError("--engine ray needs Ray; pip install 'layerprobe[ray]', or leave --engine out")
 
     def extracting(self) -> contextlib.AbstractContextManager[Engine | None]:
-        """Who extracts, for as long as it is needed."""
+        """Return the workers that extract, as a context; None for this process."""
         if self.engine == "local":
             return contextlib.nullcontext()
         from probes.features.distributed import RayEngine
@@ -106,7 +106,7 @@ class EncoderSettings:
         return RayEngine(self.address, self.workers)
 
     def load(self) -> Encoder:
-        """The encoder, its poolings and layers checked.
+        """Load the encoder and check its poolings and layers.
 
         Raises:
             InputError: The model, a pooling, a layer or the device does not exist.

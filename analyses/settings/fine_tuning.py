@@ -48,13 +48,17 @@ class FineTuningSettings:
     """Number of the measured texts that are explained by every head. 40 when not given, 6 with --quick."""
 
     def amounts(self, *, quick: bool = False) -> Amounts:
-        """How much is done: what was named, else the usual amounts, or those of a quick look."""
+        """Return the amounts that flags name; the usual ones for the rest, or those of --quick."""
         usual = QUICK if quick else USUAL
         named = {field.name: getattr(self, field.name) for field in dataclasses.fields(Amounts)}
         return dataclasses.replace(usual, **{name: value for name, value in named.items() if value is not None})
 
     def check(self) -> None:
-        """Raise what can be known before the long part."""
+        """Check the flags, as far as they can be checked without the model.
+
+        Raises:
+            InputError: A flag contradicts another, or an extra is not installed.
+        """
         if not self.heads and self.checkpoint is None:
             raise InputError("name at least one head with --heads, or a --checkpoint")
         if len(set(self.heads)) < len(self.heads):
