@@ -101,7 +101,7 @@ def test_a_killed_worker_does_not_lose_the_job(cluster, bert, tmp_path):
 
 def test_what_is_there_already_starts_no_ray(bert, tmp_path, monkeypatch):
     extract_features(bert, TEXTS[:4], store=tmp_path)
-    monkeypatch.setattr(RayEngine, "_join", lambda _self: pytest.fail("Ray was started"))
+    monkeypatch.setattr(RayEngine, "_connect", lambda _self: pytest.fail("Ray was started"))
     extract_features(bert, TEXTS[:4], store=tmp_path, engine=RayEngine())
 
 
