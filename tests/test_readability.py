@@ -17,9 +17,8 @@ VAGUE_NAMES = set(
 """Names that say nothing of what they hold."""
 BAD_STARTS = ("Of ", "That ", "As ", "Whose ", "What ", "Beside ")
 """Beginnings of a docstring's line that make a reader complete the sentence."""
-NUMERICAL = {
-    f"probes/{name}" for name in "statistics probing controls attribution attribution_checks mechanism".split()
-}
+NUMERICAL = "statistics probing controls attribution attribution_checks mechanism".split()
+"""Folders of `probes` in which numbers are computed."""
 MAX_VAGUE_SHARE = 0.01
 MAX_TOKENS_PER_LINE = 9.0
 MIN_COMMENTS_PER_LINE = 0.03
