@@ -141,7 +141,7 @@ class View:
         rows = None if scores is None else scores[scores["layer"].isna() & scores["value"].notna()]
         return {} if rows is None else dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
 
-    def beside(self, task: str, pooling: str) -> dict[str, dict[int, float]]:
+    def layer_floors(self, task: str, pooling: str) -> dict[str, dict[int, float]]:
         """Return floor that depends on the layer -> layer -> its test accuracy in one pooling, the mean over seeds."""
         scores = self.scores(task, "accuracy")
         if scores is None:

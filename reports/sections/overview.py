@@ -112,7 +112,7 @@ def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
         if text(claim, "floor") == "layer_0_mean":
             floors[SHORT_FLOORS["layer_0_mean"]] = value(claim, "accuracy")
     best = view.best(task) if view.claim("best_site", task) else None
-    scores_by_floor = view.beside(task, best[0]) if best else {}
+    scores_by_floor = view.layer_floors(task, best[0]) if best else {}
     layer_floors = {SHORT_FLOORS.get(floor, floor): scores for floor, scores in scores_by_floor.items()}
     lines = [
         f"{wording.pooling(str(key), random_pooler=view.random_pooler)}: "

@@ -51,7 +51,7 @@ class Best:
                 return None
             row = rows.iloc[0]
             accuracy, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), float(row["n"])
-        layer_floors = view.beside(task, best[0]).items()
+        layer_floors = view.layer_floors(task, best[0]).items()
         floors = view.floors(task) | {key: by_layer[best[1]] for key, by_layer in layer_floors if best[1] in by_layer}
         vector = wording.pooling(best[0], random_pooler=view.random_pooler)
         return cls(

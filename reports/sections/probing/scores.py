@@ -37,54 +37,66 @@ LUCK = "Intervals resample the test texts; they leave out the luck of the traini
 
 def layers(view: View) -> Section | None:
     """Return the accuracy of every layer and pooling, of each label column."""
-    parts, verdict = [], list[str]()
+    parts = list[Part]()
+    verdict = list[str]()
     best_sites = list[str]()
     for i, task in enumerate(view.tasks, start=1):
-        curve, best = view.curve(task), view.best(task)
+        curve = view.curve(task)
         if curve is None:
             continue
+        best = view.best(task)
         if len(curve) == 1 and best is not None:
             verdict.append(view.about(task, f"One probe was fitted, on {wording.place(*best)}."))
-        elif by_pooling := view.claim("best_by_pooling", task):
-            keys = [key.removesuffix("_layer") for key in by_pooling.numbers if key.endswith("_layer")]
-            ranked = sorted(keys, key=lambda key: -value(by_pooling, f"{key}_accuracy"))
-            tops = (
-                f"{wording.pooling(key, random_pooler=view.random_pooler)} "
-                f"{percent(value(by_pooling, f'{key}_accuracy'))} "
-                f"(layer\u00a0{int(value(by_pooling, f'{key}_layer'))})"
-                for key in ranked
-            )
-            best_sites.append(f"{name(task)}: {listing(tops)}." if len(view.tasks) > 1 else f"{listing(tops)}.")
-        drawings = []
-        if len(curve) > 1:
-            table = view.table("differences_from_best", task)
-            ties = None if table is None else table[table["tied"].fillna(False).astype(bool)]
-            tied = [] if ties is None else list(zip(ties["pooling"], ties["layer"].astype(int), strict=True))
-            svg = matrices.layer_heat_map(
-                curve,
-                Label(
-                    f"layers-{i}",
-                    f"Test accuracy by layer and vector for {name(task)}",
-                    "All numbers follow in the table.",
-                ),
-                best=best if view.claim("best_site", task) else None,
-                tied=[point for point in tied if point != best],
-                random_pooler=view.random_pooler,
-            )
-            frames = f"Right on test, %. Solid frame: chosen {view.choosing}. Dashed: not told apart from it on test."
-            drawings.append(Drawing(svg, frames))
-        tables = (*_by_metric(view, task), _numbers(view, task, curve))
-        parts.append(Part(view.heading(task), drawings=tuple(drawings), tables=tables))
+        elif view.claim("best_by_pooling", task) is not None:
+            best_sites.append(_best_by_pooling(view, task))
+        drawings = (_heat_map(view, task, curve, f"layers-{i}"),) if len(curve) > 1 else ()
+        tables = (*_by_metric(view, task), _by_site(view, task, curve))
+        parts.append(Part(view.heading(task), drawings=drawings, tables=tables))
     if not parts:
         return None
     if best_sites:
         opening = f"At each vector's own best layer, by log loss {view.choosing}, the probe is right on test:"
         verdict += [f"{opening} {best_sites[0]}"] if len(view.tasks) == 1 else [opening, *best_sites]
-    used = "Encoded is not used: a probe shows what can be read off a vector, not what the classifier uses."
-    measured = view.table("metrics")
-    calibrated = measured is not None and (measured["metric"] == "ece").any()
-    notes = (used, LUCK, *((CALIBRATION,) if calibrated else ()), *view.lens())
-    return Section("Layers and vectors", "layers", tuple(verdict), tuple(parts), notes)
+    notes = ["Encoded is not used: a probe shows what can be read off a vector, not what the classifier uses.", LUCK]
+    metrics = view.table("metrics")
+    if metrics is not None and (metrics["metric"] == "ece").any():
+        notes.append(CALIBRATION)
+    notes += view.lens()
+    return Section("Layers and vectors", "layers", tuple(verdict), tuple(parts), tuple(notes))
+
+
+def _best_by_pooling(view: View, task: str) -> str:
+    """Return the accuracy at the best layer of each pooling, the highest first."""
+    (claim,) = view.claims("best_by_pooling", task)[:1]
+    poolings = [key.removesuffix("_layer") for key in claim.numbers if key.endswith("_layer")]
+    accuracies = {pooling: value(claim, f"{pooling}_accuracy") for pooling in poolings}
+    phrases = list[str]()
+    for pooling in sorted(poolings, key=lambda pooling: -accuracies[pooling]):
+        vector = wording.pooling(pooling, random_pooler=view.random_pooler)
+        layer = int(value(claim, f"{pooling}_layer"))
+        phrases.append(f"{vector} {percent(accuracies[pooling])} (layer\u00a0{layer})")
+    opening = f"{name(task)}: " if len(view.tasks) > 1 else ""
+    return f"{opening}{listing(phrases)}."
+
+
+def _heat_map(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
+    """Return the accuracy of every site, with frames around the best one and those tied with it."""
+    best = view.best(task)
+    differences = view.table("differences_from_best", task)
+    tied = list[tuple[str, int]]()
+    if differences is not None:
+        rows = differences[differences["tied"].fillna(False).astype(bool)]
+        tied = list(zip(rows["pooling"], rows["layer"].astype(int), strict=True))
+    title = f"Test accuracy by layer and vector for {name(task)}"
+    svg = matrices.layer_heat_map(
+        curve,
+        Label(anchor, title, "All numbers follow in the table."),
+        best=best if view.claim("best_site", task) else None,
+        tied=[site for site in tied if site != best],
+        random_pooler=view.random_pooler,
+    )
+    caption = f"Right on test, %. Solid frame: chosen {view.choosing}. Dashed: not told apart from it on test."
+    return Drawing(svg, caption)
 
 
 def _by_metric(view: View, task: str) -> tuple[Table, ...]:
@@ -92,73 +104,105 @@ def _by_metric(view: View, task: str) -> tuple[Table, ...]:
     best, metrics = view.best(task), view.table("metrics", task)
     if best is None or metrics is None:
         return ()
-    rows = metrics[(metrics["split"] == "test") & metrics["class"].isna()]
-    at_site = rows[(rows["probe"] == "logistic") & (rows["pooling"] == best[0]) & (rows["layer"] == best[1])]
-    at_site = at_site.set_index("metric")
-    floors = rows[rows["layer"].isna()].set_index(["probe", "metric"])["value"]
-    named = list(dict.fromkeys(floors.index.get_level_values("probe")))
-    lines = []
-    for metric in [
-        *(key for key in wording.METRICS if key in at_site.index),
-        *at_site.index.difference(wording.METRICS),
-    ]:
+    on_test = metrics[(metrics["split"] == "test") & metrics["class"].isna()]
+    pooling, layer = best
+    is_best = (on_test["pooling"] == pooling) & (on_test["layer"] == layer) & (on_test["probe"] == "logistic")
+    of_probe = on_test[is_best].set_index("metric")
+    of_floors = on_test[on_test["layer"].isna()].set_index(["probe", "metric"])["value"]
+    floors = list(dict.fromkeys(of_floors.index.get_level_values("probe")))
+    known = [metric for metric in wording.METRICS if metric in of_probe.index]
+    rows = list[tuple[str, ...]]()
+    for metric in (*known, *of_probe.index.difference(wording.METRICS)):
         write = percent if metric in wording.SHARES else decimal
-        limits = [round(float(at_site.at[metric, end]), ROUNDED) for end in ("lower", "upper")]
-        between = interval((limits[0], limits[1])) if write is percent else " to ".join(map(decimal, limits))
-        lines.append(
-            (
-                wording.METRICS.get(metric, name(metric)),
-                write(round(float(at_site.at[metric, "value"]), ROUNDED)),
-                between if np.isfinite(limits).all() else wording.MISSING,
-                *(write(round(floors.get((floor, metric), float("nan")), ROUNDED)) for floor in named),
-            )
-        )
-    heading = ("on test", "probe", "95 % interval", *(wording.SHORT_FLOORS.get(floor, name(floor)) for floor in named))
+        floor_values = [of_floors.get((floor, metric), float("nan")) for floor in floors]
+        cells = [write(round(number, ROUNDED)) for number in (float(of_probe.at[metric, "value"]), *floor_values)]
+        limits = _metric_interval(metric, of_probe.loc[metric])
+        rows.append((wording.METRICS.get(metric, name(metric)), cells[0], limits, *cells[1:]))
+    if not rows:
+        return ()
+    floor_names = [wording.SHORT_FLOORS.get(floor, name(floor)) for floor in floors]
+    heading = ("on test", "probe", "95 % interval", *floor_names)
     caption = "The chosen probe by every metric." if view.claim("best_site", task) else "The probe by every metric."
     shape = columns(*heading, numeric=heading[1:])
-    # Beside those of other label columns there is no room for it.
+    # Beside the tables of other label columns there is no room for it.
     folded = len(view.tasks) > 1
-    return (Table(caption, rows=tuple(lines), folded=folded, summary="Every metric", **shape),) if lines else ()
+    return (Table(caption, rows=tuple(rows), folded=folded, summary="Every metric", **shape),)
 
 
-def _numbers(view: View, task: str, curve: pd.DataFrame) -> Table:
+def _metric_interval(metric: str, row: pd.Series[float]) -> str:
+    """Return the interval of a metric in its unit."""
+    lower, upper = (round(float(row[end]), ROUNDED) for end in ("lower", "upper"))
+    if not np.isfinite([lower, upper]).all():
+        return wording.MISSING
+    if metric in wording.SHARES:
+        return interval((lower, upper))
+    return f"{decimal(lower)} to {decimal(upper)}"
+
+
+Cells = dict[tuple[str, int], str]
+"""Pooling and layer -> cell of a table."""
+
+
+def _by_site(view: View, task: str, curve: pd.DataFrame) -> Table:
     """Return every number of a label column's probes, a row for each site."""
-    scores_by_site = {}
-    for key in ("validation log_loss", "validation accuracy", "test macro_f1", "test log_loss"):
-        split, metric = key.split()
-        scores = view.scores(task, metric, split)
-        rows = () if scores is None else scores[scores["layer"].notna()].itertuples()
-        scores_by_site[key] = {(row.pooling, int(row.layer)): float(row.value) for row in rows}
-    gaps, chosen = view.table("differences_from_best", task), view.table("selection", task)
-    rows = () if gaps is None else gaps.itertuples()
-    gap = {(r.pooling, int(r.layer)): f"{wording.points(r.value)} ({interval((r.lower, r.upper))})" for r in rows}
-    rows = () if chosen is None else chosen[chosen["chosen"].fillna(False).astype(bool)].itertuples()
-    penalties = ((r, "" if r.converged else ", not converged") for r in rows)
-    fitted = {(r.pooling, int(r.layer)): f"{wording.general(r.c)}{mark}" for r, mark in penalties}
-    lines = []
+    differences = _difference_cells(view, task)
+    columns_of_cells = {
+        f"log loss {view.choosing}, nats": _score_cells(view, task, "log_loss", "validation"),
+        f"right {view.choosing}": _score_cells(view, task, "accuracy", "validation"),
+        "right on test": {},
+        "95 % interval": {},
+        "minus the chosen": differences,
+        "macro F1 on test": _score_cells(view, task, "macro_f1", "test"),
+        "log loss on test, nats": _score_cells(view, task, "log_loss", "test"),
+        "C": _penalty_cells(view, task),
+    }
+    sites = list[tuple[str, int]]()
     for row in curve.itertuples():
-        point = (row.pooling, row.layer)
-        lines.append(
-            {
-                "vector": wording.pooling(row.pooling, random_pooler=view.random_pooler),
-                "layer": str(row.layer),
-                f"log loss {view.choosing}, nats": decimal(scores_by_site["validation log_loss"].get(point)),
-                f"right {view.choosing}": percent(scores_by_site["validation accuracy"].get(point)),
-                "right on test": percent(row.value),
-                "95 % interval": interval((row.lower, row.upper)),
-                "minus the chosen": gap.get(point, wording.MISSING),
-                "macro F1 on test": percent(scores_by_site["test macro_f1"].get(point)),
-                "log loss on test, nats": decimal(scores_by_site["test log_loss"].get(point)),
-                "C": fitted.get(point, wording.MISSING),
-            }
-        )
-    several = len(lines) > 1
-    caption = f"Every probe; the lowest log loss {view.choosing} is chosen." if several else "The only probe."
-    heading = [key for key in lines[0] if key != "minus the chosen" or (gap and several)]
-    if gap and several:
+        site = (str(row.pooling), int(row.layer))
+        sites.append(site)
+        columns_of_cells["right on test"][site] = percent(row.value)
+        columns_of_cells["95 % interval"][site] = interval((row.lower, row.upper))
+    has_several = len(sites) > 1
+    caption = f"Every probe; the lowest log loss {view.choosing} is chosen." if has_several else "The only probe."
+    if differences and has_several:
         caption += " “Minus the chosen” is in percentage points; its intervals hold for all places at once."
-    rows = tuple(tuple(line[key] for key in heading) for line in lines)
-    return Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[1:]))
+    else:
+        del columns_of_cells["minus the chosen"]
+    rows = list[tuple[str, ...]]()
+    for site in sites:
+        pooling, layer = site
+        cells = [by_site.get(site, wording.MISSING) for by_site in columns_of_cells.values()]
+        rows.append((wording.pooling(pooling, random_pooler=view.random_pooler), str(layer), *cells))
+    heading = ("vector", "layer", *columns_of_cells)
+    return Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[1:]))
+
+
+def _score_cells(view: View, task: str, metric: str, split: str) -> Cells:
+    scores = view.scores(task, metric, split)
+    if scores is None:
+        return {}
+    write = percent if metric in wording.SHARES else decimal
+    rows = scores[scores["layer"].notna()].itertuples()
+    return {(row.pooling, int(row.layer)): write(float(row.value)) for row in rows}
+
+
+def _difference_cells(view: View, task: str) -> Cells:
+    table = view.table("differences_from_best", task)
+    cells: Cells = {}
+    for row in () if table is None else table.itertuples():
+        cells[row.pooling, int(row.layer)] = f"{wording.points(row.value)} ({interval((row.lower, row.upper))})"
+    return cells
+
+
+def _penalty_cells(view: View, task: str) -> Cells:
+    table = view.table("selection", task)
+    if table is None:
+        return {}
+    cells: Cells = {}
+    for row in table[table["chosen"].fillna(False).astype(bool)].itertuples():
+        remark = "" if row.converged else ", not converged"
+        cells[row.pooling, int(row.layer)] = f"{wording.general(row.c)}{remark}"
+    return cells
 
 
 def classes(view: View) -> Section | None:
