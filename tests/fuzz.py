@@ -33,7 +33,7 @@ from tests.fuzz_results import bases
 
 OTHER_FORMATS = tuple(name for name in FORMATS if name != "html")
 CHARTS = (dots, erasure_map, layer_lines, learning_curve, lines, matrices, stacked_bars)
-"""Modules whose drawings are remembered; the sections call them as `module.function`, or by a name of their own."""
+"""Modules whose drawings are remembered; the sections call them as `module.function`."""
 MUTATIONS = 20
 """Mutations made of a base before it is drawn with those that were not refused."""
 SEALED = 0.75

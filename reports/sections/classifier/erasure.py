@@ -9,8 +9,8 @@ import pandas as pd
 from probes.checks import SMALLEST_EFFECT
 from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.charts import erasure_map
 from reports.charts.canvas import Label
-from reports.charts.erasure_map import erasure_map
 from reports.lookup import View, by_head, item, value
 from reports.text import wording
 from reports.text.wording import (
@@ -207,7 +207,7 @@ def _maps(
     who = wording.head(head)
     title = f"What {who} loses without {name(erased_label)}, against what a probe reads of it, by place"
     label = Label(anchor, title, f"{'; '.join(descriptions)}.")
-    svg = erasure_map(
+    svg = erasure_map.erasure_map(
         leace, controls, label, quantity=f"{wording.short_head(head)}: points lost without it", limits=reach
     )
     yield Drawing(svg, f"{sentence(who)}. Numbers: layers. Upright lines: 95 % intervals.")

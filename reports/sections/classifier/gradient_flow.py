@@ -8,8 +8,8 @@ import pandas as pd
 
 from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.charts import stacked_bars
 from reports.charts.canvas import Label
-from reports.charts.stacked_bars import stacked_bars
 from reports.charts.styles import TOKEN_KINDS
 from reports.lookup import View, by_head, item, value
 from reports.text import wording
@@ -109,7 +109,7 @@ def share_bars(
         for layer, shares in wide.iterrows()
     )
     label = Label(anchor, title, f"{'; '.join(descriptions)}.")
-    svg = stacked_bars(table, label, quantity=f"{called}: {quantity}", x_title=across)
+    svg = stacked_bars.stacked_bars(table, label, quantity=f"{called}: {quantity}", x_title=across)
     yield Drawing(svg, f"{title}.")
 
 

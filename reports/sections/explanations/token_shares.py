@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.charts import stacked_bars
 from reports.charts.canvas import Label
-from reports.charts.stacked_bars import stacked_bars
 from reports.charts.styles import TOKEN_KINDS
 from reports.lookup import View, by_head
 from reports.text import wording
@@ -108,4 +108,4 @@ def _chart(panel: pd.DataFrame, wide: pd.DataFrame, anchor: str, called: str) ->
     )
     label = Label(anchor, f"Which kinds of token hold the score, by layer, {called}", f"{description}.")
     data: Any = panel.groupby(["layer", "kind"], as_index=False)["share"].mean()
-    return Drawing(stacked_bars(data, label), f"{sentence(called)}.")
+    return Drawing(stacked_bars.stacked_bars(data, label), f"{sentence(called)}.")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reports.blocks import Drawing, Part, Section
+from reports.charts import learning_curve
 from reports.charts.canvas import Label
-from reports.charts.learning_curve import learning_curve
 from reports.lookup import View
 from reports.text import wording
 from reports.text.wording import (
@@ -44,7 +44,9 @@ def section(view: View) -> Section | None:
         floor = view.floors(task).get("majority", 0.0)
         where = wording.place(*best, random_pooler=view.random_pooler).capitalize()
         caption = f"{where}. Band: 95 % intervals. Dashed: majority."
-        parts.append(Part(view.heading(task), drawings=(Drawing(learning_curve(at_site, floor, label), caption),)))
+        parts.append(
+            Part(view.heading(task), drawings=(Drawing(learning_curve.learning_curve(at_site, floor, label), caption),))
+        )
     notes = (
         "The smaller training sets are parts of the larger ones, drawn once: the left end of the curve is noisy.",
         "All places: tables/learning_curve.csv.",
