@@ -37,8 +37,10 @@ def part(view: View) -> Part | None:
         hits, table = view.claim("planted_shortcut_hits", task), view.table("planted_shortcut", task)
         if hits is None or table is None:
             continue
-        sentences.append(view.about(task, _learned(claim, hits)))
         measured = table.dropna(subset=["hits", "lower", "upper", "chance"])
+        if measured.empty:
+            continue
+        sentences.append(view.about(task, _learned(claim, hits)))
         subject = name(task) if len(view.tasks) > 1 else ""
         drawings.append(_chart(measured, f"planted-{len(drawings) + 1}", subject))
         rows += _rows(measured, (name(task),) if len(view.tasks) > 1 else ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +42,8 @@ def part(view: View) -> Part | None:
         )
         for head in dict.fromkeys(key[0] for key in means):
             of_head = {key[1:]: by_measure for key, by_measure in means.items() if key[0] == head}
-            drawings.append(_chart(of_head, f"randomised-{len(drawings) + 1}", view.drawing_subject(task, head)))
+            if any(math.isfinite(by_measure["absolute_correlation"].value) for by_measure in of_head.values()):
+                drawings.append(_chart(of_head, f"randomised-{len(drawings) + 1}", view.drawing_subject(task, head)))
             rows += [(*view.row_subject(task, head), *cells) for cells in _rows(of_head)]
     if not sentences and not rows:
         return None
