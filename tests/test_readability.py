@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = [ROOT / name for name in ("probes", "analyses")]
+PACKAGES = [ROOT / name for name in ("probes", "analyses", "reports")]
 FOLDERS = sorted({path.parent for package in PACKAGES for path in package.rglob("*.py")})
 VAGUE_NAMES = set(
     "found own each said told some shown made known there here kept given asked others other begun drawn beside sure "
@@ -20,7 +20,7 @@ BAD_STARTS = ("Of ", "That ", "As ", "Whose ", "What ", "Beside ")
 NUMERICAL = "statistics probing controls attribution attribution_checks mechanism".split()
 """Folders of `probes` in which numbers are computed."""
 MAX_VAGUE_SHARE = 0.01
-MAX_TOKENS_PER_LINE = 9.0
+MAX_TOKENS_PER_LINE = {"probes": 9.0, "analyses": 9.0, "reports": 9.5}
 MIN_COMMENTS_PER_LINE = 0.03
 
 
@@ -77,7 +77,7 @@ def test_names_say_what_they_hold(folder):
 @pytest.mark.parametrize("package", PACKAGES, ids=folder_name)
 def test_lines_of_code_hold_few_tokens(package):
     tokens = [count for source in sources(package, "**/*.py") for count in code_and_comments(source)[0]]
-    assert round(sum(tokens) / len(tokens), 1) <= MAX_TOKENS_PER_LINE
+    assert round(sum(tokens) / len(tokens), 1) <= MAX_TOKENS_PER_LINE[package.name]
 
 
 @pytest.mark.parametrize("name", NUMERICAL)
