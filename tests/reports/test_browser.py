@@ -252,11 +252,11 @@ def test_an_interaction_with_five_hundred_texts_answers_within_a_tenth_of_a_seco
         ("layer", "6", "2"),
         ("find", "", "film7"),
         ("find", "film7", ""),
-        ("right", "", "no"),
-        ("right", "no", ""),
-        ("order", "", "sure 1"),
-        ("of", "words", "pieces"),
-        ("of", "pieces", "words"),
+        ("correct", "", "no"),
+        ("correct", "no", ""),
+        ("order", "", "certainty 1"),
+        ("scores", "words", "pieces"),
+        ("scores", "pieces", "words"),
     ):
         times = [
             shown.locator(f"[data-use={name}]").evaluate(
