@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -269,13 +270,20 @@ class Mean:
 MISSING_MEAN = Mean(float("nan"), (float("nan"), float("nan")), 0)
 
 
-def means_by_group(rows: pd.DataFrame | None, *group: str) -> dict[tuple[Any, ...], dict[str, Mean]]:
+class Measures(dict[str, "Mean"]):
+    """Means by measure; a measure that a table lacks was not measured, and its mean is nan."""
+
+    def __missing__(self, measure: str) -> Mean:
+        return Mean(math.nan, (math.nan, math.nan), 0)
+
+
+def means_by_group(rows: pd.DataFrame | None, *group: str) -> dict[tuple[Any, ...], Measures]:
     """Return the means of a table of means: values of the group's columns -> measure -> mean."""
     if rows is None:
         return {}
-    means: dict[tuple[Any, ...], dict[str, Mean]] = {}
+    means: dict[tuple[Any, ...], Measures] = {}
     for row in rows.to_dict("records"):
         key = tuple(row[column] for column in group)
         interval = (float(row["lower"]), float(row["upper"]))
-        means.setdefault(key, {})[row["measure"]] = Mean(float(row["value"]), interval, int(row["n"]))
+        means.setdefault(key, Measures())[row["measure"]] = Mean(float(row["value"]), interval, int(row["n"]))
     return means

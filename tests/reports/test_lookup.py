@@ -3,10 +3,11 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from probes import Claim, InputError
-from reports.lookup import LookupMissingError, View, item, text, value
+from reports.lookup import LookupMissingError, View, item, means_by_group, text, value
 from tests.support.report_result import result
 
 GAIN = Claim("fine_tuning_gain", "above", "sentiment", {"head": "cls", "difference": 0.05})
@@ -51,3 +52,11 @@ def test_an_optional_number_that_a_claim_lacks_is_not_a_number():
     claim = Claim("cls_predictability", "measured", "sentiment", {"model": "m"})
     assert np.isnan(value(claim, "untrained_last_r2"))
     assert item(claim, "first_layer") is None
+
+
+def test_a_measure_that_a_table_of_means_lacks_was_not_measured():
+    row = {"head": "probe", "measure": "auprc", "value": 0.5, "lower": 0.4, "upper": 0.6, "n": 3}
+    means = means_by_group(pd.DataFrame([row]), "head")[("probe",)]
+    assert (means["auprc"].value, means["auprc"].n) == (0.5, 3)
+    assert np.isnan(means["random_auprc"].value)
+    assert means["random_auprc"].n == 0

@@ -100,9 +100,9 @@ def _rows(rows: pd.DataFrame) -> Table:
 def share_bars(
     table: pd.DataFrame, anchor: str, title: str, called: str, *, quantity: str, across: str = ""
 ) -> Iterator[Drawing]:
-    """Yield a bar for each layer, divided by kinds of token; nothing for a single layer."""
+    """Yield a bar for each layer, divided by kinds of token; nothing for a single layer or without a share above 0."""
     wide = table.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
-    if len(wide) < 2:
+    if len(wide) < 2 or not (wide.to_numpy() > 0).any():
         return
     descriptions = (
         f"layer {layer}: " + ", ".join(f"{name(kind)} {percent(float(share))}" for kind, share in shares.items())

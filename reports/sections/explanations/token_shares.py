@@ -34,7 +34,7 @@ def section(view: View) -> Section | None:
                 wide.index = wide.index.astype(int)
                 if follows or not any(panel_follows for panel_follows, *_ in panels):
                     verdict.append(view.about(task, _sentence(called, wide, int(panel["n"].max()))))
-                if len(wide) > 1:
+                if len(wide) > 1 and (wide.to_numpy() > 0).any():
                     anchor = f"states-{len(parts) + 1}-{len(drawings) + 1}"
                     drawings.append(_chart(panel, wide, anchor, called))
                 rows += [
