@@ -259,7 +259,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         main="comprehensiveness",
         numbers=(
             HEAD,
-            METHOD.but(optional=True),
+            METHOD,
             N,
             COMPREHENSIVENESS,
             Column("random_comprehensiveness", "number", "Comprehensiveness of random orders.", nullable=True),

@@ -220,3 +220,11 @@ def test_a_flag_that_the_page_reads_is_never_missing(table, flag):
     frame.loc[0, flag] = pd.NA
     with pytest.raises(MisfitError, match=f"column '{flag}' has no value in row 1"):
         check_table(table, frame, 12)
+
+
+def test_a_claim_of_faithfulness_names_its_method():
+    numbers = {"head": "probe", "n": 8, "comprehensiveness": 0.3, "random_comprehensiveness": 0.2}
+    numbers |= {"sufficiency": 0.0, "random_sufficiency": 0.3}
+    check_claim("faithfulness", "above", "a", numbers | {"method": "integrated_gradients"}, 6)
+    with pytest.raises(MisfitError, match="method"):
+        check_claim("faithfulness", "above", "a", numbers, 6)

@@ -252,7 +252,8 @@ def test_any_table_may_be_absent():
 
 @pytest.mark.parametrize(("outcome", "unsure"), [("above", ""), ("cannot_tell", ", not told apart")])
 def test_what_a_decision_loses_without_the_first_tokens_is_told_beside_random_ones(outcome, unsure):
-    numbers = {"head": "probe", "n": 8, "comprehensiveness": 0.287, "random_comprehensiveness": 0.196}
+    numbers = {"head": "probe", "method": "integrated_gradients", "n": 8}
+    numbers |= {"comprehensiveness": 0.287, "random_comprehensiveness": 0.196}
     numbers |= {"sufficiency": -0.02, "random_sufficiency": 0.316}
     made = result()
     claims = (*made.claims, Claim("faithfulness", outcome, "sentiment", numbers, (0.037, 0.152)))
