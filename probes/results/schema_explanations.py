@@ -313,7 +313,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         ),
     ),
     "infidelity": ClaimSchema(
-        "Whether the method with the lowest infidelity is told apart from the next one, where there are several.",
+        "Whether the lowest infidelity of several methods differs from the next one by more than its sampling error.",
         outcomes=("below", "cannot_tell", "measured"),
         main="infidelity",
         numbers=(

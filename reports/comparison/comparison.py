@@ -26,7 +26,7 @@ from reports.text.wording import SHORT_FLOORS, count, interval, listing, name, p
 LOOKS = (*STYLES.values(), *OTHERS)
 """Colour and marker of the first results; those after them have the same ones again, dashed."""
 MOST_DRAWN = 14
-"""Results on one plot: as many as can be told apart."""
+"""Most results on one plot, so that their lines stay distinguishable."""
 MOST_FLOORS = 4
 """Floors that are lines of a plot; the table has all."""
 LONGEST_END = 18

@@ -155,7 +155,7 @@ def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
 
 
 def infidelity_claims(means: pd.DataFrame) -> Iterator[Claim]:
-    """Yield whether the method with the lowest infidelity of a head is told apart from the next one."""
+    """Yield whether the lowest infidelity of a head differs from the next one by more than its sampling error."""
     for (task, head), rows in means.groupby(["task", "head"], sort=False):
         measured = rows[(rows["method"] != "random") & rows["value"].notna()]
         ranked = measured.sort_values("value", kind="stable").to_dict("records")

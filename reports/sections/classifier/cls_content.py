@@ -30,7 +30,7 @@ _WAYS = {
     "cls from content": "[CLS], foretold from the mean of the content tokens",
     "content from cls": "The mean of the content tokens, foretold from [CLS]",
 }
-"""Direction -> what is foretold from what."""
+"""Direction -> which vector is predicted, and from which."""
 
 
 def section(view: View) -> Section | None:

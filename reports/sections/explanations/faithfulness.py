@@ -268,7 +268,7 @@ def infidelity(view: View) -> Part | None:
 
 
 def _infidelity_sentence(claim: Claim, means: Means) -> str:
-    """Return the lowest infidelity, and whether it is told apart from the next one."""
+    """Return the lowest infidelity, and whether it is distinguishable from the next one."""
     opening = (
         f"Explaining {wording.head(item(claim, 'head'))}, {wording.method(item(claim, 'method'))} misses what changes "
         f"of the input do by {decimal(value(claim, 'infidelity'))} on average (95 % interval "
