@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-_STYLE = Path(__file__).parent / "templates" / "report.css"
+_STYLE = Path(__file__).parent / "templates" / "style" / "colours.css"
 
 
 def framed(svg: str, caption: str) -> str:

@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import reports
 from probes.checks import InputError
 from probes.results import result as result_module
 from probes.results.files import digest
@@ -28,6 +27,7 @@ from probes.results.typed_json import parse_json
 from reports import FORMATS
 from reports.__main__ import main as report
 from reports.charts import dots, erasure_map, layer_lines, learning_curve, lines, matrices, stacked_bars
+from reports.export.html import script
 from tests.fuzz_changes import WAYS, Saved
 from tests.fuzz_results import bases
 
@@ -208,7 +208,7 @@ def _fault(target: Target, altered: Saved, folder: Path, formats: tuple[str, ...
 
 NOT_FINITE = re.compile(r"(?<![\w-])(?:nan|NaN|inf|Infinity|None(?! of))(?![\w-])")
 SCRIPT = re.compile("<script([^>]*)>(.*?)</script>", re.DOTALL)
-SOURCE = (Path(reports.__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")
+SOURCE = script()
 
 
 def blemishes_of(path: Path, altered: Saved) -> list[str]:

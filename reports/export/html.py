@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -25,6 +26,12 @@ from reports.text.wording import legal
 OPEN_CARDS = 6
 """Explained texts of a label column that stand open; the others are folded under them."""
 
+STYLES = ("colours", "page", "summary", "explorer", "print")
+"""Style sheets of `templates/style`, in their order."""
+
+SCRIPTS = ("page", "saving", "explorer", "printing")
+"""Scripts of `templates/script`, in their order; they become one."""
+
 TILED = ("layers", "control", "information", "sizes", "classes")
 """Sections whose label columns stand side by side where the page is wide."""
 
@@ -33,15 +40,14 @@ def render(result: AnalysisResult) -> str:
     """Return the whole page; the same result gives the same page."""
     methods = {a.method for a in result.attributions}
     methods |= {str(key) for table in result.tables.values() if "method" in table for key in table["method"].unique()}
-    script, style = (_source(name) for name in ("report.js", "report.css"))
     page_sections = sections(result)
     page_answers, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
     traits = _traits(result, tables)
     page = _ENVIRONMENT.get_template("report.html.j2")
     return page.render(
-        policy=policy(script),
-        script=script,
-        style=style,
+        policy=policy(script()),
+        script=script(),
+        style=style(STYLES),
         heading=heading(result, [answer.task for answer in page_answers]),
         answers=page_answers,
         cares=cares(result),
@@ -82,12 +88,11 @@ def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
 
 def render_comparison(together: Together) -> str:
     """Return the page of several results; the same results give the same page."""
-    script, *styles = (_source(name) for name in ("report.js", "report.css", "comparison.css"))
     page_sections = comparison.sections(together)
     return _ENVIRONMENT.get_template("comparison.html.j2").render(
-        policy=policy(script),
-        script=script,
-        style="".join(styles),
+        policy=policy(script()),
+        script=script(),
+        style=style((*STYLES, "comparison")),
         heading=comparison.heading(together),
         answers=comparison.answers(together),
         sections=page_sections,
@@ -99,6 +104,16 @@ def render_comparison(together: Together) -> str:
         open_cards=OPEN_CARDS,
         tiled=(),
     )
+
+
+def script() -> str:
+    """Return the page's one script."""
+    return "\n".join(_source(f"script/{name}.js").strip() for name in SCRIPTS) + "\n"
+
+
+def style(names: Sequence[str]) -> str:
+    """Return these style sheets as one."""
+    return "".join(_source(f"style/{name}.css") for name in names)
 
 
 def policy(script: str) -> str:

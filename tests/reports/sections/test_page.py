@@ -500,7 +500,7 @@ def test_words_keep_the_text_between_them_and_read_without_colour(page):
     assert re.sub("<[^>]*>", "", text) == "After all, the orchard is far from lovely."
     shades = set(re.findall(r'class="([pn])\d"', text))
     assert shades == {"p", "n"}
-    style = (ROOT / "reports/templates/report.css").read_text()
+    style = (ROOT / "reports/templates/style/explorer.css").read_text()
     assert "text-decoration-style: dotted" in style
 
 
@@ -602,7 +602,7 @@ def test_labels_at_line_ends_do_not_overlap():
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_meet_wcag_aa(scheme):
-    style = (ROOT / "reports/templates/report.css").read_text()
+    style = (ROOT / "reports/templates/style/colours.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", style, flags=re.S)
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", blocks[0]))
     if scheme == "dark":
