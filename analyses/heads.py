@@ -25,8 +25,16 @@ from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
 from analyses.settings.fine_tuning import USUAL, Amounts, FineTuningSettings
 from analyses.settings.output import OutputSettings
-from analyses.subjects.classifier import ablation, cls_content, erasure, fine_tuning, gradient_flow, head_agreement
-from analyses.subjects.probing.geometry import special_token_table
+from analyses.subjects.classifier import (
+    ablation,
+    attention_contributions,
+    cls_predictability,
+    erasure,
+    fine_tuning,
+    gradient_flow,
+    head_agreement,
+)
+from analyses.subjects.probing.special_tokens import special_token_table
 from probes.checks import InputError, check_writable
 from probes.progress import expect_stages, notice, stage
 from probes.results.result import AnalysisResult, Attribution, Claim
@@ -213,7 +221,8 @@ def _reductions(settings: Settings) -> list[str]:
 SUBJECTS: Sequence[ClassifierSubject] = (
     fine_tuning.SUBJECT,
     gradient_flow.SUBJECT,
-    cls_content.SUBJECT,
+    cls_predictability.SUBJECT,
+    attention_contributions.SUBJECT,
     ablation.SUBJECT,
     erasure.SUBJECT,
     head_agreement.SUBJECT,

@@ -15,14 +15,16 @@ from analyses.settings.encoder import EncoderSettings
 from analyses.settings.output import OutputSettings
 from analyses.settings.probing import ProbeSettings
 from analyses.subjects.probing import (
+    cka,
     control_tasks,
     floors,
-    geometry,
     information,
     learning_curve,
     planted_signals,
     prediction_depth,
     scores,
+    special_tokens,
+    spread,
 )
 from probes.progress import expect_stages, stage
 from probes.results.result import AnalysisResult, Claim, Provenance
@@ -112,6 +114,8 @@ SUBJECTS: Sequence[ProbingSubject] = (
     learning_curve.SUBJECT,
     prediction_depth.SUBJECT,
     planted_signals.SUBJECT,
-    geometry.SUBJECT,
+    special_tokens.SUBJECT,
+    spread.SUBJECT,
+    cka.SUBJECT,
 )
 """Subjects of probing, in the order of their tables and claims."""

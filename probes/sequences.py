@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,15 @@ IntegerArray = NDArray[np.integer[Any]]
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+
+class LayerFeatures(Protocol):
+    """Layer -> (examples, hidden): an array (layers, examples, hidden), or a store's `layers(pooling)`."""
+
+    def __getitem__(self, layer: int, /) -> FloatArray:
+        """Return the features of one layer."""
+        ...
+
 
 TO_LIST = ("to_pylist", "tolist", "to_list")
 """Methods of arrays, tensors, Series, Indexes and Arrow columns that return a list, without the index of a Series."""

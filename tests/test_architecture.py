@@ -29,7 +29,7 @@ STATISTICS = re.compile(r"numpy\.random|np\.random|percentile|bootstrap|side_of_
 OWNERS = {
     "captum": "probes/attribution probes/attribution_checks",
     "datasets": "probes/loading",
-    "sklearn": "probes/statistics probes/probing",
+    "sklearn": "probes/statistics probes/probing probes/mechanism",
     "scipy": "probes/statistics probes/attribution",
     "seaborn": "reports/charts",
     "matplotlib": "reports/charts",

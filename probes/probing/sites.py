@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from probes.sequences import (
     FloatArray,
     Int64Array,
     IntegerArray,
+    LayerFeatures,
     check_labels,
     class_ids,
     finite_features,
@@ -27,14 +28,6 @@ from probes.sequences import (
 
 MAPPING_FORMS = {"features": "{'mean': (layers, examples, hidden)}", "labels": "{'label': class ids}"}
 """Field of `Examples` that must be a mapping -> its form in messages."""
-
-
-class LayerFeatures(Protocol):
-    """Layer -> (examples, hidden): an array (layers, examples, hidden), or a store's `layers(pooling)`."""
-
-    def __getitem__(self, layer: int, /) -> FloatArray:
-        """Return the features of one layer."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

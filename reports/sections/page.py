@@ -9,7 +9,7 @@ from reports.blocks import Part, Section, Table
 from reports.lookup import View
 from reports.sections.classifier import (
     ablation,
-    cls_content,
+    cls_predictability,
     erasure,
     fine_tuning,
     gradient_flow,
@@ -20,11 +20,11 @@ from reports.sections.explanations import attribution_checks, attributions, toke
 from reports.sections.probing import (
     control_tasks,
     floors,
-    geometry,
     information,
     learning_curve,
     prediction_depth,
     scores,
+    spread,
 )
 from reports.text import wording
 from reports.text.wording import (
@@ -54,7 +54,7 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "tuned": (fine_tuning.before_and_after, ("fine_tuned_layers", "representation_change")),
     "entry": (gradient_flow.section, ("gradient_shares", "embedding_gradients")),
     "moved": (fine_tuning.parameter_change, ("parameter_change",)),
-    "fills": (cls_content.section, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
+    "fills": (cls_predictability.section, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
     "without": (ablation.section, ("ablation",)),
     "same": (head_agreement.section, ("fine_tuned_head_agreement", "fine_tuned_faithfulness")),
     "training": (fine_tuning.training, ("fine_tuning_epochs", "fine_tuned_accuracy")),
@@ -71,6 +71,6 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "words": (word_means.section, ("word_means",)),
     "states": (token_shares.section, ("token_shares",)),
     "trust": (attribution_checks.section, attribution_checks.TABLES),
-    "encoder": (geometry.section, ("cls_spread", "special_tokens", "anisotropy", "cka")),
+    "encoder": (spread.section, ("cls_spread", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

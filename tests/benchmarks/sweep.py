@@ -27,10 +27,10 @@ from probes.controls.control_tasks import draw_control_task
 from probes.controls.planted_signals import plant_signals
 from probes.controls.studies import default_studies
 from probes.encoder.encoder import Encoder
+from probes.features.cka import cka_matrix
 from probes.features.extraction import extract_features
 from probes.loading.read_splits import Source, read_splits
 from probes.probing.floors import TextSample, bag_of_words
-from probes.probing.geometry import cka_matrix
 from probes.probing.logistic import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, Sample, Selection, select_probe
 from probes.probing.sites import Examples, ExampleSplits
@@ -129,7 +129,7 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     samples = [Sample(split.features[best.pooling][best.layer], split.labels["label"]) for split in plain]
     timed("planted signals", lambda: plant_signals(*samples, n_classes=2))
     clouds = plain[-1].features
-    timed("geometry", lambda: [cka_matrix(clouds[p], range(7)) for p in POOLINGS])
+    timed("cka", lambda: [cka_matrix(clouds[p], range(7)) for p in POOLINGS])
     base = seconds.pop("plain sweep")
     ratio = sum(seconds.values()) / base
     print(f"\nsst2: plain sweep {base:.2f} s; beside it")

@@ -135,7 +135,7 @@ import random
 before = random.getstate()
 import numpy as np
 from probes.probing.floors import TextSample, bag_of_words
-from probes.probing.geometry import predictability
+from probes.mechanism.cls_predictability import predictability
 from probes.statistics.metrics import accuracy
 {call}
 assert "sklearn" in __import__("sys").modules

@@ -101,7 +101,7 @@ def representation_change(models: FineTunedModels) -> Rows:
 
 def _similarity(models: FineTunedModels, name: str, site: Site, rng: np.random.Generator) -> dict[str, float]:
     """Return the linear CKA of a site before and after fine-tuning, and that of unrelated texts."""
-    from probes.probing.geometry import cka_interval, linear_cka
+    from probes.features.cka import cka_interval, linear_cka
 
     before = models.examples(PRETRAINED).test.features[site.pooling][site.layer]
     after = models.examples(name).test.features[site.pooling][site.layer]

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from probes.results.result import Claim
 from reports.blocks import Answer, Part, Section
 from reports.lookup import View, item, value
-from reports.sections.classifier import ablation, cls_content, erasure, fine_tuning, gradient_flow, head_agreement
+from reports.sections.classifier import (
+    ablation,
+    attention_contributions,
+    cls_predictability,
+    erasure,
+    fine_tuning,
+    gradient_flow,
+    head_agreement,
+)
 from reports.text import wording
 from reports.text.wording import (
     between,
@@ -205,7 +213,10 @@ def _reads(view: View) -> Iterator[str]:
 
 def _holds(view: View) -> Iterator[str]:
     """Yield how one token can represent a sentence."""
-    sentences = [*list(cls_content.predictability_sentences(view))[:2], *cls_content.attention_sentences(view)]
+    sentences = [
+        *list(cls_predictability.predictability_sentences(view))[:2],
+        *attention_contributions.attention_sentences(view),
+    ]
     if sentences:
         yield "By attention: [CLS] enters as the same vector whatever the text; what it later holds was brought there."
         yield from sentences

@@ -1,1 +1,1 @@
-"""Sections on probes: scores, floors, controls and the geometry of layers."""
+"""Sections on probes, their floors and controls, and on the layers of the encoder."""

@@ -1,4 +1,4 @@
-"""Content of [CLS]: whether it is predictable from the text's own tokens, and what attention carries into it."""
+"""Predictability of [CLS] from the text's own tokens, and of their mean from [CLS]."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from analyses.context.fine_tuned import UNTRAINED, FineTunedModels
 from analyses.context.subject import Rows, Subject, Tables
-from analyses.subjects.classifier.share_rows import share_rows
 from probes.results.result import Claim
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from analyses.context.subject import ClassifierSubject
 
 N_FITTED = 2000
@@ -34,7 +31,7 @@ def cls_predictability(models: FineTunedModels) -> Rows:
 
 
 def _predictability_rows(models: FineTunedModels, name: str, layer: int) -> Rows:
-    from probes.probing.geometry import predictability
+    from probes.mechanism.cls_predictability import predictability
 
     splits = models.examples(name)
     train = {pooling: splits.train.features[pooling][layer][:N_FITTED] for pooling in ("cls", "content")}
@@ -54,25 +51,11 @@ def _predictability_rows(models: FineTunedModels, name: str, layer: int) -> Rows
         }
 
 
-def attention_contributions(models: FineTunedModels) -> Rows:
-    """Yield the share of each kind of token in what the attention of every block carries into [CLS]."""
-    from probes.mechanism.attention_contributions import attention_contributions as measure_contributions
-
-    for name, encoder in models.encoders.items():
-        shares = measure_contributions(encoder, models.encoded[name], progress=models.job.progress)
-        yield from share_rows({"model": name}, shares, seed=models.job.output.seed)
-
-
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
-    """Yield the predictability of [CLS] by layer, and the share of attention contributions from [CLS] itself."""
-    if "cls_predictability" in tables:
-        yield from _predictability_claims(models, tables["cls_predictability"])
-    if "attention_contributions" in tables:
-        yield from _contribution_claims(models, tables["attention_contributions"])
-
-
-def _predictability_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
     """Yield, for each trained model, the layer at which [CLS] is most predictable and the first predictable one."""
+    if "cls_predictability" not in tables:
+        return
+    table = tables["cls_predictability"]
     from_content = table[table["direction"] == "cls from content"].dropna(subset="r2")
     is_untrained = from_content["model"] == UNTRAINED
     untrained = from_content[is_untrained].sort_values("layer")
@@ -94,20 +77,4 @@ def _predictability_claims(models: FineTunedModels, table: pd.DataFrame) -> Iter
         yield Claim("cls_predictability", "measured", models.task, numbers, interval)
 
 
-def _contribution_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
-    """Yield the share of what attention carries into [CLS] that comes from itself, at the first and the last block."""
-    for name, rows in table.groupby("model", sort=False):
-        shares = rows.pivot_table(index="layer", columns="kind", values="share")
-        numbers: dict[str, Any] = {
-            "model": str(name),
-            "own_share_first": float(shares["[CLS]"].iloc[0]),
-            "own_share_last": float(shares["[CLS]"].iloc[-1]),
-            "content_share_last": float(shares["content"].iloc[-1]),
-        }
-        yield Claim("attention_contributions", "measured", models.task, numbers)
-
-
-SUBJECT: ClassifierSubject = Subject(
-    tables={"cls_predictability": cls_predictability, "attention_contributions": attention_contributions},
-    claims=claims,
-)
+SUBJECT: ClassifierSubject = Subject(tables={"cls_predictability": cls_predictability}, claims=claims)
