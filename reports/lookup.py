@@ -11,7 +11,7 @@ import numpy as np
 
 from probes.checks import InputError
 from probes.results.result import AnalysisResult, Attribution, Claim
-from probes.results.schema import claim_schema, main_number, number_schema, table_schema
+from probes.results.schema.checks import claim_schema, main_number, number_schema, table_schema
 from reports.text import wording
 from reports.text.wording import name
 

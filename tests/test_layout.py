@@ -8,11 +8,12 @@ import pytest
 from tests.support.paths import ROOT
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-DECLARATIONS = "declares tables and claims, which tests/probes/results/test_schema.py runs through"
+DECLARATIONS = "declares tables and claims, which tests/probes/results/schema/test_checks.py runs through"
 WITHOUT_TESTS = {
-    "probes/results/schema_classifiers.py": DECLARATIONS,
-    "probes/results/schema_explanations.py": DECLARATIONS,
-    "probes/results/schema_probing.py": DECLARATIONS,
+    "probes/results/schema/classifiers.py": DECLARATIONS,
+    "probes/results/schema/encoder.py": DECLARATIONS,
+    "probes/results/schema/explanations.py": DECLARATIONS,
+    "probes/results/schema/probing.py": DECLARATIONS,
 }
 """Module of `probes` without a test file -> why."""
 WITHOUT_MODULE = {

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from probes.checks import InputError, check_fields, check_same_length, choose
 from probes.results.notebook import scored_text, signed
-from probes.results.schema import ROUNDING
+from probes.results.schema.checks import ROUNDING
 from probes.results.typed_json import MisfitError, array, fields, misfit, plain
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from probes.results.csv_tables import TableFormat, read_csv, to_csv
 from probes.results.files import ATTRIBUTIONS, SUMMARY, TABLES, check_names, digest, put_in_place, read_summary
 from probes.results.files import REDRAWN as REDRAWN
 from probes.results.files import check_replaceable as check_replaceable
-from probes.results.schema import check_claim, check_table
+from probes.results.schema.checks import check_claim, check_table
 from probes.results.seal import RESERVED, check_provenance, check_summary, named, read_sealed, seal
 from probes.results.typed_json import MisfitError, fields, misfit, parse_json, plain
 

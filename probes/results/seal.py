@@ -10,7 +10,7 @@ from typing import Any
 
 from probes.checks import InputError
 from probes.results.files import ATTRIBUTIONS, MOST_BYTES, REDRAWN, SUMMARY, TABLES, check_names, digest, read_bytes
-from probes.results.schema import MOST_LAYERS
+from probes.results.schema.checks import MOST_LAYERS
 from probes.results.typed_json import MisfitError, fits, misfit, typed
 
 RESERVED = (SUMMARY, TABLES, ATTRIBUTIONS, *REDRAWN)

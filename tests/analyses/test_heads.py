@@ -18,7 +18,7 @@ from analyses.subjects.classifier.fine_tuning import parameter_change
 from probes import AnalysisResult, Encoder, InputError
 from probes.checks import side_of_zero
 from probes.heads.parameter_change import ParameterChange
-from probes.results.schema import check_table
+from probes.results.schema.checks import check_table
 from tests.support.command_lines import files, rows
 from tests.support.models import build_model
 

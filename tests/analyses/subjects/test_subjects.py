@@ -8,7 +8,7 @@ import pytest
 
 from analyses import attribute, heads, layers
 from analyses.context.subject import Subject
-from probes.results.schema import TABLES
+from probes.results.schema.checks import TABLES
 
 ANALYSES = (layers, attribute, heads)
 ROOT = Path(layers.__file__).parent

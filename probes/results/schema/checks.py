@@ -1,8 +1,8 @@
 """The schema of a result: every table and claim that it may hold, and checks of tables and claims against it.
 
-The declarations stand by subject in `schema_probing`, `schema_explanations` and `schema_classifiers`. What the schema
-does not declare can be neither saved nor read, but for names that begin with `EXTRA_PREFIX`: under these, research code
-keeps tables, columns, claims and numbers of its own, which are not checked.
+The declarations stand by group in the files beside this one. What the schema does not declare can be neither saved nor
+read, but for names that begin with `EXTRA_PREFIX`: under these, research code keeps tables, columns, claims and numbers
+of its own, which are not checked.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probes.checks import InputError, choose, unknown_name_message
-from probes.results import schema_classifiers, schema_explanations, schema_probing
-from probes.results.columns import EXTRA_PREFIX as EXTRA_PREFIX
-from probes.results.columns import KINDS, SITES, ClaimSchema, Column, Kind, TableSchema, is_extra
+from probes.results.schema import classifiers, encoder, explanations, probing
+from probes.results.schema.columns import EXTRA_PREFIX as EXTRA_PREFIX
+from probes.results.schema.columns import KINDS, SITES, ClaimSchema, Column, Kind, TableSchema, is_extra
 from probes.results.typed_json import MisfitError, check_characters, fits, misfit
 
 if TYPE_CHECKING:
@@ -33,15 +33,17 @@ SITE = re.compile(r"(.+?) (\d{1,5})(?:, |$)", re.DOTALL)
 """One of the sites that a claim lists: `mean 3, cls 4`."""
 
 TABLES: Mapping[str, TableSchema] = {
-    **schema_probing.TABLES,
-    **schema_explanations.TABLES,
-    **schema_classifiers.TABLES,
+    **encoder.TABLES,
+    **probing.TABLES,
+    **explanations.TABLES,
+    **classifiers.TABLES,
 }
 """Table -> its declaration."""
 CLAIMS: Mapping[str, ClaimSchema] = {
-    **schema_probing.CLAIMS,
-    **schema_explanations.CLAIMS,
-    **schema_classifiers.CLAIMS,
+    **encoder.CLAIMS,
+    **probing.CLAIMS,
+    **explanations.CLAIMS,
+    **classifiers.CLAIMS,
 }
 """Kind of claim -> its declaration."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from probes.results.columns import (
+from probes.results.schema.columns import (
     ACCURACY,
     ACCURACY_LOSS,
     BITS_LOWER,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from probes.results.columns import EXTRA_PREFIX, KINDS, Column, TableSchema, is_extra
+from probes.results.schema.columns import EXTRA_PREFIX, KINDS, Column, TableSchema, is_extra
 
 
 def test_a_changed_column_leaves_the_first_as_it_was():

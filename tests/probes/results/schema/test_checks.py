@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from probes import AnalysisResult, Claim, InputError
-from probes.results.columns import KINDS
-from probes.results.schema import CLAIMS, TABLES, check_claim, check_table, main_number, number_schema
+from probes.results.schema.checks import CLAIMS, TABLES, check_claim, check_table, main_number, number_schema
+from probes.results.schema.columns import KINDS
 from probes.results.typed_json import MisfitError
 from tests.support.paths import ROOT
 from tests.support.report_checks import checked
