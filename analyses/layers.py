@@ -67,7 +67,7 @@ def describe(name: str, settings: dict[str, Any], results: ProbingResults) -> An
         settings: Its settings, as they are saved.
         results: Results of probing.
     """
-    from probes.probing.persistence import pack_probes
+    from probes.logistic.persistence import pack_probes
 
     with stage("floors and controls"):
         job = results.job

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from probes.heads.heads import ModelHead, ProbeHead
     from probes.heads.trainer import TrainingSettings
     from probes.loading.read_splits import Source, read_splits
-    from probes.probing.logistic import FittedProbe, LogisticProbe
-    from probes.probing.persistence import load_probes
+    from probes.logistic.fitted_probe import FittedProbe
+    from probes.logistic.fitting import LogisticProbe
+    from probes.logistic.persistence import load_probes
     from probes.probing.sites import Examples, Site
     from probes.probing.sweep import SweepOptions, sweep_probes
     from probes.probing.sweep_result import Sweep
@@ -32,7 +33,6 @@ __version__ = "0.1.0"
 _HOMES = {
     "attribution.attribute": ("attribute",),
     "checks": ("InputError",),
-    "probing.persistence": ("load_probes",),
     "data.controlled": ("controlled_sentences",),
     "data.datasets": ("TextDataset",),
     "data.splitting": ("make_splits",),
@@ -41,7 +41,9 @@ _HOMES = {
     "features.extraction": ("extract_features",),
     "heads.fine_tuning": ("FineTuned", "LabelledTexts", "fine_tune", "load_head"),
     "heads.heads": ("ModelHead", "ProbeHead"),
-    "probing.logistic": ("FittedProbe", "LogisticProbe"),
+    "logistic.fitted_probe": ("FittedProbe",),
+    "logistic.fitting": ("LogisticProbe",),
+    "logistic.persistence": ("load_probes",),
     "probing.sites": ("Examples", "Site"),
     "encoder.pooling": ("LayerStates",),
     "attribution_checks.randomisation": ("parameter_randomisation",),

@@ -14,8 +14,8 @@ from tests.support.paths import ROOT
 PACKAGES = ("probes", "analyses", "reports")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 ORDERS = {
-    "probes": "statistics results data loading checkpoints encoder features probing controls heads attribution "
-    "attribution_checks mechanism",
+    "probes": "statistics logistic results data loading checkpoints encoder features probing controls heads "
+    "attribution attribution_checks mechanism",
     "analyses": "command_line settings context subjects",
     "reports": "text charts sections comparison export",
 }

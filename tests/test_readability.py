@@ -17,7 +17,7 @@ VAGUE_NAMES = set(
 """Names that say nothing of what they hold."""
 BAD_STARTS = ("Of ", "That ", "As ", "Whose ", "What ", "Beside ")
 """Beginnings of a docstring's line that make a reader complete the sentence."""
-NUMERICAL = "statistics probing controls attribution attribution_checks mechanism".split()
+NUMERICAL = "statistics logistic features probing controls attribution attribution_checks mechanism".split()
 """Folders of `probes` in which numbers are computed."""
 MAX_VAGUE_SHARE = 0.01
 MAX_TOKENS_PER_LINE = {"probes": 9.0, "analyses": 9.0, "reports": 9.5}

@@ -36,7 +36,7 @@ from probes.encoder.batching import over_batches, token_budget
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head, check_head
-from probes.probing.logistic import log_softmax
+from probes.logistic.fitted_probe import log_softmax
 from probes.progress import progress_bar
 from probes.results.result import Attribution
 

@@ -27,7 +27,7 @@ from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import replica_map
 from probes.encoder.tokenization import Batch, Encoded
 from probes.heads.heads import Head
-from probes.probing.logistic import log_softmax
+from probes.logistic.fitted_probe import log_softmax
 
 MAX_BASELINE_BIAS = 0.25
 """Largest bias, in total variation, of a baseline that counts as unbiased."""

@@ -23,7 +23,8 @@ from probes.checks import MOST_SEED, InputError, check_instance, choose, whole_n
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import pool_texts
 from probes.heads.heads import ProbeHead, log_prob
-from probes.probing.logistic import FittedProbe, LogisticProbe
+from probes.logistic.fitted_probe import FittedProbe
+from probes.logistic.fitting import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, select_probe
 from probes.results.result import Attribution
 from probes.sequences import names_list, penalty_list, text_list

@@ -40,7 +40,7 @@ from probes.heads.trainable_head import TrainableHead
 from probes.heads.trainer import RunOptions, TrainingSettings, train_epochs
 from probes.heads.training_checkpoints import epochs_done
 from probes.locks import file_lock
-from probes.probing.logistic import FittedProbe
+from probes.logistic.fitted_probe import FittedProbe
 from probes.progress import register_saved_work
 from probes.sequences import Int64Array, check_labels, class_ids, text_list
 

@@ -20,7 +20,7 @@ from probes.encoder.hooks import Overwrite
 from probes.encoder.pooling import POOLINGS
 from probes.encoder.tokenization import Batch, Encoded, TextInput
 from probes.heads.head_classes import head_order, renamed_classes
-from probes.probing.logistic import FittedProbe, log_softmax
+from probes.logistic.fitted_probe import FittedProbe, log_softmax
 from probes.progress import progress_bar
 from probes.results.notebook import head_line
 from probes.sequences import Float64Array, Int64Array, text_list

@@ -26,7 +26,7 @@ from probes.checks import InputError, check_kind, choose, finite_number, whole_n
 from probes.encoder.encoder import DTYPES
 from probes.encoder.onednn import multiplies_bfloat16
 from probes.heads.training_checkpoints import MAX_CHECKPOINTS, epochs_since_best, last_checkpoint, validation_entries
-from probes.probing.logistic import log_softmax
+from probes.logistic.fitted_probe import log_softmax
 from probes.progress import progress_bar
 from probes.sequences import Int64Array, IntegerArray
 from probes.statistics.metrics import accuracy, log_loss

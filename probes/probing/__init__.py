@@ -1,1 +1,1 @@
-"""Pooled vectors to fitted probes, their scores and floors. Imports `features` and `statistics`."""
+"""Pooled vectors to probes at every site, their scores and floors. Imports `features` and `logistic`."""

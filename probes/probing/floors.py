@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from probes.logistic.absent_classes import PartialProbe, expand_to_all_classes
+from probes.logistic.fitted_probe import FittedProbe, log_softmax
 from probes.parallel import limited_cores
-from probes.probing.logistic import FittedProbe, PartialProbe, expand_to_all_classes, log_softmax
 from probes.probing.selection import Folds, select_probe
 from probes.randomness import preserved_random_state
 from probes.sequences import Float64Array, IntegerArray

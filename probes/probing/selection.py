@@ -11,7 +11,8 @@ import numpy as np
 
 from probes.checks import InputError, check_same_length
 from probes.data.folds import assign_folds
-from probes.probing.logistic import FittedProbe, LogisticProbe
+from probes.logistic.fitted_probe import FittedProbe
+from probes.logistic.fitting import LogisticProbe
 from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray, class_ids, finite_features
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)

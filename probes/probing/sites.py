@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from probes.checks import InputError, check_same_length, choose, unknown_name_message
 from probes.data.labels import sort_names
 from probes.data.texts import Texts
-from probes.probing.logistic import LogisticFitter
+from probes.logistic.fitting import LogisticFitter
 from probes.probing.selection import Sample, Selection
 from probes.sequences import (
     FloatArray,

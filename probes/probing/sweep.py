@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown_name_message, whole_number
 from probes.data.texts import Texts
 from probes.devices import usable_device
+from probes.logistic.fitting import LogisticFitter, LogisticProbe
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.floors import BagOfWords, TextSample, bag_of_words, constant_feature_log_probs
-from probes.probing.logistic import LogisticFitter, LogisticProbe
 from probes.probing.selection import DEFAULT_CS, Folds, Sample, Selection, select_by_folds, select_probe
 from probes.probing.sites import Examples, ProbedSite, Site, Study, prepare_splits, site_features
 from probes.probing.sweep_result import Sweep, TaskSweep

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probes.checks import check_kind, side_of_zero
-from probes.probing.logistic import FittedProbe
+from probes.logistic.fitted_probe import FittedProbe
 from probes.probing.selection import Selection
 from probes.probing.sites import Site
 from probes.sequences import Float64Array, IntegerArray

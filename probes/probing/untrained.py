@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probes.logistic.fitted_probe import FittedProbe
+from probes.logistic.fitting import LogisticFitter, LogisticProbe
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.probing.logistic import FittedProbe, LogisticFitter, LogisticProbe
 from probes.probing.selection import (
     APPROXIMATE_TOLERANCE,
     DEFAULT_CS,

@@ -32,7 +32,8 @@ from probes.checkpoints.checkpoints import packaged_folder
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import pool_texts
 from probes.heads.heads import Head, ModelHead, ProbeHead
-from probes.probing.logistic import FittedProbe, LogisticProbe
+from probes.logistic.fitted_probe import FittedProbe
+from probes.logistic.fitting import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, select_probe
 from tests.benchmarks.by_hand import DATA, LABELS, SPLITS, Stage, Texts
 

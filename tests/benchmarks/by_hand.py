@@ -37,7 +37,8 @@ from probes.encoder.encoder import Encoder
 from probes.features.extraction import extract_features
 from probes.features.store import FeatureStore
 from probes.heads.heads import ProbeHead
-from probes.probing.logistic import FittedProbe, LogisticProbe
+from probes.logistic.fitted_probe import FittedProbe
+from probes.logistic.fitting import LogisticProbe
 from probes.probing.selection import DEFAULT_CS
 from probes.probing.sites import Examples, Site
 from probes.probing.sweep import SweepOptions, sweep_probes

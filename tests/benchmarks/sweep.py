@@ -30,8 +30,8 @@ from probes.encoder.encoder import Encoder
 from probes.features.cka import cka_matrix
 from probes.features.extraction import extract_features
 from probes.loading.read_splits import Source, read_splits
+from probes.logistic.fitting import LogisticProbe
 from probes.probing.floors import TextSample, bag_of_words
-from probes.probing.logistic import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, Sample, Selection, select_probe
 from probes.probing.sites import Examples, ExampleSplits
 from probes.probing.sweep import SweepOptions, sweep_probes
@@ -47,7 +47,7 @@ MOST_MEMORY = MOST_FLOORS = 3.0
 MEMORY = f"""
 import numpy as np
 from pathlib import Path
-from probes.probing.logistic import LogisticProbe
+from probes.logistic.fitting import LogisticProbe
 from tests.benchmarks.sweep import synthetic
 from probes.probing.selection import DEFAULT_CS, select_probe
 def peak(): return next(int(l.split()[1]) for l in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in l)

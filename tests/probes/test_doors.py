@@ -313,7 +313,7 @@ class TestAProbeOfAnotherEncoder:
 
     def test_a_file_of_probes_brings_the_fingerprint(self, bert, fitted, tmp_path):
         from probes import load_probes
-        from probes.probing.persistence import pack_probes
+        from probes.logistic.persistence import pack_probes
 
         packed = pack_probes({"label/mean/1": fitted}, {"weights": bert.fingerprint()})
         (tmp_path / "probes.safetensors").write_bytes(packed)

@@ -46,7 +46,7 @@ from probes import (
     sweep_probes,
     word_means,
 )
-from probes.probing.persistence import pack_probes
+from probes.logistic.persistence import pack_probes
 from tests.support.models import HIDDEN, build_model
 
 TEXTS = ["the film was good", "awful", "a dull plot !", "good"]

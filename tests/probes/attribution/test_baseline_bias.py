@@ -162,7 +162,7 @@ def test_auto_depends_on_the_head_and_averages_several_heads():
 
 def test_auto_uses_the_class_shares_that_a_probe_was_trained_on(tmp_path):
     from probes import LogisticProbe, load_probes
-    from probes.probing.persistence import pack_probes
+    from probes.logistic.persistence import pack_probes
 
     labels = np.repeat([0, 1], [36, 4])
     features = np.random.default_rng(0).standard_normal((40, HIDDEN))

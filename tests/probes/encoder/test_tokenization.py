@@ -14,11 +14,11 @@ from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
 from probes.encoder.tokenization import Encoded
 from probes.heads.heads import ModelHead, ProbeHead
+from probes.logistic.fitted_probe import FittedProbe
 from probes.mechanism.attention_contributions import attention_contributions
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.interventions import intervened_log_probs, mean_states, sample_states
 from probes.mechanism.token_shares import direct_scores
-from probes.probing.logistic import FittedProbe
 from tests.support.models import HIDDEN, build_model
 
 TEXTS = Texts(["the film was good", "awful", "a dull plot !"], ["bad", "fine", "very good"])

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from probes import FittedProbe, InputError, LogisticProbe
-from probes.probing.logistic import score_probes
+from probes.logistic.fitted_probe import score_probes
 from probes.probing.selection import Folds, Sample, Trial, select_by_folds, select_probe
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probes import Examples
-from probes.probing.logistic import LogisticProbe
+from probes.logistic.fitting import LogisticProbe
 from probes.probing.selection import DEFAULT_CS, select_probe
 from probes.probing.sites import ExampleSplits, Site
 from probes.probing.untrained import untrained_floors

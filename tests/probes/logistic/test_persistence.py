@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probes import FittedProbe, InputError, LogisticProbe, load_probes
-from probes.probing.persistence import pack_probes
+from probes.logistic.persistence import pack_probes
 
 
 def test_packed_probes_are_the_same_probes(three_classes, tmp_path):

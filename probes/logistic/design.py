@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.probing.preconditioning import SecondMoments
+from probes.logistic.preconditioning import SecondMoments
 from probes.sequences import Float64Array, FloatArray, IntegerArray
 
 CHUNK_ROWS = 2048

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from probes.logistic.preconditioning import Rotation, SecondMoments
 from probes.probing import preconditioning
-from probes.probing.preconditioning import Rotation, SecondMoments
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from probes import Examples, FittedProbe, InputError, LogisticProbe, sweep_probes
-from probes.probing.design import Design, Problems
-from probes.probing.logistic import log_softmax
+from probes.logistic.design import Design, Problems
+from probes.logistic.fitted_probe import log_softmax
+from probes.logistic.solver import _Memory, solve
 from probes.probing.selection import select_probe
-from probes.probing.solver import _Memory, solve
 from probes.statistics.standardisation import standardisation
 
 
@@ -82,7 +82,7 @@ def test_the_first_examples_alone_are_standardised_as_all_are(correlated):
 def test_features_too_wide_for_the_basis_of_components_are_fitted_as_they_are(correlated, monkeypatch):
     x, y = correlated
     turned = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
-    monkeypatch.setattr("probes.probing.preconditioning.MOST_BASIS_HIDDEN", 4)
+    monkeypatch.setattr("probes.logistic.preconditioning.MOST_BASIS_HIDDEN", 4)
     assert Design.of(x, *standardisation(x)).basis is None
     plain = LogisticProbe(tol=1e-14).fit(x, y, n_classes=4)
     np.testing.assert_allclose(plain.log_prob(x), turned.log_prob(x), atol=2e-4)
@@ -173,7 +173,7 @@ def test_finished_fits_end_the_same_whether_they_stay_or_are_removed(correlated,
     labels = np.stack([y, np.roll(y, 1), y, np.roll(y, 2)])
     ended = []
     for stay in (0.0, 0.6, 1.0):
-        monkeypatch.setattr("probes.probing.solver.SEARCHING_SHARE", stay)
+        monkeypatch.setattr("probes.logistic.solver.SEARCHING_SHARE", stay)
         ended.append(LogisticProbe().prepare(x).fit_many(labels, (1e-4, 1e-2, 100.0, 1.0), n_classes=n_classes))
     for fits in zip(*ended, strict=True):
         assert all(fitted.converged for fitted in fits)

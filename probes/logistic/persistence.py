@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from probes.checks import InputError, as_path
-from probes.probing.logistic import FittedProbe
+from probes.logistic.fitted_probe import FittedProbe
 
 PARTS = ("weight", "bias", "center")
 """Fields of a probe that are stored as tensors."""

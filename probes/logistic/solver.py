@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from probes.logistic.design import Design, Problems, Solution
+from probes.logistic.preconditioning import Rotation, Whitening
 from probes.parallel import check_stopped
-from probes.probing.design import Design, Problems, Solution
-from probes.probing.preconditioning import Rotation, Whitening
 
 MEMORY = 10
 """Steps that L-BFGS remembers."""

@@ -1,0 +1,1 @@
+"""Logistic-regression probes, how they are fitted, and their files. Imports `statistics`."""
