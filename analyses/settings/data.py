@@ -190,7 +190,7 @@ class DataSettings:
         import numpy as np
 
         from probes.loading.read_splits import read_splits
-        from probes.probing.selection import check_folds
+        from probes.probing.folds import check_folds
 
         splits = read_splits(
             sources["train"],

@@ -25,7 +25,7 @@ from probes.features.extraction import pool_texts
 from probes.heads.heads import ProbeHead, log_prob
 from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe
-from probes.probing.selection import DEFAULT_CS, select_probe
+from probes.probing.penalty_selection import DEFAULT_CS, select_probe
 from probes.results.result import Attribution
 from probes.sequences import names_list, penalty_list, text_list
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probes.checks import InputError, check_same_length
-from probes.probing.selection import APPROXIMATE_TOLERANCE
+from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite
 from probes.sequences import BoolArray, Float64Array, Int64Array, IntegerArray
 

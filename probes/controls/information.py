@@ -12,8 +12,8 @@ import numpy as np
 from probes.checks import InputError, check_same_length
 from probes.logistic.fitted_probe import FittedProbe, score_probes
 from probes.logistic.fitting import LogisticFitter, LogisticProbe
-from probes.probing.floors import smoothed_prior_log_probs
-from probes.probing.selection import DEFAULT_CS, Sample
+from probes.probing.class_prior import smoothed_prior_log_probs
+from probes.probing.penalty_selection import DEFAULT_CS, Sample
 from probes.probing.sites import ProbedSite
 from probes.sequences import FloatArray, IntegerArray, class_ids, finite_features, item_list, penalty_list
 

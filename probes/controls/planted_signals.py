@@ -10,7 +10,7 @@ import numpy as np
 from probes.checks import InputError, is_above_zero
 from probes.logistic.fitting import LogisticFitter, LogisticProbe
 from probes.parallel import limited_cores
-from probes.probing.selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, Sample
+from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, Sample
 from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
 from probes.statistics.intervals import mean_intervals
 

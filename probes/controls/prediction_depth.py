@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.probing.selection import APPROXIMATE_TOLERANCE
+from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite
 from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
 from probes.statistics.standardisation import CHUNK_ROWS, moments

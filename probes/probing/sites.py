@@ -13,7 +13,7 @@ from probes.checks import InputError, check_same_length, choose, unknown_name_me
 from probes.data.labels import sort_names
 from probes.data.texts import Texts
 from probes.logistic.fitting import LogisticFitter
-from probes.probing.selection import Sample, Selection
+from probes.probing.penalty_selection import Sample, Selection
 from probes.sequences import (
     FloatArray,
     Int64Array,

@@ -15,8 +15,10 @@ from probes.data.texts import Texts
 from probes.devices import usable_device
 from probes.logistic.fitting import LogisticFitter, LogisticProbe
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.probing.floors import BagOfWords, TextSample, bag_of_words, constant_feature_log_probs
-from probes.probing.selection import DEFAULT_CS, Folds, Sample, Selection, select_by_folds, select_probe
+from probes.probing.bag_of_words import BagOfWords, TextSample, bag_of_words
+from probes.probing.class_prior import constant_feature_log_probs
+from probes.probing.folds import Folds
+from probes.probing.penalty_selection import DEFAULT_CS, Sample, Selection, select_by_folds, select_probe
 from probes.probing.sites import Examples, ProbedSite, Site, Study, prepare_splits, site_features
 from probes.probing.sweep_result import Sweep, TaskSweep
 from probes.progress import progress_bar

@@ -10,7 +10,7 @@ import numpy as np
 
 from probes.checks import check_kind, side_of_zero
 from probes.logistic.fitted_probe import FittedProbe
-from probes.probing.selection import Selection
+from probes.probing.penalty_selection import Selection
 from probes.probing.sites import Site
 from probes.sequences import Float64Array, IntegerArray
 from probes.statistics.bootstrap import Bootstrap, Predictions

@@ -11,14 +11,8 @@ import numpy as np
 from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticFitter, LogisticProbe
 from probes.parallel import n_parallel_tasks, parallel_map
-from probes.probing.selection import (
-    APPROXIMATE_TOLERANCE,
-    DEFAULT_CS,
-    Folds,
-    Sample,
-    select_by_folds,
-    select_probe,
-)
+from probes.probing.folds import Folds
+from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, Sample, select_by_folds, select_probe
 from probes.probing.sites import ExampleSplits, Site
 from probes.statistics.bootstrap import Predictions
 

@@ -34,7 +34,7 @@ from probes.features.extraction import pool_texts
 from probes.heads.heads import Head, ModelHead, ProbeHead
 from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe
-from probes.probing.selection import DEFAULT_CS, select_probe
+from probes.probing.penalty_selection import DEFAULT_CS, select_probe
 from tests.benchmarks.by_hand import DATA, LABELS, SPLITS, Stage, Texts
 
 EXPLAINED, STEPS, LAYER = 200, 50, 2

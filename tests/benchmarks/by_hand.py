@@ -39,7 +39,7 @@ from probes.features.store import FeatureStore
 from probes.heads.heads import ProbeHead
 from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe
-from probes.probing.selection import DEFAULT_CS
+from probes.probing.penalty_selection import DEFAULT_CS
 from probes.probing.sites import Examples, Site
 from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.sweep_result import Sweep

@@ -31,8 +31,8 @@ from probes.features.cka import cka_matrix
 from probes.features.extraction import extract_features
 from probes.loading.read_splits import Source, read_splits
 from probes.logistic.fitting import LogisticProbe
-from probes.probing.floors import TextSample, bag_of_words
-from probes.probing.selection import DEFAULT_CS, Sample, Selection, select_probe
+from probes.probing.bag_of_words import TextSample, bag_of_words
+from probes.probing.penalty_selection import DEFAULT_CS, Sample, Selection, select_probe
 from probes.probing.sites import Examples, ExampleSplits
 from probes.probing.sweep import SweepOptions, sweep_probes
 from probes.probing.untrained import untrained_floors
@@ -49,7 +49,7 @@ import numpy as np
 from pathlib import Path
 from probes.logistic.fitting import LogisticProbe
 from tests.benchmarks.sweep import synthetic
-from probes.probing.selection import DEFAULT_CS, select_probe
+from probes.probing.penalty_selection import DEFAULT_CS, select_probe
 def peak(): return next(int(l.split()[1]) for l in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in l)
 warm = np.random.default_rng(0).standard_normal((500, {HIDDEN})).astype(np.float32)
 list(LogisticProbe().prepare(warm).fit_path(np.arange(500) % 2, DEFAULT_CS, n_classes=2))

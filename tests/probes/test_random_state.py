@@ -134,7 +134,7 @@ FRESH = """
 import random
 before = random.getstate()
 import numpy as np
-from probes.probing.floors import TextSample, bag_of_words
+from probes.probing.bag_of_words import TextSample, bag_of_words
 from probes.mechanism.cls_predictability import predictability
 from probes.statistics.metrics import accuracy
 {call}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analyses.context.subject import ProbingSubject
-    from probes.probing.selection import Sample
+    from probes.probing.penalty_selection import Sample
     from probes.probing.sites import Examples, Site
     from probes.probing.sweep_result import TaskSweep
 
@@ -52,7 +52,7 @@ def _signal_rows(results: ProbingResults, task: str, task_sweep: TaskSweep) -> I
 
 
 def _sample(split: Examples, task: str, site: Site) -> Sample:
-    from probes.probing.selection import Sample
+    from probes.probing.penalty_selection import Sample
 
     return Sample(split.features[site.pooling][site.layer], split.labels[task])
 

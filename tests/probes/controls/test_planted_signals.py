@@ -12,7 +12,7 @@ from probes.controls.planted_signals import (
     plant_signals,
     smallest_recovered_gain,
 )
-from probes.probing.selection import Sample
+from probes.probing.penalty_selection import Sample
 
 
 def samples(n, n_classes=2, hidden=16, share=None, seed=0):

@@ -8,7 +8,7 @@ import torch
 from probes import FittedProbe, InputError, LogisticProbe, ProbeHead, load_probes
 from probes.features.extraction import pool_texts
 from probes.logistic.fitted_probe import log_softmax, score_probes
-from probes.probing.selection import select_probe
+from probes.probing.penalty_selection import select_probe
 
 
 def test_a_probe_is_one_affine_map():

@@ -9,7 +9,7 @@ from probes import Examples, FittedProbe, InputError, LogisticProbe, sweep_probe
 from probes.logistic.design import Design, Problems
 from probes.logistic.fitted_probe import log_softmax
 from probes.logistic.solver import _Memory, solve
-from probes.probing.selection import select_probe
+from probes.probing.penalty_selection import select_probe
 from probes.statistics.standardisation import standardisation
 
 

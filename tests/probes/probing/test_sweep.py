@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from probes import Examples, InputError, LogisticProbe, Site, SweepOptions, sweep_probes
-from probes.probing.selection import DEFAULT_CS, Folds, Sample, select_by_folds
+from probes.probing.folds import Folds
+from probes.probing.penalty_selection import DEFAULT_CS, Sample, select_by_folds
 from tests.support.sweep_splits import split
 
 
@@ -52,7 +53,7 @@ def test_the_majority_is_that_of_training(sweep):
 def test_a_bag_of_words_of_many_words_and_classes_has_the_frequent_ones_and_a_note(monkeypatch):
     whole = sweep_probes(split(0), split(1), split(2), options=SweepOptions(layers=[0]))
     assert not any("bag of words" in note for note in whole.notes)
-    monkeypatch.setattr("probes.probing.floors.MOST_WEIGHTS", 6)
+    monkeypatch.setattr("probes.probing.bag_of_words.MOST_WEIGHTS", 6)
     few = sweep_probes(split(0), split(1), split(2), options=SweepOptions(layers=[0]))
     for task, n_words, n_classes in (("three", 2, 3), ("two", 3, 2)):
         assert few.tasks[task].predictions["bag_of_words"].log_prob.shape == (240, n_classes)

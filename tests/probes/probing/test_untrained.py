@@ -5,7 +5,7 @@ import pytest
 
 from probes import Examples
 from probes.logistic.fitting import LogisticProbe
-from probes.probing.selection import DEFAULT_CS, select_probe
+from probes.probing.penalty_selection import DEFAULT_CS, select_probe
 from probes.probing.sites import ExampleSplits, Site
 from probes.probing.untrained import untrained_floors
 

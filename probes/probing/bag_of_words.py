@@ -1,4 +1,4 @@
-"""Floors that use no encoder: the class prior of the training labels, and a bag of words."""
+"""Bag of words: the floor of logistic regression on TF-IDF words, which reads texts without their order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from probes.logistic.absent_classes import PartialProbe, expand_to_all_classes
-from probes.logistic.fitted_probe import FittedProbe, log_softmax
+from probes.logistic.fitted_probe import FittedProbe
 from probes.parallel import limited_cores
-from probes.probing.selection import Folds, select_probe
+from probes.probing.folds import Folds
+from probes.probing.penalty_selection import select_probe
 from probes.randomness import preserved_random_state
 from probes.sequences import Float64Array, IntegerArray
 
@@ -42,24 +43,6 @@ class BagOfWords:
     """(examples, classes) natural logarithms of the class probabilities."""
     max_words: int | None
     """Size of the vocabulary where it was limited to `MOST_WEIGHTS` weights, else None."""
-
-
-def constant_feature_log_probs(labels: IntegerArray, *, n_classes: int) -> Float64Array:
-    """Return the (classes,) log probabilities of a probe fitted on a constant vector.
-
-    A class that does not occur in `labels` has odds of 1 to examples + 1, as with every probe.
-    """
-    counts = np.bincount(labels, minlength=n_classes)
-    shares = np.maximum(counts, 1) / len(labels)
-    absent_logit = -np.log(len(labels) + 1)
-    logits = np.where(counts > 0, np.log(shares), absent_logit)
-    return log_softmax(logits)
-
-
-def smoothed_prior_log_probs(labels: IntegerArray, *, n_classes: int) -> Float64Array:
-    """Return the (classes,) log shares of the labels, with one added to the count of every class."""
-    counts = np.bincount(labels, minlength=n_classes) + 1.0
-    return np.asarray(np.log(counts / counts.sum()))
 
 
 def bag_of_words(

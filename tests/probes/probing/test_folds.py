@@ -1,4 +1,4 @@
-"""Assignment of units to folds."""
+"""Folds: units stay whole and classes in their shares, against scikit-learn."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from probes.data import folds
-from probes.data.folds import assign_folds
+from probes import InputError
+from probes.probing import folds
+from probes.probing.folds import Folds, assign_folds
 
 
 def rng(seed=0):
@@ -66,3 +67,38 @@ def test_units_of_one_size_and_class_are_assigned_all_at_once(monkeypatch):
     labels = rng().integers(7, size=5000)
     assign_folds(labels, np.arange(5000), 5, rng())
     assert len(calls) == 7
+
+
+def test_folds_keep_units_whole_and_classes_in_their_shares():
+    rng = np.random.default_rng(0)
+    units = rng.integers(60, size=300)
+    labels = (units % 3 == 0).astype(int)
+    parts_of_units = Folds.of(labels, units, n=5, seed=1)
+    assert len(parts_of_units.parts) == 5
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts_of_units.parts)), np.arange(300))
+    assert sum(len(set(units[part])) for part in parts_of_units.parts) == len(set(units))
+    shares = [labels[part].mean() for part in parts_of_units.parts]
+    assert max(abs(share - labels.mean()) for share in shares) < 0.12
+    alone = Folds.of(labels, None, n=5)
+    assert sum(len(set(units[part])) for part in alone.parts) > len(set(units))
+
+
+@pytest.mark.parametrize(
+    ("labels", "units", "n", "message"),
+    [
+        ([0, 1, 0, 1], [0, 0, 0, 0], 5, "folds need two texts or more that are not all duplicates or of one group"),
+        ([0, 1], None, 1, "folds must be 2 or more, found 1"),
+        ([0, 1] * 3, None, 10**9, "1000000000 folds are more than the 6 training texts, .*; ask for 6 or fewer"),
+        ([0, 1] * 3, [0, 1, 2, 0, 1, 2], 4, "4 folds are more than the 3 training texts, those that are duplicates or"),
+    ],
+)
+def test_what_cannot_be_folded_is_refused_with_the_number_that_can(labels, units, n, message):
+    with pytest.raises(InputError, match=message):
+        Folds.of(np.array(labels), None if units is None else np.array(units), n=n)
+
+
+def test_classes_smaller_than_the_number_of_folds_are_folded():
+    labels = np.repeat(np.arange(200), 2)
+    pairs = Folds.of(labels, n=5)
+    assert [len(part) for part in pairs.parts] == [80] * 5
+    assert all(len(set(labels[part])) == len(part) for part in pairs.parts)

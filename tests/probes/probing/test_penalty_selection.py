@@ -7,9 +7,10 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probes import FittedProbe, InputError, LogisticProbe
+from probes import FittedProbe, LogisticProbe
 from probes.logistic.fitted_probe import score_probes
-from probes.probing.selection import Folds, Sample, Trial, select_by_folds, select_probe
+from probes.probing.folds import Folds
+from probes.probing.penalty_selection import Sample, Trial, select_by_folds, select_probe
 
 
 def test_the_penalty_with_the_lowest_validation_loss_is_chosen(three_classes):
@@ -32,41 +33,6 @@ def test_the_lowest_loss_wins_and_the_strongest_penalty_of_equal_losses(losses):
     scored_losses = -score_probes(path, x, y)[0][:, 0]
     np.testing.assert_allclose(scored_losses, losses, rtol=1e-6)
     assert select_probe(path, x, y).probe.c == losses.index(min(losses))
-
-
-def test_folds_keep_units_whole_and_classes_in_their_shares():
-    rng = np.random.default_rng(0)
-    units = rng.integers(60, size=300)
-    labels = (units % 3 == 0).astype(int)
-    folds = Folds.of(labels, units, n=5, seed=1)
-    assert len(folds.parts) == 5
-    np.testing.assert_array_equal(np.sort(np.concatenate(folds.parts)), np.arange(300))
-    assert sum(len(set(units[part])) for part in folds.parts) == len(set(units))
-    shares = [labels[part].mean() for part in folds.parts]
-    assert max(abs(share - labels.mean()) for share in shares) < 0.12
-    alone = Folds.of(labels, None, n=5)
-    assert sum(len(set(units[part])) for part in alone.parts) > len(set(units))
-
-
-@pytest.mark.parametrize(
-    ("labels", "units", "n", "message"),
-    [
-        ([0, 1, 0, 1], [0, 0, 0, 0], 5, "folds need two texts or more that are not all duplicates or of one group"),
-        ([0, 1], None, 1, "folds must be 2 or more, found 1"),
-        ([0, 1] * 3, None, 10**9, "1000000000 folds are more than the 6 training texts, .*; ask for 6 or fewer"),
-        ([0, 1] * 3, [0, 1, 2, 0, 1, 2], 4, "4 folds are more than the 3 training texts, those that are duplicates or"),
-    ],
-)
-def test_what_cannot_be_folded_is_refused_with_the_number_that_can(labels, units, n, message):
-    with pytest.raises(InputError, match=message):
-        Folds.of(np.array(labels), None if units is None else np.array(units), n=n)
-
-
-def test_classes_smaller_than_the_number_of_folds_are_folded():
-    labels = np.repeat(np.arange(200), 2)
-    folds = Folds.of(labels, n=5)
-    assert [len(part) for part in folds.parts] == [80] * 5
-    assert all(len(set(labels[part])) == len(part) for part in folds.parts)
 
 
 def test_selection_by_folds_is_that_of_scikit_learn(three_classes):

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from probes.checks import InputError, check_same_length
-from probes.data.folds import assign_folds
 from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe
-from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray, class_ids, finite_features
+from probes.probing.folds import Folds
+from probes.sequences import Float64Array, FloatArray, IntegerArray, class_ids, finite_features
 
 DEFAULT_CS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the L2 penalty, from strong to weak, as in scikit-learn (on a sum over examples)."""
@@ -84,53 +84,6 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: IntegerArra
     if best_probe is None:
         raise InputError(NO_FINITE_LOSS)
     return Selection(best_probe, tuple(trials))
-
-
-@dataclass(frozen=True, eq=False)
-class Folds:
-    """Partition of the training examples, of which every part is held out in turn."""
-
-    parts: tuple[Int64Array, ...]
-    """Rows of each part."""
-
-    @classmethod
-    def of(cls, labels: IntegerArray, units: IntegerArray | None = None, *, n: int, seed: int = 0) -> Folds:
-        """Divide examples so that each class has about its share in every part and no unit is in two parts.
-
-        Args:
-            labels: (examples,) class ids.
-            units: (examples,) ids of examples that stay together, such as duplicates; None for no such units.
-            n: Number of parts.
-            seed: Seed of the order in which units are assigned.
-
-        Raises:
-            InputError: `n` is below 2, or there are fewer units than parts.
-        """
-        check_same_length(labels=labels, units=units)
-        unit_ids = np.arange(len(labels))
-        if units is not None:
-            unit_ids = np.unique(units, return_inverse=True)[1]
-        check_folds(n, int(unit_ids.max(initial=-1)) + 1)
-        rng = np.random.default_rng(seed)
-        part_ids = assign_folds(labels, unit_ids, n, rng)
-        rows = np.argsort(part_ids, kind="stable")
-        part_sizes = np.bincount(part_ids, minlength=n)
-        part_ends = np.cumsum(part_sizes)
-        parts = np.split(rows, part_ends[:-1])
-        return cls(tuple(parts))
-
-
-def check_folds(n: int, units: int) -> None:
-    """Raise unless this number of units can be divided into `n` folds."""
-    if n < 2:
-        raise InputError(f"folds must be 2 or more, found {n}")
-    if units < 2:
-        raise InputError("folds need two texts or more that are not all duplicates or of one group")
-    if n > units:
-        raise InputError(
-            f"{n} folds are more than the {units} training texts, those that are duplicates or of one group taken as "
-            f"one; ask for {units} or fewer"
-        )
 
 
 def select_by_folds(
