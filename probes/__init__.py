@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from probes.logistic.fitting import LogisticProbe
     from probes.logistic.persistence import load_probes
     from probes.probing.sites import Examples, Site
-    from probes.probing.sweep import SweepOptions, sweep_probes
+    from probes.probing.sweep import sweep_probes
+    from probes.probing.sweep_inputs import SweepOptions
     from probes.probing.sweep_result import Sweep
     from probes.results.result import AnalysisResult, Attribution, Claim, Provenance
 
@@ -51,7 +52,8 @@ _HOMES = {
     "results.result": ("AnalysisResult", "Attribution", "Claim", "Provenance"),
     "features.store": ("FeatureStore", "StoreMismatch"),
     "probing.sweep_result": ("Sweep",),
-    "probing.sweep": ("SweepOptions", "sweep_probes"),
+    "probing.sweep": ("sweep_probes",),
+    "probing.sweep_inputs": ("SweepOptions",),
     "attribution.word_means": ("word_means",),
     "heads.trainer": ("TrainingSettings",),
 }

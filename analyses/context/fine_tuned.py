@@ -359,7 +359,8 @@ def _extract(job: Job, name: str, encoder: Encoder) -> EncoderFeatures:
 
 def _sweep(job: Job, name: str, splits: ExampleSplits) -> Sweep:
     """Fit and score the probes of a model at every layer."""
-    from probes.probing.sweep import SweepOptions, sweep_probes
+    from probes.probing.sweep import sweep_probes
+    from probes.probing.sweep_inputs import SweepOptions
 
     options = SweepOptions(
         layers=job.layers,

@@ -240,7 +240,8 @@ class Job:
             own_head: Predictions of the checkpoint's own classifier, which are scored beside the probes.
         """
         from probes.controls.studies import default_studies
-        from probes.probing.sweep import SweepOptions, sweep_probes
+        from probes.probing.sweep import sweep_probes
+        from probes.probing.sweep_inputs import SweepOptions
 
         only_pooler = set(self.poolings) == {"pooler"}
         splits = extracted.features
@@ -269,7 +270,7 @@ class Job:
         Args:
             extracted: Features of the untrained encoders.
         """
-        from probes.probing.sweep import training_folds
+        from probes.probing.sweep_inputs import training_folds
         from probes.probing.untrained import untrained_floors
 
         if not extracted.untrained:

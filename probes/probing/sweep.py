@@ -3,98 +3,30 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import MOST_SEED, InputError, check_kind, choose, unknown_name_message, whole_number
+from probes.checks import InputError, check_kind
 from probes.data.texts import Texts
-from probes.devices import usable_device
-from probes.logistic.fitting import LogisticFitter, LogisticProbe
+from probes.logistic.fitting import LogisticFitter
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.probing.bag_of_words import BagOfWords, TextSample, bag_of_words
 from probes.probing.class_prior import constant_feature_log_probs
-from probes.probing.folds import Folds
-from probes.probing.penalty_selection import DEFAULT_CS, Sample, Selection, select_by_folds, select_probe
-from probes.probing.sites import Examples, ProbedSite, Site, Study, prepare_splits, site_features
+from probes.probing.penalty_selection import Sample, Selection, select_by_folds, select_probe
+from probes.probing.sites import Examples, ProbedSite, Site, site_features
+from probes.probing.sweep_inputs import SweepData, SweepOptions, head_predictions, prepare_data, sites_to_probe
 from probes.probing.sweep_result import Sweep, TaskSweep
 from probes.progress import progress_bar
-from probes.sequences import FloatArray, Int64Array, feature_array, layer_list, names_list, penalty_list
+from probes.sequences import FloatArray
 from probes.statistics.bootstrap import Predictions, bootstrap
 from probes.statistics.metrics import METRICS
 
 MOST_SITES_IN_NOTE = 6
 """Sites that a note names before it says "and others"."""
-
-
-@dataclass(frozen=True, eq=False)
-class SweepOptions:
-    """Settings of `sweep_probes`: everything that is not data."""
-
-    layers: Sequence[int] | int | None = None
-    """Layers to probe; None takes all layers, where the features name them."""
-    probe: LogisticProbe = field(default_factory=LogisticProbe)
-    """Kind of probe to fit; its own `c` is not used."""
-    cs: Sequence[float] = DEFAULT_CS
-    """Inverse penalty strengths to choose from; sorted from strong to weak."""
-    folds: int = 5
-    """Parts of the training examples where there is no validation split; stratified, and `units` stay whole."""
-    ineligible: Sequence[str] = ()
-    """Poolings that are scored but never the best, such as a pooler that was never trained."""
-    studies: Mapping[str, Study] | None = None
-    """Name -> measurement to make at every site in addition, while the features are in memory."""
-    device: str = "cpu"
-    """Device on which probes are fitted."""
-    model: str = ""
-    """Name of the model in the tables."""
-    seed: int = 0
-    """Seed of the bootstrap, and of the order in which studies see the training examples."""
-    progress: bool = False
-    """Whether to show a progress bar on stderr."""
-
-    def __post_init__(self) -> None:
-        check_kind(LogisticProbe, probe=self.probe)
-        check_kind(int, folds=self.folds)
-        check_kind(Mapping | None, studies=self.studies)
-        studies = dict(self.studies or {})
-        for name, study in studies.items():
-            check_kind(Callable, **{f"the study {name!r}": study})
-        normalised = {
-            "layers": None if self.layers is None else layer_list(self.layers),
-            "cs": penalty_list(self.cs),
-            "device": usable_device(self.device),
-            "seed": whole_number(self.seed, "seed", most=MOST_SEED),
-            "ineligible": names_list(self.ineligible, "ineligible"),
-            "studies": studies,
-        }
-        for name, value in normalised.items():
-            object.__setattr__(self, name, value)
-
-
-@dataclass(frozen=True, eq=False)
-class _SweepData:
-    """Checked splits, and everything that is the same at all sites."""
-
-    train: Examples
-    validation: Examples | None
-    test: Examples
-    class_names: Mapping[str, tuple[str, ...]]
-    """Label column -> names by class id."""
-    train_order: Int64Array
-    """(examples,) rows of the training split in random order, so that a study may use the first n of any file."""
-    folds: Mapping[str, Folds]
-    """Label column -> folds of the training examples in that order; empty where there is a validation split."""
-
-    @property
-    def splits(self) -> dict[str, Examples]:
-        """Split name -> examples, of the splits that exist."""
-        splits = {"train": self.train, "test": self.test}
-        if self.validation is not None:
-            splits["validation"] = self.validation
-        return splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,19 +91,19 @@ def sweep_probes(
     options = SweepOptions() if options is None else options
     check_kind(SweepOptions, options=options)
     check_kind(Mapping | None, heads=heads)
-    data = _prepare_data(train, validation, test, class_names, options)
-    head_predictions = {}
+    data = prepare_data(train, validation, test, class_names, options)
+    predictions_of_heads = {}
     for task, log_probs in (heads or {}).items():
-        head_predictions[task] = _head_predictions(task, log_probs, data)
-    sites = _sites_to_probe(data, options)
+        predictions_of_heads[task] = head_predictions(task, log_probs, data)
+    sites = sites_to_probe(data, options)
     results = _probe_sites(sites, data, options)
     notes = list(_convergence_notes(results, options))
     tasks = {}
     for task in data.class_names:
         floors, floor_notes = _floor_predictions(task, data)
         notes += floor_notes
-        if task in head_predictions:
-            floors["model_head"] = head_predictions[task]
+        if task in predictions_of_heads:
+            floors["model_head"] = predictions_of_heads[task]
         tasks[task] = _score_task(task, data, results, floors, options)
     studies = {}
     for name in options.studies or {}:
@@ -180,102 +112,10 @@ def sweep_probes(
     return Sweep(tasks, model, options.seed, tuple(notes), studies)
 
 
-def training_folds(train: Examples, n: int, *, seed: int, train_order: Int64Array | None = None) -> dict[str, Folds]:
-    """Divide the training examples into folds for every label column.
-
-    Args:
-        train: Training examples.
-        n: Number of folds.
-        seed: Seed of the folds.
-        train_order: (examples,) order of the rows to which the folds refer; None for the order of the split.
-
-    Returns:
-        Label column -> folds.
-    """
-    n_examples = len(next(iter(train.labels.values())))
-    rows = np.arange(n_examples) if train_order is None else train_order
-    units = None if train.units is None else train.units[rows]
-    folds = {}
-    for task, labels in train.labels.items():
-        folds[task] = Folds.of(labels[rows], units, n=n, seed=seed)
-    return folds
-
-
-# Preparation
-
-
-def _prepare_data(
-    train: Examples,
-    validation: Examples | None,
-    test: Examples,
-    class_names: Mapping[str, Sequence[str]] | None,
-    options: SweepOptions,
-) -> _SweepData:
-    """Check the splits, and choose the order and the folds of the training examples."""
-    splits = {"train": train, "test": test}
-    if validation is not None:
-        splits["validation"] = validation
-    splits, names_by_task = prepare_splits(splits, class_names)
-    train = splits["train"]
-    n_train = len(next(iter(train.labels.values())))
-    train_order = np.random.default_rng(options.seed).permutation(n_train)
-    folds: dict[str, Folds] = {}
-    if validation is None:
-        folds = training_folds(train, options.folds, seed=options.seed, train_order=train_order)
-    return _SweepData(train, splits.get("validation"), splits["test"], names_by_task, train_order, folds)
-
-
-def _head_predictions(task: str, log_probs: Any, data: _SweepData) -> Predictions:
-    """Return the predictions of the model's own classifier for the test examples."""
-    choose("label column of heads", task, data.class_names)
-    n_test = len(data.test.labels[task])
-    shape = (n_test, len(data.class_names[task]))
-    name = f"log probabilities of the head of {task!r}"
-    array = feature_array(log_probs, name=name, axes=f"of shape {shape}")
-    if array.shape != shape:
-        raise InputError(f"the head of {task!r} must have log probabilities of shape {shape}, found {array.shape}")
-    return Predictions.of(array)
-
-
-def _sites_to_probe(data: _SweepData, options: SweepOptions) -> list[Site]:
-    """Return every site, pooling by pooling."""
-    sites = []
-    for pooling in data.train.features:
-        for layer in _layers_to_probe(pooling, data, options):
-            sites.append(Site(pooling, layer))
-    if not set(data.train.features) - set(options.ineligible):
-        raise InputError("every pooling is ineligible; there is nothing to choose the best from")
-    return sites
-
-
-def _layers_to_probe(pooling: str, data: _SweepData, options: SweepOptions) -> Sequence[int]:
-    """Return the requested layers, or all layers, after a check that every split that names its layers has them."""
-    layers_by_split: list[Sequence[int]] = []
-    for split in data.splits.values():
-        features: Any = split.features[pooling]
-        if hasattr(features, "keys"):
-            layers_by_split.append(tuple(features.keys()))
-        elif hasattr(features, "__len__"):
-            layers_by_split.append(range(len(features)))
-    requested = options.layers
-    if requested is None and not layers_by_split:
-        raise InputError(
-            f"the features of pooling {pooling!r} do not name their layers; say which by SweepOptions(layers=...)"
-        )
-    layers = list(layers_by_split[0] if requested is None else layer_list(requested))
-    if not layers:
-        raise InputError("no layer is asked for; name at least one")
-    for available_layers in layers_by_split:
-        for layer in layers:
-            if not isinstance(layer, int | str) or layer not in available_layers:
-                raise InputError(unknown_name_message("layer", layer, available_layers))
-    return layers
-
-
 # Probes
 
 
-def _probe_sites(sites: Sequence[Site], data: _SweepData, options: SweepOptions) -> _Results:
+def _probe_sites(sites: Sequence[Site], data: SweepData, options: SweepOptions) -> _Results:
     """Fit and score the probes of all label columns at every site, several sites at once."""
     test_labels = next(iter(data.test.labels.values()))
     bytes_per_example = site_features("test", data.test, sites[0]).nbytes // len(test_labels)
@@ -294,13 +134,13 @@ def _probe_sites(sites: Sequence[Site], data: _SweepData, options: SweepOptions)
     return results
 
 
-def _probe_site(site: Site, *, data: _SweepData, options: SweepOptions) -> dict[str, _SiteResult]:
+def _probe_site(site: Site, *, data: SweepData, options: SweepOptions) -> dict[str, _SiteResult]:
     """Fit and score the probe of every label column at one site."""
     features = _read_site(site, data, options)
     return {task: _probe_task(task, features, data, options) for task in data.class_names}
 
 
-def _read_site(site: Site, data: _SweepData, options: SweepOptions) -> _SiteFeatures:
+def _read_site(site: Site, data: SweepData, options: SweepOptions) -> _SiteFeatures:
     """Read the features of all splits at one site, and standardise those of the training examples."""
     features = {}
     for name, split in data.splits.items():
@@ -313,7 +153,7 @@ def _read_site(site: Site, data: _SweepData, options: SweepOptions) -> _SiteFeat
     return _SiteFeatures(site, train_features, features.get("validation"), features["test"], fitter)
 
 
-def _probe_task(task: str, features: _SiteFeatures, data: _SweepData, options: SweepOptions) -> _SiteResult:
+def _probe_task(task: str, features: _SiteFeatures, data: SweepData, options: SweepOptions) -> _SiteResult:
     """Select, score and study the probe of one label column at one site."""
     n_classes = len(data.class_names[task])
     train_labels = data.train.labels[task][data.train_order]
@@ -359,7 +199,7 @@ def _probe_task(task: str, features: _SiteFeatures, data: _SweepData, options: S
 # Floors and scores
 
 
-def _floor_predictions(task: str, data: _SweepData) -> tuple[dict[str, Predictions], list[str]]:
+def _floor_predictions(task: str, data: SweepData) -> tuple[dict[str, Predictions], list[str]]:
     """Return floor -> predictions for the test examples of one label column, and notes on the floors."""
     n_classes = len(data.class_names[task])
     n_test = len(data.test.labels[task])
@@ -379,7 +219,7 @@ def _floor_predictions(task: str, data: _SweepData) -> tuple[dict[str, Predictio
     return floors, notes
 
 
-def _bag_of_words_floor(task: str, data: _SweepData) -> BagOfWords:
+def _bag_of_words_floor(task: str, data: SweepData) -> BagOfWords:
     """Fit the bag of words of one label column on the training texts in random order."""
     samples = {}
     for name, split in data.splits.items():
@@ -393,7 +233,7 @@ def _bag_of_words_floor(task: str, data: _SweepData) -> BagOfWords:
 
 
 def _score_task(
-    task: str, data: _SweepData, results: _Results, floors: Mapping[str, Predictions], options: SweepOptions
+    task: str, data: SweepData, results: _Results, floors: Mapping[str, Predictions], options: SweepOptions
 ) -> TaskSweep:
     """Choose the best site of one label column on validation, and score all sites and floors on test."""
     task_results = {}

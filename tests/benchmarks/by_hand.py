@@ -41,7 +41,8 @@ from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe
 from probes.probing.penalty_selection import DEFAULT_CS
 from probes.probing.sites import Examples, Site
-from probes.probing.sweep import SweepOptions, sweep_probes
+from probes.probing.sweep import sweep_probes
+from probes.probing.sweep_inputs import SweepOptions
 from probes.probing.sweep_result import Sweep
 from probes.results.result import Attribution
 from probes.statistics.metrics import METRICS

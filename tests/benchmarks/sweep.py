@@ -34,7 +34,8 @@ from probes.logistic.fitting import LogisticProbe
 from probes.probing.bag_of_words import TextSample, bag_of_words
 from probes.probing.penalty_selection import DEFAULT_CS, Sample, Selection, select_probe
 from probes.probing.sites import Examples, ExampleSplits
-from probes.probing.sweep import SweepOptions, sweep_probes
+from probes.probing.sweep import sweep_probes
+from probes.probing.sweep_inputs import SweepOptions
 from probes.probing.untrained import untrained_floors
 from probes.statistics.bootstrap import bootstrap
 from probes.statistics.standardisation import standardisation

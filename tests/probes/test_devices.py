@@ -20,7 +20,8 @@ from probes.controls.control_tasks import ControlTask
 from probes.probing.sites import Examples, ExampleSplits
 from probes.devices import WITHOUT_FLOAT64
 from probes.controls.studies import default_studies
-from probes.probing.sweep import SweepOptions, sweep_probes
+from probes.probing.sweep_inputs import SweepOptions
+from probes.probing.sweep import sweep_probes
 from probes.probing.untrained import untrained_floors
 from tests.support import pretend
 
