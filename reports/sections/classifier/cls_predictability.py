@@ -1,4 +1,4 @@
-"""Predictability of [CLS] from the other tokens, by layer."""
+"""Content of [CLS]: its predictability from the other tokens, and what attention adds to it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ from reports.charts.canvas import MUTED, Label
 from reports.charts.lines import LineOptions
 from reports.charts.styles import Style, styles_of_models
 from reports.lookup import View, item, value
-from reports.sections.classifier import attention_contributions
-from reports.sections.classifier.gradient_flow import token_shares
+from reports.sections.classifier.gradient_flow import share_bars, shares_table, token_shares
 from reports.text import wording
-from reports.text.wording import between, count, decimal, listing, name, sentence
+from reports.text.wording import (
+    between,
+    count,
+    decimal,
+    interval,
+    listing,
+    name,
+    percent,
+    sentence,
+)
 
 _WAYS = {
     "cls from content": "[CLS], foretold from the mean of the content tokens",
@@ -27,9 +35,8 @@ _WAYS = {
 
 def section(view: View) -> Section | None:
     """Return the predictability of [CLS] by layer, and what attention adds to it."""
-    measured = (_predictability(view), attention_contributions.part(view), token_shares(view))
-    parts = tuple(part for part in measured if part is not None)
-    return Section("How [CLS] fills", "fills", tuple(predictability_sentences(view)), parts) if parts else None
+    parts = [part for part in (_predictability(view), _attention(view), token_shares(view)) if part is not None]
+    return Section("How [CLS] fills", "fills", tuple(predictability_sentences(view)), tuple(parts)) if parts else None
 
 
 def predictability_sentences(view: View) -> Iterator[str]:
@@ -70,6 +77,26 @@ def _r2(view: View, claim: Claim, key: str, *, model: object = None, layer: obje
     }
     ends = between(view.limits("cls_predictability", direction="cls from content", **at))
     return decimal(value(claim, key), 2) + ("" if ends == wording.MISSING else f" ({ends})")
+
+
+def attention_sentences(view: View) -> Iterator[str]:
+    """Yield the share that attention adds to [CLS] from itself and from content, in the first and the last block."""
+    for claim in view.stated("attention_contributions", model="pretrained"):
+        last = view.result.provenance.n_layers
+        own_shares = [
+            f"{percent(value(claim, key))}{_bounds(view, layer, '[CLS]')}"
+            for key, layer in (("own_share_first", 1), ("own_share_last", last))
+        ]
+        content = f"{percent(value(claim, 'content_share_last'))}{_bounds(view, last, 'content')}"
+        yield (
+            f"Of what attention adds to [CLS] its own state makes {own_shares[0]} in the first block and "
+            f"{own_shares[1]} in the last, where content tokens make {content}."
+        )
+
+
+def _bounds(view: View, layer: int, kind: str) -> str:
+    bounds = view.limits("attention_contributions", model="pretrained", layer=layer, kind=kind)
+    return "" if bounds is None else f" ({interval(bounds)})"
 
 
 def _predictability(view: View) -> Part | None:
@@ -113,3 +140,22 @@ def _predictability(view: View) -> Part | None:
         "the vector's dimensions. At layer 0 [CLS] does not vary: there is nothing to foretell."
     )
     return Part("Does the content of the text stand in it?", (), tuple(drawings), (table,), notes=(note,))
+
+
+def _attention(view: View) -> Part | None:
+    """Return the share that attention adds to [CLS] from each kind of token, by block."""
+    contributions, drawings = view.table("attention_contributions"), list[Drawing]()
+    if contributions is None:
+        return None
+    for i, (model, of_model) in enumerate(contributions.groupby("model", sort=False), start=1):
+        title = f"What each kind of token adds to [CLS], by block, {wording.model(model)}"
+        quantity = "share added to [CLS], %"
+        drawings += share_bars(of_model, f"added-{i}", title, wording.model(model), quantity=quantity, across="block")
+    table = shares_table(contributions, "model", "Share of the summed norms of what each token adds; 95 % intervals.")
+    note = (
+        "Norms of the vectors that attention moves, not attention weights: a token may be attended to and bring next "
+        "to nothing (Kobayashi et al. 2020). Layer l is here the l-th block."
+    )
+    return Part(
+        "What does attention add to it?", tuple(attention_sentences(view)), tuple(drawings), (table,), notes=(note,)
+    )

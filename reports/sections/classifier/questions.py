@@ -9,7 +9,6 @@ from reports.blocks import Answer, Part, Section
 from reports.lookup import View, item, value
 from reports.sections.classifier import (
     ablation,
-    attention_contributions,
     cls_predictability,
     erasure,
     fine_tuning,
@@ -213,10 +212,8 @@ def _reads(view: View) -> Iterator[str]:
 
 def _holds(view: View) -> Iterator[str]:
     """Yield how one token can represent a sentence."""
-    sentences = [
-        *list(cls_predictability.predictability_sentences(view))[:2],
-        *attention_contributions.attention_sentences(view),
-    ]
+    predictability = list(cls_predictability.predictability_sentences(view))
+    sentences = [*predictability[:2], *cls_predictability.attention_sentences(view)]
     if sentences:
         yield "By attention: [CLS] enters as the same vector whatever the text; what it later holds was brought there."
         yield from sentences
