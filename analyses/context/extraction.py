@@ -98,7 +98,7 @@ class Extraction:
             InputError: A text cannot be encoded.
             PartDone: Only one part of the features was requested, and it is extracted.
         """
-        from probes.features.extraction import MemoryWarning
+        from probes.features.in_memory import MemoryWarning
 
         recorded: list[warnings.WarningMessage] = []
         try:

@@ -21,7 +21,7 @@ from probes.attribution.methods import METHODS
 from probes.attribution.words import word_spans
 from probes.checks import MOST_SEED, InputError, check_instance, choose, whole_number
 from probes.encoder.encoder import Encoder
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.heads.heads import ProbeHead, log_prob
 from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe

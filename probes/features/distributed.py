@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from probes.checks import InputError, first_line
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import MAX_REPLICAS
-from probes.features.extraction import MemoryLimit, MemoryWarning, OnTextsDone, ShardWork, fill_shards
+from probes.features.extraction import ShardWork, fill_shards
+from probes.features.in_memory import MemoryLimit, MemoryWarning, OnTextsDone
 from probes.features.store import FeatureStore
 
 MAX_RESTARTS = 10

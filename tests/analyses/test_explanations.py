@@ -20,7 +20,7 @@ from analyses.subjects.explanations.faithfulness import SHARES
 from probes import AnalysisResult, LogisticProbe, attribute, controlled_sentences
 from probes.attribution_checks.agreement import same_top, token_agreement
 from probes.attribution_checks.faithfulness import perturbation_curves
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.heads.heads import ProbeHead
 from probes.statistics.intervals import wilson_interval
 from tests.support.command_lines import call, files

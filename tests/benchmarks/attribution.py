@@ -30,7 +30,7 @@ from probes.attribution.options import ABSOLUTE_TOLERANCE, TOLERANCE
 from probes.attribution_checks.faithfulness import RANDOM_ORDERS, faithfulness
 from probes.checkpoints.checkpoints import packaged_folder
 from probes.encoder.encoder import Encoder
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.heads.heads import Head, ModelHead, ProbeHead
 from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe

@@ -81,7 +81,7 @@ from probes import Encoder, FittedProbe, ModelHead, ProbeHead, attribute, extrac
 from probes.mechanism.attention_contributions import attention_contributions
 from probes.features.distributed import on_cpu
 from probes.mechanism.leace import Erasure
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.attribution_checks.infidelity import infidelity

@@ -95,7 +95,7 @@ def test_the_weights_require_gradients_again_afterwards(bert):
 
 @pytest.mark.parametrize("layer", range(LAYERS + 1))
 def test_the_explained_output_is_the_probes_logit(bert, layer):
-    from probes.features.extraction import pool_texts
+    from probes.features.in_memory import pool_texts
 
     head = probe(3)
     vectors = pool_texts(bert, bert.encode(TEXTS), ["mean"], [layer])["mean"][0]

@@ -10,7 +10,7 @@ from probes.attribution.attribute import attribute_with
 from probes.attribution_checks.randomisation import _randomisation_levels, parameter_randomisation
 from probes.data.controlled import controlled_sentences
 from probes.data.texts import Texts
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from tests.support.models import FAMILIES, LAYERS, build_model
 from tests.support.random_probes import probe
 

@@ -8,7 +8,7 @@ import torch
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution.baselines import available_baselines
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from tests.support.checkpoint_files import TEXTS, family
 from tests.support.models import FAMILIES, HIDDEN, build_model
 

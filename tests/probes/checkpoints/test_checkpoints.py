@@ -7,7 +7,7 @@ import torch
 from probes import Encoder, InputError
 from probes.checkpoints.checkpoints import load_checkpoint
 from probes.devices import usable_device
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.heads.head_classes import check_head_classes
 from probes.heads.heads import ModelHead
 from tests.support.checkpoint_files import SMALL, TEXTS, assert_refused, change, family

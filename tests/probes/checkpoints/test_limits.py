@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probes import Encoder, InputError
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from tests.support.checkpoint_files import TEXTS, change
 from tests.support.models import LAYERS, build_model
 

@@ -7,7 +7,7 @@ import torch
 from probes import Encoder, attribute
 from probes.data.texts import Texts
 from probes.encoder.special_tokens import count_literals, placed_tokens, text_tokenizer, typed_tokens, unknown_ids
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.heads.heads import ModelHead
 from tests.support.models import FAMILIES, WORDS, build_model, build_tokenizer
 

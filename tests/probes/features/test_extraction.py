@@ -17,7 +17,8 @@ import torch
 from probes import Encoder, FeatureStore, InputError, StoreMismatch, extract_features
 from probes.data.texts import Texts
 from probes.encoder.pooling import POOLINGS, pooling_identity
-from probes.features.extraction import MemoryWarning, pool_texts, token_counts
+from probes.features.extraction import token_counts
+from probes.features.in_memory import MemoryWarning, pool_texts
 from tests.support.models import FAMILIES, LAYERS, WORDS, build_model
 from tests.support.paths import ROOT
 from tests.support.stores import files
@@ -509,7 +510,7 @@ def test_a_changed_pooling_of_the_same_name_is_extracted_anew(bert, texts, tmp_p
     first = read_with(scaled())
     np.testing.assert_allclose(read_with(changed), first * ratio, rtol=1e-4, atol=1e-6)
     with monkeypatch.context() as watched:  # the same function, made again, is found again
-        watched.setattr("probes.features.extraction._pool", lambda *args: pytest.fail("extracted again"))
+        watched.setattr("probes.features.extraction.pool_into", lambda *args: pytest.fail("extracted again"))
         np.testing.assert_array_equal(read_with(scaled()), first)
 
 

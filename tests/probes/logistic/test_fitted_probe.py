@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from probes import FittedProbe, InputError, LogisticProbe, ProbeHead, load_probes
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.logistic.fitted_probe import log_softmax, score_probes
 from probes.probing.penalty_selection import select_probe
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from probes import InputError
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.mechanism.cls_predictability import RIDGE_PENALTIES, predictability
 from tests.support.clouds import cloud
 

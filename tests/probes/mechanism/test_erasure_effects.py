@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from probes import InputError, LogisticProbe, ModelHead, ProbeHead
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.mechanism.erasure_effects import erasure_effects
 from probes.mechanism.interventions import sample_states
 from probes.mechanism.leace import erasures

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from probes import InputError, LogisticProbe
-from probes.features.extraction import pool_texts
+from probes.features.in_memory import pool_texts
 from probes.mechanism import leace as leace_module
 from probes.mechanism.leace import Erasure, erasures, leace, random_erasure
 from probes.parallel import parallel_map
