@@ -34,7 +34,8 @@ from probes.data.texts import Texts
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches, token_budget
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.padding import Batch
+from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head
 from probes.logistic.fitted_probe import log_softmax
 from probes.progress import progress_bar

@@ -24,8 +24,9 @@ from probes.attribution.baselines import (
 from probes.checks import InputError, check_same_length
 from probes.data.texts import Texts
 from probes.encoder.encoder import Encoder
+from probes.encoder.padding import Batch
 from probes.encoder.replicas import replica_map
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head
 from probes.logistic.fitted_probe import log_softmax
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from probes.checks import InputError, choose
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.padding import Batch
+from probes.encoder.tokenization import Encoded
 
 SAMPLES = 5
 """Baseline texts that `sampled` draws for each explained text."""

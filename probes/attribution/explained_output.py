@@ -10,7 +10,7 @@ from torch import Tensor
 
 from probes.attribution.baselines import ReferenceTokens, baseline_embeddings
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch
+from probes.encoder.padding import Batch
 from probes.heads.heads import Head
 
 

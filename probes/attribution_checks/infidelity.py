@@ -24,8 +24,9 @@ from probes.checks import MOST_SEED, InputError, choose, whole_number
 from probes.devices import on_float64_device
 from probes.encoder.batching import token_budget
 from probes.encoder.encoder import Encoder
+from probes.encoder.padding import Batch
 from probes.encoder.replicas import replica_map
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head
 from probes.progress import progress_bar
 from probes.results.result import Attribution

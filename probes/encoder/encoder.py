@@ -24,20 +24,10 @@ from probes.checks import InputError, check_instance, check_kind, choose, unknow
 from probes.devices import usable_device
 from probes.encoder.hooks import LayerHooks, Overwrite, check_layers_read, check_states, overwritten_layers
 from probes.encoder.onednn import packed_linear_layers
+from probes.encoder.padding import Batch, check_rows, pad, tiled
 from probes.encoder.pooling import POOLINGS, LayerStates, apply_pooler, never_trained
 from probes.encoder.special_tokens import check_fast, placed_ids, text_tokenizer, unknown_ids
-from probes.encoder.tokenization import (
-    Batch,
-    Encoded,
-    TextInput,
-    check_rows,
-    check_tokens,
-    encode,
-    ordinary_tokens,
-    pad,
-    tiled,
-    token_counts,
-)
+from probes.encoder.tokenization import Encoded, TextInput, check_tokens, encode, ordinary_tokens, token_counts
 from probes.sequences import Int64Array, IntegerArray, layer_list, names_list, text_list
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from probes.checks import InputError
 from probes.encoder.batching import BatchLoop, batch_loop, token_budget
 from probes.encoder.encoder import Encoder
+from probes.encoder.padding import Batch
 from probes.encoder.pooling import POOLINGS
-from probes.encoder.tokenization import Batch, Encoded
+from probes.encoder.tokenization import Encoded
 from probes.sequences import Int64Array
 
 OnTextsDone = Callable[[int], object]

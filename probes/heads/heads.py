@@ -17,8 +17,9 @@ from probes.checks import InputError, check_instance, check_kind, check_same_len
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.hooks import Overwrite
+from probes.encoder.padding import Batch
 from probes.encoder.pooling import POOLINGS
-from probes.encoder.tokenization import Batch, Encoded, TextInput
+from probes.encoder.tokenization import Encoded, TextInput
 from probes.heads.head_classes import head_order, renamed_classes
 from probes.logistic.fitted_probe import FittedProbe, log_softmax
 from probes.progress import progress_bar

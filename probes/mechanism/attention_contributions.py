@@ -23,7 +23,8 @@ from probes.checks import InputError, check_instance
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch, TextInput
+from probes.encoder.padding import Batch
+from probes.encoder.tokenization import TextInput
 from probes.mechanism.token_shares import TokenShares, kinds_per_text
 from probes.progress import progress_bar
 from probes.sequences import Float64Array, Int64Array

@@ -20,7 +20,8 @@ from torch.nn import functional
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
-from probes.encoder.tokenization import Batch, Encoded, TextInput
+from probes.encoder.padding import Batch
+from probes.encoder.tokenization import Encoded, TextInput
 from probes.heads.class_labels import LabelInput, label_ids
 from probes.heads.heads import Head, check_head
 from probes.mechanism.token_shares import KINDS, TokenShares, kinds_per_text

@@ -18,8 +18,9 @@ from probes.checks import InputError, check_instance, choose, whole_number
 from probes.devices import on_float64_device
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
+from probes.encoder.padding import Batch
 from probes.encoder.pooling import LayerStates
-from probes.encoder.tokenization import Batch, Encoded, TextInput
+from probes.encoder.tokenization import Encoded, TextInput
 from probes.heads.heads import Head, check_head, log_probs
 from probes.mechanism.leace import Erasure, erase
 from probes.sequences import Float64Array, FloatArray, Int64Array

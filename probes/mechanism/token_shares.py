@@ -16,8 +16,9 @@ import torch
 from probes.checks import InputError
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
+from probes.encoder.padding import Batch
 from probes.encoder.pooling import POOLINGS, LayerStates
-from probes.encoder.tokenization import Batch, Encoded, TextInput
+from probes.encoder.tokenization import Encoded, TextInput
 from probes.heads.class_labels import named_class_ids
 from probes.heads.heads import ProbeHead
 from probes.results.result import Attribution

@@ -154,7 +154,7 @@ def test_every_baseline_is_complete_and_starts_from_its_own_output(bert, baselin
 
 
 def _plain(encoder, text):
-    from probes.encoder.tokenization import Batch
+    from probes.encoder.padding import Batch
 
     inputs = encoder.tokenizer(text, return_tensors="pt")
     return Batch(dict(inputs), torch.zeros_like(inputs["input_ids"]), torch.tensor([0]))
