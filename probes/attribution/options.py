@@ -1,4 +1,4 @@
-"""Options of an attribution, checked against the head that is explained."""
+"""Options of an attribution, checked against the head that is explained, and the plan that they make with the texts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from probes.attribution.baselines import check_baseline
-from probes.attribution.explained_output import UNITS
+import numpy as np
+from torch import Tensor
+
+from probes.attribution.baseline_bias import resolve_baseline
+from probes.attribution.baselines import AUTO, ReferenceTokens, available_baselines, check_baseline
+from probes.attribution.explained_output import UNITS, BaselineInputs, explained_output
 from probes.attribution.methods import METHODS
 from probes.checks import MOST_SEED, MOST_STEPS, InputError, choose, finite_number, whole_number
 from probes.data.texts import Texts
@@ -125,3 +129,63 @@ def explained_classes(
             name = class_names[against_id]
             raise InputError(f"{name!r} cannot be explained against itself; name another class")
     return target_ids, against_id
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Texts to explain, with options whose names are resolved."""
+
+    encoded: Encoded
+    target_ids: Sequence[int] | None
+    """(texts,) ids of the target classes; None for the predicted ones."""
+    against_id: int | None
+    unit: str
+    method: str
+    baselines: BaselineInputs
+    tolerance: float
+    max_steps: int
+    seeds: Sequence[int]
+    """(texts,) seeds of the random draws for each text."""
+
+    def target_id(self, row: int, logits: Tensor) -> int:
+        """Return the class to explain of a text with these (classes,) logits."""
+        if self.target_ids is not None:
+            return self.target_ids[row]
+        by_logit: list[int] = logits.argsort(descending=True).tolist()
+        return next(class_id for class_id in by_logit if class_id != self.against_id)
+
+    def output(self, logits: Tensor, target_ids: Tensor) -> Tensor:
+        """Compute the (n,) explained outputs from (n, classes) logits and (n,) classes."""
+        return explained_output(logits, target_ids, self.against_id, unit=self.unit)
+
+
+def plan_attributions(
+    head: Head, encoded: Encoded, options: AttributionOptions, target_ids: Sequence[int] | None, against_id: int | None
+) -> Plan:
+    """Resolve the baseline, its references and the seed of each text."""
+    baseline = options.baseline
+    has_fixed_baseline = METHODS[options.method].baseline is not None
+    if has_fixed_baseline and baseline == AUTO:
+        baseline = available_baselines(head.encoder)[0]  # its outputs are not used: no need to compare baselines
+    baseline = resolve_baseline(head, baseline, prior=options.prior, paired=encoded.sources.paired)
+    references = encoded if options.references is None else head.encoder.encode(options.references)
+    seeds = []
+    for row in range(len(encoded)):
+        sequence = np.random.SeedSequence([options.seed, row])
+        seeds.append(int(sequence.generate_state(1)[0]))
+    return Plan(
+        encoded=encoded,
+        target_ids=target_ids,
+        against_id=against_id,
+        unit=options.unit,
+        method=options.method,
+        baselines=BaselineInputs(
+            name=baseline,
+            references=ReferenceTokens.of(references),
+            states_layer=options.states_layer,
+            zero_states=options.method == "direct",
+        ),
+        tolerance=options.tolerance,
+        max_steps=options.max_steps,
+        seeds=seeds,
+    )
