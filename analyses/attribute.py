@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.explainer import Explainer
-from analyses.context.explanation_checks import check_explaining
-from analyses.context.explanations import Case, Explanations, explain_decisions
+from analyses.context.explanations.explainer import Explainer
+from analyses.context.explanations.explanations import Case, Explanations, explain_decisions
+from analyses.context.explanations.flag_checks import check_explaining
+from analyses.context.explanations.means import explanation_agreement, mean_tables
 from analyses.context.job import Job, ProbingResults
-from analyses.context.means import explanation_agreement, mean_tables
 from analyses.context.provenance import describe_provenance
 from analyses.context.subject import Rows
 from analyses.settings.bounds import check_bounds

@@ -9,16 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from analyses.command_line.output_folders import check_apart
-from analyses.context.fine_tuned import (
-    CHECKPOINT,
-    PRETRAINED,
-    FineTunedModels,
-    compare_models,
-    fine_tune_heads,
-    load_checkpoint,
-)
+from analyses.context.classifier.comparison import compare_models
+from analyses.context.classifier.fine_tuned import CHECKPOINT, PRETRAINED, FineTunedModels
+from analyses.context.classifier.training import fine_tune_heads, load_checkpoint
+from analyses.context.explanations.means import explanation_agreement
 from analyses.context.job import Job
-from analyses.context.means import explanation_agreement
 from analyses.context.provenance import describe_provenance
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings

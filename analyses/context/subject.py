@@ -38,8 +38,8 @@ class Subject(Generic[Context, TableFunction]):
 
 
 if TYPE_CHECKING:
-    from analyses.context.explanations import Case, Explanations
-    from analyses.context.fine_tuned import FineTunedModels
+    from analyses.context.classifier.fine_tuned import FineTunedModels
+    from analyses.context.explanations.explanations import Case, Explanations
     from analyses.context.job import ProbingResults
 
     ProbingSubject = Subject[ProbingResults, Callable[[ProbingResults], pd.DataFrame | None]]

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from analyses.attribute import table_functions, tabulate_checks
-from analyses.context.explainer import Explainer
-from analyses.context.explanations import explain_decisions, explain_sample
+from analyses.context.explanations.explainer import Explainer
+from analyses.context.explanations.explanations import explain_decisions, explain_sample
 from analyses.context.job import Job
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings

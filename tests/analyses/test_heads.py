@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from analyses import heads
 from analyses.__main__ import main
-from analyses.context.fine_tuned import PRETRAINED
+from analyses.context.classifier.fine_tuned import PRETRAINED
 from analyses.settings.fine_tuning import QUICK, USUAL, Amounts, FineTuningSettings
 from analyses.subjects.classifier.fine_tuning import parameter_change
 from probes import AnalysisResult, Encoder, InputError

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from analyses.context.means import explanation_agreement, mean_tables
+from analyses.context.explanations.means import explanation_agreement, mean_tables
 from analyses.subjects.explanations.faithfulness import infidelity_claims
 from analyses.subjects.explanations.planted_shortcut import hits_claims
 from probes.results.result import AnalysisResult, Attribution, Claim

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.context.fine_tuned import FineTunedModels
+from analyses.context.classifier.fine_tuned import FineTunedModels
 from analyses.context.interventions import InterventionInputs, loss_columns
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import is_above_zero

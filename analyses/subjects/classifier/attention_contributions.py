@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.fine_tuned import FineTunedModels
+from analyses.context.classifier.fine_tuned import FineTunedModels
 from analyses.context.subject import Rows, Subject, Tables
 from analyses.subjects.classifier.share_rows import share_rows
 from probes.results.result import Claim

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.fine_tuned import UNTRAINED, FineTunedModels
+from analyses.context.classifier.fine_tuned import UNTRAINED, FineTunedModels
 from analyses.context.subject import Rows, Subject, Tables
 from probes.results.result import Claim
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.context.explanations import Case, Explanations
-from analyses.context.fine_tuned import FineTunedModels
+from analyses.context.classifier.fine_tuned import FineTunedModels
+from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.interventions import ERASED, STATES, InterventionInputs, loss_columns
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import side_of_zero

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.fine_tuned import PRETRAINED, FineTunedModels
+from analyses.context.classifier.fine_tuned import PRETRAINED, FineTunedModels
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import side_of_zero
 from probes.results.result import Claim

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.fine_tuned import FineTunedModels
+from analyses.context.classifier.fine_tuned import FineTunedModels
 from analyses.context.subject import Rows, Subject, Tables
 from analyses.subjects.classifier.share_rows import share_rows
 from probes.results.result import Claim

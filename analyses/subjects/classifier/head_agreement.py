@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.context.fine_tuned import FineTunedModels
-from analyses.context.means import erasure_by_text, interval_of_mean
+from analyses.context.classifier.fine_tuned import FineTunedModels
+from analyses.context.explanations.means import erasure_by_text, interval_of_mean
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import InputError, side_of_zero
 from probes.results.result import Claim

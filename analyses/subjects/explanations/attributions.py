@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.explanations import Case, Explanations
+from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import is_above_zero
 from probes.results.result import Attribution, Claim

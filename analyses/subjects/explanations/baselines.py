@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.context.explanations import Case, Explanations
+from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.subject import Rows, Subject, Tables
 from probes.results.result import Claim
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analyses.context.explainer import Explainer
+    from analyses.context.explanations.explainer import Explainer
     from analyses.context.subject import ExplanationSubject
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.context.explanations import Case, Explanations
+from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import side_of_zero
 from probes.results.result import Claim

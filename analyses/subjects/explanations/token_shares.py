@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.explanations import Case, Explanations
+from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.subject import Rows, Subject
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analyses.context.explanations import Case, Explanations, explain_sample
+from analyses.context.explanations.explanations import Case, Explanations, explain_sample
 from analyses.context.subject import Rows, Subject
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from analyses.context.means import explanation_agreement
+from analyses.context.explanations.means import explanation_agreement
 from reports import render_report
 from reports.lookup import View
 from reports.sections.explanations.cards import cards, scales

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.context.means import erasure_by_text, explanation_agreement, interval_of_mean, mean_tables
+from analyses.context.explanations.means import erasure_by_text, explanation_agreement, interval_of_mean, mean_tables
 from probes.statistics.intervals import mean_interval
 from tests.support.report_result import attribution
 

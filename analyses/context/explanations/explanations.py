@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.explainer import Explainer
+from analyses.context.explanations.explainer import Explainer
 from analyses.context.job import Job
 from analyses.settings.explaining import ExplainSettings
 from probes.results.result import Attribution

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyses.context.explanations.text_choice import choose_texts
 from analyses.context.job import Job, ProbingResults
-from analyses.context.text_choice import choose_texts
 from analyses.settings.explaining import ALL, ExplainSettings
 from probes.checks import InputError
 

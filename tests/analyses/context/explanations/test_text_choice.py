@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analyses.context.text_choice import choose_texts
+from analyses.context.explanations.text_choice import choose_texts
 
 
 def test_the_chosen_texts_are_wrong_ones_first_then_sure_then_unsure():

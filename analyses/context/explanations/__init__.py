@@ -1,0 +1,1 @@
+"""Explanations of decisions as the subjects share them: heads and texts, attributions, and means over texts."""
