@@ -73,6 +73,7 @@ def bag_of_words(
 
 def _best_c_by_folds(train: TextSample, folds: Folds, *, n_classes: int) -> int:
     """Return the index in `BAG_OF_WORDS_CS` with the lowest log loss over held-out parts."""
+    # The vocabulary and its weights are fitted on the remaining texts alone.
     losses = np.zeros(len(BAG_OF_WORDS_CS))
     all_rows = np.arange(len(train.labels))
     for held_out in folds.parts:

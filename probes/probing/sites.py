@@ -108,6 +108,7 @@ def prepare_splits(
     _check_same_columns(splits)
     if class_names is not None and not isinstance(class_names, Mapping):
         raise InputError(f"class_names must be a mapping as {{'label': names}}, found {type(class_names).__name__}")
+    # Number the classes of each label column alike in all splits.
     ids_by_split: dict[str, dict[str, IntegerArray]] = {name: {} for name in splits}
     names_by_task: dict[str, tuple[str, ...]] = {}
     for task in next(iter(splits.values())).labels:
@@ -116,6 +117,7 @@ def prepare_splits(
         names_by_task[task], ids = _number_labels(task, columns, names)
         for split_name, column in ids.items():
             ids_by_split[split_name][task] = column
+    # Replace the labels by class ids, and check the lengths.
     prepared = {}
     for name, split in splits.items():
         prepared[name] = _prepare_split(name, split, ids_by_split[name])
@@ -171,6 +173,7 @@ def _number_labels(
     ids = {}
     for split_name, column in columns.items():
         ids[split_name] = class_ids(column, name=_labels_name(split_name, task))
+    # Without names the ids name the classes, up to the largest of any split.
     if not names:
         largest_ids = [int(column.max(initial=0)) for column in ids.values()]
         n_classes = max(largest_ids) + 1
@@ -189,6 +192,7 @@ def _number_names(
     task: str, columns: Mapping[str, NDArray[Any]], names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], dict[str, IntegerArray]]:
     """Return the names by class id and the class ids of each split, of labels that are class names."""
+    # Gather the names that occur in any split, and refuse what is no name.
     occurring: list[str] = []
     for split_name, column in columns.items():
         for row, label in enumerate(column.tolist()):
@@ -197,6 +201,7 @@ def _number_names(
                 raise InputError(f"{where}: row {row} is {label!r}, not a name as in other rows")
             occurring.append(label)
     names = names or sort_names(occurring)
+    # Replace names by their ids.
     id_by_name = {name: class_id for class_id, name in enumerate(names)}
     ids: dict[str, IntegerArray] = {}
     for split_name, column in columns.items():
@@ -227,6 +232,7 @@ def _check_axes(name: str, pooling: str, split: Examples) -> None:
     if shape is None or (len(shape) == 3 and shape[1] == n):
         return
     where = f"{name} features of pooling {pooling!r}"
+    # Name the most likely slip: one layer alone, axes in another order, another split.
     message = f"{where} must be (layers, {n} examples, hidden), found shape {tuple(shape)}"
     if len(shape) == 2 and shape[0] == n:
         raise InputError(f"{message}; give one layer as features[None]")

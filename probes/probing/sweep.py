@@ -95,9 +95,11 @@ def sweep_probes(
     predictions_of_heads = {}
     for task, log_probs in (heads or {}).items():
         predictions_of_heads[task] = head_predictions(task, log_probs, data)
+    # Fit and score all probes, site by site.
     sites = sites_to_probe(data, options)
     results = _probe_sites(sites, data, options)
     notes = list(_convergence_notes(results, options))
+    # Score each label column with its floors.
     tasks = {}
     for task in data.class_names:
         floors, floor_notes = _floor_predictions(task, data)
@@ -119,6 +121,7 @@ def _probe_sites(sites: Sequence[Site], data: SweepData, options: SweepOptions) 
     """Fit and score the probes of all label columns at every site, several sites at once."""
     test_labels = next(iter(data.test.labels.values()))
     bytes_per_example = site_features("test", data.test, sites[0]).nbytes // len(test_labels)
+    # Several sites at once, as many as have room for three copies of their training features.
     n_workers = n_parallel_tasks(3 * len(data.train_order) * bytes_per_example, options.device)
     probe_site = functools.partial(_probe_site, data=data, options=options)
     n_probes = len(sites) * len(data.class_names)
@@ -203,10 +206,12 @@ def _floor_predictions(task: str, data: SweepData) -> tuple[dict[str, Prediction
     """Return floor -> predictions for the test examples of one label column, and notes on the floors."""
     n_classes = len(data.class_names[task])
     n_test = len(data.test.labels[task])
+    # The most frequent class: a probe that reads nothing.
     majority = constant_feature_log_probs(data.train.labels[task], n_classes=n_classes)
     majority_log_probs = np.tile(majority, (n_test, 1))
     floors = {"majority": Predictions.of(majority_log_probs)}
     notes = []
+    # The bag of words, where every split has texts.
     has_texts = [split.texts is not None for split in data.splits.values()]
     if all(has_texts):
         words = _bag_of_words_floor(task, data)
@@ -225,6 +230,7 @@ def _bag_of_words_floor(task: str, data: SweepData) -> BagOfWords:
     for name, split in data.splits.items():
         texts = () if split.texts is None else Texts.of(split.texts).joined
         samples[name] = TextSample(texts, split.labels[task])
+    # The folds refer to the training examples in random order.
     ordered_texts = [samples["train"].texts[row] for row in data.train_order]
     train = TextSample(ordered_texts, samples["train"].labels[data.train_order])
     validation = data.folds.get(task) or samples["validation"]
@@ -244,6 +250,7 @@ def _score_task(
             predictions[site] = result.predictions
     predictions.update(floors)
     labels = data.test.labels[task]
+    # One bootstrap of the test examples for all sites and floors, so that differences are paired.
     resampled = bootstrap(labels, list(predictions.values()), seed=options.seed)
     test_scores = {}
     for column, key in enumerate(predictions):

@@ -79,6 +79,7 @@ class TaskSweep:
         best_accuracy = self.test[self.best]["accuracy"]
         differences = np.array(accuracies) - best_accuracy
         resampled = self.resampled.scores["accuracy"]
+        # The resamples are the same for all sites: differences are paired.
         site_columns = [self.column(site) for site in self.selections]
         best_column = [self.column(self.best)]
         return differences, resampled[:, site_columns] - resampled[:, best_column]

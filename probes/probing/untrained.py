@@ -72,6 +72,7 @@ def untrained_floors(
     """
     if not encoders:
         return []
+    # Layers at which C is selected, and those that take the C of the nearest of them.
     order = sorted(layers)
     middle_layer = order[(len(order) - 1) // 2]
     selection_layers = sorted({order[0], middle_layer, order[-1]})
@@ -79,11 +80,13 @@ def untrained_floors(
     settings = _Settings(n_classes, cs, folds or {}, device, selection_layers)
     poolings = tuple(encoders[0].train.features)
     first_features = encoders[0].train.features[poolings[0]][order[0]]
+    # Fit in two stages: the second reads what the first selected.
     selected_cs: _SelectedCs = {}
     probes_by_encoder: list[list[UntrainedProbe]] = [[] for _ in encoders]
     with parallel_map(n_parallel_tasks(2 * first_features.nbytes, device)) as run:
         for stage_layers in (selection_layers, other_layers):
             sites = [Site(pooling, layer) for pooling in poolings for layer in stage_layers]
+            # The sites of all encoders are one list of jobs for the cores.
             jobs = [(encoder, site) for encoder in range(len(encoders)) for site in sites]
             probe_site = functools.partial(
                 _probe_site, encoders=encoders, settings=settings, selected_cs=dict(selected_cs)
@@ -117,6 +120,7 @@ def _probe_site(
         train = Sample(train_features, splits.train.labels[task])
         if validation_features is not None and splits.validation is not None:
             validation = Sample(validation_features, splits.validation.labels[task])
+            # Select C here, on validation or by folds.
             fitted_probe = _select_on_validation(fitter, train, validation, settings.cs, n_classes=n_classes)
         elif site.layer in settings.selection_layers:
             selection, _ = select_by_folds(
@@ -124,9 +128,11 @@ def _probe_site(
             )
             fitted_probe = selection.probe
         else:
+            # Take C from the nearest layer at which it was selected.
             c = selected_cs[encoder, task, _nearest_site(site, settings.selection_layers)]
             labels = np.asarray(train.labels)[None]
             (fitted_probe,) = fitter.fit_many(labels, (c,), n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
+        # Score once on test.
         test_features = splits.test.features[site.pooling][site.layer]
         predictions = Predictions.of(fitted_probe.log_prob(test_features))
         probes.append(UntrainedProbe(task, site, fitted_probe.c, predictions))

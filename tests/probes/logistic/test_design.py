@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from probes.logistic import design as module
 from probes.logistic.design import Design, Problems, Solution
-from probes.probing import design as module
 from probes.statistics.standardisation import standardisation
 
 

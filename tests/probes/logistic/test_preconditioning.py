@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from probes.logistic import preconditioning
 from probes.logistic.preconditioning import Rotation, SecondMoments
-from probes.probing import preconditioning
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ def test_every_main_number_is_a_number_of_its_claim():
 
 
 def test_every_table_that_a_template_or_a_term_asks_for_is_declared():
-    templates = "".join(path.read_text() for path in (ROOT / "reports" / "templates").glob("*.j2"))
+    templates = "".join(path.read_text() for path in (ROOT / "reports" / "templates").rglob("*.j2"))
     names = set(re.findall(r'"(\w+)" in tables', templates))
     assert len(names) > 10
     assert names <= set(TABLES)
