@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from probes.results.result import Attribution
+from reports import cards
 from reports.blocks import Part, Section, Table, columns
 from reports.lookup import Mean, View, means_by_group, value
-from reports.sections.explanations import cards, head_agreement
+from reports.sections.explanations import head_agreement
 from reports.sections.explanations.explorer import explorer
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, plural

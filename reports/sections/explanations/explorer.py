@@ -14,7 +14,7 @@ from typing import Any
 
 from probes.results.result import Attribution
 from reports.blocks import Card, Entry, Explorer
-from reports.sections.explanations.cards import LONGEST_WORD, head_name
+from reports.cards import LONGEST_WORD, head_name
 from reports.text import wording
 from reports.text.wording import clean, name, percent
 

@@ -15,11 +15,11 @@ import pytest
 
 from probes.results.result import Claim
 from reports import __main__, render_report, write_report
+from reports.cards import cards
 from reports.charts import canvas, layer_lines, matrices
 from reports.charts.canvas import Label
 from reports.export import html as html_module
 from reports.sections import page as page_module
-from reports.sections.explanations.cards import cards
 from reports.text import wording
 from tests.support.pages import Page, hostile
 from tests.support.paths import ROOT
@@ -505,7 +505,7 @@ def test_words_keep_the_text_between_them_and_read_without_colour(page):
 
 
 def test_colours_have_one_scale_centred_on_zero():
-    from reports.sections.explanations.cards import cards, scale
+    from reports.cards import cards, scale
 
     one = attribution("a b c d", "t", ("x", "y"), 0, converged=True)
     flipped = dataclasses.replace(one, scores=-one.scores, word_scores=-one.word_scores)

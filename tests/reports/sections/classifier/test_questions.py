@@ -10,6 +10,7 @@ import pytest
 
 from probes.results.result import AnalysisResult, Claim
 from reports import render_report
+from reports.cards import cards
 from reports.charts import lines
 from reports.charts.canvas import Label
 from reports.charts.erasure_map import erasure_map
@@ -20,7 +21,6 @@ from reports.sections import page as page_module
 from reports.sections.classifier import erasure
 from reports.sections.classifier import fine_tuning as tuned_sections
 from reports.sections.classifier.questions import QUESTIONS
-from reports.sections.explanations.cards import cards
 from reports.sections.overview import answers
 from tests.support.pages import HOSTILE, Page
 from tests.support.paths import ROOT

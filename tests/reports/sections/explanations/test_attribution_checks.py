@@ -9,11 +9,11 @@ import pytest
 
 from probes.results.result import Claim
 from reports import render_report, warnings
+from reports.cards import cards
 from reports.charts.canvas import Label
 from reports.charts.stacked_bars import stacked_bars
 from reports.lookup import View
 from reports.sections.explanations.attribution_checks import CHECKS, STANDING, TABLES
-from reports.sections.explanations.cards import cards
 from reports.sections.explanations.randomisation import short_level
 from reports.sections.page import SECTIONS, sections
 from tests.support.pages import HOSTILE, Page

@@ -10,8 +10,8 @@ import pytest
 
 from analyses.context.explanations.means import explanation_agreement
 from reports import render_report
+from reports.cards import cards, scales
 from reports.lookup import View
-from reports.sections.explanations.cards import cards, scales
 from reports.sections.explanations.explorer import UNIT, explorer
 from tests.support.report_checks import CHOSEN, checked
 from tests.support.report_result import attribution, result
