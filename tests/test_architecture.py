@@ -24,7 +24,9 @@ MOST_FILES = 12
 """Python files in one folder, its `__init__.py` included."""
 REPORTS_MAY_IMPORT = ("probes.results", "probes.checks", "probes.atomic_write", "probes.statistics.paired_difference")
 """Modules that reports may import: no statistics but those of several results, which meet on a page only."""
-STATISTICS = re.compile(r"numpy\.random|np\.random|percentile|bootstrap|side_of_zero|default_rng|\.sample\(")
+STATISTICS = re.compile(
+    r"numpy\.random|np\.random|percentile|bootstrap|default_rng|\.sample\(|side_of_zero|is_above_zero|SMALLEST_EFFECT"
+)
 """Code that draws numbers, computes intervals or decides outcomes."""
 OWNERS = {
     "captum": "probes/attribution probes/attribution_checks",

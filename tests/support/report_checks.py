@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from analyses.context.explanations.means import explanation_agreement, mean_tables
-from analyses.subjects.explanations.faithfulness import infidelity_claims
+from analyses.subjects.explanations.faithfulness import curve_claims, infidelity_claims
 from analyses.subjects.explanations.planted_shortcut import hits_claims
+from analyses.subjects.explanations.word_means import is_reliable
 from probes.results.result import AnalysisResult, Attribution, Claim
 from tests.support.report_result import attribution, result
 
@@ -33,6 +34,9 @@ OUTCOMES = {
     "parameter_randomisation": "changes",
     "explained_head_agreement": "above",
 }
+
+
+DERIVED = ("perturbation_curves", "infidelity", "planted_shortcut_hits")
 
 
 def checked(
@@ -64,7 +68,9 @@ def checked(
 def with_means(made: AnalysisResult) -> AnalysisResult:
     """The result with what an analysis derives from its tables and attributions."""
     means = mean_tables(made.tables, seed=0)
-    derived = [claim for claim in made.claims if claim.id not in ("infidelity", "planted_shortcut_hits")]
+    derived = [claim for claim in made.claims if claim.id not in DERIVED]
+    if "perturbation_curves" in made.tables:
+        derived += curve_claims(made.tables["perturbation_curves"])
     if "infidelity_means" in means:
         derived += infidelity_claims(means["infidelity_means"])
     if "planted_shortcut" in made.tables:
@@ -190,7 +196,7 @@ def tables(
     ]
     strengths = np.linspace(0.9, -0.9, len(word_list))
     seen = [
-        (task, head, target, word, 3 * texts_with, texts_with, mean, *limits)
+        (task, head, target, word, 3 * texts_with, texts_with, mean, *limits, is_reliable(*limits, texts_with))
         for head in heads
         for sign, target in zip((-1, *[1] * (len(classes) - 1)), classes, strict=True)
         for i, (word, strength) in enumerate(zip(word_list, strengths, strict=True))
@@ -236,7 +242,7 @@ def tables(
         "parameter_randomisation": "task head method randomised_blocks level text_id correlation absolute_correlation",
         "plausibility": "task head method text_id f1 iou auprc random_f1 random_iou random_auprc n_marked n_tokens",
         "planted_shortcut": "task pooling layer method k hits lower upper chance n",
-        "word_means": "task head target word n n_texts mean lower upper",
+        "word_means": "task head target word n n_texts mean lower upper reliable",
         "token_shares": "task head pooling probe_layer layer kind share n method",
         "attributions_by_layer": "task pooling layer text_id predicted probability correlation same_class",
     }

@@ -6,6 +6,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from analyses.subjects.classifier.erasure import unused_site_claims
+from probes.checks import side_of_zero
 from probes.results.result import AnalysisResult, Claim
 from tests.support.report_checks import TEXTS
 from tests.support.report_result import attribution, provenance, result
@@ -44,13 +46,14 @@ def tuned(
 ) -> AnalysisResult:
     """The whole result; `outcomes` by claim, as in `erasure=(outcome, number, interval)`, a blank written as `_in_`."""
     so = OUTCOMES | {key.replace("_in_", " "): found for key, found in outcomes.items()}
+    frames = tables(heads, task)
     return AnalysisResult(
         name="heads",
         settings={"label": task, "seeds": SEEDS},
         provenance=dataclasses.replace(provenance(model, {task: classes}), command="layerprobe heads"),
-        tables=tables(heads, task),
+        tables=frames,
         attributions=tuple(_explained(heads, task, classes, texts)) if explained else (),
-        claims=tuple(claims(heads, task, so)),
+        claims=(*claims(heads, task, so), *unused_site_claims(frames["erasure"], task=task)),
     )
 
 
@@ -59,7 +62,8 @@ def with_erasure() -> AnalysisResult:
     made = result(tasks={"sentiment": ("negative", "positive")})
     frame = pd.DataFrame(_erased(("model",), "sentiment"), columns=COLUMNS["erasure"].split())
     claim = _used("model", "sentiment", OUTCOMES["erasure"])
-    return dataclasses.replace(made, tables={**made.tables, "erasure": frame}, claims=(*made.claims, claim))
+    unused = unused_site_claims(frame, task="sentiment")
+    return dataclasses.replace(made, tables={**made.tables, "erasure": frame}, claims=(*made.claims, claim, *unused))
 
 
 def claims(heads: tuple[str, ...], task: str, so: dict[str, tuple[str, float, tuple[float, float]]]) -> list[Claim]:
@@ -170,7 +174,7 @@ COLUMNS = {
     "fine_tuned_accuracy": "head seed metric value lower upper n",
     "fine_tuning_epochs": "head seed epoch train_loss validation_loss validation_accuracy best seconds",
     "fine_tuned_layers": "model seed pooling layer value lower upper n",
-    "representation_change": "model pooling layer difference lower upper cka cka_floor n",
+    "representation_change": "model pooling layer difference lower upper outcome cka cka_floor n",
     "gradient_shares": "head layer kind share lower upper n",
     "embedding_gradients": "head row token occurrences norm per_occurrence n_rows",
     "parameter_change": "head group block part n_parameters change weight relative",
@@ -208,7 +212,9 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
         if model in heads:
             alike = 1 - 0.7 * FACTOR[model] * (layer / LAST) ** 2
             limits = (gain - 0.017, gain + 0.017)
-            rows["representation_change"].append((model, pooling, layer, gain, *limits, alike, 0.02, N))
+            rows["representation_change"].append(
+                (model, pooling, layer, gain, *limits, side_of_zero(*limits), alike, 0.02, N)
+            )
     for floor, value in (("majority", 0.4992), ("bag_of_words", 0.802)):
         rows["fine_tuned_layers"].append((floor, None, None, None, value, value - 0.02, value + 0.02, N))
     for head, layer in itertools.product(heads, layers):

@@ -12,7 +12,7 @@ from analyses.context.classifier.fine_tuned import FineTunedModels
 from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.interventions import ERASED, STATES, InterventionInputs, loss_columns
 from analyses.context.subject import Rows, Subject, Tables
-from probes.checks import side_of_zero
+from probes.checks import is_above_zero, side_of_zero
 from probes.results.result import Claim
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ def erasure(models: FineTunedModels) -> Rows:
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
-    """Yield whether each fine-tuned head uses each label."""
+    """Yield whether each fine-tuned head uses each label, and at how many sites it does not."""
     if "erasure" in tables:
         yield from erasure_claims(tables["erasure"], task=models.task)
+        yield from unused_site_claims(tables["erasure"], task=models.task)
 
 
 def own_head_erasure(explanations: Explanations, case: Case) -> Rows:
@@ -69,6 +70,7 @@ def own_head_claims(explanations: Explanations, tables: Tables) -> Iterator[Clai
     if "erasure" in tables:
         for task, rows in tables["erasure"].groupby("task", sort=False):
             yield from erasure_claims(rows, task=str(task))
+            yield from unused_site_claims(rows, task=str(task))
 
 
 def erasure_rows(inputs: InterventionInputs, tasks: Mapping[str, TaskSweep]) -> Rows:
@@ -179,6 +181,38 @@ def erasure_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
             "n": int(difference["n"]),
         }
         yield Claim("erasure", side_of_zero(*interval), task, numbers, interval)
+
+
+def unused_site_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
+    """Yield at how many sites a probe reads a label, and at how many of them a head does not use it.
+
+    A head does not use the label at a site where the loss by its erasure is not above 0 and above the largest loss by
+    a random erasure, to the lower end of its 95 % confidence interval.
+
+    Args:
+        table: Rows of the table `erasure` about one label column.
+        task: Label column of the head.
+    """
+    for (head, label), rows in table.groupby(["head", "label"], sort=False):
+        random = rows[rows["eraser"] == "random"]
+        random_losses = random.groupby(["pooling", "layer"])["accuracy_loss"].max()
+        n_readable = 0
+        n_unused = 0
+        for row in rows[rows["eraser"] == "leace"].to_dict("records"):
+            if not is_above_zero(row["v_lower"]):
+                continue
+            n_readable += 1
+            site = (row["pooling"], row["layer"])
+            largest_random_loss = max(0.0, random_losses.get(site, 0.0))
+            if row["lower"] <= largest_random_loss:
+                n_unused += 1
+        numbers: dict[str, Any] = {
+            "head": str(head),
+            "label": str(label),
+            "n_readable": n_readable,
+            "n_unused": n_unused,
+        }
+        yield Claim("unused_sites", "measured", task, numbers)
 
 
 SUBJECT: ClassifierSubject = Subject(tables={"erasure": erasure}, claims=claims)

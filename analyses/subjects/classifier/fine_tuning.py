@@ -94,6 +94,7 @@ def representation_change(models: FineTunedModels) -> Rows:
                 "difference": float(difference.mean()),
                 "lower": lower,
                 "upper": upper,
+                "outcome": side_of_zero(lower, upper),
                 **_similarity(models, name, site, rng),
                 "n": len(difference),
             }

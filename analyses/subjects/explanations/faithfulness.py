@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,6 +132,8 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
     """Yield mean comprehensiveness and sufficiency of each head and method, and of random orders."""
     if "faithfulness" in tables:
         yield from _faithfulness_claims(tables["faithfulness"], seed=explanations.job.output.seed)
+    if "perturbation_curves" in tables:
+        yield from curve_claims(tables["perturbation_curves"])
     if "infidelity_means" in tables:
         yield from infidelity_claims(tables["infidelity_means"])
 
@@ -152,6 +154,42 @@ def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
             numbers[metric] = float(means[metric].mean())
             numbers[f"random_{metric}"] = float(random_means[metric].mean())
         yield Claim("faithfulness", side_of_zero(*interval), str(task), numbers, interval)
+
+
+def curve_claims(table: pd.DataFrame) -> Iterator[Claim]:
+    """Yield the mean probability along each method's curves, and whether they are better than those of a random order.
+
+    Args:
+        table: Table `perturbation_curves`.
+    """
+    measured = table.dropna(subset=["deletion", "insertion"])
+    for (task, head), rows in measured.groupby(["task", "head"], sort=False):
+        means = rows.groupby("method", sort=False)[["deletion", "insertion"]].mean()
+        mean_of_method = means.to_dict("index")
+        random = mean_of_method.get("random")
+        for method, mean in mean_of_method.items():
+            outcome = "measured"
+            if method != "random" and random is not None:
+                outcome = _curve_outcome(mean, random)
+            numbers: dict[str, Any] = {
+                "head": str(head),
+                "method": str(method),
+                "deletion": mean["deletion"],
+                "insertion": mean["insertion"],
+                "n": int(rows["n"].iloc[0]),
+            }
+            yield Claim("perturbation_curves", outcome, str(task), numbers)
+
+
+def _curve_outcome(mean: Mapping[Any, float], random: Mapping[Any, float]) -> str:
+    """Return how many of a method's two curves are better than those of a random order."""
+    falls_sooner = mean["deletion"] < random["deletion"]
+    rises_sooner = mean["insertion"] > random["insertion"]
+    if falls_sooner and rises_sooner:
+        return "both"
+    if falls_sooner or rises_sooner:
+        return "one"
+    return "neither"
 
 
 def infidelity_claims(means: pd.DataFrame) -> Iterator[Claim]:

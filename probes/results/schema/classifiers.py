@@ -73,6 +73,7 @@ TABLES: Mapping[str, TableSchema] = {
         values=(
             Column("difference", "difference", "Change of the probe's test accuracy.", "share", nullable=True),
             *INTERVAL,
+            Column("outcome", "text", "Side of 0 on which the interval lies: above, below or cannot_tell."),
             CKA,
             CKA_LOWER,
             CKA_UPPER,
@@ -339,6 +340,17 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("shuffled", "number", "Mean loss by shuffled labels.", "share", nullable=True, optional=True),
             V_INFORMATION,
             OPTIONAL_N,
+        ),
+    ),
+    "unused_sites": ClaimSchema(
+        "Sites where a probe reads a label although erasing it costs a head no more than random erasures.",
+        outcomes=MEASURED,
+        main="n_unused",
+        numbers=(
+            HEAD,
+            Column("label", "text", "Label column that is erased."),
+            Column("n_readable", "count", "Number of sites where a probe reads the label.", "sites"),
+            Column("n_unused", "count", "Number of these where its erasure costs no more than chance.", "sites"),
         ),
     ),
     "fine_tuned_head_agreement": ClaimSchema(

@@ -75,6 +75,8 @@ class ClaimSchema:
     """Numbers whose names begin with a pooling and `_`; each stands here under the rest of its name."""
 
 
+RELIABLE_TEXTS = 3
+"""Number of texts from which on the mean of a word is reliable whatever its interval."""
 SIDES = ("above", "below", "cannot_tell")
 """Outcomes of a comparison with 0 or with a reference score."""
 MEASURED = ("measured",)

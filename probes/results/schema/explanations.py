@@ -19,6 +19,7 @@ from probes.results.schema.columns import (
     POOLING,
     PREDICTED,
     PROBABILITY,
+    RELIABLE_TEXTS,
     SHARE,
     SIDES,
     SITE,
@@ -161,6 +162,7 @@ TABLES: Mapping[str, TableSchema] = {
             Column("n_texts", "count", "Number of texts that hold the word.", "texts"),
             Column("mean", "number", "Mean score.", "logits", nullable=True),
             *INTERVAL,
+            Column("reliable", "flag", f"Whether the interval leaves out 0, or {RELIABLE_TEXTS} texts hold the word."),
         ),
     ),
     "token_shares": TableSchema(
@@ -310,6 +312,18 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             N,
             Column("words", "text", "The planted words."),
             Column("n_train", "count", "Number of training texts.", "texts", optional=True),
+        ),
+    ),
+    "perturbation_curves": ClaimSchema(
+        "Whether a method's mean deletion curve lies below that of a random order, and its insertion curve above it.",
+        outcomes=("both", "one", "neither", "measured"),
+        main="deletion",
+        numbers=(
+            HEAD,
+            METHOD,
+            Column("deletion", "number", "Mean probability along the deletion curve.", "probability"),
+            Column("insertion", "number", "Mean probability along the insertion curve.", "probability"),
+            N,
         ),
     ),
     "infidelity": ClaimSchema(

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
 
 from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import lines
-from reports.charts.canvas import MUTED, Label
+from reports.charts.canvas import MUTED
 from reports.charts.lines import LineOptions
 from reports.charts.styles import Style, styles_of_models
 from reports.lookup import View, item, value
 from reports.sections.classifier.gradient_flow import share_bars, shares_table, token_shares
+from reports.sections.classifier.line_charts import (
+    ChartWords,
+    line_chart,
+    points_by_layer,
+    rows_by_group,
+    two_digits,
+)
 from reports.text import wording
 from reports.text.wording import (
     between,
@@ -42,41 +49,61 @@ def section(view: View) -> Section | None:
 def predictability_sentences(view: View) -> Iterator[str]:
     """Yield how well the content tokens predict [CLS], before and after fine-tuning, beside an untrained encoder."""
     claims = view.stated("cls_predictability")
-    before = next((c for c in claims if item(c, "model") == "pretrained"), None)
+    before = next((claim for claim in claims if item(claim, "model") == "pretrained"), None)
     if before is not None:
-        first, least = item(before, "first_layer"), "more than half of what varies in [CLS]"
-        n = view.table("cls_predictability")
-        over = "" if n is None else f", on {count(n['n'].max())} texts"
-        starts = f"From layer {first} on" if first is not None else "At no layer"
-        yield (
-            f"{starts} {least} can be foretold from the mean of the text's own tokens (held-out R²{over}; highest, "
-            f"{_r2(view, before, 'best_r2', layer=item(before, 'best_layer'))}, at layer "
-            f"{item(before, 'best_layer')})."
-        )
-        last, untrained = value(before, "last_r2"), value(before, "untrained_last_r2")
-        end = f"At the last layer R² is {_r2(view, before, 'last_r2')}"
-        random = _r2(view, before, "untrained_last_r2", model="untrained")
-        references = [f"{random} in an untrained encoder"] if untrained == untrained else []
-        if (shuffled := value(before, "shuffled_last")) == shuffled:
-            references.append(f"{decimal(shuffled, 2)} for shuffled pairs")
-        end += f", {listing(references)}" if references else ""
-        yield end + (
-            ": random weights fill it as far; that it fills is no sign of training." if untrained >= last else "."
-        )
-    after = [c for c in claims if item(c, "model") in wording.READS or item(c, "model") == "checkpoint"]
+        yield _highest_sentence(view, before)
+        yield _last_sentence(view, before)
+    fine_tuned = (*wording.READS, "checkpoint")
+    after = list[str]()
+    for claim in claims:
+        model = item(claim, "model")
+        if model in fine_tuned:
+            after.append(f"{wording.head(model)} {_r2(view, claim, 'last_r2')}")
     if after:
-        by_model = (f"{wording.head(item(c, 'model'))} {_r2(view, c, 'last_r2')}" for c in after)
-        yield f"After fine-tuning, at the last layer: {listing(by_model)}."
+        yield f"After fine-tuning, at the last layer: {listing(after)}."
+
+
+def _highest_sentence(view: View, claim: Claim) -> str:
+    """Return from which layer on [CLS] is predicted, and where R² is highest."""
+    first_layer = item(claim, "first_layer")
+    start = "At no layer" if first_layer is None else f"From layer {first_layer} on"
+    table = view.table("cls_predictability")
+    over = "" if table is None else f", on {count(table['n'].max())} texts"
+    best_layer = item(claim, "best_layer")
+    highest = _r2(view, claim, "best_r2", layer=best_layer)
+    return (
+        f"{start} more than half of what varies in [CLS] can be foretold from the mean of the text's own tokens "
+        f"(held-out R²{over}; highest, {highest}, at layer {best_layer})."
+    )
+
+
+def _last_sentence(view: View, claim: Claim) -> str:
+    """Return R² at the last layer, beside an untrained encoder and shuffled pairs."""
+    untrained = value(claim, "untrained_last_r2")
+    shuffled = value(claim, "shuffled_last")
+    references = list[str]()
+    if not math.isnan(untrained):
+        random = _r2(view, claim, "untrained_last_r2", model="untrained")
+        references.append(f"{random} in an untrained encoder")
+    if not math.isnan(shuffled):
+        references.append(f"{decimal(shuffled, 2)} for shuffled pairs")
+    comparison = f", {listing(references)}" if references else ""
+    sentence = f"At the last layer R² is {_r2(view, claim, 'last_r2')}{comparison}"
+    if untrained >= value(claim, "last_r2"):
+        return f"{sentence}: random weights fill it as far; that it fills is no sign of training."
+    return f"{sentence}."
 
 
 def _r2(view: View, claim: Claim, key: str, *, model: object = None, layer: object = None) -> str:
     """Return an R² of a claim with its interval, by default that of the claim's own model at the last layer."""
-    at = {
+    site = {
         "model": model or item(claim, "model"),
         "layer": view.result.provenance.n_layers if layer is None else layer,
     }
-    ends = between(view.limits("cls_predictability", direction="cls from content", **at))
-    return decimal(value(claim, key), 2) + ("" if ends == wording.MISSING else f" ({ends})")
+    limits = view.limits("cls_predictability", direction="cls from content", **site)
+    ends = between(limits)
+    r2 = decimal(value(claim, key), 2)
+    return r2 if ends == wording.MISSING else f"{r2} ({ends})"
 
 
 def attention_sentences(view: View) -> Iterator[str]:
@@ -104,37 +131,22 @@ def _predictability(view: View) -> Part | None:
     predictability = view.table("cls_predictability")
     if predictability is None:
         return None
-    drawings = list[Drawing]()
-    for i, (direction, of_direction) in enumerate(predictability.groupby("direction", sort=False), start=1):
-        measured = of_direction[of_direction["r2"].notna()]
-        if measured["layer"].nunique() < 2:
-            continue
-        frame = measured.rename(columns={"model": "series", "layer": "x", "r2": "value"})[["series", "x", "value"]]
-        chance = of_direction.groupby("layer", as_index=False)["shuffled"].mean().dropna()
-        shuffled = chance.rename(columns={"layer": "x", "shuffled": "value"}).assign(series="shuffled")
-        styles = styles_of_models(frame["series"])
-        styles["shuffled"] = Style("shuffled pairs", MUTED, floor="dotted")
-        descriptions = (f"{styles[r.series].name} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
-        label = Label(
-            f"fills-{i}", f"R² by layer: {_WAYS.get(str(direction), name(direction))}", f"{'; '.join(descriptions)}."
+    directions = rows_by_group(predictability, "direction", "r2")
+    drawings = [_r2_chart(number, direction, rows, predictability) for number, direction, rows in directions]
+    rows = list[tuple[str, ...]]()
+    for row in predictability.itertuples():
+        cells = (
+            sentence(wording.model(row.model)),
+            name(row.direction),
+            str(row.layer),
+            decimal(row.r2),
+            decimal(row.shuffled),
+            count(row.n),
         )
-        svg = lines.lines(pd.concat([frame, shuffled]), styles, label, LineOptions("R² on held-out texts"))
-        drawings.append(Drawing(svg, f"{_WAYS.get(str(direction), sentence(name(direction)))}."))
-    rows = tuple(
-        (
-            sentence(wording.model(r.model)),
-            name(r.direction),
-            str(r.layer),
-            decimal(r.r2),
-            decimal(r.shuffled),
-            count(r.n),
-        )
-        for r in predictability.itertuples()
-    )
+        rows.append(cells)
     heading = ("encoder", "foretold", "layer", "R²", "shuffled pairs", "texts")
-    table = Table(
-        "By ridge regression, a mean over dimensions.", rows=rows, folded=True, **columns(*heading, numeric=heading[2:])
-    )
+    shape = columns(*heading, numeric=heading[2:])
+    table = Table("By ridge regression, a mean over dimensions.", rows=tuple(rows), folded=True, **shape)
     note = (
         "R² is the share of the variance between texts that ridge regression foretells on held-out texts, a mean over "
         "the vector's dimensions. At layer 0 [CLS] does not vary: there is nothing to foretell."
@@ -142,20 +154,39 @@ def _predictability(view: View) -> Part | None:
     return Part("Does the content of the text stand in it?", (), tuple(drawings), (table,), notes=(note,))
 
 
+def _r2_chart(number: int, direction: str, rows: pd.DataFrame, predictability: pd.DataFrame) -> Drawing:
+    """Return R² by layer in one direction, with that of shuffled pairs as a floor."""
+    points = points_by_layer(rows, "r2")
+    of_direction = predictability[predictability["direction"] == direction]
+    chance = of_direction.groupby("layer", as_index=False)["shuffled"].mean().dropna()
+    shuffled = chance.rename(columns={"layer": "x", "shuffled": "value"}).assign(series="shuffled")
+    styles = styles_of_models(points["series"])
+    styles["shuffled"] = Style("shuffled pairs", MUTED, floor="dotted")
+    direction_name = name(direction)
+    words = ChartWords(
+        anchor=f"fills-{number}",
+        title=f"R² by layer: {_WAYS.get(direction, direction_name)}",
+        caption=f"{_WAYS.get(direction, sentence(direction_name))}.",
+    )
+    options = LineOptions("R² on held-out texts")
+    return line_chart(points, styles, words, options, write=two_digits, reference=shuffled)
+
+
 def _attention(view: View) -> Part | None:
     """Return the share that attention adds to [CLS] from each kind of token, by block."""
-    contributions, drawings = view.table("attention_contributions"), list[Drawing]()
+    contributions = view.table("attention_contributions")
     if contributions is None:
         return None
-    for i, (model, of_model) in enumerate(contributions.groupby("model", sort=False), start=1):
-        title = f"What each kind of token adds to [CLS], by block, {wording.model(model)}"
+    drawings = list[Drawing]()
+    for number, (model, rows) in enumerate(contributions.groupby("model", sort=False), start=1):
+        encoder = wording.model(model)
+        title = f"What each kind of token adds to [CLS], by block, {encoder}"
         quantity = "share added to [CLS], %"
-        drawings += share_bars(of_model, f"added-{i}", title, wording.model(model), quantity=quantity, across="block")
+        drawings += share_bars(rows, f"added-{number}", title, encoder, quantity=quantity, across="block")
     table = shares_table(contributions, "model", "Share of the summed norms of what each token adds; 95 % intervals.")
     note = (
         "Norms of the vectors that attention moves, not attention weights: a token may be attended to and bring next "
         "to nothing (Kobayashi et al. 2020). Layer l is here the l-th block."
     )
-    return Part(
-        "What does attention add to it?", tuple(attention_sentences(view)), tuple(drawings), (table,), notes=(note,)
-    )
+    sentences = tuple(attention_sentences(view))
+    return Part("What does attention add to it?", sentences, tuple(drawings), (table,), notes=(note,))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pandas as pd
 
-from probes.checks import SMALLEST_EFFECT
 from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
 from reports.charts import erasure_map
@@ -23,6 +23,7 @@ from reports.text.wording import (
     plural,
     points,
     sentence,
+    unsigned_points,
 )
 
 OTHERS = (
@@ -43,31 +44,30 @@ _OUTCOMES = {
 def first_map(view: View, anchor: str, task: str | None = None) -> tuple[Drawing, ...]:
     """Return the erasure map of the first head for one label column, as the drawing of the first screen."""
     table = view.table("erasure")
-    rows = None if table is None else table[table["label"] == (table["label"].iloc[0] if task is None else task)]
-    if rows is None or not (rows["eraser"] == "leace").any():
+    if table is None:
+        return ()
+    label = table["label"].iloc[0] if task is None else task
+    rows = table[table["label"] == label]
+    if not _has_leace(rows):
         return ()
     head, of_head = by_head(rows)[0]
-    return tuple(_maps(head, str(of_head["label"].iloc[0]), of_head, anchor, _loss_limits(of_head)))
+    return tuple(_maps(head, str(label), of_head, anchor, _loss_limits(of_head)))
+
+
+def _has_leace(erasures: pd.DataFrame) -> bool:
+    return bool((erasures["eraser"] == "leace").any())
 
 
 def section(view: View) -> Section | None:
     """Return the erasure maps of all heads and labels, with their controls."""
-    erasures, parts = view.table("erasure"), list[Part]()
-    if erasures is None or not (erasures["eraser"] == "leace").any():
+    erasures = view.table("erasure")
+    if erasures is None or not _has_leace(erasures):
         return None
-    labels, sentences = list(dict.fromkeys(erasures["label"])), [*verdict(view), *cost_sentences(view)]
-    for label in labels:
-        drawings, rows = list[Drawing](), list[tuple[str, ...]]()
-        several = len(labels) > 1
-        of_label = erasures[erasures["label"] == label]
-        reach = _loss_limits(of_label)
-        for head, of_head in by_head(of_label):
-            anchor = f"used-{len(parts) + 1}-{len(drawings) + 1}"
-            drawings += _maps(head, str(label), of_head, anchor, reach)
-            rows += _site_rows(head, of_head)
-        caption = "Without the label, by place. “Random subspaces”: lowest to highest draw, in points."
-        table = Table(caption, rows=tuple(rows), folded=True, **columns(*_HEADING, numeric=_HEADING[2:]))
-        parts.append(Part(f"Erased: {name(label)}" if several else None, (), tuple(drawings), (table,)))
+    parts = list[Part]()
+    has_several = erasures["label"].nunique() > 1
+    for number, (label, rows) in enumerate(erasures.groupby("label", sort=False), start=1):
+        heading = f"Erased: {name(label)}" if has_several else None
+        parts.append(_part(heading, str(label), rows, f"used-{number}"))
     notes = (
         wording.BRACKETS,
         OTHERS,
@@ -76,29 +76,40 @@ def section(view: View) -> Section | None:
         "Grey band: subspaces of equal rank and equal mean displacement, drawn at random. Crosses: the same for a "
         "label shuffled over the texts. Damage alone, whatever is erased, would look like them.",
     )
-    return Section("Encoded, and used?", "used", (*sentences, *unused_sentence(erasures)), tuple(parts), notes)
+    sentences = (*verdict(view), *cost_sentences(view), *unused_sentence(view))
+    return Section("Encoded, and used?", "used", sentences, tuple(parts), notes)
+
+
+def _part(heading: str | None, label: str, erasures: pd.DataFrame, anchor: str) -> Part:
+    """Return the maps of all heads for one label, on one scale, and a table of its sites."""
+    limits = _loss_limits(erasures)
+    drawings = list[Drawing]()
+    rows = list[tuple[str, ...]]()
+    for head, of_head in by_head(erasures):
+        drawings += _maps(head, label, of_head, f"{anchor}-{len(drawings) + 1}", limits)
+        rows += _site_rows(head, of_head)
+    caption = "Without the label, by place. “Random subspaces”: lowest to highest draw, in points."
+    table = Table(caption, rows=tuple(rows), folded=True, **columns(*_HEADING, numeric=_HEADING[2:]))
+    return Part(heading, (), tuple(drawings), (table,))
 
 
 def verdict(view: View) -> Iterator[str]:
     """Yield whether the label is used, in one sentence, from the outcomes of all heads."""
     claims = view.stated("erasure")
-    outcomes = {c.outcome for c in claims}
-    if outcomes == {"above"}:
+    has_several = len(_labels(claims)) > 1
+    used = list[str]()
+    undecided = list[str]()
+    for claim in claims:
+        subject = _head_and_label(claim, several=has_several)
+        heads = used if claim.outcome == "above" else undecided
+        if subject not in heads:
+            heads.append(subject)
+    if used and undecided:
+        yield f"In part: it is missed by {listing(used)}; cannot tell that it is by {listing(undecided)}."
+    elif used:
         yield "Yes: erased where that costs most, it is missed more than what is erased at random."
-    elif claims and "above" not in outcomes:
+    elif undecided:
         yield "Cannot tell: erasing it costs no more than erasing at random, as far as these texts tell."
-    elif claims:
-        above, undecided = (
-            listing(
-                dict.fromkeys(
-                    _head_and_label(c, several=len(_labels(claims)) > 1)
-                    for c in claims
-                    if (c.outcome == "above") == is_above
-                )
-            )
-            for is_above in (True, False)
-        )
-        yield f"In part: it is missed by {above}; cannot tell that it is by {undecided}."
 
 
 def _head_and_label(claim: Claim, *, several: bool) -> str:
@@ -108,20 +119,23 @@ def _head_and_label(claim: Claim, *, several: bool) -> str:
 
 
 def _labels(claims: list[Claim]) -> list[object]:
-    return list(dict.fromkeys(item(c, "label") for c in claims))
+    return list(dict.fromkeys(item(claim, "label") for claim in claims))
 
 
 def cost_sentences(view: View) -> Iterator[str]:
     """Yield the accuracy that erasure costs each head at most, a sentence for each outcome and label."""
     claims = view.stated("erasure")
-    for label in _labels(claims):
-        of_label = [c for c in claims if item(c, "label") == label]
-        label_name = name(label) if len(_labels(claims)) > 1 else "the label"
+    labels = _labels(claims)
+    for label in labels:
+        of_label = [claim for claim in claims if item(claim, "label") == label]
+        label_name = name(label) if len(labels) > 1 else "the label"
         for outcome, start in _OUTCOMES.items():
-            if with_outcome := [c for c in of_label if c.outcome == outcome]:
-                yield f"{start} {label_name} where that costs most takes {listing(map(_cost, with_outcome))}."
-        random, shuffled = ([value(c, key) for c in of_label] for key in ("random", "shuffled"))
-        if any(loss == loss for loss in (*random, *shuffled)):
+            costs = [_cost(claim) for claim in of_label if claim.outcome == outcome]
+            if costs:
+                yield f"{start} {label_name} where that costs most takes {listing(costs)}."
+        random = [value(claim, "random") for claim in of_label]
+        shuffled = [value(claim, "shuffled") for claim in of_label]
+        if any(not math.isnan(loss) for loss in (*random, *shuffled)):
             yield (
                 f"Random subspaces of equal rank and displacement cost {_loss_range(random)} points there, a shuffled "
                 f"label {_loss_range(shuffled)}."
@@ -130,108 +144,101 @@ def cost_sentences(view: View) -> Iterator[str]:
 
 def _cost(claim: Claim) -> str:
     """Return `38.6 points from the [CLS] head ([CLS] of layer 6, 0.61 bits read; 35.5 to 40.9 ...)`."""
+    loss = unsigned_points(value(claim, "accuracy_loss"))
+    bits = decimal(value(claim, "v_information"), 2)
     return (
-        f"{points(value(claim, 'accuracy_loss')).lstrip('+')} points from {wording.head(item(claim, 'head'))} "
-        f"({_site(claim)}, {decimal(value(claim, 'v_information'), 2)} bits read; {interval(claim.interval)} more than "
-        "random subspaces)"
+        f"{loss} points from {wording.head(item(claim, 'head'))} ({_site(claim)}, {bits} bits read; "
+        f"{interval(claim.interval)} more than random subspaces)"
     )
 
 
 def _loss_range(losses: list[float]) -> str:
     """Return one loss, or the lowest and the highest, in points."""
-    measured = sorted(loss for loss in losses if loss == loss)
-    return (
-        " to ".join(dict.fromkeys(points(loss).lstrip("+") for loss in (*measured[:1], *measured[-1:])))
-        or wording.MISSING
-    )
+    measured = [loss for loss in losses if not math.isnan(loss)]
+    if not measured:
+        return wording.MISSING
+    ends = [unsigned_points(loss) for loss in (min(measured), max(measured))]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _site(claim: Claim) -> str:
     return f"{wording.pooling(str(item(claim, 'pooling')))} of layer {name(item(claim, 'layer'))}"
 
 
-def unused_sentence(erasures: pd.DataFrame) -> Iterator[str]:
-    """Yield at how many sites a probe reads the label although its erasure costs no more than random erasure."""
-    heads_by_share: dict[str, list[str]] = {}
-    label = erasures["label"].iloc[0]
-    label_name = name(label) if erasures["label"].nunique() > 1 else "the label"
-    for head, of_head in by_head(erasures[erasures["label"] == label]):
-        places, unused = _readable_sites(of_head)
-        if places:
-            heads_by_share.setdefault(f"at {count(len(unused))} of {plural(len(places), 'place')}", []).append(
-                wording.head(head)
-            )
+def unused_sentence(view: View) -> Iterator[str]:
+    """Yield at how many sites a probe reads the first label although its erasure costs no more than random erasure."""
+    claims = view.stated("unused_sites")
+    heads_by_share = dict[str, list[str]]()
+    labels = _labels(claims)
+    for claim in claims:
+        n_readable = int(value(claim, "n_readable"))
+        if n_readable and item(claim, "label") == labels[0]:
+            share = f"at {count(value(claim, 'n_unused'))} of {plural(n_readable, 'place')}"
+            heads_by_share.setdefault(share, []).append(wording.head(item(claim, "head")))
     if heads_by_share:
-        where = listing(f"{times} for {listing(heads)}" for times, heads in heads_by_share.items())
+        where = listing(f"{share} for {listing(heads)}" for share, heads in heads_by_share.items())
+        label_name = name(labels[0]) if len(labels) > 1 else "the label"
         yield (
             f"Encoded is not always used: {where}, a probe reads {label_name} and erasing it costs no more than random "
             "subspaces do, as far as these texts tell."
         )
 
 
-def _readable_sites(erasures: pd.DataFrame) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return the sites where a probe reads the label, and those where its erasure is not told from random ones."""
-    random = erasures[erasures["eraser"] == "random"].groupby(["pooling", "layer"])["accuracy_loss"].max()
-    places, idle = list[tuple[str, int]](), list[tuple[str, int]]()
-    for row in erasures[erasures["eraser"] == "leace"].itertuples():
-        if row.v_lower > SMALLEST_EFFECT:
-            place = (str(row.pooling), int(row.layer))
-            places.append(place)
-            idle += [place] if row.lower <= max(0.0, float(random.get(place, 0.0))) else []
-    return places, idle
-
-
 def _loss_limits(rows: pd.DataFrame) -> tuple[float, float]:
     """Return the lowest and the highest loss, intervals included, in points."""
-    return 100 * float(rows[["accuracy_loss", "lower"]].min().min()), 100 * float(
-        rows[["accuracy_loss", "upper"]].max().max()
-    )
+    lowest = rows[["accuracy_loss", "lower"]].min().min()
+    highest = rows[["accuracy_loss", "upper"]].max().max()
+    return 100 * float(lowest), 100 * float(highest)
 
 
 def _maps(
     head: str, erased_label: str, erasures: pd.DataFrame, anchor: str, reach: tuple[float, float]
 ) -> Iterator[Drawing]:
     """Yield one head's map, where more than one site was erased."""
-    frame = erasures.assign(
-        bits=erasures["v_information"], **{key: 100 * erasures[key] for key in ("accuracy_loss", "lower", "upper")}
-    )
-    frame = frame[frame["bits"].notna() & frame["accuracy_loss"].notna()]
-    leace, controls = frame[frame["eraser"] == "leace"], frame[frame["eraser"] != "leace"]
-    if len(leace) < 2:
+    measured = erasures[erasures["v_information"].notna() & erasures["accuracy_loss"].notna()]
+    in_points = {column: 100 * measured[column] for column in ("accuracy_loss", "lower", "upper")}
+    frame = measured.assign(bits=measured["v_information"], **in_points)
+    is_leace = frame["eraser"] == "leace"
+    sites = frame[is_leace]
+    if len(sites) < 2:
         return
-    descriptions = [
-        f"{wording.pooling(r.pooling)} layer {r.layer}: {decimal(r.bits, 2)} bits read, "
-        f"{r.accuracy_loss:.1f} points lost"
-        for r in leace.itertuples()
-    ]
-    who = wording.head(head)
-    title = f"What {who} loses without {name(erased_label)}, against what a probe reads of it, by place"
+    descriptions = list[str]()
+    for row in sites.itertuples():
+        site = f"{wording.pooling(row.pooling)} layer {row.layer}"
+        descriptions.append(f"{site}: {decimal(row.bits, 2)} bits read, {row.accuracy_loss:.1f} points lost")
+    head_name = wording.head(head)
+    title = f"What {head_name} loses without {name(erased_label)}, against what a probe reads of it, by place"
     label = Label(anchor, title, f"{'; '.join(descriptions)}.")
-    svg = erasure_map.erasure_map(
-        leace, controls, label, quantity=f"{wording.short_head(head)}: points lost without it", limits=reach
-    )
-    yield Drawing(svg, f"{sentence(who)}. Numbers: layers. Upright lines: 95 % intervals.")
+    quantity = f"{wording.short_head(head)}: points lost without it"
+    svg = erasure_map.erasure_map(sites, frame[~is_leace], label, quantity=quantity, limits=reach)
+    yield Drawing(svg, f"{sentence(head_name)}. Numbers: layers. Upright lines: 95 % intervals.")
 
 
 def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """Yield a row for each site."""
-    losses_by_eraser = {
-        key: rows.groupby(["pooling", "layer"])["accuracy_loss"] for key, rows in erasures.groupby("eraser")
-    }
-    ends = losses_by_eraser["random"].agg(["min", "max"]) if "random" in losses_by_eraser else None
-    means = losses_by_eraser["shuffled"].mean() if "shuffled" in losses_by_eraser else {}
-    for r in erasures[erasures["eraser"] == "leace"].itertuples():
-        place = (r.pooling, r.layer)
-        limits = None if ends is None or place not in ends.index else tuple(ends.loc[place])
+    random = _control_losses(erasures, "random")
+    shuffled = _control_losses(erasures, "shuffled")
+    for row in erasures[erasures["eraser"] == "leace"].itertuples():
+        site = (row.pooling, row.layer)
+        random_losses = random.get(site)
+        shuffled_losses = shuffled.get(site)
         yield (
             sentence(wording.short_head(head)),
-            wording.pooling(r.pooling),
-            str(r.layer),
-            decimal(r.v_information),
-            between((r.v_lower, r.v_upper), 3),
-            points(r.accuracy_loss),
-            interval((r.lower, r.upper)),
-            interval(limits),
-            points(means.get(place)),
-            decimal(r.information_loss),
+            wording.pooling(row.pooling),
+            str(row.layer),
+            decimal(row.v_information),
+            between((row.v_lower, row.v_upper), 3),
+            points(row.accuracy_loss),
+            interval((row.lower, row.upper)),
+            interval(None if random_losses is None else (random_losses.min(), random_losses.max())),
+            points(None if shuffled_losses is None else shuffled_losses.mean()),
+            decimal(row.information_loss),
         )
+
+
+def _control_losses(erasures: pd.DataFrame, eraser: str) -> dict[tuple[str, int], pd.Series[float]]:
+    """Return site -> losses by the draws of a control."""
+    losses_by_site: dict[tuple[str, int], pd.Series[float]] = {}
+    for (pooling, layer), rows in erasures[erasures["eraser"] == eraser].groupby(["pooling", "layer"]):
+        losses_by_site[pooling, layer] = rows["accuracy_loss"]
+    return losses_by_site

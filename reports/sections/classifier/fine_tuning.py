@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from probes.checks import SMALLEST_EFFECT
+from probes.results.result import Claim
 from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import lines
-from reports.charts.canvas import Label
 from reports.charts.lines import LineOptions
 from reports.charts.styles import styles_of_heads, styles_of_models
 from reports.lookup import View, item, value
+from reports.sections.classifier.line_charts import (
+    ChartWords,
+    line_chart,
+    points_by_layer,
+    rows_by_group,
+    two_digits,
+)
 from reports.text import wording
 from reports.text.wording import (
     count,
@@ -32,6 +38,14 @@ ADAM = (
     "they are: what the loss barely touches moves about as far as what it rests on. Equal movement is not equal "
     "importance."
 )
+SAME_TRAINING = "All heads begin with the same weights and see the same texts in the same order; a seed sets both."
+SITE_OF_MODEL = ["model", "pooling", "layer"]
+"""Columns that name a site of an encoder."""
+CURVES = (
+    ("validation_loss", "Log loss on validation", "log loss on validation, nats"),
+    ("validation_accuracy", "Accuracy on validation", "right on validation, %"),
+)
+"""Column of the table of epochs, the title of its chart, and the name of the axis."""
 _ROWS = {"[CLS]": "that of [CLS]", "[SEP]": "that of [SEP]", "other rows": "all others"}
 
 
@@ -52,25 +66,25 @@ def before_and_after(view: View) -> Section | None:
 
 def change_sentences(view: View) -> Iterator[str]:
     """Yield how much more a probe reads from the last [CLS] after fine-tuning, by head."""
-    sides = {"above": "more", "below": "less"}
-    for outcome in (*sides, "cannot_tell"):
-        claims = [c for c in view.stated("cls_change") if c.outcome == outcome]
-        accuracies = listing(
-            f"{percent(value(c, 'after'))} with {wording.head(item(c, 'head'))} "
-            f"({points(value(c, 'difference'))} points; {interval(c.interval)})"
-            for c in claims
-        )
-        before = listing(dict.fromkeys(percent(value(c, "before")) for c in claims))
-        if claims and outcome in sides:
-            yield (
-                f"From the last [CLS] a probe reads {sides[outcome]} after fine-tuning: right on {before} before, on "
-                f"{accuracies}."
-            )
-        elif claims:
-            yield (
-                "Cannot tell whether fine-tuning changed what a probe reads from the last [CLS]: right on "
-                f"{before} before, on {accuracies}."
-            )
+    for outcome, verb in (("above", "more"), ("below", "less"), ("cannot_tell", None)):
+        claims = [claim for claim in view.stated("cls_change") if claim.outcome == outcome]
+        if not claims:
+            continue
+        accuracies = listing(map(_accuracy_after, claims))
+        before = listing(dict.fromkeys(percent(value(claim, "before")) for claim in claims))
+        if verb is None:
+            opening = "Cannot tell whether fine-tuning changed what a probe reads from the last [CLS]"
+        else:
+            opening = f"From the last [CLS] a probe reads {verb} after fine-tuning"
+        yield f"{opening}: right on {before} before, on {accuracies}."
+
+
+def _accuracy_after(claim: Claim) -> str:
+    """Return `83.0 % with the [CLS] head (+4.1 points; 2.2 to 6.0)`."""
+    accuracy = percent(value(claim, "after"))
+    difference = points(value(claim, "difference"))
+    head = wording.head(item(claim, "head"))
+    return f"{accuracy} with {head} ({difference} points; {interval(claim.interval)})"
 
 
 def _curves(view: View) -> Part | None:
@@ -78,54 +92,83 @@ def _curves(view: View) -> Part | None:
     accuracy = view.table("fine_tuned_layers")
     if accuracy is None:
         return None
-    floors = {
-        wording.SHORT_FLOORS[key]: 100 * float(accuracy.loc[accuracy["model"] == key, "value"].iloc[0])
-        for key in FLOORS
-        if (accuracy["model"] == key).any()
-    }
     is_probe = accuracy["layer"].notna() & accuracy["value"].notna()
-    curves = accuracy[is_probe].assign(layer=lambda rows: rows["layer"].astype(int))
-    if not len(curves):
+    curves = accuracy[is_probe]
+    if curves.empty:
         return None
-    names = "model pooling layer".split()
-    means = curves.groupby(names, sort=False, as_index=False)[["value", "lower", "upper"]].mean()
-    frame = means.rename(columns={"model": "series", "layer": "x"})
+    curves = curves.assign(layer=curves["layer"].astype(int))
+    by_seed = curves.groupby(SITE_OF_MODEL, sort=False)
+    means = by_seed[["value", "lower", "upper"]].mean().reset_index()
+    drawings = _curve_drawings(means, _floors(accuracy))
+    notes = _pooler_notes(view) if (means["pooling"] == "pooler").any() else ()
+    table = _curve_table(means, by_seed["value"].agg(["min", "max"]))
+    return Part("What can be read, layer by layer?", (), drawings, (table,), notes=notes)
+
+
+def _floors(accuracy: pd.DataFrame) -> dict[str, float]:
+    """Return name of a floor -> its test accuracy in per cent."""
+    floors = dict[str, float]()
+    for key in FLOORS:
+        values = accuracy.loc[accuracy["model"] == key, "value"]
+        if len(values):
+            floors[wording.SHORT_FLOORS[key]] = 100 * float(values.iloc[0])
+    return floors
+
+
+def _curve_drawings(means: pd.DataFrame, floors: Mapping[str, float]) -> tuple[Drawing, ...]:
+    """Return the test accuracy of every encoder by layer, a drawing for each pooling, on one scale."""
+    frame = means.rename(columns={"model": "series"})
+    frame["x"] = frame["layer"]
     frame[["value", "lower", "upper"]] *= 100
-    reach = min(frame["value"].min(), *floors.values()), max(frame["value"].max(), *floors.values())
-    drawings, styles = list[Drawing](), styles_of_models(frame["series"])
-    for i, (pooling, of_pooling) in enumerate(frame.groupby("pooling", sort=False), start=1):
-        if of_pooling["x"].nunique() < 2:
-            continue
-        vector = wording.pooling(str(pooling))
-        descriptions = [f"{styles[r.series].name} layer {r.x} {r.value:.1f} %" for r in of_pooling.itertuples()]
-        descriptions += [f"{floor} {score:.1f} %" for floor, score in floors.items()]
-        label = Label(f"tuned-{i}", f"Test accuracy by layer before and after, {vector}", f"{'; '.join(descriptions)}.")
-        svg = lines.lines(
-            of_pooling, styles, label, LineOptions(f"{vector}: right on test, %", floors=floors, limits=reach)
+    lowest = min(frame["value"].min(), *floors.values())
+    highest = max(frame["value"].max(), *floors.values())
+    styles = styles_of_models(frame["series"])
+    floor_words = tuple(f"{floor} {score:.1f} %" for floor, score in floors.items())
+    drawings = list[Drawing]()
+    for number, pooling, rows in rows_by_group(frame, "pooling", "value"):
+        vector = wording.pooling(pooling)
+        reads = wording.READS.get(pooling, vector)
+        words = ChartWords(
+            anchor=f"tuned-{number}",
+            title=f"Test accuracy by layer before and after, {vector}",
+            caption=f"Probes on {reads}. Bands: 95 % intervals. Grey: floors.",
+            floors=floor_words,
         )
-        reads = wording.READS.get(str(pooling), vector)
-        drawings.append(Drawing(svg, f"Probes on {reads}. Bands: 95 % intervals. Grey: floors."))
-    seeds = curves.groupby(names, sort=False)["value"].agg(["min", "max"])
-    rows = tuple(
-        (
-            sentence(wording.model(r.model)),
-            wording.pooling(r.pooling),
-            str(r.layer),
-            percent(r.value),
-            interval((r.lower, r.upper)),
-            interval(tuple(seeds.loc[(r.model, r.pooling, r.layer)])),
+        options = LineOptions(f"{vector}: right on test, %", floors=floors, limits=(lowest, highest))
+        drawings.append(line_chart(rows, styles, words, options, write=_one_digit))
+    return tuple(drawings)
+
+
+def _one_digit(accuracy: float) -> str:
+    return f"{accuracy:.1f} %"
+
+
+def _curve_table(means: pd.DataFrame, ranges: pd.DataFrame) -> Table:
+    """Return the test accuracy at each site of each encoder, with the range over its seeds."""
+    rows = list[tuple[str, ...]]()
+    for row in means.itertuples():
+        lowest, highest = ranges.loc[(row.model, row.pooling, row.layer)]
+        cells = (
+            sentence(wording.model(row.model)),
+            wording.pooling(row.pooling),
+            str(row.layer),
+            percent(row.value),
+            interval((row.lower, row.upper)),
+            interval((lowest, highest)),
         )
-        for r in means.itertuples()
-    )
-    notes = list[str]()
-    if (means["pooling"] == "pooler").any():
-        last = view.result.provenance.n_layers
-        notes.append(f"The pooler below layer {last} is its last layer's, used as a lens on the [CLS] of that layer.")
-        notes += ["Before fine-tuning it is a random layer: it was never trained."] if view.random_pooler else []
+        rows.append(cells)
     heading = ("encoder", "vector", "layer", "right on test", "95 % interval", "lowest, highest seed")
     shape = columns(*heading, numeric=heading[2:])
-    table = Table("Probes before and after, means over seeds.", rows=rows, folded=True, **shape)
-    return Part("What can be read, layer by layer?", (), tuple(drawings), (table,), notes=tuple(notes))
+    return Table("Probes before and after, means over seeds.", rows=tuple(rows), folded=True, **shape)
+
+
+def _pooler_notes(view: View) -> tuple[str, ...]:
+    """Return the meaning of a pooler below the last layer, and before it was trained."""
+    last = view.result.provenance.n_layers
+    lens = f"The pooler below layer {last} is its last layer's, used as a lens on the [CLS] of that layer."
+    if view.random_pooler:
+        return (lens, "Before fine-tuning it is a random layer: it was never trained.")
+    return (lens,)
 
 
 def _changed(view: View) -> Part | None:
@@ -133,47 +176,50 @@ def _changed(view: View) -> Part | None:
     changes = view.table("representation_change")
     if changes is None:
         return None
-    drawings = list[Drawing]()
-    for i, (pooling, rows_of_group) in enumerate(changes.groupby("pooling", sort=False), start=1):
-        measured = rows_of_group[rows_of_group["cka"].notna()]
-        if measured["layer"].nunique() < 2:
-            continue
-        vector = wording.pooling(str(pooling))
-        frame = measured.rename(columns={"model": "series", "layer": "x", "cka": "value"})[["series", "x", "value"]]
-        styles = styles_of_models(frame["series"])
-        descriptions = (f"{styles[r.series].name} layer {r.x} {decimal(r.value, 2)}" for r in frame.itertuples())
-        label = Label(f"changed-{i}", f"Linear CKA to the pretrained layer, {vector}", f"{'; '.join(descriptions)}.")
-        low = float(measured["cka_floor"].mean())
-        floors = {"unrelated": low} if low == low else {}
-        svg = lines.lines(
-            frame,
-            styles,
-            label,
-            LineOptions(f"{vector}: CKA to the pretrained", floors=floors, limits=(0.0, 1.0)),
+    drawings = [_cka_chart(*group) for group in rows_by_group(changes, "pooling", "cka")]
+    rows = list[tuple[str, ...]]()
+    for row in changes.itertuples():
+        cells = (
+            sentence(wording.model(row.model)),
+            wording.pooling(row.pooling),
+            str(row.layer),
+            points(row.difference),
+            interval((row.lower, row.upper)),
+            decimal(row.cka),
+            decimal(row.cka_floor),
         )
-        drawings.append(Drawing(svg, f"{sentence(vector)}: 1 where the layer places the texts as before."))
-    rows = tuple(
-        (
-            sentence(wording.model(r.model)),
-            wording.pooling(r.pooling),
-            str(r.layer),
-            points(r.difference),
-            interval((r.lower, r.upper)),
-            decimal(r.cka),
-            decimal(r.cka_floor),
-        )
-        for r in changes.itertuples()
-    )
+        rows.append(cells)
     heading = ("encoder", "vector", "layer", "points gained", "95 % interval", "CKA", "unrelated vectors")
     caption = "Each layer beside the same layer before fine-tuning."
-    table = Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[2:]))
-    firm = changes[(changes["lower"] > SMALLEST_EFFECT) & (changes["pooling"] == "cls")]
-    where = [
-        f"with {wording.head(key)} from {wording.places(', '.join(f'cls {layer}' for layer in rows_of_group['layer']))}"
-        for key, rows_of_group in firm.groupby("model", sort=False)
-    ]
-    sentences = (f"More can be read than before, by 95 % intervals, {'; '.join(where)}.",) if where else ()
-    return Part("Which layers changed?", sentences, tuple(drawings), (table,))
+    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[2:]))
+    return Part("Which layers changed?", _gain_sentences(changes), tuple(drawings), (table,))
+
+
+def _cka_chart(number: int, pooling: str, rows: pd.DataFrame) -> Drawing:
+    """Return the CKA of each layer to the pretrained one, for a pooling."""
+    vector = wording.pooling(pooling)
+    floor = float(rows["cka_floor"].mean())
+    floors = {} if math.isnan(floor) else {"unrelated": floor}
+    frame = points_by_layer(rows, "cka")
+    words = ChartWords(
+        anchor=f"changed-{number}",
+        title=f"Linear CKA to the pretrained layer, {vector}",
+        caption=f"{sentence(vector)}: 1 where the layer places the texts as before.",
+    )
+    options = LineOptions(f"{vector}: CKA to the pretrained", floors=floors, limits=(0.0, 1.0))
+    return line_chart(frame, styles_of_models(frame["series"]), words, options, write=two_digits)
+
+
+def _gain_sentences(changes: pd.DataFrame) -> tuple[str, ...]:
+    """Return at which layers more can be read from [CLS] than before, by head."""
+    is_gain = (changes["outcome"] == "above") & (changes["pooling"] == "cls")
+    phrases = list[str]()
+    for model, rows in changes[is_gain].groupby("model", sort=False):
+        sites = ", ".join(f"cls {layer}" for layer in rows["layer"])
+        phrases.append(f"with {wording.head(model)} from {wording.places(sites)}")
+    if not phrases:
+        return ()
+    return (f"More can be read than before, by 95 % intervals, {'; '.join(phrases)}.",)
 
 
 def parameter_change(view: View) -> Section | None:
@@ -181,26 +227,34 @@ def parameter_change(view: View) -> Section | None:
     changes = view.table("parameter_change")
     if changes is None:
         return None
-    whole = changes[changes["part"].isna()]
-    blocks = whole[whole["block"].notna() & whole["relative"].notna()]
-    drawings = list[Drawing]()
-    if len(blocks) and blocks["block"].nunique() > 1:
-        frame = blocks.rename(columns={"head": "series", "block": "x"}).assign(
-            value=lambda rows: 100 * rows["relative"]
-        )
-        frame = frame[["series", "x", "value"]].astype({"x": int})
-        styles = styles_of_heads(frame["series"])
-        descriptions = (f"{styles[r.series].name} block {r.x} {r.value:.2f} %" for r in frame.itertuples())
-        label = Label(
-            "moved-1", "How far each block's parameters moved, in per cent of their norm", f"{'; '.join(descriptions)}."
-        )
-        svg = lines.lines(frame, styles, label, LineOptions("|change| / |weight|, %", x_title="block"))
-        drawings.append(Drawing(svg, "All parameters of a block together."))
-    tables = [_groups(changes[changes["block"].isna()], "|change| / |weight|.", folded=False)]
-    if changes["block"].notna().any():
-        tables.append(_groups(changes[changes["block"].notna()], "The blocks, part by part.", folded=True))
-    sentences = tuple(_whole(whole))
-    return Section("How far it moved", "moved", sentences, (Part(None, (), tuple(drawings), tuple(tables)),), (ADAM,))
+    is_block = changes["block"].notna()
+    whole_groups = changes[changes["part"].isna()]
+    tables = [_groups(changes[~is_block], "|change| / |weight|.", folded=False)]
+    if is_block.any():
+        tables.append(_groups(changes[is_block], "The blocks, part by part.", folded=True))
+    part = Part(None, (), _block_drawings(whole_groups), tuple(tables))
+    return Section("How far it moved", "moved", tuple(_whole(whole_groups)), (part,), (ADAM,))
+
+
+def _block_drawings(groups: pd.DataFrame) -> tuple[Drawing, ...]:
+    """Return how far each block moved, a line for each head; nothing for a single block."""
+    blocks = groups[groups["block"].notna() & groups["relative"].notna()]
+    if blocks["block"].nunique() < 2:
+        return ()
+    frame = blocks.rename(columns={"head": "series", "block": "x"})
+    frame = frame.assign(x=frame["x"].astype(int), value=100 * frame["relative"])
+    words = ChartWords(
+        anchor="moved-1",
+        title="How far each block's parameters moved, in per cent of their norm",
+        caption="All parameters of a block together.",
+    )
+    options = LineOptions("|change| / |weight|, %", x_title="block")
+    points = frame[["series", "x", "value"]]
+    return (line_chart(points, styles_of_heads(points["series"]), words, options, write=_two_digits_percent),)
+
+
+def _two_digits_percent(movement: float) -> str:
+    return f"{movement:.2f} %"
 
 
 def _whole(whole: pd.DataFrame) -> Iterator[str]:
@@ -214,79 +268,102 @@ def _whole(whole: pd.DataFrame) -> Iterator[str]:
 
 
 def _moved(relative: float) -> str:
-    return wording.MISSING if relative != relative else f"{100 * relative:.2f}\u00a0%"
+    return wording.MISSING if math.isnan(relative) else f"{100 * relative:.2f}\u00a0%"
 
 
 def _groups(changes: pd.DataFrame, caption: str, *, folded: bool) -> Table:
     """Return a table with a row for each group or part and a column for each head."""
-    heads, rows = list(dict.fromkeys(changes["head"])), dict[str, dict[str, str]]()
+    heads = list(dict.fromkeys(changes["head"]))
+    movements = dict[str, dict[str, str]]()
     sizes = dict[str, str]()
-    for r in changes.itertuples():
-        block = f" {int(r.block)}" if r.block == r.block and r.block is not None else ""
-        key = f"{name(r.group)}{block}"
-        if isinstance(r.part, str):
-            # Rows of the table of tokens are told apart by the token.
-            key = f"{key}, {name(r.part)}" if block else f"of them, {_ROWS.get(r.part, name(r.part))}"
-        rows.setdefault(key, {})[r.head] = _moved(r.relative)
-        sizes.setdefault(key, count(r.n_parameters))
-    cells = tuple(
-        (key, *([sizes[key]] if folded else []), *(moved.get(head, wording.MISSING) for head in heads))
-        for key, moved in rows.items()
-    )
-    heading = ("parameters", *(("how many",) if folded else ()), *map(wording.short_head, heads))
-    return Table(
-        caption, rows=cells, folded=folded, summary=caption.rstrip("."), **columns(*heading, numeric=heading[1:])
-    )
+    for row in changes.itertuples():
+        group = _group_name(row)
+        movements.setdefault(group, {})[row.head] = _moved(row.relative)
+        sizes.setdefault(group, count(row.n_parameters))
+    rows = list[tuple[str, ...]]()
+    for group, by_head in movements.items():
+        cells = [by_head.get(head, wording.MISSING) for head in heads]
+        if folded:
+            cells.insert(0, sizes[group])
+        rows.append((group, *cells))
+    size_column = ("how many",) if folded else ()
+    heading = ("parameters", *size_column, *map(wording.short_head, heads))
+    shape = columns(*heading, numeric=heading[1:])
+    return Table(caption, rows=tuple(rows), folded=folded, summary=caption.rstrip("."), **shape)
+
+
+def _group_name(row: Any) -> str:
+    """Return the name of a row of the table of parameters: a group, a block, or a part of one."""
+    has_block = row.block is not None and not math.isnan(row.block)
+    block = f" {int(row.block)}" if has_block else ""
+    group = f"{name(row.group)}{block}"
+    if not isinstance(row.part, str):
+        return group
+    if has_block:
+        return f"{group}, {name(row.part)}"
+    # Rows of the table of tokens are told apart by the token.
+    return f"of them, {_ROWS.get(row.part, name(row.part))}"
 
 
 def training(view: View) -> Section | None:
     """Return loss and accuracy by epoch and seed."""
-    epochs, scores = view.table("fine_tuning_epochs"), _scores(view)
-    drawings, tables = ((), ()) if epochs is None else _epochs(epochs)
-    tables = tables if scores is None else (scores, *tables)
+    epochs = view.table("fine_tuning_epochs")
+    scores = _scores(view)
+    tables = list[Table]()
+    drawings: tuple[Drawing, ...] = ()
+    notes: tuple[str, ...] = ()
+    if scores is not None:
+        tables.append(scores)
+    if epochs is not None:
+        tables.append(_epoch_table(epochs))
+        drawings = _epoch_drawings(epochs)
+        if epochs["head"].nunique() > 1:
+            notes = (SAME_TRAINING,)
     if not tables:
         return None
-    part = Part(None, (), drawings, tables)
-    same = epochs is not None and epochs["head"].nunique() > 1
-    notes = ("All heads begin with the same weights and see the same texts in the same order; a seed sets both.",)
-    return Section("Training", "training", (), (part,), notes if same else ())
+    part = Part(None, (), drawings, tuple(tables))
+    return Section("Training", "training", (), (part,), notes)
 
 
-def _epochs(epochs: pd.DataFrame) -> tuple[tuple[Drawing, ...], tuple[Table, ...]]:
-    """Return loss and accuracy over the epochs, and the numbers of every epoch."""
-    drawings = list[Drawing]()
+def _epoch_drawings(epochs: pd.DataFrame) -> tuple[Drawing, ...]:
+    """Return loss and accuracy on validation over the epochs."""
     styles = styles_of_heads(epochs["head"])
-    for key, quantity, title in (
-        ("validation_loss", "log loss on validation, nats", "Log loss on validation"),
-        ("validation_accuracy", "right on validation, %", "Accuracy on validation"),
-    ):
-        frame = epochs.rename(columns={"head": "series", "epoch": "x", "seed": "unit"})
-        frame = frame.assign(value=frame[key] * (100 if key.endswith("accuracy") else 1))
-        frame = frame.loc[frame["value"].notna(), ["series", "x", "unit", "value"]]
-        if frame["x"].nunique() < 2:
+    drawings = list[Drawing]()
+    for column, title, quantity in CURVES:
+        points = epochs.rename(columns={"head": "series", "epoch": "x", "seed": "unit"})
+        scale = 100 if column.endswith("accuracy") else 1
+        points = points.assign(value=scale * points[column])
+        points = points.loc[points["value"].notna(), ["series", "x", "unit", "value"]]
+        if points["x"].nunique() < 2:
             continue
-        descriptions = (
-            f"{styles[r.series].name} seed {r.unit} epoch {r.x} {decimal(r.value)}" for r in frame.itertuples()
+        words = ChartWords(
+            anchor=f"training-{len(drawings) + 1}",
+            title=f"{title} by epoch",
+            caption="Thin: seeds. Thick: their mean, as far as all of them went.",
         )
-        label = Label(f"training-{len(drawings) + 1}", f"{title} by epoch", f"{'; '.join(descriptions)}.")
-        svg = lines.lines(frame, styles, label, LineOptions(quantity, x_title="epoch"))
-        drawings.append(Drawing(svg, "Thin: seeds. Thick: their mean, as far as all of them went."))
-    rows = tuple(
-        (
-            sentence(wording.short_head(r.head)),
-            str(r.seed),
-            str(r.epoch),
-            decimal(r.train_loss),
-            decimal(r.validation_loss),
-            percent(r.validation_accuracy),
-            "kept" if r.best else "",
-            decimal(r.seconds, 0),
+        options = LineOptions(quantity, x_title="epoch")
+        drawings.append(line_chart(points, styles, words, options, write=decimal))
+    return tuple(drawings)
+
+
+def _epoch_table(epochs: pd.DataFrame) -> Table:
+    """Return the numbers of every epoch."""
+    rows = list[tuple[str, ...]]()
+    for row in epochs.itertuples():
+        cells = (
+            sentence(wording.short_head(row.head)),
+            str(row.seed),
+            str(row.epoch),
+            decimal(row.train_loss),
+            decimal(row.validation_loss),
+            percent(row.validation_accuracy),
+            "kept" if row.best else "",
+            decimal(row.seconds, 0),
         )
-        for r in epochs.itertuples()
-    )
+        rows.append(cells)
     heading = ("head", "seed", "epoch", "training loss", "validation loss", "right on validation", "", "seconds")
-    shape = columns(*heading, numeric=[text for text in heading[1:] if text])
-    return tuple(drawings), (Table("Every epoch.", rows=rows, folded=True, **shape),)
+    numeric = [text for text in heading[1:] if text]
+    return Table("Every epoch.", rows=tuple(rows), folded=True, **columns(*heading, numeric=numeric))
 
 
 def _scores(view: View) -> Table | None:
@@ -295,15 +372,17 @@ def _scores(view: View) -> Table | None:
     if scores is None:
         return None
     cells = dict[tuple[str, Any], dict[str, str]]()
-    for r in scores.itertuples():
-        written = percent(r.value) if r.metric in wording.SHARES else decimal(r.value)
-        bounds = f" ({interval((r.lower, r.upper))})" if r.metric == "accuracy" else ""
-        cells.setdefault((r.head, r.seed), {})[r.metric] = f"{written}{bounds}"
+    for row in scores.itertuples():
+        score = percent(row.value) if row.metric in wording.SHARES else decimal(row.value)
+        if row.metric == "accuracy":
+            score = f"{score} ({interval((row.lower, row.upper))})"
+        cells.setdefault((row.head, row.seed), {})[row.metric] = score
     metrics = list(dict.fromkeys(scores["metric"]))
-    rows = tuple(
-        (sentence(wording.short_head(head)), str(seed), *(by_metric.get(metric, wording.MISSING) for metric in metrics))
-        for (head, seed), by_metric in cells.items()
-    )
-    heading = ("head", "seed", *(wording.METRICS.get(metric, name(metric)) for metric in metrics))
+    rows = list[tuple[str, ...]]()
+    for (head, seed), by_metric in cells.items():
+        metric_cells = [by_metric.get(metric, wording.MISSING) for metric in metrics]
+        rows.append((sentence(wording.short_head(head)), str(seed), *metric_cells))
+    metric_names = [wording.METRICS.get(metric, name(metric)) for metric in metrics]
+    heading = ("head", "seed", *metric_names)
     caption = f"On test; 95 % intervals over {count(scores['n'].max())} texts."
-    return Table(caption, rows=rows, **columns(*heading, numeric=heading[1:]))
+    return Table(caption, rows=tuple(rows), **columns(*heading, numeric=heading[1:]))

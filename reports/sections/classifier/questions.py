@@ -183,11 +183,8 @@ def _reads(view: View) -> Iterator[str]:
         if enters is not None:
             alone = value(enters, "last_cls") >= WHOLE
             start = "The last hidden state of [CLS], and no other token's" if alone else "Not the last [CLS] alone"
-            bounds = view.limits(
-                "gradient_shares", head="checkpoint", layer=view.result.provenance.n_layers, kind="[CLS]"
-            )
-            spread = "" if bounds is None or bounds[0] == bounds[1] else f" ({interval(bounds)})"
-            yield f"{start}: there {percent(value(enters, 'last_cls'))}{spread} of the loss gradient enters."
+            share = gradient_flow.last_share(view, enters)
+            yield f"{start}: there {share} of the loss gradient enters."
         yield f"It is right on {_accuracy(scores['checkpoint'])}."
     if not {"pooler", "cls"} & scores.keys():
         return
@@ -294,13 +291,11 @@ def _last_layer_accuracy(view: View, frozen: Claim, pooling: str) -> str:
 
 def _use(view: View) -> Iterator[str]:
     """Yield whether information that is encoded is also used."""
-    erasures, claims = view.table("erasure"), view.stated("erasure")
     yield from erasure.verdict(view)
     yield from erasure.cost_sentences(view)
-    if erasures is not None:
-        yield from erasure.unused_sentence(erasures)
+    yield from erasure.unused_sentence(view)
     yield from list(ablation.loss_sentences(view))[:1]
-    if claims:
+    if view.stated("erasure"):
         yield f"All this is the loss through that vector only: {AGAIN}."
 
 

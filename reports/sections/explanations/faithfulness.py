@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probes.results.result import Claim
@@ -23,6 +23,8 @@ ERASURES = {
     "sufficiency": "with the first tokens alone: less is better",
 }
 """Measure -> its group in the chart."""
+CURVE_ANSWERS = {"both": "On average, yes.", "one": "In one of the two.", "neither": "On average, no."}
+"""Outcome -> the answer to whether the curves are better than those of a random order."""
 Means = Mapping[str, Mapping[str, Mean]]
 """Method -> measure -> mean."""
 
@@ -168,49 +170,54 @@ def curves(view: View) -> Part | None:
     drawings = list[Drawing]()
     rows = list[tuple[str, ...]]()
     for task in view.tasks:
+        claims = view.claims("perturbation_curves", task)
         for head, of_head in by_head(view.table("perturbation_curves", task)):
             measured = of_head.dropna(subset=["deletion", "insertion"])
             if measured.empty:
                 continue
-            subject, n_texts = view.drawing_subject(task, head), int(measured["n"].iloc[0])
-            areas = measured.groupby("method", sort=False)[["deletion", "insertion"]].mean()
-            if verdict := _curves_sentence(areas, head, n_texts):
+            claims_of_head = [claim for claim in claims if text(claim, "head") == head]
+            if verdict := _curves_sentence(claims_of_head):
                 sentences.append(view.about(task, verdict))
-            number = len(drawings) // 2 + 1
-            for curve, verb in (("deletion", "taken out"), ("insertion", "put back")):
-                x_title = f"share of the tokens {verb}, %"
-                drawings.append(_curve_chart(measured, curve, x_title, f"{curve}-{number}", subject))
-            for method, area in zip(areas.index, areas.itertuples(), strict=True):
-                cells = (wording.method(method), percent(area.deletion), percent(area.insertion), count(n_texts))
-                rows.append((*view.row_subject(task, head), *cells))
+            drawings += _curve_charts(measured, len(drawings) // 2 + 1, view.drawing_subject(task, head))
+            rows += [(*view.row_subject(task, head), *_curve_cells(claim)) for claim in claims_of_head]
     if not drawings:
         return None
     heading = (*view.subject_columns, "method", "mean while taken out", "mean while put back", "texts")
     caption = "Mean probability of the explained class along each curve; every point: tables/perturbation_curves.csv."
     table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-3:]))
     title = "Does the decision fall, and come back, sooner than by chance?"
-    return Part(title, tuple(sentences), tuple(drawings), (table,))
+    return Part(title, tuple(sentences), tuple(drawings), (table,) if rows else ())
 
 
-def _curves_sentence(areas: pd.DataFrame, head: str, n_texts: int) -> str:
+def _curve_cells(claim: Claim) -> tuple[str, ...]:
+    method = wording.method(text(claim, "method"))
+    deletion = percent(value(claim, "deletion"))
+    insertion = percent(value(claim, "insertion"))
+    return method, deletion, insertion, count(value(claim, "n"))
+
+
+def _curves_sentence(claims: Sequence[Claim]) -> str:
     """Return how the first method's curves compare with those of a random order; empty without one of them."""
-    methods = [method for method in areas.index if method != "random"]
-    if not methods or "random" not in areas.index:
+    by_method = {text(claim, "method"): claim for claim in claims}
+    random = by_method.pop("random", None)
+    if random is None or not by_method:
         return ""
-    area, random = areas.loc[methods[0]], areas.loc["random"]
-    is_better = (area["deletion"] < random["deletion"], area["insertion"] > random["insertion"])
-    opening = "In one of the two."
-    if all(is_better):
-        opening = "On average, yes."
-    elif not any(is_better):
-        opening = "On average, no."
+    method, claim = next(iter(by_method.items()))
+    head = wording.head(text(claim, "head"))
     return (
-        f"{opening} As the tokens that {wording.method(methods[0])} ranks first go one by one, "
-        f"{wording.head(head)} gives the class {percent(area['deletion'])} on average along the way, in "
-        f"random order {percent(random['deletion'])} (the lower, the better); as they come back, "
-        f"{percent(area['insertion'])} against {percent(random['insertion'])} (the higher, the better). "
-        f"Means over {plural(n_texts, 'text')}, without an interval."
+        f"{CURVE_ANSWERS[claim.outcome]} As the tokens that {wording.method(method)} ranks first go one by one, "
+        f"{head} gives the class {percent(value(claim, 'deletion'))} on average along the way, in "
+        f"random order {percent(value(random, 'deletion'))} (the lower, the better); as they come back, "
+        f"{percent(value(claim, 'insertion'))} against {percent(value(random, 'insertion'))} (the higher, the better). "
+        f"Means over {plural(int(value(claim, 'n')), 'text')}, without an interval."
     )
+
+
+def _curve_charts(table: pd.DataFrame, number: int, subject: str) -> Iterator[Drawing]:
+    """Yield the chart of deletion and the chart of insertion."""
+    for curve, verb in (("deletion", "taken out"), ("insertion", "put back")):
+        x_title = f"share of the tokens {verb}, %"
+        yield _curve_chart(table, curve, x_title, f"{curve}-{number}", subject)
 
 
 def _curve_chart(table: pd.DataFrame, curve: str, x_title: str, anchor: str, subject: str) -> Drawing:

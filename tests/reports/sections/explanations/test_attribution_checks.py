@@ -291,7 +291,7 @@ def test_words_are_drawn_from_the_firmest_on_both_sides(page):
 
 def test_words_without_firm_ground_are_not_told():
     made = checked(heads=("probe",))
-    shaky = made.tables["word_means"].assign(n_texts=1, lower=float("nan"), upper=float("nan"))
+    shaky = made.tables["word_means"].assign(n_texts=1, lower=float("nan"), upper=float("nan"), reliable=False)
     section = section_of(dataclasses.replace(made, tables={"word_means": shaky}), "words")
     assert section.verdict[1:] == ("For negative and positive no word is in texts enough to tell.",)
     assert section.parts[0].drawings == ()
