@@ -105,20 +105,35 @@ def text_gap(sides: Sequence[str], previous: tuple[int, int] | None, side: int, 
 
 
 def _word(word: str, score: float, largest: float, *, is_special: bool) -> str:
-    style = ["opacity:.65", "font-size:.8em"] if is_special else []
+    declarations = ["opacity:.65", "font-size:.8em"] if is_special else []
     if largest >= FAINT and abs(score) >= LEAST_SHARE * largest:
         colour, line = (FOR, "solid") if score > 0 else (AGAINST, "dotted")
         red, green, blue = colour
         opacity = MOST_OPACITY * abs(score) / largest
-        style += [
+        declarations += [
             f"background:rgba({red},{green},{blue},{opacity:.3f})",
             f"border-bottom:2px {line} rgb({red},{green},{blue})",
             "border-radius:3px",
             "padding:.05em .1em",
         ]
     # A special token is isolated from the direction of writing; words are not, or each would be laid out alone.
-    tag = "bdi" if is_special else "span"
-    return f'<{tag} title="{signed(score)}" style="{";".join(style)}">{_escaped(word)}</{tag}>'
+    return marked_word(word, title=signed(score), style=";".join(declarations), is_isolated=is_special)
+
+
+def marked_word(text: str, *, title: str, shade: str = "", style: str = "", is_isolated: bool = False) -> str:
+    """Return a word as an HTML element, for notebooks and for pages; every text is escaped.
+
+    Args:
+        text: The word.
+        title: Tooltip; empty for none.
+        shade: Class of the style sheet that colours the word; empty for none.
+        style: Declarations that colour the word where there is no style sheet; empty for none.
+        is_isolated: Whether the word is isolated from the direction of writing around it.
+    """
+    tag = "bdi" if is_isolated else "span"
+    attributes = {"class": shade, "title": title, "style": style}
+    written = "".join(f' {name}="{_escaped(value)}"' for name, value in attributes.items() if value)
+    return f"<{tag}{written}>{_escaped(text)}</{tag}>"
 
 
 def _colour_scale(largest: float) -> str:

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from probes.results.notebook import marked_word
 from probes.results.result import AnalysisResult
+from reports.blocks import Word
 from reports.comparison import comparison
 from reports.comparison.differences import differing
 from reports.comparison.shared_texts import shared
@@ -134,6 +137,16 @@ def _printable(value: Any) -> Any:
     return legal(value) if type(value) is str else value
 
 
+def _marked(word: Word) -> Markup:
+    """Return a word of a text in its shade, with its score as a tooltip."""
+    return Markup(marked_word(word.text, title=word.score, shade=word.shade))
+
+
+def _marked_piece(word: Word) -> Markup:
+    """Return a piece of a list in its shade; its score stands beside it."""
+    return Markup(marked_word(word.text, title="", shade=word.shade, is_isolated=True))
+
+
 _LOADER = jinja2.PackageLoader("reports")
 _ENVIRONMENT = jinja2.Environment(
     loader=_LOADER,
@@ -145,3 +158,5 @@ _ENVIRONMENT = jinja2.Environment(
     keep_trailing_newline=True,
 )
 _ENVIRONMENT.filters["linked"] = linked
+_ENVIRONMENT.filters["marked"] = _marked
+_ENVIRONMENT.filters["marked_piece"] = _marked_piece

@@ -10,7 +10,7 @@ import pytest
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.data.texts import Texts
-from probes.results.notebook import AGAINST, FOR, MOST_OPACITY, scored_text
+from probes.results.notebook import AGAINST, FOR, MOST_OPACITY, marked_word, scored_text
 from tests.support.models import FAMILIES, HIDDEN, build_model
 from tests.support.saved_results import ATTRIBUTION
 
@@ -194,7 +194,7 @@ def test_the_scale_is_centred_and_a_sign_shows_without_colour():
     words, scores = ["a", "b", "c", "d", "e"], np.array([2.0, -2.0, 1.0, 0.0, np.nan])
     offsets = np.array([[0, 2 * i, 2 * i + 1] for i in range(5)])
     source = scored_text({}, ["a b c d e"], words, scores, offsets)
-    styles = [attributes["style"] for tag, attributes in Page(source).seen if "title" in attributes]
+    styles = [attributes.get("style", "") for tag, attributes in Page(source).seen if "title" in attributes]
     strength = [re.findall(r"rgba\((\d+),(\d+),(\d+),([\d.]+)\)", style) for style in styles]
     assert strength[0] == [(*map(str, FOR), "0.600")]
     assert strength[1] == [(*map(str, AGAINST), "0.600")]
@@ -234,3 +234,9 @@ def test_words_stay_readable_on_light_and_dark_paper(paper, ink, colour):
         ground = [share * c + (1 - share) * p for c, p in zip(colour, paper, strict=True)]
         assert contrast(ground, ink) >= 4.5  # WCAG 2.2, AA
     assert contrast(colour, paper) >= 3
+
+
+def test_a_marked_word_is_escaped_and_names_only_the_attributes_it_has():
+    assert marked_word("<b>", title='+0.1"', shade="p3") == '<span class="p3" title="+0.1&quot;">&lt;b&gt;</span>'
+    assert marked_word("[CLS]", title="", is_isolated=True) == "<bdi>[CLS]</bdi>"
+    assert marked_word("good", title="+0.1", style="color:red") == '<span title="+0.1" style="color:red">good</span>'
