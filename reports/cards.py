@@ -46,28 +46,37 @@ class TextNumbers:
     @classmethod
     def of(cls, view: View) -> TextNumbers:
         """Return the numbers of a result's tables; empty where it has no such table."""
-        agreement, depths = view.table("explained_head_agreement"), view.table("prediction_depth")
-        by_text = (
-            {} if agreement is None else {(r.task, r.text_id): float(r.correlation) for r in agreement.itertuples()}
-        )
-        by_pooling = (
-            {} if depths is None else {(r.task, r.text_id, r.pooling): int(r.depth) for r in depths.itertuples()}
-        )
-        return cls(by_text, by_pooling)
+        correlations = {}
+        agreement = view.table("explained_head_agreement")
+        if agreement is not None:
+            for row in agreement.itertuples():
+                correlations[row.task, row.text_id] = float(row.correlation)
+        depths = {}
+        prediction_depth = view.table("prediction_depth")
+        if prediction_depth is not None:
+            for row in prediction_depth.itertuples():
+                depths[row.task, row.text_id, row.pooling] = int(row.depth)
+        return cls(correlations, depths)
 
 
 def scales(attributions: Sequence[Attribution]) -> dict[str, float]:
     """Return the colour scale of each method; methods that score in larger units than logits would pale the others."""
-    methods = dict.fromkeys(a.method for a in attributions)
-    return {method: scale(a for a in attributions if a.method == method) for method in methods}
+    by_method = dict[str, list[Attribution]]()
+    for attribution in attributions:
+        by_method.setdefault(attribution.method, []).append(attribution)
+    return {method: scale(of_method) for method, of_method in by_method.items()}
 
 
 def scale(attributions: Iterable[Attribution]) -> float:
     """Return the score, in the explained unit, at which a word has its fullest colour."""
-    scores = [np.zeros(1), *(np.abs(a.word_scores[np.isfinite(a.word_scores)]) for a in attributions)]
-    all_scores = np.concatenate(scores)
-    positive = all_scores[all_scores > 0]
-    return max(LEAST_SCALE, float(np.quantile(positive, SCALE_QUANTILE))) if len(positive) else 1.0
+    positive = [np.zeros(0)]
+    for attribution in attributions:
+        scores = np.abs(attribution.word_scores)
+        positive.append(scores[np.isfinite(scores) & (scores > 0)])
+    sizes = np.concatenate(positive)
+    if not len(sizes):
+        return 1.0
+    return max(LEAST_SCALE, float(np.quantile(sizes, SCALE_QUANTILE)))
 
 
 def cards(
@@ -86,14 +95,18 @@ def cards(
         numbers: Numbers about single texts that stand on their cards.
     """
     text_numbers = numbers or TextNumbers()
-    return tuple(_card(group, full_score, text_numbers, random_pooler=random_pooler) for group in by_text(attributions))
+    page_cards = list[Card]()
+    for group in by_text(attributions):
+        page_cards.append(_card(group, full_score, text_numbers, random_pooler=random_pooler))
+    return tuple(page_cards)
 
 
 def by_text(attributions: Iterable[Attribution]) -> Iterable[list[Attribution]]:
     """Return the attributions of each text."""
     groups: dict[tuple[int | None, str, str | None], list[Attribution]] = {}
     for attribution in attributions:
-        groups.setdefault((attribution.text_id, attribution.text, attribution.pair), []).append(attribution)
+        key = (attribution.text_id, attribution.text, attribution.pair)
+        groups.setdefault(key, []).append(attribution)
     return groups.values()
 
 
@@ -109,60 +122,93 @@ def by_decision(group: Iterable[Attribution]) -> list[list[Attribution]]:
 def _card(group: Sequence[Attribution], full_score: float, numbers: TextNumbers, *, random_pooler: bool) -> Card:
     first = group[0]
     probability = first.probabilities.get(first.predicted)
-    agreement = numbers.head_agreement.get((first.task, first.text_id))
-    deltas = (abs(a.convergence_delta) for a in group if a.convergence_delta is not None)
-    has_states_only = all(a.states_layer is not None for a in group)
-    text = " ".join(filter(None, (first.text, first.pair)))
+    label = ""
+    correct = None
+    if first.label is not None:
+        label = name(first.label)
+        correct = first.label == first.predicted
+    entries = [_entry(decision, full_score, random_pooler=random_pooler) for decision in by_decision(group)]
+    deltas = [abs(a.convergence_delta) for a in group if a.convergence_delta is not None]
     return Card(
         place="" if first.text_id is None else f"test text {first.text_id}",
-        label="" if first.label is None else name(first.label),
+        label=label,
         predicted=name(first.predicted),
         probability=percent(probability),
-        correct=None if first.label is None else first.label == first.predicted,
+        correct=correct,
         certainty=probability or 0.0,
-        entries=tuple(_entry(same, full_score, random_pooler=random_pooler) for same in by_decision(group)),
-        text=clean(text, LONGEST_TEXT) if has_states_only else "",
-        agreement="" if agreement is None else f"Rank correlation of the two heads' scores: {decimal(agreement, 2)}.",
+        entries=tuple(entries),
+        text=_unscored_text(group),
+        agreement=_agreement(first, numbers),
         delta=max(deltas, default=0.0),
         depth=numbers.prediction_depth.get((first.task, first.text_id, first.pooling)),
     )
 
 
+def _unscored_text(group: Sequence[Attribution]) -> str:
+    """Return the text, or text and pair, where states alone are explained; empty where words are."""
+    first = group[0]
+    if any(a.states_layer is None for a in group):
+        return ""
+    text = " ".join(filter(None, (first.text, first.pair)))
+    return clean(text, LONGEST_TEXT)
+
+
+def _agreement(a: Attribution, numbers: TextNumbers) -> str:
+    """Return how alike the two heads rank the tokens of a text; empty where it was not measured."""
+    correlation = numbers.head_agreement.get((a.task, a.text_id))
+    if correlation is None:
+        return ""
+    return f"Rank correlation of the two heads' scores: {decimal(correlation, 2)}."
+
+
 def _entry(decision: Sequence[Attribution], full_score: float, *, random_pooler: bool) -> Entry:
     a = decision[0]
-    has_words = a.states_layer is None
-    words, word_rows = _words_of_text(decision, full_score) if has_words else ((), ())
-    quality = f"{name(a.predicted)} {percent(a.probabilities.get(a.predicted))}"
+    words: tuple[Word, ...] = ()
+    word_rows: tuple[int, ...] = ()
+    states = ""
+    strongest = ""
+    if a.states_layer is None:
+        words, word_rows = _words_of_text(decision, full_score)
+        strongest = _strongest(a)
+    else:
+        states = f"token states at layer {a.states_layer}"
+    pieces = () if words else tuple(_words(a, a.tokens, a.scores, a.offsets, full_score))
+    is_class_logit = a.unit == "logit" and a.against is None
+    shows_cut = any(word.shade == "cut" for word in words)
     return Entry(
         head=head_name(a, random_pooler=random_pooler),
-        output="" if a.unit == "logit" and a.against is None else f"{name(a.unit)} of",
+        output="" if is_class_logit else f"{name(a.unit)} of",
         target=name(a.target),
         against="" if a.against is None else name(a.against),
         words=words,
-        pieces=() if words else tuple(_words(a, a.tokens, a.scores, a.offsets, full_score)),
-        states="" if has_words else f"token states at layer {a.states_layer}",
-        strongest=_strongest(a) if has_words else "",
+        pieces=pieces,
+        states=states,
+        strongest=strongest,
         sums=_sums(a),
-        quality=quality,
+        quality=_prediction(a),
         converged=a.converged is not False,
-        truncated=a.truncated and not any(word.shade == "cut" for word in words),
+        truncated=a.truncated and not shows_cut,
         attributions=tuple(decision),
         word_rows=word_rows,
         by_layer=_predictions_by_layer(decision, random_pooler=random_pooler),
     )
 
 
+def _prediction(a: Attribution) -> str:
+    """Return the predicted class and its probability."""
+    probability = a.probabilities.get(a.predicted)
+    return f"{name(a.predicted)} {percent(probability)}"
+
+
 def _sums(a: Attribution) -> str:
     """Return the sum of the scores, the difference that they explain, the convergence delta and the steps."""
     scored, summands = ("Word", "words") if a.states_layer is None else ("The", "states")
-    total = f"{scored} scores add up to {signed(float(a.scores.sum()))}"
-    parts = [total]
+    total = signed(float(a.scores.sum()))
+    parts = [f"{scored} scores add up to {total}"]
     if a.convergence_delta is not None and a.baseline_output is not None:
         difference = signed(a.output - a.baseline_output)
-        parts = [
-            f"{total} of {difference} {a.unit}, the difference that the {summands} make",
-            f"convergence delta {decimal(a.convergence_delta, 3)}",
-        ]
+        parts[0] += f" of {difference} {a.unit}, the difference that the {summands} make"
+        parts.append(f"convergence delta {decimal(a.convergence_delta, 3)}")
     if a.n_steps is not None:
         parts.append(plural(a.n_steps, "step"))
     return ", ".join(parts)
@@ -171,12 +217,12 @@ def _sums(a: Attribution) -> str:
 def _predictions_by_layer(decision: Sequence[Attribution], *, random_pooler: bool) -> str:
     """Return the prediction of each layer's probe with its probability; empty where one layer is explained."""
     a = decision[0]
-    same_way = [b for b in decision if (b.pooling, b.method, b.baseline) == (a.pooling, a.method, a.baseline)]
-    if len(same_way) < 2:
+    source = (a.pooling, a.method, a.baseline)
+    of_source = [b for b in decision if (b.pooling, b.method, b.baseline) == source]
+    if len(of_source) < 2:
         return ""
-    predictions = list[str]()
-    for b in sorted(same_way, key=lambda attribution: attribution.layer or 0):
-        predictions.append(f"{b.layer} {name(b.predicted)} {percent(b.probabilities.get(b.predicted))}")
+    of_source.sort(key=lambda attribution: attribution.layer or 0)
+    predictions = [f"{b.layer} {_prediction(b)}" for b in of_source]
     vector = pooling(str(a.pooling), random_pooler=random_pooler)
     return f"Predicted by each layer's probe on the {vector} vector: {', '.join(predictions)}."
 
@@ -185,7 +231,9 @@ def head_name(a: Attribution, *, random_pooler: bool) -> str:
     """Return `Probe on the mean vector of layer 4`, the model's own classifier, or the fine-tuned one."""
     if a.model is not None and a.model != "pretrained":
         vector = wording.READS.get(a.model)
-        return f"The classifier on {vector}, fine-tuned" if vector else wording.sentence(wording.head(a.model))
+        if vector is None:
+            return wording.sentence(wording.head(a.model))
+        return f"The classifier on {vector}, fine-tuned"
     if a.head == "model" or a.layer is None or a.pooling is None:
         return "The model's own classifier"
     return f"Probe on {place(a.pooling, a.layer, random_pooler=random_pooler)}"
@@ -248,10 +296,17 @@ def _printed_rows(decision: Sequence[Attribution], words: Sequence[Word], offset
 
     A special token inside is printed, as it parts the two texts of a pair.
     """
-    own_rows = np.flatnonzero(offsets[:, 0] >= 0)
-    inside = range(own_rows[0], own_rows[-1]) if len(own_rows) else range(0)
+    is_in_text = offsets[:, 0] >= 0
+    text_rows = np.flatnonzero(is_in_text)
+    first = text_rows[0] if len(text_rows) else 0
+    last = text_rows[-1] if len(text_rows) else 0
     is_scored = np.any([np.abs(a.word_scores) >= FAINT for a in decision], axis=0)
-    return [row for row, word in enumerate(words) if word.shade != "special" or is_scored[row] or row in inside]
+    rows = list[int]()
+    for row, word in enumerate(words):
+        is_inside = first <= row < last
+        if word.shade != "special" or is_scored[row] or is_inside:
+            rows.append(row)
+    return rows
 
 
 def _insert_unread(
@@ -261,20 +316,26 @@ def _insert_unread(
     positions = [position for position, row in enumerate(rows) if offsets[row, 0] == side]
     rest = source[end:]
     if rest.strip():
-        position = positions[-1] + 1 if positions else side * len(rows)
-        printed.insert(position, Word(clean(rest, LONGEST_REST), "", _unread_length(rest), "cut"))
+        after = positions[-1] + 1 if positions else side * len(rows)
+        printed.insert(after, _unread(rest, clean(rest, LONGEST_REST), gap=""))
+    if not positions:
+        return
     # A tokenizer that truncates on the left leaves out the beginning.
-    start = int(offsets[rows[positions[0]], 1]) if positions else 0
+    before = positions[0]
+    start = int(offsets[rows[before], 1])
     beginning = source[:start].strip()
     if beginning:
-        visible = beginning if len(beginning) <= LONGEST_REST else f"…{beginning[1 - LONGEST_REST :]}"
-        printed[positions[0]] = dataclasses.replace(printed[positions[0]], gap=" ")
-        printed.insert(positions[0], Word(clean(visible), " " * side, _unread_length(beginning), "cut"))
+        visible = beginning
+        if len(beginning) > LONGEST_REST:
+            visible = f"…{beginning[1 - LONGEST_REST :]}"
+        printed[before] = dataclasses.replace(printed[before], gap=" ")
+        printed.insert(before, _unread(beginning, clean(visible), gap=" " * side))
 
 
-def _unread_length(text: str) -> str:
+def _unread(text: str, visible: str, *, gap: str) -> Word:
+    """Return a part of a text that was not read, as a word."""
     length = f", {count(len(text))} characters" if len(text) > LONGEST_REST else ""
-    return f"not seen{length}"
+    return Word(visible, gap, f"not seen{length}", "cut")
 
 
 def _words(
@@ -295,10 +356,12 @@ def _shade(score: float, full_score: float) -> str:
     """Return the level of a score on the scale, `p1` to `p8` or `n1` to `n8`; empty near zero."""
     if not np.isfinite(score):
         return ""
-    level = min(LEVELS, int(np.ceil(LEVELS * abs(score) / full_score - 0.5)))
+    share = abs(score) / full_score
+    level = min(LEVELS, int(np.ceil(LEVELS * share - 0.5)))
     if level <= 0:
         return ""
-    return f"{'p' if score > 0 else 'n'}{level}"
+    side = "p" if score > 0 else "n"
+    return f"{side}{level}"
 
 
 def _strongest(a: Attribution) -> str:
@@ -308,4 +371,6 @@ def _strongest(a: Attribution) -> str:
         listed = ", ".join(f"“{name(word, 30)}” {signed(score)}" for word, score in words)
         if listed:
             lists.append(f"{side} it: {listed}")
-    return f"Strongest {'; '.join(lists)}." if lists else f"No word moves it by 0.01 {name(a.unit)}."
+    if not lists:
+        return f"No word moves it by 0.01 {name(a.unit)}."
+    return f"Strongest {'; '.join(lists)}."

@@ -59,8 +59,13 @@ class View:
             LookupMissingError: A claim lacks its main number altogether.
         """
         main = main_number(kind)
-        claims = [claim for claim in self.every(kind) if np.isfinite(value(claim, main))]
-        return [claim for claim in claims if all(item(claim, key) == wanted for key, wanted in numbers.items())]
+        claims = list[Claim]()
+        for claim in self.every(kind):
+            is_measured = np.isfinite(value(claim, main))
+            is_wanted = all(item(claim, key) == wanted for key, wanted in numbers.items())
+            if is_measured and is_wanted:
+                claims.append(claim)
+        return claims
 
     def table(self, key: str, task: str | None = None) -> pd.DataFrame | None:
         """Return a table, or its rows about one label column; None where it is absent or has no rows.
@@ -73,26 +78,32 @@ class View:
         if frame is None:
             return None
         # As objects: pandas' own text cannot be compared with half a character, which a name may hold.
-        rows = frame if task is None else frame[frame["task"].to_numpy(dtype=object) == task]
-        return rows if len(rows) else None
+        if task is not None:
+            frame = frame[frame["task"].to_numpy(dtype=object) == task]
+        return frame if len(frame) else None
 
     def limits(self, key: str, **where: object) -> tuple[float, float] | None:
         """Return the interval in the only row of a table with these values; None where there is none."""
         rows = self.table(key)
-        for column, wanted in where.items() if rows is not None else ():
-            rows = rows[rows[column] == wanted] if rows is not None and column in rows else None
-        if rows is None or len(rows) != 1 or not {"lower", "upper"} <= set(rows.columns):
+        if rows is None or not {*where, "lower", "upper"} <= set(rows.columns):
             return None
-        return float(rows["lower"].iloc[0]), float(rows["upper"].iloc[0])
+        for column, wanted in where.items():
+            rows = rows[rows[column] == wanted]
+        if len(rows) != 1:
+            return None
+        row = rows.iloc[0]
+        return float(row["lower"]), float(row["upper"])
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
         """Label columns, in the order of the tables."""
+        names = list[str]()
         metrics = self.table("metrics")
-        named = [] if metrics is None else list(metrics["task"].dropna())
-        named += [c.task for c in self.result.claims if c.task is not None]
-        named += [a.task for a in self.result.attributions if a.task is not None]
-        return tuple(dict.fromkeys(named))
+        if metrics is not None:
+            names += metrics["task"].dropna().tolist()
+        names += [claim.task for claim in self.result.claims if claim.task is not None]
+        names += [a.task for a in self.result.attributions if a.task is not None]
+        return tuple(dict.fromkeys(names))
 
     @cached_property
     def chooser(self) -> str:
@@ -103,17 +114,22 @@ class View:
     @property
     def choosing(self) -> str:
         """Where the scores were taken that chose, as in `log loss on validation`."""
-        return f"{'on' if self.chooser == 'validation' else 'over'} {self.chooser}"
+        preposition = "on" if self.chooser == "validation" else "over"
+        return f"{preposition} {self.chooser}"
 
     @cached_property
     def explanation_agreement(self) -> dict[Attribution, float]:
         """Rank correlation of each attribution with the one that is shown first for the same decision."""
         table = self.table("explanation_agreement")
-        attributions = self.result.attributions
         if table is None:
             return {}
-        rows = zip(table["attribution"], table["correlation"], strict=True)
-        return {attributions[int(row)]: float(correlation) for row, correlation in rows if int(row) < len(attributions)}
+        attributions = self.result.attributions
+        correlations = dict[Attribution, float]()
+        for row in table.itertuples():
+            index = int(row.attribution)
+            if index < len(attributions):
+                correlations[attributions[index]] = float(row.correlation)
+        return correlations
 
     @cached_property
     def random_pooler(self) -> bool:
@@ -125,34 +141,41 @@ class View:
         metrics = self.table("metrics", task)
         if metrics is None:
             return None
-        chosen = (metrics["metric"] == metric) & (metrics["split"] == split) & metrics["class"].isna()
-        return metrics[chosen] if chosen.any() else None
+        is_metric = (metrics["metric"] == metric) & (metrics["split"] == split)
+        rows = metrics[is_metric & metrics["class"].isna()]
+        return rows if len(rows) else None
 
     def curve(self, task: str) -> pd.DataFrame | None:
         """Return the test accuracy of every probe: pooling, layer, value, lower, upper, n."""
         scores = self.scores(task, "accuracy")
         if scores is None:
             return None
-        rows = scores[(scores["probe"] == "logistic") & scores["layer"].notna() & scores["value"].notna()]
-        return rows.assign(layer=rows["layer"].astype(int)) if len(rows) else None
+        is_measured = scores["layer"].notna() & scores["value"].notna()
+        rows = scores[is_measured & (scores["probe"] == "logistic")]
+        if rows.empty:
+            return None
+        return rows.assign(layer=rows["layer"].astype(int))
 
     def floors(self, task: str) -> dict[str, float]:
         """Return floor -> its test accuracy."""
         scores = self.scores(task, "accuracy")
-        rows = None if scores is None else scores[scores["layer"].isna() & scores["value"].notna()]
-        return {} if rows is None else dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
+        if scores is None:
+            return {}
+        rows = scores[scores["layer"].isna() & scores["value"].notna()]
+        return dict(zip(rows["probe"], rows["value"].astype(float), strict=True))
 
     def layer_floors(self, task: str, pooling: str) -> dict[str, dict[int, float]]:
         """Return floor that depends on the layer -> layer -> its test accuracy in one pooling, the mean over seeds."""
         scores = self.scores(task, "accuracy")
         if scores is None:
             return {}
-        rows = scores[scores["probe"].isin(["untrained", "control"]) & (scores["pooling"] == pooling)]
+        depends_on_layer = scores["probe"].isin(["untrained", "control"])
+        rows = scores[depends_on_layer & (scores["pooling"] == pooling)]
         means = rows.groupby(["probe", "layer"])["value"].mean().dropna()
-        return {
-            str(probe): {int(layer): float(value) for (_, layer), value in of_probe.items()}
-            for probe, of_probe in means.groupby(level="probe")
-        }
+        floors = dict[str, dict[int, float]]()
+        for (probe, layer), accuracy in means.items():
+            floors.setdefault(str(probe), {})[int(layer)] = float(accuracy)
+        return floors
 
     def best(self, task: str) -> tuple[str, int] | None:
         """Return the site that was chosen without the test texts; else the explained one; else the only one."""
@@ -163,15 +186,33 @@ class View:
             if a.task == task and a.pooling is not None and a.layer is not None:
                 return a.pooling, a.layer
         curve = self.curve(task)
-        return (
-            None if curve is None or len(curve) != 1 else (str(curve["pooling"].iloc[0]), int(curve["layer"].iloc[0]))
-        )
+        if curve is None or len(curve) != 1:
+            return None
+        only = curve.iloc[0]
+        return str(only["pooling"]), int(only["layer"])
+
+    def best_score(self, task: str) -> Score | None:
+        """Return the test accuracy at the best site; None where there is no best site or it has no score."""
+        best = self.best(task)
+        if best is None:
+            return None
+        claim = self.claim("best_site", task)
+        if claim is not None:
+            return Score(value(claim, "accuracy"), claim.interval, value(claim, "n"))
+        curve = self.curve(task)
+        if curve is None:
+            return None
+        rows = rows_at_site(curve, best)
+        if rows.empty:
+            return None
+        row = rows.iloc[0]
+        return Score(float(row["value"]), (float(row["lower"]), float(row["upper"])), float(row["n"]))
 
     def about(self, task: str, sentence: str) -> str:
         """Return the sentence, after the label column's name where there are several."""
         if len(self.tasks) > 1:
             return f"{name(task)}: {sentence[:1].lower()}{sentence[1:]}"
-        return sentence[:1].upper() + sentence[1:]
+        return wording.sentence(sentence)
 
     def heading(self, task: str) -> str | None:
         """Return a label column's name as the heading of its part, where there are several."""
@@ -179,7 +220,8 @@ class View:
 
     def drawing_subject(self, task: str, head: str) -> str:
         """Return whose numbers a drawing shows, as in `sentiment, the probe`."""
-        return f"{name(task)}, {wording.head(head)}" if len(self.tasks) > 1 else wording.head(head)
+        head_name = wording.head(head)
+        return f"{name(task)}, {head_name}" if len(self.tasks) > 1 else head_name
 
     @property
     def subject_columns(self) -> tuple[str, ...]:
@@ -208,7 +250,16 @@ class View:
 
 def by_head(frame: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
     """Return the rows of each head."""
-    return [] if frame is None else [(str(head), rows) for head, rows in frame.groupby("head", sort=False)]
+    if frame is None:
+        return []
+    return [(str(head), rows) for head, rows in frame.groupby("head", sort=False)]
+
+
+def rows_at_site(frame: pd.DataFrame, site: tuple[str, int]) -> pd.DataFrame:
+    """Return the rows of a table about a pooling and a layer."""
+    pooling, layer = site
+    is_site = (frame["pooling"] == pooling) & (frame["layer"] == layer)
+    return frame[is_site.fillna(False).astype(bool)]
 
 
 class LookupMissingError(InputError):
@@ -258,6 +309,17 @@ def _lacks(claim: Claim, key: str) -> str:
 
 
 @dataclass(frozen=True)
+class Score:
+    """A test accuracy, as a claim or a row of the metrics holds it."""
+
+    accuracy: float
+    interval: tuple[float, float] | None
+    """95 % confidence interval."""
+    n: float
+    """Number of test texts; not a number where it is not known."""
+
+
+@dataclass(frozen=True)
 class Mean:
     """A mean over texts, as a table of means holds it."""
 
@@ -267,14 +329,14 @@ class Mean:
     n: int
 
 
-MISSING_MEAN = Mean(float("nan"), (float("nan"), float("nan")), 0)
+MISSING_MEAN = Mean(math.nan, (math.nan, math.nan), 0)
 
 
 class Measures(dict[str, "Mean"]):
     """Means by measure; a measure that a table lacks was not measured, and its mean is nan."""
 
     def __missing__(self, measure: str) -> Mean:
-        return Mean(math.nan, (math.nan, math.nan), 0)
+        return MISSING_MEAN
 
 
 def means_by_group(rows: pd.DataFrame | None, *group: str) -> dict[tuple[Any, ...], Measures]:
@@ -285,5 +347,6 @@ def means_by_group(rows: pd.DataFrame | None, *group: str) -> dict[tuple[Any, ..
     for row in rows.to_dict("records"):
         key = tuple(row[column] for column in group)
         interval = (float(row["lower"]), float(row["upper"]))
-        means.setdefault(key, Measures())[row["measure"]] = Mean(float(row["value"]), interval, int(row["n"]))
+        mean = Mean(float(row["value"]), interval, int(row["n"]))
+        means.setdefault(key, Measures())[row["measure"]] = mean
     return means

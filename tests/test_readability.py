@@ -20,7 +20,7 @@ BAD_STARTS = ("Of ", "That ", "As ", "Whose ", "What ", "Beside ")
 NUMERICAL = "statistics logistic features probing controls attribution attribution_checks mechanism".split()
 """Folders of `probes` in which numbers are computed."""
 MAX_VAGUE_SHARE = 0.01
-MAX_TOKENS_PER_LINE = {"probes": 9.0, "analyses": 9.0, "reports": 9.5}
+MAX_TOKENS_PER_LINE = {"probes": 9.0, "analyses": 9.0, "reports": 9.0}
 MIN_COMMENTS_PER_LINE = 0.03
 
 

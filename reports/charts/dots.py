@@ -34,20 +34,23 @@ def dots(frame: pd.DataFrame, label: Label, *, quantity: str) -> str:
         The drawing as an SVG element.
     """
     names = [name(text, LONGEST_NAME) for text in frame["row"]]
-    notes = [name(text, LONGEST_NOTE) for text in frame["note"]] if "note" in frame else [""] * len(frame)
+    notes = [""] * len(frame)
+    if "note" in frame:
+        notes = [name(text, LONGEST_NOTE) for text in frame["note"]]
     left = 12 + LETTER * max(map(len, names))
     right = max(14, 12 + LETTER * max(map(len, notes)))
     heights, group_names, total_height = _heights(frame)
-    has_floor = "floor" in frame
     with blank(WIDTH, total_height + 42) as figure:
         axes = plain_axes(figure, left=left, right=right, top=2, bottom=40)
         axes.grid(visible=False, axis="y")
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_ylim(total_height, 0)
-        # A floor is drawn below its dot, in the same row.
-        _draw_values(axes, frame, [height - 4 if has_floor else height for height in heights])
-        if has_floor:
+        if "floor" in frame:
+            # A floor is drawn below its dot, in the same row.
+            _draw_values(axes, frame, [height - 4 for height in heights])
             _draw_floors(axes, frame, [height + 5 for height in heights])
+        else:
+            _draw_values(axes, frame, heights)
         axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
         axes.set_yticks(heights, names)
         box = {"facecolor": SURFACE, "edgecolor": "none", "pad": 2.5}
@@ -95,8 +98,10 @@ def _draw_values(axes: Axes, frame: pd.DataFrame, heights: list[float]) -> None:
         ax=axes,
     )
     limits = np.asarray(frame[["lower", "upper"]])
-    rows = zip(frame["row"], values, limits, strict=True)
-    hover(axes, values, heights, [reading(name(row, 60), value, ends) for row, value, ends in rows])
+    texts = list[str]()
+    for row, value, ends in zip(frame["row"], values, limits, strict=True):
+        texts.append(reading(name(row, 60), value, ends))
+    hover(axes, values, heights, texts)
 
 
 def _draw_floors(axes: Axes, frame: pd.DataFrame, heights: list[float]) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 RIGHT_OF_CURVES = 152.0
 """Pixels at the right of the curves, for their names."""
 DASHES = (3, 2)
+LineEnd = tuple[float, str, str]
+"""Height of the end of a line, its name and its colour."""
 
 
 def layer_curves(
@@ -55,26 +57,38 @@ def layer_curves(
     Returns:
         The drawing as an SVG element.
     """
-    data = frame.assign(value=100 * frame["value"], lower=100 * frame["lower"], upper=100 * frame["upper"])
+    in_percent = {column: 100 * frame[column] for column in ("value", "lower", "upper")}
+    data = frame.assign(**in_percent)
     with blank(440, 310) as figure:
         axes = plain_axes(figure, left=40, right=RIGHT_OF_CURVES, top=30, bottom=46)
         ends = _draw_poolings(axes, data, random_pooler=random_pooler, digits=1)
         for floor, accuracy in floors.items():
-            axes.axhline(100 * accuracy, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
-            ends.append((100 * accuracy, f"{name(floor, 14)} {100 * accuracy:.1f}", MUTED))
+            height = 100 * accuracy
+            axes.axhline(height, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
+            ends.append((height, f"{name(floor, 14)} {height:.1f}", MUTED))
         for floor, by_layer in layer_floors.items():
-            layers = sorted(by_layer)
-            heights = [100 * by_layer[layer] for layer in layers]
-            axes.plot(layers, heights, color=MUTED, linewidth=1.2, linestyle=DOTTED, zorder=1)
-            points = zip(layers, heights, strict=True)
-            hover(axes, layers, heights, [f"{floor}, layer {layer}: {height:.1f}" for layer, height in points])
-            ends.append((heights[-1], name(floor, 14), MUTED))
+            ends.append(_draw_layer_floor(axes, floor, by_layer))
         if best is not None:
-            site = data[(data["pooling"] == best[0]) & (data["layer"] == best[1])]
+            pooling, layer = best
+            site = data[(data["pooling"] == pooling) & (data["layer"] == layer)]
             ring: Any = {"markersize": 14, "fillstyle": "none", "color": INK, "markeredgewidth": 1.6}
             axes.plot(site["layer"], site["value"], "o", **ring)
         _finish(axes, data, ends, "right on test, %")
         return svg_text(figure, label)
+
+
+def _draw_layer_floor(axes: Axes, floor: str, by_layer: Mapping[int, float]) -> LineEnd:
+    """Draw the line of a floor that depends on the layer."""
+    layers = sorted(by_layer)
+    heights = list[float]()
+    texts = list[str]()
+    for layer in layers:
+        height = 100 * by_layer[layer]
+        heights.append(height)
+        texts.append(f"{floor}, layer {layer}: {height:.1f}")
+    axes.plot(layers, heights, color=MUTED, linewidth=1.2, linestyle=DOTTED, zorder=1)
+    hover(axes, layers, heights, texts)
+    return heights[-1], name(floor, 14), MUTED
 
 
 def layer_lines(frame: pd.DataFrame, label: Label, *, quantity: str, random_pooler: bool) -> str:
@@ -108,64 +122,79 @@ def spread_by_layer(frame: pd.DataFrame, label: Label) -> str:
     Returns:
         The drawing as an SVG element.
     """
-    positive = frame.loc[frame["relative_spread"] > 0, "relative_spread"]
-    lowest = 10.0 ** (np.floor(np.log10(positive.min())) - 1) if len(positive) else 0.01
+    lowest = _lowest_spread(frame["relative_spread"])
     data = frame.assign(value=frame["relative_spread"].clip(lower=lowest))
     styles = styles_of_poolings(data["pooling"])
     with blank(440, 270) as figure:
         axes = plain_axes(figure, left=48, right=RIGHT_OF_CURVES - 52, top=30, bottom=46)
+        highest = max(1.0, 1.6 * data["value"].max())
         axes.set_yscale("log")
-        axes.set_ylim(lowest / 1.6, max(1.0, 1.6 * data["value"].max()))
+        axes.set_ylim(lowest / 1.6, highest)
         _draw_lines(axes, data, styles)
         texts = list[str]()
         for row in data.itertuples():
-            texts.append(
-                f"{POOLINGS.get(row.pooling, row.pooling)}, layer {row.layer}: {decimal(row.relative_spread, 4)}"
-            )
+            vector = POOLINGS.get(row.pooling, row.pooling)
+            texts.append(f"{vector}, layer {row.layer}: {decimal(row.relative_spread, 4)}")
         hover(axes, data["layer"], data["value"], texts)
         for layer in data.loc[data["relative_spread"] == 0, "layer"]:
             axes.plot(layer, lowest, "o", markersize=9, color=SURFACE, markeredgecolor=INK, zorder=5)
             axes.annotate("exactly 0", (layer, lowest), (9, -4), "data", "offset pixels", color=INK)
-        exponents = np.arange(np.log10(lowest) + 1, np.log10(axes.get_ylim()[1]) + 0.01)
-        axes.set_yticks(10.0**exponents, [f"{10.0**exponent:g}" for exponent in exponents])
-        axes.set_yticks([], minor=True)
-        ends = list[tuple[float, str, str]]()
+        _label_powers_of_ten(axes, lowest)
+        ends = list[LineEnd]()
         for row in data.sort_values("layer").groupby("pooling", sort=False).tail(1).itertuples():
             colour, _ = styles[row.pooling]
-            ends.append((row.value, name(POOLINGS.get(row.pooling, row.pooling), 12), colour))
+            vector = POOLINGS.get(row.pooling, row.pooling)
+            ends.append((row.value, name(vector, 12), colour))
         _finish(axes, data, ends, "spread of the texts' vectors, relative to their mean")
         return svg_text(figure, label)
 
 
-def _finish(axes: Axes, data: pd.DataFrame, ends: Sequence[tuple[float, str, str]], quantity: str) -> None:
+def _lowest_spread(spreads: pd.Series[float]) -> float:
+    """Return a power of ten below all spreads above 0."""
+    positive = spreads[spreads > 0]
+    if positive.empty:
+        return 0.01
+    exponent = np.floor(np.log10(positive.min())) - 1
+    return float(10.0**exponent)
+
+
+def _label_powers_of_ten(axes: Axes, lowest: float) -> None:
+    _, top = axes.get_ylim()
+    exponents = np.arange(np.log10(lowest) + 1, np.log10(top) + 0.01)
+    powers = 10.0**exponents
+    axes.set_yticks(powers, [f"{power:g}" for power in powers])
+    axes.set_yticks([], minor=True)
+
+
+def _finish(axes: Axes, data: pd.DataFrame, ends: Sequence[LineEnd], quantity: str) -> None:
     """Label the axes and the ends of the lines."""
     ticks(axes, sorted(set(data["layer"])))
     heading(axes, quantity)
     name_ends(axes, ends, last=float(data["layer"].max()))
 
 
-def _draw_poolings(
-    axes: Axes, data: pd.DataFrame, *, random_pooler: bool, digits: int = 3
-) -> list[tuple[float, str, str]]:
+def _draw_poolings(axes: Axes, data: pd.DataFrame, *, random_pooler: bool, digits: int = 3) -> list[LineEnd]:
     """Draw a line by layer for each pooling, with a band where there are limits.
 
     Returns:
         Height of the end of each line, its name and its colour.
     """
     styles = styles_of_poolings(data["pooling"])
-    ends = list[tuple[float, str, str]]()
+    ends = list[LineEnd]()
     for key, rows in data.groupby("pooling", sort=False):
         colour, _ = styles[str(key)]
         line = rows.sort_values("layer")
-        has_band = "lower" in line
-        if has_band:
+        limits: Any = [None] * len(line)
+        if "lower" in line:
+            limits = line[["lower", "upper"]].to_numpy()
             axes.fill_between(line["layer"], line["lower"], line["upper"], color=colour, alpha=0.16, linewidth=0)
-        vector = "random pooler" if key == "pooler" and random_pooler else POOLINGS.get(str(key), str(key))
+        is_random = key == "pooler" and random_pooler
+        vector = "random pooler" if is_random else POOLINGS.get(str(key), str(key))
         ends.append((float(line["value"].iloc[-1]), name(vector, 14), colour))
-        limits: Any = line[["lower", "upper"]].to_numpy() if has_band else [None] * len(line)
         texts = list[str]()
         for layer, value, bounds in zip(line["layer"], line["value"], limits, strict=True):
-            texts.append(reading(f"{name(vector, 24)}, layer {layer}", value, bounds, digits))
+            site = f"{name(vector, 24)}, layer {layer}"
+            texts.append(reading(site, value, bounds, digits))
         hover(axes, line["layer"], line["value"], texts)
     _draw_lines(axes, data, styles, dashed=["pooler"] if random_pooler else [])
     return ends
@@ -175,15 +204,22 @@ def _draw_lines(
     axes: Axes, data: pd.DataFrame, styles: Mapping[str, tuple[str, str]], dashed: Sequence[str] = ()
 ) -> None:
     """Draw a line by layer for each pooling."""
+    palette = dict[str, str]()
+    markers = dict[str, str]()
+    dashes = dict[str, Any]()
+    for key, (colour, marker) in styles.items():
+        palette[key] = colour
+        markers[key] = marker
+        dashes[key] = DASHES if key in dashed else ""
     seaborn.lineplot(
         data=data,
         x="layer",
         y="value",
         hue="pooling",
         style="pooling",
-        palette={key: colour for key, (colour, _) in styles.items()},
-        markers={key: marker for key, (_, marker) in styles.items()},
-        dashes={key: DASHES if key in dashed else "" for key in styles},
+        palette=palette,
+        markers=markers,
+        dashes=dashes,
         markersize=6,
         markeredgecolor=SURFACE,
         linewidth=2,

@@ -63,10 +63,12 @@ def lines(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, option
     data = frame[frame["value"].notna()].sort_values("x", kind="stable")
     present = set(data["series"])
     keys = [key for key in styles if key in present]
-    names = [*(styles[key].name for key in keys), *options.floors]
+    names = [styles[key].name for key in keys]
+    names += options.floors
     longest = min(max(map(len, names)), LONGEST_NAME)
+    height = max(280.0, 76 + GAP * len(names))
     ends = list[tuple[float, str, str]]()
-    with blank(WIDTH, max(280.0, 76 + GAP * len(names))) as figure:
+    with blank(WIDTH, height) as figure:
         axes = plain_axes(figure, left=44, right=24 + LETTER * longest, top=30, bottom=46)
         for key in keys:
             ends.append(_draw_series(axes, data[data["series"] == key], styles[key], options))
@@ -109,28 +111,30 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, style: Style, options: LineOpti
     mean = rows.groupby("x", sort=True).mean(numeric_only=True)
     if "unit" in rows:
         # The mean goes as far as all units go.
-        is_complete = rows.groupby("x")["unit"].nunique() == rows["unit"].nunique()
-        mean = mean[is_complete]
+        n_units = rows.groupby("x")["unit"].nunique()
+        mean = mean[n_units == rows["unit"].nunique()]
         for _, unit in rows.groupby("unit"):
             axes.plot(unit["x"], unit["value"], color=style.colour, linewidth=1, alpha=0.4)
-    has_band = "lower" in mean
-    if has_band and style.floor is None:
-        axes.fill_between(mean.index, mean["lower"], mean["upper"], color=style.colour, alpha=0.16, linewidth=0)
-    limits: Any = mean[["lower", "upper"]].to_numpy() if has_band else [None] * len(mean)
+    x = mean.index.to_numpy()
+    values = mean["value"].to_numpy()
+    limits: Any = [None] * len(mean)
+    if "lower" in mean:
+        limits = mean[["lower", "upper"]].to_numpy()
+        if style.floor is None:
+            axes.fill_between(x, mean["lower"], mean["upper"], color=style.colour, alpha=0.16, linewidth=0)
     texts = list[str]()
-    for x, value, ends in zip(mean.index, mean["value"], limits, strict=True):
-        texts.append(reading(f"{style.name}, {_x_name(x, options)}", value, ends))
-    hover(axes, mean.index, mean["value"], texts)
-    if style.floor is not None:
-        linestyle = DASHED if style.floor == "dashed" else DOTTED
-        axes.plot(mean.index, mean["value"], color=style.colour, linewidth=1.4, linestyle=linestyle, zorder=1)
-    else:
+    for position, value, ends in zip(x, values, limits, strict=True):
+        point = f"{style.name}, {_x_name(position, options)}"
+        texts.append(reading(point, value, ends))
+    hover(axes, x, values, texts)
+    if style.floor is None:
+        is_crowded = options.tick_names is not None and len(mean) > MOST_TICKS
         seaborn.lineplot(
-            x=mean.index.to_numpy(),
-            y=mean["value"].to_numpy(),
+            x=x,
+            y=values,
             color=style.colour,
             marker=style.marker,
-            markersize=5 if len(mean) > MOST_TICKS and options.tick_names is not None else 6,
+            markersize=5 if is_crowded else 6,
             markeredgecolor=SURFACE,
             linewidth=2,
             linestyle=DASHED if style.dashed else "-",
@@ -138,14 +142,18 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, style: Style, options: LineOpti
             errorbar=None,
             ax=axes,
         )
-    return float(mean["value"].iloc[-1]), style.name, style.colour
+    else:
+        linestyle = DASHED if style.floor == "dashed" else DOTTED
+        axes.plot(x, values, color=style.colour, linewidth=1.4, linestyle=linestyle, zorder=1)
+    return float(values[-1]), style.name, style.colour
 
 
 def _x_name(x: float, options: LineOptions) -> str:
     """Return how a point of the x axis is called in the description of a number."""
     if options.tick_names is not None:
         return options.tick_names.get(x, f"{x:g}")
-    return f"{'layer' if options.x_title is None else options.x_title} {x:g}"
+    title = "layer" if options.x_title is None else options.x_title
+    return f"{title} {x:g}"
 
 
 def _set_x_axis(axes: Axes, x: pd.Series[float], options: LineOptions) -> None:
@@ -158,7 +166,8 @@ def _set_x_axis(axes: Axes, x: pd.Series[float], options: LineOptions) -> None:
     if options.x_title is None:
         ticks(axes, whole)
         return
-    axes.set_xticks(whole[:: 1 + (len(whole) - 1) // MOST_TICKS])
+    step = 1 + (len(whole) - 1) // MOST_TICKS
+    axes.set_xticks(whole[::step])
     axes.set_xlim(whole[0] - 0.3, whole[-1] + 0.3)
     axes.set_xlabel(options.x_title)
 
@@ -171,4 +180,5 @@ def _room_for_names(axes: Axes, tick_names: Mapping[float, str]) -> list[float]:
     step = 2 + (len(positions) - 1) // MOST_TICKS if is_crowded else 1
     # A name less than a step before the last one leaves it the room.
     last = len(positions) - 1
-    return [position for i, position in enumerate(positions) if i % step == 0 and i <= last - step] + positions[-1:]
+    named = positions[: max(0, last - step + 1) : step]
+    return [*named, *positions[-1:]]

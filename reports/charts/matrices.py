@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import seaborn
 from matplotlib.colors import ListedColormap
+from numpy.typing import NDArray
 
 from reports.charts.canvas import (
     HIGH_TEXT,
@@ -34,6 +35,8 @@ MOST_NUMBERED = 13
 """Largest number of layers whose numbers can be read in their cells."""
 DARK_TEXT_UP_TO = 4
 """Highest level of the ramp, from 0, that carries dark text on the light page."""
+LEAST_WIDTH = 300
+"""Width of a confusion matrix in pixels, at least."""
 FEW_CLASSES = 4
 """Largest number of classes whose names are written without a slant."""
 
@@ -58,27 +61,49 @@ def layer_heat_map(
     Returns:
         The drawing as an SVG element.
     """
-    keys = list(dict.fromkeys(frame["pooling"]))
-    table = 100 * frame.pivot(index="layer", columns="pooling", values="value")[keys]
-    width, height = 72 + 92 * len(keys), 34 + 28 * len(table)
+    poolings = list(dict.fromkeys(frame["pooling"]))
+    table = 100 * frame.pivot(index="layer", columns="pooling", values="value")[poolings]
+    layers = list(table.index)
+    width = 72 + 92 * len(poolings)
+    height = 34 + 28 * len(layers)
     with blank(width, height) as figure:
         axes = plain_axes(figure, left=64, right=8, top=28, bottom=6)
-        texts = [[f"{value:.1f}" for value in row] for row in table.to_numpy()]
-        # [CLS] at layer 0 is the same for all texts: were it the lowest shade, the others would hardly differ.
-        is_constant = (frame["layer"] == 0) & frame["pooling"].isin(["cls", "pooler"])
-        varying = frame.loc[~is_constant, "value"] if not is_constant.all() else frame["value"]
-        low, high = 100 * float(varying.min()), 100 * float(varying.max())
-        text_colours = _draw_shades(axes, table.to_numpy(), texts, low=low, high=high)
-        names = ["random pooler" if key == "pooler" and random_pooler else POOLINGS.get(key, key) for key in keys]
-        axes.set_xticks(np.arange(len(keys)) + 0.5, [name(text, 13) for text in names])
-        axes.set_yticks(np.arange(len(table)) + 0.5, [f"layer {layer}" for layer in table.index], rotation=0)
-        layers = list(table.index)
-        for site in [*tied, *([best] if best else [])]:
+        values = table.to_numpy()
+        texts = [[f"{value:.1f}" for value in row] for row in values]
+        low, high = _range_of_varying(frame)
+        text_colours = _draw_shades(axes, values, texts, low=100 * low, high=100 * high)
+        names = [_pooling_name(pooling, random_pooler=random_pooler) for pooling in poolings]
+        axes.set_xticks(_middles(len(poolings)), names)
+        axes.set_yticks(_middles(len(layers)), [f"layer {layer}" for layer in layers], rotation=0)
+        framed_sites = [*tied] if best is None else [*tied, best]
+        for site in framed_sites:
             pooling, layer = site
-            if pooling in keys and layer in layers:
-                column, row = keys.index(pooling), layers.index(layer)
-                _draw_frame(axes, column, row, text_colours[row][column], dashed=site != best)
+            if pooling not in poolings or layer not in layers:
+                continue
+            column = poolings.index(pooling)
+            row = layers.index(layer)
+            _draw_frame(axes, column, row, text_colours[row][column], dashed=site != best)
         return svg_text(figure, label)
+
+
+def _range_of_varying(frame: pd.DataFrame) -> tuple[float, float]:
+    """Return the lowest and the highest accuracy of the sites whose vectors differ between texts."""
+    # [CLS] at layer 0 is the same for all texts: were it the lowest shade, the others would hardly differ.
+    reads_cls = frame["pooling"].isin(["cls", "pooler"])
+    is_constant = (frame["layer"] == 0) & reads_cls
+    varying = frame["value"] if is_constant.all() else frame.loc[~is_constant, "value"]
+    return float(varying.min()), float(varying.max())
+
+
+def _pooling_name(pooling: str, *, random_pooler: bool) -> str:
+    if pooling == "pooler" and random_pooler:
+        return name("random pooler", 13)
+    return name(POOLINGS.get(pooling, pooling), 13)
+
+
+def _middles(n_cells: int) -> NDArray[np.float64]:
+    """Return the middles of cells of width 1."""
+    return np.arange(n_cells, dtype=np.float64) + 0.5
 
 
 def confusion_matrix(frame: pd.DataFrame, classes: Sequence[str], label: Label) -> str:
@@ -94,19 +119,31 @@ def confusion_matrix(frame: pd.DataFrame, classes: Sequence[str], label: Label) 
     """
     table = frame.pivot_table(index="label", columns="predicted", values="count", aggfunc="sum", sort=False)
     counts = table.reindex(index=classes, columns=classes).fillna(0).to_numpy(dtype=float)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    texts_of_class = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(texts_of_class, 1)
     names = [name(text, 14) for text in classes]
-    is_small = len(classes) <= FEW_CLASSES
-    side = max(76, 9 * max(map(len, names)) + 12) if is_small else 56
-    right, top = (6, 56) if is_small else (70, 108)
-    width = 114 + right + side * len(classes)
-    height = top + 8 + (46 if is_small else 40) * len(classes)
-    with blank(max(300, width), height) as figure:
-        axes = plain_axes(figure, left=114, right=max(right, 300 - width + right), top=top, bottom=8)
+    n_classes = len(classes)
+    slant: dict[str, Any] = {}
+    if n_classes <= FEW_CLASSES:
+        cell_width = max(76, 9 * max(map(len, names)) + 12)
+        cell_height = 46
+        right = 6
+        top = 56
+    else:
+        cell_width = 56
+        cell_height = 40
+        right = 70
+        top = 108
+        slant = {"rotation": 35, "rotation_mode": "anchor", "ha": "left"}
+    # A narrow matrix gets the missing width at its right.
+    width = 114 + right + cell_width * n_classes
+    right += max(0, LEAST_WIDTH - width)
+    height = top + 8 + cell_height * n_classes
+    with blank(max(LEAST_WIDTH, width), height) as figure:
+        axes = plain_axes(figure, left=114, right=right, top=top, bottom=8)
         _draw_shades(axes, shares, _confusion_texts(shares, counts), low=0.0, high=1.0)
-        slant: dict[str, Any] = {} if is_small else {"rotation": 35, "rotation_mode": "anchor", "ha": "left"}
-        axes.set_xticks(np.arange(len(classes)) + 0.5, names, **slant)
-        axes.set_yticks(np.arange(len(classes)) + 0.5, names, rotation=0)
+        axes.set_xticks(_middles(n_classes), names, **slant)
+        axes.set_yticks(_middles(n_classes), names, rotation=0)
         corner: Any = {"xy": (0.0, 1.0), "xycoords": "axes fraction", "textcoords": "offset pixels", "color": MUTED}
         axes.annotate("predicted", xytext=(0, top - 16), **corner)
         axes.annotate("true class", xytext=(-8, 8), ha="right", **corner)
@@ -136,31 +173,52 @@ def layer_pairs(table: pd.DataFrame, label: Label, *, low: float, framed: int | 
     """
     values = table.to_numpy(dtype=float)
     layers = [str(layer) for layer in table.index]
-    is_numbered, is_spelt = len(layers) <= MOST_NUMBERED, len(layers) <= MOST_SPELT
-    cell_width, cell_height = _cell_size(len(layers))
+    n_layers = len(layers)
+    cell_width, cell_height = _cell_size(n_layers)
     # However many layers there are, the drawing fits a phone, or beside two others.
-    width = max(250, 46 + cell_width * len(layers))
-    with blank(width, 42 + cell_height * len(layers)) as figure:
-        axes = plain_axes(figure, left=40, right=width - 40 - cell_width * len(layers), top=36, bottom=6)
+    matrix_width = cell_width * n_layers
+    width = max(250, 46 + matrix_width)
+    height = 42 + cell_height * n_layers
+    with blank(width, height) as figure:
+        axes = plain_axes(figure, left=40, right=width - 40 - matrix_width, top=36, bottom=6)
         axes.grid(visible=False)
-        texts = [[f"{value:.2f}" if is_numbered else "" for value in row] for row in values]
-        if not is_spelt:
-            texts = [[text.removeprefix("0").replace("1.00", "1") for text in row] for row in texts]
-        text_colours = _draw_shades(axes, values, texts, low=low, high=1.0)
-        rows, columns = np.nonzero(np.isfinite(values))
-        pairs = zip(rows, columns, strict=True)
-        descriptions = [f"layers {layers[i]} and {layers[j]}: {values[i, j]:.3f}" for i, j in pairs]
-        hover(axes, columns + 0.5, rows + 0.5, descriptions, size=min(cell_width, cell_height) * 0.9)
-        for row, column in np.argwhere(np.isnan(values)) if is_numbered else ():
-            axes.text(column + 0.5, row + 0.5, "–", color=MUTED, ha="center", va="center")
-        step = 1 + (len(layers) - 1) // MOST_NUMBERED
-        positions = np.arange(0, len(layers), step) + 0.5
+        text_colours = _draw_shades(axes, values, _similarity_texts(values), low=low, high=1.0)
+        _describe_pairs(axes, values, layers, size=0.9 * min(cell_width, cell_height))
+        if n_layers <= MOST_NUMBERED:
+            for row, column in np.argwhere(np.isnan(values)):
+                axes.text(column + 0.5, row + 0.5, "–", color=MUTED, ha="center", va="center")
+        step = 1 + (n_layers - 1) // MOST_NUMBERED
+        positions = _middles(n_layers)[::step]
         axes.set_xticks(positions, layers[::step], rotation=0)
         axes.set_yticks(positions, layers[::step], rotation=0)
         axes.annotate("layer", (0.0, 1.0), (-8, 9), "axes fraction", "offset pixels", color=MUTED, ha="right")
         if framed is not None:
-            _draw_frame(axes, framed, framed + 1, text_colours[framed + 1][framed], dashed=False)
+            colour = text_colours[framed + 1][framed]
+            _draw_frame(axes, framed, framed + 1, colour, dashed=False)
         return svg_text(figure, label)
+
+
+def _similarity_texts(values: NDArray[np.float64]) -> list[list[str]]:
+    """Return the similarities in as many digits as there is room for."""
+    n_layers = len(values)
+    rows = list[list[str]]()
+    for row in values:
+        texts = ["" for _ in row]
+        if n_layers <= MOST_NUMBERED:
+            texts = [f"{value:.2f}" for value in row]
+        if n_layers > MOST_SPELT:
+            texts = [text.removeprefix("0").replace("1.00", "1") for text in texts]
+        rows.append(texts)
+    return rows
+
+
+def _describe_pairs(axes: Axes, values: NDArray[np.float64], layers: Sequence[str], *, size: float) -> None:
+    """Describe each cell that has a value."""
+    rows, columns = np.nonzero(np.isfinite(values))
+    descriptions = list[str]()
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        descriptions.append(f"layers {layers[row]} and {layers[column]}: {values[row, column]:.3f}")
+    hover(axes, columns + 0.5, rows + 0.5, descriptions, size=size)
 
 
 def _cell_size(n_layers: int) -> tuple[float, float]:
@@ -190,20 +248,32 @@ def _draw_shades(
     )
     axes.xaxis.tick_top()
     axes.tick_params(length=0, pad=5)
-    # Level of each cell on the ramp, and whether dark text can be read on it.
-    share = np.nan_to_num((np.asarray(values) - low) / ((high - low) or 1))
-    levels = np.clip(share * len(RAMP), 0, len(RAMP) - 1).astype(int)
-    needs_dark_text = (levels <= DARK_TEXT_UP_TO) | np.isnan(values)
-    for text, is_dark in zip(axes.texts, needs_dark_text[np.isfinite(values)], strict=True):
-        text.set_color(LOW_TEXT if is_dark else HIGH_TEXT)
+    colours = _text_colours(np.asarray(values), low=low, high=high)
+    for text, colour in zip(axes.texts, colours[np.isfinite(values)], strict=True):
+        text.set_color(colour)
         text.set_fontsize(SIZE - 0.5)
-    return [[LOW_TEXT if is_dark else HIGH_TEXT for is_dark in row] for row in needs_dark_text]
+    text_colours: list[list[str]] = colours.tolist()
+    return text_colours
+
+
+def _text_colours(values: NDArray[np.float64], *, low: float, high: float) -> NDArray[np.object_]:
+    """Return the colour of text that can be read on the shade of each cell."""
+    width = (high - low) or 1
+    shares = np.nan_to_num((values - low) / width)
+    levels = np.clip(shares * len(RAMP), 0, len(RAMP) - 1).astype(int)
+    needs_dark_text = (levels <= DARK_TEXT_UP_TO) | np.isnan(values)
+    return np.where(needs_dark_text, LOW_TEXT, HIGH_TEXT).astype(object)
 
 
 def _draw_frame(axes: Axes, column: int, row: int, colour: str, *, dashed: bool) -> None:
     """Draw a frame inside a cell, in the colour of its text."""
-    left, right = column + 0.05, column + 0.95
-    top, bottom = row + 0.09, row + 0.91
-    corners = ([left, right, right, left, left], [top, top, bottom, bottom, top])
-    width, line = (1.3, (0, (3, 2))) if dashed else (2.4, "-")
-    axes.plot(*corners, color=colour, linewidth=width, linestyle=line, zorder=6)
+    left = column + 0.05
+    right = column + 0.95
+    top = row + 0.09
+    bottom = row + 0.91
+    x = [left, right, right, left, left]
+    y = [top, top, bottom, bottom, top]
+    line: dict[str, Any] = {"linewidth": 2.4, "linestyle": "-"}
+    if dashed:
+        line = {"linewidth": 1.3, "linestyle": (0, (3, 2))}
+    axes.plot(x, y, color=colour, zorder=6, **line)

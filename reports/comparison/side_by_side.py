@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from probes.checks import InputError
 from probes.results.result import AnalysisResult
 from probes.statistics.paired_difference import PairedDifference, paired_interval
-from reports.lookup import View
+from reports.lookup import View, rows_at_site
 from reports.sections.probing.best_site import Best
 from reports.text.wording import name
 
@@ -54,7 +55,8 @@ class Together:
                     raise InputError("a result is there twice")
                 loaded.append(result)
             paths.append(path)
-        return cls({name: View(result) for name, result in zip(short_names(paths), loaded, strict=True)})
+        views = map(View, loaded)
+        return cls(dict(zip(short_names(paths), views, strict=True)))
 
     @cached_property
     def tasks(self) -> Mapping[str, tuple[str, ...]]:
@@ -66,6 +68,15 @@ class Together:
                     results.setdefault(task, []).append(result)
         ranked = sorted(results, key=lambda task: -len(results[task]))
         return {task: tuple(results[task]) for task in ranked}
+
+    @property
+    def shared_tasks(self) -> list[str]:
+        """Label columns that several results have a score on."""
+        return [task for task, results in self.tasks.items() if len(results) > 1]
+
+    def heading(self, task: str) -> str | None:
+        """Return a label column's name as the heading of its part, where there are several."""
+        return name(task) if len(self.tasks) > 1 else None
 
     def best(self, task: str) -> Mapping[str, Best]:
         """Return the best site of each result, the one with the highest test accuracy first."""
@@ -87,13 +98,14 @@ class Together:
         for pair in pairs:
             first, second = pair
             difference = sites[first].accuracy - sites[second].accuracy
-            by_first, by_second = correct[first], correct[second]
-            if reasons[pair] or isinstance(by_first, str) or isinstance(by_second, str):
-                unknown = (float("nan"), float("nan"))
-                differences.append(PairedDifference(first, second, difference, unknown, 0, reasons[pair]))
-            else:
-                interval = paired_interval(by_first - by_second, n_paired)
-                differences.append(PairedDifference(first, second, difference, interval, len(by_first)))
+            interval = (math.nan, math.nan)
+            n_texts = 0
+            correct_first = correct[first]
+            correct_second = correct[second]
+            if not (reasons[pair] or isinstance(correct_first, str) or isinstance(correct_second, str)):
+                interval = paired_interval(correct_first - correct_second, n_paired)
+                n_texts = len(correct_first)
+            differences.append(PairedDifference(first, second, difference, interval, n_texts, reasons[pair]))
         return tuple(differences)
 
     def _reason(self, task: str, pair: tuple[str, str], correct: Mapping[str, NDArray[np.float64] | str]) -> str:
@@ -108,14 +120,12 @@ class Together:
 
 def short_names(paths: Sequence[Path]) -> list[str]:
     """Return the last part of each path, with as many before it as tell all of them apart; numbered where none do."""
-    for length in range(1, 1 + max(len(path.parts) for path in paths)):
-        endings = ["/".join(path.parts[-length:]) or str(path) for path in paths]
-        if len(set(endings)) == len(endings):
-            break
     names = list[str]()
-    for ending in endings:
+    for ending in _distinct_endings(paths):
         # What tells long names apart is at their end.
-        cut = ending if len(ending) <= LONGEST_NAME else f"…{ending[1 - LONGEST_NAME :]}"
+        cut = ending
+        if len(ending) > LONGEST_NAME:
+            cut = f"…{ending[1 - LONGEST_NAME :]}"
         unnumbered = name(cut, LONGEST_NAME)
         candidate = unnumbered
         number = 2
@@ -126,19 +136,41 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
+def _distinct_endings(paths: Sequence[Path]) -> list[str]:
+    """Return the last parts of each path, as many as tell all of them apart; whole paths where none do."""
+    longest = max(len(path.parts) for path in paths)
+    endings = list[str]()
+    for length in range(1, 1 + longest):
+        endings = ["/".join(path.parts[-length:]) or str(path) for path in paths]
+        if len(set(endings)) == len(endings):
+            break
+    return endings
+
+
 def _unlike(first: View, second: View, task: str) -> str:
     """Return why two results were not tested on the same texts; empty where they were."""
-    splits = [dict(view.result.provenance.data.get("test", {})) for view in (first, second)]
-    if not all(split.get("texts") for split in splits):
+    first_test = _test_split(first)
+    second_test = _test_split(second)
+    if not (first_test.get("texts") and second_test.get("texts")):
         return "what they were tested on is not known"
-    if splits[0]["texts"] != splits[1]["texts"] or splits[0].get("rows") != splits[1].get("rows"):
-        return "their test texts are not the same"
-    counts: list[Any] = [split.get("classes", {}).get(task) for split in splits]
-    labels = [_labels(view, task) for view in (first, second)]
+    for key in ("texts", "rows"):
+        if first_test.get(key) != second_test.get(key):
+            return "their test texts are not the same"
+    first_counts = first_test.get("classes", {}).get(task)
+    second_counts = second_test.get("classes", {}).get(task)
+    first_labels = _labels(first, task)
+    second_labels = _labels(second, task)
     # `_correct` says so where a result has no such table.
-    if counts[0] != counts[1] or (None not in labels and labels[0] != labels[1]):
+    has_labels = first_labels is not None and second_labels is not None
+    if first_counts != second_counts or (has_labels and first_labels != second_labels):
         return "their test texts are the same, but the labels are not"
     return ""
+
+
+def _test_split(view: View) -> Mapping[str, Any]:
+    """Return the provenance of a result's test texts; empty where it is not known."""
+    split: Mapping[str, Any] = view.result.provenance.data.get("test", {})
+    return split
 
 
 def _labels(view: View, task: str) -> list[tuple[str, str]] | None:
@@ -160,9 +192,10 @@ def _correct(view: View, task: str, site: Best) -> NDArray[np.float64] | str:
     table = view.table("predictions", task)
     if table is None or not {"correct", "label", "text"} <= set(table.columns):
         return "does not say which texts it has right (tables/predictions.csv)"
-    rows = table[(table["pooling"] == site.pooling) & (table["layer"] == site.layer)].sort_values("text_id")
+    rows = rows_at_site(table, (site.pooling, site.layer)).sort_values("text_id")
     correct: NDArray[np.float64] = rows["correct"].to_numpy(dtype=np.float64, na_value=np.nan)
-    is_complete = len(correct) == site.n > 0 and list(rows["text_id"]) == list(range(site.n))
-    if not is_complete or not abs(correct.mean() - site.accuracy) <= ROUNDING:
+    is_complete = site.n > 0 and rows["text_id"].tolist() == list(range(site.n))
+    is_consistent = is_complete and abs(correct.mean() - site.accuracy) <= ROUNDING
+    if not is_consistent:
         return "says of single texts what does not make its accuracy"
     return correct

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from probes.results.result import AnalysisResult, Claim
@@ -24,50 +24,73 @@ if TYPE_CHECKING:
 def answers(result: AnalysisResult, *, drawn: bool = True) -> tuple[Answer, ...]:
     """Return the first screen, a block for each label column; without its curves where not `drawn`."""
     view = View(result)
-    if (head_answer := questions.answer(view)) is not None:
-        head_answer = dataclasses.replace(head_answer, drawings=erasure.first_map(view, "answer-used") if drawn else ())
-        return (caveats.with_caveats(view, head_answer),)
-    anchors = [f"answer-{i}" if drawn else None for i in range(1, 1 + len(view.tasks))]
-    task_answers = (_answer(view, task, anchor) for task, anchor in zip(view.tasks, anchors, strict=True))
-    return tuple(caveats.with_caveats(view, answer) for answer in task_answers)
+    head_answer = questions.answer(view)
+    if head_answer is not None:
+        drawings = erasure.first_map(view, "answer-used") if drawn else ()
+        return (caveats.with_caveats(view, dataclasses.replace(head_answer, drawings=drawings)),)
+    task_answers = list[Answer]()
+    for number, task in enumerate(view.tasks, start=1):
+        answer = _answer(view, task, f"answer-{number}" if drawn else None)
+        task_answers.append(caveats.with_caveats(view, answer))
+    return tuple(task_answers)
 
 
 def _answer(view: View, task: str, anchor: str | None) -> Answer:
-    best, curve, explained = view.best(task), view.curve(task), sum(a.task == task for a in view.result.attributions)
-    claim = view.claim("best_site", task)
-    row = None
-    if best is not None and curve is not None:
-        rows = curve[(curve["pooling"] == best[0]) & (curve["layer"] == best[1])]
-        row = rows.iloc[0] if len(rows) else None
+    best = view.best(task)
+    score = view.best_score(task)
+    if best is None or score is None:
+        n_explained = sum(a.task == task for a in view.result.attributions)
+        return Answer(name(task), "", f"{plural(n_explained, 'decision')} explained, word by word.", (), "", None)
+    site = place(*best, random_pooler=view.random_pooler)
     sentences = [*_floor_sentences(view.claims("floor", task)), *_tie_sentences(view, task)]
-    if claim is not None and best is not None:
-        score, bounds, n = value(claim, "accuracy"), claim.interval, value(claim, "n")
-        opening = f"Read best from {place(*best, random_pooler=view.random_pooler)}"
-    elif row is not None and best is not None:
-        score, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), float(row["n"])
-        opening = f"Read from {place(*best, random_pooler=view.random_pooler)}"
-        floors = view.floors(task).items()
-        references = listing(
-            f"{SHORT_FLOORS.get(floor, name(floor))} {percent(accuracy)}" for floor, accuracy in floors
-        )
-        sentences += [f"To compare with: {references}."] if references else []
+    if view.claim("best_site", task) is not None:
+        opening = f"Read best from {site}"
     else:
-        return Answer(name(task), "", f"{plural(explained, 'decision')} explained, word by word.", (), "", None)
-    headline = f"{opening}: {percent(score)} of {count(n)} test texts right (95 % interval {interval(bounds)})."
-    floors_met = [c for c in view.claims("floor", task) if text(c, "floor") != "model_head"]
-    missed = [
-        f"{verb} {listing(floor_names, 'or')}"
-        for outcome, verb in (("below", "below"), ("cannot_tell", "not above"))
-        if (floor_names := [wording.floor(text(claim, "floor")) for claim in floors_met if claim.outcome == outcome])
-    ]
-    standing = ", ".join(missed) or ("above every floor" if floors_met else "")
-    drawings = list[Drawing]()
-    if anchor is not None and curve is not None and curve["layer"].nunique() > 1:
-        drawings.append(_curves(view, task, curve, anchor))
-    if anchor is not None:
-        drawings += erasure.first_map(view, f"{anchor}-used", task)
-    good = not missed if floors_met else None
-    return Answer(name(task), percent(score), headline, tuple(sentences), standing, good, tuple(drawings))
+        opening = f"Read from {site}"
+        sentences += _references(view, task)
+    accuracy = percent(score.accuracy)
+    limits = interval(score.interval)
+    headline = f"{opening}: {accuracy} of {count(score.n)} test texts right (95 % interval {limits})."
+    standing, good = _standing(view, task)
+    drawings = () if anchor is None else _drawings(view, task, anchor)
+    return Answer(name(task), accuracy, headline, tuple(sentences), standing, good, drawings)
+
+
+def _references(view: View, task: str) -> Iterator[str]:
+    """Yield the accuracy of the floors, in one sentence."""
+    phrases = list[str]()
+    for floor, accuracy in view.floors(task).items():
+        floor_name = SHORT_FLOORS.get(floor, name(floor))
+        phrases.append(f"{floor_name} {percent(accuracy)}")
+    if phrases:
+        yield f"To compare with: {listing(phrases)}."
+
+
+def _standing(view: View, task: str) -> tuple[str, bool | None]:
+    """Return how the score stands against the floors in a few words, and whether it is above all of them."""
+    floors_by_outcome = dict[str, list[str]]()
+    for claim in view.claims("floor", task):
+        floor = text(claim, "floor")
+        if floor != "model_head":
+            floors_by_outcome.setdefault(claim.outcome, []).append(wording.floor(floor))
+    if not floors_by_outcome:
+        return "", None
+    missed = list[str]()
+    for outcome, verb in (("below", "below"), ("cannot_tell", "not above")):
+        if outcome in floors_by_outcome:
+            missed.append(f"{verb} {listing(floors_by_outcome[outcome], 'or')}")
+    if missed:
+        return ", ".join(missed), False
+    return "above every floor", True
+
+
+def _drawings(view: View, task: str, anchor: str) -> tuple[Drawing, ...]:
+    """Return the curves of a label column, where there are several layers, and its erasure map."""
+    maps = erasure.first_map(view, f"{anchor}-used", task)
+    curve = view.curve(task)
+    if curve is None or curve["layer"].nunique() < 2:
+        return maps
+    return (_curves(view, task, curve, anchor), *maps)
 
 
 def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
@@ -75,17 +98,19 @@ def _floor_sentences(claims: list[Claim]) -> Iterator[str]:
     above = list[str]()
     for claim in claims:
         floor = wording.floor(text(claim, "floor"))
-        gap, bounds = value(claim, "difference"), claim.interval
+        difference = value(claim, "difference")
+        limits = claim.interval
         if claim.outcome == "above":
             unit = "" if above else " points"
-            above.append(f"{wording.points(gap).lstrip('+')}{unit} ({interval(bounds)}) above {floor}")
+            above.append(f"{wording.unsigned_points(difference)}{unit} ({interval(limits)}) above {floor}")
         elif claim.outcome == "below":
-            turned = None if bounds is None else (-bounds[1], -bounds[0])
-            yield f"It is {wording.points(-gap).lstrip('+')} points ({interval(turned)}) below {floor}."
+            turned = None if limits is None else (-limits[1], -limits[0])
+            yield f"It is {wording.unsigned_points(-difference)} points ({interval(turned)}) below {floor}."
         else:
+            accuracy = percent(value(claim, "accuracy"))
             yield (
-                f"These test texts cannot tell it from {floor}, which is right on "
-                f"{percent(value(claim, 'accuracy'))}: difference {wording.points(gap)} points ({interval(bounds)})."
+                f"These test texts cannot tell it from {floor}, which is right on {accuracy}: difference "
+                f"{wording.points(difference)} points ({interval(limits)})."
             )
     if above:
         yield f"It is {listing(above)}."
@@ -107,33 +132,43 @@ def _tie_sentences(view: View, task: str) -> Iterator[str]:
 
 
 def _curves(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawing:
+    """Return test accuracy by layer, with every floor; the best site has a ring."""
     floors = {SHORT_FLOORS.get(floor, floor): score for floor, score in view.floors(task).items()}
-    for claim in view.claims("floor", task):  # a point of a curve, whose height is a floor
+    for claim in view.claims("floor", task):
+        # A point of a curve, whose height is a floor.
         if text(claim, "floor") == "layer_0_mean":
             floors[SHORT_FLOORS["layer_0_mean"]] = value(claim, "accuracy")
     best = view.best(task) if view.claim("best_site", task) else None
-    scores_by_floor = view.layer_floors(task, best[0]) if best else {}
-    layer_floors = {SHORT_FLOORS.get(floor, floor): scores for floor, scores in scores_by_floor.items()}
-    lines = [
-        f"{wording.pooling(str(key), random_pooler=view.random_pooler)}: "
-        + ", ".join(
-            f"layer {layer} {percent(score)}" for layer, score in zip(rows["layer"], rows["value"], strict=True)
-        )
-        for key, rows in curve.groupby("pooling", sort=False)
-    ]
+    layer_floors = dict[str, dict[int, float]]()
+    caption = "Bands: 95 % intervals. Grey: floors. "
+    if best is not None:
+        caption += f"Ring: lowest log loss {view.choosing}. "
+        for floor, by_layer in view.layer_floors(task, best[0]).items():
+            layer_floors[SHORT_FLOORS.get(floor, floor)] = by_layer
+            if floor == "control":
+                caption += "Control labels: of the texts whose type occurs in training. "
+    if view.random_pooler:
+        caption += "Dashed line: a pooler that was never trained."
+    else:
+        caption += " ".join(view.lens(task))
+    lines = list[str]()
+    for pooling, rows in curve.groupby("pooling", sort=False):
+        vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
+        accuracy_by_layer = dict(zip(rows["layer"], rows["value"], strict=True))
+        lines.append(f"{vector}: {_listed_layers(accuracy_by_layer)}")
     lines += [f"{name(floor)}: {percent(score)}" for floor, score in floors.items()]
-    lines += [
-        f"{name(floor)}: " + ", ".join(f"layer {layer} {percent(score)}" for layer, score in scores.items())
-        for floor, scores in layer_floors.items()
-    ]
-    label = Label(anchor, f"Test accuracy by layer for {name(task)}", ". ".join(lines) + ".")
-    caption = "Bands: 95 % intervals. Grey: floors. " + (f"Ring: lowest log loss {view.choosing}. " if best else "")
-    caption += "Control labels: of the texts whose type occurs in training. " if "control" in scores_by_floor else ""
+    lines += [f"{name(floor)}: {_listed_layers(by_layer)}" for floor, by_layer in layer_floors.items()]
+    description = ". ".join(lines)
+    label = Label(anchor, f"Test accuracy by layer for {name(task)}", f"{description}.")
     svg = layer_lines.layer_curves(
         curve, floors, label, layer_floors=layer_floors, best=best, random_pooler=view.random_pooler
     )
-    random = "Dashed line: a pooler that was never trained."
-    return Drawing(svg, caption + (random if view.random_pooler else " ".join(view.lens(task))))
+    return Drawing(svg, caption)
+
+
+def _listed_layers(by_layer: Mapping[int, float]) -> str:
+    """Return `layer 0 50.1 %, layer 1 72.4 %`."""
+    return ", ".join(f"layer {layer} {percent(score)}" for layer, score in by_layer.items())
 
 
 def cares(result: AnalysisResult) -> tuple[str, ...]:
@@ -141,23 +176,42 @@ def cares(result: AnalysisResult) -> tuple[str, ...]:
     view = View(result)
     sentences = list(caveats.cares(view))
     for task in view.tasks:
-        if (beaten := view.claim("better_than_best", task)) is not None:
-            points = wording.places(text(beaten, "sites"), random_pooler=view.random_pooler)
-            sentences.append(view.about(task, f"{points} did better on test than the place that {view.chooser} chose."))
-        if (start := view.claim("constant_cls", task)) is not None and start.outcome == "fails":
-            sentences.append(
-                f"{name(task)}: the check on [CLS] at layer 0 fails. It should be the same vector for every text, its "
-                f"probe at the majority rate; it is at {percent(value(start, 'accuracy'))}. Distrust the numbers."
-            )
-    if (cut := view.claim("truncated")) is not None:
-        n_cut, total, most = (count(value(cut, key)) for key in ("n", "total", "max_length"))
-        is_, its = ("is", "its") if n_cut == "1" else ("are", "their")
-        sentences.append(
-            f"{n_cut} of {total} texts {is_} longer than {most} tokens; the encoder read only {its} beginning."
-        )
+        sentences += _task_cares(view, task)
+    cut = view.claim("truncated")
+    if cut is not None:
+        sentences.append(_truncation(cut))
     sentences += filter(None, [attributions.convergence_care(view)])
     sentences += baselines.cares(view)
-    sentences += view.lens() if view.random_pooler else ()
-    sentences += [f"No pooler curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_pooler")]
-    sentences += [f"No [CLS] curve: {name(str(item(c, 'reason') or ''), 300)}." for c in view.claims("no_cls")]
-    return (*sentences, *(name(note, 1000) for note in result.notes))
+    if view.random_pooler:
+        sentences += view.lens()
+    sentences += [f"No pooler curve: {_reason(claim)}." for claim in view.claims("no_pooler")]
+    sentences += [f"No [CLS] curve: {_reason(claim)}." for claim in view.claims("no_cls")]
+    sentences += [name(note, 1000) for note in result.notes]
+    return tuple(sentences)
+
+
+def _task_cares(view: View, task: str) -> Iterator[str]:
+    """Yield the warnings about one label column."""
+    better = view.claim("better_than_best", task)
+    if better is not None:
+        sites = wording.places(text(better, "sites"), random_pooler=view.random_pooler)
+        yield view.about(task, f"{sites} did better on test than the place that {view.chooser} chose.")
+    constant = view.claim("constant_cls", task)
+    if constant is not None and constant.outcome == "fails":
+        yield (
+            f"{name(task)}: the check on [CLS] at layer 0 fails. It should be the same vector for every text, its "
+            f"probe at the majority rate; it is at {percent(value(constant, 'accuracy'))}. Distrust the numbers."
+        )
+
+
+def _truncation(claim: Claim) -> str:
+    """Return how many texts the encoder read in part."""
+    n_cut = count(value(claim, "n"))
+    total = count(value(claim, "total"))
+    most = count(value(claim, "max_length"))
+    verb, pronoun = ("is", "its") if n_cut == "1" else ("are", "their")
+    return f"{n_cut} of {total} texts {verb} longer than {most} tokens; the encoder read only {pronoun} beginning."
+
+
+def _reason(claim: Claim) -> str:
+    return name(str(item(claim, "reason") or ""), 300)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from probes.results.result import Attribution
+from probes.results.result import Attribution, Claim
 from reports import cards
 from reports.blocks import Part, Section, Table, columns
 from reports.lookup import Mean, View, means_by_group, value
@@ -29,8 +29,8 @@ def section(view: View) -> Section | None:
         of_task = [a for a in attributions if a.task == task]
         part = _part(view, task, of_task, scales)
         parts.append(part)
-        sentences = _sentences(view, task, of_task, part)
-        verdict += sentences if task is None else [view.about(task, sentence) for sentence in sentences]
+        for text in _sentences(view, task, of_task, part):
+            verdict.append(text if task is None else view.about(task, text))
     notes = _notes(attributions, scales)
     return Section("Explained texts", "explained", tuple(verdict), tuple(parts), tuple(notes))
 
@@ -48,7 +48,9 @@ def _part(view: View, task: str | None, attributions: Sequence[Attribution], sca
     numbers = cards.TextNumbers.of(view)
     text_cards = cards.cards(attributions, first_scale, random_pooler=view.random_pooler, numbers=numbers)
     choices = explorer(text_cards, scales, random_pooler=view.random_pooler, agreement=view.explanation_agreement)
-    decisions = [decision[0] for group in cards.by_text(attributions) for decision in cards.by_decision(group)]
+    decisions = list[Attribution]()
+    for group in cards.by_text(attributions):
+        decisions += [decision[0] for decision in cards.by_decision(group)]
     heads = cards.head_names(decisions, random_pooler=view.random_pooler)
     return Part(
         None if task is None else view.heading(task),
@@ -63,10 +65,12 @@ def _sentences(view: View, task: str | None, attributions: Sequence[Attribution]
     """Return how many texts are explained, whether the heads agree, and how the explanation depends on the layer."""
     n_wrong = sum(card.correct is False for card in part.cards)
     by_head = ""
-    if len({a.model for a in attributions}) > 1:
-        head = cards.head_name(attributions[0], random_pooler=view.random_pooler)
-        by_head = f" by {head[0].lower()}{head[1:]}"
-    sentences = [f"{plural(len(part.cards), 'text')} explained, {count(n_wrong)} of them misclassified{by_head}."]
+    models = {a.model for a in attributions}
+    if len(models) > 1:
+        head = cards.head_names(attributions[:1], random_pooler=view.random_pooler)
+        by_head = f" by {head}"
+    n_texts = plural(len(part.cards), "text")
+    sentences = [f"{n_texts} explained, {count(n_wrong)} of them misclassified{by_head}."]
     if task is not None:
         sentences += [head_agreement.agreement_sentence(view, task), _layer_sentence(view, task)]
     return [sentence for sentence in sentences if sentence]
@@ -75,7 +79,8 @@ def _sentences(view: View, task: str | None, attributions: Sequence[Attribution]
 def _explained_output(attributions: Sequence[Attribution]) -> str:
     """Return what the scores of a label column are scores of."""
     phrases = list[str]()
-    for unit, has_contrast in dict.fromkeys((a.unit, a.against is not None) for a in attributions):
+    outputs = dict.fromkeys((a.unit, a.against is not None) for a in attributions)
+    for unit, has_contrast in outputs:
         output = name(unit)
         phrase = f"the {output} of the class named under the text"
         if has_contrast:
@@ -109,7 +114,10 @@ def _notes(attributions: Sequence[Attribution], scales: Mapping[str, float]) -> 
 
 def _explained_layer(view: View, task: str) -> int | None:
     """Return the layer whose probe is explained."""
-    return next((a.layer for a in view.result.attributions if a.task == task and a.head == "probe"), None)
+    for a in view.result.attributions:
+        if a.task == task and a.head == "probe":
+            return a.layer
+    return None
 
 
 def _layer_means(view: View, task: str) -> dict[int, dict[str, Mean]]:
@@ -122,22 +130,31 @@ def _layer_sentence(view: View, task: str) -> str:
     """Return at which layers the tokens are ranked least and most alike; empty where one layer is explained."""
     explained = _explained_layer(view, task)
     means = _layer_means(view, task)
-    other_layers = [layer for layer in means if layer != explained and means[layer]["correlation"].n]
-    if not other_layers or explained is None:
+    correlations = dict[int, float]()
+    for layer, by_measure in means.items():
+        correlation = by_measure["correlation"]
+        if layer != explained and correlation.n:
+            correlations[layer] = correlation.value
+    if not correlations or explained is None:
         return ""
-    ranked = sorted(other_layers, key=lambda layer: means[layer]["correlation"].value)
-    extremes = [_layer_phrase(layer, means[layer]) for layer in dict.fromkeys((ranked[0], ranked[-1]))]
-    opening = f"Through the layers: compared with layer {explained}, the tokens are ranked least alike at {extremes[0]}"
-    return f"{opening}, most alike at {extremes[1]}." if len(extremes) > 1 else f"{opening}."
+    ranked = sorted(correlations, key=correlations.__getitem__)
+    least = ranked[0]
+    most = ranked[-1]
+    opening = f"Through the layers: compared with layer {explained}, the tokens are ranked least alike at"
+    extremes = _layer_phrase(least, means[least])
+    if most != least:
+        extremes += f", most alike at {_layer_phrase(most, means[most])}"
+    return f"{opening} {extremes}."
 
 
 def _layer_phrase(layer: int, means: Mapping[str, Mean]) -> str:
-    correlation, same_class = means["correlation"], means["same_class"]
-    return (
-        f"layer {layer} (rank correlation {decimal(correlation.value, 2)}, 95 % interval "
-        f"{between(correlation.interval)}; {percent(same_class.value)} of {plural(correlation.n, 'text')} get the "
-        "same class there)"
+    correlation = means["correlation"]
+    rank_correlation = (
+        f"rank correlation {decimal(correlation.value, 2)}, 95 % interval {between(correlation.interval)}"
     )
+    same_class = percent(means["same_class"].value)
+    n_texts = plural(correlation.n, "text")
+    return f"layer {layer} ({rank_correlation}; {same_class} of {n_texts} get the same class there)"
 
 
 def _layer_table(view: View, task: str) -> tuple[Table, ...]:
@@ -146,8 +163,9 @@ def _layer_table(view: View, task: str) -> tuple[Table, ...]:
     rows = list[tuple[str, ...]]()
     for layer, means in _layer_means(view, task).items():
         correlation = means["correlation"]
+        mark = " (explained)" if layer == explained else ""
         row = (
-            f"{layer}{' (explained)' if layer == explained else ''}",
+            f"{layer}{mark}",
             decimal(correlation.value, 2),
             between(correlation.interval),
             percent(means["same_class"].value),
@@ -184,35 +202,53 @@ def convergence(view: View) -> Part | None:
     if not have_sums(view):
         sentences.append("This method's scores have no sum to meet: the check does not apply.")
     elif claim is not None:
-        n, n_converged = int(value(claim, "n")), int(value(claim, "n_converged"))
-        share = "All" if n_converged == n else f"{count(n_converged)} of"
-        sentences.append(
-            f"{share} {count(n)} explanations add up: their scores sum to "
-            f"the difference they explain within {percent(value(claim, 'tolerance'))} of it (or "
-            f"{decimal(value(claim, 'smallest'))} logit where that is more); the largest error is "
-            f"{decimal(value(claim, 'max_abs_delta'))} logit."
-        )
+        sentences.append(_convergence_sentence(claim))
     names = ("task", "head", "method", "baseline", "explained", "converged", "steps (median)")
     heading = (*names, "largest error, logit")
     table = Table("Convergence.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[4:]))
     return Part("Do the scores add up?", tuple(sentences), tables=(table,) if rows else ())
 
 
+def _convergence_sentence(claim: Claim) -> str:
+    """Return how many explanations converged, and the largest convergence delta."""
+    n = int(value(claim, "n"))
+    n_converged = int(value(claim, "n_converged"))
+    share = "All" if n_converged == n else f"{count(n_converged)} of"
+    tolerance = percent(value(claim, "tolerance"))
+    smallest = decimal(value(claim, "smallest"))
+    largest = decimal(value(claim, "max_abs_delta"))
+    return (
+        f"{share} {count(n)} explanations add up: their scores sum to the difference they explain within "
+        f"{tolerance} of it (or {smallest} logit where that is more); the largest error is {largest} logit."
+    )
+
+
 def _convergence_rows(attributions: Sequence[Attribution]) -> list[tuple[str, ...]]:
     """Return a row for each label column, head, method and baseline."""
     groups: dict[tuple[str | None, ...], list[Attribution]] = {}
     for a in attributions:
-        groups.setdefault((a.task, a.model or a.head, a.method, a.baseline), []).append(a)
+        names = (a.task, a.model or a.head, a.method, a.baseline)
+        groups.setdefault(names, []).append(a)
     rows = list[tuple[str, ...]]()
-    for key, group in groups.items():
-        deltas = [abs(a.convergence_delta) for a in group if a.convergence_delta is not None]
-        steps = [a.n_steps for a in group if a.n_steps is not None]
-        n_converged = count(sum(a.converged is not False for a in group)) if deltas else wording.MISSING
-        median_steps = f"{np.median(steps):g}" if steps else wording.MISSING
-        largest = decimal(max(deltas)) if deltas else wording.MISSING
-        names = [name(part or wording.MISSING).replace("_", " ") for part in key]
-        rows.append((*names, count(len(group)), n_converged, median_steps, largest))
+    for source, group in groups.items():
+        cells = [name(part or wording.MISSING).replace("_", " ") for part in source]
+        rows.append((*cells, count(len(group)), *_convergence_cells(group)))
     return rows
+
+
+def _convergence_cells(group: Sequence[Attribution]) -> tuple[str, str, str]:
+    """Return the number of explanations that converged, the median number of steps, and the largest delta."""
+    n_converged = wording.MISSING
+    largest = wording.MISSING
+    median_steps = wording.MISSING
+    deltas = [abs(a.convergence_delta) for a in group if a.convergence_delta is not None]
+    if deltas:
+        n_converged = count(sum(a.converged is not False for a in group))
+        largest = decimal(max(deltas))
+    steps = [a.n_steps for a in group if a.n_steps is not None]
+    if steps:
+        median_steps = f"{np.median(steps):g}"
+    return n_converged, median_steps, largest
 
 
 def convergence_care(view: View) -> str:
@@ -221,7 +257,8 @@ def convergence_care(view: View) -> str:
     if claim is None or claim.outcome != "fails" or not have_sums(view):
         return ""
     n = int(value(claim, "n") - value(claim, "n_converged"))
-    return f"{plural(n, 'explanation')} did not converge and {'is' if n == 1 else 'are'} marked so."
+    verb = "is" if n == 1 else "are"
+    return f"{plural(n, 'explanation')} did not converge and {verb} marked so."
 
 
 # Deciding words
@@ -234,10 +271,12 @@ def deciding_words(view: View, task: str) -> str:
         return ""
     data = view.result.settings.get("data") or {}
     reason = "that somebody marked as the reason" if data.get("rationales") else "known to decide the label"
+    hits = percent(value(claim, "hits"))
     random = percent(value(claim, "random"))
+    n_texts = plural(int(value(claim, "n")), "text")
     doubt = " The two cannot be told apart." if claim.outcome == "cannot_tell" else ""
     return (
-        f"In {percent(value(claim, 'hits'))} (95 % interval {interval(claim.interval)}) of the "
-        f"{plural(int(value(claim, 'n')), 'text')} explained, errors and extremes for the most part, the word "
+        f"In {hits} (95 % interval {interval(claim.interval)}) of the {n_texts} explained, errors and extremes for the "
+        "most part, the word "
         f"that counts most is one {reason}; of words drawn at random, {random} would be.{doubt}"
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reports.lookup import View, text, value
+from reports.lookup import Score, View, rows_at_site, text, value
 from reports.text import wording
 from reports.text.wording import MISSING, decimal, interval, name, percent, points
 
@@ -36,33 +36,26 @@ class Best:
     @classmethod
     def of(cls, view: View, task: str) -> Best | None:
         """Return the site chosen without the test texts; for `heads`, the best frozen probe; None without scores."""
-        best, claim = view.best(task), view.claim("best_site", task)
-        frozen = next((c for c in view.stated("frozen_probe") if c.task == task), None)
-        if claim is None and frozen is not None:
-            claim, best = frozen, (text(frozen, "pooling"), int(value(frozen, "layer")))
-        if best is None:
-            return None
-        if claim is not None:
-            accuracy, bounds, n = value(claim, "accuracy"), claim.interval, value(claim, "n")
+        frozen = next((claim for claim in view.stated("frozen_probe") if claim.task == task), None)
+        if frozen is not None and view.claim("best_site", task) is None:
+            best: tuple[str, int] | None = (text(frozen, "pooling"), int(value(frozen, "layer")))
+            score: Score | None = Score(value(frozen, "accuracy"), frozen.interval, value(frozen, "n"))
         else:
-            curve = view.curve(task)
-            rows = None if curve is None else curve[(curve["pooling"] == best[0]) & (curve["layer"] == best[1])]
-            if rows is None or not len(rows):
-                return None
-            row = rows.iloc[0]
-            accuracy, bounds, n = float(row["value"]), (float(row["lower"]), float(row["upper"])), float(row["n"])
-        layer_floors = view.layer_floors(task, best[0]).items()
-        floors = view.floors(task) | {key: by_layer[best[1]] for key, by_layer in layer_floors if best[1] in by_layer}
-        vector = wording.pooling(best[0], random_pooler=view.random_pooler)
+            best = view.best(task)
+            score = view.best_score(task)
+        if best is None or score is None:
+            return None
+        pooling, layer = best
+        vector = wording.pooling(pooling, random_pooler=view.random_pooler)
         return cls(
-            pooling=best[0],
-            layer=best[1],
-            where=f"{vector}, layer\u00a0{best[1]}",
-            accuracy=accuracy,
-            bounds=bounds,
-            n=int(n) if n == n else 0,
+            pooling=pooling,
+            layer=layer,
+            where=f"{vector}, layer\u00a0{layer}",
+            accuracy=score.accuracy,
+            bounds=score.interval,
+            n=0 if math.isnan(score.n) else int(score.n),
             macro_f1=_macro_f1(view, task, best),
-            floors=floors,
+            floors=_floors(view, task, best),
             selectivity=_number_at_site(view, "control_tasks", task, best, "selectivity"),
             codelength=_number_at_site(view, "information", task, best, "codelength"),
         )
@@ -70,34 +63,39 @@ class Best:
 
 def cells(sites: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the headings of columns with a number in any row, and a row of cells for each site."""
-    floors = [key for key in FLOORS if any(key in best.floors for best in sites.values())]
-    floors += sorted({key for best in sites.values() for key in best.floors} - set(floors))
-    extra = {
-        "macro F1": {key: percent(best.macro_f1) for key, best in sites.items()},
-        **{
-            wording.SHORT_FLOORS.get(floor, name(floor, 24)): {
-                key: percent(best.floors.get(floor)) for key, best in sites.items()
-            }
-            for floor in floors
-        },
-        "selectivity, points, of texts of a known type": {key: points(best.selectivity) for key, best in sites.items()},
-        "codelength, bits a text": {key: decimal(best.codelength, 2) for key, best in sites.items()},
-    }
-    columns_with_values = {
-        heading: cells_of_column
-        for heading, cells_of_column in extra.items()
-        if any(cell != MISSING for cell in cells_of_column.values())
-    }
-    rows = [
-        (
-            best.where,
-            percent(best.accuracy),
-            interval(best.bounds),
-            *(cells_of_column[key] for cells_of_column in columns_with_values.values()),
-        )
-        for key, best in sites.items()
-    ]
-    return ("best place", "right on test", "95 % interval", *columns_with_values), rows
+    bests = list(sites.values())
+    extra_columns = {"macro F1": [percent(best.macro_f1) for best in bests]}
+    for floor in _floor_order(bests):
+        heading = wording.SHORT_FLOORS.get(floor, name(floor, 24))
+        extra_columns[heading] = [percent(best.floors.get(floor)) for best in bests]
+    extra_columns["selectivity, points, of texts of a known type"] = [points(best.selectivity) for best in bests]
+    extra_columns["codelength, bits a text"] = [decimal(best.codelength, 2) for best in bests]
+    headings = ["best place", "right on test", "95 % interval"]
+    rows = [[best.where, percent(best.accuracy), interval(best.bounds)] for best in bests]
+    for heading, column in extra_columns.items():
+        if all(cell == MISSING for cell in column):
+            continue
+        headings.append(heading)
+        for row, cell in zip(rows, column, strict=True):
+            row.append(cell)
+    return tuple(headings), [tuple(row) for row in rows]
+
+
+def _floor_order(bests: list[Best]) -> list[str]:
+    """Return the floors that any site has, in the order of a table."""
+    present = {floor for best in bests for floor in best.floors}
+    known = [floor for floor in FLOORS if floor in present]
+    return known + sorted(present.difference(known))
+
+
+def _floors(view: View, task: str, best: tuple[str, int]) -> dict[str, float]:
+    """Return floor -> its test accuracy, at the best site where it depends on the layer."""
+    pooling, layer = best
+    floors = view.floors(task)
+    for floor, by_layer in view.layer_floors(task, pooling).items():
+        if layer in by_layer:
+            floors[floor] = by_layer[layer]
+    return floors
 
 
 def _macro_f1(view: View, task: str, best: tuple[str, int]) -> float:
@@ -105,9 +103,7 @@ def _macro_f1(view: View, task: str, best: tuple[str, int]) -> float:
     if scores is None:
         claim = view.claim("best_site", task)
         return math.nan if claim is None else value(claim, "macro_f1")
-    rows = scores[
-        (scores["probe"] == "logistic") & (scores["pooling"] == best[0]) & (scores["layer"] == best[1]).fillna(False)
-    ]
+    rows = rows_at_site(scores[scores["probe"] == "logistic"], best)
     return float(rows["value"].iloc[0]) if len(rows) else math.nan
 
 
@@ -116,5 +112,5 @@ def _number_at_site(view: View, key: str, task: str, best: tuple[str, int], colu
     table = view.table(key, task)
     if table is None or not {"pooling", "layer", column} <= set(table.columns):
         return math.nan
-    rows = table[(table["pooling"] == best[0]) & (table["layer"] == best[1])]
+    rows = rows_at_site(table, best)
     return float(rows[column].iloc[0]) if len(rows) else math.nan

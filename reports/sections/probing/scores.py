@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 
 import numpy as np
 import pandas as pd
@@ -101,23 +101,24 @@ def _heat_map(view: View, task: str, curve: pd.DataFrame, anchor: str) -> Drawin
 
 def _by_metric(view: View, task: str) -> tuple[Table, ...]:
     """Return every metric of the chosen probe beside those of the floors; nothing where no probe was chosen."""
-    best, metrics = view.best(task), view.table("metrics", task)
+    best = view.best(task)
+    metrics = view.table("metrics", task)
     if best is None or metrics is None:
         return ()
-    on_test = metrics[(metrics["split"] == "test") & metrics["class"].isna()]
     pooling, layer = best
-    is_best = (on_test["pooling"] == pooling) & (on_test["layer"] == layer) & (on_test["probe"] == "logistic")
-    of_probe = on_test[is_best].set_index("metric")
+    on_test = metrics[(metrics["split"] == "test") & metrics["class"].isna()]
+    is_site = (on_test["pooling"] == pooling) & (on_test["layer"] == layer)
+    of_probe = on_test[is_site & (on_test["probe"] == "logistic")].set_index("metric")
     of_floors = on_test[on_test["layer"].isna()].set_index(["probe", "metric"])["value"]
     floors = list(dict.fromkeys(of_floors.index.get_level_values("probe")))
-    known = [metric for metric in wording.METRICS if metric in of_probe.index]
+    known_metrics = [metric for metric in wording.METRICS if metric in of_probe.index]
+    further_metrics = of_probe.index.difference(wording.METRICS)
     rows = list[tuple[str, ...]]()
-    for metric in (*known, *of_probe.index.difference(wording.METRICS)):
-        write = percent if metric in wording.SHARES else decimal
-        floor_values = [of_floors.get((floor, metric), float("nan")) for floor in floors]
-        cells = [write(round(number, ROUNDED)) for number in (float(of_probe.at[metric, "value"]), *floor_values)]
+    for metric in (*known_metrics, *further_metrics):
+        floor_cells = [_metric_cell(metric, of_floors.get((floor, metric), math.nan)) for floor in floors]
+        probe_cell = _metric_cell(metric, of_probe.at[metric, "value"])
         limits = _metric_interval(metric, of_probe.loc[metric])
-        rows.append((wording.METRICS.get(metric, name(metric)), cells[0], limits, *cells[1:]))
+        rows.append((wording.METRICS.get(metric, name(metric)), probe_cell, limits, *floor_cells))
     if not rows:
         return ()
     floor_names = [wording.SHORT_FLOORS.get(floor, name(floor)) for floor in floors]
@@ -129,9 +130,16 @@ def _by_metric(view: View, task: str) -> tuple[Table, ...]:
     return (Table(caption, rows=tuple(rows), folded=folded, summary="Every metric", **shape),)
 
 
+def _metric_cell(metric: str, score: float) -> str:
+    """Return a score in the unit of its metric."""
+    rounded = round(float(score), ROUNDED)
+    return percent(rounded) if metric in wording.SHARES else decimal(rounded)
+
+
 def _metric_interval(metric: str, row: pd.Series[float]) -> str:
     """Return the interval of a metric in its unit."""
-    lower, upper = (round(float(row[end]), ROUNDED) for end in ("lower", "upper"))
+    lower = round(float(row["lower"]), ROUNDED)
+    upper = round(float(row["upper"]), ROUNDED)
     if not np.isfinite([lower, upper]).all():
         return wording.MISSING
     if metric in wording.SHARES:
@@ -145,35 +153,35 @@ Cells = dict[tuple[str, int], str]
 
 def _by_site(view: View, task: str, curve: pd.DataFrame) -> Table:
     """Return every number of a label column's probes, a row for each site."""
-    differences = _difference_cells(view, task)
-    columns_of_cells = {
-        f"log loss {view.choosing}, nats": _score_cells(view, task, "log_loss", "validation"),
-        f"right {view.choosing}": _score_cells(view, task, "accuracy", "validation"),
-        "right on test": {},
-        "95 % interval": {},
-        "minus the chosen": differences,
-        "macro F1 on test": _score_cells(view, task, "macro_f1", "test"),
-        "log loss on test, nats": _score_cells(view, task, "log_loss", "test"),
-        "C": _penalty_cells(view, task),
-    }
-    sites = list[tuple[str, int]]()
+    accuracies: Cells = {}
+    intervals: Cells = {}
     for row in curve.itertuples():
         site = (str(row.pooling), int(row.layer))
-        sites.append(site)
-        columns_of_cells["right on test"][site] = percent(row.value)
-        columns_of_cells["95 % interval"][site] = interval((row.lower, row.upper))
-    has_several = len(sites) > 1
-    caption = f"Every probe; the lowest log loss {view.choosing} is chosen." if has_several else "The only probe."
-    if differences and has_several:
-        caption += " “Minus the chosen” is in percentage points; its intervals hold for all places at once."
-    else:
-        del columns_of_cells["minus the chosen"]
+        accuracies[site] = percent(row.value)
+        intervals[site] = interval((row.lower, row.upper))
+    cells_of_column = {
+        f"log loss {view.choosing}, nats": _score_cells(view, task, "log_loss", "validation"),
+        f"right {view.choosing}": _score_cells(view, task, "accuracy", "validation"),
+        "right on test": accuracies,
+        "95 % interval": intervals,
+    }
+    caption = "The only probe."
+    if len(accuracies) > 1:
+        caption = f"Every probe; the lowest log loss {view.choosing} is chosen."
+        differences = _difference_cells(view, task)
+        if differences:
+            cells_of_column["minus the chosen"] = differences
+            caption += " “Minus the chosen” is in percentage points; its intervals hold for all places at once."
+    cells_of_column["macro F1 on test"] = _score_cells(view, task, "macro_f1", "test")
+    cells_of_column["log loss on test, nats"] = _score_cells(view, task, "log_loss", "test")
+    cells_of_column["C"] = _penalty_cells(view, task)
     rows = list[tuple[str, ...]]()
-    for site in sites:
+    for site in accuracies:
         pooling, layer = site
-        cells = [by_site.get(site, wording.MISSING) for by_site in columns_of_cells.values()]
-        rows.append((wording.pooling(pooling, random_pooler=view.random_pooler), str(layer), *cells))
-    heading = ("vector", "layer", *columns_of_cells)
+        vector = wording.pooling(pooling, random_pooler=view.random_pooler)
+        cells = [by_site.get(site, wording.MISSING) for by_site in cells_of_column.values()]
+        rows.append((vector, str(layer), *cells))
+    heading = ("vector", "layer", *cells_of_column)
     return Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[1:]))
 
 
@@ -188,9 +196,12 @@ def _score_cells(view: View, task: str, metric: str, split: str) -> Cells:
 
 def _difference_cells(view: View, task: str) -> Cells:
     table = view.table("differences_from_best", task)
+    if table is None:
+        return {}
     cells: Cells = {}
-    for row in () if table is None else table.itertuples():
-        cells[row.pooling, int(row.layer)] = f"{wording.points(row.value)} ({interval((row.lower, row.upper))})"
+    for row in table.itertuples():
+        limits = interval((row.lower, row.upper))
+        cells[row.pooling, int(row.layer)] = f"{wording.points(row.value)} ({limits})"
     return cells
 
 
@@ -198,8 +209,9 @@ def _penalty_cells(view: View, task: str) -> Cells:
     table = view.table("selection", task)
     if table is None:
         return {}
+    is_chosen = table["chosen"].fillna(False).astype(bool)
     cells: Cells = {}
-    for row in table[table["chosen"].fillna(False).astype(bool)].itertuples():
+    for row in table[is_chosen].itertuples():
         remark = "" if row.converged else ", not converged"
         cells[row.pooling, int(row.layer)] = f"{wording.general(row.c)}{remark}"
     return cells
@@ -207,71 +219,119 @@ def _penalty_cells(view: View, task: str) -> Cells:
 
 def classes(view: View) -> Section | None:
     """Return precision, recall and F1 of the classes, and the confusion matrix, of each label column."""
-    parts, verdict = [], []
-    for i, task in enumerate(view.tasks, start=1):
-        tables, drawings = [], []
-        metrics = view.table("metrics", task)
-        rows = None if metrics is None else metrics[metrics["class"].notna() & (metrics["probe"] == "logistic")]
-        if rows is not None and len(rows):
-            wide = rows.pivot_table(index="class", columns="metric", values="value", sort=False)
-            wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
-            tested_classes = rows[rows["n"] > 0]["class"]
-            wide = wide[wide.index.isin(tested_classes)]  # of a class that no test text has there is nothing to say
-            ends = {r["class"]: interval((r.lower, r.upper)) for _, r in rows[rows["metric"] == "f1"].iterrows()}
-            if len(wide):
-                tables.append(_by_class(wide, ends))
-                top, bottom = ((name(wide.index[i]), percent(wide["f1"].iloc[i])) for i in (0, -1))
-                extremes = f"Read best is {top[0]} (F1 {top[1]}), worst {bottom[0]} (F1 {bottom[1]})."
+    verdict = list[str]()
+    parts = list[Part]()
+    for number, task in enumerate(view.tasks, start=1):
+        scores = _class_scores(view, task)
+        drawings = list[Drawing]()
+        tables = list[Table]()
+        if scores is not None:
+            by_class = _by_class(scores)
+            if by_class is not None:
+                table, extremes = by_class
+                tables.append(table)
                 verdict.append(view.about(task, extremes))
-        counts = view.table("confusion", task)
-        counts = None if counts is None else counts[counts["probe"] == "logistic"]
-        if counts is not None and len(counts):
-            pairs = _confused(counts)
+        counts = _confusion_counts(view, task)
+        if counts is not None:
             # In the order of their scores' rows: a pair that never occurs has no row among the counts.
-            row_classes = [] if rows is None else rows["class"]
-            classes = list(dict.fromkeys([*row_classes, *counts["label"], *counts["predicted"]]))
-            if len(classes) > MOST_CLASSES:
-                tables.append(pairs)
+            scored_classes = [] if scores is None else scores["class"]
+            class_names = list(dict.fromkeys([*scored_classes, *counts["label"], *counts["predicted"]]))
+            errors = _errors(counts)
+            if len(class_names) > MOST_CLASSES:
+                tables.append(errors)
             else:
-                words = (f"{c[0]} taken for {c[1]}: {c[2]} ({c[3]})" for c in pairs.rows)
-                label = Label(f"confusion-{i}", f"Confusion matrix for {name(task)}", "; ".join(words) or "No errors.")
-                caption = "Share of each true class that was given each class, and number of test texts."
-                drawings.append(Drawing(matrices.confusion_matrix(counts, classes, label), caption))
+                drawings.append(_matrix(counts, class_names, errors, f"confusion-{number}", task))
         if tables or drawings:
             parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
+    if not parts:
+        return None
+    return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), tuple(_file_notes(view)))
+
+
+def _class_scores(view: View, task: str) -> pd.DataFrame | None:
+    """Return the probe's scores of single classes; None without any."""
+    metrics = view.table("metrics", task)
+    if metrics is None:
+        return None
+    rows = metrics[metrics["class"].notna() & (metrics["probe"] == "logistic")]
+    return rows if len(rows) else None
+
+
+def _confusion_counts(view: View, task: str) -> pd.DataFrame | None:
+    """Return the confusion counts of the probe; None without any."""
+    counts = view.table("confusion", task)
+    if counts is None:
+        return None
+    rows = counts[counts["probe"] == "logistic"]
+    return rows if len(rows) else None
+
+
+def _file_notes(view: View) -> list[str]:
+    """Return which files hold what the section leaves out."""
+    notes = list[str]()
     counts = view.table("confusion")
-    own_classifier = (
-        " and of the model's own classifier" if counts is not None and "model_head" in set(counts["probe"]) else ""
-    )
-    notes = [] if counts is None else [f"Counts of the floors{own_classifier} are in tables/confusion.csv."]
-    notes += [] if view.table("predictions") is None else ["What was predicted of each text: tables/predictions.csv."]
-    return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), tuple(notes)) if parts else None
+    if counts is not None:
+        has_classifier = (counts["probe"] == "model_head").any()
+        own_classifier = " and of the model's own classifier" if has_classifier else ""
+        notes.append(f"Counts of the floors{own_classifier} are in tables/confusion.csv.")
+    if view.table("predictions") is not None:
+        notes.append("What was predicted of each text: tables/predictions.csv.")
+    return notes
 
 
-def _by_class(wide: pd.DataFrame, ends: Mapping[str, str]) -> Table:
-    """Return precision, recall and F1 of each class, the highest F1 first; of many classes, both ends."""
+def _by_class(scores: pd.DataFrame) -> tuple[Table, str] | None:
+    """Return the scores of each class that test texts have, the highest F1 first, and both ends in a sentence.
+
+    The table of many classes holds both ends.
+    """
+    wide = scores.pivot_table(index="class", columns="metric", values="value", sort=False)
+    wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
+    # Of a class that no test text has there is nothing to say.
+    tested_classes = scores[scores["n"] > 0]["class"]
+    wide = wide[wide.index.isin(tested_classes)]
+    if wide.empty:
+        return None
+    limits = dict[str, str]()
+    for row in scores[scores["metric"] == "f1"].to_dict("records"):
+        limits[row["class"]] = interval((row["lower"], row["upper"]))
+    n_classes = len(wide)
     caption = "The chosen probe on test; the interval is that of F1."
     listed = wide
-    if len(wide) > MOST_LISTED:
+    if n_classes > MOST_LISTED:
         half = MOST_LISTED // 2
-        listed = wide.iloc[[*range(half), *range(len(wide) - half, len(wide))]]
-        caption += f" The {half} read best and the {half} read worst of {count(len(wide))}; all: tables/metrics.csv."
-    lines = tuple(
-        (name(key), *map(percent, values), ends.get(key, wording.MISSING)) for key, *values in listed.itertuples()
-    )
+        listed = pd.concat([wide.head(half), wide.tail(half)])
+        caption += f" The {half} read best and the {half} read worst of {count(n_classes)}; all: tables/metrics.csv."
+    rows = list[tuple[str, ...]]()
+    for class_name, *values in listed.itertuples():
+        rows.append((name(class_name), *map(percent, values), limits.get(class_name, wording.MISSING)))
     heading = ("class", "precision", "recall", "F1", "95 % interval")
-    folded = len(wide) > MOST_CLASSES
-    return Table(caption, rows=lines, folded=folded, **columns(*heading, numeric=heading[1:]))
+    shape = columns(*heading, numeric=heading[1:])
+    table = Table(caption, rows=tuple(rows), folded=n_classes > MOST_CLASSES, **shape)
+    best = f"{name(wide.index[0])} (F1 {percent(wide['f1'].iloc[0])})"
+    worst = f"{name(wide.index[-1])} (F1 {percent(wide['f1'].iloc[-1])})"
+    return table, f"Read best is {best}, worst {worst}."
 
 
-def _confused(counts: pd.DataFrame) -> Table:
+def _matrix(counts: pd.DataFrame, class_names: list[str], errors: Table, anchor: str, task: str) -> Drawing:
+    """Return the confusion matrix; the most frequent errors are its text alternative."""
+    phrases = list[str]()
+    for true_class, predicted, n_texts, share in errors.rows:
+        phrases.append(f"{true_class} taken for {predicted}: {n_texts} ({share})")
+    description = "; ".join(phrases) or "No errors."
+    label = Label(anchor, f"Confusion matrix for {name(task)}", description)
+    caption = "Share of each true class that was given each class, and number of test texts."
+    return Drawing(matrices.confusion_matrix(counts, class_names, label), caption)
+
+
+def _errors(counts: pd.DataFrame) -> Table:
     """Return the most frequent errors, as counts and as shares of the true class."""
     totals = counts.groupby("label")["count"].sum()
-    wrong = counts[(counts["label"] != counts["predicted"]) & (counts["count"] > 0)]
-    top = wrong.sort_values("count", ascending=False, kind="stable").head(MOST_PAIRS)
-    rows = tuple(
-        (name(r.label), name(r.predicted), count(r.count_), percent(r.count_ / totals[r.label]))
-        for r in top.rename(columns={"count": "count_"}).itertuples()
-    )
+    is_error = (counts["label"] != counts["predicted"]) & (counts["count"] > 0)
+    ranked = counts[is_error].sort_values("count", ascending=False, kind="stable")
+    rows = list[tuple[str, ...]]()
+    for row in ranked.head(MOST_PAIRS).to_dict("records"):
+        label = row["label"]
+        n_texts = row["count"]
+        rows.append((name(label), name(row["predicted"]), count(n_texts), percent(n_texts / totals[label])))
     heading = ("true class", "taken for", "texts", "of the class")
-    return Table("The most frequent errors.", rows=rows, **columns(*heading, numeric=heading[2:]))
+    return Table("The most frequent errors.", rows=tuple(rows), **columns(*heading, numeric=heading[2:]))
