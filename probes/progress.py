@@ -148,7 +148,11 @@ class Stages:
         self._write(f"note: {text}")
 
     def saved_work(self) -> str:
-        """Describe the work that an interruption leaves for the next run, as a phrase."""
+        """Describe the work that an interruption leaves for the next run, as a phrase.
+
+        Before the first extraction nothing is known of what earlier runs have saved, so that the phrase denies new work
+        alone.
+        """
         phrases = []
         for (label, unit), parts in self.saved_work_counts.items():
             counts = [part() for part in parts]
@@ -158,7 +162,7 @@ class Stages:
                 stage_name = "this stage" if label == self.label else f"stage {label}"
                 phrases.append(f"{n_saved:,} of {total:,} {unit}s of {stage_name}")
         earlier = ["everything of the stages before"] if len(phrases) > 2 else []
-        return "; ".join([*earlier, *phrases[-2:]]) or "nothing yet"
+        return "; ".join([*earlier, *phrases[-2:]]) or "nothing new yet"
 
     @contextlib.contextmanager
     def stage(self, label: str) -> Iterator[None]:

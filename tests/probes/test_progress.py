@@ -113,7 +113,7 @@ def test_a_stage_inside_another_is_a_part_of_its_line():
 
 def test_saved_work_is_summed_by_stage_and_the_last_two_stages_are_named():
     with progress.report_stages(None) as stages:
-        assert stages.saved_work() == "nothing yet"
+        assert stages.saved_work() == "nothing new yet"
         for label, counts in {"a": [(5, 5), (1, 2)], "b": [(3, 4)], "c": [(1, 9)], "d": [(0, 7)]}.items():
             with progress.stage(label):
                 for count in counts:

@@ -38,7 +38,7 @@ def test_an_interruption_names_the_stage_and_what_is_kept(monkeypatch, capsys, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interruption_before_any_features_says_that_nothing_is_kept(monkeypatch, capsys):
+def test_an_interruption_before_any_features_says_that_nothing_new_is_kept(monkeypatch, capsys):
     from analyses import layers
 
     def work(_settings):
@@ -46,7 +46,7 @@ def test_an_interruption_before_any_features_says_that_nothing_is_kept(monkeypat
 
     monkeypatch.setattr(layers, "run", work)
     assert main(["layers", "--quiet"]) == 130
-    assert capsys.readouterr().err == "error: interrupted; kept for the next run: nothing yet\n"
+    assert capsys.readouterr().err == "error: interrupted; kept for the next run: nothing new yet\n"
 
 
 WORK = {
