@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,20 @@ OTHER_LIBRARIES = {
     "openvino_model.xml": "OpenVINO",
 }
 """Files of weights that PyTorch does not read -> the library that does."""
-PICKLED_WEIGHTS = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+PICKLED_WEIGHTS = ("pytorch_model*.bin",)
+"""Files of pickled weights that --allow-pickle reads."""
+OTHER_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+"""Files that may hold pickled weights under a name that is not read."""
+TRAINING_STATE = (
+    "optimizer*",
+    "scheduler*",
+    "scaler*",
+    "rng_state*",
+    "random_states*",
+    "training_args.bin",
+    "trainer_state.json",
+)
+"""Files that a training run keeps beside its weights to go on from there."""
 
 
 def check_folder(name: str, folder: Path, *, allow_pickle: bool) -> None:
@@ -63,7 +77,8 @@ def _problem(folder: Path, *, allow_pickle: bool) -> str | None:
         return adapter_problem(_read_json(folder / ADAPTER), alone="config.json" not in names)
     if "config.json" not in names:
         return _without_settings(folder, names)
-    has_safetensors = any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names)
+    weights = [name for name in names if name.endswith((".safetensors", ".safetensors.index.json"))]
+    has_safetensors = not all(map(_is_training_state, weights))
     return None if has_safetensors else _without_safetensors(folder, allow_pickle=allow_pickle)
 
 
@@ -111,7 +126,7 @@ def _without_settings(folder: Path, names: set[str]) -> str:
 
 def _without_safetensors(folder: Path, *, allow_pickle: bool) -> str | None:
     """Return why a folder without safetensors files cannot be read; None where its pickled weights can."""
-    pickled = sorted(path.name for pattern in PICKLED_WEIGHTS for path in folder.glob(pattern))
+    pickled = _matching_files(folder, PICKLED_WEIGHTS)
     if pickled and allow_pickle:
         return None
     if pickled:
@@ -119,7 +134,34 @@ def _without_safetensors(folder: Path, *, allow_pickle: bool) -> str | None:
             f"no file of safetensors, and its weights are pickled ({pickled[0]}), which can run code; "
             "add --allow-pickle (allow_pickle=True) if you trust whoever made them"
         )
-    return _weights_of_another_library(folder) or "it has a config.json and no weights (model.safetensors)"
+    return _weights_of_another_library(folder) or _without_weights(folder)
+
+
+def _without_weights(folder: Path) -> str:
+    """Return that a folder with a config.json has no weights, and what its other files hold."""
+    problem = "it has a config.json and no weights (model.safetensors)"
+    other_pickles = [file for file in _matching_files(folder, OTHER_PICKLES) if not _is_training_state(file)]
+    if other_pickles:
+        return (
+            f"{problem}; what {other_pickles[0]} holds is not read under that name: load it in the program that wrote "
+            "it, and save the model by save_pretrained"
+        )
+    training_state = _matching_files(folder, TRAINING_STATE)
+    if training_state:
+        return (
+            f"{problem}, only the state of a training run ({training_state[0]}); name the folder that holds its weights"
+        )
+    return problem
+
+
+def _matching_files(folder: Path, patterns: Sequence[str]) -> list[str]:
+    """Return the names of the files of a folder that match a pattern, sorted."""
+    return sorted({path.name for pattern in patterns for path in folder.glob(pattern)})
+
+
+def _is_training_state(file: str) -> bool:
+    """Return whether a file is one that training goes on from, which never holds the weights of a model."""
+    return any(fnmatchcase(file, pattern) for pattern in TRAINING_STATE)
 
 
 def _weights_of_another_library(folder: Path) -> str | None:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from probes import Encoder
+from probes import Encoder, InputError
 from tests.support.checkpoint_files import assert_refused, change
 
 
@@ -57,6 +57,11 @@ def pointer(folder):
         (lambda folder: (folder / "config.json").write_text("[1]"), "cannot load model"),
         (lambda folder: (folder / "tokenizer_config.json").write_text("[]"), "cannot load model"),
         (instead_of_weights("pytorch_model.bin"), "pickled.*--allow-pickle"),
+        (instead_of_weights("optimizer.pt"), r"no weights .*only the state of a training run \(optimizer.pt\)"),
+        (instead_of_weights("rng_state_0.pth"), r"no weights .*state of a training run \(rng_state_0.pth\)"),
+        (instead_of_weights("training_args.bin"), r"no weights .*state of a training run \(training_args.bin\)"),
+        (instead_of_weights("optimizer.safetensors"), r"no weights .*training run \(optimizer.safetensors\)"),
+        (instead_of_weights("best.pt"), r"no weights .*what best.pt holds is not read .*save_pretrained"),
         (instead_of_weights("model-q4.gguf"), "GGUF"),
         (instead_of_weights("onnx/model.onnx"), "ONNX"),
         (instead_of_weights("tf_model.h5"), "TensorFlow"),
@@ -78,6 +83,16 @@ def test_a_folder_without_a_model_is_refused_with_its_content(saved, make, why):
     folder = saved()
     make(folder)
     assert_refused(folder, why)
+
+
+@pytest.mark.parametrize("file", ["optimizer.pt", "best.pt"])
+@pytest.mark.parametrize("allow_pickle", [False, True])
+def test_a_pickle_that_is_not_read_is_never_a_reason_to_allow_pickles(saved, file, allow_pickle):
+    folder = saved()
+    instead_of_weights(file)(folder)
+    with pytest.raises(InputError, match=r"it has a config\.json and no weights") as refusal:
+        Encoder.load(str(folder), allow_pickle=allow_pickle)
+    assert "--allow-pickle" not in str(refusal.value)
 
 
 def test_a_file_is_refused_as_a_folder(saved):
