@@ -10,6 +10,8 @@ from typing import Any
 
 from probes.checks import InputError
 from probes.locks import file_lock
+from probes.progress import notice
+from probes.results.files import interrupted_replacement
 from probes.results.result import check_replaceable
 
 
@@ -54,6 +56,8 @@ def check_named(folders: Mapping[str, Path | None]) -> None:
 def output_lock(settings: Any) -> Iterator[None]:
     """Lock the folder of the result, so that no other run writes to it; parts of an extraction write no result.
 
+    An earlier result that a killed run had set aside is put back in its place, with a notice.
+
     Args:
         settings: Settings of an analysis.
 
@@ -72,4 +76,8 @@ def output_lock(settings: Any) -> Iterator[None]:
     parent = next(folder for folder in path.parents if folder.is_dir())
     digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:16]
     with file_lock(parent / f".layerprobe-{digest}.lock", f"writing to {str(out)!r}"):
+        replacement = interrupted_replacement(out)
+        if replacement is not None:
+            notice(replacement.undo())
+            check_replaceable(out)
         yield

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +25,8 @@ ATTRIBUTIONS = "attributions.jsonl"
 """File of the attributions, one a line."""
 REDRAWN = ("report.html", "report.json", "attributions.csv", "summary.md")
 """Files that `reports` writes into a result folder."""
+SET_ASIDE = ".old"
+"""Ending of the name under which an earlier result lies while a new one takes its place."""
 MOST_BYTES = 4 * 1024**3
 """Largest size of a file of a result."""
 MOST_SUMMARY_BYTES = 256 * 1024**2
@@ -193,32 +197,102 @@ def _is_listed(path: Path, names: set[str]) -> bool:
     return path.name in names and (path.is_file() or path.is_symlink())
 
 
+def interrupted_replacement(folder: Path) -> Replacement | None:
+    """Find the replacement of a result that ended half-way: the earlier one set aside, and no new one in its place.
+
+    A process that is killed between the two renames of `put_in_place` leaves this behind.
+
+    Args:
+        folder: Folder of the result; where it holds anything, nothing is missing from it.
+    """
+    folder = folder.resolve()
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}{re.escape(SET_ASIDE)}")
+    try:
+        if folder.exists() and not _is_empty_folder(folder):
+            return None
+        earlier_folders = [path for path in folder.parent.iterdir() if pattern.fullmatch(path.name)]
+    except OSError:  # a folder that cannot be read holds nothing that can be put back
+        return None
+    replacements = []
+    for earlier in earlier_folders:
+        # After the second rename the new result is no longer there, and the earlier one is waste.
+        new = earlier.with_name(earlier.name.removesuffix(SET_ASIDE))
+        if (earlier / SUMMARY).is_file() and (new / SUMMARY).is_file():
+            replacements.append(Replacement(folder, earlier, new))
+    # Of several, the last that began: renaming changes the time of a folder's status.
+    return max(replacements, key=lambda replacement: replacement.earlier.stat().st_ctime_ns, default=None)
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Replacement of a result by a new one that ended between its two renames."""
+
+    folder: Path
+    """Folder of the result, which is absent or empty."""
+    earlier: Path
+    """Folder with the earlier result."""
+    new: Path
+    """Folder with the new result, which had been written and read back."""
+
+    def __str__(self) -> str:
+        """Describe where the results are, as a clause."""
+        return (
+            f"a run ended while it replaced this result: the earlier one is in {str(self.earlier)!r}, the new one, "
+            f"which is complete, in {str(self.new)!r}"
+        )
+
+    def undo(self) -> str:
+        """Put the earlier result back in its place, and describe that in a clause; the new one stays where it is.
+
+        Raises:
+            InputError: The folder cannot be renamed.
+        """
+        try:
+            if self.folder.is_dir():
+                self.folder.rmdir()
+            self.earlier.rename(self.folder)
+        except OSError as error:
+            raise InputError(f"{self}; rename it, which failed here ({error.strerror or error})") from error
+        return (
+            f"a run ended while it replaced the result in {str(self.folder)!r}: the earlier one is back there, the new "
+            f"one, which is complete, in {str(self.new)!r}"
+        )
+
+
+def _is_empty_folder(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
 def put_in_place(folder: Path, write: Callable[[Path], None], read: Callable[[Path], object]) -> Path:
     """Write a folder under a temporary name, read it back, then replace an earlier result by it.
 
     Raises:
         InputError: `folder` exists and must not be replaced, or the new folder cannot be read back.
         OSError: The folder cannot be written; an earlier result stays, and no other file.
+
+    See `interrupted_replacement` for what remains where the process is killed between the two renames.
     """
     check_replaceable(folder)
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{uuid4().hex}")  # a folder of tempfile is readable by its owner alone
+    earlier = part.with_name(f"{part.name}{SET_ASIDE}")
     part.mkdir()
     try:
         write(part)
         _read_back(part, folder, read)
-        earlier = folder.rename(part.with_name(f"{part.name}.old")) if folder.exists() else None
         try:
+            if folder.exists():
+                folder.rename(earlier)
             part.rename(folder)
         except BaseException:
-            if earlier is not None:
+            if earlier.exists() and not folder.exists():
                 earlier.rename(folder)
             raise
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    if earlier is not None:
+    if earlier.exists():
         _remove(earlier, folder)
     return folder
 

@@ -17,7 +17,16 @@ from probes.checks import InputError, as_path, check_fields, check_instance, che
 from probes.results.attribution import Attribution as Attribution
 from probes.results.attribution import attribution_of
 from probes.results.csv_tables import TableFormat, read_csv, to_csv
-from probes.results.files import ATTRIBUTIONS, SUMMARY, TABLES, check_names, digest, put_in_place, read_summary
+from probes.results.files import (
+    ATTRIBUTIONS,
+    SUMMARY,
+    TABLES,
+    check_names,
+    digest,
+    interrupted_replacement,
+    put_in_place,
+    read_summary,
+)
 from probes.results.files import REDRAWN as REDRAWN
 from probes.results.files import check_replaceable as check_replaceable
 from probes.results.schema.checks import check_claim, check_table
@@ -166,7 +175,8 @@ class AnalysisResult:
         """
         folder = as_path(folder, name="folder")
         if not (folder / SUMMARY).is_file():
-            raise InputError(f"{str(folder)!r} holds no {SUMMARY}; name a folder that an analysis wrote")
+            hint = interrupted_replacement(folder) or "name a folder that an analysis wrote"
+            raise InputError(f"{str(folder)!r} holds no {SUMMARY}; {hint}")
         summary = read_summary(folder)
         if summary is None:
             raise InputError(f"{str(folder / SUMMARY)!r} is damaged, or not of an analysis; run it again")

@@ -13,9 +13,10 @@ from analyses import heads, layers, run
 from analyses.__main__ import main
 from analyses.command_line.output_folders import check_apart, output_lock
 from analyses.settings.bounds import BOUNDS, check_bounds
-from probes import Encoder, InputError
+from probes import AnalysisResult, Encoder, InputError
 from probes.locks import file_lock
 from tests.support.paths import ROOT
+from tests.support.saved_results import PLAIN
 
 ANALYSES = (run, layers, attribute_module, heads)
 
@@ -139,6 +140,19 @@ def test_a_second_run_into_one_folder_is_refused_at_once(name, tmp_path, capsys,
         with output_lock(dataclasses.replace(layers.Settings(), output=settings, encoder=shares)):
             pass  # shares of one work write no result
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_run_puts_back_the_result_that_a_killed_one_had_set_aside(tmp_path, capsys, monkeypatch):
+    out = PLAIN.save(tmp_path / "out")
+    new = tmp_path / f".out.{'a' * 32}"
+    out.rename(new.with_name(f"{new.name}.old"))
+    PLAIN.save(new)
+    monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
+    assert main(["layers", "--train", "nowhere.csv", "--out", str(out)]) == 1
+    notice = f"note: a run ended while it replaced the result in {str(out)!r}: the earlier one is back there, the new"
+    assert capsys.readouterr().err.splitlines()[0] == f"{notice} one, which is complete, in {str(new)!r}"
+    assert AnalysisResult.load(out).name == PLAIN.name
+    assert sorted(tmp_path.iterdir()) == [new, out]
 
 
 @pytest.mark.parametrize(

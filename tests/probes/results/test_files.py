@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probes import AnalysisResult, Claim, InputError
-from probes.results.files import digest
+from probes.results.files import digest, interrupted_replacement
 from probes.results.result import check_replaceable
 from probes.results.seal import seal
+from tests.support.python_processes import program
 from tests.support.saved_results import ATTRIBUTION, PLAIN, TABLE
 
 HOSTILE = (
@@ -142,6 +143,92 @@ def test_what_could_not_be_removed_is_named(folder, monkeypatch):
     with pytest.raises(InputError, match=r"the result is in .*, but the earlier one could not be removed .*delete"):
         dataclasses.replace(PLAIN, name="again").save(folder)
     assert AnalysisResult.load(folder).name == "again"
+
+
+KILLED_BETWEEN_THE_RENAMES = """
+import os
+from pathlib import Path
+from probes.results.files import put_in_place
+folder, rename = Path(FOLDER), Path.rename
+def rename_first_and_end(path, target):
+    rename(path, target)
+    os._exit(9)
+Path.rename = rename_first_and_end
+put_in_place(folder, lambda part: (part / "result.json").write_text("{}"), lambda part: None)
+"""
+
+
+@pytest.fixture
+def interrupted(folder):
+    """The folder of a result whose replacement was killed between its two renames."""
+    code = KILLED_BETWEEN_THE_RENAMES.replace("FOLDER", repr(str(folder)))
+    process = program(code)
+    assert (process.communicate(timeout=60), process.returncode) == (("", ""), 9)
+    assert not folder.exists()
+    return folder
+
+
+@pytest.mark.parametrize("is_empty_folder", [False, True])
+def test_a_result_that_a_killed_run_set_aside_is_named_where_it_is_missed(interrupted, is_empty_folder):
+    if is_empty_folder:
+        interrupted.mkdir()
+    with pytest.raises(InputError, match=r"holds no result\.json; a run ended while it replaced this") as error:
+        AnalysisResult.load(interrupted)
+    earlier, new = sorted(interrupted.parent.glob(".made.*"), key=lambda path: path.suffix != ".old")
+    assert f"the earlier one is in {str(earlier)!r}, the new one, which is complete, in {str(new)!r}" in str(
+        error.value
+    )
+    assert "\n" not in str(error.value)
+    assert AnalysisResult.load(earlier).name == PLAIN.name
+
+
+@pytest.mark.parametrize("is_empty_folder", [False, True])
+def test_a_result_that_a_killed_run_set_aside_is_put_back_and_the_new_one_stays(interrupted, is_empty_folder):
+    if is_empty_folder:
+        interrupted.mkdir()
+    notice = interrupted_replacement(interrupted).undo()
+    (new,) = (path for path in interrupted.parent.iterdir() if path != interrupted)
+    assert notice.endswith(f"the earlier one is back there, the new one, which is complete, in {str(new)!r}")
+    assert AnalysisResult.load(interrupted).name == PLAIN.name
+    assert interrupted_replacement(interrupted) is None
+
+
+def test_a_result_that_was_replaced_is_not_put_back(interrupted):
+    (new,) = (path for path in interrupted.parent.iterdir() if path.suffix != ".old")
+    new.rename(interrupted)
+    assert interrupted_replacement(interrupted) is None
+    shutil.rmtree(interrupted)
+    assert interrupted_replacement(interrupted) is None
+
+
+def test_a_folder_of_another_name_or_none_at_all_is_no_interrupted_replacement(interrupted, tmp_path):
+    for name in ("mad", "made.", "m.de", "nowhere/made"):
+        assert interrupted_replacement(interrupted.parent / name) is None
+    assert interrupted_replacement(tmp_path / "absent" / "made") is None
+
+
+def test_of_several_results_that_were_set_aside_the_last_one_counts(interrupted):
+    (earlier,) = interrupted.parent.glob(".made.*.old")
+    for path in sorted(interrupted.parent.glob(".made.*")):
+        shutil.copytree(path, path.with_name(f".made.{'0' * 32}{path.name[38:]}"))
+    last = interrupted.with_name(f".made.{'0' * 32}.old")
+    last.rename(last.with_name("moved")).rename(last)
+    assert interrupted_replacement(interrupted).earlier == last != earlier
+
+
+def test_an_interruption_after_the_first_rename_leaves_the_earlier_result(folder, monkeypatch):
+    rename = Path.rename
+
+    def rename_and_interrupt(path, target):
+        rename(path, target)
+        if str(target).endswith(".old"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", rename_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        dataclasses.replace(PLAIN, name="again").save(folder)
+    assert AnalysisResult.load(folder).name == PLAIN.name
+    assert [path.name for path in folder.parent.iterdir()] == ["made"]
 
 
 def test_what_cannot_be_read_back_is_kept_and_an_earlier_result_stays(folder):
