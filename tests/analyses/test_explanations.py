@@ -85,6 +85,32 @@ def test_further_methods_and_poolings_of_the_same_texts_are_kept_for_the_page(pl
     assert places == {(pooling, best.layer) for pooling in {best.pooling, "cls"}}
 
 
+def idle_flag_notes(explanations, **flags):
+    settings = dataclasses.replace(explanations.settings, **{"baselines": (), "depth": False, **flags})
+    return [note for note in explain_again(explanations, settings).notes if note.startswith("--")]
+
+
+def test_a_flag_that_names_only_what_is_explained_anyway_leaves_a_note(explanations):
+    used = {
+        "baselines": explanations.explainer.baseline["label"],
+        "methods": "integrated_gradients",
+        "explain_poolings": explanations.explainer.site_of("label").pooling,
+    }
+    for flag, name in used.items():
+        (note,) = idle_flag_notes(explanations, **{flag: (name, name)})
+        assert note.startswith(f"--{flag.replace('_', '-')} names no other ")
+        assert f"than {name!r}," in note
+    (note,) = idle_flag_notes(explanations, baselines=("auto",))
+    assert f"no other baseline than {used['baselines']!r}" in note
+
+
+def test_a_flag_that_names_something_further_or_nothing_leaves_no_note(explanations):
+    assert idle_flag_notes(explanations) == []
+    for flag, names in {"baselines": ("all",), "methods": ("occlusion",), "explain_poolings": ("cls", "mean")}.items():
+        assert idle_flag_notes(explanations, **{flag: names}) == []
+    assert idle_flag_notes(explanations, baselines=(explanations.explainer.baseline["label"],), attribute=0) == []
+
+
 def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(result):
     table, claims = result.tables["erasure"], [c for c in result.claims if c.id == "erasure"]
     assert set(table["head"]) == {"model"}

@@ -92,6 +92,11 @@ class Explainer:
         first = self.baseline[task]
         return tuple(dict.fromkeys((first, *(first if name == AUTO else name for name in further))))
 
+    def further_poolings(self, task: str) -> list[str]:
+        """Return the poolings that --explain-poolings names, without that of the probe that is explained."""
+        explained = self.site_of(task).pooling
+        return [name for name in dict.fromkeys(self.settings.explain_poolings) if name != explained]
+
     def site_of(self, task: str) -> Site:
         """Return the site of the probe that is explained."""
         return self.site or self.results.sweep.tasks[task].best

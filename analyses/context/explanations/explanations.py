@@ -94,6 +94,7 @@ class Explanations:
         notes = []
         for task in self.explainer.heads:
             notes += self._head_notes(task)
+            notes += self._idle_flag_notes(task)
         for case in self.cases:
             if not _has_effect(case.attributions):
                 notes.append(_no_effect_note(case))
@@ -111,6 +112,33 @@ class Explanations:
             notes.append(
                 f"Both heads of {task!r} are explained from the baseline {explainer.baseline[task]!r}, which was "
                 "chosen for the probe."
+            )
+        return notes
+
+    def _idle_flag_notes(self, task: str) -> list[str]:
+        """Return a note for each flag of further choices that names only what explains the label column anyway."""
+        explainer = self.explainer
+        if not len(explainer.rows[task]):
+            return []
+        baseline, *further_baselines = explainer.baselines(task)
+        method, *further_methods = explainer.methods
+        notes = []
+        if self.settings.baselines and not further_baselines:
+            notes.append(
+                f"--baselines names no other baseline than {baseline!r}, from which {task!r} is explained in any case: "
+                "how much the ranking depends on the baseline is not measured."
+            )
+        if self.settings.methods and not further_methods:
+            notes.append(
+                f"--methods names no other method than {method!r}, which explains {task!r} in any case: methods are "
+                "not compared."
+            )
+        has_probe = any(head.layer is not None for head in explainer.heads[task])
+        if self.settings.explain_poolings and has_probe and not explainer.further_poolings(task):
+            pooling = explainer.site_of(task).pooling
+            notes.append(
+                f"--explain-poolings names no other pooling than {pooling!r}, whose probe of {task!r} is explained in "
+                "any case: poolings are not compared."
             )
         return notes
 
@@ -135,8 +163,7 @@ def explain_decisions(explainer: Explainer) -> Explanations:
         best_pooling = explainer.site_of(case.task).pooling
         if explainer.settings.depth:
             by_layer[case.task] = _explain_elsewhere(explainer, case, [best_pooling])
-        poolings = [name for name in dict.fromkeys(explainer.settings.explain_poolings) if name != best_pooling]
-        by_pooling[case.task] = _explain_elsewhere(explainer, case, poolings)
+        by_pooling[case.task] = _explain_elsewhere(explainer, case, explainer.further_poolings(case.task))
     return Explanations(explainer, cases, by_layer, by_pooling)
 
 
