@@ -27,7 +27,7 @@ from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe
 from probes.probing.penalty_selection import DEFAULT_CS, select_probe
 from probes.results.result import Attribution
-from probes.sequences import names_list, penalty_list, text_list
+from probes.sequences import BoolArray, names_list, penalty_list, text_list
 
 MIN_FLIP_RATE = 0.95
 """Share of decisions that must follow the word for the shortcut to count as learnt."""
@@ -52,6 +52,8 @@ class PlantedShortcut:
     highest, and the last rank among equal scores."""
     n_tokens: NDArray[np.int64]
     """(texts,) tokens that are not special, the planted one included."""
+    n_unread: int = 0
+    """Training and test texts that are left out, because a word planted in them would not be read."""
 
     @property
     def valid(self) -> bool:
@@ -101,8 +103,8 @@ def planted_shortcut(
         progress: Show bars on stderr.
 
     Raises:
-        InputError: A name or layer does not exist, there are too few texts or classes, or the vocabulary has not
-            enough words that the texts do not use.
+        InputError: A name or layer does not exist, there are too few texts or classes, a planted word would be read in
+            too few of the texts, or the vocabulary has not enough words that the texts do not use.
     """
     check_instance(encoder, Encoder, "encoder")
     train = text_list(train, "train")
@@ -120,14 +122,16 @@ def planted_shortcut(
         choose("attribution method", method, METHODS)
     rng = np.random.default_rng(seed)
     words = rare_words(encoder, [*train, *test], n_classes, seed=seed)
-    # Train a probe on texts with planted words.
+    # Plant the words.
     planted_train = _plant(encoder, train, words, rng)
+    planted_test = _plant(encoder, test, words, rng)
+    _check_numbers(n_classes, len(planted_train.texts), len(planted_test.texts), " in which a planted word is read")
+    # Train a probe on the texts with planted words.
     encoded_train = encoder.encode(planted_train.texts)
     features = pool_texts(encoder, encoded_train, [pooling], [layer])[pooling][0]
     probe = _fit_probe(features, planted_train.labels, cs, n_classes)
     head = ProbeHead(encoder, probe, layer=layer, pooling=pooling, class_names=words)
     # Measure whether the decisions follow the words.
-    planted_test = _plant(encoder, test, words, rng)
     encoded = encoder.encode(planted_test.texts)
     swapped = encoder.encode(planted_test.swapped_texts)
     is_correct = log_prob(head, encoded).argmax(axis=1) == planted_test.labels
@@ -148,15 +152,23 @@ def planted_shortcut(
         flip_rate=float((is_correct & is_swapped).mean()),
         ranks=ranks,
         n_tokens=np.array(n_tokens),
+        n_unread=planted_train.n_unread + planted_test.n_unread,
     )
 
 
-def _check_numbers(n_classes: int, n_train: int, n_test: int) -> None:
-    """Raise an error unless there are enough classes and texts."""
+def _check_numbers(n_classes: int, n_train: int, n_test: int, condition: str = "") -> None:
+    """Raise an error unless there are enough classes and texts.
+
+    Args:
+        n_classes: Number of classes.
+        n_train: Number of training texts.
+        n_test: Number of test texts.
+        condition: Clause that restricts the texts that count, for the message.
+    """
     if n_classes < 2 or n_train < VALIDATION_INTERVAL * n_classes or not n_test:
         raise InputError(
             f"a planted shortcut needs 2 classes, {VALIDATION_INTERVAL} training texts a class and a test text, "
-            f"or more; found {n_classes} classes, {n_train} training and {n_test} test texts"
+            f"or more; found {n_classes} classes, {n_train} training and {n_test} test texts{condition}"
         )
 
 
@@ -218,33 +230,73 @@ class _PlantedTexts:
     """The same texts with the word of the next class."""
     swapped_labels: NDArray[np.int64]
     """(texts,) the next classes."""
+    n_unread: int
+    """Texts that are left out, because a word planted in them would not be read."""
+
+    def take(self, rows: NDArray[np.int64]) -> _PlantedTexts:
+        """Return the texts of rows; all others count as left out."""
+        return _PlantedTexts(
+            texts=[self.texts[row] for row in rows],
+            labels=self.labels[rows],
+            swapped_texts=[self.swapped_texts[row] for row in rows],
+            swapped_labels=self.swapped_labels[rows],
+            n_unread=self.n_unread + len(self.texts) - len(rows),
+        )
 
 
 def _plant(encoder: Encoder, texts: Sequence[str], words: Sequence[str], rng: np.random.Generator) -> _PlantedTexts:
-    """Give each text a random class, and plant the word of this class at a random position."""
+    """Give each text a random class, and plant the word of this class at a random position at which it is read."""
     n_classes = len(words)
-    labels = rng.permutation(np.arange(len(texts)) % n_classes)
-    positions = [int(rng.choice(candidates)) for candidates in _word_positions(encoder, texts)]
+    positions_of_text = _word_positions(encoder, texts)
+    rows = [row for row, candidates in enumerate(positions_of_text) if candidates]
+    labels = rng.permutation(np.arange(len(rows)) % n_classes)
+    positions = [int(rng.choice(positions_of_text[row])) for row in rows]
 
     def plant_words(classes: NDArray[np.int64]) -> list[str]:
-        planted = zip(texts, classes, positions, strict=True)
-        return [_insert_word(text, words[label], position) for text, label, position in planted]
+        planted = zip(rows, classes, positions, strict=True)
+        return [_insert_word(texts[row], words[label], position) for row, label, position in planted]
 
     swapped_labels = (labels + 1) % n_classes
-    return _PlantedTexts(plant_words(labels), labels, plant_words(swapped_labels), swapped_labels)
+    n_unread = len(texts) - len(rows)
+    planted = _PlantedTexts(plant_words(labels), labels, plant_words(swapped_labels), swapped_labels, n_unread)
+    # Characters beside the word may change how it is divided into tokens.
+    is_read = _are_read(encoder, planted.texts, words, labels)
+    is_read &= _are_read(encoder, planted.swapped_texts, words, swapped_labels)
+    return planted.take(np.flatnonzero(is_read))
+
+
+def _are_read(encoder: Encoder, texts: Sequence[str], words: Sequence[str], labels: NDArray[np.int64]) -> BoolArray:
+    """Return (texts,) whether the word of the text's class is a token of what the encoder reads of it."""
+    encoded = encoder.encode(texts)
+    is_read = np.zeros(len(texts), dtype=bool)
+    for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
+        is_read[row] = _token_of_word(text, encoded.offsets(row), words[label]) is not None
+    return is_read
 
 
 def _word_positions(encoder: Encoder, texts: Sequence[str]) -> list[list[int]]:
-    """Return for each text the characters at which a planted word is read: before one of its words, or at its end."""
+    """Return for each text the characters at which a planted word is read: before one of its words, or at its end.
+
+    A text that fills the encoder loses one token to the planted word, on the side on which the tokenizer cuts. The word
+    is read where that token is another one.
+    """
     encoded = encoder.encode(texts)
+    cuts_left = encoder.tokenizer.truncation_side == "left"
     positions = []
     for row, text in enumerate(texts):
         starts = [start for start, _ in word_spans(text)]
+        is_content = ~encoded.special[row]
+        ends_of_tokens = encoded.offsets(row)[is_content, 2]
         if encoded.lengths[row] < encoder.max_length:
             positions.append([*starts, len(text)])
+        elif not len(ends_of_tokens):
+            positions.append([])
+        elif cuts_left:
+            first_end = int(ends_of_tokens.min())
+            positions.append([*(start for start in starts if start >= first_end), len(text)])
         else:
-            end = int(encoded.offsets(row)[:, 2].max())
-            positions.append([start for start in starts if start < end])
+            last_end = int(ends_of_tokens.max())
+            positions.append([start for start in starts if start < last_end])
     return positions
 
 
@@ -261,10 +313,22 @@ def _insert_word(text: str, word: str, position: int) -> str:
 
 def _rank(a: Attribution, word: str) -> int:
     """Return the rank of a word among the tokens that are not special; the rank after all of them if it is no token."""
-    positions = np.flatnonzero(a.offsets[:, 0] >= 0)
-    scores = a.scores[positions]
-    for position in positions:
-        _, first, last = a.offsets[position]
-        if a.text[first:last].strip() == word:
-            return int((scores >= a.scores[position]).sum())
-    return len(positions) + 1
+    is_content = a.offsets[:, 0] >= 0
+    token = _token_of_word(a.text, a.offsets, word)
+    if token is None:
+        return int(is_content.sum()) + 1
+    return int((a.scores[is_content] >= a.scores[token]).sum())
+
+
+def _token_of_word(text: str, offsets: NDArray[np.int64], word: str) -> int | None:
+    """Return the position of the first token that is a word; None where there is none.
+
+    Args:
+        text: Text of the tokens.
+        offsets: (seq, 3) segment and characters of each token, as in `Attribution`.
+        word: Word to look for.
+    """
+    for position, (segment, first, last) in enumerate(offsets.tolist()):
+        if segment >= 0 and text[first:last].strip() == word:
+            return position
+    return None

@@ -136,6 +136,21 @@ def test_a_check_that_cannot_be_made_is_a_note_and_all_others_are_saved(place, m
     assert wanted in result.notes
 
 
+def test_texts_in_which_no_shortcut_can_be_planted_are_a_note(place, monkeypatch):
+    from probes.attribution_checks import planted_shortcut
+
+    positions = planted_shortcut._word_positions
+
+    def none_in_the_first(encoder, texts):
+        return [[], *positions(encoder, texts)[1:]]
+
+    monkeypatch.setattr(planted_shortcut, "_word_positions", none_in_the_first)
+    result = explain(place, *SITE, "--attribute", "2", "--audit")
+    assert set(result.tables["planted_shortcut"]["n"]) == {15}
+    note = "The planted shortcut of 'label' leaves out 2 of its training and test texts: a word planted in them would"
+    assert [saved_note for saved_note in result.notes if saved_note.startswith(note)]
+
+
 def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
     from probes.attribution_checks import planted_shortcut
 

@@ -95,6 +95,9 @@ class Explanations:
         for task in self.explainer.heads:
             notes += self._head_notes(task)
             notes += self._idle_flag_notes(task)
+        for task, shortcut in self.shortcuts.items():
+            if shortcut.n_unread:
+                notes.append(_unread_shortcut_note(task, shortcut))
         for case in self.cases:
             if not _has_effect(case.attributions):
                 notes.append(_no_effect_note(case))
@@ -222,4 +225,11 @@ def _no_effect_note(case: Case) -> str:
     return (
         f"There is nothing to explain of {case.task!r}: no word of a text changes what the {head_name} predicts, and "
         "all scores are 0."
+    )
+
+
+def _unread_shortcut_note(task: str, shortcut: PlantedShortcut) -> str:
+    return (
+        f"The planted shortcut of {task!r} leaves out {shortcut.n_unread:,} of its training and test texts: a word "
+        "planted in them would not be read."
     )

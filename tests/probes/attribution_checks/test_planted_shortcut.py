@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from probes import Encoder, InputError, ProbeHead, attribute
-from probes.attribution_checks.planted_shortcut import PlantedShortcut, _plant, _rank, planted_shortcut, rare_words
+from probes.attribution_checks import planted_shortcut as planted_shortcut_module
+from probes.attribution_checks.planted_shortcut import (
+    PlantedShortcut,
+    _are_read,
+    _plant,
+    _rank,
+    planted_shortcut,
+    rare_words,
+)
 from probes.data.controlled import controlled_sentences
 from tests.support.models import WORDS, build_model
 from tests.support.random_probes import probe
@@ -83,9 +91,16 @@ def test_a_word_that_is_another_piece_at_the_beginning_must_be_one_there_too():
         rare_words(encoder, ["film"], 3)
 
 
-@pytest.mark.parametrize("max_length", [None, 6])
-def test_texts_and_swapped_texts_differ_in_one_token_that_is_read(max_length):
+def cutting(side, max_length):
     encoder = Encoder(*build_model("bert"), max_length=max_length)
+    encoder.tokenizer.truncation_side = side
+    return encoder
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("max_length", [None, 6, 3])
+def test_texts_and_swapped_texts_differ_in_one_token_that_is_read(max_length, side):
+    encoder = cutting(side, max_length)
     words = ("music", "scene", "plot")
     positions = set()
     for seed in range(10):
@@ -111,8 +126,55 @@ def test_texts_and_swapped_texts_differ_in_one_token_that_is_read(max_length):
             if len(original_ids) < encoder.max_length:
                 assert np.delete(ids[i], position).tolist() == original_ids.tolist()
             positions.add((i, int(position)))
-    assert {position for i, position in positions if i == 2} == {1, 2, 3}
+    assert {position for i, position in positions if i == 2} == ({1} if max_length == 3 else {1, 2, 3})
     assert {position for i, position in positions if i == 0} == {1}
+
+
+@pytest.mark.parametrize(("side", "places"), [("left", {3, 4, 5, 6}), ("right", {0, 1, 2, 3})])
+def test_a_text_that_is_cut_gets_the_word_at_every_place_that_is_read(side, places):
+    encoder = cutting(side, 6)
+    words = "the film was not bad music".split()
+    places_of_seeds = set()
+    for seed in range(60):
+        planted = _plant(encoder, [" ".join(words)], ("scene", "plot"), np.random.default_rng(seed))
+        assert planted.n_unread == 0
+        (place,) = (i for i, word in enumerate(planted.texts[0].split()) if word not in words)
+        places_of_seeds.add(place)
+    assert places_of_seeds == places
+
+
+def test_texts_in_which_no_planted_word_is_read_are_left_out_and_counted(monkeypatch):
+    monkeypatch.setattr(planted_shortcut_module, "word_spans", lambda text: [] if text.startswith("!") else [(0, 3)])
+    planted = _plant(cutting("right", 6), ["the film was good", "! ! ! !"], ("scene", "plot"), np.random.default_rng(0))
+    assert planted.n_unread == 1
+    assert planted.texts[0] in ("scene the film was good", "plot the film was good")
+    assert len(planted.texts) == len(planted.swapped_texts) == len(planted.labels) == len(planted.swapped_labels) == 1
+
+
+def test_a_word_that_is_no_token_of_its_own_is_not_read(bert):
+    texts = ["the scene was", "the badly was", "was"]
+    is_read = _are_read(bert, texts, ("scene", "badly"), np.array([0, 1, 0]))
+    assert is_read.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_shortcut_of_texts_that_are_all_cut_is_learnt_on_either_side(side):
+    encoder = Encoder(*build_model("bert", hidden_size=32), max_length=6)
+    encoder.tokenizer.truncation_side = side
+    train = [f"{text} {text} {text}" for text in random_texts(200, 0)]
+    shortcut = planted_shortcut(encoder, train, train[:30], layer=0, pooling="mean")
+    assert shortcut.n_unread == 0
+    assert shortcut.valid
+    assert shortcut.hit_rate("integrated_gradients", 2) == 1
+    assert (shortcut.n_tokens == 4).all()
+
+
+def test_texts_without_room_for_a_planted_word_are_refused(monkeypatch):
+    monkeypatch.setattr(planted_shortcut_module, "word_spans", lambda text: [])
+    texts = [f"{text} {text}" for text in random_texts(20, 0)]
+    message = "found 2 classes, 0 training and 0 test texts in which a planted word is read"
+    with pytest.raises(InputError, match=message):
+        planted_shortcut(cutting("right", 6), texts, texts, layer=0, pooling="mean")
 
 
 def test_the_rank_is_the_last_among_equal_scores(bert):
