@@ -16,6 +16,8 @@ from probes.statistics.intervals import N_FOLDS, jackknife_interval
 
 MOST_SIMILARITIES = 2**24
 """Float32 similarities between texts that CKA holds in memory at once."""
+ROUNDING_SHARE = 1e-13
+"""Share of the variance of all texts up to which that of a part of them is rounding, so that the part is constant."""
 UNDEFINED = (float("nan"), float("nan"))
 """Interval of a value that is not defined."""
 
@@ -84,7 +86,8 @@ def cka_interval(x: FloatArray, y: FloatArray, *, seed: int = 0) -> tuple[float,
         seed: Seed of the parts.
 
     Returns:
-        Limits within [0, 1]; nan with fewer than two texts a part, or where one side is constant.
+        Limits within [0, 1]; nan with fewer than two texts a part, or where one side is constant, be it without one of
+        the parts.
     """
     cka = linear_cka(x, y)
     if len(x) < 2 * N_FOLDS or np.isnan(cka):
@@ -100,6 +103,8 @@ def cka_interval(x: FloatArray, y: FloatArray, *, seed: int = 0) -> tuple[float,
         held_out = part_ids == part
         replicates.append(_cka_without(held_out, x, y, covariances))
     lower, upper = jackknife_interval(cka, np.array(replicates))
+    if np.isnan(lower):
+        return UNDEFINED
     return max(0.0, lower), min(1.0, upper)
 
 
@@ -107,6 +112,8 @@ def _cka_without(
     held_out: BoolArray, x: Float64Array, y: Float64Array, covariances: tuple[Float64Array, Float64Array, Float64Array]
 ) -> float:
     """Compute CKA without some texts, from the products of x with y, x with x and y with y over all texts.
+
+    It is nan where one side of the remaining texts is constant, up to rounding.
 
     Args:
         held_out: (examples,) texts to leave out.
@@ -126,9 +133,11 @@ def _cka_without(
     for covariance, product, (left_sum, right_sum) in zip(covariances, products, sums, strict=True):
         # Subtract the part, then centre on the remaining texts.
         remaining = covariance - product - np.outer(left_sum, right_sum) / n_remaining
-        norms.append(np.linalg.norm(remaining))
+        norm = float(np.linalg.norm(remaining))
+        norms.append(norm if norm > ROUNDING_SHARE * np.linalg.norm(covariance) else 0.0)
     shared_norm, x_norm, y_norm = norms
-    return float(shared_norm**2 / (x_norm * y_norm))
+    scale = x_norm * y_norm
+    return shared_norm**2 / scale if scale > 0 else float("nan")
 
 
 def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> Alignment:

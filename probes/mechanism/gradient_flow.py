@@ -49,7 +49,7 @@ class RowGradients:
     sum_of_norms: Float64Array
     """(rows,) summed norms of the gradients of single occurrences: `norms` if all of them had the same direction."""
     norms_without_fold: Float64Array
-    """(folds, rows) `norms` of all texts but one of 20 folds of them, for a jackknife."""
+    """(folds, rows) `norms` of all texts but one fold of them, for a jackknife: of 20 folds, or of fewer texts."""
 
     @property
     def per_occurrence(self) -> Float64Array:
@@ -181,7 +181,9 @@ class _RowIndex:
         self.counts: Int64Array = counts
         """(rows,) occurrences in all texts."""
         text_order = np.random.default_rng(0).permutation(len(encoded))
-        self.fold_of_text: Int64Array = text_order % N_FOLDS
+        self.n_folds = min(N_FOLDS, len(encoded))
+        """Number of folds, none of which is empty."""
+        self.fold_of_text: Int64Array = text_order % max(1, self.n_folds)
         """(texts,) fold of each text."""
         folds = np.repeat(self.fold_of_text, encoded.lengths)
         self._pair_codes = np.unique(self._codes(token_ids, folds))
@@ -257,8 +259,8 @@ def _sums_by_row_and_fold(
 
 def _norms_without_fold(total: Tensor, gradients: Tensor, index: _RowIndex) -> Float64Array:
     """Return (folds, rows) norms of the total without the gradients of each fold in turn."""
-    norms = np.tile(_norms(total), (N_FOLDS, 1))
-    for fold in range(N_FOLDS):
+    norms = np.tile(_norms(total), (index.n_folds, 1))
+    for fold in range(index.n_folds):
         pairs = np.flatnonzero(index.fold_of_pair == fold)
         rows = index.row_of_pair[pairs]
         row_total = total[torch.from_numpy(rows)]

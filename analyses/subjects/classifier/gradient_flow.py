@@ -78,22 +78,33 @@ def _compared_rows(gradients: RowGradients, ordinary: NDArray[np.int64]) -> Iter
 
 
 def _ratio_to_median(gradients: RowGradients, i: int, ordinary: NDArray[np.int64]) -> dict[str, float]:
-    """Return a row's norm relative to the median of ordinary rows, with its 95 % interval; nothing if that is 0."""
+    """Return a row's norm relative to the median of ordinary rows, with its 95 % interval; nothing if that is 0.
+
+    The interval is nan for a single text, and where one fold of the texts holds the whole gradient of the row or of all
+    ordinary rows.
+    """
     from probes.statistics.intervals import jackknife_interval
 
     median = np.median(gradients.norms[ordinary])
     if not median > 0:
         return {}
-    ratio = float(gradients.norms[i] / median)
     # Jackknife over folds of texts; rows that occur only in the texts left out have no gradient there.
-    ratios_without_fold = []
+    log_ratios = []
     for norms in gradients.norms_without_fold:
         ordinary_norms = norms[ordinary]
-        ratios_without_fold.append(norms[i] / np.median(ordinary_norms[ordinary_norms > 0]))
+        log_ratios.append(_log_ratio_to_median(norms[i], ordinary_norms[ordinary_norms > 0]))
     # Limits on logarithms: a ratio is skewed, and never below 0.
-    log_limits = jackknife_interval(math.log(ratio), np.log(ratios_without_fold))
+    log_ratio = _log_ratio_to_median(gradients.norms[i], gradients.norms[ordinary])
+    log_limits = jackknife_interval(log_ratio, np.array(log_ratios))
     lower, upper = np.exp(log_limits)
-    return {"times": ratio, "times_lower": float(lower), "times_upper": float(upper)}
+    return {"times": float(gradients.norms[i] / median), "times_lower": float(lower), "times_upper": float(upper)}
+
+
+def _log_ratio_to_median(norm: float, ordinary_norms: NDArray[np.float64]) -> float:
+    """Return the logarithm of a norm relative to the median of others; nan where the norm is 0 or there are none."""
+    if not norm > 0 or not len(ordinary_norms):
+        return math.nan
+    return math.log(norm / np.median(ordinary_norms))
 
 
 def fine_tuned_token_shares(models: FineTunedModels) -> Rows:
@@ -161,7 +172,8 @@ def _embedding_claims(models: FineTunedModels, head: str, rows: pd.DataFrame) ->
         "per_occurrence_ratio": float(cls_row["per_occurrence"] / median_rows["per_occurrence"].iloc[0]),
         "occurrences": int(cls_row["occurrences"]),
     }
-    interval = (float(cls_row["times_lower"]), float(cls_row["times_upper"]))
+    limits = (float(cls_row["times_lower"]), float(cls_row["times_upper"]))
+    interval = limits if all(map(math.isfinite, limits)) else None
     yield Claim("cls_embedding_gradient", "measured", models.task, numbers, interval)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -103,6 +104,17 @@ def test_a_constant_side_or_few_texts_have_no_interval_of_cka():
     assert np.isnan(cka_interval(x, np.ones((100, 3)))).all()
     assert np.isnan(cka_interval(x[:39], x[:39])).all()
     assert cka_interval(x, 2 * x) == pytest.approx((1, 1), abs=1e-9)
+
+
+def test_a_side_that_is_constant_without_one_part_of_the_texts_has_no_interval_of_cka():
+    x = cloud(100, 3, shift=3)
+    y = np.ones((100, 3)) / 3
+    y[0] = [1, 0.2, 7]
+    assert 0 < linear_cka(x, y) < 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(cka_interval(x, y)).all()
+        assert np.isnan(cka_interval(y, x)).all()
 
 
 def test_texts_in_another_order_have_a_low_cka():

@@ -250,3 +250,16 @@ def test_what_is_left_without_a_share_of_the_texts_is_the_gradient_of_the_others
         left = dict(zip(some.ids.tolist(), some.norms, strict=True))
         expected = [left.get(token, 0.0) for token in whole.ids.tolist()]
         np.testing.assert_allclose(whole.norms_without_fold[share], expected, rtol=1e-4, atol=1e-6 * whole.norms.max())
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 19, 20, 21])
+def test_no_fold_of_few_texts_is_empty(bert_classifier, n):
+    texts, labels = [f"{TEXTS[i % 4]} {chr(97 + i % 9)}" for i in range(n)], np.arange(n) % 2
+    gradients = embedding_gradients(ModelHead(bert_classifier), texts, labels=labels)
+    assert len(gradients.norms_without_fold) == min(n, N_FOLDS)
+    (cls,) = np.flatnonzero(gradients.of_kind("[CLS]"))
+    assert (gradients.norms_without_fold[:, cls] != gradients.norms[cls]).all()
+
+
+def test_the_rows_of_no_texts_have_no_folds(bert_classifier):
+    assert embedding_gradients(ModelHead(bert_classifier), [], labels=[]).norms_without_fold.shape == (0, 0)

@@ -1,7 +1,5 @@
 """Intervals: against resampling, scipy and published figures."""
 
-import math
-
 import numpy as np
 import pytest
 import scipy.stats
@@ -9,7 +7,6 @@ import scipy.stats
 from probes import InputError
 from probes.statistics.intervals import (
     N_FOLDS,
-    T_QUANTILE,
     class_intervals,
     jackknife_interval,
     mean_interval,
@@ -99,18 +96,46 @@ def test_shares_of_0_and_1_have_wilsons_interval():
     assert half == mean_intervals(hits.astype(float))[2]
 
 
-def test_the_jackknife_of_a_mean_is_students_interval_of_the_means_of_its_shares():
-    values = np.random.default_rng(0).standard_normal((N_FOLDS, 30))
-    without = np.array([np.delete(values, share, axis=0).mean() for share in range(N_FOLDS)])
-    error = values.mean(axis=1).std(ddof=1) / math.sqrt(N_FOLDS)
-    expected = values.mean() - T_QUANTILE * error, values.mean() + T_QUANTILE * error
-    assert jackknife_interval(values.mean(), without) == pytest.approx(expected)
-    assert scipy.stats.t.ppf(0.975, N_FOLDS - 1) == pytest.approx(T_QUANTILE, abs=1e-3)
+def without_each(values):
+    """(folds,) mean of (folds, examples) values without each fold."""
+    return np.array([np.delete(values, fold, axis=0).mean() for fold in range(len(values))])
 
 
-def test_a_jackknife_needs_all_its_shares():
-    with pytest.raises(InputError, match="takes 20 values, found 3"):
-        jackknife_interval(0.0, np.zeros(3))
+@pytest.mark.parametrize("n_folds", [2, 3, 7, 19, N_FOLDS])
+@pytest.mark.parametrize("n_of_fold", [1, 30])
+def test_the_jackknife_of_a_mean_is_students_interval_of_the_means_of_its_folds(n_folds, n_of_fold):
+    values = np.random.default_rng(0).standard_normal((n_folds, n_of_fold))
+    expected = scipy.stats.t.interval(0.95, n_folds - 1, loc=values.mean(), scale=scipy.stats.sem(values.mean(axis=1)))
+    assert jackknife_interval(values.mean(), without_each(values)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 19, 31])
+def test_a_jackknife_of_few_examples_holds_the_truth_as_often_as_it_says(n):
+    rng = np.random.default_rng(n)
+    n_folds = min(n, N_FOLDS)
+    folds = np.arange(n) % n_folds
+    is_remaining = folds != np.arange(n_folds)[:, None]
+    hits = 0
+    for values in rng.standard_normal((1500, n)):
+        lower, upper = jackknife_interval(values.mean(), is_remaining @ values / is_remaining.sum(axis=1))
+        hits += lower <= 0 <= upper
+    assert 0.93 < hits / 1500 < 0.97
+
+
+
+def test_a_jackknife_of_one_example_or_none_is_undefined():
+    for n in (0, 1):
+        assert np.isnan(jackknife_interval(0.5, np.full(n, 0.5))).all()
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_jackknife_with_a_value_that_is_not_finite_is_undefined(value):
+    assert np.isnan(jackknife_interval(0.5, np.array([0.4, value, 0.6]))).all()
+    assert np.isnan(jackknife_interval(value, np.array([0.4, 0.5, 0.6]))).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 19, N_FOLDS])
+def test_a_jackknife_of_equal_values_is_the_estimate_alone(n):
+    assert jackknife_interval(0.1, np.full(n, 0.1)) == (0.1, 0.1)
 
 
 def test_the_interval_of_a_difference_is_newcombes():
