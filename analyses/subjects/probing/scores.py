@@ -129,8 +129,12 @@ def predictions(results: ProbingResults) -> pd.DataFrame:
 
 
 def difference_notes(results: ProbingResults) -> Iterator[str]:
-    """Yield a note for each label column whose validation and test accuracy differ by more than sampling error."""
-    from probes.statistics.intervals import share_difference_interval
+    """Yield a note for each label column whose validation and test accuracy differ by more than chance explains.
+
+    Chance is the sampling error of both samples and, for a drop, the choice of the best site and penalty on validation;
+    see `drop_interval` for how often a note is false.
+    """
+    from probes.statistics.intervals import drop_interval
 
     splits = results.job.splits
     tasks = results.sweep.tasks
@@ -140,15 +144,18 @@ def difference_notes(results: ProbingResults) -> Iterator[str]:
     for task, task_sweep in tasks.items():
         validation = task_sweep.validation[task_sweep.best]["accuracy"]
         test = task_sweep.test[task_sweep.best]["accuracy"]
-        lower, upper = share_difference_interval(test, n_test, validation, n_validation, n_comparisons=len(tasks))
+        n_candidates = sum(len(selection.trials) for selection in task_sweep.selections.values())
+        lower, upper = drop_interval(
+            test, n_test, validation, n_validation, n_candidates=n_candidates, n_comparisons=len(tasks)
+        )
         if side_of_zero(lower, upper) == "cannot_tell":
             continue
         limits = f"{100 * lower:.1f} to {100 * upper:.1f} points"
         yield (
             f"At the best site of {task} ({task_sweep.best}), validation accuracy is {100 * validation:.1f} % "
             f"({n_validation:,} {split_name} texts) and test accuracy {100 * test:.1f} % ({n_test:,} texts). They "
-            f"differ by more than their sampling error (95 % CI of the difference {limits}), so that the two samples "
-            "may not be alike."
+            f"differ by more than their sampling error and the choice among {n_candidates:,} probes on validation "
+            f"explain (95 % CI of the difference {limits}), so that the two samples may not be alike."
         )
 
 

@@ -8,6 +8,7 @@ from probes import InputError
 from probes.statistics.intervals import (
     N_FOLDS,
     class_intervals,
+    drop_interval,
     jackknife_interval,
     mean_interval,
     mean_intervals,
@@ -122,10 +123,10 @@ def test_a_jackknife_of_few_examples_holds_the_truth_as_often_as_it_says(n):
     assert 0.93 < hits / 1500 < 0.97
 
 
-
 def test_a_jackknife_of_one_example_or_none_is_undefined():
     for n in (0, 1):
         assert np.isnan(jackknife_interval(0.5, np.full(n, 0.5))).all()
+
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_jackknife_with_a_value_that_is_not_finite_is_undefined(value):
@@ -161,3 +162,41 @@ def test_intervals_of_equal_shares_exclude_zero_as_seldom_as_promised():
         missed[n_comparisons] = np.mean([lower > 0 or upper < 0 for lower, upper in limits])
     assert 0.03 < missed[1] < 0.07
     assert missed[10] < 0.012
+
+
+def test_the_interval_of_a_drop_is_that_of_a_difference_widened_for_the_candidates_above_alone():
+    shares = (0.7, 300, 0.8, 200)
+    assert drop_interval(*shares, n_candidates=1) == share_difference_interval(*shares)
+    lower, upper = drop_interval(*shares, n_candidates=39, n_comparisons=2)
+    assert lower == share_difference_interval(*shares, n_comparisons=2)[0]
+    assert upper == share_difference_interval(*shares, n_comparisons=78)[1]
+
+
+@pytest.mark.parametrize("n", [50, 200, 1000])
+@pytest.mark.parametrize("share_in_common", [0.0, 0.8])
+def test_the_drop_of_the_best_of_many_candidates_excludes_zero_no_oftener_than_stated(n, share_in_common):
+    rng = np.random.default_rng(n)
+    n_candidates, n_trials, accuracy = 195, 1000, 0.8
+    n_common = round(n * share_in_common)
+    common_hits = rng.binomial(n_common, accuracy, size=n_trials)
+    further_hits = rng.binomial(n - n_common, accuracy, size=(n_trials, n_candidates))
+    validation = (common_hits + further_hits.max(axis=1)) / n
+    test = rng.binomial(n, accuracy, size=n_trials) / n
+    missed = {"drop": 0, "difference": 0}
+    for test_share, validation_share in zip(test, validation, strict=True):
+        shares = (test_share, n, validation_share, n)
+        limits = {
+            "drop": drop_interval(*shares, n_candidates=n_candidates),
+            "difference": share_difference_interval(*shares),
+        }
+        for kind, (lower, upper) in limits.items():
+            missed[kind] += lower > 0 or upper < 0
+    assert missed["drop"] / n_trials <= 0.025
+    assert missed["difference"] / n_trials > (0.4 if share_in_common == 0 else 0.06)
+
+
+def test_a_drop_beyond_the_choice_excludes_zero():
+    _, upper = drop_interval(0.7, 1000, 0.8, 1000, n_candidates=195)
+    assert upper < 0
+    _, upper = drop_interval(0.76, 1000, 0.8, 1000, n_candidates=195)
+    assert upper > 0 > share_difference_interval(0.76, 1000, 0.8, 1000)[1]

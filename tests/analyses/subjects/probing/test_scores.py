@@ -1,0 +1,40 @@
+"""Notes on the scores: where validation and test accuracy differ by more than chance explains."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from analyses.subjects.probing.scores import difference_notes
+
+N = 1000
+
+
+def results(validation, test, *, n_sites, n_penalties=5, has_validation=True):
+    """Results of a label column whose best site has these accuracies on as many texts."""
+    trials = (None,) * n_penalties
+    task_sweep = SimpleNamespace(
+        best="site 0",
+        validation={"site 0": {"accuracy": validation}},
+        test={"site 0": {"accuracy": test}},
+        selections={f"site {i}": SimpleNamespace(trials=trials) for i in range(n_sites)},
+    )
+    splits = SimpleNamespace(train=range(N), validation=range(N) if has_validation else None, test=range(N))
+    return SimpleNamespace(job=SimpleNamespace(splits=splits), sweep=SimpleNamespace(tasks={"label": task_sweep}))
+
+
+@pytest.mark.parametrize("has_validation", [False, True])
+def test_a_drop_that_the_choice_among_many_probes_explains_leaves_no_note(has_validation):
+    for n_sites, n_notes in ((1, 1), (39, 0)):
+        notes = list(difference_notes(results(0.8, 0.75, n_sites=n_sites, has_validation=has_validation)))
+        assert len(notes) == n_notes
+
+
+def test_a_drop_beyond_the_choice_is_a_note_with_the_number_of_probes():
+    (note,) = difference_notes(results(0.8, 0.7, n_sites=39))
+    assert "validation accuracy is 80.0 % (1,000 validation texts) and test accuracy 70.0 % (1,000 texts)" in note
+    assert "sampling error and the choice among 195 probes on validation explain" in note
+
+
+def test_a_rise_is_not_explained_by_the_choice():
+    assert len(list(difference_notes(results(0.75, 0.8, n_sites=39)))) == 1
+    assert not list(difference_notes(results(0.79, 0.8, n_sites=39)))
