@@ -76,6 +76,27 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class LegendEntry:
+    """A line of the legend of a row of panels."""
+
+    key: str
+    """Name of its colour in the style sheet, such as `cls` or `mean`."""
+    name: str
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Drawings of one quantity side by side on one scale, one for each label column."""
+
+    drawings: tuple[Drawing, ...]
+    """The caption of each is its heading: empty where there is only one."""
+    caption: str
+    """Text below the row: the quantity with its unit, and how to read it."""
+    legend: tuple[LegendEntry, ...] = ()
+
+
+@dataclass(frozen=True)
 class Word:
     """A word or piece as it is shown."""
 
@@ -174,6 +195,8 @@ class Part:
     """Meaning of the question and how it was measured: smaller, under the answer."""
     see: str = ""
     """Anchor of the section that shows the numbers."""
+    panels: tuple[Panels, ...] = ()
+    """Rows of small drawings, above the tables."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +209,10 @@ class Section:
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
     """Notes that a reader should keep in mind."""
+    tag: str = ""
+    """Count of what it holds, beside its name in the contents, as in `48` texts or `12/15` checks."""
+    folded: bool = False
+    """Shown with its title and its answer alone until it is opened: details that few readers need."""
 
 
 @dataclass(frozen=True)

@@ -210,9 +210,8 @@ class View:
 
     def about(self, task: str, sentence: str) -> str:
         """Return the sentence, after the label column's name where there are several."""
-        if len(self.tasks) > 1:
-            return f"{name(task)}: {sentence[:1].lower()}{sentence[1:]}"
-        return wording.sentence(sentence)
+        capitalised = wording.sentence(sentence)
+        return f"{name(task)}: {capitalised}" if len(self.tasks) > 1 else capitalised
 
     def heading(self, task: str) -> str | None:
         """Return a label column's name as the heading of its part, where there are several."""

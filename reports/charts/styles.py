@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.charts.canvas import INK, MUTED, OTHERS, RAMP, STYLES
+from reports.charts.canvas import COLOURS, INK, MUTED, OTHERS, RAMP, STYLES
 from reports.text import wording
 
 LETTER = 7.2
@@ -49,6 +49,11 @@ class Style:
     floor: Literal["dashed", "dotted"] | None = None
     """Line of a series that the others are compared with, drawn without markers; None for the others."""
     dashed: bool = False
+
+
+def colour_name(colour: str) -> str:
+    """Return the name of a colour in the style sheet, as in `mean` for `var(--mean, ...)`."""
+    return COLOURS[colour].removeprefix("var(--").partition(",")[0]
 
 
 def styles_of_poolings(poolings: Iterable[str]) -> dict[str, tuple[str, str]]:

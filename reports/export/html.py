@@ -35,7 +35,7 @@ STYLES = ("colours", "page", "summary", "explorer", "print")
 SCRIPTS = ("page", "saving", "explorer", "printing")
 """Scripts of `templates/script`, in their order; they become one."""
 
-TILED = ("layers", "control", "information", "sizes", "classes")
+TILED = ("layers", "control", "sizes", "classes")
 """Sections whose label columns stand side by side where the page is wide."""
 
 

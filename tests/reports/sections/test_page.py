@@ -142,7 +142,7 @@ def test_explanations_are_told_with_their_tolerance_and_what_chance_would_find(o
     hit = Claim("deciding_words", outcome, "sentiment", numbers, (0.312, 0.577))
     words = Page(render_report(dataclasses.replace(found, claims=(*found.claims, hit)))).words.replace("\u00a0", " ")
     assert "within 1.0 % of it (or 0.005 logit where that is more); the largest error is 0.020 logit" in words
-    told = words[words.index("sentiment: in 44.0 % (95 % interval 31.2 to 57.7) of the 50 texts explained") :]
+    told = words[words.index("sentiment: In 44.0 % (95 % interval 31.2 to 57.7) of the 50 texts explained") :]
     assert "errors and extremes" in told
     assert "at random, 16.9 % would be" in told
     assert ending in told[: told.index("at random") + 80]

@@ -543,7 +543,7 @@ def test_ids_are_unique_and_every_reference_is_met(page):
 def test_two_label_columns_are_told_apart():
     made = checked(tasks={"sentiment": ("negative", "positive"), "topic": ("arts", "sport", "war")}, heads=("probe",))
     said = part_of(made, QUESTIONS[2]).sentences
-    assert said[0].startswith("sentiment: yes. ")
+    assert said[0].startswith("sentiment: Yes. ")
     assert said[2].startswith("topic: yes. ")
     assert part_of(made, QUESTIONS[2]).tables[0].columns[:2] == ("task", "head")
 
