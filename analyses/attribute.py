@@ -79,7 +79,7 @@ def run(settings: Settings) -> AnalysisResult:
     result = AnalysisResult(
         name="attribute",
         settings=dataclasses.asdict(settings),
-        provenance=describe_provenance(job),
+        provenance=describe_provenance(job.encoder, job.splits, job.poolings, seed=job.output.seed),
         tables={"metrics": results.sweep.metrics, "selection": results.sweep.selection},
         claims=tuple(results.coverage.claims(job.encoder, job.splits)),
         notes=results.notes,

@@ -113,10 +113,11 @@ def _run(settings: Settings, amounts: Amounts, notes: Sequence[str]) -> Analysis
     attributions = tuple(_named_attributions(models))
     data_notes = (*job.splits.notes, *job.data.fold_notes)
     encoder_notes = (*job.encoder.notes, *_model_notes(models), *coverage.notes(job.encoder))
+    provenance = describe_provenance(job.encoder, job.splits, job.poolings, seed=job.output.seed)
     return AnalysisResult(
         name="heads",
         settings=dataclasses.asdict(settings),
-        provenance=dataclasses.replace(describe_provenance(job), models=models.describe_weights()),
+        provenance=dataclasses.replace(provenance, models=models.describe_weights()),
         tables={**tables, **explanation_agreement(attributions), "special_tokens": special_token_table(job.encoder)},
         attributions=attributions,
         claims=claims,

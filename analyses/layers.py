@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analyses.context.job import Job, ProbingResults
 from analyses.context.provenance import describe_provenance
+from analyses.probing_subjects import describe_measurements
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
 from analyses.settings.output import OutputSettings
 from analyses.settings.probing import ProbeSettings
-from analyses.subjects.probing import (
-    cka,
-    control_tasks,
-    floors,
-    information,
-    learning_curve,
-    planted_signals,
-    prediction_depth,
-    scores,
-    special_tokens,
-    spread,
-)
 from probes.progress import expect_stages, stage
-from probes.results.result import AnalysisResult, Claim, Provenance
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from analyses.context.subject import ProbingSubject
+from probes.results.result import AnalysisResult
 
 
 @dataclass(frozen=True)
@@ -67,55 +50,13 @@ def describe(name: str, settings: dict[str, Any], results: ProbingResults) -> An
         settings: Its settings, as they are saved.
         results: Results of probing.
     """
-    from probes.logistic.persistence import pack_probes
-
     with stage("floors and controls"):
         job = results.job
-        provenance = describe_provenance(job)
-        tables = _tables(results)
-        claims: list[Claim] = []
-        for subject in SUBJECTS:
-            claims.extend(subject.claims(results, tables))
-        claims.extend(results.coverage.claims(job.encoder, job.splits))
-        packed_probes = pack_probes(results.sweep.probes, _probe_info(job, provenance))
-        return AnalysisResult(
-            name=name,
+        provenance = describe_provenance(job.encoder, job.splits, job.poolings, seed=job.output.seed)
+        result = describe_measurements(name, results.measurements, provenance)
+        return dataclasses.replace(
+            result,
             settings=settings,
-            provenance=provenance,
-            tables=tables,
-            claims=tuple(claims),
-            notes=(*results.notes, *scores.difference_notes(results)),
-            files={"probes.safetensors": packed_probes},
+            claims=(*result.claims, *results.coverage.claims(job.encoder, job.splits)),
+            notes=(*results.notes, *result.notes),
         )
-
-
-def _tables(results: ProbingResults) -> dict[str, pd.DataFrame]:
-    """Return the tables of all subjects that were requested."""
-    tables = {}
-    for subject in SUBJECTS:
-        for name, compute in subject.tables.items():
-            table = compute(results)
-            if table is not None:
-                tables[name] = table
-    return tables
-
-
-def _probe_info(job: Job, provenance: Provenance) -> dict[str, Any]:
-    """Return what is saved with the probes: the model, its weights and the class names."""
-    classes = {task: list(class_names) for task, class_names in job.splits.class_names.items()}
-    return {"model": provenance.model, "weights": provenance.weights, "classes": classes}
-
-
-SUBJECTS: Sequence[ProbingSubject] = (
-    scores.SUBJECT,
-    floors.SUBJECT,
-    control_tasks.SUBJECT,
-    information.SUBJECT,
-    learning_curve.SUBJECT,
-    prediction_depth.SUBJECT,
-    planted_signals.SUBJECT,
-    special_tokens.SUBJECT,
-    spread.SUBJECT,
-    cka.SUBJECT,
-)
-"""Subjects of probing, in the order of their tables and claims."""

@@ -21,6 +21,8 @@ SMALLEST_EFFECT = 1e-6
 """Distance from 0 below which the end of an interval counts as 0: rounding alone can move it that far."""
 MOST_SEED = 2**63 - 1
 """Largest seed that PyTorch's generators take."""
+MOST_DRAWS = 1_000_000
+"""Most random draws that an argument may ask for."""
 MOST_STEPS = 4096
 """Most steps of an integral of gradients: the weights of more would fill the memory."""
 

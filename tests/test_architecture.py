@@ -180,11 +180,12 @@ def test_light_imports_stay_light(statement, heavy):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, stdout=subprocess.DEVNULL, timeout=60)
 
 
-def test_every_public_name_loads_and_has_a_docstring():
+def test_every_public_name_loads_has_a_docstring_and_stands_in_a_group_of_the_packages_docstring():
     import probes
 
     for public in probes.__all__:
         assert getattr(probes, public).__doc__, public
+        assert re.search(rf"`{public}`s?\b|`{public}`", probes.__doc__), f"{public} stands in no group of the docstring"
     assert set(probes.__all__) == set(probes._HOME_OF)
     beside = {path.stem for path in (ROOT / "probes").glob("*.py")} | set(ORDERS["probes"].split())
     assert not set(probes.__all__) & beside, "once loaded, a module takes the place of a name that it shares"

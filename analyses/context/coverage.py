@@ -60,11 +60,7 @@ class Coverage:
         for split_name, (n_unknown, n_tokens) in self.unknown_tokens.items():
             numbers = {"split": split_name, "n": n_unknown, "total": n_tokens, "share": n_unknown / n_tokens}
             yield Claim("unknown_tokens", "measured", numbers=numbers)
-        n_repeated = splits.leakage.exact
-        if n_repeated:
-            n_test = len(splits.test)
-            numbers = {"n": n_repeated, "total": n_test, "share": n_repeated / n_test, "split": "test"}
-            yield Claim("leakage", "measured", numbers=numbers)
+        yield from leakage_claims(splits)
 
 
 def measure_coverage(encoder: Encoder, splits: Splits, stores: Stores, pooling: str) -> Coverage:
@@ -90,16 +86,57 @@ def measure_coverage(encoder: Encoder, splits: Splits, stores: Stores, pooling: 
     )
 
 
+def tokenised_coverage(encoder: Encoder, splits: Splits) -> Coverage:
+    """Tokenise the texts, and count those and the tokens that the encoder does not read as they stand.
+
+    Args:
+        encoder: Encoder of the features.
+        splits: Texts that were read.
+    """
+    from probes.encoder.special_tokens import count_literals
+
+    split_texts = {name: split.texts for name, split in splits.items()}
+    encoded = {name: encoder.encode(texts) for name, texts in split_texts.items()}
+    n_texts = sum(map(len, split_texts.values()))
+    return Coverage(
+        n_truncated=sum(int(split_encoded.truncated.sum()) for split_encoded in encoded.values()),
+        n_stored=n_texts,
+        unknown_tokens=_notable({name: encoder.token_counts(tokens) for name, tokens in encoded.items()}),
+        n_with_special_names=sum(count_literals(encoder.tokenizer, texts) for texts in split_texts.values()),
+        n_texts=n_texts,
+    )
+
+
+def leakage_claims(splits: Splits) -> Iterator[Claim]:
+    """Yield how many test texts stand in the training texts, too."""
+    n_repeated = splits.leakage.exact
+    if n_repeated:
+        n_test = len(splits.test)
+        numbers: dict[str, Any] = {"n": n_repeated, "total": n_test, "share": n_repeated / n_test, "split": "test"}
+        yield Claim("leakage", "measured", numbers=numbers)
+
+
 def _unknown_tokens(encoder: Encoder, splits: Splits, stores: Stores) -> dict[str, tuple[int, int]]:
     """Return the unknown and the total tokens of the splits that have a notable share of unknown ones."""
     from probes.features.extraction import token_counts
 
     counts: dict[TextDataset, NDArray[np.int64]] = {}
-    unknown_tokens = {}
+    split_counts = {}
     for split_name, split in splits.items():
         if split.dataset not in counts:
             counts[split.dataset] = token_counts(encoder, stores[split_name], split.dataset.texts)
-        split_counts = counts[split.dataset][split.rows]
+        split_counts[split_name] = counts[split.dataset][split.rows]
+    return _notable(split_counts)
+
+
+def _notable(counts: Mapping[str, NDArray[np.int64]]) -> dict[str, tuple[int, int]]:
+    """Return the unknown and the total tokens of the splits that have a notable share of unknown ones.
+
+    Args:
+        counts: Split -> (texts, 2) tokens without special ones, and unknown tokens.
+    """
+    unknown_tokens = {}
+    for split_name, split_counts in counts.items():
         n_tokens, n_unknown = split_counts.sum(axis=0).tolist()
         if n_unknown > NOTABLE_UNKNOWN * n_tokens:
             unknown_tokens[split_name] = (n_unknown, n_tokens)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analyses.command_line.output_folders import check_apart
 from analyses.context.coverage import Coverage, measure_coverage
 from analyses.context.extraction import EncoderFeatures, ExtractedFeatures, Extraction
+from analyses.context.measurements import Measurements
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
 from analyses.settings.output import OutputSettings
@@ -21,7 +22,7 @@ from probes.progress import stage
 from probes.results.result import check_replaceable
 
 if TYPE_CHECKING:
-    from probes.controls.control_tasks import ControlTask
+    from probes.controls.control_tasks import ControlTasks
     from probes.data.datasets import Splits
     from probes.encoder.encoder import Encoder
     from probes.encoder.tokenization import Encoded
@@ -30,16 +31,6 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDS = 5
 """Number of folds where there are no validation texts and --folds is not set."""
-
-
-@dataclass(frozen=True, eq=False)
-class ControlTasks:
-    """The control task of each label column, or the reason why there is no valid one."""
-
-    tasks: Mapping[str, ControlTask]
-    """Label column -> its control task."""
-    reasons: Mapping[str, str]
-    """Label column without a control task -> the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,18 +47,19 @@ class OwnHead:
 
 @dataclass(frozen=True, eq=False)
 class ProbingResults:
-    """Everything that probing measures: the context of the probing subjects."""
+    """Everything that a job of probing measures."""
 
     job: Job
     extracted: ExtractedFeatures
     coverage: Coverage
-    controls: ControlTasks | None
-    """None where no controls were requested."""
     own_head: OwnHead
-    sweep: Sweep
-    """Every probe and floor with its scores."""
-    untrained_probes: Sequence[Sequence[UntrainedProbe]]
-    """(seeds,) probes of each untrained encoder, by label column and site."""
+    measurements: Measurements
+    """Probes, floors and controls, of which the probing subjects make tables and claims."""
+
+    @property
+    def sweep(self) -> Sweep:
+        """Every probe and floor with its scores."""
+        return self.measurements.sweep
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -163,7 +155,16 @@ class Job:
             sweep = self.fit(extracted, controls, own_head)
         coverage = self.measure_coverage(extracted.trained)
         untrained_probes = self.fit_untrained(extracted)
-        return ProbingResults(self, extracted, coverage, controls, own_head, sweep, untrained_probes)
+        measurements = Measurements(
+            sweep=sweep,
+            splits=self.splits,
+            features=extracted.features,
+            encoder=self.encoder,
+            control_reasons={} if controls is None else controls.reasons,
+            has_controls=self.probing.controls,
+            untrained_probes=untrained_probes,
+        )
+        return ProbingResults(self, extracted, coverage, own_head, measurements)
 
     def extract(self) -> ExtractedFeatures:
         """Extract the features of the encoder and of the untrained encoders.
@@ -194,24 +195,9 @@ class Job:
 
     def draw_controls(self) -> ControlTasks:
         """Draw the control task of each label column."""
-        from probes.controls.control_tasks import NoControlTaskError, draw_control_task
+        from probes.controls.control_tasks import draw_control_tasks
 
-        tasks: dict[str, ControlTask] = {}
-        reasons: dict[str, str] = {}
-        train = self.splits.train
-        test = self.splits.test
-        for task, n_classes in self.n_classes.items():
-            try:
-                tasks[task] = draw_control_task(
-                    train.input_types,
-                    test.input_types,
-                    train.labels(task),
-                    n_classes=n_classes,
-                    seed=self.output.seed,
-                )
-            except NoControlTaskError as error:
-                reasons[task] = str(error)
-        return ControlTasks(tasks, reasons)
+        return draw_control_tasks(self.splits, seed=self.output.seed)
 
     def score_own_head(self) -> OwnHead:
         """Predict the test texts by the checkpoint's own classifier, for the label columns whose classes it has."""

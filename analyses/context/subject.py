@@ -40,10 +40,10 @@ class Subject(Generic[Context, TableFunction]):
 if TYPE_CHECKING:
     from analyses.context.classifier.fine_tuned import FineTunedModels
     from analyses.context.explanations.explanations import Case, Explanations
-    from analyses.context.job import ProbingResults
+    from analyses.context.measurements import Measurements
 
-    ProbingSubject = Subject[ProbingResults, Callable[[ProbingResults], pd.DataFrame | None]]
-    """Subject whose tables are computed from the results of probing; None leaves a table out."""
+    ProbingSubject = Subject[Measurements, Callable[[Measurements], pd.DataFrame | None]]
+    """Subject whose tables are computed from the measurements of probing; None leaves a table out."""
     ExplanationSubject = Subject[Explanations, Callable[[Explanations, Case], Rows]]
     """Subject whose tables are computed from each head's case; an `InputError` becomes a note."""
     ClassifierSubject = Subject[FineTunedModels, Callable[[FineTunedModels], Rows]]

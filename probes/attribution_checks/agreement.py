@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError
+from probes.checks import InputError, check_instance
 from probes.results.result import Attribution
 
 MIN_TOKENS = 3
@@ -42,12 +42,18 @@ def spearman(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]
 def token_agreement(first: Attribution, second: Attribution) -> float:
     """Compute the rank correlation of two attributions over the tokens of a text that are not special.
 
+    Args:
+        first: Attribution of a text.
+        second: Attribution of the same text, by another method or of another head.
+
     Returns:
-        Correlation from -1 to 1; nan where `spearman` has none.
+        Correlation from -1 to 1; nan for fewer than 3 tokens, and where all scores are equal.
 
     Raises:
         InputError: The attributions have different tokens.
     """
+    check_instance(first, Attribution, "first")
+    check_instance(second, Attribution, "second")
     if first.tokens != second.tokens:
         raise InputError("two attributions can be compared only where they are of the same tokens")
     is_content = first.offsets[:, 0] >= 0

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.attribution_checks.token_replacement import Positions, replaced_log_probs
-from probes.checks import MOST_SEED, InputError, whole_number
+from probes.attribution_checks.token_replacement import REPLACEMENTS, Positions, replaced_log_probs
+from probes.checks import MOST_DRAWS, MOST_SEED, InputError, choose, whole_number
 from probes.encoder.tokenization import Encoded
 from probes.heads.heads import Head, check_head
 from probes.results.result import Attribution
@@ -104,8 +104,9 @@ def faithfulness(
     check_head(head)
     attributions = check_instances(attributions, Attribution, "attributions")
     shares = _checked_fractions(fractions)
-    random_orders = whole_number(random_orders, "random_orders")
+    random_orders = whole_number(random_orders, "random_orders", most=MOST_DRAWS)
     seed = whole_number(seed, "seed", most=MOST_SEED)
+    choose("replacement", replacement, REPLACEMENTS)
     # For each text: the whole text, then for each order and fraction without the first tokens and with them alone.
     position_sets = []
     for a in attributions:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probes.attribution.baseline_bias import resolve_baseline
-from probes.attribution.baselines import AUTO, ReferenceTokens
+from probes.attribution.baselines import AUTO, ReferenceTokens, check_baseline
 from probes.attribution.explained_output import BaselineInputs, explained_output, logits_from_inputs
 from probes.attribution_checks.token_replacement import encode_explained
-from probes.checks import MOST_SEED, InputError, choose, whole_number
+from probes.checks import MOST_DRAWS, MOST_SEED, InputError, choose, whole_number
 from probes.devices import on_float64_device
 from probes.encoder.batching import token_budget
 from probes.encoder.encoder import Encoder
@@ -97,7 +97,7 @@ def infidelity(
     """
     check_head(head)
     attributions = check_instances(attributions, Attribution, "attributions")
-    samples = whole_number(samples, "samples")
+    samples = whole_number(samples, "samples", most=MOST_DRAWS)
     seed = whole_number(seed, "seed", most=MOST_SEED)
     if samples < 1:
         raise InputError(f"infidelity needs 1 set of tokens or more, found {samples}")
@@ -134,9 +134,11 @@ def _baselines(head: Head, attributions: Sequence[Attribution], name: str | None
     no_references = ReferenceTokens(np.empty(0, dtype=np.int64))
     resolved: dict[tuple[str, bool], str] = {}
     baselines = []
+    if name is not None:
+        check_baseline(head.encoder, name)
     for a in attributions:
         attribution_baseline = AUTO if a.baseline == "none" else a.baseline
-        requested = name or attribution_baseline
+        requested = attribution_baseline if name is None else name
         if requested == "sampled":
             raise InputError(
                 "baseline 'sampled' draws texts that an attribution does not keep; name another for infidelity"

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probes.checks import InputError, check_same_length, whole_number
+from probes.checks import MOST_DRAWS, MOST_SEED, InputError, check_same_length, whole_number
 from probes.results.result import Attribution
-from probes.sequences import check_instances
+from probes.sequences import check_instances, item_list
 from probes.statistics.metrics import average_precision
 
 Span = tuple[int, int]
@@ -76,10 +76,10 @@ def plausibility(
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429.
     """
     attributions = check_instances(attributions, Attribution, "attributions")
-    rationales = [_checked_spans(row, text_spans) for row, text_spans in enumerate(spans)]
+    rationales = [_checked_spans(row, text_spans) for row, text_spans in enumerate(item_list(spans, "spans", "spans"))]
     check_same_length(attributions=attributions, spans=rationales)
-    random_orders = whole_number(random_orders, "random_orders")
-    seed = whole_number(seed, "seed")
+    random_orders = whole_number(random_orders, "random_orders", most=MOST_DRAWS)
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     if random_orders < 1:
         raise InputError(f"the floor needs 1 random order or more, found {random_orders}")
     masks = [_rationale_mask(a, rationale) for a, rationale in zip(attributions, rationales, strict=True)]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probes.checks import InputError, check_same_length
+from probes.checks import MOST_DRAWS, MOST_SEED, InputError, check_instance, check_same_length, whole_number
+from probes.data.datasets import Splits
 from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite
 from probes.sequences import BoolArray, Float64Array, Int64Array, IntegerArray
@@ -47,6 +48,16 @@ class ControlTask:
 
 
 @dataclass(frozen=True, eq=False)
+class ControlTasks:
+    """The control task of each label column, or the reason why there is no valid one."""
+
+    tasks: Mapping[str, ControlTask]
+    """Label column -> its control task."""
+    reasons: Mapping[str, str]
+    """Label column without a control task -> the reason."""
+
+
+@dataclass(frozen=True, eq=False)
 class ControlTaskResult:
     """Predictions of the probes of one site on control tasks and on the real task, for the same test texts."""
 
@@ -54,6 +65,10 @@ class ControlTaskResult:
     """(draws, scored texts) whether the control label is predicted."""
     correct: BoolArray
     """(scored texts,) whether the real label is predicted."""
+    majority: Float64Array
+    """(draws,) accuracy on the scored texts of the most frequent control label in training."""
+    n_test: int
+    """Number of test texts, scored or not."""
     converged: bool
     """Whether every probe of control labels reached its tolerance."""
 
@@ -71,6 +86,44 @@ class ControlTaskResult:
     def selectivity(self) -> float:
         """Accuracy minus the mean accuracy on the control tasks."""
         return float(self.differences.mean())
+
+
+def draw_control_tasks(splits: Splits, *, draws: int = N_DRAWS, seed: int = 0) -> ControlTasks:
+    """Draw a control task for each label column, of the texts' input types: their first words where none were named.
+
+    Args:
+        splits: Texts that are probed, of `make_splits` or `read_splits`.
+        draws: Number of draws of each control task.
+        seed: Seed of the draws.
+
+    Returns:
+        The control tasks, and for each label column without a valid one the reason.
+
+    Raises:
+        InputError: An argument is of another kind.
+
+    Source: Hewitt & Liang (2019), arXiv:1909.03368.
+    """
+    check_instance(splits, Splits, "splits", "; make them by make_splits or read_splits")
+    draws = whole_number(draws, "draws", least=1, most=MOST_DRAWS)
+    seed = whole_number(seed, "seed", most=MOST_SEED)
+    tasks: dict[str, ControlTask] = {}
+    reasons: dict[str, str] = {}
+    train = splits.train
+    test = splits.test
+    for task, class_names in splits.class_names.items():
+        try:
+            tasks[task] = draw_control_task(
+                train.input_types,
+                test.input_types,
+                train.labels(task),
+                n_classes=len(class_names),
+                draws=draws,
+                seed=seed,
+            )
+        except NoControlTaskError as error:
+            reasons[task] = str(error)
+    return ControlTasks(tasks, reasons)
 
 
 def draw_control_task(
@@ -180,6 +233,7 @@ def control_task_study(tasks: Mapping[str, ControlTask]) -> Callable[[ProbedSite
             control_correct.append(probe.predict(features) == control_labels[task.scored])
         correct = selected_probe.predict(features) == probed_site.test.labels[task.scored]
         converged = all(probe.converged for probe in probes)
-        return ControlTaskResult(np.stack(control_correct), correct, converged)
+        n_test = len(task.scored)
+        return ControlTaskResult(np.stack(control_correct), correct, task.majority, n_test, converged)
 
     return study

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probes.checks import InputError, check_same_length
+from probes.checks import InputError, check_same_length, whole_number
 from probes.logistic.fitted_probe import FittedProbe, score_probes
-from probes.logistic.fitting import LogisticFitter, LogisticProbe
+from probes.logistic.fitting import MOST_CLASSES, LogisticFitter, LogisticProbe
 from probes.probing.class_prior import smoothed_prior_log_probs
 from probes.probing.penalty_selection import DEFAULT_CS, Sample
 from probes.probing.sites import ProbedSite
-from probes.sequences import FloatArray, IntegerArray, class_ids, finite_features, item_list, penalty_list
+from probes.sequences import FloatArray, IntegerArray, check_labels, class_ids, finite_features, item_list, penalty_list
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Ends of the blocks, as fractions of the examples."""
@@ -126,6 +126,9 @@ def online_codelength(
         cs: Inverse penalty strengths, increasing.
         fractions: Block ends as increasing fractions of the examples; the last one is 1.
 
+    Returns:
+        Bits by block; `total` is their sum, and `compression` the uniform codelength divided by it.
+
     Raises:
         InputError: Lengths differ, there are no penalties, or `fractions` do not increase to 1.
 
@@ -136,6 +139,10 @@ def online_codelength(
     features = finite_features(features)
     labels = class_ids(labels)
     check_same_length(features=features, labels=labels)
+    n_classes = whole_number(n_classes, "n_classes", least=1, most=MOST_CLASSES)
+    check_labels(labels, n_classes)
+    if not len(labels):
+        raise InputError("features hold no examples, so that there are no labels to transmit")
     fitter = LogisticProbe().prepare(features)
     ends = block_ends(fractions, len(labels))
     codelength, _ = _encode(fitter, Sample(features, labels), ends, cs, n_classes)
@@ -250,7 +257,8 @@ def block_ends(fractions: Sequence[float], n: int) -> list[int]:
     Raises:
         InputError: `fractions` do not increase to 1.
     """
-    steps = np.diff([0.0, *fractions])
+    are_numbers = all(isinstance(fraction, int | float) for fraction in fractions)
+    steps = np.diff([0.0, *fractions]) if are_numbers else np.zeros(1)
     if not len(fractions) or not (steps > 0).all() or fractions[-1] != 1:
         raise InputError(f"fractions must increase from above 0 to 1, found {tuple(fractions)}")
     ends = [max(1, round(fraction * n)) for fraction in fractions]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from probes.checks import InputError
 from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite
-from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
+from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray, plain_array
 from probes.statistics.standardisation import CHUNK_ROWS, moments
 
 N_REFITS = 5
@@ -57,9 +57,18 @@ def prediction_depth(predictions: IntegerArray) -> Int64Array:
     Args:
         predictions: (layers, texts) predicted class ids.
 
+    Returns:
+        Indices from 0, of rows and not of the model's layers.
+
     Raises:
-        InputError: There are no layers.
+        InputError: There are no layers, or the predictions are no ids of two axes.
+
+    Source: Baldock et al. (2021), arXiv:2106.09647, who apply nearest neighbours to the layers.
     """
+    predictions = plain_array(predictions, name="predictions")
+    if predictions.ndim != 2 or predictions.dtype.kind not in "iu":
+        shape = predictions.shape
+        raise InputError(f"predictions must be (layers, texts) class ids, found {predictions.dtype} of shape {shape}")
     if not len(predictions):
         raise InputError("prediction depth needs at least one layer")
     equals_last = predictions == predictions[-1]

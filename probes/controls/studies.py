@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from probes.checks import MOST_SEED, InputError, check_instance, check_kind, whole_number
 from probes.controls.control_tasks import ControlTask, ControlTaskResult, control_task_study
 from probes.controls.information import information
 from probes.controls.prediction_depth import RefitResult, prediction_depth, refit_study, reliability
@@ -52,13 +53,23 @@ _Row = dict[str, Any]
 """Column -> value."""
 
 
-def default_studies(controls: Mapping[str, ControlTask], *, seed: int) -> dict[str, Study]:
-    """Return the studies that an analysis adds to a sweep.
+def default_studies(controls: Mapping[str, ControlTask], *, seed: int = 0) -> dict[str, Study]:
+    """Return the studies that an analysis adds to a sweep: information, control tasks and prediction depth.
 
     Args:
-        controls: Label column -> its control task, where there is a valid one.
+        controls: Label column -> its control task, where there is a valid one: `draw_control_tasks(splits).tasks`.
         seed: Seed of the resampled training sets.
+
+    Returns:
+        Name of the study -> study, for `SweepOptions(studies=...)`.
+
+    Raises:
+        InputError: The controls are no such mapping.
     """
+    check_kind(Mapping, controls=controls)
+    for task, control in controls.items():
+        check_instance(control, ControlTask, f"controls of {task!r}")
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     return {"information": information, "control": control_task_study(controls), "depth": refit_study(seed=seed)}
 
 
@@ -69,10 +80,19 @@ def information_table(sweep: Sweep) -> pd.DataFrame:
     their log losses on test, with its paired 95 % interval. Codelengths are in bits an example, over the training
     examples.
 
+    Args:
+        sweep: Sweep with the study `information` of `default_studies`.
+
+    Returns:
+        One row a label column and site.
+
+    Raises:
+        InputError: The sweep did not make the study.
+
     Source: Xu et al. (2020), arXiv:2002.10689; Voita & Titov (2020), arXiv:2003.12298.
     """
     rows: list[_Row] = []
-    for (task, site), result in sweep.studies["information"].items():
+    for (task, site), result in _study_results(sweep, "information").items():
         task_sweep = sweep.tasks[task]
         saved_nats = task_sweep.test["majority"]["log_loss"] - task_sweep.test[site]["log_loss"]
         lower_nats, upper_nats = task_sweep.resampled.difference(
@@ -96,7 +116,7 @@ def information_table(sweep: Sweep) -> pd.DataFrame:
 def learning_curve_table(sweep: Sweep) -> pd.DataFrame:
     """Tabulate test accuracy with its 95 % interval (Wilson) and log loss (nats) by number of training examples."""
     rows: list[_Row] = []
-    for (task, site), result in sweep.studies["information"].items():
+    for (task, site), result in _study_results(sweep, "information").items():
         n_test = len(sweep.tasks[task].labels)
         for point in result.learning_curve:
             lower, upper = wilson_interval(point.accuracy, n_test)
@@ -111,17 +131,43 @@ def learning_curve_table(sweep: Sweep) -> pd.DataFrame:
     return _frame(rows, ("task", "pooling", "layer", "train_texts", "c", "accuracy", "lower", "upper", "log_loss"))
 
 
-def control_task_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.DataFrame:
-    """Tabulate accuracy on control tasks and on the real task, and selectivity with its 95 % interval.
+def _study_results(sweep: Sweep, name: str) -> Mapping[tuple[str, Site], Any]:
+    """Return label column and site -> result of a study.
+
+    Raises:
+        InputError: The sweep did not make the study.
+    """
+    check_instance(sweep, Sweep, "sweep", "; make one by sweep_probes")
+    if name not in sweep.studies:
+        raise InputError(f"the sweep has no study {name!r}; give SweepOptions(studies=default_studies(...)) to it")
+    return sweep.studies[name]
+
+
+def control_results(sweep: Sweep) -> dict[str, dict[Site, ControlTaskResult]]:
+    """Return label column -> site -> result of its control task, for the label columns that have one."""
+    results: dict[str, dict[Site, ControlTaskResult]] = {}
+    for (task, site), result in _study_results(sweep, "control").items():
+        if result is not None:
+            results.setdefault(task, {})[site] = result
+    return results
+
+
+def control_task_table(sweep: Sweep) -> pd.DataFrame:
+    """Tabulate accuracy on control tasks and on the real task, and selectivity with its 95 % interval, as shares.
+
+    Args:
+        sweep: Sweep with the study `control` of `default_studies`.
+
+    Returns:
+        One row a site of each label column with a control task.
+
+    Raises:
+        InputError: The sweep did not make the study.
 
     Source: Hewitt & Liang (2019), arXiv:1909.03368.
     """
     rows: list[_Row] = []
-    for task, control in controls.items():
-        results: dict[Site, ControlTaskResult] = {}
-        for (result_task, site), result in sweep.studies["control"].items():
-            if result_task == task:
-                results[site] = result
+    for task, results in control_results(sweep).items():
         differences = [result.differences for result in results.values()]
         intervals = mean_intervals(np.stack(differences, axis=1), seed=sweep.seed)
         for (site, result), (lower, upper) in zip(results.items(), intervals, strict=True):
@@ -130,13 +176,13 @@ def control_task_table(sweep: Sweep, controls: Mapping[str, ControlTask]) -> pd.
             row["control_accuracy"] = result.control_accuracies.mean()
             row["lowest"] = result.control_accuracies.min()
             row["highest"] = result.control_accuracies.max()
-            row["control_majority"] = control.majority.mean()
+            row["control_majority"] = result.majority.mean()
             row["accuracy"] = float(result.correct.mean())
             row["selectivity"] = result.selectivity
             row["lower"] = lower
             row["upper"] = upper
             row["n"] = n_scored
-            row["share_scored"] = n_scored / len(control.scored)
+            row["share_scored"] = n_scored / result.n_test
             rows.append(row)
     names = "control_accuracy lowest highest control_majority accuracy selectivity lower upper n share_scored"
     return _frame(rows, ("task", "pooling", "layer", *names.split()))
@@ -150,7 +196,7 @@ def pointwise_information_table(sweep: Sweep) -> pd.DataFrame:
     import pandas as pd
 
     frames = []
-    for (task, site), result in sweep.studies["depth"].items():
+    for (task, site), result in _study_results(sweep, "depth").items():
         task_sweep = sweep.tasks[task]
         labels = task_sweep.labels
         rows = np.arange(len(labels))
@@ -186,8 +232,16 @@ def prediction_depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
     the most frequent class there, and a text of that class would seem to be predicted from that layer on. `n_constant`
     counts these layers; a pooling that has no other layers has no rows.
 
+    Args:
+        sweep: Sweep with the study `depth` of `default_studies`.
+
     Returns:
-        The table of depths, and the table of their reliability.
+        The table of depths (in layers, one row a text), and the table of their reliability.
+
+    Raises:
+        InputError: The sweep did not make the study.
+
+    Source: Baldock et al. (2021), arXiv:2106.09647, adapted to probes.
     """
     depth_rows: list[_Row] = []
     reliability_rows: list[_Row] = []
@@ -228,7 +282,7 @@ def prediction_depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _results_by_pooling(sweep: Sweep) -> Iterator[_LayerResults]:
     """Yield the refit results of each label column and pooling, of the layers at which vectors vary."""
     results: dict[tuple[str, str], dict[int, RefitResult]] = {}
-    for (task, site), result in sweep.studies["depth"].items():
+    for (task, site), result in _study_results(sweep, "depth").items():
         results.setdefault((task, site.pooling), {})[site.layer] = result
     for (task, pooling), result_by_layer in results.items():
         layers = sorted(layer for layer, result in result_by_layer.items() if result.varies)

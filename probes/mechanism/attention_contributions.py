@@ -52,6 +52,8 @@ def attention_contributions(encoder: Encoder, texts: TextInput, *, progress: boo
     Raises:
         InputError: The tokenizer adds no [CLS], or the attention of this family is not a sum of values weighted by
             queries and keys.
+
+    Source: Kobayashi et al. (2020), arXiv:2004.10102.
     """
     check_instance(encoder, Encoder, "encoder")
     encoder = encoder.with_dtype("float32")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probes.checks import whole_number
+from probes.checks import MOST_SEED, check_instance, check_kind, whole_number
 from probes.devices import on_float64_device
 from probes.encoder.pooling import LayerStates
 from probes.encoder.tokenization import TextInput
@@ -80,6 +80,7 @@ def erasure_effects(
             layer lies above the one that the head reads.
     """
     check_head(head)
+    _check_erasures(erasures)
     encoded = head.encoder.encode(texts)
     labels = label_ids(labels, head.class_names, len(encoded))
     rows = _sampled_rows(len(encoded), n_texts, seed)
@@ -125,10 +126,18 @@ def erasure_effects(
     return effects
 
 
+def _check_erasures(erasures: Mapping[Site, Erasures]) -> None:
+    """Raise unless erasures are a mapping from sites."""
+    check_kind(Mapping, erasures=erasures)
+    for site, site_erasures in erasures.items():
+        check_instance(site, Site, "erasures: a site")
+        check_instance(site_erasures, Erasures, f"erasures at {site}")
+
+
 def _sampled_rows(n_available: int, n_texts: int | None, seed: int) -> Int64Array:
     """Return the row numbers of a random sample of texts in their order, or of all."""
     n_texts = None if n_texts is None else whole_number(n_texts, "n_texts", least=1)
-    seed = whole_number(seed, "seed")
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     if n_texts is None or n_texts >= n_available:
         return np.arange(n_available)
     rng = np.random.default_rng(seed)

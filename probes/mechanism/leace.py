@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probes.checks import InputError, check_same_length
+from probes.checks import MOST_DRAWS, MOST_SEED, InputError, check_same_length, whole_number
+from probes.logistic.fitting import MOST_CLASSES
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.sequences import Float64Array, FloatArray, IntegerArray, check_labels, class_ids, finite_features
 from probes.statistics.standardisation import LEAST_RELATIVE_DEVIATION, moments
@@ -85,6 +86,7 @@ def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int) -> Eras
     features = finite_features(features)
     labels = class_ids(labels)
     check_same_length(features=features, labels=labels)
+    n_classes = whole_number(n_classes, "n_classes", least=1, most=MOST_CLASSES)
     check_labels(labels, n_classes)
     if len(features) < 2:
         raise InputError(f"erasure needs 2 examples or more, found {len(features)}")
@@ -209,7 +211,14 @@ def erasures(
 
     Source: Elazar et al. (2021), Amnesic Probing, arXiv:2006.00995, for controls of this kind.
     """
-    states = features if states is None else states
+    features = finite_features(features)
+    labels = class_ids(labels)
+    states = features if states is None else finite_features(states, name="states")
+    if states.shape[1] != features.shape[1]:
+        raise InputError(f"states have {states.shape[1]} dimensions, features {features.shape[1]}")
+    random = whole_number(random, "random", most=MOST_DRAWS)
+    shuffled = whole_number(shuffled, "shuffled", most=MOST_DRAWS)
+    seed = whole_number(seed, "seed", most=MOST_SEED)
     rng = np.random.default_rng([seed, 1])
     random_seeds = rng.integers(2**31, size=random).tolist()
     shuffled_labels = [rng.permutation(labels) for _ in range(shuffled)]

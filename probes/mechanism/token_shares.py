@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from probes.checks import InputError
+from probes.checks import InputError, check_instance
 from probes.encoder.batching import over_batches
 from probes.encoder.encoder import Encoder
 from probes.encoder.padding import Batch
@@ -233,7 +233,20 @@ def shares_by_kind(scores: Float64Array, kinds: Int64Array) -> Float64Array:
 
 
 def attribution_shares(attribution: Attribution, encoder: Encoder) -> Float64Array:
-    """Return (kinds,) share of an attribution's absolute score on each kind of token."""
+    """Return (kinds,) share of an attribution's absolute score on each kind of token; nan where all scores are 0.
+
+    Args:
+        attribution: Attribution of one text.
+        encoder: Encoder that read the text, whose tokenizer names [CLS] and [SEP].
+
+    Returns:
+        Shares in the order of `KINDS`: [CLS], [SEP], other special tokens, punctuation, content.
+
+    Raises:
+        InputError: An argument is of another kind.
+    """
+    check_instance(attribution, Attribution, "attribution")
+    check_instance(encoder, Encoder, "encoder")
     tokenizer = encoder.tokenizer
     kinds = token_kinds(attribution.tokens, attribution.offsets, cls=tokenizer.cls_token, sep=tokenizer.sep_token)
     return shares_by_kind(attribution.scores, kinds)

@@ -139,7 +139,7 @@ REFUSED = {
     ),
     "faithfulness in percent": (checked(faithfulness, fractions=[1, 5, 10]), "fractions must lie in (0, 1]"),
     "faithfulness in words": (checked(faithfulness, fractions="10%"), "fractions must lie in (0, 1]"),
-    "fewer than no orders": (checked(faithfulness, random_orders=-1), "random_orders must be a whole number 0 or more"),
+    "fewer than no orders": (checked(faithfulness, random_orders=-1), "random_orders must be a whole number from 0 to"),
     "a replacement": (checked(perturbation_curves, replacement="[MASK]"), "unknown replacement '[MASK]'"),
     "no samples": (checked(infidelity, samples=0), "infidelity needs 1 set of tokens or more, found 0"),
     "infidelity's baseline": (checked(infidelity, baseline="sampled"), "baseline 'sampled' draws texts"),

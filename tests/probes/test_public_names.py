@@ -15,16 +15,25 @@ from probes import (
     AnalysisResult,
     Attribution,
     Claim,
+    Codelength,
+    ControlTasks,
     Encoder,
+    Erasure,
+    ErasureEffect,
+    Erasures,
     Examples,
+    Faithfulness,
     FeatureStore,
     FineTuned,
     FittedProbe,
+    Infidelity,
     InputError,
     LabelledTexts,
     LayerStates,
     LogisticProbe,
     ModelHead,
+    ParameterRandomisation,
+    Plausibility,
     ProbeHead,
     Provenance,
     Site,
@@ -33,21 +42,43 @@ from probes import (
     SweepOptions,
     TextDataset,
     Texts,
+    TokenShares,
     TrainingSettings,
+    attention_contributions,
     attribute,
+    attribution_shares,
+    control_task_table,
     controlled_sentences,
+    default_studies,
+    draw_control_tasks,
+    erasure_effects,
+    erasures,
     extract_features,
+    faithfulness,
     fine_tune,
+    gradient_shares,
+    infidelity,
+    information_table,
+    leace,
     load_head,
     load_probes,
     make_splits,
+    online_codelength,
     parameter_randomisation,
+    plausibility,
+    prediction_depth,
+    prediction_depth_tables,
     read_splits,
     sweep_probes,
+    token_agreement,
     word_means,
 )
+from probes.attribution_checks.faithfulness import FaithfulnessScores
+from probes.attribution_checks.plausibility import RationaleOverlap
 from probes.logistic.persistence import pack_probes
+from probes.mechanism.erasure_effects import InterventionLoss
 from tests.support.models import HIDDEN, build_model
+from tests.support.sweep_splits import split
 
 TEXTS = ["the film was good", "awful", "a dull plot !", "good"]
 LABELS = [1, 0, 0, 1]
@@ -70,6 +101,10 @@ PROVENANCE = {
     "seconds": 1.0,
     "models": {},
 }
+
+
+TABLES = ("METHODS", "METRICS", "POOLINGS")
+"""Public tables: name of a function -> function, which hold no arguments."""
 
 
 class Door:
@@ -112,6 +147,17 @@ def doors(tmp_path_factory):
     encoded = encoder.encode(TEXTS)
     batch = encoder.batch(encoded, range(2))
     sweep = Sweep({}, "model", 0)
+    studied = sweep_probes(
+        *(split(seed, 30) for seed in range(3)), options=SweepOptions(layers=[1], studies=default_studies({}))
+    )
+    erasure = leace(features[1], np.array(LABELS), n_classes=2)
+    site_erasures = Erasures(erasure, (erasure,), ())
+    site_loss = InterventionLoss(np.zeros(4, int), np.zeros(4), 1, 0.0)
+    effect = ErasureEffect(np.arange(4), site_loss, (site_loss,), (site_loss,))
+    shares = gradient_shares(head, TEXTS, labels=LABELS)
+    overlap = RationaleOverlap(1.0, 1.0, 1.0)
+    randomisation = ParameterRandomisation(("intact",), np.ones((1, 4)), np.ones((1, 4)), np.ones(4, int))
+    checked = {"head": head, "attributions": attributions, "seed": 0, "encoded": None, "progress": False}
     named = {"texts": TEXTS}
     explained = {"head": head, "texts": TEXTS[:1], "method": "random", "baseline": "pad"}
     explained |= {"targets": "negative", "seed": 0}
@@ -127,6 +173,8 @@ def doors(tmp_path_factory):
         "Attribution.to_dataframe": Door(attributions[0].to_dataframe, by="words"),
         "Attribution.from_json": Door(Attribution.from_json, values=attributions[0].to_json()),
         "Claim": Door(Claim, id="best", outcome="holds", task="label", numbers={}, interval=(0.0, 1.0)),
+        "Codelength": Door(Codelength, ends=(2, 4), bits=(1.0, 2.0), prior_bits=(1.0, 2.0), n_classes=2),
+        "ControlTasks": Door(ControlTasks, tasks={}, reasons={}),
         "Encoder": Door(
             Encoder,
             model=encoder.model,
@@ -150,7 +198,11 @@ def doors(tmp_path_factory):
         "Encoder.check_poolings": Door(encoder.check_poolings, names=["mean"]),
         "Encoder.with_dtype": Door(encoder.with_dtype, dtype="float32"),
         "Encoder.untrained": Door(encoder.untrained, seed=0),
+        "Erasure": Door(Erasure, **fields_of(erasure)),
+        "ErasureEffect": Door(ErasureEffect, **fields_of(effect)),
+        "Erasures": Door(Erasures, **fields_of(site_erasures)),
         "Examples": Door(Examples, **fields_of(examples)),
+        "Faithfulness": Door(Faithfulness, scores=FaithfulnessScores(0.0, 0.0, 0.0), random_scores=(), n_tokens=1),
         "FeatureStore": Door(FeatureStore, **fields_of(store)),
         "FeatureStore.create": Door(FeatureStore.create, folder=store.folder, manifest=store.manifest),
         "FeatureStore.open": Door(FeatureStore.open, folder=store.folder),
@@ -172,6 +224,7 @@ def doors(tmp_path_factory):
         "FineTuned.load": Door(FineTuned.load, folder=folder / "none"),
         "FittedProbe": Door(FittedProbe, **fields_of(probe)),
         "FittedProbe.predict": Door(probe.predict, features=features[0]),
+        "Infidelity": Door(Infidelity, error=0.0, scaled_error=0.0, zero_score_error=0.0, n_tokens=1),
         "InputError": None,
         "LabelledTexts": Door(LabelledTexts, labels=LABELS, **named),
         "LabelledTexts.of": Door(LabelledTexts.of, split=splits.train, task="label"),
@@ -179,8 +232,13 @@ def doors(tmp_path_factory):
         "LogisticProbe": Door(LogisticProbe, c=1.0, max_iter=10, tol=1e-7),
         "LogisticProbe.fit": Door(LogisticProbe().fit, features=features[0], labels=LABELS, n_classes=2),
         "LogisticProbe.prepare": Door(LogisticProbe().prepare, features=features[0], device="cpu"),
+        "METHODS": None,
+        "METRICS": None,
         "ModelHead": Door(ModelHead, encoder=classifier, class_names=NAMES, head_classes=None),
         "ModelHead.predict": Door(ModelHead(classifier).predict, progress=False, **named),
+        "POOLINGS": None,
+        "ParameterRandomisation": Door(ParameterRandomisation, **fields_of(randomisation)),
+        "Plausibility": Door(Plausibility, scores=overlap, random_scores=overlap, n_rationale_tokens=1, n_tokens=1),
         "ProbeHead": Door(
             ProbeHead, encoder=encoder, probe=probe, layer=1, pooling="mean", class_names=NAMES, check_weights=True
         ),
@@ -206,9 +264,35 @@ def doors(tmp_path_factory):
         "Texts": Door(Texts, first=TEXTS, second=TEXTS),
         "Texts.of": Door(Texts.of, name="texts", **named),
         "Texts.take": Door(dataset.texts.take, rows=np.array([0, 1])),
+        "TokenShares": Door(TokenShares, **fields_of(shares)),
         "TrainingSettings": Door(TrainingSettings, **fields_of(TrainingSettings())),
+        "attention_contributions": Door(attention_contributions, encoder=encoder, progress=False, **named),
         "attribute": Door(attribute, **options, **explained),
+        "attribution_shares": Door(attribution_shares, attribution=attributions[0], encoder=encoder),
+        "control_task_table": Door(control_task_table, sweep=studied),
         "controlled_sentences": Door(controlled_sentences, split="validation", seed=0),
+        "default_studies": Door(default_studies, controls={}, seed=0),
+        "draw_control_tasks": Door(draw_control_tasks, splits=splits, draws=2, seed=0),
+        "erasure_effects": Door(
+            erasure_effects,
+            head=head,
+            labels=LABELS,
+            erasures={Site("mean", 1): site_erasures},
+            n_texts=2,
+            seed=0,
+            progress=False,
+            **named,
+        ),
+        "erasures": Door(
+            erasures,
+            features=features[1],
+            labels=np.array(LABELS),
+            n_classes=2,
+            states=features[0],
+            random=1,
+            shuffled=1,
+            seed=0,
+        ),
         "extract_features": Door(
             extract_features,
             encoder=encoder,
@@ -224,6 +308,7 @@ def doors(tmp_path_factory):
             progress=False,
             **named,
         ),
+        "faithfulness": Door(faithfulness, fractions=(0.5,), replacement="mask", random_orders=1, **checked),
         "fine_tune": Door(
             fine_tune,
             encoder=encoder,
@@ -236,12 +321,27 @@ def doors(tmp_path_factory):
             seed=0,
             progress=False,
         ),
+        "gradient_shares": Door(gradient_shares, head=head, labels=LABELS, progress=False, **named),
+        "infidelity": Door(infidelity, samples=1, baseline="pad", **checked),
+        "information_table": Door(information_table, sweep=studied),
+        "leace": Door(leace, features=features[1], labels=np.array(LABELS), n_classes=2),
         "load_head": Door(load_head, folder=folder / "none", device="cpu", dtype="float32"),
         "load_probes": Door(load_probes, path=folder / "probes.safetensors"),
         "make_splits": Door(make_splits, train=dataset, validation=dataset, test=dataset, stratify=(), **switches),
+        "online_codelength": Door(
+            online_codelength,
+            features=features[1],
+            labels=np.array(LABELS),
+            n_classes=2,
+            cs=(1.0,),
+            fractions=(0.5, 1.0),
+        ),
         "parameter_randomisation": Door(
             parameter_randomisation, head=head, texts=TEXTS[:1], targets="negative", method="random", seed=0
         ),
+        "plausibility": Door(plausibility, attributions=attributions, spans=[[(0, 3)]], random_orders=1, seed=0),
+        "prediction_depth": Door(prediction_depth, predictions=np.array([LABELS, LABELS])),
+        "prediction_depth_tables": Door(prediction_depth_tables, sweep=studied),
         "read_splits": Door(
             read_splits,
             train=folder / "data.csv",
@@ -266,6 +366,7 @@ def doors(tmp_path_factory):
             heads=None,
             options=SweepOptions(ineligible=("mean",)),  # refused at the end of all checks: no sweep is needed here
         ),
+        "token_agreement": Door(token_agreement, first=attributions[0], second=attributions[0]),
         "word_means": Door(word_means, attributions=attributions),
     }
 
@@ -344,6 +445,9 @@ def test_every_public_name_has_a_row(doors):
 @pytest.mark.filterwarnings("ignore")
 def test_an_odd_argument_gives_a_result_or_one_line_that_names_it(doors, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if name in TABLES:
+        assert all(isinstance(entry, str) for entry in getattr(probes, name))
+        return
     if doors[name] is None:
         assert issubclass(getattr(probes, name), ValueError)
         return

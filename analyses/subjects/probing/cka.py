@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject
 
 if TYPE_CHECKING:
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from analyses.context.subject import ProbingSubject
 
 
-def cka(results: ProbingResults) -> pd.DataFrame | None:
+def cka(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate linear CKA of each pair of layers on the test texts, and that of unrelated vectors."""
     import pandas as pd
 
     from probes.features.cka import cka_matrix
 
-    if results.controls is None:
+    if not measurements.has_controls:
         return None
-    layers = results.job.layers
+    layers = measurements.layers
     rows: list[tuple[Any, ...]] = []
-    for pooling, features in results.extracted.features.test.features.items():
+    for pooling, features in measurements.features.test.features.items():
         alignment = cka_matrix(features, layers)
         for i, layer in enumerate(layers):
             for j, other_layer in enumerate(layers):

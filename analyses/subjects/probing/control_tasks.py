@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject, Tables
 from analyses.subjects.probing.rows import best_row
 from probes.checks import side_of_zero
@@ -16,23 +16,28 @@ if TYPE_CHECKING:
 
     from analyses.context.subject import ProbingSubject
 
+UNKNOWN_REASON = "none was given to the sweep"
+"""Reason of a label column whose control task research code left out."""
 
-def control_tasks(results: ProbingResults) -> pd.DataFrame | None:
+
+def control_tasks(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate the accuracy on control tasks and the selectivity of every site."""
     from probes.controls.studies import control_task_table
 
-    return None if results.controls is None else control_task_table(results.sweep, results.controls.tasks)
+    return control_task_table(measurements.sweep) if measurements.has_study("control") else None
 
 
-def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the selectivity of the best site, or the reason why a label column has no valid control task."""
-    if results.controls is None:
+    if "control_tasks" not in tables:
         return
-    for task, task_sweep in results.sweep.tasks.items():
-        if task in results.controls.reasons:
-            yield Claim("no_control_task", "absent", task, {"reason": results.controls.reasons[task]})
-        else:
+    tasks_with_control = set(tables["control_tasks"]["task"])
+    for task, task_sweep in measurements.sweep.tasks.items():
+        if task in tasks_with_control:
             yield from _selectivity_claims(task, best_row(tables["control_tasks"], task, task_sweep))
+        else:
+            reasons = measurements.control_reasons
+            yield Claim("no_control_task", "absent", task, {"reason": reasons.get(task, UNKNOWN_REASON)})
 
 
 def _selectivity_claims(task: str, row: pd.Series[Any]) -> Iterator[Claim]:

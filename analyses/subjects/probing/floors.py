@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject, Tables
 from probes.checks import side_of_zero
 from probes.results.result import Claim
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from probes.probing.sweep_result import TaskSweep
     from probes.probing.untrained import UntrainedProbe
 
-TABLES: dict[str, Callable[[ProbingResults], pd.DataFrame | None]] = {}
+TABLES: dict[str, Callable[[Measurements], pd.DataFrame | None]] = {}
 """Scores of floors are rows of the table `metrics`."""
 
 
-def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the difference between the best site and each floor."""
-    for task, task_sweep in results.sweep.tasks.items():
+    for task, task_sweep in measurements.sweep.tasks.items():
         for name, key in _floors(task_sweep).items():
             yield _floor_claim(task, task_sweep, name, key)
-        untrained_probes = itertools.chain.from_iterable(results.untrained_probes)
+        untrained_probes = itertools.chain.from_iterable(measurements.untrained_probes)
         best_probes = [probe for probe in untrained_probes if (probe.task, probe.site) == (task, task_sweep.best)]
         if best_probes:
-            yield _untrained_claim(results, task, task_sweep, best_probes)
+            yield _untrained_claim(measurements, task, task_sweep, best_probes)
 
 
 def _floors(task_sweep: TaskSweep) -> dict[str, Site | str]:
@@ -58,7 +58,7 @@ def _floor_claim(task: str, task_sweep: TaskSweep, name: str, key: Site | str) -
 
 
 def _untrained_claim(
-    results: ProbingResults, task: str, task_sweep: TaskSweep, probes: Sequence[UntrainedProbe]
+    measurements: Measurements, task: str, task_sweep: TaskSweep, probes: Sequence[UntrainedProbe]
 ) -> Claim:
     """Return the accuracy of the best site minus the mean accuracy of untrained encoders at the same site."""
     from probes.statistics.intervals import mean_interval
@@ -67,7 +67,7 @@ def _untrained_claim(
     untrained_hits = np.stack([probe.predictions.predicted == labels for probe in probes]).mean(axis=0)
     hits = task_sweep.predictions[task_sweep.best].predicted == labels
     differences = hits - untrained_hits
-    lower, upper = mean_interval(differences, seed=results.job.output.seed)
+    lower, upper = mean_interval(differences, seed=measurements.sweep.seed)
     numbers: dict[str, Any] = {"floor": "untrained", "accuracy": float(untrained_hits.mean())}
     numbers["difference"] = float(differences.mean())
     numbers["seeds"] = len(probes)

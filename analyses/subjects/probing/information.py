@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject, Tables
 from analyses.subjects.probing.rows import best_row
 from probes.checks import side_of_zero
@@ -27,25 +27,25 @@ NUMBERS = (
 """Columns of `information` that the claim repeats."""
 
 
-def information(results: ProbingResults) -> pd.DataFrame | None:
+def information(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate V-information and online codelength of every site."""
     from probes.controls.studies import information_table
 
-    return None if results.controls is None else information_table(results.sweep)
+    return information_table(measurements.sweep) if measurements.has_study("information") else None
 
 
-def pointwise_information(results: ProbingResults) -> pd.DataFrame | None:
+def pointwise_information(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate the pointwise V-information of every test text and site."""
     from probes.controls.studies import pointwise_information_table
 
-    return None if results.controls is None else pointwise_information_table(results.sweep)
+    return pointwise_information_table(measurements.sweep) if measurements.has_study("depth") else None
 
 
-def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the V-information and the codelengths of the best site."""
     if "information" not in tables:
         return
-    for task, task_sweep in results.sweep.tasks.items():
+    for task, task_sweep in measurements.sweep.tasks.items():
         row = best_row(tables["information"], task, task_sweep)
         numbers: dict[str, Any] = {name: float(row[name]) for name in NUMBERS}
         interval = (float(row["lower"]), float(row["upper"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject, Tables
 from probes.results.result import Claim
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 COLUMNS = ("task", "pooling", "layer", "gain", "repeat", "measured_gain", "recovered")
 
 
-def planted_signals(results: ProbingResults) -> pd.DataFrame | None:
+def planted_signals(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate the gains that are measured where signals are planted in the features of each column's best site."""
     import pandas as pd
 
-    if results.controls is None:
+    if not measurements.has_controls:
         return None
     rows: list[tuple[Any, ...]] = []
-    for task, task_sweep in results.sweep.tasks.items():
-        if _no_signal_reason(results, task) is None:
-            rows.extend(_signal_rows(results, task, task_sweep))
+    for task, task_sweep in measurements.sweep.tasks.items():
+        if _no_signal_reason(measurements, task, task_sweep) is None:
+            rows.extend(_signal_rows(measurements, task, task_sweep))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _signal_rows(results: ProbingResults, task: str, task_sweep: TaskSweep) -> Iterator[tuple[Any, ...]]:
+def _signal_rows(measurements: Measurements, task: str, task_sweep: TaskSweep) -> Iterator[tuple[Any, ...]]:
     """Plant signals of increasing strength and yield the gain of each repetition."""
     from probes.controls.planted_signals import PlantingOptions, plant_signals
 
     best = task_sweep.best
-    splits = results.extracted.features
+    splits = measurements.features
     signals = plant_signals(
         _sample(splits.train, task, best),
         None if splits.validation is None else _sample(splits.validation, task, best),
         _sample(splits.test, task, best),
         n_classes=len(task_sweep.class_names),
-        options=PlantingOptions(seed=results.job.output.seed),
+        options=PlantingOptions(seed=measurements.sweep.seed),
     )
     for signal in signals:
         for repeat, (measured_gain, recovered) in enumerate(zip(signal.measured_gains, signal.recovered, strict=True)):
@@ -57,27 +57,28 @@ def _sample(split: Examples, task: str, site: Site) -> Sample:
     return Sample(split.features[site.pooling][site.layer], split.labels[task])
 
 
-def _no_signal_reason(results: ProbingResults, task: str) -> str | None:
+def _no_signal_reason(measurements: Measurements, task: str, task_sweep: TaskSweep) -> str | None:
     """Return why no signal can be planted in the features of a label column; None where it can."""
     from probes.controls.planted_signals import obstacle_to_planting
 
-    labels = results.extracted.features.train.labels[task]
-    return obstacle_to_planting(labels, results.job.encoder.hidden, n_classes=results.job.n_classes[task])
+    labels = measurements.features.train.labels[task]
+    hidden = task_sweep.selections[task_sweep.best].probe.weight.shape[1]
+    return obstacle_to_planting(labels, hidden, n_classes=len(task_sweep.class_names))
 
 
-def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the minimum detectable difference of each label column, and the weakest planted signal that is found."""
     if "planted_signals" not in tables:
         return
     table = tables["planted_signals"]
-    for task, task_sweep in results.sweep.tasks.items():
+    for task, task_sweep in measurements.sweep.tasks.items():
         difference, median_difference = task_sweep.detectable
         numbers: dict[str, Any] = {
             "difference": difference,
             "usual_difference": median_difference,
             "n": len(task_sweep.labels),
         }
-        reason = _no_signal_reason(results, task)
+        reason = _no_signal_reason(measurements, task, task_sweep)
         if reason is None:
             numbers.update(_signal_numbers(table[table["task"] == task]))
         else:

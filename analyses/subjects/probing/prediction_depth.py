@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject, Tables
 from probes.results.result import Claim
 
@@ -18,21 +18,21 @@ NUMBERS = ("mean_depth", "correlation", "same_depth", "by_chance", "n", "n_const
 """Columns of `prediction_depth_reliability` that the claim repeats."""
 
 
-def prediction_depth(results: ProbingResults) -> pd.DataFrame | None:
+def prediction_depth(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate the prediction depth of every test text in every pooling."""
     from probes.controls.studies import prediction_depth_tables
 
-    return None if results.controls is None else prediction_depth_tables(results.sweep)[0]
+    return prediction_depth_tables(measurements.sweep)[0] if measurements.has_study("depth") else None
 
 
-def prediction_depth_reliability(results: ProbingResults) -> pd.DataFrame | None:
+def prediction_depth_reliability(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate how far the depths of probes that are fitted on other training texts agree."""
     from probes.controls.studies import prediction_depth_tables
 
-    return None if results.controls is None else prediction_depth_tables(results.sweep)[1]
+    return prediction_depth_tables(measurements.sweep)[1] if measurements.has_study("depth") else None
 
 
-def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the mean depth of each pooling, its reliability, and the share of texts decided at the first layer."""
     if "prediction_depth_reliability" not in tables:
         return

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject, Tables
 from probes.checks import side_of_zero
 from probes.results.result import Claim
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analyses.context.subject import ProbingSubject
+    from probes.controls.control_tasks import ControlTaskResult
     from probes.probing.sites import Site
     from probes.probing.sweep_result import TaskSweep
 
@@ -24,51 +25,53 @@ Column = tuple[str, "Site", int, "NDArray[np.bool_]"]
 """Label column, site, seed and (examples,) hits of a probe that is not among the probes of the sweep."""
 
 
-def metrics(results: ProbingResults) -> pd.DataFrame:
+def metrics(measurements: Measurements) -> pd.DataFrame:
     """Tabulate the scores of the probes, of the probes of untrained encoders, and of the probes of control tasks."""
     import pandas as pd
 
-    table = results.sweep.metrics
+    from probes.controls.studies import control_results
+
+    table = measurements.sweep.metrics
     frames = [table]
-    for seed in range(len(results.untrained_probes)):
-        frames.append(_accuracy_rows(results, "untrained", _untrained_columns(results, seed)))
-    for task in results.controls.tasks if results.controls is not None else ():
-        frames.append(_accuracy_rows(results, "control", _control_columns(results, task)))
+    for seed in range(len(measurements.untrained_probes)):
+        frames.append(_accuracy_rows(measurements, "untrained", _untrained_columns(measurements, seed)))
+    control = control_results(measurements.sweep) if measurements.has_study("control") else {}
+    for task, results_by_site in control.items():
+        frames.append(_accuracy_rows(measurements, "control", _control_columns(task, results_by_site)))
     frames = [frame.reindex(columns=table.columns).astype(table.dtypes) for frame in frames]
     return pd.concat(frames, ignore_index=True)
 
 
-def _untrained_columns(results: ProbingResults, seed: int) -> list[Column]:
+def _untrained_columns(measurements: Measurements, seed: int) -> list[Column]:
     """Return the hits of the probes of one untrained encoder."""
     columns = []
-    for probe in results.untrained_probes[seed]:
-        labels = results.sweep.tasks[probe.task].labels
+    for probe in measurements.untrained_probes[seed]:
+        labels = measurements.sweep.tasks[probe.task].labels
         hits = probe.predictions.predicted == labels
         columns.append((probe.task, probe.site, seed, hits))
     return columns
 
 
-def _control_columns(results: ProbingResults, task: str) -> list[Column]:
+def _control_columns(task: str, results_by_site: Mapping[Site, ControlTaskResult]) -> list[Column]:
     """Return the hits of the probes of one control task, whose draws are their seeds."""
-    columns = []
-    for (name, site), scores in results.sweep.studies["control"].items():
-        if name == task:
-            columns += [(task, site, draw, hits) for draw, hits in enumerate(scores.control_correct)]
+    columns: list[Column] = []
+    for site, result in results_by_site.items():
+        columns += [(task, site, draw, hits) for draw, hits in enumerate(result.control_correct)]
     return columns
 
 
-def _accuracy_rows(results: ProbingResults, probe: str, columns: list[Column]) -> pd.DataFrame:
+def _accuracy_rows(measurements: Measurements, probe: str, columns: list[Column]) -> pd.DataFrame:
     """Tabulate the test accuracies of probes on the same texts, with their 95 % intervals."""
     import pandas as pd
 
     from probes.statistics.intervals import share_intervals
 
     all_hits = np.stack([hits for *_, hits in columns], axis=1)
-    intervals = share_intervals(all_hits, seed=results.job.output.seed)
+    intervals = share_intervals(all_hits, seed=measurements.sweep.seed)
     rows = []
     for (task, site, seed, hits), (lower, upper) in zip(columns, intervals, strict=True):
         row = {
-            "model": results.job.encoder.name,
+            "model": measurements.sweep.model,
             "task": task,
             "pooling": site.pooling,
             "layer": site.layer,
@@ -86,27 +89,27 @@ def _accuracy_rows(results: ProbingResults, probe: str, columns: list[Column]) -
     return pd.DataFrame(rows)
 
 
-def selection(results: ProbingResults) -> pd.DataFrame:
+def selection(measurements: Measurements) -> pd.DataFrame:
     """Tabulate the penalties that were tried at every site."""
-    return results.sweep.selection
+    return measurements.sweep.selection
 
 
-def differences_from_best(results: ProbingResults) -> pd.DataFrame:
+def differences_from_best(measurements: Measurements) -> pd.DataFrame:
     """Tabulate the differences of all sites from the best one."""
-    return results.sweep.differences
+    return measurements.sweep.differences
 
 
-def confusion(results: ProbingResults) -> pd.DataFrame:
+def confusion(measurements: Measurements) -> pd.DataFrame:
     """Tabulate the counts of labels and predictions at the best site and of the floors."""
-    return results.sweep.confusion
+    return measurements.sweep.confusion
 
 
-def predictions(results: ProbingResults) -> pd.DataFrame:
+def predictions(measurements: Measurements) -> pd.DataFrame:
     """Tabulate the predictions of the best site's probe for every test text."""
     import pandas as pd
 
     frames = []
-    for task, task_sweep in results.sweep.tasks.items():
+    for task, task_sweep in measurements.sweep.tasks.items():
         best = task_sweep.best
         labels = task_sweep.labels
         class_names = np.array(task_sweep.class_names, dtype=object)
@@ -118,7 +121,7 @@ def predictions(results: ProbingResults) -> pd.DataFrame:
             "pooling": best.pooling,
             "layer": best.layer,
             "text_id": rows,
-            "text": results.job.splits.test.texts.first,
+            "text": measurements.splits.test.texts.first,
             "label": class_names[labels],
             "predicted": class_names[predicted],
             "probability": np.exp(log_probs).round(5),
@@ -128,7 +131,7 @@ def predictions(results: ProbingResults) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def difference_notes(results: ProbingResults) -> Iterator[str]:
+def difference_notes(measurements: Measurements) -> Iterator[str]:
     """Yield a note for each label column whose validation and test accuracy differ by more than chance explains.
 
     Chance is the sampling error of both samples and, for a drop, the choice of the best site and penalty on validation;
@@ -136,8 +139,8 @@ def difference_notes(results: ProbingResults) -> Iterator[str]:
     """
     from probes.statistics.intervals import drop_interval
 
-    splits = results.job.splits
-    tasks = results.sweep.tasks
+    splits = measurements.splits
+    tasks = measurements.sweep.tasks
     n_validation = len(splits.train if splits.validation is None else splits.validation)
     split_name = "training" if splits.validation is None else "validation"
     n_test = len(splits.test)
@@ -159,9 +162,9 @@ def difference_notes(results: ProbingResults) -> Iterator[str]:
         )
 
 
-def claims(results: ProbingResults, tables: Tables) -> Iterator[Claim]:
+def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the best site of each label column, the sites tied with it, and the best layer of each pooling."""
-    for task, task_sweep in results.sweep.tasks.items():
+    for task, task_sweep in measurements.sweep.tasks.items():
         yield _best_site(task, task_sweep)
         yield from _ties(task, task_sweep)
         yield _best_by_pooling(task, task_sweep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analyses.context.job import ProbingResults
+from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ SPECIAL_ROLES = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
 """Roles of special tokens in a tokenizer."""
 
 
-def special_tokens(results: ProbingResults) -> pd.DataFrame:
+def special_tokens(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate the special tokens and the norms of their input embeddings."""
-    return special_token_table(results.job.encoder)
+    return None if measurements.encoder is None else special_token_table(measurements.encoder)
 
 
 def special_token_table(encoder: Encoder) -> pd.DataFrame:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from analyses import attribute, heads, layers
+from analyses import attribute, heads, probing_subjects
 from analyses.context.subject import Subject
 from probes.results.schema.checks import TABLES
 
-ANALYSES = (layers, attribute, heads)
-ROOT = Path(layers.__file__).parent
+ANALYSES = (probing_subjects, attribute, heads)
+ROOT = Path(probing_subjects.__file__).parent
 SHARED = ("__init__", "rows", "share_rows")
 """Files of the folders of subjects that hold what several subjects use."""
 FILES = sorted(path for path in (ROOT / "subjects").glob("*/*.py") if path.stem not in SHARED)

@@ -19,7 +19,7 @@ def results(validation, test, *, n_sites, n_penalties=5, has_validation=True):
         selections={f"site {i}": SimpleNamespace(trials=trials) for i in range(n_sites)},
     )
     splits = SimpleNamespace(train=range(N), validation=range(N) if has_validation else None, test=range(N))
-    return SimpleNamespace(job=SimpleNamespace(splits=splits), sweep=SimpleNamespace(tasks={"label": task_sweep}))
+    return SimpleNamespace(splits=splits, sweep=SimpleNamespace(tasks={"label": task_sweep}))
 
 
 @pytest.mark.parametrize("has_validation", [False, True])
