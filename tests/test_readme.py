@@ -6,17 +6,24 @@ import re
 import numpy as np
 import pytest
 
+from reports import write_report
 from tests.support.models import build_model
+from tests.support.pages import Page
 from tests.support.paths import ROOT
 
+STARTS = ("the", "a", "this", "that", "my", "one", "no", "every", "some", "your")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_library_example_runs(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+def test_the_library_examples_run_one_after_the_other_and_give_a_page(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    code = "\n".join(blocks)
     words = {0: ("bad", "awful"), 1: ("good", "great")}
-    labels = np.arange(60) % 2
-    texts = [f"the film was {words[label][i % 4 // 2]} {i}" for i, label in enumerate(labels)]
+    labels = np.arange(240) % 2
+    starts = np.random.default_rng(0).choice(STARTS, len(labels))
+    texts = [f"{starts[i]} film was {words[label][i % 4 // 2]} {i}" for i, label in enumerate(labels)]
     named = [("negative", "positive")[label] for label in labels]
     model, tokenizer = build_model("bert")
     exec(compile(code, "README.md", "exec"), {"texts": texts, "labels": named, "model": model, "tokenizer": tokenizer})
@@ -24,6 +31,8 @@ def test_the_library_example_runs(capsys):
     assert "logistic" in out
     assert out.count("[CLS]") == 3
     assert set(re.findall(r"^(negative|positive) ", out, flags=re.MULTILINE))
+    page = Page(write_report(tmp_path / "result").read_text(encoding="utf-8"))
+    assert "Selectivity:" in page.words
 
 
 def test_every_command_shown_has_flags_that_exist(capsys):

@@ -74,7 +74,7 @@ def origin(result: AnalysisResult) -> Origin:
         ("weights fingerprint", name(provenance.weights)),
         *((f"weights of {name(key)}", name(str(model.get("weights")))) for key, model in provenance.models.items()),
         ("size", f"{plural(provenance.n_layers, 'layer')}, {count(provenance.hidden)} dimensions"),
-        ("longest input", f"{count(provenance.max_length)} tokens"),
+        ("longest input", f"{count(provenance.max_length)} tokens" if provenance.max_length else MISSING),
         ("computed in", f"{name(provenance.dtype)} on {name(provenance.device)}"),
         ("seed", str(provenance.seed)),
         (
