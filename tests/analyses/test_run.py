@@ -244,7 +244,7 @@ def test_a_second_run_extracts_nothing_and_gives_the_same_numbers(place, result,
     def refuse(*_args, **_kwargs):
         raise AssertionError("extracted again")
 
-    monkeypatch.setattr("probes.features.in_memory.pool_texts", refuse)
+    monkeypatch.setattr("probes.features.extraction.pool_into", refuse)
     assert call(place, "layers", *files(place), out="again") == 0
     pd.testing.assert_frame_equal(AnalysisResult.load(place / "again").tables["metrics"], result.tables["metrics"])
 
