@@ -11,7 +11,7 @@ import torch
 from analyses.__main__ import main
 from analyses.settings.data import controlled_datasets
 from probes import AnalysisResult, Encoder, __version__, load_probes
-from probes.features import extraction
+from probes.features import in_memory
 from tests.support.command_lines import call, files, rows
 from tests.support.models import build_model
 
@@ -549,7 +549,7 @@ def test_shares_of_the_features_are_extracted_apart_and_then_read_as_one(place, 
         assert call(place, *words, "--shards", part, out="no result yet") == 0
         assert f"part {part} of the features is extracted; shards still missing" in capsys.readouterr().out
         assert not (place / "no result yet").exists()
-    monkeypatch.setattr(extraction, "_pooled_vectors", lambda *_a, **_o: pytest.fail("a text was read again"))
+    monkeypatch.setattr(in_memory, "_pooled_vectors", lambda *_a, **_o: pytest.fail("a text was read again"))
     assert call(place, *words, out="from shares") == 0
     assert (place / "from shares" / "report.html").is_file()
 
