@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from probes import Examples, SweepOptions, sweep_probes
+from probes import Examples, SweepOptions, TextDataset, make_splits, sweep_probes
 from probes.controls.control_tasks import (
     MOST_SHARE_DIFFERENCE,
     NoControlTaskError,
     control_task_study,
     draw_control_task,
+    draw_control_tasks,
 )
 
 TYPES = tuple(f"w{i}" for i in range(40))
@@ -148,3 +149,19 @@ def test_a_label_column_without_a_control_has_none():
         .studies["control"]
         .values()
     ) == [None]
+
+
+def test_control_tasks_of_splits_are_those_of_their_input_types_and_the_rest_have_reasons():
+    kinds = np.random.default_rng(0).choice([f"kind{i}" for i in range(12)], 240)
+    labels = {"task": np.arange(240) % 2, "type": [f"{kind[-1] in '13579'}" for kind in kinds]}
+    dataset = TextDataset.of([f"text {i}" for i in range(240)], labels, input_types=kinds)
+    splits = make_splits(dataset)
+    controls = draw_control_tasks(splits, draws=3, seed=1)
+    assert set(controls.tasks) == {"task"}
+    assert controls.reasons == {"type": "the types alone give the real labels"}
+    train = splits.train
+    expected = draw_control_task(
+        train.input_types, splits.test.input_types, train.labels("task"), n_classes=2, draws=3, seed=1
+    )
+    np.testing.assert_array_equal(controls.tasks["task"].train, expected.train)
+    assert len(expected.train) == 3

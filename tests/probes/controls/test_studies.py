@@ -1,10 +1,17 @@
 """Results of the studies of a sweep as tidy tables."""
 
 import numpy as np
+import pytest
 
-from probes import Examples, SweepOptions, sweep_probes
+from probes import Examples, InputError, Sweep, SweepOptions, sweep_probes
 from probes.controls.prediction_depth import refit_study
-from probes.controls.studies import prediction_depth_tables
+from probes.controls.studies import (
+    control_task_table,
+    information_table,
+    learning_curve_table,
+    pointwise_information_table,
+    prediction_depth_tables,
+)
 
 
 def test_layers_at_which_all_texts_have_one_vector_are_left_out_of_the_depth():
@@ -33,3 +40,18 @@ def test_where_every_layer_is_constant_the_tables_are_empty_and_keep_their_types
     ):
         assert not len(table)
         assert {table[name].dtype.kind for name in table.columns[2:]} <= {"i", "f"}
+
+
+@pytest.mark.parametrize(
+    ("table", "study"),
+    [
+        (control_task_table, "control"),
+        (information_table, "information"),
+        (learning_curve_table, "information"),
+        (pointwise_information_table, "depth"),
+        (prediction_depth_tables, "depth"),
+    ],
+)
+def test_a_table_of_a_study_that_the_sweep_did_not_make_is_refused_with_its_name(table, study):
+    with pytest.raises(InputError, match=f"the sweep has no study '{study}'; give SweepOptions"):
+        table(Sweep({}, "model", 0))
