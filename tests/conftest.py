@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tests.support.models import build_model
+from tests.support.encoders.models import build_model
 from tests.support.paths import CHROMIUM, DATA
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -65,8 +65,8 @@ def bare_decoder(saved):
     """A folder of a decoder whose tokenizer has no pad token and states no limit."""
     folder = saved("gpt2", pad_token_id=None)
     settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    kept = {name: value for name, value in settings.items() if name not in ("pad_token", "model_max_length")}
-    (folder / "tokenizer_config.json").write_text(json.dumps(kept), encoding="utf-8")
+    remaining = {name: value for name, value in settings.items() if name not in ("pad_token", "model_max_length")}
+    (folder / "tokenizer_config.json").write_text(json.dumps(remaining), encoding="utf-8")
     return folder
 
 
@@ -136,14 +136,14 @@ def opened(browser, tmp_path):
         context = browser.new_context(**options)
         contexts.append(context)
         context.set_default_timeout(20_000)
-        shown, heard = context.new_page(), []
-        shown.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
-        shown.on("console", lambda message: heard.append(message.text))
-        shown.on("pageerror", lambda error: heard.append(str(error)))
-        shown.on("request", lambda request: heard.append(request.url))
-        shown.goto((tmp_path / "report.html").as_uri())
+        tab, heard = context.new_page(), []
+        tab.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
+        tab.on("console", lambda message: heard.append(message.text))
+        tab.on("pageerror", lambda error: heard.append(str(error)))
+        tab.on("request", lambda request: heard.append(request.url))
+        tab.goto((tmp_path / "report.html").as_uri())
         heard.remove((tmp_path / "report.html").as_uri())
-        return shown, heard
+        return tab, heard
 
     yield open_page
     for context in contexts:

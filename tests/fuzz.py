@@ -90,26 +90,26 @@ class Target:
     """A base to alter, and the bases that stand on the page with it."""
 
     base: str
-    others: tuple[str, ...]
+    compared: tuple[str, ...]
     """None where it is drawn alone."""
     first: bool
     """Whether it stands before them."""
 
     def __str__(self) -> str:
-        return f"{self.base}, compared" if self.others else self.base
+        return f"{self.base}, compared" if self.compared else self.base
 
     def words(self, place: Path, formats: tuple[str, ...]) -> list[str]:
         """The command line that draws the altered base, which stands at `place`."""
-        if not self.others:
+        if not self.compared:
             return [str(place), "--format", *formats]
-        others = [str(place.parent / name) for name in self.others]
-        folders = [str(place), *others] if self.first else [*others, str(place)]
+        neighbours = [str(place.parent / name) for name in self.compared]
+        folders = [str(place), *neighbours] if self.first else [*neighbours, str(place)]
         return [*folders, "--out", str(place.parent / "comparison.html")]
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of the mutations of one target."""
+    """Outcome of the mutations of one target."""
 
     target: Target
     counts: collections.Counter[str]
@@ -151,17 +151,19 @@ def attack(
         counts["drawn"] += len(states)
         return Outcome(target, counts)
     faults = (_fault(target, altered, folder, formats) for altered in states)
-    first, fault = next(((i, found) for i, found in enumerate(faults) if found), (len(states) - 1, fault))
+    first, fault = next(
+        ((i, first_fault) for i, first_fault in enumerate(faults) if first_fault), (len(states) - 1, fault)
+    )
     counts += collections.Counter(fault=1, drawn=first, masked=len(states) - 1 - first)
     return Outcome(target, counts, f"seed {seed}, {target}: {'; '.join(accounts[: first + 1])}\n{fault}")
 
 
 def _target(rng: random.Random, saved: dict[str, Saved], *, several: bool) -> Target:
-    base, others = rng.choice(list(saved)), tuple[str, ...]()
+    base, other_bases = rng.choice(list(saved)), tuple[str, ...]()
     if several and rng.random() < COMPARED:
         # In one order, so that most of each page's figures have been drawn before.
-        others = tuple(sorted(rng.sample(list(saved), rng.randint(1, min(3, len(saved))))))
-    return Target(base, others, rng.random() < 0.5)
+        other_bases = tuple(sorted(rng.sample(list(saved), rng.randint(1, min(3, len(saved))))))
+    return Target(base, other_bases, rng.random() < 0.5)
 
 
 def _is_refused(altered: Saved, place: Path) -> bool:
@@ -188,7 +190,7 @@ def _is_refused(altered: Saved, place: Path) -> bool:
 
 
 def _fault(target: Target, altered: Saved, folder: Path, formats: tuple[str, ...]) -> str:
-    """What is wrong with the page of a result that was not refused; empty where nothing is."""
+    """The fault of the page of a result that was not refused; empty where nothing is."""
     place = folder / "mutant"
     altered.write(place)
     out, err = io.StringIO(), io.StringIO()
@@ -196,7 +198,7 @@ def _fault(target: Target, altered: Saved, folder: Path, formats: tuple[str, ...
         with warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             warnings.simplefilter("error")
             status = report(target.words(place, formats))
-        blemishes = [said for path in out.getvalue().splitlines() for said in blemishes_of(Path(path), altered)]
+        blemishes = [blemish for path in out.getvalue().splitlines() for blemish in blemishes_of(Path(path), altered)]
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
         return "".join(traceback.format_exception(error)[-3:])
     finally:
@@ -212,27 +214,27 @@ SOURCE = script()
 
 
 def blemishes_of(path: Path, altered: Saved) -> list[str]:
-    """What no file that was drawn may hold: numbers that are none, a foreign script, JSON that is not strict."""
-    drawn = path.read_text(encoding="utf-8")
+    """Blemishes of a file that was drawn: numbers that are none, a foreign script, JSON that is not strict."""
+    page = path.read_text(encoding="utf-8")
     blemishes = []
     if path.suffix == ".json":
-        parse_json(drawn.encode())
+        parse_json(page.encode())
     if path.suffix == ".html":
-        scripts = SCRIPT.findall(drawn)
+        scripts = SCRIPT.findall(page)
         for content in (content for attributes, content in scripts if attributes):
             parse_json(content.encode())
         if [content for attributes, content in scripts if not attributes] != [SOURCE]:
             blemishes.append(f"{path.name} has another script than its own")
-        drawn = SCRIPT.sub("", drawn)
-    number = NOT_FINITE.search(drawn)
+        page = SCRIPT.sub("", page)
+    number = NOT_FINITE.search(page)
     if number and not altered.holds(number[0]):
-        blemishes.append(f"{path.name}: {drawn[max(0, number.start() - 120) : number.end() + 60]!r}")
+        blemishes.append(f"{path.name}: {page[max(0, number.start() - 120) : number.end() + 60]!r}")
     return blemishes
 
 
 def save_bases(folder: Path) -> dict[str, Saved]:
     """Save the results that are altered; by name."""
-    return {name: Saved(made.save(folder / name)) for name, made in bases().items()}
+    return {name: Saved(base.save(folder / name)) for name, base in bases().items()}
 
 
 def main(arguments: list[str]) -> int:

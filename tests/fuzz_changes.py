@@ -36,9 +36,9 @@ class Saved:
         self.summary = json.loads((folder / "result.json").read_text())
 
     def copy(self) -> "Saved":
-        other = copy.copy(self)
-        other.files, other.summary = dict(self.files), pickle.loads(pickle.dumps(self.summary))
-        return other
+        duplicate = copy.copy(self)
+        duplicate.files, duplicate.summary = dict(self.files), pickle.loads(pickle.dumps(self.summary))
+        return duplicate
 
     def reseal(self) -> None:
         """Digests and numbers of rows as an attacker would make them, who knows the format."""
@@ -84,10 +84,10 @@ def _change(rng: random.Random, tree) -> str:
     if way == "value":
         owner[key] = copy.deepcopy(rng.choice(VALUES))
     elif way == "other":
-        other = tree
+        branch = tree
         for step in rng.choice(paths):
-            other = other[step]
-        owner[key] = copy.deepcopy(other)
+            branch = branch[step]
+        owner[key] = copy.deepcopy(branch)
     elif way == "drop":
         del owner[key]
     elif isinstance(owner, list):
@@ -137,9 +137,9 @@ def _in_attributions(rng: random.Random, saved: Saved) -> str:
         return "explanations that were broken before"
     if not lines:
         return "no explanation"
-    said = _change(rng, lines)
+    change = _change(rng, lines)
     saved.files["attributions.jsonl"] = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    return said
+    return change
 
 
 def _in_table(rng: random.Random, saved: Saved) -> str:
@@ -161,7 +161,7 @@ def _in_table(rng: random.Random, saved: Saved) -> str:
     elif way == "none":
         del rows[1:]
     elif way == "column":
-        rows = [[cell for i, cell in enumerate(own) if i != column] for own in rows]
+        rows = [[cell for i, cell in enumerate(cells) if i != column] for cells in rows]
         del columns[column]
     elif way == "shuffle":
         rows[1:] = rng.sample(rows[1:], len(rows) - 1)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from probes.results.result import AnalysisResult, Claim
-from tests.support.report_checks import checked
-from tests.support.report_heads import tuned
-from tests.support.report_result import result
-from tests.support.report_several import judged
+from tests.support.results.compared import judged
+from tests.support.results.explained import checked
+from tests.support.results.fine_tuned import tuned
+from tests.support.results.probed import result
 
 TASK = "sentiment"
 
@@ -26,18 +26,20 @@ def bases() -> dict[str, AnalysisResult]:
     }
 
 
-def _slim(made: AnalysisResult) -> AnalysisResult:
+def _slim(analysis: AnalysisResult) -> AnalysisResult:
     """Few rows of what grows with texts and layers."""
     tables = {}
-    for name, table in made.tables.items():
+    for name, table in analysis.tables.items():
         for column, most in (("text_id", 4), ("layer", 3), ("other_layer", 3), ("share", None)):
             if column in table and most is not None and not (name == "predictions" and column == "text_id"):
                 number = table[column].astype("float64")
-                kept = number.isna() | (number < most) | ((number == 4) | (number == 6) if column == "layer" else False)
-                table = table[kept.to_numpy(dtype=bool)]
+                is_kept = (
+                    number.isna() | (number < most) | ((number == 4) | (number == 6) if column == "layer" else False)
+                )
+                table = table[is_kept.to_numpy(dtype=bool)]
         tables[name] = table.reset_index(drop=True)
-    shown = [a for a in made.attributions if a.layer in (None, 3, 4, 6)]
-    return dataclasses.replace(made, tables=tables, attributions=tuple(shown[:6]))
+    attributions = [a for a in analysis.attributions if a.layer in (None, 3, 4, 6)]
+    return dataclasses.replace(analysis, tables=tables, attributions=tuple(attributions[:6]))
 
 
 def _warnings() -> tuple[Claim, ...]:
@@ -51,7 +53,7 @@ def _warnings() -> tuple[Claim, ...]:
     )
 
 
-def _with_evidence(made: AnalysisResult) -> AnalysisResult:
+def _with_evidence(analysis: AnalysisResult) -> AnalysisResult:
     """The same result with what stands beside the scores."""
     places = [(TASK, pooling, layer) for pooling in ("cls", "mean") for layer in (0, 1, 4)]
     rows = {
@@ -69,7 +71,7 @@ def _with_evidence(made: AnalysisResult) -> AnalysisResult:
             _TEXTS,
         ),
     }
-    tables = {name: pd.DataFrame(own, columns=columns.split()) for name, (own, columns) in rows.items()}
+    tables = {name: pd.DataFrame(cells, columns=columns.split()) for name, (cells, columns) in rows.items()}
     selective = {
         "control_accuracy": 0.7,
         "control_majority": 0.5,
@@ -98,7 +100,7 @@ def _with_evidence(made: AnalysisResult) -> AnalysisResult:
         ),
         *(Claim("prediction_depth", "measured", TASK, {"pooling": pooling, **depth}) for pooling in ("cls", "mean")),
     )
-    return dataclasses.replace(made, tables={**made.tables, **tables}, claims=(*made.claims, *claims))
+    return dataclasses.replace(analysis, tables={**analysis.tables, **tables}, claims=(*analysis.claims, *claims))
 
 
 _PLACE = "task pooling layer"

@@ -23,7 +23,7 @@ def shoot(report: Path, folder: Path) -> list[Path]:
     from playwright.sync_api import sync_playwright
 
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
+    paths = []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for kind, width in WIDTHS.items():
@@ -31,11 +31,11 @@ def shoot(report: Path, folder: Path) -> list[Path]:
                 page = browser.new_page(viewport={"width": width, "height": FIRST}, color_scheme=scheme)
                 page.goto(report.resolve().as_uri())
                 for ending, whole in (("", False), ("-whole", True)):
-                    made.append(folder / f"{kind}-{scheme}{ending}.png")
-                    page.screenshot(path=made[-1], full_page=whole)
+                    paths.append(folder / f"{kind}-{scheme}{ending}.png")
+                    page.screenshot(path=paths[-1], full_page=whole)
                 page.close()
         browser.close()
-    return made
+    return paths
 
 
 def main(arguments: list[str]) -> int:

@@ -121,9 +121,9 @@ def test_a_folder_imports_only_from_folders_before_it(path):
     package = path.relative_to(ROOT).parts[0]
     order = ORDERS[package].split()
     inner = {folder(module) for module in imports(path) if module.startswith(f"{package}.")}
-    own = folder(dotted(path))
-    if own:
-        assert inner <= {"", *order[: order.index(own) + 1]}, f"{name(path)} imports {inner}"
+    own_folder = folder(dotted(path))
+    if own_folder:
+        assert inner <= {"", *order[: order.index(own_folder) + 1]}, f"{name(path)} imports {inner}"
 
 
 def test_no_files_import_each_other_in_a_circle():
@@ -157,8 +157,8 @@ def test_only_run_composes_other_analyses():
     analyses = {path.stem for path in paths if "\ndef run(settings: Settings)" in path.read_text(encoding="utf-8")}
     assert {"run", "layers", "attribute", "heads"} <= analyses
     for path in paths:
-        others = imports(path) & {f"analyses.{stem}" for stem in analyses}
-        assert path.stem in ("run", "__main__") or not others, f"{path.name} imports {others}"
+        other_analyses = imports(path) & {f"analyses.{stem}" for stem in analyses}
+        assert path.stem in ("run", "__main__") or not other_analyses, f"{path.name} imports {other_analyses}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
@@ -187,5 +187,5 @@ def test_every_public_name_loads_has_a_docstring_and_stands_in_a_group_of_the_pa
         assert getattr(probes, public).__doc__, public
         assert re.search(rf"`{public}`s?\b|`{public}`", probes.__doc__), f"{public} stands in no group of the docstring"
     assert set(probes.__all__) == set(probes._HOME_OF)
-    beside = {path.stem for path in (ROOT / "probes").glob("*.py")} | set(ORDERS["probes"].split())
-    assert not set(probes.__all__) & beside, "once loaded, a module takes the place of a name that it shares"
+    modules = {path.stem for path in (ROOT / "probes").glob("*.py")} | set(ORDERS["probes"].split())
+    assert not set(probes.__all__) & modules, "once loaded, a module takes the place of a name that it shares"

@@ -8,6 +8,7 @@ import pytest
 from tests.support.paths import ROOT
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PACKAGES = ("analyses", "probes", "reports")
 DECLARATIONS = "declares tables and claims, which tests/probes/results/schema/test_checks.py runs through"
 WITHOUT_TESTS = {
     "probes/results/schema/classifiers.py": DECLARATIONS,
@@ -16,7 +17,17 @@ WITHOUT_TESTS = {
     "probes/results/schema/probing.py": DECLARATIONS,
 }
 """Module of `probes` without a test file -> why."""
+SHARED_BY_SUBJECTS = {
+    "analyses/subjects/classifier/share_rows.py",
+    "analyses/subjects/probing/rows.py",
+    "reports/sections/classifier/line_charts.py",
+    "reports/sections/probing/layer_drawing.py",
+}
+"""Modules beside the subjects that several of them use."""
 WITHOUT_MODULE = {
+    "tests/analyses/test_little_to_explain.py": "every analysis where there is little or nothing to explain",
+    "tests/analyses/subjects/test_outcomes.py": "the outcomes that several subjects decide",
+    "tests/analyses/subjects/test_subjects.py": "the interface of all subjects",
     "tests/probes/test_any_sequence.py": "every public function, given any kind of sequence",
     "tests/probes/test_doors.py": "every function that explains, given what it must refuse",
     "tests/probes/test_public_names.py": "every public name of the package",
@@ -26,6 +37,9 @@ WITHOUT_MODULE = {
     "tests/probes/heads/test_texts_alone.py": "every function over batches, against texts alone",
     "tests/probes/loading/test_formats.py": "one dataset in every file format",
     "tests/probes/statistics/test_coverage.py": "the coverage of all intervals",
+    "tests/reports/test_browser.py": "whole pages in a browser",
+    "tests/reports/test_degenerate.py": "pages of results in which little was measured",
+    "tests/reports/test_fuzz.py": "pages of results that were changed at random",
 }
 """Test file that crosses several modules -> its subject."""
 
@@ -62,22 +76,45 @@ def test_conftest_holds_fixtures_only(path):
         assert any("fixture" in ast.unparse(decorator) for decorator in function.decorator_list), function.name
 
 
-MODULES = {name(path) for path in (ROOT / "probes").rglob("*.py") if path.name != "__init__.py"}
-TESTED = {name(path) for path in (ROOT / "tests" / "probes").rglob("test_*.py")}
+def modules_of(package):
+    return {name(path) for path in (ROOT / package).rglob("*.py") if path.name != "__init__.py"}
+
+
+def files_of_tests(package):
+    return {name(path) for path in (ROOT / "tests" / package).rglob("test_*.py")}
 
 
 def file_of_tests(module):
+    """The test file of a module; that of `__main__` is `test_main`."""
     folder, _, file = module.rpartition("/")
-    return f"tests/{folder}/test_{file}"
+    return f"tests/{folder}/test_{file.replace('__main__', 'main')}"
 
 
 def test_every_module_of_probes_has_a_test_file_of_its_name_in_the_same_folder():
-    assert len(MODULES) > 90
-    assert sorted(module for module in MODULES if file_of_tests(module) not in TESTED) == sorted(WITHOUT_TESTS)
+    modules, test_files = modules_of("probes"), files_of_tests("probes")
+    assert len(modules) > 90
+    assert sorted(module for module in modules if file_of_tests(module) not in test_files) == sorted(WITHOUT_TESTS)
 
 
-def test_every_test_file_of_probes_is_named_after_a_module_or_crosses_several():
-    assert TESTED - {file_of_tests(module) for module in MODULES} == set(WITHOUT_MODULE)
+@pytest.mark.parametrize("folder", ["analyses/subjects", "reports/sections"])
+def test_every_subject_has_a_test_file_of_its_name_in_the_same_folder(folder):
+    subjects = {module for module in modules_of(folder) if module.count("/") > 2} - SHARED_BY_SUBJECTS
+    assert len(subjects) >= 20
+    assert sorted(module for module in subjects if not (ROOT / file_of_tests(module)).is_file()) == []
+
+
+def is_named_after_one_of(modules, file_of_test):
+    """Whether a test file has the name of a module, or that name and what it tests of it: `test_store_locks`."""
+    stems = {file_of_tests(module).removesuffix(".py") for module in modules}
+    words = file_of_test.removesuffix(".py").split("_")
+    return any("_".join(words[:end]) in stems for end in range(2, len(words) + 1))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_test_file_is_named_after_a_module_or_crosses_several(package):
+    modules = modules_of(package)
+    crossing = {path for path in WITHOUT_MODULE if path.startswith(f"tests/{package}/")}
+    assert {path for path in files_of_tests(package) if not is_named_after_one_of(modules, path)} == crossing
 
 
 IMPORT = re.compile(r"\bfrom ((?:probes|analyses|reports|tests)\b[\w.]*) import (\w+(?:, \w+)*)")
@@ -103,7 +140,14 @@ def test_imports_exist_those_in_code_for_other_processes_included(path):
             assert exists(module, public_name), f"from {module} import {public_name}"
 
 
-@pytest.mark.parametrize("package", ["analyses", "probes", "reports"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_folders_of_tests_are_folders_of_the_package(package):
     folders = {path.parent for path in (ROOT / "tests" / package).rglob("test_*.py")}
     assert all((ROOT / folder.relative_to(ROOT / "tests")).is_dir() for folder in folders)
+
+
+def test_support_is_grouped_by_what_it_builds():
+    support = ROOT / "tests" / "support"
+    assert {path.name for path in support.glob("*.py")} == {"__init__.py", "paths.py"}
+    folders = {path.parent for path in support.rglob("*.py")}
+    assert all(len(list(folder.glob("*.py"))) <= 13 for folder in folders)

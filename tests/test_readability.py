@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = [ROOT / name for name in ("probes", "analyses", "reports")]
 FOLDERS = sorted({path.parent for package in PACKAGES for path in package.rglob("*.py")})
+FOLDERS_OF_TESTS = sorted({path.parent for path in (ROOT / "tests").rglob("*.py") if path.stat().st_size})
 VAGUE_NAMES = set(
     "found own each said told some shown made known there here kept given asked others other begun drawn beside sure "
     "so was far took did".split()
@@ -67,7 +68,7 @@ def code_and_comments(source: str) -> tuple[list[int], int]:
     return list(tokens_by_line.values()), n_comments
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=folder_name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *FOLDERS_OF_TESTS], ids=folder_name)
 def test_names_say_what_they_hold(folder):
     names = [name for source in sources(folder) for name in bound_names(source)]
     vague = sorted(name for name in names if name in VAGUE_NAMES)
@@ -87,7 +88,7 @@ def test_numerical_code_names_its_steps_in_comments(name):
     assert sum(n_comments for _, n_comments in measured) >= MIN_COMMENTS_PER_LINE * n_lines
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=folder_name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *FOLDERS_OF_TESTS], ids=folder_name)
 def test_no_line_of_a_docstring_begins_in_the_middle_of_a_sentence(folder):
     lines = [line for source in sources(folder) for line in docstring_lines(source)]
     assert [line for line in lines if line.startswith(BAD_STARTS)] == []

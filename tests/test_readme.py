@@ -1,4 +1,4 @@
-"""What the README shows works as it stands."""
+"""The commands and code of the README work as they stand."""
 
 import ast
 import re
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from reports import write_report
-from tests.support.models import build_model
-from tests.support.pages import Page
+from tests.support.encoders.models import build_model
+from tests.support.pages.reader import Page
 from tests.support.paths import ROOT
 
 STARTS = ("the", "a", "this", "that", "my", "one", "no", "every", "some", "your")
@@ -38,14 +38,14 @@ def test_the_library_examples_run_one_after_the_other_and_give_a_page(capsys, tm
 def test_every_command_shown_has_flags_that_exist(capsys):
     from analyses.__main__ import main
 
-    shown = set()
+    commands = set()
     for name in ("run", "layers", "attribute", "heads", "report"):
         try:
             main([name, "--help"])
         except SystemExit:
-            shown |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+            commands |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     ours = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--help"}
-    assert ours <= shown, ours - shown
+    assert ours <= commands, ours - commands
 
 
 def test_the_readme_shows_every_folder_of_the_library_and_every_module_says_what_it_is_for():

@@ -7,8 +7,8 @@ import torch
 
 from analyses.__main__ import main
 from probes import AnalysisResult, Encoder, InputError, ProbeHead, attribute, load_probes
-from tests.support.command_lines import BAD, GOOD, rows
-from tests.support.models import build_model
+from tests.support.commands.command_lines import BAD, GOOD, rows
+from tests.support.encoders.models import build_model
 
 
 def save(folder, model, tokenizer):
@@ -17,7 +17,7 @@ def save(folder, model, tokenizer):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def root(tmp_path_factory):
     """Files of labelled texts, some of one word each; and tiny models."""
     folder = tmp_path_factory.mktemp("degenerate")
     for seed, (name, n) in enumerate({"train": 24, "validation": 16, "test": 16}.items()):
@@ -43,16 +43,16 @@ def place(tmp_path_factory):
     return folder
 
 
-def explain(place, *words, model="bert", test="test", train="train", analysis="attribute"):
+def explain(root, *words, model="bert", test="test", train="train", analysis="attribute"):
     """The result of one command line, which must leave a page."""
-    out = place / f"out-{len(list(place.iterdir()))}"
+    out = root / f"out-{len(list(root.iterdir()))}"
     arguments = [
         "--train",
-        place / f"{train}.csv",
+        root / f"{train}.csv",
         "--validation",
-        place / f"{train.replace('train', 'validation')}.csv",
+        root / f"{train.replace('train', 'validation')}.csv",
     ]
-    arguments += ["--test", place / f"{test}.csv", "--model", place / model, "--cache", place / "cache", "--out", out]
+    arguments += ["--test", root / f"{test}.csv", "--model", root / model, "--cache", root / "cache", "--out", out]
     assert main([analysis, *map(str, arguments), "--quiet", *words]) == 0
     assert (out / "report.html").stat().st_size > 10_000
     return AnalysisResult.load(out)
@@ -77,36 +77,36 @@ SITUATIONS = {
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_every_check_on_next_to_nothing_ends_in_a_page(place, name):
+def test_every_check_on_next_to_nothing_ends_in_a_page(root, name):
     words, options = SITUATIONS[name]
     depth = [] if "0" in words[-3:] else ["--layers", "0", "2"]
-    result = explain(place, *words, *ALL_CHECKS, *depth, **options)
+    result = explain(root, *words, *ALL_CHECKS, *depth, **options)
     assert len({a.text_id for a in result.attributions}) == min(
-        int(words[1]), len(pd.read_csv(place / f"{options.get('test', 'test')}.csv"))
+        int(words[1]), len(pd.read_csv(root / f"{options.get('test', 'test')}.csv"))
     )
     for table in result.tables.values():
         assert len(table)
 
 
 @pytest.mark.parametrize(("model", "layer", "pooling"), [("bert", "0", "cls"), ("constant", "2", "mean")])
-def test_a_prediction_that_no_text_can_change_is_said_to_need_no_explanation(place, model, layer, pooling):
-    result = explain(place, "--layer", layer, "--pooling", pooling, "--attribute", "3", model=model)
+def test_a_prediction_that_no_text_can_change_is_said_to_need_no_explanation(root, model, layer, pooling):
+    result = explain(root, "--layer", layer, "--pooling", pooling, "--attribute", "3", model=model)
     note = f"no word of a text changes what the probe on {pooling} at layer {layer} predicts, and all scores are 0."
     assert any(note in saved_note for saved_note in result.notes)
     assert "token_shares" not in result.tables
     assert all(abs(a.scores).max() < 1e-6 for a in result.attributions)
 
 
-def test_a_run_of_a_site_that_says_nothing_ends_in_a_page(place):
+def test_a_run_of_a_site_that_says_nothing_ends_in_a_page(root):
     words = ("--layers", "0", "--poolings", "cls", "--attribute", "3", "--no-controls", "--untrained", "0")
-    assert explain(place, *words, analysis="run").attributions
+    assert explain(root, *words, analysis="run").attributions
 
 
-def test_a_decoder_without_padding_and_mask_is_explained_with_texts_of_one_token_among_others(place):
-    texts = pd.read_csv(place / "test.csv")[:4]
-    pd.concat([texts, pd.read_csv(place / "test-words.csv")[:3]]).to_csv(place / "test-mixed.csv", index=False)
+def test_a_decoder_without_padding_and_mask_is_explained_with_texts_of_one_token_among_others(root):
+    texts = pd.read_csv(root / "test.csv")[:4]
+    pd.concat([texts, pd.read_csv(root / "test-words.csv")[:3]]).to_csv(root / "test-mixed.csv", index=False)
     words = "--head both --attribute 7 --depth --infidelity --layers 2 --words 0 --max-steps 8".split()
-    result = explain(place, *words, model="gpt2", test="test-mixed")
+    result = explain(root, *words, model="gpt2", test="test-mixed")
     table = result.tables["faithfulness"]
     assert set(table["head"]) == {"probe", "model"}
     assert not [note for note in result.notes if "could not be made" in note]
@@ -118,25 +118,25 @@ def test_a_decoder_without_padding_and_mask_is_explained_with_texts_of_one_token
     assert set(states["layer"]) == {0, 1, 2, 3}
 
 
-def test_texts_of_one_token_alone_have_no_faithfulness_and_the_run_says_why(place):
-    result = explain(place, "--attribute", "3", *SITE, model="gpt2", train="train-words", test="test-words")
+def test_texts_of_one_token_alone_have_no_faithfulness_and_the_run_says_why(root):
+    result = explain(root, "--attribute", "3", *SITE, model="gpt2", train="train-words", test="test-words")
     assert "faithfulness" not in result.tables
     assert any("no text has tokens that can be taken out" in note for note in result.notes)
 
 
-def test_a_check_that_cannot_be_made_is_a_note_and_all_others_are_saved(place, monkeypatch):
+def test_a_check_that_cannot_be_made_is_a_note_and_all_others_are_saved(root, monkeypatch):
     def refuse(*_arguments, **_options):
         raise InputError("texts are too short; use longer ones")
 
     monkeypatch.setattr("probes.attribution_checks.faithfulness.faithfulness", refuse)
-    result = explain(place, *SITE, "--attribute", "2")
+    result = explain(root, *SITE, "--attribute", "2")
     assert result.attributions
     assert "faithfulness" not in result.tables
     wanted = "The check 'faithfulness' of 'label', probe head could not be made: texts are too short; use longer ones."
     assert wanted in result.notes
 
 
-def test_texts_in_which_no_shortcut_can_be_planted_are_a_note(place, monkeypatch):
+def test_texts_in_which_no_shortcut_can_be_planted_are_a_note(root, monkeypatch):
     from probes.attribution_checks import planted_shortcut
 
     positions = planted_shortcut._word_positions
@@ -145,13 +145,13 @@ def test_texts_in_which_no_shortcut_can_be_planted_are_a_note(place, monkeypatch
         return [[], *positions(encoder, texts)[1:]]
 
     monkeypatch.setattr(planted_shortcut, "_word_positions", none_in_the_first)
-    result = explain(place, *SITE, "--attribute", "2", "--audit")
+    result = explain(root, *SITE, "--attribute", "2", "--audit")
     assert set(result.tables["planted_shortcut"]["n"]) == {15}
     note = "The planted shortcut of 'label' leaves out 2 of its training and test texts: a word planted in them would"
     assert [saved_note for saved_note in result.notes if saved_note.startswith(note)]
 
 
-def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
+def test_an_audit_that_finds_no_words_is_a_note(root, monkeypatch):
     from probes.attribution_checks import planted_shortcut
 
     draw_words = planted_shortcut.rare_words
@@ -162,7 +162,7 @@ def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
         return draw_words(encoder, texts, n, seed=seed)
 
     monkeypatch.setattr(planted_shortcut, "rare_words", of_texts)
-    result = explain(place, *SITE, "--attribute", "2", "--audit")
+    result = explain(root, *SITE, "--attribute", "2", "--audit")
     assert [
         note for note in result.notes if "The check 'planted shortcut' of 'label', probe head could not be made" in note
     ]
@@ -185,31 +185,31 @@ def test_an_audit_that_finds_no_words_is_a_note(place, monkeypatch):
         (["--target", "label", "--against", "positive"], "bert", "some texts' label is 'positive' itself"),
     ],
 )
-def test_what_can_be_known_before_the_long_part_is_refused_before_it(place, capsys, monkeypatch, words, model, message):
+def test_what_can_be_known_before_the_long_part_is_refused_before_it(root, capsys, monkeypatch, words, model, message):
     monkeypatch.setattr(
         "probes.features.extraction.extract_features", lambda *_a, **_k: pytest.fail("the long part began")
     )
-    arguments = ["--train", place / "train.csv", "--test", place / "test.csv", "--model", place / model]
-    arguments += ["--cache", place / "refused-cache", "--out", place / "refused"]
+    arguments = ["--train", root / "train.csv", "--test", root / "test.csv", "--model", root / model]
+    arguments += ["--cache", root / "refused-cache", "--out", root / "refused"]
     assert main(["attribute", *map(str, arguments), "--quiet", *words]) == 1
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
 
 
-def test_erasing_without_its_extra_is_refused_before_the_long_part(place, capsys, monkeypatch):
+def test_erasing_without_its_extra_is_refused_before_the_long_part(root, capsys, monkeypatch):
     from importlib import util
 
     usual = util.find_spec
     monkeypatch.setattr(
         util, "find_spec", lambda name, *rest: None if name == "concept_erasure" else usual(name, *rest)
     )
-    arguments = ["--train", place / "train.csv", "--test", place / "test.csv", "--model", place / "classifier"]
+    arguments = ["--train", root / "train.csv", "--test", root / "test.csv", "--model", root / "classifier"]
     assert main(["attribute", *map(str, arguments), "--quiet", "--head", "model", "--erase", "5"]) == 1
     assert "--erase needs the extra `erasure`; pip install 'layerprobe[erasure]'" in capsys.readouterr().err
 
 
-def test_a_vocabulary_without_lower_case_words_is_refused_for_an_audit_before_the_long_part(place, capsys):
+def test_a_vocabulary_without_lower_case_words_is_refused_for_an_audit_before_the_long_part(root, capsys):
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -218,15 +218,15 @@ def test_a_vocabulary_without_lower_case_words_is_refused_for_an_audit_before_th
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    save(place / "signs", BertModel(BertConfig(vocab_size=len(signs), **sizes)).eval(), fast)
-    arguments = ["--train", place / "train.csv", "--test", place / "test.csv", "--model", place / "signs"]
+    save(root / "signs", BertModel(BertConfig(vocab_size=len(signs), **sizes)).eval(), fast)
+    arguments = ["--train", root / "train.csv", "--test", root / "test.csv", "--model", root / "signs"]
     assert main(["attribute", *map(str, arguments), "--quiet", "--audit"]) == 1
     assert "the vocabulary has 0 words of one piece" in capsys.readouterr().err
 
 
-def test_every_label_column_is_erased_and_decisions_are_explained_on_the_heads_own(place):
+def test_every_label_column_is_erased_and_decisions_are_explained_on_the_heads_own(root):
     words = ("--label", "label", "topic", "--head", "both", "--erase", "6", "--attribute", "2", "--words", "0")
-    result = explain(place, *words, "--layers", "1", "3", "--poolings", "cls", "mean", model="classifier")
+    result = explain(root, *words, "--layers", "1", "3", "--poolings", "cls", "mean", model="classifier")
     table = result.tables["erasure"]
     assert set(table["label"]) == {"label", "topic"}
     assert set(table["head"]) == {"model"}
@@ -242,7 +242,7 @@ class TestOneBaseline:
     """`auto` on the page and in Python."""
 
     @pytest.mark.parametrize("head", ["probe", "both"])
-    def test_the_page_and_python_give_one_probe_and_text_the_same_scores(self, place, head):
+    def test_the_page_and_python_give_one_probe_and_text_the_same_scores(self, root, head):
         words = (
             "--head",
             head,
@@ -255,9 +255,9 @@ class TestOneBaseline:
             "--untrained",
             "0",
         )
-        result = explain(place, *words, "--layers", "1", "3", model="classifier", analysis="run")
-        encoder = Encoder.load(str(place / "classifier"))
-        out = sorted(place.glob("out-*"), key=lambda folder: folder.stat().st_mtime)[-1]
+        result = explain(root, *words, "--layers", "1", "3", model="classifier", analysis="run")
+        encoder = Encoder.load(str(root / "classifier"))
+        out = sorted(root.glob("out-*"), key=lambda folder: folder.stat().st_mtime)[-1]
         probes, info = load_probes(out / "probes.safetensors")
         of_probe = [a for a in result.attributions if a.head == "probe"]
         assert len(of_probe) == 5

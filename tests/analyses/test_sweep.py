@@ -23,8 +23,8 @@ from probes import (
 from probes.probing.sites import ExampleSplits
 from probes.probing.untrained import untrained_floors
 from reports import write_report
-from tests.support.models import LAYERS, build_model
-from tests.support.pages import Page
+from tests.support.encoders.models import LAYERS, build_model
+from tests.support.pages.reader import Page
 
 WORDS = (("bad", "awful"), ("good", "great"))
 NAMES = ("negative", "positive")
@@ -42,7 +42,7 @@ def examples_of(encoder, splits, cache):
 
 @pytest.fixture(scope="module")
 def research(tmp_path_factory):
-    """What research code holds after a sweep with all studies."""
+    """The values that research code holds after a sweep with all studies."""
     cache = tmp_path_factory.mktemp("cache")
     labels = np.arange(240) % 2
     starts = np.random.default_rng(0).choice(STARTS, len(labels))
@@ -227,7 +227,7 @@ REFUSED = {
     "probes that are none": ({"untrained": [[1]]}, "a probe of untrained encoder 0 must be"),
     "a model without a name": ({"encoder": None}, "nothing names the model"),
 }
-"""What is wrong -> an argument (or a function of the right one), and a part of the message."""
+"""Fault -> an argument (or a function of the right one), and a part of the message."""
 
 
 @pytest.mark.parametrize("name", REFUSED)

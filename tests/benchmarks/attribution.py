@@ -83,7 +83,7 @@ class ByHand:
     """A sentence at a time."""
 
     model: Any
-    """What a checkpoint holds, as transformers loads it."""
+    """Contents of a checkpoint, as transformers loads it."""
     logits: Logits
     tokenizer: Any = field(default_factory=lambda: AutoTokenizer.from_pretrained(packaged_folder()))
 
@@ -94,14 +94,14 @@ class ByHand:
     def _explain(self, text: str) -> Explained:
         inputs = self.tokenizer(text, truncation=True, return_special_tokens_mask=True, return_tensors="pt")
         ids, special = inputs["input_ids"], inputs["special_tokens_mask"].bool()
-        others = (inputs["token_type_ids"], torch.arange(ids.shape[1]).unsqueeze(0), inputs["attention_mask"])
+        constant_inputs = (inputs["token_type_ids"], torch.arange(ids.shape[1]).unsqueeze(0), inputs["attention_mask"])
         with torch.no_grad():
-            target = int(self.logits(ids, *others).argmax())
+            target = int(self.logits(ids, *constant_inputs).argmax())
         scores, delta = LayerIntegratedGradients(self.logits, self.model.get_input_embeddings()).attribute(
             ids,
             torch.where(special, ids, self.tokenizer.pad_token_id),
             target=target,
-            additional_forward_args=others,
+            additional_forward_args=constant_inputs,
             n_steps=STEPS,
             return_convergence_delta=True,
         )
@@ -123,8 +123,8 @@ def report(*, limit: int | None, repeats: int) -> None:
     print(f"Fine-tuned head: test accuracy {right.mean():.3f}")
 
     def by_head(ids: Tensor, types: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        said: Tensor = model(ids, token_type_ids=types, position_ids=positions, attention_mask=mask).logits
-        return said
+        logits: Tensor = model(ids, token_type_ids=types, position_ids=positions, attention_mask=mask).logits
+        return logits
 
     _race(f"fine-tuned head, {tuned.encoder.n_layers} layers", tuned, ByHand(model, by_head), texts, 1.8, repeats)
 
@@ -137,8 +137,8 @@ def report(*, limit: int | None, repeats: int) -> None:
     def by_probe(ids: Tensor, types: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
         inputs = {"token_type_ids": types, "position_ids": positions, "attention_mask": mask}
         hidden = whole(ids, **inputs, output_hidden_states=True).hidden_states[LAYER]
-        kept = mask.unsqueeze(-1)
-        return ((hidden * kept).sum(dim=1) / kept.sum(dim=1) - center) @ weight.T + bias
+        column_mask = mask.unsqueeze(-1)
+        return ((hidden * column_mask).sum(dim=1) / column_mask.sum(dim=1) - center) @ weight.T + bias
 
     _race(f"probe at layer {LAYER} of 6, mean", probe, ByHand(whole, by_probe), texts, 6.0, repeats)
     if limit is None:
@@ -152,7 +152,7 @@ def fine_tune(train: Texts, folder: Path) -> None:
     model = BertForSequenceClassification.from_pretrained(packaged_folder(), **names).train()
     tokenizer = AutoTokenizer.from_pretrained(packaged_folder())
     ids = tokenizer(list(train.texts), truncation=True, max_length=64)["input_ids"]
-    order = np.argsort([len(own) for own in ids], kind="stable")
+    order = np.argsort([len(text_ids) for text_ids in ids], kind="stable")
     batches = np.array_split(order, max(1, len(order) // BATCH))
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, fused=True)
     # Without the instructions for it bfloat16 is many times slower than float32.
@@ -185,13 +185,13 @@ def _race(name: str, head: Head, rival: ByHand, texts: Sequence[str], aim: float
     attribute(head, texts[:8])
     race = Stage.race(name, lambda: rival.explain(texts), lambda: attribute(head, texts), repeats=repeats)
     ratio, gradients = race.rival_seconds / race.ours_seconds, [a.n_steps - 1 for a in race.ours]
-    shares = [np.mean([found.converged for found in side]) for side in (race.rival, race.ours)]
+    shares = [np.mean([attribution.converged for attribution in side]) for side in (race.rival, race.ours)]
     agreed = [e.target == a.target for e, a in zip(race.rival, race.ours, strict=True)]
     alike = [np.corrcoef(e.scores, a.scores)[0, 1] for e, a in zip(race.rival, race.ours, strict=True)]
     print(f"\n{name}: {race.rival_seconds:.2f} s by the rival, {race.ours_seconds:.2f} s ours")
     print(f"Rival / ours: {ratio:.2f} ({'at or above' if ratio >= aim else 'BELOW'} the aim of {aim:g})")
-    said = "no fewer" if shares[1] >= shares[0] else "FEWER"
-    print(f"Texts within the tolerance: {shares[0]:.1%} of the rival's, {shares[1]:.1%} of ours ({said})")
+    verdict = "no fewer" if shares[1] >= shares[0] else "FEWER"
+    print(f"Texts within the tolerance: {shares[0]:.1%} of the rival's, {shares[1]:.1%} of ours ({verdict})")
     counts = pd.Series([a.n_steps for a in race.ours]).value_counts().sort_index()
     print(f"Gradients a text: {STEPS} by the rival, {np.mean(gradients):.1f} ours; texts by steps:", end=" ")
     print(", ".join(f"{n}: {count}" for n, count in counts.items()))
@@ -202,26 +202,26 @@ def _race(name: str, head: Head, rival: ByHand, texts: Sequence[str], aim: float
     ratio = _seconds(lambda: [attribute(head, [text]) for text in texts], repeats) / race.ours_seconds
     print(f"One text at a time / together: {ratio:.2f} ({'at or above' if ratio >= 1 else 'BELOW'} the aim of 1)")
     ratio = _seconds(lambda: faithfulness(head, race.ours), repeats) / race.ours_seconds
-    said = "within" if ratio <= FAITHFUL else "BEYOND"
-    print(f"Faithfulness with {RANDOM_ORDERS} random orders / attributions: {ratio:.2f} ({said} {FAITHFUL:g})")
+    verdict = "within" if ratio <= FAITHFUL else "BEYOND"
+    print(f"Faithfulness with {RANDOM_ORDERS} random orders / attributions: {ratio:.2f} ({verdict} {FAITHFUL:g})")
 
 
 def _seconds(work: Callable[[], object], repeats: int) -> float:
     """Median over the repeats."""
-    found = []
+    durations = []
     for _ in range(repeats):
         start = time.perf_counter()
         work()
-        found.append(time.perf_counter() - start)
-    return statistics.median(found)
+        durations.append(time.perf_counter() - start)
+    return statistics.median(durations)
 
 
 def _memory() -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", MEMORY], check=True, capture_output=True, text=True)
     before, peak, tokens, steps = map(int, done.stdout.split())
-    said = "within" if peak * 1024 <= MOST_MEMORY else "BEYOND"
+    verdict = "within" if peak * 1024 <= MOST_MEMORY else "BEYOND"
     print(
         f"\nOne text of {tokens} tokens, {steps} steps: {before / 2**20:.2f} GiB before, {peak / 2**20:.2f} at most",
         end=" ",
     )
-    print(f"({said} {MOST_MEMORY / 2**30:g})")
+    print(f"({verdict} {MOST_MEMORY / 2**30:g})")

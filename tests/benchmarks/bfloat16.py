@@ -1,4 +1,4 @@
-"""What bfloat16 does to each probe's test accuracy, beside its interval: sentiment and three probing tasks."""
+"""Effect of bfloat16 on each probe's test accuracy, beside its interval: sentiment and three probing tasks."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _moves(folder: Path, limit: int | None) -> None:
     rows = []
     for task in TASKS:
         sources = {name: Source(str(FOLDER / task / f"{name}.csv")) for name in SPLITS}
-        given = {name: source for name, source in sources.items() if Path(source.path).is_file()}
-        splits = read_splits(**given, labels=["label"], limit=limit)
+        present = {name: source for name, source in sources.items() if Path(source.path).is_file()}
+        splits = read_splits(**present, labels=["label"], limit=limit)
         sweeps: dict[str, Sweep] = {}
         for dtype in DTYPES:
             print(f"{task}, {dtype} ...", file=sys.stderr, flush=True)
@@ -44,13 +44,14 @@ def _moves(folder: Path, limit: int | None) -> None:
                 features = {pooling: store.layers(pooling) for pooling in ("cls", "mean")}
                 examples[name] = Examples(features, {"label": split.labels("label")})
             sweeps[dtype] = sweep_probes(**examples)
-        found = {dtype: sweep.tasks["label"] for dtype, sweep in sweeps.items()}
+        sweep_of_dtype = {dtype: sweep.tasks["label"] for dtype, sweep in sweeps.items()}
         moves = {
-            point: found["bfloat16"].test[point]["accuracy"] - found["float32"].test[point]["accuracy"]
-            for point in found["float32"].selections
+            point: sweep_of_dtype["bfloat16"].test[point]["accuracy"]
+            - sweep_of_dtype["float32"].test[point]["accuracy"]
+            for point in sweep_of_dtype["float32"].selections
         }
         worst = max(moves, key=lambda point: abs(moves[point]))
-        lower, upper = found["float32"].interval(worst)
+        lower, upper = sweep_of_dtype["float32"].interval(worst)
         rows.append((task, len(splits.test), str(worst), moves[worst], lower, upper, upper - lower))
     columns = ["task", "test texts", "place", "largest move", "lower", "upper", "interval's width"]
     print("\nTest accuracy, bfloat16 minus float32, where it moves most; 95 % interval of float32's there:")

@@ -114,7 +114,7 @@ class Stage:
                 start = time.perf_counter()
                 results[side] = run()
                 seconds[side].append(time.perf_counter() - start)
-        medians = {f"{side}_seconds": statistics.median(found) for side, found in seconds.items()}
+        medians = {f"{side}_seconds": statistics.median(durations) for side, durations in seconds.items()}
         return cls(name, **results, **medians)
 
 
@@ -159,12 +159,12 @@ class ByHand:
             parts["cls"].append(torch.stack([h[:, 0] for h in states]))
             parts["mean"].append(torch.stack([(h * mask).sum(dim=1) / mask.sum(dim=1) for h in states]))
             parts["pooler"].append(torch.stack([self.model.pooler(h) for h in states]))
-        return {pooling: torch.cat(found, dim=1).numpy() for pooling, found in parts.items()}
+        return {pooling: torch.cat(selections, dim=1).numpy() for pooling, selections in parts.items()}
 
     def sweep(self, features: Mapping[str, Mapping[str, NDArray[Any]]], data: Data) -> dict[Site, Fitted]:
         """The penalty with the best validation accuracy at each point."""
         train, validation, test = (data[name].labels for name in SPLITS)
-        found = {}
+        selections = {}
         for pooling in POOLINGS:
             for layer in LAYERS:
                 x, held_out, unseen = (features[name][pooling][layer] for name in SPLITS)
@@ -174,8 +174,8 @@ class ByHand:
                 ]
                 best = max(tried, key=lambda fitted: fitted.score(held_out, validation))
                 unconverged = sum(fitted[-1].n_iter_.max() >= fitted[-1].max_iter for fitted in tried)
-                found[Site(pooling, layer)] = Fitted(best, best.score(unseen, test), unconverged)
-        return found
+                selections[Site(pooling, layer)] = Fitted(best, best.score(unseen, test), unconverged)
+        return selections
 
     def explain(self, texts: Sequence[str], pipeline: Pipeline) -> list[Explained]:
         """Scores of the mean probe at the last layer, one text at a time."""
@@ -191,7 +191,7 @@ class ByHand:
             return (mean - shift) / scale @ weight + bias
 
         captum = LayerIntegratedGradients(decision, self.model.embeddings.word_embeddings)
-        found = []
+        selections = []
         for text in texts:
             batch = self.tokenizer(text, truncation=True, return_special_tokens_mask=True, return_tensors="pt")
             ids, special = batch["input_ids"], batch["special_tokens_mask"].bool()
@@ -202,8 +202,8 @@ class ByHand:
                 n_steps=STEPS,
                 return_convergence_delta=True,
             )
-            found.append(Explained(scores[0].sum(dim=-1).detach().numpy(), float(delta)))
-        return found
+            selections.append(Explained(scores[0].sum(dim=-1).detach().numpy(), float(delta)))
+        return selections
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,26 +358,29 @@ def report(*, limit: int | None, repeats: int) -> None:
         few = {name: split.spread(64) for name, split in full.items()}
         Comparison.run(rival, ours, few, explained=2, repeats=1)  # warms both sides up
         data = {name: split.spread(limit) for name, split in full.items()}
-        found = Comparison.run(rival, ours, data, explained=EXPLAINED, repeats=repeats)
-        _print_speed(found, repeats)
-        _print_accuracy(found, full=limit is None)
-        _print_attribution(found)
+        comparison = Comparison.run(rival, ours, data, explained=EXPLAINED, repeats=repeats)
+        _print_speed(comparison, repeats)
+        _print_accuracy(comparison, full=limit is None)
+        _print_attribution(comparison)
 
 
-def _print_speed(found: Comparison, repeats: int) -> None:
-    sizes = ", ".join(f"{len(split.texts):,} {name}" for name, split in found.data.items())
-    print(f"Texts: {sizes}; {len(found.attribution.ours)} explained; repeats: {repeats}\n")
-    print(found.speed.to_string(float_format="{:.2f}".format))
-    ratio = found.speed.loc["total", "ratio"]
+def _print_speed(comparison: Comparison, repeats: int) -> None:
+    sizes = ", ".join(f"{len(split.texts):,} {name}" for name, split in comparison.data.items())
+    print(f"Texts: {sizes}; {len(comparison.attribution.ours)} explained; repeats: {repeats}\n")
+    print(comparison.speed.to_string(float_format="{:.2f}".format))
+    ratio = comparison.speed.loc["total", "ratio"]
     print(f"\nTotal ratio {ratio:.2f}: {'at or above' if ratio >= AIM else 'BELOW'} the aim of {AIM:g}.")
-    notes = "; ".join(found.sweep.ours.notes) or "none"
-    fits, failed = len(found.sweep.rival) * len(CS), sum(fitted.unconverged for fitted in found.sweep.rival.values())
+    notes = "; ".join(comparison.sweep.ours.notes) or "none"
+    fits, failed = (
+        len(comparison.sweep.rival) * len(CS),
+        sum(fitted.unconverged for fitted in comparison.sweep.rival.values()),
+    )
     print(f"Fits by hand that ran out of iterations: {failed} of {fits}. Notes of ours: {notes}.")
 
 
-def _print_accuracy(found: Comparison, *, full: bool) -> None:
+def _print_accuracy(comparison: Comparison, *, full: bool) -> None:
     for pooling in PUBLISHED:
-        table = found.accuracy(pooling)
+        table = comparison.accuracy(pooling)
         columns = list(table) if full else ["by hand", "ours", "difference", "ours at their C"]
         print(f"\nTest accuracy, {pooling}\n{table[columns].to_string(float_format='{:.4f}'.format)}")
         if full:
@@ -387,14 +390,14 @@ def _print_accuracy(found: Comparison, *, full: bool) -> None:
                 print(f"Largest difference, {column}: {gap[layer]:+.4f} at layer {layer}")
             gap = table["ours - published"]
             for layer in gap.index[gap.abs() > NEAR]:
-                path = found.penalties(Site(pooling, layer)).to_string(float_format="{:.4f}".format)
+                path = comparison.penalties(Site(pooling, layer)).to_string(float_format="{:.4f}".format)
                 print(f"\nMore than {NEAR} off at {pooling} {layer}; ours by penalty:\n{path}")
 
 
-def _print_attribution(found: Comparison) -> None:
-    rival, ours = found.within
-    steps = pd.Series([a.n_steps for a in found.attribution.ours]).value_counts().sort_index()
+def _print_attribution(comparison: Comparison) -> None:
+    rival, ours = comparison.within
+    steps = pd.Series([a.n_steps for a in comparison.attribution.ours]).value_counts().sort_index()
     print(f"\nTexts within the convergence tolerance: by hand {rival:.0%} ({STEPS} steps), ours {ours:.0%}")
     print("Texts by steps, ours: " + ", ".join(f"{n}: {count}" for n, count in steps.items()))
-    agreement = found.agreement
+    agreement = comparison.agreement
     print(f"Correlation of token scores: median {np.median(agreement):.5f}, lowest {agreement.min():.5f}")

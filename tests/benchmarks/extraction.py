@@ -52,7 +52,7 @@ def report(*, limit: int | None, repeats: int) -> None:
 
 
 def _measure(folder: Path, texts: list[str], repeats: int) -> None:
-    rival, other = ByHand(), SentenceTransformer(str(packaged_folder()), device="cpu")
+    rival, sentence_transformer = ByHand(), SentenceTransformer(str(packaged_folder()), device="cpu")
     exact = Encoder.load("packaged", device="cpu")
     encoders = {dtype: exact.with_dtype(dtype) for dtype in DTYPES}
 
@@ -61,7 +61,7 @@ def _measure(folder: Path, texts: list[str], repeats: int) -> None:
 
     sides: dict[str, Callable[[list[str]], object]] = {
         "plain loop": rival.extract,
-        "SentenceTransformer": lambda part: other.encode(part, batch_size=32, show_progress_bar=False),
+        "SentenceTransformer": lambda part: sentence_transformer.encode(part, batch_size=32, show_progress_bar=False),
         **{f"ours, {dtype}": functools.partial(ours, dtype) for dtype in encoders},
         **{f"bare forward, {dtype}": functools.partial(_bare, encoders[dtype], packing=True) for dtype in encoders},
         "bare forward, float32, not packed": functools.partial(_bare, exact, packing=False),
@@ -79,16 +79,16 @@ def _measure(folder: Path, texts: list[str], repeats: int) -> None:
                 start = time.perf_counter()
                 run(texts[i::PARTS])
                 spent[name] += time.perf_counter() - start
-        for name, found in spent.items():
-            seconds[name].append(found)
-    took = {name: statistics.median(found) for name, found in seconds.items()}
+        for name, durations in spent.items():
+            seconds[name].append(durations)
+    median_seconds = {name: statistics.median(durations) for name, durations in seconds.items()}
     print(f"{len(texts):,} texts in {PARTS} parts; repeats: {repeats}\n")
-    print(pd.Series(took, name="seconds").to_string(float_format="{:.2f}".format), "\n")
+    print(pd.Series(median_seconds, name="seconds").to_string(float_format="{:.2f}".format), "\n")
     for (name, dtype), aim in AIMS.items():
-        ratio = took[name] / took[f"ours, {dtype}"]
+        ratio = median_seconds[name] / median_seconds[f"ours, {dtype}"]
         print(f"{name} / ours, {dtype}: {ratio:.2f} ({'at or above' if ratio >= aim else 'BELOW'} the aim of {aim:g})")
     flop, padded = _work(exact, texts)
-    peak, best = statistics.median(peaks), took["ours, float32"]
+    peak, best = statistics.median(peaks), median_seconds["ours, float32"]
     share = flop / best / peak
     print(f"\nMatrix products alone: {peak / 1e9:.0f} GFLOP/s (median of {len(peaks)} half seconds between the runs)")
     print(
@@ -96,7 +96,7 @@ def _measure(folder: Path, texts: list[str], repeats: int) -> None:
         f"({'at or above' if share >= AIM_OF_PEAK else 'BELOW'} the aim of {AIM_OF_PEAK:g})"
     )
     for dtype in encoders:
-        share = took[f"bare forward, {dtype}"] / took[f"ours, {dtype}"]
+        share = median_seconds[f"bare forward, {dtype}"] / median_seconds[f"ours, {dtype}"]
         print(f"Bare forward pass of the same batches / ours, {dtype}: {share:.0%}")
     print(f"Padding: {padded - 1:.1%} more tokens than real ones")
     start = time.perf_counter()
@@ -128,7 +128,7 @@ def _work(encoder: Encoder, texts: list[str]) -> tuple[float, float]:
     per_token = 8 * encoder.hidden**2 + 4 * encoder.hidden * encoder.config.intermediate_size
     attention = 4 * encoder.hidden * (lengths**2).sum()
     rows = list(batches(lengths.astype(np.int64), token_budget(encoder)))
-    padded = sum(len(found) * lengths[found].max() for found in rows)
+    padded = sum(len(batch_rows) * lengths[batch_rows].max() for batch_rows in rows)
     return encoder.n_layers * (per_token * lengths.sum() + attention), padded / lengths.sum()
 
 

@@ -27,7 +27,7 @@ def report(*, limit: int | None, repeats: int) -> None:
     if not DATA.is_dir():
         sys.exit("no folder shared/data beside the checkout")
     splits = [Texts.read(DATA / f"{name}.csv") for name in SPLITS]
-    train, validation, test = (LabelledTexts(some.texts[:limit], some.labels[:limit]) for some in splits)
+    train, validation, test = (LabelledTexts(split.texts[:limit], split.labels[:limit]) for split in splits)
     encoder = Encoder.load("packaged", device="cpu")
     dtype = quickest_dtype(torch.device("cpu"))
     settings = TrainingSettings(epochs=1, max_length=MAX_LENGTH, dtype=dtype)
@@ -40,8 +40,8 @@ def report(*, limit: int | None, repeats: int) -> None:
             )
             ours.append(tuned.seconds)
             head = load_head(Path(folder), device="cpu")
-            found = log_prob(head, head.encoder.encode(test.texts)).argmax(axis=1)
-            accuracy = float((found == test.labels).mean())
+            predictions = log_prob(head, head.encoder.encode(test.texts)).argmax(axis=1)
+            accuracy = float((predictions == test.labels).mean())
         plain.append(_plain(train, dtype))
     ours_s, plain_s = statistics.median(ours), statistics.median(plain)
     print(

@@ -40,8 +40,8 @@ def report(*, limit: int | None, repeats: int) -> None:
     peaks = []
     with tempfile.TemporaryDirectory(prefix="layerprobe-") as folder:
         lines = Path(folder) / "texts.txt"
-        found = [text for name in SPLITS for text in Texts.read(DATA / f"{name}.csv").texts]
-        lines.write_text("\n".join(" ".join(text.split()) for text in found), encoding="utf-8")
+        texts = [text for name in SPLITS for text in Texts.read(DATA / f"{name}.csv").texts]
+        lines.write_text("\n".join(" ".join(text.split()) for text in texts), encoding="utf-8")
         for n in sizes:
             print(f"{n:,} texts ...", file=sys.stderr, flush=True)
             command = [sys.executable, "-W", "ignore", "-c", WORK, str(lines), str(n), folder]

@@ -85,12 +85,14 @@ def report(*, limit: int | None, repeats: int) -> None:
         command = [sys.executable, "-W", "ignore", "-c", MEMORY]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         extra, size = map(int, done.stdout.split())
-        said = "within" if 1 + extra / size <= MOST_MEMORY else "BEYOND"
-        print(f"\nMemory at most / features of one layer, both splits: {1 + extra / size:.2f} ({said} {MOST_MEMORY:g})")
+        verdict = "within" if 1 + extra / size <= MOST_MEMORY else "BEYOND"
+        print(
+            f"\nMemory at most / features of one layer, both splits: {1 + extra / size:.2f} ({verdict} {MOST_MEMORY:g})"
+        )
 
 
 def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> None:
-    """What the floors and controls of sst2 cost beside the plain sweep, extraction aside."""
+    """Cost of the floors and controls of sst2 beside the plain sweep, extraction aside."""
     files = {name: Source(str(DATA / f"{name}.csv")) for name in SPLITS}
     splits = read_splits(**files, labels=["label"], limit=limit)
     print("floors: features ...", file=sys.stderr, flush=True)
@@ -108,13 +110,13 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:
-        found, took = None, []
+        floors, durations = None, []
         for _ in range(repeats):
             start = time.perf_counter()
-            found = work()
-            took.append(time.perf_counter() - start)
-        seconds[name] = float(np.median(took))
-        return found
+            floors = work()
+            durations.append(time.perf_counter() - start)
+        seconds[name] = float(np.median(durations))
+        return floors
 
     types = train.input_types, test.input_types
     control = timed("control labels", lambda: draw_control_task(*types, train.labels("label"), n_classes=2))
@@ -135,8 +137,8 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     ratio = sum(seconds.values()) / base
     print(f"\nsst2: plain sweep {base:.2f} s; beside it")
     print(pd.Series(seconds).to_string(float_format="{:.2f} s".format))
-    said = "within" if ratio <= MOST_FLOORS else "BEYOND"
-    print(f"Floors and controls / plain sweep: {ratio:.2f} ({said} {MOST_FLOORS:g})")
+    verdict = "within" if ratio <= MOST_FLOORS else "BEYOND"
+    print(f"Floors and controls / plain sweep: {ratio:.2f} ({verdict} {MOST_FLOORS:g})")
     start = time.perf_counter()
     bootstrap(whole.tasks["label"].labels, list(whole.tasks["label"].predictions.values()))
     resampling = time.perf_counter() - start
@@ -164,8 +166,8 @@ def _places(encoder: Encoder, data: str, label: str, layers: Any, cache: Path, l
     }
 
     def read(pooling: str, layer: int) -> tuple[Sample, Sample]:
-        found = (("train", splits.train), ("validation", splits.validation))
-        train, held_out = (Sample(stores[name].read(pooling, layer), split.labels(label)) for name, split in found)
+        parts = (("train", splits.train), ("validation", splits.validation))
+        train, held_out = (Sample(stores[name].read(pooling, layer), split.labels(label)) for name, split in parts)
         return train, held_out
 
     return {f"{pooling} {layer}": (lambda p=pooling, i=layer: read(p, i)) for pooling in POOLINGS for layer in layers}
@@ -173,12 +175,12 @@ def _places(encoder: Encoder, data: str, label: str, layers: Any, cache: Path, l
 
 def _race(name: str, places: dict[str, Place], aim: float, repeats: int) -> None:
     """Fit every place by both, in turn, and print what it took and how far from the optimum it ended."""
-    took, early, gaps = {"scikit-learn": 0.0, "ours": 0.0}, 0, {}
+    total_seconds, early, gaps = {"scikit-learn": 0.0, "ours": 0.0}, 0, {}
     for place, read in places.items():
         print(f"{name}: {place} ...", file=sys.stderr, flush=True)
         train, held_out = read()
         k = int(max(train.labels.max(), held_out.labels.max())) + 1
-        seconds: dict[str, list[float]] = {side: [] for side in took}
+        seconds: dict[str, list[float]] = {side: [] for side in total_seconds}
         for _ in range(repeats):
             start = time.perf_counter()
             early += _rival(train, held_out)
@@ -187,18 +189,18 @@ def _race(name: str, places: dict[str, Place], aim: float, repeats: int) -> None
             path = LogisticProbe().prepare(train.features).fit_path(train.labels, DEFAULT_CS, n_classes=k)
             chosen = select_probe(path, held_out.features, held_out.labels)
             seconds["ours"].append(time.perf_counter() - start)
-        for side, found in seconds.items():
-            took[side] += float(np.median(found))
+        for side, durations in seconds.items():
+            total_seconds[side] += float(np.median(durations))
         gaps[place] = _gap(chosen, train, held_out)
-    ratio, worst = took["scikit-learn"] / took["ours"], max(gaps, key=lambda place: abs(gaps[place]))
+    ratio, worst = total_seconds["scikit-learn"] / total_seconds["ours"], max(gaps, key=lambda place: abs(gaps[place]))
     print(f"\n{name}: {len(places)} places x {len(DEFAULT_CS)} penalties")
-    print(pd.Series(took).to_string(float_format="{:.2f} s".format))
+    print(pd.Series(total_seconds).to_string(float_format="{:.2f} s".format))
     print(f"scikit-learn / ours: {ratio:.1f} ({'at or above' if ratio >= aim else 'BELOW'} the aim of {aim:g})")
     print(f"scikit-learn's fits that ended at 100 iterations: {early} of {len(places) * len(DEFAULT_CS) * repeats}")
-    said = "within" if abs(gaps[worst]) <= NEAR else "BEYOND"
+    verdict = "within" if abs(gaps[worst]) <= NEAR else "BEYOND"
     print(
         f"Held-out log loss at the chosen penalty minus the converged one, where it is most: {gaps[worst]:+.1e} at "
-        f"{worst} ({said} {NEAR:g})"
+        f"{worst} ({verdict} {NEAR:g})"
     )
 
 
@@ -224,9 +226,9 @@ def _gap(chosen: Selection, train: Sample, held_out: Sample) -> float:
     shift, scale = standardisation(train.features)
     x, unseen = ((sample.features.astype(np.float64) - shift) / scale for sample in (train, held_out))
     reference = LogisticRegression(C=chosen.probe.c, solver=solver, tol=1e-8, max_iter=5000).fit(x, train.labels)
-    known = np.isin(held_out.labels, reference.classes_)
-    log_prob, y = chosen.probe.log_prob(held_out.features[known]), held_out.labels[known]
-    return float(-log_prob[np.arange(len(y)), y].mean() - _loss(reference, Sample(unseen[known], y)))
+    has_class = np.isin(held_out.labels, reference.classes_)
+    log_prob, y = chosen.probe.log_prob(held_out.features[has_class]), held_out.labels[has_class]
+    return float(-log_prob[np.arange(len(y)), y].mean() - _loss(reference, Sample(unseen[has_class], y)))
 
 
 def _loss(fitted: Any, held_out: Sample) -> float:

@@ -30,9 +30,9 @@ from probes.attribution_checks.plausibility import plausibility
 from probes.controls.information import online_codelength
 from probes.data.texts import Texts
 from probes.statistics.metrics import accuracy
-from tests.support.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
-from tests.support.models import HIDDEN
-from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
+from tests.support.datasets.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
+from tests.support.encoders.fine_tuning_task import CLASSES, SETTINGS, labelled, tiny_encoder
+from tests.support.encoders.models import HIDDEN
 
 MANY = [f"{TEXTS[i % 3]} {i}" for i in range(40)]
 IDS = [i % 2 for i in range(40)]
@@ -44,77 +44,84 @@ def attributions():
     return attribute(probe_head(), TEXTS, method="input_x_gradient")
 
 
-def sweep(made, labels):
+def sweep(as_kind, labels):
     def examples():
-        return Examples({"mean": FEATURES}, {"label": made(labels)}, made(MANY), made(list(range(40))))
+        return Examples({"mean": FEATURES}, {"label": as_kind(labels)}, as_kind(MANY), as_kind(list(range(40))))
 
-    names = {"label": made(["no", "yes"])}
-    options = SweepOptions(layers=made([1, 0]), cs=made([1.0, 0.1]))
+    names = {"label": as_kind(["no", "yes"])}
+    options = SweepOptions(layers=as_kind([1, 0]), cs=as_kind([1.0, 0.1]))
     return sweep_probes(examples(), None, examples(), class_names=names, options=options).metrics.to_dict("list")
 
 
-def tuned(made, folder):
+def tuned(as_kind, folder):
     train, validation = (
-        LabelledTexts(made(list(side.texts.first)), made(side.labels.tolist())) for side in labelled(24, 12)
+        LabelledTexts(as_kind(list(side.texts.first)), as_kind(side.labels.tolist())) for side in labelled(24, 12)
     )
-    options = {"head": "mean", "settings": dataclasses.replace(SETTINGS, epochs=1), "folder": folder / str(id(made))}
-    return fine_tune(tiny_encoder(), train, validation, class_names=made(list(CLASSES)), **options).epochs[0].train_loss
+    options = {"head": "mean", "settings": dataclasses.replace(SETTINGS, epochs=1), "folder": folder / str(id(as_kind))}
+    return (
+        fine_tune(tiny_encoder(), train, validation, class_names=as_kind(list(CLASSES)), **options).epochs[0].train_loss
+    )
 
 
-def shortcut_numbers(made):
-    options = {"methods": made(["random", "direct"]), "cs": made([0.1, 1.0]), "layer": 1, "pooling": "mean"}
-    found = planted_shortcut(probe_head().encoder, made(MANY), made(TEXTS), **options)
-    return found.words, found.accuracy, {name: ranks.tolist() for name, ranks in found.ranks.items()}
+def shortcut_numbers(as_kind):
+    options = {"methods": as_kind(["random", "direct"]), "cs": as_kind([0.1, 1.0]), "layer": 1, "pooling": "mean"}
+    shortcut = planted_shortcut(probe_head().encoder, as_kind(MANY), as_kind(TEXTS), **options)
+    return shortcut.words, shortcut.accuracy, {name: ranks.tolist() for name, ranks in shortcut.ranks.items()}
 
 
-def stored(made, folder):
-    options = {"poolings": made(["mean", "cls"]), "layers": made([2, 1]), "cache": folder}
-    store = extract_features(probe_head().encoder, Texts(made(TEXTS), made(PAIRS)), **options)
-    return store.layers("cls", rows=made([2, 0]))[2]
+def stored(as_kind, folder):
+    options = {"poolings": as_kind(["mean", "cls"]), "layers": as_kind([2, 1]), "cache": folder}
+    store = extract_features(probe_head().encoder, Texts(as_kind(TEXTS), as_kind(PAIRS)), **options)
+    return store.layers("cls", rows=as_kind([2, 0]))[2]
 
 
-def dataset(made):
-    columns = {"groups": made(list("abc")), "input_types": made(list("xyz")), "class_names": {"label": made(NAMES)}}
-    whole = TextDataset.of(Texts(made(TEXTS), made(PAIRS)), {"label": made(LABELS)}, **columns)
-    return dataclasses.astuple(whole.take(made([2, 0])))
+def dataset(as_kind):
+    columns = {
+        "groups": as_kind(list("abc")),
+        "input_types": as_kind(list("xyz")),
+        "class_names": {"label": as_kind(NAMES)},
+    }
+    whole = TextDataset.of(Texts(as_kind(TEXTS), as_kind(PAIRS)), {"label": as_kind(LABELS)}, **columns)
+    return dataclasses.astuple(whole.take(as_kind([2, 0])))
 
 
-def read(made, folder):
+def read(as_kind, folder):
     path = folder / "data.csv"
     pd.DataFrame({"text": MANY, "label": IDS, "other": IDS}).to_csv(path, index=False)
-    return read_splits(path, labels=made(["label", "other"])).test.texts
+    return read_splits(path, labels=as_kind(["label", "other"])).test.texts
 
 
-def probe(made):
-    fitted = LogisticProbe().fit(FEATURES[0], made(IDS), n_classes=2)
-    head = ProbeHead(probe_head().encoder, fitted, layer=1, pooling="mean", class_names=made(["a", "b"]))
-    return fitted.weight, head.class_names, head.predict(made(TEXTS))
+def probe(as_kind):
+    fitted = LogisticProbe().fit(FEATURES[0], as_kind(IDS), n_classes=2)
+    head = ProbeHead(probe_head().encoder, fitted, layer=1, pooling="mean", class_names=as_kind(["a", "b"]))
+    return fitted.weight, head.class_names, head.predict(as_kind(TEXTS))
 
 
 CALLS = {
-    "sweep_probes, ids": lambda made, _: sweep(made, IDS),
-    "sweep_probes, names": lambda made, _: sweep(made, [("no", "yes")[i] for i in IDS]),
+    "sweep_probes, ids": lambda as_kind, _: sweep(as_kind, IDS),
+    "sweep_probes, names": lambda as_kind, _: sweep(as_kind, [("no", "yes")[i] for i in IDS]),
     "fine_tune": tuned,
-    "planted_shortcut": lambda made, _: shortcut_numbers(made),
+    "planted_shortcut": lambda as_kind, _: shortcut_numbers(as_kind),
     "extract_features": stored,
-    "TextDataset": lambda made, _: dataset(made),
-    "make_splits": lambda made, _: (
-        make_splits(TextDataset.of(MANY, {"a": IDS, "b": IDS}), stratify=made(["b", "a"])).test.texts
+    "TextDataset": lambda as_kind, _: dataset(as_kind),
+    "make_splits": lambda as_kind, _: (
+        make_splits(TextDataset.of(MANY, {"a": IDS, "b": IDS}), stratify=as_kind(["b", "a"])).test.texts
     ),
     "read_splits": read,
-    "LogisticProbe": lambda made, _: probe(made),
-    "ModelHead": lambda made, _: ModelHead(model_head().encoder, made(NAMES[::-1]), head_classes=made(NAMES)).predict(
-        Texts(made(TEXTS), made(PAIRS))
-    ),
-    "online_codelength": lambda made, _: (
+    "LogisticProbe": lambda as_kind, _: probe(as_kind),
+    "ModelHead": lambda as_kind, _: ModelHead(
+        model_head().encoder, as_kind(NAMES[::-1]), head_classes=as_kind(NAMES)
+    ).predict(Texts(as_kind(TEXTS), as_kind(PAIRS))),
+    "online_codelength": lambda as_kind, _: (
         online_codelength(
-            FEATURES[0], made(IDS), n_classes=2, cs=made([1.0, 0.1]), fractions=made([0.1, 0.5, 1.0])
+            FEATURES[0], as_kind(IDS), n_classes=2, cs=as_kind([1.0, 0.1]), fractions=as_kind([0.1, 0.5, 1.0])
         ).bits
     ),
-    "accuracy": lambda made, _: accuracy(made(IDS), np.zeros((40, 2))),
-    "faithfulness": lambda made, _: list(
+    "accuracy": lambda as_kind, _: accuracy(as_kind(IDS), np.zeros((40, 2))),
+    "faithfulness": lambda as_kind, _: list(
         map(
-            dataclasses.astuple, faithfulness(probe_head(), attributions(), fractions=made([0.5, 0.1]), random_orders=1)
+            dataclasses.astuple,
+            faithfulness(probe_head(), attributions(), fractions=as_kind([0.5, 0.1]), random_orders=1),
         )
     ),
 }
@@ -126,8 +133,8 @@ def test_any_sequence_gives_what_a_list_gives(call, tmp_path):
     if call is tuned:
         pytest.importorskip("accelerate")
     expected = call(list, tmp_path)
-    for kind, made in SEQUENCES.items():
-        np.testing.assert_equal(call(made, tmp_path), expected, err_msg=kind)
+    for kind, as_kind in SEQUENCES.items():
+        np.testing.assert_equal(call(as_kind, tmp_path), expected, err_msg=kind)
 
 
 def objects(values):
@@ -144,19 +151,21 @@ OF_OBJECTS = {
 }
 SPANS = [[(0, 3)], [(0, 5)], [(0, 1)]]
 WITH_ATTRIBUTIONS = {
-    "faithfulness": lambda made: list(map(str, faithfulness(probe_head(), made(attributions()), random_orders=1))),
-    "curves": lambda made: [curve.deletion for curve in perturbation_curves(probe_head(), made(attributions()))],
-    "infidelity": lambda made: list(map(str, infidelity(probe_head(), made(attributions()), samples=5))),
-    "plausibility": lambda made: list(map(str, plausibility(made(attributions()), made(SPANS)))),
-    "word_means": lambda made: word_means(made(attributions())).to_dict("list"),
+    "faithfulness": lambda as_kind: list(
+        map(str, faithfulness(probe_head(), as_kind(attributions()), random_orders=1))
+    ),
+    "curves": lambda as_kind: [curve.deletion for curve in perturbation_curves(probe_head(), as_kind(attributions()))],
+    "infidelity": lambda as_kind: list(map(str, infidelity(probe_head(), as_kind(attributions()), samples=5))),
+    "plausibility": lambda as_kind: list(map(str, plausibility(as_kind(attributions()), as_kind(SPANS)))),
+    "word_means": lambda as_kind: word_means(as_kind(attributions())).to_dict("list"),
 }
 
 
 @pytest.mark.parametrize("call", WITH_ATTRIBUTIONS.values(), ids=WITH_ATTRIBUTIONS)
 def test_any_sequence_of_attributions_gives_what_a_list_gives(call):
     expected = call(list)
-    for kind, made in OF_OBJECTS.items():
-        np.testing.assert_equal(call(made), expected, err_msg=kind)
+    for kind, as_kind in OF_OBJECTS.items():
+        np.testing.assert_equal(call(as_kind), expected, err_msg=kind)
 
 
 def test_fractions_of_another_float_type_and_one_alone_are_taken():

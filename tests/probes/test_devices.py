@@ -23,7 +23,7 @@ from probes.controls.studies import default_studies
 from probes.probing.sweep_inputs import SweepOptions
 from probes.probing.sweep import sweep_probes
 from probes.probing.untrained import untrained_floors
-from tests.support import pretend
+from tests.support.encoders import pretended_device as pretend
 
 rng = np.random.default_rng(0)
 features = rng.standard_normal((2, 500, 12)) @ (rng.standard_normal((12, 12)) * np.logspace(0, -1, 12))
@@ -90,7 +90,7 @@ from probes.attribution.methods import METHODS
 from probes.heads.parameter_change import parameter_changes
 from probes.devices import WITHOUT_FLOAT64
 from probes.mechanism.token_shares import direct_scores
-from tests.support.models import HIDDEN, LAYERS, build_model
+from tests.support.encoders.models import HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful plot", "we"]
 rng = np.random.default_rng(0)
@@ -136,7 +136,7 @@ def numbers(encoder, other):
 
 
 # After the models: to build one, PyTorch reads the random state of every device, and this one has none.
-from tests.support import pretend
+from tests.support.encoders import pretended_device as pretend
 
 here = numbers(*encoders)
 torch.__future__.set_overwrite_module_params_on_conversion(True)
@@ -173,10 +173,10 @@ def test_encoders_and_explanations_by_every_method_run_whole_on_a_device_without
 
 
 def test_a_sweep_with_its_floors_and_studies_runs_whole_on_a_device_that_takes_no_tensor_of_another():
-    found = _run(SWEEPS)
-    assert found["mixed"] == "refused"
-    assert found["before"] == 0
-    assert found["products"] > 1000  # it did run there
-    assert found["numbers"] > 3000
-    assert found["same"]
-    assert found["apart"] < 1e-5
+    output = _run(SWEEPS)
+    assert output["mixed"] == "refused"
+    assert output["before"] == 0
+    assert output["products"] > 1000  # it did run there
+    assert output["numbers"] > 3000
+    assert output["same"]
+    assert output["apart"] < 1e-5

@@ -18,12 +18,12 @@ from probes.mechanism.attention_contributions import attention_contributions
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.interventions import intervened_log_probs, mean_states, sample_states
 from probes.mechanism.token_shares import direct_scores
-from tests.support.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
-from tests.support.models import HIDDEN, build_model
+from tests.support.datasets.any_sequence import LABELS, NAMES, PAIRS, SEQUENCES, TEXTS, model_head, probe_head
+from tests.support.encoders.models import HIDDEN, build_model
 
 
-def scores_of(found):
-    return [(a.text, a.pair, a.target, a.words, a.scores.round(5).tolist()) for a in found]
+def scores_of(attributions):
+    return [(a.text, a.pair, a.target, a.words, a.scores.round(5).tolist()) for a in attributions]
 
 
 WITH_TEXTS = {
@@ -42,7 +42,7 @@ WITH_TEXTS = {
         1
     ].round(5),
     "direct_scores": lambda texts, labels: [
-        own.round(5).tolist() for own in direct_scores([probe_head()], texts, targets=labels)
+        scores.round(5).tolist() for scores in direct_scores([probe_head()], texts, targets=labels)
     ],
     "parameter_randomisation": lambda texts, labels: parameter_randomisation(
         probe_head(), texts, targets=labels, method="input_x_gradient"
@@ -58,8 +58,8 @@ def of_lists(name):
 @pytest.mark.parametrize("kind", SEQUENCES)
 @pytest.mark.parametrize("name", WITH_TEXTS)
 def test_any_sequence_gives_what_a_list_gives(name, kind):
-    made = SEQUENCES[kind]
-    np.testing.assert_equal(WITH_TEXTS[name](Texts(made(TEXTS), made(PAIRS)), made(LABELS)), of_lists(name))
+    as_kind = SEQUENCES[kind]
+    np.testing.assert_equal(WITH_TEXTS[name](Texts(as_kind(TEXTS), as_kind(PAIRS)), as_kind(LABELS)), of_lists(name))
 
 
 @pytest.mark.parametrize("labels", [[NAMES[i] for i in LABELS], torch.tensor(LABELS), np.array(LABELS, np.int8)])
@@ -70,8 +70,8 @@ def test_classes_go_by_name_or_by_id(name, labels):
 
 @pytest.mark.parametrize("target", [1, np.int64(1), "positive", [1, 1, 1]])
 def test_one_class_for_all_texts_is_a_name_or_an_id(target):
-    found = attribute(probe_head(), TEXTS, targets=target, against=np.int64(0), method="random")
-    assert {(a.target, a.against) for a in found} == {("positive", "negative")}
+    attributions = attribute(probe_head(), TEXTS, targets=target, against=np.int64(0), method="random")
+    assert {(a.target, a.against) for a in attributions} == {("positive", "negative")}
 
 
 def test_a_number_that_is_the_id_of_one_class_and_the_name_of_another_is_refused():
@@ -179,7 +179,7 @@ REFUSED = {
         "unknown attribution method 'ig'",
     ),
 }
-"""What is wrong -> a call, and a part of what is said."""
+"""Fault -> a call, and a part of what is said."""
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -192,17 +192,17 @@ def test_what_cannot_be_meant_is_refused_in_one_line(name):
 
 @pytest.mark.parametrize("head", [probe_head, model_head])
 def test_a_head_says_what_it_predicts_of_any_texts(head):
-    own, sizes = head(), (len(TEXTS), 2)
-    log_prob, chances = own.log_prob(Texts(TEXTS, PAIRS)), own.predict_proba(Texts(pd.Series(TEXTS), tuple(PAIRS)))
+    probe, sizes = head(), (len(TEXTS), 2)
+    log_prob, chances = probe.log_prob(Texts(TEXTS, PAIRS)), probe.predict_proba(Texts(pd.Series(TEXTS), tuple(PAIRS)))
     assert (chances.shape, chances.dtype) == (sizes, np.float64)
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-12)
     np.testing.assert_array_equal(chances, np.exp(log_prob))
-    assert own.predict(Texts(iter(TEXTS), PAIRS)) == [NAMES[i] for i in chances.argmax(axis=1)]
-    assert [a.predicted for a in attribute(own, Texts(TEXTS, PAIRS), method="random")] == own.predict(
+    assert probe.predict(Texts(iter(TEXTS), PAIRS)) == [NAMES[i] for i in chances.argmax(axis=1)]
+    assert [a.predicted for a in attribute(probe, Texts(TEXTS, PAIRS), method="random")] == probe.predict(
         Texts(TEXTS, PAIRS)
     )
-    assert own.predict([]) == []
-    assert own.predict_proba([]).shape == (0, 2)
+    assert probe.predict([]) == []
+    assert probe.predict_proba([]).shape == (0, 2)
 
 
 def test_values_that_are_no_numbers_are_refused_not_explained():
@@ -227,8 +227,8 @@ def test_a_pooling_of_ones_own_that_is_no_weighted_sum_has_no_direct_scores(monk
     monkeypatch.setitem(POOLINGS, "own", lambda states: 2 * mean(states))
     doubled = direct_scores([head], TEXTS, targets=1)
     monkeypatch.setattr(head, "pooling", "mean")
-    for one, other in zip(doubled, direct_scores([head], TEXTS, targets=1), strict=True):
-        np.testing.assert_allclose(one, 2 * other, rtol=1e-5)
+    for one, plain in zip(doubled, direct_scores([head], TEXTS, targets=1), strict=True):
+        np.testing.assert_allclose(one, 2 * plain, rtol=1e-5)
 
 
 class TestPlainCaptum:
@@ -259,11 +259,11 @@ class TestPlainCaptum:
         head, batch, embeddings, _ = self.ready(TEXTS)
         method = NoiseTunnel(Saliency(lambda points, rows: head.logits(batch.take(rows), points)))
         rows = torch.arange(len(TEXTS))
-        found = method.attribute(
+        captum_scores = method.attribute(
             embeddings, nt_samples=3, stdevs=0.0, target=1, abs=False, additional_forward_args=rows
         )
         plain = Saliency(lambda points: head.logits(batch, points)).attribute(embeddings, target=1, abs=False)
-        torch.testing.assert_close(found, plain, atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(captum_scores, plain, atol=1e-6, rtol=1e-4)
 
     def test_embeddings_of_other_texts_are_refused(self):
         head, batch, embeddings, _ = self.ready(TEXTS)
@@ -281,14 +281,20 @@ class TestAProbeOfAnotherEncoder:
         return FittedProbe(weight, np.zeros(2, np.float32), encoder=bert.fingerprint())
 
     def test_its_own_encoder_and_every_copy_of_it_are_accepted(self, bert, fitted):
-        for own in (bert, bert.replica(), bert.clone(), bert.with_dtype("bfloat16"), Encoder(*build_model("bert"))):
-            ProbeHead(own, fitted, layer=1, pooling="mean")
+        for same_encoder in (
+            bert,
+            bert.replica(),
+            bert.clone(),
+            bert.with_dtype("bfloat16"),
+            Encoder(*build_model("bert")),
+        ):
+            ProbeHead(same_encoder, fitted, layer=1, pooling="mean")
 
     def test_another_is_refused_unless_asked_for(self, bert, fitted):
-        for other in (bert.untrained(0), Encoder(*build_model("bert", hidden_act="relu"))):
+        for other_encoder in (bert.untrained(0), Encoder(*build_model("bert", hidden_act="relu"))):
             with pytest.raises(InputError, match="the probe was fitted on features of another encoder than"):
-                ProbeHead(other, fitted, layer=1, pooling="mean")
-            ProbeHead(other, fitted, layer=1, pooling="mean", check_weights=False)
+                ProbeHead(other_encoder, fitted, layer=1, pooling="mean")
+            ProbeHead(other_encoder, fitted, layer=1, pooling="mean", check_weights=False)
 
     @pytest.mark.parametrize("change", ["in place", "by data", "loaded"])
     def test_weights_that_have_changed_since_are_noticed(self, bert, fitted, change):
@@ -329,9 +335,9 @@ class TestAProbeOfAnotherEncoder:
         for same in (Encoder.load(str(published)), encoder.with_dtype("bfloat16"), encoder.clone()):
             for made_from, pooling in ((of_states, "mean"), (of_states, "cls"), (whole, "mean"), (whole, "pooler")):
                 ProbeHead(same, FittedProbe(weight, weight[:, 0], encoder=made_from), layer=1, pooling=pooling)
-        for other in (encoder.untrained(0), Encoder(*build_model("bert"))):
+        for other_encoder in (encoder.untrained(0), Encoder(*build_model("bert"))):
             with pytest.raises(InputError, match="of another encoder"):
-                ProbeHead(other, FittedProbe(weight, weight[:, 0], encoder=of_states), layer=1, pooling="mean")
+                ProbeHead(other_encoder, FittedProbe(weight, weight[:, 0], encoder=of_states), layer=1, pooling="mean")
 
     def test_whatever_pooler_was_drawn_the_states_are_those_of_the_checkpoint(self, published):
         import transformers

@@ -77,8 +77,8 @@ from probes.attribution_checks.faithfulness import FaithfulnessScores
 from probes.attribution_checks.plausibility import RationaleOverlap
 from probes.logistic.persistence import pack_probes
 from probes.mechanism.erasure_effects import InterventionLoss
-from tests.support.models import HIDDEN, build_model
-from tests.support.sweep_splits import split
+from tests.support.datasets.sweep_splits import split
+from tests.support.encoders.models import HIDDEN, build_model
 
 TEXTS = ["the film was good", "awful", "a dull plot !", "good"]
 LABELS = [1, 0, 0, 1]

@@ -33,9 +33,9 @@ from probes.attribution_checks.planted_shortcut import planted_shortcut
 from probes.attribution_checks.randomisation import parameter_randomisation
 from probes.controls.studies import default_studies
 from probes.data.controlled import controlled_sentences
-from tests.support.models import HIDDEN
+from tests.support.encoders.fine_tuning_task import CLASSES, SETTINGS, labelled, tiny_encoder
+from tests.support.encoders.models import HIDDEN
 from tests.support.paths import ROOT
-from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
 
 TEXTS = ["the film was not good .", "awful plot"]
 

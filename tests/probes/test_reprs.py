@@ -1,9 +1,9 @@
-"""What an encoder, a head, a probe and a sweep say of themselves: one line, and no weights."""
+"""The repr of an encoder, a head, a probe and a sweep: one line, and no weights."""
 
 import numpy as np
 
 from probes import Encoder, Examples, FittedProbe, ModelHead, ProbeHead, sweep_probes
-from tests.support.models import HIDDEN, build_model
+from tests.support.encoders.models import HIDDEN, build_model
 
 
 def test_an_encoder_names_its_model_size_length_and_place(bert):
@@ -23,10 +23,10 @@ def test_a_probes_head_names_its_site_and_classes(bert):
 
 def test_a_head_of_many_classes_names_the_first_ones():
     model, tokenizer = build_model("bert", "AutoModelForSequenceClassification", num_labels=300)
-    shown = repr(ModelHead(Encoder(model, tokenizer)))
-    assert shown.startswith("ModelHead(own head of 'BertForSequenceClassification', 300 classes: LABEL_0, LABEL_1")
-    assert shown.endswith("...)")
-    assert len(shown) < 160
+    printed = repr(ModelHead(Encoder(model, tokenizer)))
+    assert printed.startswith("ModelHead(own head of 'BertForSequenceClassification', 300 classes: LABEL_0, LABEL_1")
+    assert printed.endswith("...)")
+    assert len(printed) < 160
 
 
 def test_a_sweep_names_each_label_columns_best_site(three_classes):

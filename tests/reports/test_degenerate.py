@@ -11,7 +11,7 @@ from probes.results.result import Claim
 from reports import markdown, render_report
 from reports.export.data import records, word_rows
 from tests.fuzz import bases, remembered
-from tests.support.report_result import result
+from tests.support.results.probed import result
 
 ONE = {"sentiment": ("negative", "positive")}
 
@@ -23,9 +23,9 @@ def small():
         yield bases()
 
 
-def drawn(made, folder):
+def drawn(analysis, folder):
     """The page of a result that was saved and read, and its other forms."""
-    back = type(made).load(made.save(folder / "made"))
+    back = type(analysis).load(analysis.save(folder / "made"))
     assert records(back)
     assert word_rows(back)
     assert markdown(back)
@@ -59,8 +59,8 @@ def unmeasured(table):
     ids=["no tables", "empty tables", "every other empty", "the others empty", "no numbers"],
 )
 def test_a_result_without_some_of_its_tables_or_numbers_is_drawn(small, tmp_path, base, change):
-    made = small[base]
-    page = drawn(dataclasses.replace(made, tables=change(made.tables)), tmp_path)
+    analysis = small[base]
+    page = drawn(dataclasses.replace(analysis, tables=change(analysis.tables)), tmp_path)
     assert "nan" not in page.lower().replace("nancy", "").split("<main")[1].split()
 
 
@@ -74,14 +74,14 @@ def test_a_result_without_explanations_or_claims_is_drawn(small, tmp_path, base,
 
 
 def test_one_layer_of_one_pooling_whose_vectors_are_constant_is_drawn(tmp_path):
-    made = result(tasks=ONE, poolings=("cls",))
+    analysis = result(tasks=ONE, poolings=("cls",))
     claims = [
         claim
-        for claim in made.claims
+        for claim in analysis.claims
         if claim.id not in ("tied", "best_by_pooling", "cls_spread", "floor", "convergence")
     ]
     tables = {}
-    for name, table in made.tables.items():
+    for name, table in analysis.tables.items():
         rows = table[table["layer"].isin([0]) | table["layer"].isna()] if "layer" in table else table
         rows = rows[rows["other_layer"] == 0] if "other_layer" in rows else rows
         tables[name] = rows[rows["pooling"].isin(["cls"]) | rows["pooling"].isna()] if "pooling" in rows else rows
@@ -89,29 +89,29 @@ def test_one_layer_of_one_pooling_whose_vectors_are_constant_is_drawn(tmp_path):
         "best_site", "measured", "sentiment", {"pooling": "cls", "layer": 0, "accuracy": 0.5, "n": 896}, (0.47, 0.53)
     )
     claims = [best if claim.id == "best_site" else claim for claim in claims]
-    page = drawn(dataclasses.replace(made, tables=tables, claims=tuple(claims), attributions=()), tmp_path)
+    page = drawn(dataclasses.replace(analysis, tables=tables, claims=tuple(claims), attributions=()), tmp_path)
     assert "One probe was fitted, on the [CLS] vector of layer\u00a00." in page or "vector of layer 0." in page
 
 
 def test_a_result_of_attribute_that_explains_nothing_says_so(tmp_path):
-    made = dataclasses.replace(result(tasks=ONE), name="attribute", tables={}, attributions=())
-    made = dataclasses.replace(made, claims=())
-    assert "No text was explained" in drawn(made, tmp_path)
+    analysis = dataclasses.replace(result(tasks=ONE), name="attribute", tables={}, attributions=())
+    analysis = dataclasses.replace(analysis, claims=())
+    assert "No text was explained" in drawn(analysis, tmp_path)
 
 
 def test_explanations_that_have_no_finite_number_are_drawn(tmp_path):
-    made = result(tasks=ONE)
+    analysis = result(tasks=ONE)
     lost = [
         dataclasses.replace(a, scores=a.scores * np.nan, word_scores=a.word_scores * np.nan, output=np.nan)
-        for a in made.attributions
+        for a in analysis.attributions
     ]
-    assert drawn(dataclasses.replace(made, tables={}, attributions=tuple(lost)), tmp_path)
+    assert drawn(dataclasses.replace(analysis, tables={}, attributions=tuple(lost)), tmp_path)
 
 
 @pytest.mark.parametrize("n_classes", [40, 2000])
 def test_a_page_of_many_classes_has_a_bounded_size(tmp_path, n_classes):
     names = tuple(f"class {i}" for i in range(n_classes))
-    made = result(tasks=ONE, texts=())
+    analysis = result(tasks=ONE, texts=())
     scores = [
         ("m", "sentiment", "mean", 4, "logistic", 0, "test", kind, name, (i % 97) / 97, None, None, 3)
         for i, name in enumerate(names)
@@ -119,8 +119,8 @@ def test_a_page_of_many_classes_has_a_bounded_size(tmp_path, n_classes):
     ]
     metrics = pd.concat(
         [
-            made.tables["metrics"][made.tables["metrics"]["class"].isna()],
-            pd.DataFrame(scores, columns=made.tables["metrics"].columns).astype(
+            analysis.tables["metrics"][analysis.tables["metrics"]["class"].isna()],
+            pd.DataFrame(scores, columns=analysis.tables["metrics"].columns).astype(
                 {"layer": "Int64", "lower": float, "upper": float}
             ),
         ]
@@ -132,7 +132,7 @@ def test_a_page_of_many_classes_has_a_bounded_size(tmp_path, n_classes):
         columns="task head target word n n_texts mean lower upper reliable".split(),
     )
     tables = {"metrics": metrics, "confusion": confusion, "word_means": words}
-    page = drawn(dataclasses.replace(made, tables=tables, attributions=()), tmp_path)
+    page = drawn(dataclasses.replace(analysis, tables=tables, attributions=()), tmp_path)
     assert len(page) < 700_000
     if n_classes > 100:
         assert "The 50 read best and the 50 read worst of 2,000" in page

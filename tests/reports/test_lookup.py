@@ -8,7 +8,7 @@ import pytest
 
 from probes import Claim, InputError
 from reports.lookup import LookupMissingError, View, item, means_by_group, text, value
-from tests.support.report_result import result
+from tests.support.results.probed import result
 
 GAIN = Claim("fine_tuning_gain", "above", "sentiment", {"head": "cls", "difference": 0.05})
 

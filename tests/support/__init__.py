@@ -1,1 +1,1 @@
-"""Made-up results, models and strings that several test files share."""
+"""Builders that several files of tests share: encoders, datasets, commands, results and pages."""

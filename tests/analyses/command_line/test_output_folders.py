@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analyses import attribute as attribute_module
@@ -15,8 +16,9 @@ from analyses.command_line.output_folders import check_apart, output_lock
 from analyses.settings.bounds import BOUNDS, check_bounds
 from probes import AnalysisResult, Encoder, InputError
 from probes.locks import file_lock
+from tests.support.commands.command_lines import call, files
 from tests.support.paths import ROOT
-from tests.support.saved_results import PLAIN
+from tests.support.results.smallest import PLAIN
 
 ANALYSES = (run, layers, attribute_module, heads)
 
@@ -61,7 +63,7 @@ def test_what_is_set_by_default_lies_inside(analysis):
 
 
 @pytest.mark.parametrize(
-    ("other", "message"),
+    ("second_folder", "message"),
     [
         ("out", "are one folder; name two"),
         ("link", "are one folder; name two"),
@@ -71,13 +73,21 @@ def test_what_is_set_by_default_lies_inside(analysis):
     ],
 )
 def test_folders_that_would_be_replaced_with_the_result_are_refused_before_the_work(
-    other, message, tmp_path, capsys, monkeypatch
+    second_folder, message, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
     (tmp_path / "link").symlink_to(tmp_path / "out")
     with pytest.raises(InputError, match=message):
-        check_apart(tmp_path / "out", {"--cache": tmp_path / other})
-    words = ["layers", "--train", "nowhere.csv", "--out", str(tmp_path / "out"), "--cache", str(tmp_path / other)]
+        check_apart(tmp_path / "out", {"--cache": tmp_path / second_folder})
+    words = [
+        "layers",
+        "--train",
+        "nowhere.csv",
+        "--out",
+        str(tmp_path / "out"),
+        "--cache",
+        str(tmp_path / second_folder),
+    ]
     assert main(words) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -224,3 +234,33 @@ def test_a_lock_on_a_full_disk_is_one_line_that_names_the_file_and_leaves_none(t
     with pytest.raises(OSError, match=f"^cannot write '{lock}': No space left on device$"), file_lock(lock, "at work"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(root, capsys, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    assert call(root, "layers", *files(root), out="full") == 1
+    expected = f"error: cannot write the result to {str(root / 'full')!r}: No space left on device\n"
+    assert capsys.readouterr().err == expected
+    assert not (root / "full").exists()
+
+
+def test_a_folder_of_something_else_is_never_replaced(root, capsys):
+    (root / "mine").mkdir()
+    (root / "mine" / "thesis.tex").write_text("years")
+    assert call(root, "layers", *files(root), out="mine") == 1
+    assert "holds no earlier result" in capsys.readouterr().err
+    assert (root / "mine" / "thesis.tex").read_text() == "years"
+
+
+@pytest.mark.parametrize("flag", ["--out", "--cache"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(root, capsys, flag, monkeypatch):
+    (root / "a file").write_text("")
+    folder = {"--out": root / "a file" / "out", "--cache": root / "a file"}[flag]
+    monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
+    assert call(root, "layers", *files(root), flag, str(folder)) == 1
+    root = folder if flag == "--cache" else folder.parent
+    expected = f"error: cannot write to {str(root)!r}: Not a directory; name another folder\n"
+    assert capsys.readouterr().err == expected

@@ -5,7 +5,7 @@ import os
 import sys
 
 from analyses.command_line import printing
-from tests.support.broken_streams import Full
+from tests.support.commands.broken_streams import Full
 
 
 def test_a_path_that_stdout_cannot_encode_is_written_in_its_own_bytes(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from analyses.__main__ import main
 from analyses.command_line import signals
-from tests.support.python_processes import program
+from tests.support.commands.python_processes import program
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_an_interruption_names_the_stage_and_what_is_kept(monkeypatch, capsys, t
     monkeypatch.chdir(tmp_path)
     assert main(["layers"]) == status
     lines = capsys.readouterr().err.splitlines()
-    kept = "kept for the next run: 2,048 of 10,613 texts of this stage"
-    assert lines[-1] == f"error: {word} in stage 2 of 2, features; {kept}"
+    kept_line = "kept for the next run: 2,048 of 10,613 texts of this stage"
+    assert lines[-1] == f"error: {word} in stage 2 of 2, features; {kept_line}"
     assert list(tmp_path.iterdir()) == []
 
 

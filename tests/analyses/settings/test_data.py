@@ -3,10 +3,12 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from analyses.settings.data import CONTROLLED, DEFAULTS, RULES, DataSettings, flag_of
-from probes import InputError
+from analyses.settings.data import CONTROLLED, DEFAULTS, RULES, DataSettings, controlled_datasets, flag_of
+from probes import AnalysisResult, InputError
+from tests.support.commands.command_lines import call
 
 
 @pytest.fixture
@@ -92,3 +94,47 @@ def test_the_separator_is_refused_where_no_file_has_one(tmp_path):
     path.touch()
     with pytest.raises(InputError, match=r"^--separator has no meaning with --train "):
         DataSettings(train=path, separator=",").read(seed=0)
+
+
+def test_one_file_is_split_by_itself_and_extracted_once(root):
+    where = ("--layers", "0", "2", "2", "--poolings", "mean", "mean")  # what is named twice is measured once
+    assert call(root, "layers", "--train", str(root / "train.csv"), *where, out="one") == 0
+    data = AnalysisResult.load(root / "one").provenance.data
+    assert {name: split["rows"] for name, split in data.items()} == {"train": 44, "validation": 8, "test": 8}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--test", "t.csv"],
+        ["--text-pair", "b"],
+        ["--test-split", "x"],
+        ["--limit", "31"],
+        ["--group", "a"],
+        ["--control-type", "a"],
+        ["--rationales", "a"],
+    ],
+)
+def test_flags_that_the_built_in_sentences_cannot_heed_are_refused(root, capsys, words):
+    assert call(root, "layers", "--dataset", "controlled", "--label", "number", *words, out="unheeded") == 1
+    assert ("has no meaning" if words[0] != "--limit" else "must be 32 or more") in capsys.readouterr().err
+
+
+def test_a_limit_of_the_built_in_sentences_keeps_their_balance():
+    for dataset in controlled_datasets(("number", "agreement"), 70, 0):
+        assert len(dataset.texts) == 64
+        pairs = np.unique(np.stack([*dataset.labels.values()]), axis=1, return_counts=True)[1]
+        assert pairs.tolist() == [16] * 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--folds", "1"), "--folds must be 2 or more, found 1"),
+        (("--folds", "1000000000"), "1000000000 folds are more than the 52 training texts"),
+        (("--folds", "5", "--validation-split", "x"), "--validation-split and --folds both say what chooses"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(root, capsys, words, message):
+    assert call(root, "layers", "--train", str(root / "train.csv"), *words) == 1
+    assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What a page says of words, curves and sites is decided here: reliable words, better curves, unused sites."""
+"""Outcomes that a page reports, as analyses decide them: reliable words, better curves, unused sites."""
 
 import math
 

@@ -6,8 +6,8 @@ import torch
 
 from probes import Encoder, FittedProbe, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution.baselines import BASELINES
-from tests.support.models import FAMILIES, LAYERS, build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.models import FAMILIES, LAYERS, build_model
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 

@@ -17,7 +17,7 @@ from probes.attribution.baseline_bias import (
 )
 from probes.attribution.baselines import available_baselines
 from probes.data.texts import Texts
-from tests.support.models import HIDDEN, build_model
+from tests.support.encoders.models import HIDDEN, build_model
 
 EVEN = {n: [1 / n] * n for n in (2, 3, 47)}
 
@@ -89,7 +89,7 @@ def test_probabilities_and_prior_that_are_no_distribution_are_refused(predicted,
 
 def test_a_probe_with_zero_weights_predicts_its_bias_at_the_baseline(bert):
     from probes import FittedProbe, ProbeHead, attribute
-    from tests.support.models import HIDDEN
+    from tests.support.encoders.models import HIDDEN
 
     for bias, near in (([0.0, 1.0], True), ([0.0, 1.2], False)):  # 73 %, 77 %
         probe = FittedProbe(np.zeros((2, HIDDEN), dtype=np.float32), np.array(bias, dtype=np.float32))

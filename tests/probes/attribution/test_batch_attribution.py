@@ -6,8 +6,8 @@ import pytest
 from probes import Encoder, ProbeHead, attribute
 from probes.data.texts import Texts
 from probes.features.in_memory import pool_texts
-from tests.support.models import FAMILIES, LAYERS, build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.models import FAMILIES, LAYERS, build_model
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 

@@ -6,7 +6,7 @@ import torch
 from scipy.special import softmax
 
 from probes import ProbeHead, attribute
-from tests.support.random_probes import probe
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 

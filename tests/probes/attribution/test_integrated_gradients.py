@@ -6,8 +6,8 @@ import torch
 
 from probes import ProbeHead, attribute
 from probes.attribution.integrated_gradients import nested_points, quadrature_weights
-from tests.support.models import LAYERS
-from tests.support.random_probes import probe
+from tests.support.encoders.models import LAYERS
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 

@@ -7,8 +7,8 @@ import torch
 from probes import ModelHead, ProbeHead, attribute
 from probes.attribution.baselines import BASELINES
 from probes.attribution.methods import METHODS
-from tests.support.models import LAYERS
-from tests.support.random_probes import probe
+from tests.support.encoders.models import LAYERS
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 

@@ -5,7 +5,7 @@ import pytest
 from probes import InputError, ModelHead, ProbeHead
 from probes.attribution.options import AttributionOptions, explained_classes
 from probes.data.texts import Texts
-from tests.support.random_probes import probe
+from tests.support.encoders.random_probes import probe
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from scipy import stats
 from probes import FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution.word_means import fold_case, word_means
 from probes.data.texts import Texts
-from tests.support.models import HIDDEN
-from tests.support.saved_results import ATTRIBUTION
+from tests.support.encoders.models import HIDDEN
+from tests.support.results.smallest import ATTRIBUTION
 
 BASE = replace(ATTRIBUTION, task="label", target="good")
 

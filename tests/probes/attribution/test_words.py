@@ -11,7 +11,7 @@ from probes import Encoder, FittedProbe, ProbeHead, attribute
 from probes.attribution.words import group_words, word_spans
 from probes.data.texts import Texts
 from probes.encoder.tokenization import encode
-from tests.support.models import HIDDEN, build_model, build_tokenizer
+from tests.support.encoders.models import HIDDEN, build_model, build_tokenizer
 
 FLAG, FAMILY, THUMB = "🏳\ufe0f\u200d🌈", "👩\u200d👩\u200d👧\u200d👦", "👍🏽"
 

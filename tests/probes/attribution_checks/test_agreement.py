@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution_checks.agreement import same_top, spearman, token_agreement
-from tests.support.models import HIDDEN, build_model
+from tests.support.encoders.models import HIDDEN, build_model
 
 
 def test_rank_correlations_equal_scipys_with_and_without_ties():

@@ -15,8 +15,8 @@ from probes.attribution_checks import token_replacement as module
 from probes.attribution_checks.faithfulness import FRACTIONS, faithfulness, perturbation_curves
 from probes.attribution_checks.token_replacement import REPLACEMENTS
 from probes.data.texts import Texts
-from tests.support.models import build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.models import build_model
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
 PAIRS = ["bad", "", "the plot was fine", "good music"]

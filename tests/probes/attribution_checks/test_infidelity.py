@@ -14,8 +14,8 @@ from probes import Encoder, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution.baselines import BASELINES
 from probes.attribution_checks.infidelity import SAMPLES, infidelity, subsets
 from probes.data.texts import Texts
-from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
 PAIRS = ["bad", "", "the plot was fine", "good music"]

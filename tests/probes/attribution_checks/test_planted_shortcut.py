@@ -16,8 +16,8 @@ from probes.attribution_checks.planted_shortcut import (
     rare_words,
 )
 from probes.data.controlled import controlled_sentences
-from tests.support.models import WORDS, build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.models import WORDS, build_model
+from tests.support.encoders.random_probes import probe
 
 USED = "the a film movie was is not good bad fine . ,".split()
 HARD = ["", "   ", "你好", "the film, was", "!", " good\n", "the  film's [MASK] 好film", "the film was not bad " * 5]

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 from probes import FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution_checks.plausibility import plausibility
 from probes.data.texts import Texts
-from tests.support.models import HIDDEN
+from tests.support.encoders.models import HIDDEN
 
 TEXT = "the film was not badly dull ."
 """Eight tokens: `badly` is two pieces, `bad` and `##ly`."""

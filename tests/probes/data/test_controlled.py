@@ -76,9 +76,9 @@ def test_sentences_have_ten_to_fourteen_words(splits):
     assert {len(words(text)) for split in splits.values() for text in split.texts} == {10, 11, 12, 13, 14}
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(SPLITS, 2)))
-def test_two_splits_share_no_words_but_those_outside_their_vocabularies(splits, one, other):
-    first, second = (set(words(" ".join(splits[name].texts))) for name in (one, other))
+@pytest.mark.parametrize(("split", "other_split"), list(itertools.combinations(SPLITS, 2)))
+def test_two_splits_share_no_words_but_those_outside_their_vocabularies(splits, split, other_split):
+    first, second = (set(words(" ".join(splits[name].texts))) for name in (split, other_split))
     assert first & second == set(words(" ".join(SHARED)))
 
 
@@ -193,9 +193,9 @@ def test_the_noun_next_to_the_verb_is_always_of_the_other_number(splits, name):
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another(splits):
     assert controlled_sentences("test") == splits["test"]
-    other = controlled_sentences("test", seed=1)
-    assert len(other.texts) == len(splits["test"].texts)
-    assert set(other.texts) != set(splits["test"].texts)
+    second_seed = controlled_sentences("test", seed=1)
+    assert len(second_seed.texts) == len(splits["test"].texts)
+    assert set(second_seed.texts) != set(splits["test"].texts)
 
 
 def test_a_split_depends_on_its_seed_alone_and_leaves_the_global_generators_alone(splits):

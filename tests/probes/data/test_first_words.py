@@ -4,7 +4,7 @@ import pytest
 
 from probes import read_splits
 from probes.data.first_words import first_word
-from tests.support.labelled_files import write
+from tests.support.datasets.labelled_files import write
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def some_counts(seed, n=None, k=None):
 
 
 def misfit(counts, side):
-    """What the dealing makes small, by its definition; infinite where a side is empty or a class is not in train."""
+    """The quantity that the dealing makes small; infinite where a side is empty or a class is not in train."""
     total, value = counts.sum(), 0.0
     for i, share in enumerate((1 - sum(SHARES), *SHARES)):
         held = counts[side == i]

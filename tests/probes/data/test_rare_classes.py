@@ -3,7 +3,7 @@
 import pytest
 
 from probes import InputError, Source, make_splits, read_splits
-from tests.support.labelled_datasets import COMMON, dataset
+from tests.support.datasets.labelled_datasets import COMMON, dataset
 
 LONE = [f"rare {i:02}" for i in range(12)]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from probes import InputError, TextDataset, make_splits
 from probes.data.texts import Texts
-from tests.support.labelled_datasets import COMMON, dataset
+from tests.support.datasets.labelled_datasets import COMMON, dataset
 
 
 def test_classes_of_given_datasets_are_matched_by_their_names():
@@ -25,16 +25,16 @@ def test_classes_of_given_datasets_are_matched_by_their_names():
 
 
 @pytest.mark.parametrize(
-    ("others", "message"),
+    ("further_datasets", "message"),
     [
         ({"test": ["a", "b"]}, "test must be a TextDataset, found list; make one by TextDataset.of"),
         ({"test": dataset({"other": [0, 1]})}, "train and test have different label columns: label and other"),
         ({"validation": dataset([])}, "validation has no texts"),
     ],
 )
-def test_datasets_that_do_not_match_are_an_error_of_one_line(others, message):
+def test_datasets_that_do_not_match_are_an_error_of_one_line(further_datasets, message):
     with pytest.raises(InputError, match=message):
-        make_splits(dataset(COMMON), **others)
+        make_splits(dataset(COMMON), **further_datasets)
 
 
 @settings(max_examples=60, deadline=None)
@@ -64,9 +64,9 @@ def test_splits_of_any_datasets_are_a_partition_of_whole_units(rows, paired, gro
     whole = splits.train.dataset
     assert sorted(np.concatenate([split.rows for _, split in splits.items()])) == list(range(len(whole.texts)))
     assert (splits.validation is None) == fold
-    for (_, one), (_, other) in itertools.combinations(splits.items(), 2):
-        assert not set(one.texts.keys) & set(other.texts.keys)
-        assert not grouped or not set(one.groups) & set(other.groups)
+    for (_, one), (_, other_split) in itertools.combinations(splits.items(), 2):
+        assert not set(one.texts.keys) & set(other_split.texts.keys)
+        assert not grouped or not set(one.groups) & set(other_split.groups)
     assert splits.leakage.exact == 0
     for task in whole.labels:
         assert len(set(splits.train.labels(task))) >= 2

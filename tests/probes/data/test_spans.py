@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from probes import InputError, Source, TextDataset, read_splits
 from probes.data.spans import as_spans
-from tests.support.labelled_files import ROWS, write
+from tests.support.datasets.labelled_files import ROWS, write
 
 SPANS = [[[0, 4], [5, 11]], [], [[5, 11]], [[0, 1]]]
-"""Of texts that begin with `text number`."""
+"""Spans of texts that begin with `text number`."""
 
 
 WRITINGS = {

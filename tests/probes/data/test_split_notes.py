@@ -4,7 +4,7 @@ import pytest
 
 from probes import InputError, Source, TextDataset, make_splits, read_splits
 from probes.data.texts import Texts
-from tests.support.labelled_datasets import COMMON, dataset
+from tests.support.datasets.labelled_datasets import COMMON, dataset
 
 
 def test_a_note_names_the_larger_share_that_many_small_classes_take():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes import InputError, TextDataset, make_splits
-from tests.support.labelled_files import dataset
+from tests.support.datasets.labelled_files import dataset
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from probes.encoder.batching import batches, over_batches
 from probes.encoder.encoder import Encoder
 from probes.progress import progress_bar
-from tests.support.models import build_model
+from tests.support.encoders.models import build_model
 
 TEXTS = [" ".join(["film"] * n) for n in (3, 9, 1, 6, 9, 2, 4)]
 

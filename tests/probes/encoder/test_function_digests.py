@@ -37,13 +37,13 @@ def test_an_installed_function_counts_by_its_version(installed):
 
 
 def test_an_installed_module_without_a_version_of_its_own_has_that_of_its_distribution(installed, monkeypatch):
-    found = {}
+    digests = {}
     for version in ("1", "2"):
         function_digests._distribution_version.cache_clear()
         monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: {"sums": ["sums-of-numbers"]})
         monkeypatch.setattr("importlib.metadata.version", lambda _name, version=version: version)
-        found[version] = installed("def add(x): return x + 1\n")
-    assert found["1"] != found["2"]
+        digests[version] = installed("def add(x): return x + 1\n")
+    assert digests["1"] != digests["2"]
 
 
 def test_what_is_installed_without_any_version_counts_by_content(installed):

@@ -6,7 +6,7 @@ from torch import nn
 
 from probes import Encoder, InputError
 from probes.data.texts import Texts
-from tests.support.hidden_states import (
+from tests.support.encoders.hidden_states import (
     DECODERS,
     TEXTS,
     encoder_of,
@@ -15,7 +15,7 @@ from tests.support.hidden_states import (
     hooks_and_modes,
     plain_states,
 )
-from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model
 
 BLOCKS = {
     "bert": "encoder.layer",
@@ -49,8 +49,8 @@ def test_blocks_above_the_highest_layer_do_not_run(family, top, monkeypatch):
 
 def test_a_model_of_one_block_has_two_layers():
     encoder = Encoder(*build_model("bert", num_hidden_layers=1))
-    found, _ = hidden_states(encoder, TEXTS[:1], [0, 1])
-    assert (found[1] - found[0]).abs().max() > 0.1
+    states, _ = hidden_states(encoder, TEXTS[:1], [0, 1])
+    assert (states[1] - states[0]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("layers", [[0], [1], [LAYERS], range(LAYERS + 1)], ids=str)
@@ -107,11 +107,11 @@ def test_another_embedding_moves_its_own_place_first_and_the_rest_later(family):
 def test_a_state_is_what_the_next_block_takes_in():
     # This DeBERTa adds a convolution after its first block.
     encoder = Encoder(*build_model("deberta-v2", conv_kernel_size=3, conv_act="gelu", conv_groups=1))
-    found, batch = hidden_states(encoder, TEXTS[:1])
+    states, batch = hidden_states(encoder, TEXTS[:1])
     with torch.inference_mode():
         expected = encoder.model(**batch.inputs, output_hidden_states=True).hidden_states
         for layer in range(LAYERS + 1):
-            exactly(found[layer], expected[layer])
+            exactly(states[layer], expected[layer])
             exactly(encoder.states(batch, [layer])[layer].hidden, expected[layer])
 
 
@@ -125,11 +125,11 @@ def test_a_family_that_puts_the_sequence_first_is_told_also_where_both_axes_are_
     encoder = Encoder(*build_model("xlnet"))
     n = 4  # of four tokens each: (seq, batch) and (batch, seq) are the same shape
     texts = ["good film", "bad film", "the plot", "dull music"]
-    found, batch = hidden_states(encoder, texts)
+    states, batch = hidden_states(encoder, texts)
     assert batch.mask.shape == (n, n)
     for row, text in enumerate(texts):
         for layer, alone in enumerate(plain_states("xlnet", text)):
-            torch.testing.assert_close(found[layer][row], alone, atol=1e-5, rtol=0)
+            torch.testing.assert_close(states[layer][row], alone, atol=1e-5, rtol=0)
 
 
 LONG, OTHER = "the film was not good .", "we very dull bright scene !"
@@ -143,10 +143,12 @@ def test_a_layer_overwritten_by_another_texts_goes_on_as_that_text(family, layer
     theirs, _ = hidden_states(encoder, [OTHER])
     before, _ = hidden_states(encoder, [LONG])
     put = {layer: lambda hidden: theirs[layer] + 0 * hidden}
-    found, _ = hidden_states(encoder, [LONG], overwrite=put)
-    for other in range(LAYERS + 1):
-        torch.testing.assert_close(found[other], (before if other < layer else theirs)[other], atol=1e-5, rtol=0)
-        assert (before[other] - theirs[other]).abs().max() > 0.1 or (other, family) == (0, "xlnet")
+    states, _ = hidden_states(encoder, [LONG], overwrite=put)
+    for other_layer in range(LAYERS + 1):
+        torch.testing.assert_close(
+            states[other_layer], (before if other_layer < layer else theirs)[other_layer], atol=1e-5, rtol=0
+        )
+        assert (before[other_layer] - theirs[other_layer]).abs().max() > 0.1 or (other_layer, family) == (0, "xlnet")
     again, _ = hidden_states(encoder, [LONG])
     assert torch.equal(again[LAYERS], before[LAYERS])
 
@@ -155,12 +157,12 @@ def test_a_layer_overwritten_by_another_texts_goes_on_as_that_text(family, layer
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_models_head_reads_what_was_put_in_a_layers_place(family, layer):
     encoder = Encoder(*build_model(family, "AutoModelForSequenceClassification", num_labels=3))
-    theirs, other = hidden_states(encoder, [OTHER])
+    theirs, other_batch = hidden_states(encoder, [OTHER])
     batch = encoder.batch(encoder.encode([LONG]), [0])
     with torch.inference_mode():
-        expected, before = encoder.logits(other), encoder.logits(batch)
-        found = encoder.logits(batch, overwrite={layer: lambda _hidden: theirs[layer]})
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+        expected, before = encoder.logits(other_batch), encoder.logits(batch)
+        logits = encoder.logits(batch, overwrite={layer: lambda _hidden: theirs[layer]})
+        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
         assert (before - expected).abs().max() > 0.01
         assert torch.equal(encoder.logits(batch, overwrite={layer: lambda hidden: hidden}), before)
 
@@ -181,13 +183,13 @@ def test_overwritten_layers_leave_no_hooks_also_after_an_exception(family):
 def test_two_layers_overwritten_act_one_after_the_other(bert):
     seen = []
     double = {layer: lambda hidden, layer=layer: (seen.append(layer), 2 * hidden)[1] for layer in (2, 0)}
-    found, batch = hidden_states(bert, TEXTS, overwrite=double)
+    states, batch = hidden_states(bert, TEXTS, overwrite=double)
     plain, _ = hidden_states(bert, TEXTS)
     assert seen == [0, 2]
-    exactly(found[0], 2 * plain[0])
+    exactly(states[0], 2 * plain[0])
     with torch.inference_mode():
         after_one = bert.states(batch, [2], overwrite={0: lambda hidden: 2 * hidden})[2].hidden
-    exactly(found[2], 2 * after_one)
+    exactly(states[2], 2 * after_one)
 
 
 def test_an_overwritten_layer_passes_gradients_on(bert):
@@ -210,10 +212,10 @@ def test_a_pass_that_starts_at_a_layer_is_the_whole_pass(family, layer):
             encoder.states(batch, every)
             resume(layer)
             for _ in range(2):
-                found, again = encoder.states(batch, every, overwrite=put), encoder.states(batch, every)
-                for other in every:
-                    exactly(found[other].hidden, changed[other].hidden)
-                    exactly(again[other].hidden, plain[other].hidden)
+                states, again = encoder.states(batch, every, overwrite=put), encoder.states(batch, every)
+                for layer_read in every:
+                    exactly(states[layer_read].hidden, changed[layer_read].hidden)
+                    exactly(again[layer_read].hidden, plain[layer_read].hidden)
     assert (plain[LAYERS].hidden - changed[LAYERS].hidden).abs().max() > 0.1
 
 
@@ -223,9 +225,9 @@ def test_blocks_below_the_layer_where_a_pass_starts_do_not_run(family, layer):
     encoder, ran = Encoder(*build_model(family, "AutoModelForSequenceClassification")), []
     batch = encoder.batch(encoder.encode(TEXTS), range(4))
     inner = next(module for module in encoder.blocks[0].modules() if isinstance(module, nn.LayerNorm))
-    others = [dict(block.named_modules()) for block in encoder.blocks]
-    name = next(name for name, module in others[0].items() if module is inner)
-    hooks = [each[name].register_forward_hook(lambda *_: ran.append(1)) for each in others]
+    modules_of_blocks = [dict(block.named_modules()) for block in encoder.blocks]
+    name = next(name for name, module in modules_of_blocks[0].items() if module is inner)
+    hooks = [modules[name].register_forward_hook(lambda *_: ran.append(1)) for modules in modules_of_blocks]
     with torch.inference_mode(), encoder.resumable() as resume:
         first = encoder.logits(batch)
         assert len(ran) == LAYERS

@@ -6,7 +6,7 @@ from torch import nn
 
 from probes.encoder.encoder import Encoder
 from probes.encoder.onednn import multiplies_bfloat16, packed_linear_layers
-from tests.support.models import build_model
+from tests.support.encoders.models import build_model
 
 with_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="a PyTorch built without oneDNN")
 half_precision = pytest.mark.skipif(not multiplies_bfloat16(), reason="this CPU cannot multiply bfloat16")
@@ -50,10 +50,10 @@ def test_under_autocast_packed_layers_give_autocasts_numbers(monkeypatch):
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         plain = model(x)
         with packed_linear_layers(model, 64, torch.bfloat16):
-            found = model(x)
-    assert found.dtype is plain.dtype is torch.bfloat16
+            output = model(x)
+    assert output.dtype is plain.dtype is torch.bfloat16
     assert len(seen) == 2
-    torch.testing.assert_close(found, plain, atol=0.01, rtol=0)
+    torch.testing.assert_close(output, plain, atol=0.01, rtol=0)
     with torch.inference_mode(), packed_linear_layers(model, 64, torch.bfloat16):
         assert model(x).dtype is torch.float32  # laid out for autocast, which is off
     assert len(seen) == 2
@@ -176,8 +176,8 @@ def test_a_weight_that_a_hook_makes_anew_is_not_laid_out():
         layer[0].weight_g.mul_(3)
     x = torch.ones(2, 4)
     with torch.inference_mode(), packed_linear_layers(layer, 2):
-        found = layer(x)
-    torch.testing.assert_close(found, layer(x).detach())
+        output = layer(x)
+    torch.testing.assert_close(output, layer(x).detach())
 
 
 def test_a_packed_layer_takes_its_input_by_name_too():

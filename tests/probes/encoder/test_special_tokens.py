@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from probes import Encoder, attribute
+from probes import Encoder, InputError, attribute
 from probes.data.texts import Texts
 from probes.encoder.special_tokens import count_literals, placed_tokens, text_tokenizer, typed_tokens, unknown_ids
 from probes.features.in_memory import pool_texts
 from probes.heads.heads import ModelHead
-from tests.support.models import FAMILIES, WORDS, build_model, build_tokenizer
+from tests.support.encoders.hidden_states import (
+    DECODERS,
+    TEXTS,
+    WITH_CLS,
+    encoder_of,
+    hidden_states,
+    plain_states,
+)
+from tests.support.encoders.models import FAMILIES, LAYERS, WORDS, build_model, build_tokenizer
 
 MARKERS = ["[E1]", "[/E1]"]
 MARKED = [
@@ -157,8 +165,8 @@ def test_texts_that_hold_a_placed_tokens_name_are_counted_once_each():
 def test_unknown_tokens_are_counted_among_the_texts_own(family):
     encoder = Encoder(*build_model(family))
     encoded = encoder.encode(["a film", "ø a ж film", "ж", "[UNK] a"])
-    own = [int((~special).sum()) for special in encoded.special]
-    assert encoder.token_counts(encoded).tolist() == [[2, 0], [4, 2], [1, 1], [own[3], 0]]
+    n_ordinary = [int((~special).sum()) for special in encoded.special]
+    assert encoder.token_counts(encoded).tolist() == [[2, 0], [4, 2], [1, 1], [n_ordinary[3], 0]]
 
 
 def test_a_pairs_unknown_tokens_are_counted_on_both_sides(bert):
@@ -181,3 +189,76 @@ def test_an_unknown_token_that_only_the_vocabulary_names_is_counted_too():
     backend = build_tokenizer().backend_tokenizer
     bare = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]")
     assert unknown_ids(bare) == (1,)
+
+
+SPEAKING = ("[CLS] the film", "the film [SEP] awful", "[PAD]", "good [MASK] [PAD]", "<s> the film </s>", "[UNK] <pad>")
+
+
+@pytest.mark.parametrize("family", WITH_CLS)
+def test_cls_is_where_the_tokenizer_put_it(family):
+    encoder = encoder_of(family)
+    encoded = encoder.encode(TEXTS)
+    batch = encoder.batch(encoded, range(4))
+    assert batch.cls_index.tolist() == cls_places(family, encoded)
+    assert batch.inputs["input_ids"][range(4), batch.cls_index].tolist() == [encoder.tokenizer.cls_token_id] * 4
+
+
+def cls_places(family, encoded):
+    return (encoded.lengths - 1).tolist() if family == "xlnet" else [0] * len(encoded.ids)
+
+
+def test_cls_is_found_at_the_end_too():
+    from tokenizers.processors import TemplateProcessing
+
+    model, tokenizer = build_model("bert")
+    ids = [(name, tokenizer.convert_tokens_to_ids(name)) for name in ("[CLS]", "[SEP]")]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A [SEP] [CLS]", special_tokens=ids)
+    encoder = Encoder(model, tokenizer)
+    encoded = encoder.encode([*TEXTS, "[CLS] the film"])
+    batch = encoder.batch(encoded, range(5))
+    assert batch.cls_index.tolist() == (encoded.lengths - 1).tolist()
+
+
+def test_a_tokenizer_without_special_tokens_has_no_cls():
+    encoder = encoder_of("gpt2")
+    assert encoder.batch(encoder.encode(TEXTS), range(4)).cls_index is None
+
+
+@pytest.mark.parametrize("text", SPEAKING)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_special_tokens_name_in_a_text_is_ordinary_text(family, text):
+    encoder = encoder_of(family)
+    ids, special = encoder.encode([text]).ids[0], encoder.encode([text]).special[0]
+    assert special.sum() == (0 if family in DECODERS else 2)
+    named = set(encoder.tokenizer.all_special_ids) - {encoder.tokenizer.unk_token_id}
+    assert not named & set(ids[~special].tolist())
+
+
+def test_a_plain_tokenizer_does_make_special_tokens_of_their_names():
+    tokenizer = build_tokenizer()
+    for name in ("[CLS]", "[SEP]", "[PAD]", "[MASK]"):
+        assert tokenizer.convert_tokens_to_ids(name) in tokenizer(f"the {name} film")["input_ids"][1:-1]
+
+
+@pytest.mark.parametrize("family", WITH_CLS)
+def test_cls_stays_where_it_is_whatever_the_texts_say(family):
+    encoder = encoder_of(family)
+    encoded = encoder.encode(SPEAKING)
+    assert encoder.batch(encoded, range(len(SPEAKING))).cls_index.tolist() == cls_places(family, encoded)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_text_that_says_pad_is_read_to_its_end(family):
+    encoder = encoder_of(family)
+    states, batch = hidden_states(encoder, SPEAKING)
+    for row, text in enumerate(SPEAKING):
+        expected = plain_states(family, text)[LAYERS]
+        assert int(batch.mask[row].sum()) == len(expected)
+        torch.testing.assert_close(states[LAYERS][row, : len(expected)], expected, atol=1e-5, rtol=0)
+
+
+def test_a_slow_tokenizer_is_refused():
+    from transformers import CanineTokenizer
+
+    with pytest.raises(InputError, match="needs a fast tokenizer"):
+        Encoder(build_model("bert")[0], CanineTokenizer())

@@ -10,7 +10,7 @@ import pytest
 from probes import InputError
 from probes.features.cka import _shared_by_dimensions, _shared_by_texts, cka_interval, cka_matrix, linear_cka
 from probes.statistics.intervals import N_FOLDS, jackknife_interval
-from tests.support.clouds import cloud, rotation, simplex
+from tests.support.datasets.clouds import cloud, rotation, simplex
 
 SHAPES = [(2, 3), (5, 40), (40, 40), (41, 40), (300, 8)]
 """Fewer texts than hidden units, as many, more."""

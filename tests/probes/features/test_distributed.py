@@ -15,9 +15,9 @@ import torch
 
 from probes import Encoder, InputError, extract_features
 from probes.features.distributed import RayEngine, _worker_resources
-from tests.support.models import LAYERS, WORDS, build_model
+from tests.support.datasets.feature_stores import files
+from tests.support.encoders.models import LAYERS, WORDS, build_model
 from tests.support.paths import ROOT
-from tests.support.stores import files
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own sockets and processes
@@ -69,15 +69,15 @@ def test_two_halves_of_growing_shards_make_the_local_store_and_ray_complains_of_
 
 def workers():
     """Processes of the engine's workers."""
-    found = []
+    counts = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             title = (process / "cmdline").read_bytes()
         except OSError:
             continue
         if title.startswith(b"ray::_Worker"):
-            found.append(int(process.name))
-    return found
+            counts.append(int(process.name))
+    return counts
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")

@@ -5,7 +5,7 @@ import pytest
 
 from probes import Encoder
 from probes.features.in_memory import MemoryWarning, pool_texts
-from tests.support.models import LAYERS
+from tests.support.encoders.models import LAYERS
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_later_ones_of_its_size_are_not_tried(bert, monkeypatch):

@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from probes import InputError
 from probes.features.spread import anisotropy, spread
-from tests.support.clouds import cloud, rotation, simplex
+from tests.support.datasets.clouds import cloud, rotation, simplex
 
 # Spread
 

@@ -65,10 +65,10 @@ def test_reading_one_layer_reads_no_other_from_disk(tmp_path):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        told = Path("/proc/self/io").read_text
-        counts = [int(told().split("\nread_bytes: ")[1].split()[0])]
+        read_text = Path("/proc/self/io").read_text
+        counts = [int(read_text().split("\nread_bytes: ")[1].split()[0])]
         act()
-        return int(told().split("\nread_bytes: ")[1].split()[0]) - counts[0]
+        return int(read_text().split("\nread_bytes: ")[1].split()[0]) - counts[0]
 
     everything = read_from_disk(lambda: [path.read_bytes() for path in tmp_path.iterdir()])
     if everything < features.nbytes // 2:
@@ -84,10 +84,10 @@ def test_chosen_rows_come_in_their_order(tmp_path, features):
 
 def test_float16_is_read_as_float32_and_near(tmp_path, features):
     store = filled(tmp_path, features, dataclasses.replace(MANIFEST, stored_dtype="float16"))
-    found = store.read("mean", 0)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, features[0].astype(np.float16))
-    assert not np.array_equal(found, features[0])
+    features_read = store.read("mean", 0)
+    assert features_read.dtype == np.float32
+    np.testing.assert_array_equal(features_read, features[0].astype(np.float16))
+    assert not np.array_equal(features_read, features[0])
 
 
 def test_a_value_beyond_float16_is_refused_with_its_layer_and_text(tmp_path, features):
@@ -112,11 +112,13 @@ def test_a_value_that_is_not_finite_is_refused_with_its_layer_and_text(tmp_path,
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Manifest)])
 def test_a_store_made_from_something_else_is_refused_by_the_name_of_the_difference(tmp_path, field):
     FeatureStore.create(tmp_path, MANIFEST)
-    other = {"layers": (0, 1), "stored_dtype": "float16"}.get(field, "other")
-    asked = dataclasses.replace(MANIFEST, **{field: 7 if isinstance(getattr(MANIFEST, field), int) else other})
-    assert asked.key != MANIFEST.key
+    other_value = {"layers": (0, 1), "stored_dtype": "float16"}.get(field, "other")
+    requested = dataclasses.replace(
+        MANIFEST, **{field: 7 if isinstance(getattr(MANIFEST, field), int) else other_value}
+    )
+    assert requested.key != MANIFEST.key
     with pytest.raises(StoreMismatch, match=f"was made with {field}=.*use another folder or delete it"):
-        FeatureStore.create(tmp_path, asked)
+        FeatureStore.create(tmp_path, requested)
     assert FeatureStore.create(tmp_path, MANIFEST).manifest == MANIFEST
 
 
@@ -197,12 +199,12 @@ def test_a_shard_in_the_place_of_another_is_refused(tmp_path, features, source):
 
 
 def test_a_shard_of_another_store_is_refused(tmp_path, features):
-    other = filled(tmp_path / "other", features, dataclasses.replace(MANIFEST, model="another"))
+    other_value = filled(tmp_path / "other", features, dataclasses.replace(MANIFEST, model="another"))
     store = filled(tmp_path / "mine", features)
     name = "mean-000000.safetensors"
-    (other.folder / name).replace(store.folder / name)
+    (other_value.folder / name).replace(store.folder / name)
     for ask in (lambda: store.read("mean", 0), lambda: store.truncated("mean")):
-        with pytest.raises(InputError, match=rf"damaged \(it was written as '{other.manifest.key}/{name}'"):
+        with pytest.raises(InputError, match=rf"damaged \(it was written as '{other_value.manifest.key}/{name}'"):
             ask()
 
 

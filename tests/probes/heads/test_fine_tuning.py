@@ -18,8 +18,8 @@ from probes.data.texts import Texts
 from probes.heads.fine_tuning import FineTuned, LabelledTexts, disk_errors_naming, fine_tune, load_head
 from probes.heads.heads import log_prob
 from probes.locks import file_lock
-from tests.support.models import build_model
-from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
+from tests.support.encoders.fine_tuning_task import CLASSES, SETTINGS, labelled, tiny_encoder
+from tests.support.encoders.models import build_model
 
 HEADS = ("pooler", "cls", "mean")
 ONCE = replace(SETTINGS, epochs=1)
@@ -45,9 +45,9 @@ def test_a_head_learns_and_the_best_epoch_is_kept(head, tmp_path):
     assert fine_tuned.epochs[-1].train_loss < fine_tuned.epochs[0].train_loss
     assert 0 < fine_tuned.seconds == sum(epoch.seconds for epoch in fine_tuned.epochs)
     loaded = load_head(tmp_path, device="cpu")
-    found = log_prob(loaded, loaded.encoder.encode(validation.texts))
-    assert (found.argmax(axis=1) == validation.labels).mean() == best.validation_accuracy
-    losses = -found[np.arange(len(validation.labels)), validation.labels]
+    log_probs = log_prob(loaded, loaded.encoder.encode(validation.texts))
+    assert (log_probs.argmax(axis=1) == validation.labels).mean() == best.validation_accuracy
+    losses = -log_probs[np.arange(len(validation.labels)), validation.labels]
     assert losses.mean() == pytest.approx(best.validation_loss, abs=1e-5)
 
 
@@ -57,8 +57,8 @@ def test_the_best_epoch_need_not_be_the_last(tmp_path):
     accuracies = [epoch.validation_accuracy for epoch in fine_tuned.epochs]
     assert fine_tuned.best_epoch == accuracies.index(max(accuracies)) + 1 < 6
     loaded = load_head(tmp_path, device="cpu")
-    found = log_prob(loaded, loaded.encoder.encode(validation.texts)).argmax(axis=1)
-    assert (found == validation.labels).mean() == max(accuracies)
+    predictions = log_prob(loaded, loaded.encoder.encode(validation.texts)).argmax(axis=1)
+    assert (predictions == validation.labels).mean() == max(accuracies)
 
 
 def test_training_stops_after_patience_epochs_without_a_better_one(tmp_path):
@@ -79,8 +79,8 @@ def test_plain_transformers_loads_the_pooler_head_with_equal_logits(tmp_path):
     assert model.config.label2id == {name: i for i, name in enumerate(CLASSES)}
     with torch.no_grad():
         expected = model(**plain_inputs(AutoTokenizer.from_pretrained(tmp_path), texts)).logits
-        found = head.logits(head.encoder.batch(head.encoder.encode(texts), [0, 1]))
-    torch.testing.assert_close(found, expected)
+        logits = head.logits(head.encoder.batch(head.encoder.encode(texts), [0, 1]))
+    torch.testing.assert_close(logits, expected)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
@@ -98,8 +98,8 @@ def test_a_linear_head_is_what_plain_transformers_and_two_arrays_compute(pooling
         hidden = AutoModel.from_pretrained(tmp_path).eval()(**inputs).last_hidden_state
         mask = inputs["attention_mask"].unsqueeze(2).float()
         pooled = hidden[:, 0] if pooling == "cls" else (hidden * mask).sum(1) / mask.sum(1)
-        found = head.logits(head.encoder.batch(head.encoder.encode(texts), [0, 1]))
-    torch.testing.assert_close(found, pooled @ weight.T + bias)
+        logits = head.logits(head.encoder.batch(head.encoder.encode(texts), [0, 1]))
+    torch.testing.assert_close(logits, pooled @ weight.T + bias)
 
 
 def test_heads_see_the_same_texts_in_the_same_order_with_the_same_dropout(tmp_path, monkeypatch):
@@ -150,9 +150,9 @@ def test_the_encoder_and_the_global_random_states_stay_as_they_are(tmp_path):
 
 def test_the_same_run_gives_the_same_weights_after_any_other(tmp_path):
     first = tune(tmp_path / "first", seed=1)
-    other = tune(tmp_path / "other", seed=2, settings=replace(ONCE, dtype="bfloat16"))
+    other_run = tune(tmp_path / "other", seed=2, settings=replace(ONCE, dtype="bfloat16"))
     again = tune(tmp_path / "again", seed=1)
-    files = [(run.folder / "model.safetensors").read_bytes() for run in (first, other, again)]
+    files = [(run.folder / "model.safetensors").read_bytes() for run in (first, other_run, again)]
     assert files[0] == files[2] != files[1]
 
 
@@ -185,9 +185,9 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
     tune(tmp_path)
     train, validation = labelled()
     turned = LabelledTexts(train.texts, 1 - train.labels)
-    other = tiny_encoder()
+    other_encoder = tiny_encoder()
     with torch.no_grad():
-        other.base.embeddings.word_embeddings.weight[5] += 1
+        other_encoder.base.embeddings.word_embeddings.weight[5] += 1
     for name, change in {
         "head": {"head": "mean"},
         "seed": {"seed": 1},
@@ -196,7 +196,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
         "train": {"data": (turned, validation)},
         "validation": {"data": (train, train)},
         "class_names": {"class_names": ("bad", "good")},
-        "model": {"encoder": other},
+        "model": {"encoder": other_encoder},
     }.items():
         with pytest.raises(InputError, match=f"was fine-tuned with {name}="):
             tune(tmp_path, **change)
@@ -229,8 +229,8 @@ def test_other_families_train_under_their_own_heads(family, head, kind, tmp_path
     fine_tuned = tune(tmp_path, head, encoder=tiny_encoder(family), data=labelled(24, 8))
     loaded = load_head(tmp_path, device="cpu")
     assert type(loaded.encoder.model).__name__ == kind
-    found = log_prob(loaded, loaded.encoder.encode(labelled(24, 8)[1].texts))
-    assert (found.argmax(axis=1) == labelled(24, 8)[1].labels).mean() == fine_tuned.epochs[0].validation_accuracy
+    log_probs = log_prob(loaded, loaded.encoder.encode(labelled(24, 8)[1].texts))
+    assert (log_probs.argmax(axis=1) == labelled(24, 8)[1].labels).mean() == fine_tuned.epochs[0].validation_accuracy
 
 
 def test_a_head_that_would_read_padding_is_refused(tmp_path):
@@ -262,8 +262,8 @@ def test_a_pooler_that_begins_random_is_recorded(tmp_path):
         "bare": (bare, "pooler"),
         "cls": (fresh, "cls"),
     }
-    found = {name: tune(tmp_path / name, head, encoder=encoder) for name, (encoder, head) in cases.items()}
-    assert {name: run.random_pooler for name, run in found.items()} == {
+    tuned_by_name = {name: tune(tmp_path / name, head, encoder=encoder) for name, (encoder, head) in cases.items()}
+    assert {name: run.random_pooler for name, run in tuned_by_name.items()} == {
         "trained": False,
         "fresh": True,
         "bare": True,
@@ -363,11 +363,11 @@ def test_what_cannot_be_trained_is_refused(change, message, tmp_path):
 def test_texts_of_a_split_come_with_one_label_column():
     dataset = TextDataset.of(Texts(list("abcdefgh"), list("ijklmnop")), {"x": [0, 1] * 4, "y": [0, 0, 1, 1] * 2})
     split = make_splits(dataset, seed=0).train
-    found = LabelledTexts.of(split, "y")
-    assert found.texts == split.texts
-    np.testing.assert_array_equal(found.labels, split.labels("y"))
-    assert found.fingerprint() != LabelledTexts.of(split, "x").fingerprint()
-    assert found.fingerprint() == LabelledTexts.of(split, "y").fingerprint()
+    labelled_texts = LabelledTexts.of(split, "y")
+    assert labelled_texts.texts == split.texts
+    np.testing.assert_array_equal(labelled_texts.labels, split.labels("y"))
+    assert labelled_texts.fingerprint() != LabelledTexts.of(split, "x").fingerprint()
+    assert labelled_texts.fingerprint() == LabelledTexts.of(split, "y").fingerprint()
 
 
 @pytest.mark.parametrize("name", ["recipe.json", "finetuned.json"])

@@ -7,7 +7,7 @@ import torch
 
 from probes import Encoder, InputError
 from probes.heads.parameter_change import GROUPS, PARTS, parameter_changes
-from tests.support.models import FAMILIES, HIDDEN, build_model
+from tests.support.encoders.models import FAMILIES, HIDDEN, build_model
 
 HEAD = "AutoModelForSequenceClassification"
 
@@ -144,16 +144,16 @@ def test_the_relative_change_of_zeros_is_infinite(bert):
 
 
 @pytest.mark.parametrize(
-    ("other", "changes", "reason"),
+    ("other_model", "changes", "reason"),
     [
         ("roberta", {}, "one is a bert, the other a roberta"),
         ("bert", {"num_hidden_layers": 2}, "only one has the parameter 'encoder.layer.2"),
         ("bert", {"vocab_size": 300}, r"'embeddings.word_embeddings.weight' is \(256, 16\) in one and \(300, 16\)"),
     ],
 )
-def test_other_architectures_are_refused(bert, other, changes, reason):
+def test_other_architectures_are_refused(bert, other_model, changes, reason):
     with pytest.raises(InputError, match=reason):
-        parameter_changes(bert, Encoder(*build_model(other, **changes)))
+        parameter_changes(bert, Encoder(*build_model(other_model, **changes)))
 
 
 def test_other_special_tokens_are_refused(bert):

@@ -11,7 +11,7 @@ from probes.attribution_checks.faithfulness import faithfulness
 from probes.attribution_checks.infidelity import infidelity
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.interventions import intervened_log_probs
-from tests.support.models import LAYERS, build_model
+from tests.support.encoders.models import LAYERS, build_model
 
 TEXTS = ["the film was good", "awful"]
 LAYERS_TRIED = (0, 1, LAYERS)
@@ -48,14 +48,14 @@ def logits_of(head, text):
 )
 def test_scores_of_token_states_are_those_of_each_text_alone_and_of_its_true_output(family, layer, method):
     head = head_of(family)
-    found = attribute(head, TEXTS, states_layer=layer, baseline="mean", method=method)
+    attributions = attribute(head, TEXTS, states_layer=layer, baseline="mean", method=method)
     whole = attribute(head, TEXTS, baseline="mean", method=method)
-    for text, one, own in zip(TEXTS, found, whole, strict=True):
+    for text, one, alone_scores in zip(TEXTS, attributions, whole, strict=True):
         (alone,) = attribute(head, [text], states_layer=layer, baseline="mean", method=method)
         logits = logits_of(head, text)
         assert one.output == pytest.approx(logits.max().item(), abs=1e-5)
         # What stands below a layer is decided by the embeddings: both views explain one difference.
-        assert one.baseline_output == pytest.approx(own.baseline_output, abs=1e-5)
+        assert one.baseline_output == pytest.approx(alone_scores.baseline_output, abs=1e-5)
         assert abs(one.output - one.baseline_output) > 1e-3
         np.testing.assert_allclose(one.scores, alone.scores, atol=1e-4)
         if method == "integrated_gradients":
@@ -67,16 +67,18 @@ def test_scores_of_token_states_are_those_of_each_text_alone_and_of_its_true_out
 @pytest.mark.parametrize("layer", [None, 1])
 def test_infidelity_and_faithfulness_are_those_of_each_text_alone(family, layer):
     head = head_of(family)
-    found = attribute(head, TEXTS, states_layer=layer, baseline="mean", method="occlusion")
+    attributions = attribute(head, TEXTS, states_layer=layer, baseline="mean", method="occlusion")
     for measure in (
-        lambda some: infidelity(head, some, samples=8),
-        lambda some: [a.scores for a in erased(head, some)],
+        lambda subset: infidelity(head, subset, samples=8),
+        lambda subset: [a.scores for a in erased(head, subset)],
     ):
-        together = measure(found)
-        for a, own in zip(found, together, strict=True):
+        together = measure(attributions)
+        for a, alone_score in zip(attributions, together, strict=True):
             (alone,) = measure([a])
-            np.testing.assert_allclose(list(vars(own).values()), list(vars(alone).values()), rtol=1e-3, atol=1e-6)
-    assert all(own.zero_score_error > 1e-6 for own in infidelity(head, found, samples=8))
+            np.testing.assert_allclose(
+                list(vars(alone_score).values()), list(vars(alone).values()), rtol=1e-3, atol=1e-6
+            )
+    assert all(alone_score.zero_score_error > 1e-6 for alone_score in infidelity(head, attributions, samples=8))
 
 
 def erased(head, attributions):
@@ -131,7 +133,7 @@ def test_interventions_are_those_of_each_text_alone(family):
 @pytest.mark.parametrize("layer", LAYERS_TRIED)
 def test_states_of_other_texts_are_never_put_in_the_place_of_a_batchs_own(bert, layer):
     batch = bert.batch(bert.encode(TEXTS), range(len(TEXTS)))
-    other = bert.states(batch, [layer])[layer].hidden[:1]
-    for put in (other, lambda _states: other):
+    other_states = bert.states(batch, [layer])[layer].hidden[:1]
+    for put in (other_states, lambda _states: other_states):
         with pytest.raises(InputError, match=rf"the states of layer {layer} are \(2, .* overwrites them is \(1, "):
             bert.states(batch, [LAYERS], overwrite={layer: put})

@@ -7,7 +7,7 @@ import torch
 from probes import InputError
 from probes.data.texts import Texts
 from probes.heads.trainable_head import TrainableHead, check_trainable
-from tests.support.tuning import CLASSES, SETTINGS, tiny_encoder
+from tests.support.encoders.fine_tuning_task import CLASSES, SETTINGS, tiny_encoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,8 +18,8 @@ from probes.heads.trainer import (
     quickest_dtype,
 )
 from probes.heads.training_checkpoints import CHECKPOINT_FILES, epochs_done, last_checkpoint
+from tests.support.encoders.fine_tuning_task import CLASSES, SETTINGS, labelled, tiny_encoder
 from tests.support.paths import ROOT
-from tests.support.tuning import CLASSES, SETTINGS, labelled, tiny_encoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -93,7 +93,7 @@ import torch
 from transformers import TrainerState
 from probes.heads.fine_tuning import fine_tune
 from probes.heads.trainer import TrainingSettings
-from tests.support.tuning import CLASSES, labelled, tiny_encoder
+from tests.support.encoders.fine_tuning_task import CLASSES, labelled, tiny_encoder
 
 folder, head, at, whole, settings = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "whole", sys.argv[5]
 torch.set_num_threads(1)

@@ -7,7 +7,7 @@ import pytest
 
 from analyses.settings.data import DataSettings
 from probes import InputError, read_splits
-from tests.support.table_files import ROWS, columns, lines, whole, write, write_table
+from tests.support.datasets.table_files import ROWS, columns, lines, whole, write, write_table
 
 STRAY = {
     "never closed": (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.table_files import columns, lines
+from tests.support.datasets.table_files import columns, lines
 
 QUOTED = [('She said ""yes"".', "good"), ("First\tsecond", "bad"), ("plain, with comma", "good"), ("none", "bad")] * 3
 

@@ -7,7 +7,7 @@ import pytest
 
 from probes import InputError, Source, read_splits
 from probes.loading.read_splits import split_names
-from tests.support.labelled_files import ROWS, write
+from tests.support.datasets.labelled_files import ROWS, write
 
 TRICKY = [
     "NA",

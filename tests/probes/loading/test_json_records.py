@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from probes import InputError
-from tests.support.table_files import ROWS, numbers, whole, write
+from tests.support.datasets.table_files import ROWS, numbers, whole, write
 
 VALUES = [2**63, 2**63 + 1, 2**70, 2**70 + 1]
 

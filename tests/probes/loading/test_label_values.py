@@ -5,7 +5,7 @@ import json
 import pytest
 
 from probes import InputError, read_splits
-from tests.support.table_files import lines, numbers, whole, write
+from tests.support.datasets.table_files import lines, numbers, whole, write
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from probes import InputError, Source, make_splits, read_splits
-from tests.support.labelled_files import write
+from tests.support.datasets.labelled_files import write
 
 
 def write_lists(path, cells):

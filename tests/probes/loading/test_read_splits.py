@@ -8,7 +8,7 @@ from analyses.__main__ import main
 from analyses.settings.data import DataSettings
 from probes import InputError, read_splits
 from probes.features.extraction import NO_CONTENT
-from tests.support.table_files import ROWS, lines, numbers, whole, write, write_table
+from tests.support.datasets.table_files import ROWS, lines, numbers, whole, write, write_table
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

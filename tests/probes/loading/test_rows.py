@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probes import InputError, Source, read_splits
-from tests.support.labelled_files import ROWS, write
+from tests.support.datasets.labelled_files import ROWS, write
 
 
 def test_invalid_rows_are_left_out_on_request_and_counted(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from analyses.settings.data import DataSettings
 from probes import InputError, Source, TextDataset, read_splits
 from probes.loading.read_splits import split_names
-from tests.support.table_files import ROWS, columns, lines, whole, write, write_table
+from tests.support.datasets.table_files import ROWS, columns, lines, whole, write, write_table
 
 PATTERNS = {
     "train[1]": "train1",

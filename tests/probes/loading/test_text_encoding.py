@@ -6,7 +6,7 @@ import pytest
 
 from analyses.settings.data import DataSettings
 from probes import InputError, Source, read_splits
-from tests.support.table_files import ROWS, lines, whole, write
+from tests.support.datasets.table_files import ROWS, lines, whole, write
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])

@@ -202,7 +202,7 @@ def test_on_a_gpu_the_same_probes_come_out(correlated, n_classes):
 
 
 class TestNumbersThatOverflow:
-    """What is no number has not converged, and what cannot be computed is refused."""
+    """A value that is no number has not converged, and what cannot be computed is refused."""
 
     @pytest.mark.parametrize("n_classes", [2, 4])
     def test_a_fit_that_overflows_has_not_converged_and_leaves_the_others_alone(self, correlated, n_classes):

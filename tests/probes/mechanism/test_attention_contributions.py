@@ -8,8 +8,8 @@ from probes import Encoder, InputError
 from probes.data.texts import Texts
 from probes.mechanism import attention_contributions as module
 from probes.mechanism.attention_contributions import attention_contributions
-from tests.support.model_inputs import HEAD, PAIRS, TEXTS, inputs, traces
-from tests.support.models import HIDDEN, LAYERS, build_model
+from tests.support.encoders.model_inputs import HEAD, PAIRS, TEXTS, inputs, traces
+from tests.support.encoders.models import HIDDEN, LAYERS, build_model
 
 PLAIN = ["bert", "roberta", "xlm-roberta", "electra", "distilbert", "mpnet", "albert"]
 """Families whose attention is a weighted sum of values."""

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from probes import InputError
 from probes.features.in_memory import pool_texts
 from probes.mechanism.cls_predictability import RIDGE_PENALTIES, predictability
-from tests.support.clouds import cloud
+from tests.support.datasets.clouds import cloud
 
 
 def pair(examples, hidden, predicted_hidden, *, noise, seed=0):

@@ -14,7 +14,7 @@ from probes.mechanism.interventions import sample_states
 from probes.mechanism.leace import erasures
 from probes.probing.sites import Site
 from probes.statistics.intervals import mean_intervals
-from tests.support.models import LAYERS
+from tests.support.encoders.models import LAYERS
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! [MASK] good great bad", "greatly"]
 

@@ -10,9 +10,9 @@ from probes.data.texts import Texts
 from probes.mechanism.gradient_flow import embedding_gradients, gradient_shares
 from probes.mechanism.token_shares import KINDS, TokenShares
 from probes.statistics.intervals import N_FOLDS
-from tests.support.model_inputs import HEAD, PAIRS, TEXTS, inputs, traces
-from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
-from tests.support.random_probes import probe
+from tests.support.encoders.model_inputs import HEAD, PAIRS, TEXTS, inputs, traces
+from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.encoders.random_probes import probe
 
 LABELS = np.array([0, 1, 1, 0, 1])
 WITH_CLS = [family for family in FAMILIES if family not in ("llama", "gpt2")]
@@ -206,8 +206,8 @@ def test_gradients_of_embedding_rows_are_plain_autograds_on_the_table(family):
     np.testing.assert_allclose(
         gradients.norms, total[torch.from_numpy(gradients.ids)].norm(dim=1), rtol=1e-3, atol=1e-6
     )
-    others = np.setdiff1d(np.arange(len(table)), gradients.ids)
-    assert (total[torch.from_numpy(others)] == 0).all()
+    absent_ids = np.setdiff1d(np.arange(len(table)), gradients.ids)
+    assert (total[torch.from_numpy(absent_ids)] == 0).all()
     ids = np.concatenate(encoder.encode(texts).ids)
     assert dict(zip(gradients.ids.tolist(), gradients.counts.tolist(), strict=True)) == {
         i: (ids == i).sum() for i in ids
@@ -245,9 +245,11 @@ def test_what_is_left_without_a_share_of_the_texts_is_the_gradient_of_the_others
     whole = embedding_gradients(head, texts, labels=labels)
     dealt = np.random.default_rng(0).permutation(45) % N_FOLDS
     for share in (0, 7):
-        kept = np.flatnonzero(dealt != share)
-        some = embedding_gradients(head, [texts[i] for i in kept], labels=labels[kept])
-        left = dict(zip(some.ids.tolist(), some.norms, strict=True))
+        remaining_rows = np.flatnonzero(dealt != share)
+        remaining_gradients = embedding_gradients(
+            head, [texts[i] for i in remaining_rows], labels=labels[remaining_rows]
+        )
+        left = dict(zip(remaining_gradients.ids.tolist(), remaining_gradients.norms, strict=True))
         expected = [left.get(token, 0.0) for token in whole.ids.tolist()]
         np.testing.assert_allclose(whole.norms_without_fold[share], expected, rtol=1e-4, atol=1e-6 * whole.norms.max())
 

@@ -16,7 +16,7 @@ from probes.mechanism.interventions import (
     sample_states,
 )
 from probes.mechanism.leace import Erasure
-from tests.support.models import FAMILIES, HIDDEN, LAYERS, build_model
+from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! [MASK] good great bad", "greatly"]
 PAIRS = ["bad", "the actor was dull", "the plot was fine", "good music"]

@@ -30,9 +30,12 @@ def closed_form(features, labels):
     x = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     z = (labels[:, None] == np.unique(labels)).astype(np.float64)
     values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    kept = values > values.max() * 1e-12
-    root = np.sqrt(values[kept])
-    whiten, back = vectors[:, kept] / root @ vectors[:, kept].T, vectors[:, kept] * root @ vectors[:, kept].T
+    is_positive = values > values.max() * 1e-12
+    root = np.sqrt(values[is_positive])
+    whiten, back = (
+        vectors[:, is_positive] / root @ vectors[:, is_positive].T,
+        vectors[:, is_positive] * root @ vectors[:, is_positive].T,
+    )
     shared = whiten @ (x.T @ (z - z.mean(axis=0)))
     return features - x @ whiten @ (shared @ np.linalg.pinv(shared, rcond=1e-9)) @ back
 
@@ -88,11 +91,11 @@ def test_no_other_map_that_gives_all_classes_one_mean_moves_features_less():
 
 def test_erasure_of_one_label_leaves_another():
     x, y = classes(2)
-    other = (np.arange(len(y)) % 2).astype(np.int64)
-    x[:, 3] += 8 * other
+    second_label = (np.arange(len(y)) % 2).astype(np.int64)
+    x[:, 3] += 8 * second_label
     erased = leace(x, y, n_classes=2)(x)
-    assert refitted(x, other)[0] > 0.9
-    assert refitted(erased, other)[0] > 0.9
+    assert refitted(x, second_label)[0] > 0.9
+    assert refitted(erased, second_label)[0] > 0.9
 
 
 def test_dimensions_that_vary_by_rounding_alone_do_not_bring_the_label_back():
@@ -176,10 +179,10 @@ def test_controls_leave_the_label():
 
 def test_the_draws_depend_on_the_seed_alone():
     x, y = classes(3)
-    first, again, other = (erasures(x, y, n_classes=3, seed=seed, random=2, shuffled=2) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first.leace.left, other.leace.left)
+    first, again, other_seed = (erasures(x, y, n_classes=3, seed=seed, random=2, shuffled=2) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.leace.left, other_seed.leace.left)
     for kind in ("random", "shuffled"):
-        for a, b, c in zip(*(getattr(map_, kind) for map_ in (first, again, other)), strict=True):
+        for a, b, c in zip(*(getattr(map_, kind) for map_ in (first, again, other_seed)), strict=True):
             np.testing.assert_array_equal(a.left, b.left)
             assert abs(a.left - c.left).max() > 1e-3
     assert abs(first.random[0].left - first.random[1].left).max() > 1e-3

@@ -5,8 +5,8 @@ import pytest
 
 from probes import Encoder, InputError, ModelHead, ProbeHead, attribute
 from probes.mechanism.token_shares import KINDS, attribution_shares, direct_scores, shares_by_kind, token_kinds
-from tests.support.models import LAYERS
-from tests.support.random_probes import probe
+from tests.support.encoders.models import LAYERS
+from tests.support.encoders.random_probes import probe
 
 TEXTS = ["the film was not good .", "awful", "we very dull it is a bright scene ! good great bad"]
 
@@ -39,18 +39,18 @@ def test_direct_scores_of_all_layers_take_one_forward_pass_a_text(bert, monkeypa
         return states(self, batch, layers, **options)
 
     monkeypatch.setattr(Encoder, "states", counted)
-    found = direct_scores(heads, TEXTS, targets=[1] * 3)
+    layer_scores = direct_scores(heads, TEXTS, targets=[1] * 3)
     assert sum(calls) == len(TEXTS)
-    for i, scores in enumerate(found):
+    for i, scores in enumerate(layer_scores):
         assert scores.shape == (LAYERS + 1, len(expected[0][i].tokens))
-        for own, layer in zip(scores, expected, strict=True):
-            np.testing.assert_allclose(own, layer[i].scores, atol=1e-5)
+        for scores_of_layer, layer in zip(scores, expected, strict=True):
+            np.testing.assert_allclose(scores_of_layer, layer[i].scores, atol=1e-5)
 
 
 def test_a_cls_probe_has_all_its_direct_score_on_cls(bert):
     head = ProbeHead(bert, probe(), layer=2, pooling="cls")
-    (found,) = attribute(head, TEXTS[:1], method="direct")
-    np.testing.assert_array_equal(attribution_shares(found, bert), [1, 0, 0, 0, 0])
+    (attribution,) = attribute(head, TEXTS[:1], method="direct")
+    np.testing.assert_array_equal(attribution_shares(attribution, bert), [1, 0, 0, 0, 0])
     (mean,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="mean"), TEXTS[:1], method="direct")
     assert (attribution_shares(mean, bert)[[0, 1, 3, 4]] > 0).all()
     assert attribution_shares(mean, bert).sum() == pytest.approx(1)
@@ -59,15 +59,15 @@ def test_a_cls_probe_has_all_its_direct_score_on_cls(bert):
 def test_kinds_of_tokens_are_told_by_place_and_letters(bert):
     tokens = ["[CLS]", "good", "##s", "!", "#", "[SEP]", "[", "CLS", "]", "<x>"]
     offsets = np.array([[-1, 0, 0], *[[0, 0, 1]] * 4, [-1, 0, 0], *[[1, 0, 1]] * 3, [-1, 0, 0]])
-    found = [KINDS[i] for i in token_kinds(tokens, offsets, cls="[CLS]", sep="[SEP]")]
+    kinds = [KINDS[i] for i in token_kinds(tokens, offsets, cls="[CLS]", sep="[SEP]")]
     content, mark = "content", "punctuation"
-    assert found == ["[CLS]", content, content, mark, mark, "[SEP]", mark, content, mark, "other special"]
+    assert kinds == ["[CLS]", content, content, mark, mark, "[SEP]", mark, content, mark, "other special"]
     assert np.isnan(shares_by_kind(np.zeros(3), np.array([0, 1, 4]))).all()
 
 
 def test_at_the_input_special_tokens_hold_nothing(bert):
-    (found,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), TEXTS[:1])
-    assert (attribution_shares(found, bert)[:3] == 0).all()
+    (attribution,) = attribute(ProbeHead(bert, probe(), layer=2, pooling="cls"), TEXTS[:1])
+    assert (attribution_shares(attribution, bert)[:3] == 0).all()
 
 
 def test_what_does_not_fit_together_is_refused(bert, bert_classifier):

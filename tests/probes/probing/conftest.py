@@ -3,7 +3,7 @@
 import pytest
 
 from probes import SweepOptions, sweep_probes
-from tests.support.sweep_splits import split
+from tests.support.datasets.sweep_splits import split
 
 
 @pytest.fixture(scope="module")

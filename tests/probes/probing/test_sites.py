@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from probes import Examples, InputError, Site, SweepOptions, sweep_probes
-from tests.support.sweep_splits import split
+from tests.support.datasets.sweep_splits import split
 
 
 @pytest.mark.parametrize(

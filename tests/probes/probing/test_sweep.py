@@ -10,7 +10,7 @@ import pytest
 from probes import Examples, InputError, LogisticProbe, Site, SweepOptions, sweep_probes
 from probes.probing.folds import Folds
 from probes.probing.penalty_selection import DEFAULT_CS, Sample, select_by_folds
-from tests.support.sweep_splits import split
+from tests.support.datasets.sweep_splits import split
 
 
 def test_a_site_has_the_probe_fitted_alone(sweep):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from probes import sweep_probes
-from tests.support.sweep_splits import split
+from tests.support.datasets.sweep_splits import split
 
 COLUMNS = "model task pooling layer probe seed split metric class value lower upper n".split()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.saved_results import PLAIN
+from tests.support.results.smallest import PLAIN
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from probes import Attribution
 from probes.results.attribution import attribution_of
 from probes.results.typed_json import MisfitError
-from tests.support.saved_results import ATTRIBUTION
+from tests.support.results.smallest import ATTRIBUTION
 
 SAID = ATTRIBUTION.to_json()
 

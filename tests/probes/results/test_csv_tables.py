@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from probes import AnalysisResult, InputError
 from probes.results.csv_tables import TableFormat, read_csv, to_csv
 from probes.results.typed_json import MisfitError
-from tests.support.saved_results import PLAIN
+from tests.support.results.smallest import PLAIN
 
 NUMBERS = {
     "float64": st.floats(width=64),

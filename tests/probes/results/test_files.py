@@ -17,8 +17,8 @@ from probes import AnalysisResult, Claim, InputError
 from probes.results.files import digest, interrupted_replacement
 from probes.results.result import check_replaceable
 from probes.results.seal import seal
-from tests.support.python_processes import program
-from tests.support.saved_results import ATTRIBUTION, PLAIN, TABLE
+from tests.support.commands.python_processes import program
+from tests.support.results.smallest import ATTRIBUTION, PLAIN, TABLE
 
 HOSTILE = (
     *("../evil", "../../evil", "/etc/evil", "a/b", "a\\b", "..\\evil", "C:evil", "C:\\evil", "..", ".", "", " ", "x "),
@@ -235,9 +235,9 @@ def test_what_cannot_be_read_back_is_kept_and_an_earlier_result_stays(folder):
     broken = dataclasses.replace(PLAIN, claims=(Claim("best_site", "measured", "a"),))
     with pytest.raises(InputError, match=r"cannot be read back, and stands in .*numbers lack 'pooling'") as error:
         broken.save(folder)
-    (kept,) = (path for path in folder.parent.iterdir() if path != folder)
-    assert str(kept) in str(error.value)
-    assert (kept / "tables" / "x_odd.csv").is_file()
+    (set_aside,) = (path for path in folder.parent.iterdir() if path != folder)
+    assert str(set_aside) in str(error.value)
+    assert (set_aside / "tables" / "x_odd.csv").is_file()
     assert AnalysisResult.load(folder).claims[0].id == "x_other"
 
 
@@ -293,18 +293,18 @@ def test_whatever_texts_and_names_a_result_holds_it_is_read_as_it_was(tmp_path, 
         {name: pd.Series([row[i] for row in cells], dtype=object) for i, name in enumerate(names)}
     ).set_axis(names, axis=1)
     empty = np.zeros((0, 3), dtype=np.int64)
-    said = dataclasses.replace(
+    attribution = dataclasses.replace(
         ATTRIBUTION, text=text, tokens=(), scores=np.zeros(0), offsets=empty, words=(), word_scores=np.zeros(0),
         word_offsets=empty, target=text, predicted=text, probabilities={text: 1.0}, task=text,
     )  # fmt: skip
-    made = dataclasses.replace(
-        PLAIN, tables={"x_odd": table}, attributions=(said,), notes=(text,), settings={text: [text]},
+    analysis = dataclasses.replace(
+        PLAIN, tables={"x_odd": table}, attributions=(attribution,), notes=(text,), settings={text: [text]},
         claims=(Claim(f"x_{text}", text, text, {text: text}),),
     )  # fmt: skip
-    back = AnalysisResult.load(made.save(tmp_path / "made"))
+    back = AnalysisResult.load(analysis.save(tmp_path / "made"))
     assert list(back.tables["x_odd"].columns) == names
     listed = [[None if pd.isna(cell) else cell for cell in row] for row in back.tables["x_odd"].to_numpy(dtype=object)]
     assert listed == [row[: len(names)] for row in cells]
     (again,) = back.attributions
     assert (again.text, again.target, again.probabilities, again.task) == (text, text, {text: 1.0}, text)
-    assert (back.notes, back.settings, back.claims) == (made.notes, made.settings, made.claims)
+    assert (back.notes, back.settings, back.claims) == (analysis.notes, analysis.settings, analysis.claims)

@@ -11,8 +11,8 @@ import pytest
 from probes import Encoder, FittedProbe, InputError, ProbeHead, attribute
 from probes.data.texts import Texts
 from probes.results.notebook import AGAINST, FOR, MOST_OPACITY, marked_word, scored_text
-from tests.support.models import FAMILIES, HIDDEN, build_model
-from tests.support.saved_results import ATTRIBUTION
+from tests.support.encoders.models import FAMILIES, HIDDEN, build_model
+from tests.support.results.smallest import ATTRIBUTION
 
 TEXTS = [
     "The ACTORs,  aren't GOOD! 你好 👍🏽 [CLS]",
@@ -49,8 +49,8 @@ def explained(encoder, texts=TEXTS, pairs=None, method="occlusion"):
     )
 
 
-def check_tables(found):
-    for a in found:
+def check_tables(attributions):
+    for a in attributions:
         tokens, words = a.to_dataframe(), a.to_dataframe("words")
         assert list(tokens) == ["token", "segment", "start", "end", "score", "word"]
         assert list(words) == ["word", "segment", "start", "end", "score", "n_tokens"]
@@ -76,9 +76,9 @@ def test_tokens_gather_into_the_words_and_both_sum_to_the_scores(family, pairs):
 
 def test_tokens_gather_into_the_words_of_byte_level_pieces_too():
     texts = [text for text in TEXTS if text] + ["good a  good ", "   ", "a\u2028b 👍🏽👎  ", "agood\t\n"]
-    found = explained(byte_level(), texts, method="random")
-    check_tables(found)
-    assert any(len(a.tokens) > 2 * len(a.words) for a in found)
+    attributions = explained(byte_level(), texts, method="random")
+    check_tables(attributions)
+    assert any(len(a.tokens) > 2 * len(a.words) for a in attributions)
 
 
 def test_a_table_of_something_else_is_refused():
@@ -145,9 +145,9 @@ def test_hostile_texts_are_shown_as_text_wherever_they_stand():
     for unfit in "\x00\ud800\u202e\u2067":
         assert unfit not in source
     source.encode()
-    shown = re.sub("[\x00\ud800\u202e\u2067]", "\ufffd", HOSTILE)
-    assert page.text.count(shown) >= 3 + 7
-    assert page.words == [shown, f"{shown} \ufffd", shown]
+    escaped = re.sub("[\x00\ud800\u202e\u2067]", "\ufffd", HOSTILE)
+    assert page.text.count(escaped) >= 3 + 7
+    assert page.words == [escaped, f"{escaped} \ufffd", escaped]
     assert "url(" not in source
     assert "http" not in source
 
@@ -180,10 +180,10 @@ def test_what_is_said_above_the_text_is_what_was_done():
     assert "explained NA · predicted NA, 60.0 % · by integrated_gradients from pad" in plain
     assert "of a probe on mean at layer 2 · sum −0.233 logit" in plain
     assert "cut short" not in plain
-    other = replace(
+    other_attribution = replace(
         ATTRIBUTION, method="random", baseline="none", layer=None, states_layer=1, converged=False, truncated=True
     )
-    text = Page(replace(other, against="1", label="x")._repr_html_()).text
+    text = Page(replace(other_attribution, against="1", label="x")._repr_html_()).text
     for fact in ("NA rather than 1", "label x", "by random ·", "the model's own head", "token states of layer 1"):
         assert fact in text
     assert "not converged, delta 0.000" in text
@@ -222,8 +222,8 @@ def luminance(colour):
     return float(np.dot([0.2126, 0.7152, 0.0722], parts))
 
 
-def contrast(one, other):
-    low, high = sorted((luminance(one), luminance(other)))
+def contrast(one, other_attribution):
+    low, high = sorted((luminance(one), luminance(other_attribution)))
     return (high + 0.05) / (low + 0.05)
 
 

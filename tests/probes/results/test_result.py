@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from probes import AnalysisResult, Attribution, Claim, InputError
-from tests.support.saved_results import ATTRIBUTION, PROVENANCE, TABLE
+from tests.support.results.smallest import ATTRIBUTION, PROVENANCE, TABLE
 
 
 @pytest.fixture

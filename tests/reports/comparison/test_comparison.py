@@ -15,11 +15,11 @@ from reports import __main__, compare_reports, write_comparison
 from reports.comparison import comparison
 from reports.comparison.shared_texts import shared
 from reports.comparison.side_by_side import Together, short_names
-from tests.support.pages import HOSTILE, Page, hostile
+from tests.support.pages.reader import HOSTILE, Page, hostile
 from tests.support.paths import ROOT
-from tests.support.report_heads import tuned
-from tests.support.report_result import N, attribution, result
-from tests.support.report_several import judged, right, with_data
+from tests.support.results.compared import judged, right, with_data
+from tests.support.results.fine_tuned import tuned
+from tests.support.results.probed import N, attribution, result
 
 
 def words(html):
@@ -54,15 +54,15 @@ def test_results_whose_labels_differ_text_by_text_are_not_paired_though_each_cla
 
 
 def test_the_best_is_named_with_its_paired_difference_and_interval(three, page):
-    (found,) = (p for p in Together.of(three).pairs("sentiment") if (p.result, p.other_result) == ("big", "small"))
+    (pair,) = (p for p in Together.of(three).pairs("sentiment") if (p.result, p.other_result) == ("big", "small"))
     gaps = right(0.80, 1).astype(float) - right(0.70, 2)
-    assert found.difference == pytest.approx(gaps.mean())
-    assert found.interval == paired_interval(gaps, 3)
-    assert found.outcome == "above"
-    said = words(page)
-    assert "big is read best: 80.0 % of 896 test texts right, from mean, layer 4" in said
-    low, high = (f"{100 * end:.1f}" for end in found.interval)
-    assert f"Over the same test texts it is 10.0 points ({low} to {high}) above small and" in said
+    assert pair.difference == pytest.approx(gaps.mean())
+    assert pair.interval == paired_interval(gaps, 3)
+    assert pair.outcome == "above"
+    text_of_page = words(page)
+    assert "big is read best: 80.0 % of 896 test texts right, from mean, layer 4" in text_of_page
+    low, high = (f"{100 * end:.1f}" for end in pair.interval)
+    assert f"Over the same test texts it is 10.0 points ({low} to {high}) above small and" in text_of_page
 
 
 def test_where_the_interval_holds_zero_it_cannot_tell(three):
@@ -70,11 +70,11 @@ def test_where_the_interval_holds_zero_it_cannot_tell(three):
     (pair,) = Together.of(close).pairs("sentiment")
     assert pair.interval[0] < 0 < pair.interval[1]
     assert pair.outcome == "cannot_tell"
-    said = words(compare_reports(close))
-    assert "Cannot tell which is best. small has the highest score: 70.0 %" in said
-    assert "not told apart from other" in said
-    assert "Cannot tell it from other, which is right on 69.5 % (difference +0.4 points, " in said
-    assert "is read best" not in said
+    text_of_page = words(compare_reports(close))
+    assert "Cannot tell which is best. small has the highest score: 70.0 %" in text_of_page
+    assert "not told apart from other" in text_of_page
+    assert "Cannot tell it from other, which is right on 69.5 % (difference +0.4 points, " in text_of_page
+    assert "is read best" not in text_of_page
 
 
 def test_results_that_are_right_on_the_same_texts_are_told_apart_by_fewer():
@@ -99,18 +99,18 @@ def test_results_that_are_right_on_the_same_texts_are_told_apart_by_fewer():
     ],
 )
 def test_other_test_texts_or_labels_have_no_paired_difference(three, change, reason):
-    said = words(compare_reports([three[0], with_data(three[1], **change)]))
-    assert reason in said
-    assert "big has the highest score" in said
-    assert "above small" not in said
-    assert "is read best" not in said
+    text_of_page = words(compare_reports([three[0], with_data(three[1], **change)]))
+    assert reason in text_of_page
+    assert "big has the highest score" in text_of_page
+    assert "above small" not in text_of_page
+    assert "is read best" not in text_of_page
 
 
 def test_a_result_without_answers_of_single_texts_says_so(three):
     plain = dataclasses.replace(three[1], tables={k: v for k, v in three[1].tables.items() if k != "predictions"})
-    said = words(compare_reports([three[0], plain]))
-    assert "small does not say which texts it has right (tables/predictions.csv)" in said
-    assert "No paired difference with small 70.0 %" in said
+    text_of_page = words(compare_reports([three[0], plain]))
+    assert "small does not say which texts it has right (tables/predictions.csv)" in text_of_page
+    assert "No paired difference with small 70.0 %" in text_of_page
 
 
 @pytest.mark.parametrize("damage", ["accuracy", "missing row", "row twice"])
@@ -123,15 +123,15 @@ def test_answers_that_do_not_make_the_accuracy_are_not_paired(three, damage):
         texts = texts[~(mean & (texts["text_id"] == 3))]
     else:
         texts.loc[mean & (texts["text_id"] == 3), "text_id"] = 4
-    other = dataclasses.replace(three[1], tables={**three[1].tables, "predictions": texts})
-    (pair,) = Together.of([three[0], other]).pairs("sentiment")
+    second = dataclasses.replace(three[1], tables={**three[1].tables, "predictions": texts})
+    (pair,) = Together.of([three[0], second]).pairs("sentiment")
     assert pair.missing == "small says of single texts what does not make its accuracy"
 
 
 def test_every_result_stands_in_the_table_with_place_interval_floors_and_f1(page):
-    said = words(page)
-    assert "result best place right on test 95 % interval macro F1 majority bag of words" in said
-    assert "big mean, layer 4 80.0 % 75.0 to 81.0 78.0 % 50.0 % 77.0 %" in said
+    text_of_page = words(page)
+    assert "result best place right on test 95 % interval macro F1 majority bag of words" in text_of_page
+    assert "big mean, layer 4 80.0 % 75.0 to 81.0 78.0 % 50.0 % 77.0 %" in text_of_page
 
 
 def test_curves_of_all_results_share_a_plot_with_bands_and_floors(page):
@@ -157,8 +157,8 @@ def test_more_results_than_colours_are_dashed():
 def test_floors_that_differ_are_named_with_their_result(three):
     metrics = three[1].tables["metrics"].copy()
     metrics.loc[(metrics["probe"] == "majority") & (metrics["metric"] == "accuracy"), "value"] = 0.4
-    other = dataclasses.replace(three[1], tables={**three[1].tables, "metrics": metrics})
-    html = compare_reports([three[0], other])
+    second = dataclasses.replace(three[1], tables={**three[1].tables, "metrics": metrics})
+    html = compare_reports([three[0], second])
     assert ">majority, big<" in html
     assert ">majority, small<" in html
     assert ">bag of words<" in html
@@ -167,7 +167,7 @@ def test_floors_that_differ_are_named_with_their_result(three):
 def test_floors_far_below_the_curves_are_inside_the_plot(three):
     metrics = three[0].tables["metrics"].copy()
     metrics.loc[(metrics["probe"] == "majority") & (metrics["metric"] == "accuracy"), "value"] = 0.05
-    low = [dataclasses.replace(each, tables={**each.tables, "metrics": metrics}) for each in three]
+    low = [dataclasses.replace(analysis, tables={**analysis.tables, "metrics": metrics}) for analysis in three]
     curve = re.search(r"<svg[^>]*curves-1-2-title.*?</svg>", compare_reports(low), flags=re.S)[0]
     height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', curve)[1])
     heights = [float(y) for y in re.findall(r'd="M [\d.]+ ([\d.]+)[^"]*"[^>]*dasharray', curve)]
@@ -177,46 +177,46 @@ def test_floors_far_below_the_curves_are_inside_the_plot(three):
 
 def test_results_with_nothing_in_common_still_make_a_page():
     html = compare_reports([judged(right(0.8), model="a"), judged(right(0.7), task="topic", model="b")])
-    said = words(html)
-    assert "No label column has a score in two of these results" in said
-    assert "a: sentiment." in said
-    assert "b: topic." in said
-    assert "Provenance" in said
+    text_of_page = words(html)
+    assert "No label column has a score in two of these results" in text_of_page
+    assert "a: sentiment." in text_of_page
+    assert "b: topic." in text_of_page
+    assert "Provenance" in text_of_page
 
 
 def test_a_label_column_of_one_result_alone_is_in_the_table_but_is_no_answer(three):
     both = result(model="two columns")
-    said = words(compare_reports([three[0], both]))
-    assert "compared on “sentiment”" in said
-    assert "topic Each at the place that was chosen" in said
-    assert "two columns mean, layer 4 78.0 %" in said
+    text_of_page = words(compare_reports([three[0], both]))
+    assert "compared on “sentiment”" in text_of_page
+    assert "topic Each at the place that was chosen" in text_of_page
+    assert "two columns mean, layer 4 78.0 %" in text_of_page
 
 
 def test_results_of_heads_show_their_accuracies():
     better = tuned(model="second")
-    said = words(compare_reports([tuned(model="first"), better]))
-    assert "first [CLS] head sentiment 88.7 % 87.3 to 90.1 88.1 to 89.1 88.6 %" in said
-    assert "second Pooler head sentiment 88.1 %" in said
-    assert "Fine-tuned, the highest head of each: the mean head of first 88.9 % (87.5 to 90.3)" in said
-    assert "first mean, layer 4 83.4 % 81.6 to 85.1" in said
-    assert "first and second have the highest score: 83.4 % of 1,821 test texts right" in said
-    assert "first is a result of heads, which does not say which texts it has right" in said
+    text_of_page = words(compare_reports([tuned(model="first"), better]))
+    assert "first [CLS] head sentiment 88.7 % 87.3 to 90.1 88.1 to 89.1 88.6 %" in text_of_page
+    assert "second Pooler head sentiment 88.1 %" in text_of_page
+    assert "Fine-tuned, the highest head of each: the mean head of first 88.9 % (87.5 to 90.3)" in text_of_page
+    assert "first mean, layer 4 83.4 % 81.6 to 85.1" in text_of_page
+    assert "first and second have the highest score: 83.4 % of 1,821 test texts right" in text_of_page
+    assert "first is a result of heads, which does not say which texts it has right" in text_of_page
 
 
 def test_the_curves_of_a_result_of_heads_are_those_before_fine_tuning():
-    made = tuned(model="tuned")
-    html = compare_reports([made, judged(right(0.8), model="probed")])
+    analysis = tuned(model="tuned")
+    html = compare_reports([analysis, judged(right(0.8), model="probed")])
     curve = re.search(r"<svg[^>]*curves-1-\d-title[^>]*>.*?, mean</title>.*?</svg>", html, flags=re.S)[0]
-    before = made.tables["fine_tuned_layers"].query("model == 'pretrained' and pooling == 'mean'")
-    told = ", ".join(f"layer {row.layer:.0f} {100 * row.value:.1f} %" for row in before.itertuples())
-    assert f"tuned: {told}" in curve.replace("\u00a0", " ")
+    before = analysis.tables["fine_tuned_layers"].query("model == 'pretrained' and pooling == 'mean'")
+    description = ", ".join(f"layer {row.layer:.0f} {100 * row.value:.1f} %" for row in before.itertuples())
+    assert f"tuned: {description}" in curve.replace("\u00a0", " ")
 
 
-def with_cells(made, table, rows, **cells):
+def with_cells(analysis, table, rows, **cells):
     """The same result, some cells of a table replaced in the rows that a query chooses."""
-    frame = made.tables[table].copy()
+    frame = analysis.tables[table].copy()
     frame.loc[frame.query(rows).index, list(cells)] = list(cells.values())
-    return dataclasses.replace(made, tables={**made.tables, table: frame})
+    return dataclasses.replace(analysis, tables={**analysis.tables, table: frame})
 
 
 def test_accuracies_without_intervals_or_floors_are_compared(three):
@@ -256,8 +256,8 @@ def test_a_text_explained_by_both_is_shown_side_by_side_on_one_scale(three):
     )
     (both,) = re.findall(r'<li class="both">.*?</ul>\n</li>', html, flags=re.S)
     readings = re.findall(r'<p class="text" dir="auto">(.*?)</p>', both, flags=re.S)
-    assert [re.sub("<[^>]*>", "", each) for each in readings] == [text, text]
-    strong, faint = (max(map(int, re.findall(r'class="[pn](\d)"', each))) for each in readings)
+    assert [re.sub("<[^>]*>", "", reading) for reading in readings] == [text, text]
+    strong, faint = (max(map(int, re.findall(r'class="[pn](\d)"', reading))) for reading in readings)
     assert strong == 8
     assert faint == 1
     assert "different predictions" in both
@@ -268,21 +268,21 @@ def test_a_text_explained_by_both_is_shown_side_by_side_on_one_scale(three):
 def test_what_is_the_same_is_told_once_and_what_differs_is_a_table(three):
     origin = dataclasses.replace(three[1].provenance, seed=7, versions={"python": "3.11.7", "torch": "2.14.0"})
     settings = {"data": {"label": ["sentiment"], "limit": 5, "drop": True, "poolings": ["cls", "mean"]}}
-    other = dataclasses.replace(three[1], provenance=origin, settings=settings, notes=("Only of this one.",))
+    second = dataclasses.replace(three[1], provenance=origin, settings=settings, notes=("Only of this one.",))
     first = dataclasses.replace(
         three[0], settings={"data": {"label": ["sentiment"], "limit": None, "drop": False, "poolings": ["mean"]}}
     )
-    html = compare_reports([first, other])
-    said = words(html[html.index('<section id="provenance"') :])
-    assert "architecture, revision, weights fingerprint" in said
-    assert "seed 0 7" in said
-    assert "version of torch 2.13.0 2.14.0" in said
-    assert "version of python" not in said
-    assert "setting data.limit not given 5" in said
-    assert "setting data.drop no yes" in said
-    assert "setting data.poolings mean cls, mean" in said
-    assert "1 setting does not differ." in said
-    assert "small layerprobe run --train train.csv" in said
+    html = compare_reports([first, second])
+    text_of_page = words(html[html.index('<section id="provenance"') :])
+    assert "architecture, revision, weights fingerprint" in text_of_page
+    assert "seed 0 7" in text_of_page
+    assert "version of torch 2.13.0 2.14.0" in text_of_page
+    assert "version of python" not in text_of_page
+    assert "setting data.limit not given 5" in text_of_page
+    assert "setting data.drop no yes" in text_of_page
+    assert "setting data.poolings mean cls, mean" in text_of_page
+    assert "1 setting does not differ." in text_of_page
+    assert "small layerprobe run --train train.csv" in text_of_page
     assert "small Only of this one." in words(html)
 
 
@@ -302,8 +302,10 @@ def test_names_are_short_and_distinct(paths, names):
 
 
 def test_hostile_names_and_texts_become_text(tmp_path):
-    folder, made = judged(right(0.8)).save(tmp_path / "<img src=x onerror=alert(1)>"), hostile()
-    html = compare_reports([folder, made, dataclasses.replace(made, settings={HOSTILE[2]: HOSTILE[1]})])
+    folder, hostile_result = judged(right(0.8)).save(tmp_path / "<img src=x onerror=alert(1)>"), hostile()
+    html = compare_reports(
+        [folder, hostile_result, dataclasses.replace(hostile_result, settings={HOSTILE[2]: HOSTILE[1]})]
+    )
     page = Page(html)
     assert sum(tag == "script" for tag, _ in page.elements) == 1
     assert not {"img", "base", "iframe", "object"} & {tag for tag, _ in page.elements}
@@ -327,7 +329,7 @@ def test_the_same_results_give_the_same_page(three, page):
 
 
 def test_folders_and_results_in_memory_give_the_same_numbers(three, tmp_path):
-    folders = [each.save(tmp_path / each.provenance.model) for each in three[:2]]
+    folders = [analysis.save(tmp_path / analysis.provenance.model) for analysis in three[:2]]
     assert compare_reports(folders) == compare_reports(three[:2])
 
 
@@ -343,7 +345,7 @@ def test_one_result_is_no_comparison_and_none_is_compared_with_itself(three, tmp
 
 
 def test_the_command_compares_several_and_redraws_one_without_torch(three, tmp_path):
-    names = [str(each.save(tmp_path / each.provenance.model)) for each in three[:2]]
+    names = [str(analysis.save(tmp_path / analysis.provenance.model)) for analysis in three[:2]]
     code = (
         "import sys; from reports.__main__ import main; status = main(sys.argv[1:])\n"
         "assert not {'torch', 'transformers', 'sklearn', 'tyro'} & set(sys.modules)\n"
@@ -353,19 +355,21 @@ def test_the_command_compares_several_and_redraws_one_without_torch(three, tmp_p
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path / 'both.html'}\n"
-    assert (tmp_path / "both.html").read_text(encoding="utf-8") == compare_reports([Path(each) for each in names])
+    assert (tmp_path / "both.html").read_text(encoding="utf-8") == compare_reports(
+        [Path(analysis) for analysis in names]
+    )
     assert not (tmp_path / "big" / "report.html").exists()
 
 
 def test_the_page_goes_to_the_current_directory_when_no_file_is_named(three, tmp_path, monkeypatch, capsys):
-    folders = [str(each.save(tmp_path / each.provenance.model)) for each in three[:2]]
+    folders = [str(analysis.save(tmp_path / analysis.provenance.model)) for analysis in three[:2]]
     monkeypatch.chdir(tmp_path)
     assert __main__.main(folders) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'comparison.html'}\n"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["big", "nothing"], "holds no result.json"),
         (["big", "big"], "there twice"),
@@ -375,9 +379,9 @@ def test_the_page_goes_to_the_current_directory_when_no_file_is_named(three, tmp
         (["big", "small", "--out", "absent/x.html"], "there is no folder"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(three, tmp_path, monkeypatch, capsys, arguments, said):
-    for each in three[:2]:
-        each.save(tmp_path / each.provenance.model)
+def test_what_cannot_be_compared_is_one_line(three, tmp_path, monkeypatch, capsys, arguments, message):
+    for analysis in three[:2]:
+        analysis.save(tmp_path / analysis.provenance.model)
     monkeypatch.chdir(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
     assert __main__.main(arguments) == 1
@@ -385,12 +389,12 @@ def test_what_cannot_be_compared_is_one_line(three, tmp_path, monkeypatch, capsy
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
-    assert said in err
+    assert message in err
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_an_earlier_comparison_stays_when_writing_fails(three, tmp_path, monkeypatch):
-    folders = [each.save(tmp_path / each.provenance.model) for each in three[:2]]
+    folders = [analysis.save(tmp_path / analysis.provenance.model) for analysis in three[:2]]
     target = tmp_path / "both.html"
     target.write_text("earlier")
     monkeypatch.setattr("reports.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
@@ -406,10 +410,10 @@ def test_the_title_names_a_few_results_and_counts_the_others():
 
 
 def test_what_all_results_warn_of_is_told_once(three):
-    noted = [dataclasses.replace(each, notes=("Of all.", f"Of {each.provenance.model}.")) for each in three]
-    said = words(compare_reports(noted))
-    assert said.count("Of all.") == 1
-    assert "big Of big. small Of small." in said
+    noted = [dataclasses.replace(analysis, notes=("Of all.", f"Of {analysis.provenance.model}.")) for analysis in three]
+    text_of_page = words(compare_reports(noted))
+    assert text_of_page.count("Of all.") == 1
+    assert "big Of big. small Of small." in text_of_page
 
 
 @pytest.mark.timeout(120)
@@ -423,12 +427,12 @@ def test_nothing_overflows_runs_or_needs_a_script(opened, three, width):
     for html in pages:
         for scripts in (True, False):
             options = {"viewport": {"width": width, "height": 900}, "color_scheme": "dark"}
-            shown, heard = opened(html, java_script_enabled=scripts, **options)
+            tab, heard = opened(html, java_script_enabled=scripts, **options)
             assert heard == []
-            assert shown.get_by_role("heading", name="The answer").is_visible()
+            assert tab.get_by_role("heading", name="The answer").is_visible()
             if scripts:
-                shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-                assert shown.evaluate("document.documentElement.scrollWidth") <= width
+                tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+                assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_results_that_were_explained_otherwise_say_how_and_further_methods_pale_nothing(three):
@@ -439,10 +443,10 @@ def test_results_that_were_explained_otherwise_say_how_and_further_methods_pale_
         dataclasses.replace(one, attributions=(*one.attributions, *norms)),
         dataclasses.replace(two, attributions=tuple(masked)),
     ]
-    found = shared(Together.of(more))
-    (told,) = (note for note in found.notes if note.startswith("Not all were explained alike: "))
-    assert "big by integrated gradients from padding" in told
-    assert "small by integrated gradients from mask tokens" in told
+    shared_texts = shared(Together.of(more))
+    (note_of_methods,) = (note for note in shared_texts.notes if note.startswith("Not all were explained alike: "))
+    assert "big by integrated gradients from padding" in note_of_methods
+    assert "small by integrated gradients from mask tokens" in note_of_methods
     alike = shared(Together.of([one, two]))
-    assert found.notes[0] == alike.notes[0], "the scale is that of the method explained with"
+    assert shared_texts.notes[0] == alike.notes[0], "the scale is that of the method explained with"
     assert not [note for note in alike.notes if note.startswith("Not all")]

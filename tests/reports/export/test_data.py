@@ -1,4 +1,4 @@
-"""What is made of a result beside its page: files for programs, spreadsheets and readers of Markdown."""
+"""Exports of a result beside its page: files for programs, spreadsheets and readers of Markdown."""
 
 import csv
 import dataclasses
@@ -16,7 +16,7 @@ from probes.checks import InputError
 from probes.results.result import REDRAWN, AnalysisResult, check_replaceable
 from reports import FORMATS, __main__
 from reports.export.data import WORD_COLUMNS, records, word_rows
-from tests.support.report_result import attribution, result
+from tests.support.results.probed import attribution, result
 
 CLASSES = ("negative", "positive")
 
@@ -53,51 +53,51 @@ def test_the_same_format_twice_is_written_once(tmp_path):
 def test_a_finished_folder_gets_other_formats_on_request(tmp_path, capsys):
     folder = result().save(tmp_path / "made")
     assert __main__.main([str(folder), "--format", "csv", "markdown"]) == 0
-    made = [str(folder / name) for name in ("attributions.csv", "summary.md")]
-    assert capsys.readouterr().out.splitlines() == made
+    paths = [str(folder / name) for name in ("attributions.csv", "summary.md")]
+    assert capsys.readouterr().out.splitlines() == paths
     assert not (folder / "report.html").exists()
 
 
 def test_the_json_file_holds_answers_claims_provenance_and_every_row():
-    made = result(notes=("Take care.",))
-    found = json.loads(records(made), parse_constant=lambda constant: pytest.fail(constant))
-    assert set(found["tables"]) == set(made.tables)
-    for key, table in made.tables.items():
-        assert len(found["tables"][key]) == len(table)
-    row = found["tables"]["metrics"][0]
-    assert list(row) == list(made.tables["metrics"].columns)
+    analysis = result(notes=("Take care.",))
+    record = json.loads(records(analysis), parse_constant=lambda constant: pytest.fail(constant))
+    assert set(record["tables"]) == set(analysis.tables)
+    for key, table in analysis.tables.items():
+        assert len(record["tables"][key]) == len(table)
+    row = record["tables"]["metrics"][0]
+    assert list(row) == list(analysis.tables["metrics"].columns)
     assert row["lower"] is None
     assert row["layer"] == 0
     assert isinstance(row["layer"], int)
-    assert found["claims"][0]["numbers"]["pooling"] == "mean"
-    assert found["provenance"]["weights"] == made.provenance.weights
-    assert found["notes"] == ["Take care."]
-    assert "Take care." in found["warnings"]
-    assert [told["task"] for told in found["answers"]] == ["sentiment", "topic"]
-    assert "78.0\u00a0% of 896 test texts right" in found["answers"][0]["sentences"][0]
+    assert record["claims"][0]["numbers"]["pooling"] == "mean"
+    assert record["provenance"]["weights"] == analysis.provenance.weights
+    assert record["notes"] == ["Take care."]
+    assert "Take care." in record["warnings"]
+    assert [answer["task"] for answer in record["answers"]] == ["sentiment", "topic"]
+    assert "78.0\u00a0% of 896 test texts right" in record["answers"][0]["sentences"][0]
 
 
 def test_numbers_that_json_lacks_become_null():
     table = pd.DataFrame({"a": [np.nan, np.inf], "b": pd.array([1, None], dtype="Int64"), "c": [True, False]})
     table = table.assign(d=pd.array([True, None], dtype="boolean"), e=["x", None])
-    found = json.loads(records(result(tables={"odd": table})))["tables"]["odd"]
-    assert found == [
+    rows = json.loads(records(result(tables={"odd": table})))["tables"]["odd"]
+    assert rows == [
         {"a": None, "b": 1, "c": True, "d": True, "e": "x"},
         {"a": None, "b": None, "c": False, "d": None, "e": None},
     ]
 
 
 def test_the_csv_file_has_a_row_for_each_word_and_its_scores_add_up():
-    made = result(texts=('He said "no, never",\nand left.', "The lamps are fine."))
-    rows = list(csv.DictReader(io.StringIO(word_rows(made))))
-    assert len(rows) == sum(len(a.words) for a in made.attributions)
-    for a in made.attributions:
-        own = [row for row in rows if (row["text_id"], row["task"]) == (str(a.text_id), a.task)]
-        assert tuple(row["word"] for row in own) == a.words
-        assert sum(float(row["score"]) for row in own) == pytest.approx(a.word_scores.sum())
-        assert [a.text[int(row["start"]) : int(row["end"])] for row in own[1:-1]] == list(a.words[1:-1])
-        assert {row["target"] for row in own} == {a.target}
-        assert {float(row["convergence_delta"]) for row in own} == {a.convergence_delta}
+    analysis = result(texts=('He said "no, never",\nand left.', "The lamps are fine."))
+    rows = list(csv.DictReader(io.StringIO(word_rows(analysis))))
+    assert len(rows) == sum(len(a.words) for a in analysis.attributions)
+    for a in analysis.attributions:
+        rows_of_text = [row for row in rows if (row["text_id"], row["task"]) == (str(a.text_id), a.task)]
+        assert tuple(row["word"] for row in rows_of_text) == a.words
+        assert sum(float(row["score"]) for row in rows_of_text) == pytest.approx(a.word_scores.sum())
+        assert [a.text[int(row["start"]) : int(row["end"])] for row in rows_of_text[1:-1]] == list(a.words[1:-1])
+        assert {row["target"] for row in rows_of_text} == {a.target}
+        assert {float(row["convergence_delta"]) for row in rows_of_text} == {a.convergence_delta}
 
 
 def test_a_result_without_explanations_has_a_csv_file_with_its_heading_alone():
@@ -106,8 +106,8 @@ def test_a_result_without_explanations_has_a_csv_file_with_its_heading_alone():
 
 def test_a_text_that_is_no_unicode_can_be_written(tmp_path):
     odd = attribution("lone \ud800 surrogate", "sentiment", CLASSES, 0, converged=True)
-    made = dataclasses.replace(result(), attributions=(odd,), notes=("lone \ud800",))
-    folder = made.save(tmp_path / "made")
+    analysis = dataclasses.replace(result(), attributions=(odd,), notes=("lone \ud800",))
+    folder = analysis.save(tmp_path / "made")
     for path in reports.write(folder, tuple(FORMATS)):
         assert path.read_text(encoding="utf-8")
     assert json.loads((folder / "report.json").read_text())["notes"] == ["lone \ud800"]
@@ -121,8 +121,8 @@ def test_the_door_writes_what_was_asked_for_and_prints_it(tmp_path, monkeypatch,
     monkeypatch.setattr(layers, "run", lambda settings: result(name="layers"))
     out = tmp_path / "made"
     assert door.main(["layers", "--out", str(out), "--quiet", "--format", "json", "markdown"]) == 0
-    made = [out, out / "report.json", out / "summary.md"]
-    assert capsys.readouterr().out.splitlines() == [str(path) for path in made]
+    paths = [out, out / "report.json", out / "summary.md"]
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in paths]
     assert not (out / "report.html").exists()
     with pytest.raises(SystemExit) as caught:
         door.main(["layers", "--out", str(out), "--format", "pdf"])

@@ -10,9 +10,9 @@ from probes.results.result import Claim
 from reports import markdown
 from reports.export.markdown import code, escaped
 from reports.sections.overview import answers, cares
-from tests.support.pages import HOSTILE, hostile
-from tests.support.report_heads import tuned
-from tests.support.report_result import result
+from tests.support.pages.reader import HOSTILE, hostile
+from tests.support.results.fine_tuned import tuned
+from tests.support.results.probed import result
 
 READER = markdown_it.MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HOSTILE_MARKDOWN = (
@@ -45,8 +45,8 @@ def tokens(text):
 
 def read(text):
     """The words that a reader sees."""
-    found = (token.content for token in tokens(text) if token.type in ("text", "code_inline"))
-    return " ".join(" ".join(found).split())
+    contents = (token.content for token in tokens(text) if token.type in ("text", "code_inline"))
+    return " ".join(" ".join(contents).split())
 
 
 def shown(text):
@@ -67,19 +67,19 @@ def test_question_answer_places_floors_and_origin_stand_there():
 
 
 def test_the_words_are_those_of_the_page():
-    made = result(tasks={"sentiment": ("negative", "positive")})
-    (answer,) = answers(made)
-    text = read(markdown(made))
-    for sentence in (answer.headline, *answer.sentences, *cares(made)):
+    analysis = result(tasks={"sentiment": ("negative", "positive")})
+    (answer,) = answers(analysis)
+    text = read(markdown(analysis))
+    for sentence in (answer.headline, *answer.sentences, *cares(analysis)):
         assert " ".join(sentence.split()) in text
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 4, 5, 60])
 def test_it_is_never_longer_than_thirty_lines(n_tasks):
     tasks = {f"column {i}": ("no", "yes") for i in range(n_tasks)}
-    made = result(tasks=tasks, notes=tuple(f"Note {i}." for i in range(40)), random_pooler=True, converged=False)
+    analysis = result(tasks=tasks, notes=tuple(f"Note {i}." for i in range(40)), random_pooler=True, converged=False)
     beaten = [Claim("better_than_best", "above", task, {"sites": "cls 5"}) for task in tasks]
-    text = markdown(dataclasses.replace(made, claims=(*made.claims, *beaten)))
+    text = markdown(dataclasses.replace(analysis, claims=(*analysis.claims, *beaten)))
     assert text.count("\n") <= 30
     assert f"{n_tasks + 42} warnings" in text or "more warnings: see the report." in text
     assert ("more label column" in text) == (n_tasks > 4)
@@ -109,11 +109,11 @@ def test_a_result_with_nothing_in_it_still_says_how_it_was_made():
 def test_escaped_text_is_text_wherever_it_stands(text, form):
     line = form.format(escaped(text))
     assert "\n" not in line
-    made = list(tokens(line))
+    line_tokens = list(tokens(line))
     frame = {token.type for token in tokens(form.format("x"))}
     allowed = frame | {"text_special", "html_inline"}
-    assert {token.type for token in made} <= allowed
-    assert {token.content for token in made if token.type == "html_inline"} <= {"<span>", "</span>"}
+    assert {token.type for token in line_tokens} <= allowed
+    assert {token.content for token in line_tokens if token.type == "html_inline"} <= {"<span>", "</span>"}
     from reports.text.wording import legal
 
     assert shown(line) == " ".join(legal(text).split())
@@ -143,15 +143,15 @@ def test_nobody_is_called_and_nothing_is_linked():
 
 
 def test_hostile_names_make_no_markup():
-    made = hostile()
+    hostile_result = hostile()
     tasks = dict(zip(HOSTILE_MARKDOWN, itertools.repeat(("no", "yes"))))
-    for each in (made, result(tasks=tasks, model=HOSTILE_MARKDOWN[1]), result(notes=HOSTILE_MARKDOWN)):
-        text = markdown(each)
+    for analysis in (hostile_result, result(tasks=tasks, model=HOSTILE_MARKDOWN[1]), result(notes=HOSTILE_MARKDOWN)):
+        text = markdown(analysis)
         assert text.count("\n") <= 30
-        found = list(tokens(text))
-        assert sum(token.type == "heading_open" for token in found) == 1
-        assert sum(token.type == "table_open" for token in found) == 1
-        assert {token.content for token in found if token.type == "html_inline"} <= {"<span>", "</span>"}
+        tokens_of_text = list(tokens(text))
+        assert sum(token.type == "heading_open" for token in tokens_of_text) == 1
+        assert sum(token.type == "table_open" for token in tokens_of_text) == 1
+        assert {token.content for token in tokens_of_text if token.type == "html_inline"} <= {"<span>", "</span>"}
         kinds = {"link_open", "image", "html_block", "fence", "code_block", "hr", "blockquote_open", "s_open"}
-        assert not kinds & {token.type for token in found}
+        assert not kinds & {token.type for token in tokens_of_text}
         text.encode("utf-8")

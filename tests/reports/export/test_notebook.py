@@ -1,4 +1,4 @@
-"""What a notebook shows of a result: drawings by name, and the whole page in a frame."""
+"""A result in a notebook: drawings by name, and the whole page in a frame."""
 
 import dataclasses
 import html
@@ -9,63 +9,63 @@ import pytest
 
 from reports import compare_reports, drawings, page, render_report
 from reports.blocks import Drawing
-from tests.support.report_result import result
-from tests.support.report_several import judged, right
+from tests.support.results.compared import judged, right
+from tests.support.results.probed import result
 
 
 @pytest.fixture(scope="module")
-def found():
+def drawings_by_name():
     return drawings(result())
 
 
-def test_every_drawing_of_the_page_is_there_by_its_anchor(found):
+def test_every_drawing_of_the_page_is_there_by_its_anchor(drawings_by_name):
     on_page = re.findall(r'aria-labelledby="(\S+)-title \S+-desc"', render_report(result()))
-    assert list(found) == on_page
-    assert len(found) == len(set(on_page)) > 5
-    assert isinstance(found["answer-1"], Drawing)
+    assert list(drawings_by_name) == on_page
+    assert len(drawings_by_name) == len(set(on_page)) > 5
+    assert isinstance(drawings_by_name["answer-1"], Drawing)
 
 
-def test_written_out_the_drawings_list_their_names(found):
-    lines = repr(found).splitlines()
-    assert len(lines) == len(found)
+def test_written_out_the_drawings_list_their_names(drawings_by_name):
+    lines = repr(drawings_by_name).splitlines()
+    assert len(lines) == len(drawings_by_name)
     assert re.fullmatch(r"answer-1 +Test accuracy by layer for sentiment", lines[0])
     assert repr(drawings(dataclasses.replace(result(), tables={}, attributions=(), claims=()))) == "no drawings"
 
 
-def test_a_name_that_is_no_drawing_is_told_beside_those_there_are(found):
+def test_a_name_that_is_no_drawing_is_told_beside_those_there_are(drawings_by_name):
     with pytest.raises(KeyError, match="did you mean 'answer-1'"):
-        found["answer_1"]
-    assert "answer_1" not in found
-    assert found.get("answer_1") is None
+        drawings_by_name["answer_1"]
+    assert "answer_1" not in drawings_by_name
+    assert drawings_by_name.get("answer_1") is None
 
 
-def test_a_drawing_brings_its_colours_its_ground_and_its_caption(found):
-    shown = found["layers-1"]._repr_html_()
-    ElementTree.fromstring(shown)
-    assert html.escape(found["layers-1"].caption) in shown
-    declared = set(re.findall(r"(--[\w-]+): ?[^;\"]+", shown.partition(">")[0]))
-    used = set(re.findall(r"var\((--[\w-]+)", shown))
+def test_a_drawing_brings_its_colours_its_ground_and_its_caption(drawings_by_name):
+    written = drawings_by_name["layers-1"]._repr_html_()
+    ElementTree.fromstring(written)
+    assert html.escape(drawings_by_name["layers-1"].caption) in written
+    declared = set(re.findall(r"(--[\w-]+): ?[^;\"]+", written.partition(">")[0]))
+    used = set(re.findall(r"var\((--[\w-]+)", written))
     assert used
     assert used <= declared
-    assert "background:var(--surface)" in shown
-    assert "max-width:" in re.search(r"<svg[^>]*>", shown)[0]
+    assert "background:var(--surface)" in written
+    assert "max-width:" in re.search(r"<svg[^>]*>", written)[0]
 
 
 def test_a_title_that_holds_markup_is_text():
-    made = drawings(result(tasks={"<b>&amp;</b>": ("no", "yes")}))
-    assert made["answer-1"].title == "Test accuracy by layer for <b>&amp;</b>"
-    assert "<b>" not in made["answer-1"]._repr_html_()
+    drawings_by_name = drawings(result(tasks={"<b>&amp;</b>": ("no", "yes")}))
+    assert drawings_by_name["answer-1"].title == "Test accuracy by layer for <b>&amp;</b>"
+    assert "<b>" not in drawings_by_name["answer-1"]._repr_html_()
 
 
 def test_the_page_stands_in_a_frame_that_cannot_reach_the_notebook():
-    shown = page(result())
-    frame = shown._repr_html_()
+    page_in_frame = page(result())
+    frame = page_in_frame._repr_html_()
     (sandbox,) = re.findall(r'sandbox="([^"]*)"', frame)
     assert sandbox == "allow-scripts allow-downloads"
     inside = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])
-    assert inside.replace("about:srcdoc#", "#") == shown.html == render_report(result())
+    assert inside.replace("about:srcdoc#", "#") == page_in_frame.html == render_report(result())
     assert frame.count("<iframe") == 1
-    assert len(repr(shown)) < 100
+    assert len(repr(page_in_frame)) < 100
 
 
 def test_several_results_are_one_page():
@@ -74,19 +74,19 @@ def test_several_results_are_one_page():
 
 
 @pytest.mark.timeout(120)
-def test_the_framed_page_and_a_drawing_are_seen_and_their_links_stay_inside(opened, found):
-    inside = page(result())._repr_html_() + found["answer-1"]._repr_html_()
+def test_the_framed_page_and_a_drawing_are_seen_and_their_links_stay_inside(opened, drawings_by_name):
+    inside = page(result())._repr_html_() + drawings_by_name["answer-1"]._repr_html_()
     notebook = f"<!doctype html><meta charset=utf-8><body style='background:#111;color:#eee'>{inside}"
-    shown, heard = opened(notebook, viewport={"width": 1000, "height": 900})
-    framed = shown.frame_locator("iframe")
+    tab, heard = opened(notebook, viewport={"width": 1000, "height": 900})
+    framed = tab.frame_locator("iframe")
     assert framed.get_by_role("heading", name="The answer").is_visible()
     framed.get_by_role("link", name="Provenance").first.click()
-    assert shown.frames[1].url == "about:srcdoc#provenance"
+    assert tab.frames[1].url == "about:srcdoc#provenance"
     assert framed.get_by_role("heading", name="Provenance").is_visible()
     assert framed.locator(".tools").first.is_visible(), "the page's script runs"
-    figure = shown.locator("body > figure")
+    figure = tab.locator("body > figure")
     assert figure.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(255, 255, 255)"
     text = figure.locator("svg text").first
     assert text.evaluate("each => getComputedStyle(each).fill") == "rgb(27, 31, 36)"
     assert 300 < figure.locator("svg").evaluate("each => each.clientWidth") <= 440
-    assert [each for each in heard if not each.startswith("about:")] == []
+    assert [request for request in heard if not request.startswith("about:")] == []

@@ -7,28 +7,28 @@ import pytest
 from probes.results.result import Claim
 from reports import compare_reports, markdown, render_report, warnings
 from reports.sections.overview import answers
-from tests.support.report_heads import tuned
-from tests.support.report_result import result
-from tests.support.report_several import judged, right
+from tests.support.results.compared import judged, right
+from tests.support.results.fine_tuned import tuned
+from tests.support.results.probed import result
 
 ONE = {"sentiment": ("negative", "positive")}
 
 
-def leaky(share, made=None, split="test"):
+def leaky(share, base=None, split="test"):
     numbers = {"n": round(1000 * share), "total": 1000, "share": share, "split": split}
-    made = made or result(tasks=ONE)
-    return dataclasses.replace(made, claims=(*made.claims, Claim("leakage", "measured", numbers=numbers)))
+    base = base or result(tasks=ONE)
+    return dataclasses.replace(base, claims=(*base.claims, Claim("leakage", "measured", numbers=numbers)))
 
 
-def unread(share, *splits, made=None):
+def unread(share, *splits, base=None):
     claims = [
         Claim(
             "unknown_tokens", "measured", numbers={"split": s, "n": round(2000 * share), "total": 2000, "share": share}
         )
         for s in splits
     ]
-    made = made or result(tasks=ONE)
-    return dataclasses.replace(made, claims=(*made.claims, *claims))
+    base = base or result(tasks=ONE)
+    return dataclasses.replace(base, claims=(*base.claims, *claims))
 
 
 def words(text):
@@ -36,16 +36,16 @@ def words(text):
 
 
 @pytest.mark.parametrize(
-    ("share", "told", "badge"), [(0.04, False, False), (0.05, True, False), (0.5, True, True), (1.0, True, True)]
+    ("share", "place", "badge"), [(0.04, False, False), (0.05, True, False), (0.5, True, True), (1.0, True, True)]
 )
-@pytest.mark.parametrize("made", [None, tuned(explained=False)], ids=["run", "heads"])
-def test_test_texts_in_training_are_told_with_the_score_and_take_the_badge(share, told, badge, made):
-    found = leaky(share, made)
-    (answer,) = answers(found, drawn=False)
-    said = f"{100 * share:.1f} % of the test texts ({round(1000 * share):,} of 1,000) stand in training, too"
-    assert (said in words(answer.headline)) is told
-    assert (said in words(markdown(found))) is told
-    assert any(said in words(warning) for warning in warnings(found)) is told
+@pytest.mark.parametrize("base", [None, tuned(explained=False)], ids=["run", "heads"])
+def test_test_texts_in_training_are_told_with_the_score_and_take_the_badge(share, place, badge, base):
+    analysis = leaky(share, base)
+    (answer,) = answers(analysis, drawn=False)
+    sentence = f"{100 * share:.1f} % of the test texts ({round(1000 * share):,} of 1,000) stand in training, too"
+    assert (sentence in words(answer.headline)) is place
+    assert (sentence in words(markdown(analysis))) is place
+    assert any(sentence in words(warning) for warning in warnings(analysis)) is place
     assert answer.standing.startswith("not a test:") is badge
     if badge:
         assert words(answer.standing) == f"not a test: {100 * share:.1f} % of the test texts stand in training"
@@ -74,41 +74,41 @@ def test_a_comparison_is_no_test_where_one_of_its_results_is_none():
     ("share", "first", "noted"), [(0.01, False, False), (0.02, False, True), (0.1, False, True), (0.41, True, True)]
 )
 def test_unknown_tokens_are_noted_above_one_per_cent_and_on_the_first_screen_above_ten(share, first, noted):
-    found = unread(share, "train", "test")
-    (answer,) = answers(found, drawn=False)
+    analysis = unread(share, "train", "test")
+    (answer,) = answers(analysis, drawn=False)
     much = f"{100 * share:.1f} %"
-    said = f"The tokenizer does not know {much} of the train tokens and {much} of the test tokens"
-    assert any(said in words(sentence) for sentence in answer.sentences) is first
-    assert (said in words(markdown(found))) is first
-    told = [words(warning) for warning in warnings(found) if "unknown to the tokenizer" in warning]
-    assert len(told) == 2 * noted
+    expected = f"The tokenizer does not know {much} of the train tokens and {much} of the test tokens"
+    assert any(expected in words(sentence) for sentence in answer.sentences) is first
+    assert (expected in words(markdown(analysis))) is first
+    cares = [words(warning) for warning in warnings(analysis) if "unknown to the tokenizer" in warning]
+    assert len(cares) == 2 * noted
     if noted:
-        assert told[1].startswith(
+        assert cares[1].startswith(
             f"{100 * share:.1f} % of the tokens of the test texts ({round(2000 * share):,} of 2,000)"
         )
 
 
 def test_a_comparison_tells_of_unknown_tokens_with_the_result_they_are_of():
     page = words(
-        compare_reports([unread(0.3, "test", made=judged(right(0.9), model="a")), judged(right(0.6), model="b")])
+        compare_reports([unread(0.3, "test", base=judged(right(0.9), model="a")), judged(right(0.6), model="b")])
     )
     assert "a: The tokenizer does not know 30.0 % of the test tokens" in page
 
 
 @pytest.mark.parametrize(
-    ("found", "note"),
+    ("analysis", "note"),
     [
         (unread(0.3, "test"), "30.0 % of the tokens of the test texts (600 of 2,000) are unknown to the tokenizer."),
         (leaky(0.3), "300 of 1,000 test texts also stand in train."),
     ],
 )
-def test_what_a_note_says_already_is_not_said_twice(found, note):
-    found = dataclasses.replace(found, notes=(note,))
-    told = [warning for warning in warnings(found) if "unknown" in warning or "stand in train" in warning]
-    assert len(told) == 1
+def test_what_a_note_says_already_is_not_said_twice(analysis, note):
+    analysis = dataclasses.replace(analysis, notes=(note,))
+    cares = [warning for warning in warnings(analysis) if "unknown" in warning or "stand in train" in warning]
+    assert len(cares) == 1
 
 
 @pytest.mark.parametrize("note", ["11,300 of 1,000 test texts also stand", "300 of 1,000,000 test texts also stand"])
 def test_counts_inside_longer_numbers_of_a_note_do_not_hush_a_warning(note):
-    found = dataclasses.replace(leaky(0.3), notes=(f"{note} in an earlier split.",))
-    assert any("300 of 1,000) stand in training" in words(warning) for warning in warnings(found))
+    analysis = dataclasses.replace(leaky(0.3), notes=(f"{note} in an earlier split.",))
+    assert any("300 of 1,000) stand in training" in words(warning) for warning in warnings(analysis))

@@ -6,14 +6,14 @@ import pytest
 
 from reports import render_report
 from reports.text.glossary import TERMS, glossary, linked
-from tests.support.report_checks import checked
-from tests.support.report_result import result
+from tests.support.results.explained import checked
+from tests.support.results.probed import result
 
 
 def test_the_first_use_of_a_term_leads_to_its_entry():
     terms = glossary({"explained"})
-    said = linked("The probe beats the floor; no other probe does, by its log\u00a0loss.", terms)
-    assert said == (
+    html = linked("The probe beats the floor; no other probe does, by its log\u00a0loss.", terms)
+    assert html == (
         'The <a class="term" href="#term-probe">probe</a> beats the <a class="term" href="#term-floor">floor</a>; no '
         'other probe does, by its <a class="term" href="#term-log-loss">log\u00a0loss</a>.'
     )
@@ -44,9 +44,9 @@ def test_titles_go_by_alphabet_and_anchors_and_words_are_one_term_s():
     assert len(set(words)) == len(words)
 
 
-@pytest.mark.parametrize("made", [result(), checked()], ids=["run", "explained"])
-def test_every_link_of_a_page_s_terms_meets_an_entry(made):
-    html = render_report(made)
+@pytest.mark.parametrize("analysis", [result(), checked()], ids=["run", "explained"])
+def test_every_link_of_a_page_s_terms_meets_an_entry(analysis):
+    html = render_report(analysis)
     wanted = set(re.findall(r'class="term" href="#([^"]+)"', html))
     assert len(wanted) > 5
     assert all(f'<div id="{anchor}"><dt>' in html for anchor in wanted)

@@ -8,7 +8,7 @@ import pytest
 
 from analyses.context.explanations.means import erasure_by_text, explanation_agreement, interval_of_mean, mean_tables
 from probes.statistics.intervals import mean_interval
-from tests.support.report_result import attribution
+from tests.support.results.probed import attribution
 
 SEED = 3
 

@@ -3,6 +3,8 @@
 import numpy as np
 
 from analyses.context.explanations.text_choice import choose_texts
+from probes import AnalysisResult
+from tests.support.commands.command_lines import call, files
 
 
 def test_the_chosen_texts_are_wrong_ones_first_then_sure_then_unsure():
@@ -20,3 +22,14 @@ def test_the_chosen_texts_are_wrong_ones_first_then_sure_then_unsure():
     np.testing.assert_array_equal(np.bincount(labels[chosen]) >= 8, True)
     assert sorted(choose_texts(labels, log_prob, 500)) == list(range(200))
     assert len(choose_texts(labels, log_prob, 0)) == 0
+
+
+def test_the_models_own_mistakes_come_first_where_its_head_is_explained(root):
+    words = ["--attribute", "6", "--head", "model"]
+    assert call(root, "run", *files(root), *words, model="classifier", out="own head") == 0
+    analysis = AnalysisResult.load(root / "own head")
+    wrong = [a.predicted != a.label for a in analysis.attributions]
+    metrics = analysis.tables["metrics"]
+    head = metrics[(metrics["probe"] == "model_head") & (metrics["metric"] == "accuracy")]["value"].item()
+    assert 0 < head < 0.9
+    assert wrong == [True] * 3 + [False] * 3

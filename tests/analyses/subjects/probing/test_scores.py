@@ -1,10 +1,26 @@
-"""Notes on the scores: where validation and test accuracy differ by more than chance explains."""
+"""Scores of the probes: the saved predictions and confusions make the score."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from analyses.subjects.probing.scores import difference_notes
+
+
+def test_what_is_predicted_of_each_text_makes_the_score_and_the_confusions_of_the_best_place(result):
+    predictions = result.tables["predictions"]
+    (best,) = (claim for claim in result.claims if claim.id == "best_site")
+    assert list(predictions["text_id"]) == list(range(best.numbers["n"]))
+    assert (predictions["correct"] == (predictions["label"] == predictions["predicted"])).all()
+    assert predictions["correct"].mean() == pytest.approx(best.numbers["accuracy"])
+    assert predictions["probability"].between(0.5, 1).all()
+    counts = result.tables["confusion"].query("probe == 'logistic'")
+    pairs = predictions.groupby(["label", "predicted"]).size()
+    counted = counts[counts["count"] > 0]
+    assert {(r.label, r.predicted): r.count_ for r in counted.rename(columns={"count": "count_"}).itertuples()} == dict(
+        pairs
+    )
+
 
 N = 1000
 

@@ -12,10 +12,10 @@ from probes.results.schema.checks import CLAIMS, TABLES, check_claim, check_tabl
 from probes.results.schema.columns import KINDS
 from probes.results.typed_json import MisfitError
 from tests.support.paths import ROOT
-from tests.support.report_checks import checked
-from tests.support.report_heads import tuned
-from tests.support.report_result import result
-from tests.support.saved_results import PLAIN, PROVENANCE
+from tests.support.results.explained import checked
+from tests.support.results.fine_tuned import tuned
+from tests.support.results.probed import result
+from tests.support.results.smallest import PLAIN, PROVENANCE
 
 METRICS = result(tasks={"sentiment": ("negative", "positive")}).tables["metrics"]
 
@@ -26,11 +26,11 @@ def changed(column, value, row=0):
     return table.astype({column: METRICS[column].dtype}) if not isinstance(value, str) else table
 
 
-@pytest.mark.parametrize("made", [result(), checked(), tuned()], ids=["run", "checked", "heads"])
-def test_what_an_analysis_makes_fits(made):
-    for name, table in made.tables.items():
+@pytest.mark.parametrize("analysis", [result(), checked(), tuned()], ids=["run", "checked", "heads"])
+def test_what_an_analysis_makes_fits(analysis):
+    for name, table in analysis.tables.items():
         assert check_table(name, table, 12) is table
-    for claim in made.claims:
+    for claim in analysis.claims:
         check_claim(claim.id, claim.outcome, claim.task, claim.numbers, 12)
 
 
@@ -60,8 +60,8 @@ def test_numbers_that_all_are_missing_are_still_numbers():
 
 
 def test_a_table_with_a_name_of_the_users_own_is_not_checked():
-    own = pd.DataFrame({"a": [1, 1]})
-    assert check_table("x_own", own, 6) is own
+    table = pd.DataFrame({"a": [1, 1]})
+    assert check_table("x_own", table, 6) is table
 
 
 def test_a_column_with_a_name_of_the_users_own_is_not_checked():

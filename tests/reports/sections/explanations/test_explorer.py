@@ -13,23 +13,23 @@ from reports import render_report
 from reports.cards import cards, scales
 from reports.lookup import View
 from reports.sections.explanations.explorer import UNIT, explorer
-from tests.support.report_checks import CHOSEN, checked
-from tests.support.report_result import attribution, result
+from tests.support.results.explained import CHOSEN, checked
+from tests.support.results.probed import attribution, result
 
 TEXTS = tuple(f"sentence number {i}" for i in range(30))
 
 
 def held(attributions):
     """The explorer of the attributions, and its data as the script reads them: an object for each row."""
-    drawn, sizes = cards(attributions, 1.0, random_pooler=False), scales(attributions)
-    made = dataclasses.replace(result(), attributions=tuple(attributions))
-    agreement = View(dataclasses.replace(made, tables=explanation_agreement(attributions))).explanation_agreement
-    shown = explorer(drawn, sizes, random_pooler=False, agreement=agreement)
-    data = json.loads(shown.data)
+    drawn_cards, sizes = cards(attributions, 1.0, random_pooler=False), scales(attributions)
+    analysis = dataclasses.replace(result(), attributions=tuple(attributions))
+    agreement = View(dataclasses.replace(analysis, tables=explanation_agreement(attributions))).explanation_agreement
+    explorer_part = explorer(drawn_cards, sizes, random_pooler=False, agreement=agreement)
+    data = json.loads(explorer_part.data)
     for entry in (entry for entries in data["texts"] for entry in entries):
         rows = [dict(zip(data["columns"], row, strict=True)) for row in entry["explanations"]]
         entry["explanations"] = rows
-    return shown, data
+    return explorer_part, data
 
 
 def other(a, **changes):
@@ -45,7 +45,7 @@ def page():
 def test_every_score_of_every_explanation_is_held_to_a_ten_thousandth():
     a = attribution("one two three", "t", ("x", "y"), 0, converged=True)
     same = [a, other(a, layer=2), other(a, pooling="cls"), other(a, method="occlusion", convergence_delta=None)]
-    made, data = held(same)
+    analysis, data = held(same)
     (((entry,),),) = (data["texts"],)
     assert entry["tokens"] == ["one", "two", "three"]
     for b, view in zip(same, entry["explanations"], strict=True):
@@ -53,10 +53,10 @@ def test_every_score_of_every_explanation_is_held_to_a_ten_thousandth():
         assert (about["layer"], about["pooling"]) == (b.layer, "[CLS]" if b.pooling == "cls" else b.pooling)
         np.testing.assert_allclose(np.array(view["word_scores"]) / UNIT, b.word_scores[1:-1], atol=0.5 / UNIT)
         assert view["sum"] == round(UNIT * b.scores.sum())
-    assert made.poolings == ("mean", "[CLS]")
-    assert made.methods == ("integrated gradients", "occlusion")
-    assert made.has_layers
-    assert not made.baselines
+    assert analysis.poolings == ("mean", "[CLS]")
+    assert analysis.methods == ("integrated gradients", "occlusion")
+    assert analysis.has_layers
+    assert not analysis.baselines
 
 
 def test_each_explanation_is_compared_with_the_one_shown_first():
@@ -112,14 +112,20 @@ def test_a_number_that_is_none_or_not_finite_is_none():
 
 def test_nothing_in_the_data_can_end_its_element():
     a = attribution("</script><!--<script> x", "t", ("</script>", "y"), 0, converged=True)
-    made, data = held([a])
-    assert "<" not in made.data
+    analysis, data = held([a])
+    assert "<" not in analysis.data
     assert data["texts"][0][0]["tokens"][0] == "</script><!--<script>"
 
 
 def test_one_explanation_leaves_nothing_to_choose():
-    made, _ = held([attribution("one two", "t", ("x", "y"), 0, converged=True)])
-    assert (made.heads, made.poolings, made.methods, made.baselines, made.has_layers) == ((), (), (), (), False)
+    analysis, _ = held([attribution("one two", "t", ("x", "y"), 0, converged=True)])
+    assert (analysis.heads, analysis.poolings, analysis.methods, analysis.baselines, analysis.has_layers) == (
+        (),
+        (),
+        (),
+        (),
+        False,
+    )
 
 
 def test_five_hundred_texts_at_all_layers_fit_in_three_megabytes():
@@ -136,41 +142,41 @@ def test_five_hundred_texts_at_all_layers_fit_in_three_megabytes():
 # In a browser
 
 
-def use(shown, name):
-    return shown.locator(f"[data-use={name}]")
+def use(tab, name):
+    return tab.locator(f"[data-use={name}]")
 
 
-def shades(shown):
-    return shown.locator(".card:visible .worded .text").first.evaluate(
+def shades(tab):
+    return tab.locator(".card:visible .worded .text").first.evaluate(
         "text => [...text.children].map((word) => [word.className, word.dataset.tip])"
     )
 
 
 @pytest.mark.timeout(120)
 def test_texts_can_be_found_filtered_and_ordered(opened):
-    shown, heard = opened(render_report(result(tasks={"sentiment": ("negative", "positive")}, texts=TEXTS[:20])))
-    found = shown.locator(".found")
-    assert found.inner_text() == "20 of 20 texts"
-    use(shown, "find").fill("number 13")
-    assert found.inner_text() == "1 of 20 texts"
-    assert shown.locator(".card:visible").count() == 1
-    use(shown, "find").fill("umber")
-    assert found.inner_text() == "20 of 20 texts"
-    use(shown, "whole").check()
-    assert found.inner_text() == "0 of 20 texts: none fits all of this"
-    use(shown, "find").fill("7")
-    assert found.inner_text() == "1 of 20 texts"
-    use(shown, "find").fill("")
-    use(shown, "correct").select_option("no")
-    assert found.inner_text() == "10 of 20 texts"
-    use(shown, "label").select_option("negative")
-    assert found.inner_text() == "0 of 20 texts: none fits all of this"
-    use(shown, "correct").select_option("")
-    assert found.inner_text() == "10 of 20 texts"
-    use(shown, "label").select_option("")
-    shown.evaluate("document.querySelectorAll('.card').forEach((card, i) => { card.dataset.certainty = i % 7; })")
-    use(shown, "order").select_option("certainty -1")
-    order = shown.locator(".card:visible").evaluate_all("cards => cards.map((card) => +card.dataset.certainty)")
+    tab, heard = opened(render_report(result(tasks={"sentiment": ("negative", "positive")}, texts=TEXTS[:20])))
+    count_of_texts = tab.locator(".found")
+    assert count_of_texts.inner_text() == "20 of 20 texts"
+    use(tab, "find").fill("number 13")
+    assert count_of_texts.inner_text() == "1 of 20 texts"
+    assert tab.locator(".card:visible").count() == 1
+    use(tab, "find").fill("umber")
+    assert count_of_texts.inner_text() == "20 of 20 texts"
+    use(tab, "whole").check()
+    assert count_of_texts.inner_text() == "0 of 20 texts: none fits all of this"
+    use(tab, "find").fill("7")
+    assert count_of_texts.inner_text() == "1 of 20 texts"
+    use(tab, "find").fill("")
+    use(tab, "correct").select_option("no")
+    assert count_of_texts.inner_text() == "10 of 20 texts"
+    use(tab, "label").select_option("negative")
+    assert count_of_texts.inner_text() == "0 of 20 texts: none fits all of this"
+    use(tab, "correct").select_option("")
+    assert count_of_texts.inner_text() == "10 of 20 texts"
+    use(tab, "label").select_option("")
+    tab.evaluate("document.querySelectorAll('.card').forEach((card, i) => { card.dataset.certainty = i % 7; })")
+    use(tab, "order").select_option("certainty -1")
+    order = tab.locator(".card:visible").evaluate_all("cards => cards.map((card) => +card.dataset.certainty)")
     assert order == sorted(order, reverse=True)
     assert len(order) == 20
     assert heard == []
@@ -178,32 +184,32 @@ def test_texts_can_be_found_filtered_and_ordered(opened):
 
 @pytest.mark.timeout(120)
 def test_more_texts_come_on_request(opened, page):
-    shown, _ = opened(page)
-    assert shown.locator(".card:visible").count() == 20
-    assert shown.locator(".found").inner_text() == "30 of 30 texts, the first 20 shown"
-    shown.get_by_role("button", name="Show 10 more").click()
-    assert shown.locator(".card:visible").count() == 30
-    assert shown.locator(".further").is_hidden()
+    tab, _ = opened(page)
+    assert tab.locator(".card:visible").count() == 20
+    assert tab.locator(".found").inner_text() == "30 of 30 texts, the first 20 shown"
+    tab.get_by_role("button", name="Show 10 more").click()
+    assert tab.locator(".card:visible").count() == 30
+    assert tab.locator(".further").is_hidden()
 
 
 @pytest.mark.timeout(120)
 def test_the_slider_recolours_the_same_text_with_each_layer_s_scores(opened, page):
-    made = checked(texts=TEXTS, heads=("probe", "model"))
-    shown, heard = opened(page)
-    slider = use(shown, "layer")
-    assert shown.locator("[data-use=layer-name]").inner_text() == f"layer {CHOSEN}"
+    analysis = checked(texts=TEXTS, heads=("probe", "model"))
+    tab, heard = opened(page)
+    slider = use(tab, "layer")
+    assert tab.locator("[data-use=layer-name]").inner_text() == f"layer {CHOSEN}"
     for layer in (CHOSEN, 0, 6):
         slider.fill(str(layer))
-        (a,) = (a for a in made.attributions if (a.text_id, a.head, a.layer) == (0, "probe", layer))
-        tips = [float(tip.replace("−", "-")) for _, tip in shades(shown)]
+        (a,) = (a for a in analysis.attributions if (a.text_id, a.head, a.layer) == (0, "probe", layer))
+        tips = [float(tip.replace("−", "-")) for _, tip in shades(tab)]
         np.testing.assert_allclose(tips, a.word_scores[1:-1], atol=0.51 / UNIT)
-        signs = [name[:1] for name, _ in shades(shown)]
+        signs = [name[:1] for name, _ in shades(tab)]
         assert all(sign in ("", "p" if score > 0 else "n") for sign, score in zip(signs, tips, strict=True))
-        assert f"add up to {float(a.scores.sum()):+.2f}".replace("-", "−") in shown.locator(".adds").first.inner_text()
-        assert "Predicted by each layer's probe on the" in shown.locator(".card:visible").first.inner_text()
-        assert f"layer {layer}: {a.predicted}" in shown.locator(".card:visible .head").first.inner_text()
-    own = shown.locator(".card:visible .head").nth(1).inner_text()
-    assert own.startswith("The model's own classifier")
+        assert f"add up to {float(a.scores.sum()):+.2f}".replace("-", "−") in tab.locator(".adds").first.inner_text()
+        assert "Predicted by each layer's probe on the" in tab.locator(".card:visible").first.inner_text()
+        assert f"layer {layer}: {a.predicted}" in tab.locator(".card:visible .head").first.inner_text()
+    heading = tab.locator(".card:visible .head").nth(1).inner_text()
+    assert heading.startswith("The model's own classifier")
     assert heard == []
 
 
@@ -213,17 +219,17 @@ def test_what_decides_and_how_it_is_scored_can_be_chosen(opened):
     model = other(probe, head="model", layer=None, pooling=None)
     occlusion = other(probe, method="occlusion")
     cls = other(probe, pooling="cls")
-    made = dataclasses.replace(result(), attributions=(probe, model, occlusion, cls))
-    shown, heard = opened(render_report(made))
-    use(shown, "head").select_option("Probe")
-    assert shown.locator(".worded:visible").count() == 1
-    heading = shown.locator(".worded:visible .head")
-    use(shown, "pooling").select_option("[CLS]")
+    analysis = dataclasses.replace(result(), attributions=(probe, model, occlusion, cls))
+    tab, heard = opened(render_report(analysis))
+    use(tab, "head").select_option("Probe")
+    assert tab.locator(".worded:visible").count() == 1
+    heading = tab.locator(".worded:visible .head")
+    use(tab, "pooling").select_option("[CLS]")
     assert "[CLS] vector of layer 4" in heading.inner_text()
-    use(shown, "pooling").select_option("mean")
-    use(shown, "method").select_option("occlusion")
-    assert "occlusion" in shown.locator(".worded:visible .adds").inner_text()
-    tips = [float(tip.replace("−", "-")) for _, tip in shades(shown)]
+    use(tab, "pooling").select_option("mean")
+    use(tab, "method").select_option("occlusion")
+    assert "occlusion" in tab.locator(".worded:visible .adds").inner_text()
+    tips = [float(tip.replace("−", "-")) for _, tip in shades(tab)]
     np.testing.assert_allclose(tips, occlusion.word_scores[1:-1], atol=0.51 / UNIT)
     assert heard == []
 
@@ -231,58 +237,60 @@ def test_what_decides_and_how_it_is_scored_can_be_chosen(opened):
 @pytest.mark.timeout(120)
 def test_what_was_not_explained_cannot_be_chosen(opened):
     probe = attribution("one two three", "t", ("x", "y"), 0, converged=True)
-    made = dataclasses.replace(
+    analysis = dataclasses.replace(
         result(),
         attributions=(probe, other(probe, method="occlusion", convergence_delta=None), other(probe, pooling="cls")),
     )
-    shown, heard = opened(render_report(made))
-    use(shown, "method").select_option("occlusion")
-    assert " of " not in shown.locator(".adds").inner_text().split(";")[0], "it need not add up to anything"
-    use(shown, "pooling").select_option("[CLS]")
-    assert use(shown, "method").input_value() == "integrated gradients"
-    assert use(shown, "method").locator("option", has_text="occlusion").is_disabled()
-    use(shown, "pooling").select_option("mean")
-    assert use(shown, "method").locator("option", has_text="occlusion").is_enabled()
+    tab, heard = opened(render_report(analysis))
+    use(tab, "method").select_option("occlusion")
+    assert " of " not in tab.locator(".adds").inner_text().split(";")[0], "it need not add up to anything"
+    use(tab, "pooling").select_option("[CLS]")
+    assert use(tab, "method").input_value() == "integrated gradients"
+    assert use(tab, "method").locator("option", has_text="occlusion").is_disabled()
+    use(tab, "pooling").select_option("mean")
+    assert use(tab, "method").locator("option", has_text="occlusion").is_enabled()
     assert heard == []
 
 
 @pytest.mark.timeout(120)
 def test_pieces_take_the_place_of_words(opened, page):
-    shown, _ = opened(page)
-    use(shown, "scores").select_option("pieces")
-    assert shown.locator(".card:visible .worded .text:visible").count() == 0
-    assert shown.locator(".card:visible .pieces").first.locator("li").count() == 3
+    tab, _ = opened(page)
+    use(tab, "scores").select_option("pieces")
+    assert tab.locator(".card:visible .worded .text:visible").count() == 0
+    assert tab.locator(".card:visible .pieces").first.locator("li").count() == 3
 
 
 @pytest.mark.timeout(120)
 def test_the_exact_score_is_said_on_hover_and_to_the_keyboard(opened, page):
-    shown, _ = opened(page)
-    tip = shown.locator(".tip")
-    word = shown.locator(".card:visible .worded .text span").nth(1)
+    tab, _ = opened(page)
+    tip = tab.locator(".tip")
+    word = tab.locator(".card:visible .worded .text span").nth(1)
     word.hover()
     assert tip.inner_text() == word.get_attribute("data-tip")
-    shown.keyboard.press("Escape")
+    tab.keyboard.press("Escape")
     assert tip.is_hidden()
-    use(shown, "scores").focus()
+    use(tab, "scores").focus()
     for _ in range(3):
-        shown.keyboard.press("Tab")
-        if shown.evaluate("document.activeElement.matches('.text')"):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.matches('.text')"):
             break
-    assert shown.evaluate("document.activeElement.matches('.text')")
-    shown.keyboard.press("ArrowRight")
+    assert tab.evaluate("document.activeElement.matches('.text')")
+    tab.keyboard.press("ArrowRight")
     assert tip.inner_text() == f"{word.inner_text().strip()} {word.get_attribute('data-tip')}"
-    assert shown.locator(".here").count() == 1
+    assert tab.locator(".here").count() == 1
 
 
 @pytest.mark.timeout(120)
 def test_a_text_s_scores_are_copied_as_csv(browser, opened, page):
-    shown, heard = opened(page, permissions=["clipboard-read", "clipboard-write"])
-    shown.get_by_role("button", name="Copy scores as CSV").first.click()
-    shown.get_by_role("button", name="Copied").wait_for()
-    rows = list(csv.DictReader(io.StringIO(shown.evaluate("navigator.clipboard.readText()"))))
-    made = checked(texts=TEXTS, heads=("probe", "model"))
-    own = [a for a in made.attributions if a.text_id == 0 and (a.head, a.layer) in (("probe", CHOSEN), ("model", None))]
-    wanted = np.concatenate([a.word_scores[1:-1] for a in own])
+    tab, heard = opened(page, permissions=["clipboard-read", "clipboard-write"])
+    tab.get_by_role("button", name="Copy scores as CSV").first.click()
+    tab.get_by_role("button", name="Copied").wait_for()
+    rows = list(csv.DictReader(io.StringIO(tab.evaluate("navigator.clipboard.readText()"))))
+    analysis = checked(texts=TEXTS, heads=("probe", "model"))
+    copied = [
+        a for a in analysis.attributions if a.text_id == 0 and (a.head, a.layer) in (("probe", CHOSEN), ("model", None))
+    ]
+    wanted = np.concatenate([a.word_scores[1:-1] for a in copied])
     np.testing.assert_allclose([float(row["score"]) for row in rows], wanted, atol=0.51 / UNIT)
     assert [row["word"] for row in rows] == [*TEXTS[0].split(), *TEXTS[0].split()]
     assert rows[0]["explained_by"] == f"Probe on the mean vector of layer {CHOSEN}"
@@ -291,11 +299,11 @@ def test_a_text_s_scores_are_copied_as_csv(browser, opened, page):
 
 @pytest.mark.timeout(120)
 def test_a_word_that_looks_like_a_formula_is_copied_as_text(opened):
-    made = dataclasses.replace(
+    analysis = dataclasses.replace(
         result(), attributions=(attribution('=1+1 good,"bad"', "t", ("x", "y"), 0, converged=True),)
     )
-    shown, _ = opened(render_report(made), permissions=["clipboard-read", "clipboard-write"])
-    shown.get_by_role("button", name="Copy scores as CSV").first.click()
-    shown.get_by_role("button", name="Copied").wait_for()
-    rows = list(csv.DictReader(io.StringIO(shown.evaluate("navigator.clipboard.readText()"))))
+    tab, _ = opened(render_report(analysis), permissions=["clipboard-read", "clipboard-write"])
+    tab.get_by_role("button", name="Copy scores as CSV").first.click()
+    tab.get_by_role("button", name="Copied").wait_for()
+    rows = list(csv.DictReader(io.StringIO(tab.evaluate("navigator.clipboard.readText()"))))
     assert [row["word"] for row in rows] == ["'=1+1", 'good,"bad"']

@@ -1,0 +1,81 @@
+"""Faithfulness on the page: beside random orders, method by method, and infidelity."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probes.results.result import Claim
+from reports import render_report
+from tests.support.pages.reader import Page
+from tests.support.pages.sections import part_of
+from tests.support.results.explained import METHODS, checked, with_means
+from tests.support.results.probed import result
+
+
+@pytest.mark.parametrize(("outcome", "unsure"), [("above", ""), ("cannot_tell", ", not told apart")])
+def test_what_a_decision_loses_without_the_first_tokens_is_told_beside_random_ones(outcome, unsure):
+    numbers = {"head": "probe", "method": "integrated_gradients", "n": 8}
+    numbers |= {"comprehensiveness": 0.287, "random_comprehensiveness": 0.196}
+    numbers |= {"sufficiency": -0.02, "random_sufficiency": 0.316}
+    analysis = result()
+    claims = (*analysis.claims, Claim("faithfulness", outcome, "sentiment", numbers, (0.037, 0.152)))
+    words = Page(render_report(dataclasses.replace(analysis, claims=claims))).words.replace("\u00a0", " ")
+    assert "the probe gives the explained class 28.7 points less probability" in words
+    assert f"19.6 points less (95 % interval of the difference 3.7 to 15.2{unsure})" in words
+    assert "it gives −2.0 points less, with random ones 31.6" in words
+    assert "replaced by the mask token" in words
+
+
+def test_the_other_methods_are_told_by_their_outcomes():
+    analysis = checked(heads=("probe",))
+    claims = [
+        dataclasses.replace(c, outcome="cannot_tell") if c.numbers.get("method") == METHODS[2] else c
+        for c in analysis.claims
+    ]
+    sentences = part_of(dataclasses.replace(analysis, claims=tuple(claims)), "faithfulness").sentences
+    assert sentences[1] == "Other ways to explain the probe: yes by occlusion; cannot tell by gradient norm."
+
+
+def test_each_method_stands_beside_random_orders_with_its_interval(checked_page):
+    table = checked(heads=("probe",)).tables["faithfulness"]
+    comprehensiveness = table[(table["method"] == "occlusion") & (table["order"] == "attribution")]["comprehensiveness"]
+    (drawing,) = part_of(checked(heads=("probe",)), "faithfulness").drawings
+    assert (
+        f"occlusion, without the first tokens: more is better: {100 * comprehensiveness.mean():.1f}, random "
+        in drawing.svg
+    )
+    (numbers,) = part_of(checked(heads=("probe",)), "faithfulness").tables
+    assert [row[1] for row in numbers.rows] == ["integrated gradients", "occlusion", "gradient norm"]
+    assert numbers.folded
+
+
+def test_methods_whose_intervals_overlap_are_not_told_apart():
+    analysis = checked(heads=("probe",), methods=METHODS[:2])
+    apart, alike = (
+        pd.DataFrame(
+            {
+                "task": "sentiment",
+                "head": "probe",
+                "method": np.repeat(METHODS[:2], 24),
+                "text_id": np.tile(np.arange(24), 2),
+                "value": np.concatenate([np.linspace(0, 1, 24), np.linspace(shift, 1 + shift, 24)]),
+            }
+        )
+        for shift in (5.0, 0.1)
+    )
+    sentences = [
+        part_of(
+            with_means(dataclasses.replace(analysis, tables={**analysis.tables, "infidelity": infidelity})),
+            "infidelity",
+        ).sentences[0]
+        for infidelity in (apart, alike)
+    ]
+    assert sentences[0].endswith(": the least of all methods.")
+    assert sentences[1].endswith("Cannot tell which is better: the intervals overlap.")
+
+
+def test_a_single_methods_infidelity_means_little():
+    sentence = part_of(checked(methods=METHODS[:1], heads=("probe",)), "infidelity").sentences[0]
+    assert "means little without another method beside it" in sentence

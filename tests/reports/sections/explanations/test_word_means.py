@@ -1,0 +1,58 @@
+"""Means of words on the page: the firmest are drawn, and nothing is said without firm ground."""
+
+import dataclasses
+import re
+
+from reports import render_report
+from tests.support.pages.reader import HOSTILE, Page
+from tests.support.pages.sections import section_of, words_of
+from tests.support.results.explained import WORDS, checked
+
+
+def test_words_are_drawn_from_the_firmest_on_both_sides(checked_page):
+    words = words_of(checked_page, "words")
+    assert "Means over 400 test texts drawn at random, with 95 % intervals." in words
+    assert "What speaks most for positive: “" in words
+    assert "; against it “" in words
+    assert "chosen. How many texts hold a word" in words
+    assert "weak ground: one text" in words
+    single = [word for i, word in enumerate(WORDS) if (7 * i) % 23 == 0]
+    assert single
+    figures = " ".join(re.findall(r"<svg[^>]*words-\d-\d-title.*?</svg>", checked_page, flags=re.S))
+    assert not [word for word in single if f">{word}<" in figures]
+
+
+def test_words_without_firm_ground_are_not_told():
+    analysis = checked(heads=("probe",))
+    shaky = analysis.tables["word_means"].assign(n_texts=1, lower=float("nan"), upper=float("nan"), reliable=False)
+    section = section_of(dataclasses.replace(analysis, tables={"word_means": shaky}), "words")
+    assert section.verdict[1:] == ("For negative and positive no word is in texts enough to tell.",)
+    assert section.parts[0].drawings == ()
+    assert section.parts[0].tables[0].rows
+
+
+def test_many_classes_of_words_are_in_the_table_alone():
+    classes = tuple(f"class {i}" for i in range(9))
+    section = section_of(checked(tasks={"fine": classes}, heads=("probe",)), "words")
+    assert len(section.parts[0].drawings) == 6
+    assert section.verdict[-1] == "The table holds class 6, class 7 and class 8, too."
+    assert {row[0] for row in section.parts[0].tables[0].rows} == set(classes)
+
+
+def test_the_number_of_texts_is_left_out_where_the_settings_do_not_tell_it():
+    section = section_of(dataclasses.replace(checked(heads=("probe",)), settings={}), "words")
+    assert section.verdict[0] == "Means over test texts drawn at random, with 95 % intervals."
+
+
+def test_hostile_words_become_text():
+    texts = ("The lamps are fine.", *HOSTILE[:3])
+    analysis = checked(word_list=HOSTILE, texts=texts, tasks={HOSTILE[0]: HOSTILE[1:4], HOSTILE[4]: HOSTILE[5:7]})
+    html = render_report(analysis)
+    page = Page(html)
+    assert [attributes for tag, attributes in page.elements if tag == "script" and "type" not in attributes] == [{}]
+    assert not {"img", "base", "iframe", "object"} & {tag for tag, _ in page.elements}
+    assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
+    assert "<script>alert(1)</script>" in words_of(html, "words")
+    assert not re.search(
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066\u2067]", html
+    )

@@ -1,0 +1,108 @@
+"""Scores on the page: the chosen probe by every metric, layers, classes and confusions."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probes.results.result import Claim
+from reports import render_report
+from tests.support.pages.reader import Page
+from tests.support.pages.sections import TASK, section_of
+from tests.support.results.probed import result
+
+
+@pytest.mark.parametrize("has_head", [True, False])
+def test_the_models_own_classifier_is_named_only_where_there_is_one(has_head):
+    analysis = result()
+    counts = analysis.tables["confusion"]
+    extra = counts.assign(probe="model_head") if has_head else counts.iloc[:0]
+    tables = {**analysis.tables, "confusion": pd.concat([counts[counts["probe"] != "model_head"], extra])}
+    words = Page(render_report(dataclasses.replace(analysis, tables=tables))).words
+    assert ("Counts of the floors and of the model's own classifier are in" in words) == has_head
+
+
+def of_the_layers(analysis):
+    """The section on layers and vectors, and its words."""
+    html = render_report(analysis)
+    inside = html[html.index('<section id="layers"') :]
+    inside = inside[: inside.index("</section>")]
+    return inside, Page(inside).words.replace("\u00a0", " ")
+
+
+def test_the_chosen_probe_stands_by_every_metric_beside_its_floors():
+    analysis = result(tasks={"sentiment": ("negative", "positive")})
+    _, words = of_the_layers(analysis)
+    table = words[words.index("on test probe") :]
+    assert table.startswith("on test probe 95 % interval majority bag of words right 78.0 % 75.0 to 81.0 50.0 % 77.0 %")
+    for row in (
+        "balanced accuracy 78.0 % 75.0 to 81.0 50.0 % 77.0 %",
+        "macro F1 78.0 % 75.0 to 81.0 50.0 % 77.0 %",
+        "Matthews correlation 0.560 0.530 to 0.590 0.000 0.540",
+        "AUROC 0.780 0.750 to 0.810 0.500 0.770",
+        "log loss, nats 0.527 0.497 to 0.557 0.693 0.539",
+        "calibration error (ECE) 0.000 −0.030 to 0.030 0.000 0.000",
+    ):
+        assert row in table
+    assert "Calibration error is above 0 by chance for any finite number of texts" in words
+    assert "no coverage is claimed for its interval" in words
+
+
+def test_the_models_own_classifier_stands_by_every_metric_where_there_is_one():
+    analysis = result(tasks={"sentiment": ("negative", "positive")})
+    metrics = analysis.tables["metrics"]
+    head = metrics[metrics["probe"] == "bag_of_words"].assign(probe="model_head")
+    new = metrics.iloc[:1].assign(metric="new_one", split="test", pooling="mean", layer=4, value=0.25)
+    tables = {**analysis.tables, "metrics": pd.concat([metrics, head, new.astype(metrics.dtypes)])}
+    _, words = of_the_layers(dataclasses.replace(analysis, tables=tables))
+    assert "majority bag of words own classifier right 78.0 % 75.0 to 81.0 50.0 % 77.0 % 77.0 %" in words
+    assert "new_one 0.250 – – – –" in words
+
+
+def test_every_metric_is_folded_where_several_label_columns_stand_side_by_side(page):
+    assert page.count("<summary>Every metric") == 2
+    assert "<summary>Every metric" not in render_report(result(tasks={"sentiment": ("negative", "positive")}))
+
+
+def test_the_only_probe_has_no_difference_from_the_chosen_one():
+    analysis = result(tasks={"sentiment": ("negative", "positive")})
+    _, words = of_the_layers(analysis)
+    assert "minus the chosen" in words
+    site = {"layer": 4, "pooling": "mean"}
+    only = {
+        key: frame[np.logical_and.reduce([frame[name].isna() | (frame[name] == value) for name, value in site.items()])]
+        for key, frame in analysis.tables.items()
+        if key in ("metrics", "selection", "differences_from_best", "cls_spread")
+    }
+    html, words = of_the_layers(dataclasses.replace(analysis, tables={**analysis.tables, **only}))
+    assert "One probe was fitted, on the mean vector of layer 4." in words
+    assert "The only probe." in words
+    assert "minus the chosen" not in words.lower()
+    assert "<svg" not in html
+
+
+def test_a_model_without_pooler_and_cls_says_why():
+    analysis = result(poolings=("last", "mean"))
+    absent = Claim("no_cls", "absent", numbers={"reason": "its tokenizer adds no [CLS] token"})
+    words = Page(render_report(dataclasses.replace(analysis, claims=(*analysis.claims, absent)))).words
+    assert "No [CLS] curve: its tokenizer adds no [CLS] token." in words
+    assert "lens on" not in words
+    assert "last token" in words
+
+
+def test_many_classes_are_listed_as_pairs_not_drawn():
+    analysis = result(tasks={"fine": tuple(f"class {i}" for i in range(47))})
+    html = render_report(analysis)
+    assert "confusion-1" not in html
+    assert "The most frequent errors." in html
+
+
+def test_a_class_that_no_test_text_has_is_not_the_worst_read():
+    base = result(tasks={TASK: ("a", "b", "c")})
+    metrics = base.tables["metrics"]
+    absent = metrics["class"] == "c"
+    metrics.loc[absent, ["value", "n"]] = 0.0, 0
+    section = section_of(dataclasses.replace(base, tables={**base.tables, "metrics": metrics}), "classes")
+    assert "worst b (F1" in section.verdict[0]
+    assert [row[0] for row in section.parts[0].tables[0].rows] == ["a", "b"]

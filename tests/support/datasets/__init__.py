@@ -1,0 +1,1 @@
+"""Texts and labels in every form: in memory, in files, as features."""
