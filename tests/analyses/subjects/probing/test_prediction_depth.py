@@ -11,6 +11,6 @@ def test_a_claim_of_depth_repeats_its_row_and_counts_the_texts_of_the_first_laye
     assert set(claims) == set(reliability.index) == {"cls", "mean", "pooler"}
     for pooling, claim in claims.items():
         depths = result.tables["prediction_depth"].query("pooling == @pooling")["depth"]
-        numbers = {name: claim.numbers[name] for name in NUMBERS}
-        assert numbers == pytest.approx(reliability.loc[pooling, list(NUMBERS)].astype(float).to_dict(), nan_ok=True)
+        for name in set(NUMBERS) - {"n_constant"}:
+            assert claim.numbers[name] == pytest.approx(reliability.at[pooling, name], nan_ok=True)
         assert claim.numbers["share_from_first_layer"] == pytest.approx((depths == depths.min()).mean())
