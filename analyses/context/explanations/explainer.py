@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.context.explanations.text_choice import choose_texts
+from analyses.context.explanations.text_choice import choose_texts, same_word_ids
 from analyses.context.job import Job, ProbingResults
 from analyses.settings.explaining import ALL, ExplainSettings
 from probes.checks import InputError
@@ -193,12 +193,13 @@ def _chosen_rows(
 ) -> NDArray[np.int64]:
     """Return the test rows that are worth explaining, by the log probabilities of the head that is explained."""
     task_sweep = results.sweep.tasks[task]
+    same_words = same_word_ids(results.job.splits.test.texts)
     if settings.head == "model" and task in results.own_head.log_probs:
-        return choose_texts(task_sweep.labels, results.own_head.log_probs[task], n_texts)
+        return choose_texts(task_sweep.labels, results.own_head.log_probs[task], n_texts, same_words=same_words)
     probe_site = site or task_sweep.best
     features = results.extracted.features.test.features[probe_site.pooling][probe_site.layer]
     log_probs = task_sweep.selections[probe_site].probe.log_prob(features)
-    return choose_texts(task_sweep.labels, log_probs, n_texts)
+    return choose_texts(task_sweep.labels, log_probs, n_texts, same_words=same_words)
 
 
 def _baseline(results: ProbingResults, settings: ExplainSettings, head: Head, task: str) -> str:
