@@ -30,7 +30,8 @@ def test_every_question_has_its_table_and_its_claim(heads_result):
     expected = (
         "fine_tuned_accuracy fine_tuned_difference frozen_probe fine_tuning_gain cls_change gradient_shares erasure "
     )
-    expected += "cls_embedding_gradient cls_predictability attention_contributions ablation"
+    expected += "cls_embedding_gradient cls_predictability attention_contributions ablation last_layer_ablation "
+    expected += "head_gain"
     assert {*expected.split(), "fine_tuned_head_agreement"} <= answered
 
 

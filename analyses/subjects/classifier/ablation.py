@@ -11,7 +11,7 @@ import numpy as np
 from analyses.context.classifier.fine_tuned import FineTunedModels
 from analyses.context.interventions import InterventionInputs, loss_columns
 from analyses.context.subject import Rows, Subject, Tables
-from probes.checks import is_above_zero
+from probes.checks import is_above_zero, side_of_zero
 from probes.results.result import Claim
 
 if TYPE_CHECKING:
@@ -55,11 +55,22 @@ def ablation_rows(inputs: InterventionInputs) -> Rows:
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
-    """Yield the losses of each head by kind of token, and the first layer at which a loss is certain."""
+    """Yield the losses of each head by kind of token, the first layer with a certain loss, and that at the last."""
     if "ablation" not in tables:
         return
     for (head, kind), rows in tables["ablation"].groupby(["head", "replacement"], sort=False):
-        yield Claim("ablation", "measured", models.task, _loss_numbers(str(head), str(kind), rows))
+        numbers = _loss_numbers(str(head), str(kind), rows)
+        yield Claim("ablation", "measured", models.task, numbers)
+        yield _last_layer_claim(models.task, numbers, rows)
+
+
+def _last_layer_claim(task: str, numbers: dict[str, Any], rows: pd.DataFrame) -> Claim:
+    """Return whether the loss at the last layer differs from 0."""
+    last = rows.loc[rows["layer"].idxmax()]
+    interval = (float(last["lower"]), float(last["upper"]))
+    shared = {key: numbers[key] for key in ("head", "replacement", "first_layer", "n")}
+    loss = {"layer": int(last["layer"]), "accuracy_loss": float(last["accuracy_loss"])}
+    return Claim("last_layer_ablation", side_of_zero(*interval), task, {**shared, **loss}, interval)
 
 
 def _loss_numbers(head: str, kind: str, rows: pd.DataFrame) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.classifier.fine_tuned import FineTunedModels
+from analyses.context.classifier.fine_tuned import PRETRAINED, FineTunedModels
 from analyses.context.subject import Rows, Subject, Tables
 from analyses.subjects.classifier.share_rows import share_rows
 from probes.results.result import Claim
@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 
 
 def attention_contributions(models: FineTunedModels) -> Rows:
-    """Yield the share of each kind of token in what the attention of every block carries into [CLS]."""
+    """Yield the share of each kind of token in what the attention of every block carries into [CLS].
+
+    The pretrained encoder comes first; the shares of the others stand beside it, text by text.
+    """
     from probes.mechanism.attention_contributions import attention_contributions as measure_contributions
 
+    pretrained = None
     for name, encoder in models.encoders.items():
         shares = measure_contributions(encoder, models.encoded[name], progress=models.job.progress)
-        yield from share_rows({"model": name}, shares, seed=models.job.output.seed)
+        if name == PRETRAINED:
+            pretrained = shares
+        reference = None if name == PRETRAINED else pretrained
+        yield from share_rows({"model": name}, shares, reference=reference, seed=models.job.output.seed)
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:

@@ -140,6 +140,7 @@ def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
     if "fine_tuned_layers" in tables:
         yield _frozen_probe(models, tables["fine_tuned_layers"])
         yield _fine_tuning_gain(models)
+        yield from _head_gains(models)
     if "representation_change" in tables:
         yield from _cls_change(models, tables["representation_change"])
 
@@ -163,6 +164,7 @@ def _accuracy_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[C
             "lowest": float(values.min()),
             "highest": float(values.max()),
             "n_seeds": len(hits),
+            "validation_accuracy": _validation_accuracy(models, head),
             "n": hits.shape[1],
         }
         interval = models.mean_interval(hits.mean(axis=0))
@@ -200,18 +202,37 @@ def _frozen_probe(models: FineTunedModels, table: pd.DataFrame) -> Claim:
     return Claim("frozen_probe", "measured", models.task, numbers, task_sweep.interval(best))
 
 
+def _validation_accuracy(models: FineTunedModels, head: str) -> float | None:
+    """Return the mean validation accuracy of a head's best epochs; None for a checkpoint that came fine-tuned."""
+    accuracies = [model.best_validation_accuracy for model in models.models if model.name == head and model.training]
+    return float(np.mean(accuracies)) if accuracies else None
+
+
+def _gain(models: FineTunedModels, head: str) -> NDArray[np.float64]:
+    """Return (examples,) mean hits of a head over its seeds minus those of the frozen encoder's best probe."""
+    task_sweep = models.sweeps[PRETRAINED].tasks[models.task]
+    hits: NDArray[np.float64] = _head_hits(models, head).mean(axis=0)
+    return hits - _hits(task_sweep, task_sweep.best)
+
+
 def _fine_tuning_gain(models: FineTunedModels) -> Claim:
     """Return the accuracy of the head that is best on validation minus that of the frozen encoder's best probe."""
-    task_sweep = models.sweeps[PRETRAINED].tasks[models.task]
-    validation_accuracy = {}
-    for head in models.first:
-        runs = [model.best_validation_accuracy for model in models.models if model.name == head]
-        validation_accuracy[head] = float(np.mean(runs))
+    validation_accuracy = {head: _validation_accuracy(models, head) or 0.0 for head in models.first}
     head = max(validation_accuracy, key=validation_accuracy.__getitem__)
-    differences = _head_hits(models, head).mean(axis=0) - _hits(task_sweep, task_sweep.best)
+    return _gain_claim("fine_tuning_gain", models, head)
+
+
+def _head_gains(models: FineTunedModels) -> Iterator[Claim]:
+    """Yield the accuracy of each head minus that of the frozen encoder's best probe."""
+    for head in models.first:
+        yield _gain_claim("head_gain", models, head)
+
+
+def _gain_claim(kind: str, models: FineTunedModels, head: str) -> Claim:
+    differences = _gain(models, head)
     numbers: dict[str, Any] = {"head": head, "difference": float(differences.mean()), "n": len(differences)}
     interval = models.mean_interval(differences)
-    return Claim("fine_tuning_gain", side_of_zero(*interval), models.task, numbers, interval)
+    return Claim(kind, side_of_zero(*interval), models.task, numbers, interval)
 
 
 def _cls_change(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyses.context.subject import Rows
 
@@ -13,30 +14,56 @@ if TYPE_CHECKING:
     from probes.mechanism.token_shares import TokenShares
 
 
-def share_rows(columns: Mapping[str, Any], token_shares: TokenShares, *, seed: int) -> Rows:
+def share_rows(
+    columns: Mapping[str, Any], token_shares: TokenShares, *, reference: TokenShares | None = None, seed: int
+) -> Rows:
     """Yield the mean share of each kind of token in every layer, with its 95 % interval over texts.
 
     Args:
         columns: Columns that all rows begin with.
         token_shares: Shares of every text; texts without finite shares are left out.
+        reference: Shares of the same texts in the model that this one is compared with; None where there is none.
         seed: Seed of the resampling.
     """
     from probes.mechanism.token_shares import KINDS
     from probes.statistics.intervals import mean_intervals
 
-    for layer, shares in zip(token_shares.layers, token_shares.shares, strict=True):
-        finite = shares[np.isfinite(shares).all(axis=1)]
+    for i, layer in enumerate(token_shares.layers):
+        shares = token_shares.shares[i]
+        is_finite = np.isfinite(shares).all(axis=1)
+        finite = shares[is_finite]
         if not len(finite):
             continue
+        differences = None if reference is None else _differences(shares, reference.shares[i], seed=seed)
         intervals = mean_intervals(finite, seed=seed)
         means = finite.mean(axis=0).tolist()
-        for kind, mean_share, (lower, upper) in zip(KINDS, means, intervals, strict=True):
-            yield {
-                **columns,
-                "layer": layer,
-                "kind": kind,
-                "share": mean_share,
-                "lower": lower,
-                "upper": upper,
-                "n": len(finite),
-            }
+        for j, kind in enumerate(KINDS):
+            lower, upper = intervals[j]
+            row = {"layer": layer, "kind": kind, "share": means[j], "lower": lower, "upper": upper, "n": len(finite)}
+            difference = {} if differences is None else differences[j]
+            yield {**columns, **row, **difference}
+
+
+def _differences(
+    shares: NDArray[np.float64], reference_shares: NDArray[np.float64], *, seed: int
+) -> list[dict[str, float]]:
+    """Return the mean difference of each kind of token between two models, with its paired 95 % interval over texts.
+
+    Args:
+        shares: (texts, kinds) shares in one layer.
+        reference_shares: (texts, kinds) shares in the same layer of the model that it is compared with.
+        seed: Seed of the resampling.
+
+    Returns:
+        For each kind: difference, difference_lower and difference_upper; nan where no text has both shares.
+    """
+    from probes.statistics.intervals import mean_intervals
+
+    differences = shares - reference_shares
+    finite = differences[np.isfinite(differences).all(axis=1)]
+    names = ("difference", "difference_lower", "difference_upper")
+    if not len(finite):
+        return [dict.fromkeys(names, float("nan")) for _ in range(shares.shape[1])]
+    intervals = mean_intervals(finite, seed=seed)
+    means = finite.mean(axis=0).tolist()
+    return [dict(zip(names, (mean, *limits), strict=True)) for mean, limits in zip(means, intervals, strict=True)]

@@ -89,7 +89,33 @@ TABLES: Mapping[str, TableSchema] = {
     "attention_contributions": TableSchema(
         "Share of each kind of token in what attention brings into [CLS], at each layer.",
         keys=(MODEL, LAYER, TOKEN_KIND),
-        values=(SHARE, *INTERVAL, N),
+        values=(
+            SHARE,
+            *INTERVAL,
+            Column(
+                "difference",
+                "difference",
+                "Share minus that in the pretrained encoder, the mean over texts; missing for that encoder itself.",
+                "share",
+                nullable=True,
+                optional=True,
+            ),
+            Column(
+                "difference_lower",
+                "difference",
+                "Lower end of the 95 % confidence interval of the difference.",
+                nullable=True,
+                optional=True,
+            ),
+            Column(
+                "difference_upper",
+                "difference",
+                "Upper end of the 95 % confidence interval of the difference.",
+                nullable=True,
+                optional=True,
+            ),
+            N,
+        ),
     ),
     "fine_tuned_token_shares": TableSchema(
         "Share of a fine-tuned head's decision by kind of token, for the token states of each layer.",
@@ -211,6 +237,14 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("lowest", "share", "Lowest test accuracy of a seed.", "share", nullable=True),
             Column("highest", "share", "Highest test accuracy of a seed.", "share", nullable=True),
             Column("n_seeds", "count", "Number of seeds.", "seeds"),
+            Column(
+                "validation_accuracy",
+                "share",
+                "Validation accuracy of the best epoch, the mean over the seeds; missing for a checkpoint.",
+                "share",
+                nullable=True,
+                optional=True,
+            ),
             N,
         ),
     ),
@@ -244,6 +278,12 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         outcomes=SIDES,
         main="difference",
         numbers=(HEAD, DIFFERENCE, OPTIONAL_N),
+    ),
+    "head_gain": ClaimSchema(
+        "Test accuracy of a fine-tuned head minus that of the best frozen probe.",
+        outcomes=SIDES,
+        main="difference",
+        numbers=(HEAD, DIFFERENCE, N),
     ),
     "cls_change": ClaimSchema(
         "Change of what a probe reads from [CLS] of the last layer by fine-tuning.",
@@ -324,6 +364,19 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("first_layer", "layer", "First layer with a certain loss.", nullable=True, optional=True),
             Column("at_last", "number", "Loss at the last layer.", "share", nullable=True),
             OPTIONAL_N,
+        ),
+    ),
+    "last_layer_ablation": ClaimSchema(
+        "Accuracy that a head loses with [CLS] or the content tokens at their mean at the last layer.",
+        outcomes=SIDES,
+        main="accuracy_loss",
+        numbers=(
+            HEAD,
+            Column("replacement", "text", "What is replaced by its mean: [CLS] or content."),
+            LAYER,
+            ACCURACY_LOSS,
+            Column("first_layer", "layer", "First layer with a loss above 0; missing where none is.", nullable=True),
+            N,
         ),
     ),
     "erasure": ClaimSchema(

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probes.checks import side_of_zero
+
 HEADS = ("pooler", "cls", "mean")
-
-
 LAST = 3
 
 
@@ -25,3 +25,14 @@ def test_nothing_is_lost_without_cls_at_the_embeddings_and_a_cls_head_is_constan
     constant = {float((labels[measured] == name).mean()) for name in ("negative", "positive")}
     for head in ("cls", "pooler"):
         assert min(abs(lost.at[(head, "[CLS]", LAST), "accuracy"] - share) for share in constant) < 1e-9
+
+
+def test_the_loss_at_the_last_layer_is_a_claim_with_the_interval_of_the_table(heads_result):
+    lost = heads_result.tables["ablation"].query("layer == @LAST").set_index(["head", "replacement"])
+    claims = [claim for claim in heads_result.claims if claim.id == "last_layer_ablation"]
+    assert len(claims) == len(lost) == 2 * len(HEADS)
+    for claim in claims:
+        row = lost.loc[(claim.numbers["head"], claim.numbers["replacement"])]
+        assert claim.numbers["accuracy_loss"] == row["accuracy_loss"]
+        assert claim.interval == (row["lower"], row["upper"])
+        assert claim.outcome == side_of_zero(*claim.interval)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from analyses.context.classifier.fine_tuned import PRETRAINED
+
 
 def test_the_contributions_of_all_kinds_of_tokens_to_cls_sum_to_one_at_every_block(heads_result):
     table = heads_result.tables["attention_contributions"]
@@ -11,3 +13,14 @@ def test_the_contributions_of_all_kinds_of_tokens_to_cls_sum_to_one_at_every_blo
         rows = table[(table["model"] == claim.numbers["model"]) & (table["kind"] == "[CLS]")].sort_values("layer")
         assert claim.numbers["own_share_first"] == pytest.approx(rows["share"].iloc[0])
         assert claim.numbers["own_share_last"] == pytest.approx(rows["share"].iloc[-1])
+
+
+def test_attention_contributions_are_compared_with_those_of_the_pretrained_encoder_text_by_text(heads_result):
+    table = heads_result.tables["attention_contributions"]
+    share = table.pivot_table(index=["layer", "kind"], columns="model", values="share")
+    compared = table[table["model"] != PRETRAINED]
+    assert table.loc[table["model"] == PRETRAINED, "difference"].isna().all()
+    for row in compared.itertuples():
+        shares = share.loc[(row.layer, row.kind)]
+        assert row.difference == pytest.approx(shares[row.model] - shares[PRETRAINED], abs=1e-12)
+        assert row.difference_lower <= row.difference <= row.difference_upper

@@ -36,6 +36,20 @@ def test_accuracy_is_that_of_the_saved_models(heads_root, heads_result):
     assert claim.numbers["accuracy"] == pytest.approx(table.query("head == 'pooler'")["value"].mean())
 
 
+def test_every_head_is_compared_with_the_frozen_probe_and_the_one_that_is_best_on_validation_is_named(heads_result):
+    accuracies = {c.numbers["head"]: c.numbers for c in heads_result.claims if c.id == "fine_tuned_accuracy"}
+    (frozen,) = (claim for claim in heads_result.claims if claim.id == "frozen_probe")
+    gains = {claim.numbers["head"]: claim for claim in heads_result.claims if claim.id == "head_gain"}
+    assert set(gains) == set(accuracies)
+    for head, claim in gains.items():
+        difference = accuracies[head]["accuracy"] - frozen.numbers["accuracy"]
+        assert claim.numbers["difference"] == pytest.approx(difference)
+    (chosen,) = (claim for claim in heads_result.claims if claim.id == "fine_tuning_gain")
+    assert chosen.interval == gains[chosen.numbers["head"]].interval
+    best = max(accuracies, key=lambda head: accuracies[head]["validation_accuracy"])
+    assert chosen.numbers["head"] == best
+
+
 def test_a_checkpoint_is_compared_with_its_base(heads_root, heads_result):
     copy = heads_root / "compiled"
     shutil.copytree(heads_root / "out-models" / "pooler-0", copy)
