@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyses.context.explanations.explainer import Explainer
 from analyses.context.explanations.explanations import Case, Explanations, explain_decisions
-from analyses.context.explanations.flag_checks import check_explaining
+from analyses.context.explanations.flag_validation import check_explaining
 from analyses.context.explanations.means import explanation_agreement, mean_tables
 from analyses.context.job import Job, ProbingResults
 from analyses.context.provenance import describe_provenance
@@ -26,6 +26,7 @@ from analyses.subjects.explanations import (
     baselines,
     faithfulness,
     head_agreement,
+    infidelity,
     planted_shortcut,
     plausibility,
     randomisation,
@@ -172,6 +173,7 @@ SUBJECTS: Sequence[ExplanationSubject] = (
     attributions.SUBJECT,
     baselines.SUBJECT,
     faithfulness.SUBJECT,
+    infidelity.SUBJECT,
     plausibility.SUBJECT,
     randomisation.SUBJECT,
     head_agreement.SUBJECT,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from analyses.command_line.output_folders import check_apart
 from analyses.context.classifier.comparison import compare_models
 from analyses.context.classifier.fine_tuned import CHECKPOINT, PRETRAINED, FineTunedModels
-from analyses.context.classifier.training import fine_tune_heads, load_checkpoint
+from analyses.context.classifier.fine_tuned_training import fine_tune_heads, load_fine_tuned_checkpoint
 from analyses.context.explanations.means import explanation_agreement
 from analyses.context.job import Job
 from analyses.context.provenance import describe_provenance
@@ -102,7 +102,7 @@ def _run(settings: Settings, amounts: Amounts, notes: Sequence[str]) -> Analysis
     if "cls" not in job.encoder.poolings:
         raise InputError(f"{job.encoder.name} adds no [CLS] token; this analysis is about the vector of [CLS]")
     if settings.fine_tuning.checkpoint is not None:
-        fine_tuned = [load_checkpoint(job, settings.fine_tuning)]
+        fine_tuned = [load_fine_tuned_checkpoint(job, settings.fine_tuning)]
     else:
         fine_tuned = fine_tune_heads(job, settings.fine_tuning, amounts)
     models = compare_models(job, settings.fine_tuning, amounts, fine_tuned)

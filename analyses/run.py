@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from analyses import attribute as attribute_module
 from analyses import layers
-from analyses.context.explanations.flag_checks import check_explaining
+from analyses.context.explanations.flag_validation import check_explaining
 from analyses.context.job import Job
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import CONTROLLED, DataSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,16 +107,6 @@ class FineTunedModels:
     def examples(self, model: str) -> ExampleSplits:
         """Return the splits with the features of a model."""
         return self.features[model].splits
-
-    def mean_interval(self, values: Any) -> tuple[float, float]:
-        """Return the 95 % interval of a mean.
-
-        Args:
-            values: (texts,) values.
-        """
-        from probes.statistics.intervals import mean_interval
-
-        return mean_interval(values, seed=self.job.output.seed)
 
     def intervention_inputs(self, name: str) -> InterventionInputs:
         """Return a fine-tuned head with the texts and features that interventions on its states need."""

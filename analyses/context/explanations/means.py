@@ -56,7 +56,7 @@ def mean_tables(tables: Mapping[str, pd.DataFrame], *, seed: int) -> dict[str, p
             continue
         table = tables[name]
         if name == "faithfulness":
-            table = erasure_by_text(table, list(group_columns))
+            table = token_removal_by_text(table, list(group_columns))
         rows = list(_mean_rows(table, group_columns, measures, seed=seed))
         means[f"{name}_means"] = pd.DataFrame(rows)
     return means
@@ -69,19 +69,19 @@ def _mean_rows(
         group = dict(zip(group_columns, key, strict=True))
         for measure in measures:
             values = rows[measure].dropna().to_numpy(dtype=np.float64)
-            lower, upper = interval_of_mean(values, seed=seed)
+            lower, upper = mean_interval_or_missing(values, seed=seed)
             mean = float(values.mean()) if len(values) else float("nan")
             yield {**group, "measure": measure, "value": mean, "lower": lower, "upper": upper, "n": len(values)}
 
 
-def interval_of_mean(values: NDArray[np.float64], *, seed: int) -> Interval:
+def mean_interval_or_missing(values: NDArray[np.float64], *, seed: int) -> Interval:
     """Return the 95 % bootstrap interval of a mean; two missing numbers for fewer than two values."""
     if len(values) < 2:
         return float("nan"), float("nan")
     return mean_interval(values, seed=seed)
 
 
-def erasure_by_text(table: pd.DataFrame, group_columns: list[str]) -> pd.DataFrame:
+def token_removal_by_text(table: pd.DataFrame, group_columns: list[str]) -> pd.DataFrame:
     """Return comprehensiveness, sufficiency and log-odds by text, of the attribution and of random orders.
 
     Args:

@@ -154,6 +154,8 @@ def _head_hits(models: FineTunedModels, head: str) -> NDArray[np.bool_]:
 
 def _accuracy_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
     """Yield the mean test accuracy of each head over its seeds."""
+    from probes.statistics.intervals import mean_interval
+
     accuracies = table[table["metric"] == "accuracy"]
     for head in models.first:
         hits = _head_hits(models, head)
@@ -167,12 +169,14 @@ def _accuracy_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[C
             "validation_accuracy": _validation_accuracy(models, head),
             "n": hits.shape[1],
         }
-        interval = models.mean_interval(hits.mean(axis=0))
+        interval = mean_interval(hits.mean(axis=0), seed=models.job.output.seed)
         yield Claim("fine_tuned_accuracy", "measured", models.task, numbers, interval)
 
 
 def _difference_claims(models: FineTunedModels) -> Iterator[Claim]:
     """Yield the difference in mean test accuracy of each pair of heads."""
+    from probes.statistics.intervals import mean_interval
+
     for head, other_head in itertools.combinations(models.first, 2):
         hits = _head_hits(models, head)
         differences = hits.mean(axis=0) - _head_hits(models, other_head).mean(axis=0)
@@ -183,7 +187,7 @@ def _difference_claims(models: FineTunedModels) -> Iterator[Claim]:
             "n_seeds": len(hits),
             "n": len(differences),
         }
-        interval = models.mean_interval(differences)
+        interval = mean_interval(differences, seed=models.job.output.seed)
         yield Claim("fine_tuned_difference", side_of_zero(*interval), models.task, numbers, interval)
 
 
@@ -229,9 +233,11 @@ def _head_gains(models: FineTunedModels) -> Iterator[Claim]:
 
 
 def _gain_claim(kind: str, models: FineTunedModels, head: str) -> Claim:
+    from probes.statistics.intervals import mean_interval
+
     differences = _gain(models, head)
     numbers: dict[str, Any] = {"head": head, "difference": float(differences.mean()), "n": len(differences)}
-    interval = models.mean_interval(differences)
+    interval = mean_interval(differences, seed=models.job.output.seed)
     return Claim(kind, side_of_zero(*interval), models.task, numbers, interval)
 
 

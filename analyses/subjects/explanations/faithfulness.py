@@ -1,4 +1,4 @@
-"""Faithfulness: what the head loses without the tokens ranked first, and whether scores predict such losses."""
+"""Faithfulness: what the head loses without the tokens that an attribution ranks first."""
 
 from __future__ import annotations
 
@@ -95,32 +95,6 @@ def _mean_curve(curves: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return mean_curve
 
 
-def infidelity(explanations: Explanations, case: Case) -> Rows:
-    """Yield how far each method's scores are from predicting the losses where sets of tokens are replaced."""
-    from probes.attribution_checks.infidelity import infidelity as measure_infidelity
-
-    for method, attributions in case.by_method.items():
-        measurements = measure_infidelity(
-            case.head,
-            attributions,
-            baseline=explanations.explainer.baseline[case.task],  # one for all methods, also for those without
-            seed=explanations.job.output.seed,
-            encoded=explanations.explainer.encode(case.rows),
-            progress=explanations.job.progress,
-        )
-        for attribution, measurement in zip(attributions, measurements, strict=True):
-            yield {
-                "task": case.task,
-                "head": case.head.kind,
-                "method": method,
-                "text_id": attribution.text_id,
-                "value": measurement.error,
-                "scaled": measurement.scaled_error,
-                "silent": measurement.zero_score_error,
-                "n_tokens": measurement.n_tokens,
-            }
-
-
 def _replacement(explanations: Explanations, case: Case) -> str:
     from probes.attribution_checks.token_replacement import default_replacement
 
@@ -134,8 +108,6 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
         yield from _faithfulness_claims(tables["faithfulness"], seed=explanations.job.output.seed)
     if "perturbation_curves" in tables:
         yield from curve_claims(tables["perturbation_curves"])
-    if "infidelity_means" in tables:
-        yield from infidelity_claims(tables["infidelity_means"])
 
 
 def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
@@ -192,28 +164,10 @@ def _curve_outcome(mean: Mapping[Any, float], random: Mapping[Any, float]) -> st
     return "neither"
 
 
-def infidelity_claims(means: pd.DataFrame) -> Iterator[Claim]:
-    """Yield whether the lowest infidelity of a head differs from the next one by more than its sampling error."""
-    for (task, head), rows in means.groupby(["task", "head"], sort=False):
-        measured = rows[(rows["method"] != "random") & rows["value"].notna()]
-        ranked = measured.sort_values("value", kind="stable").to_dict("records")
-        if not ranked:
-            continue
-        lowest = ranked[0]
-        numbers = {"head": head, "method": lowest["method"], "infidelity": lowest["value"], "n": lowest["n"]}
-        outcome = "measured"
-        if len(ranked) > 1:
-            following = ranked[1]
-            numbers["other_method"] = following["method"]
-            outcome = "below" if lowest["upper"] < following["lower"] else "cannot_tell"
-        yield Claim("infidelity", outcome, str(task), numbers, (lowest["lower"], lowest["upper"]))
-
-
 SUBJECT: ExplanationSubject = Subject(
     tables={
         "faithfulness": faithfulness,
         "perturbation_curves": perturbation_curves,
-        "infidelity": infidelity,
     },
     claims=claims,
 )

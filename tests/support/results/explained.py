@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analyses.context.explanations.means import explanation_agreement, mean_tables
-from analyses.subjects.explanations.faithfulness import curve_claims, infidelity_claims
+from analyses.subjects.explanations.faithfulness import curve_claims
+from analyses.subjects.explanations.infidelity import infidelity_claims
 from analyses.subjects.explanations.planted_shortcut import hits_claims
 from analyses.subjects.explanations.word_means import is_reliable
 from probes.results.result import AnalysisResult, Attribution, Claim

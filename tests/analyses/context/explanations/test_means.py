@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.context.explanations.means import erasure_by_text, explanation_agreement, interval_of_mean, mean_tables
+from analyses.context.explanations.means import (
+    explanation_agreement,
+    mean_interval_or_missing,
+    mean_tables,
+    token_removal_by_text,
+)
 from probes.statistics.intervals import mean_interval
 from tests.support.results.probed import attribution
 
@@ -31,7 +36,7 @@ def test_a_mean_leaves_out_missing_values_and_has_the_interval_of_the_seed():
 
 @pytest.mark.parametrize("values", [[], [0.5]])
 def test_a_mean_of_fewer_than_two_texts_has_no_interval(values):
-    assert np.isnan(interval_of_mean(np.array(values, dtype=float), seed=SEED)).all()
+    assert np.isnan(mean_interval_or_missing(np.array(values, dtype=float), seed=SEED)).all()
 
 
 def test_a_table_without_means_has_none():
@@ -45,7 +50,7 @@ def test_random_orders_are_averaged_by_text_before_the_difference():
         for order, loss in zip(("attribution", "random 0", "random 1"), losses, strict=True)
     ]
     names = ["head", "text_id", "order", "comprehensiveness", "sufficiency", "log_odds"]
-    by_text = erasure_by_text(pd.DataFrame(rows, columns=names), ["head"])
+    by_text = token_removal_by_text(pd.DataFrame(rows, columns=names), ["head"])
     np.testing.assert_allclose(by_text["random_comprehensiveness"], [0.2, 0.1])
     np.testing.assert_allclose(by_text["comprehensiveness_difference"], [0.3, 0.3])
 

@@ -1,17 +1,12 @@
-"""Faithfulness: means against the rows of each text, random orders beside every method, curves and infidelity."""
-
-import dataclasses
+"""Faithfulness: means against the rows of each text, random orders beside every method and curves."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from analyses.attribute import table_functions, tabulate_checks
 from analyses.subjects.explanations.faithfulness import SHARES
 from probes import AnalysisResult
 from probes.attribution_checks.faithfulness import perturbation_curves
 from tests.support.commands.command_lines import call, files
-from tests.support.commands.explanations import explain_again
 
 
 def test_what_is_erased_of_each_text_averages_to_the_claim(root, result):
@@ -55,25 +50,3 @@ def test_every_method_has_its_claim_beside_the_same_random_orders(explained_resu
     for head in ("probe", "model"):
         floors = {c.numbers["random_comprehensiveness"] for c in claims if c.numbers["head"] == head}
         assert len({round(f, 6) for f in floors}) == 1
-
-
-def test_infidelity_stands_beside_that_of_no_scores_at_all(explained_result):
-    table = explained_result.tables["infidelity"].dropna()
-    assert len(table)
-    assert (table["scaled"] <= table["value"] + 1e-9).all()
-    assert (table["scaled"] <= table["silent"] + 1e-9).all()
-
-
-def test_methods_are_asked_for_the_infidelity_of_the_same_replacement(explanations):
-    settings = dataclasses.replace(explanations.settings, methods=("gradient_norm",), baseline="zero", infidelity=True)
-    case = explain_again(explanations, settings)
-    table = pd.DataFrame(table_functions()["infidelity"](case, case.cases[0]))
-    assert table.groupby("text_id")["silent"].agg(lambda values: np.ptp(values) < 1e-9).all()
-
-
-def test_infidelity_that_cannot_be_measured_is_a_note(explanations):
-    settings = dataclasses.replace(explanations.settings, baseline="sampled", infidelity=True, attribute=2, words=0)
-    settings = dataclasses.replace(settings, head="probe", depth=False, baselines=(), faithfulness=False)
-    checks, notes = tabulate_checks(explain_again(explanations, settings))
-    assert "infidelity" not in checks
-    assert any("'infidelity'" in note and "'sampled' draws texts" in note for note in notes)

@@ -72,7 +72,7 @@ def _training_settings(job: Job, settings: FineTuningSettings) -> TrainingSettin
     )
 
 
-def load_checkpoint(job: Job, settings: FineTuningSettings) -> FineTunedModel:
+def load_fine_tuned_checkpoint(job: Job, settings: FineTuningSettings) -> FineTunedModel:
     """Load the checkpoint that was fine-tuned elsewhere.
 
     Raises:
