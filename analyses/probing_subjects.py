@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from analyses.context.measurements import Measurements
 from analyses.context.provenance import UNKNOWN
 from analyses.subjects.probing import (
-    cka,
     control_tasks,
+    evidence,
     floors,
+    geometry,
     information,
     learning_curve,
     planted_signals,
     prediction_depth,
     scores,
     special_tokens,
-    spread,
 )
 from probes.results.result import AnalysisResult, Claim, Provenance
 
@@ -49,7 +49,6 @@ def describe_measurements(name: str, measurements: Measurements, provenance: Pro
         provenance=provenance,
         tables=tables,
         claims=tuple(claims),
-        notes=tuple(scores.difference_notes(measurements)),
         files={"probes.safetensors": packed_probes},
     )
 
@@ -80,8 +79,8 @@ SUBJECTS: Sequence[ProbingSubject] = (
     learning_curve.SUBJECT,
     prediction_depth.SUBJECT,
     planted_signals.SUBJECT,
+    evidence.SUBJECT,
     special_tokens.SUBJECT,
-    spread.SUBJECT,
-    cka.SUBJECT,
+    geometry.SUBJECT,
 )
 """Subjects of probing, in the order of their tables and claims."""

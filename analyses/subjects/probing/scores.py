@@ -131,39 +131,39 @@ def predictions(measurements: Measurements) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def difference_notes(measurements: Measurements) -> Iterator[str]:
-    """Yield a note for each label column whose validation and test accuracy differ by more than chance explains.
+def drop_claims(measurements: Measurements) -> Iterator[Claim]:
+    """Yield the test accuracy minus the validation accuracy of each label column's best site.
 
-    Chance is the sampling error of both samples and, for a drop, the choice of the best site and penalty on validation;
-    see `drop_interval` for how often a note is false.
+    The outcome is `below` or `above` where they differ by more than chance explains: the sampling error of both samples
+    and, for a drop, the choice of the best site and penalty on validation. See `drop_interval` for its error rate.
     """
     from probes.statistics.intervals import drop_interval
 
     splits = measurements.splits
     tasks = measurements.sweep.tasks
     n_validation = len(splits.train if splits.validation is None else splits.validation)
-    split_name = "training" if splits.validation is None else "validation"
     n_test = len(splits.test)
     for task, task_sweep in tasks.items():
         validation = task_sweep.validation[task_sweep.best]["accuracy"]
         test = task_sweep.test[task_sweep.best]["accuracy"]
         n_candidates = sum(len(selection.trials) for selection in task_sweep.selections.values())
-        lower, upper = drop_interval(
+        interval = drop_interval(
             test, n_test, validation, n_validation, n_candidates=n_candidates, n_comparisons=len(tasks)
         )
-        if side_of_zero(lower, upper) == "cannot_tell":
-            continue
-        limits = f"{100 * lower:.1f} to {100 * upper:.1f} points"
-        yield (
-            f"At the best site of {task} ({task_sweep.best}), validation accuracy is {100 * validation:.1f} % "
-            f"({n_validation:,} {split_name} texts) and test accuracy {100 * test:.1f} % ({n_test:,} texts). They "
-            f"differ by more than their sampling error and the choice among {n_candidates:,} probes on validation "
-            f"explain (95 % CI of the difference {limits}), so that the two samples may not be alike."
-        )
+        numbers: dict[str, Any] = {
+            "validation_accuracy": validation,
+            "accuracy": test,
+            "difference": test - validation,
+            "n_validation": n_validation,
+            "n": n_test,
+            "n_candidates": n_candidates,
+        }
+        yield Claim("validation_drop", side_of_zero(*interval), task, numbers, interval)
 
 
 def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
-    """Yield the best site of each label column, the sites tied with it, and the best layer of each pooling."""
+    """Yield the best site of each label column with its drop, the sites tied with it, and the best layers."""
+    yield from drop_claims(measurements)
     for task, task_sweep in measurements.sweep.tasks.items():
         yield _best_site(task, task_sweep)
         yield from _ties(task, task_sweep)

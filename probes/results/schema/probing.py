@@ -248,6 +248,36 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("seeds", "count", "Number of untrained encoders.", optional=True),
         ),
     ),
+    "validation_drop": ClaimSchema(
+        "Test accuracy of the best site minus its validation accuracy, beyond what its choice explains.",
+        outcomes=SIDES,
+        main="difference",
+        numbers=(
+            Column("validation_accuracy", "share", "Validation accuracy.", "share of the validation texts"),
+            ACCURACY.but(nullable=False),
+            DIFFERENCE.but(description="Test accuracy minus validation accuracy.", nullable=False),
+            Column("n_validation", "count", "Number of validation texts, or of training texts in folds.", "texts"),
+            N,
+            Column("n_candidates", "count", "Number of probes that were compared on validation.", "probes"),
+        ),
+    ),
+    "evidence": ClaimSchema(
+        "How strong the evidence is that the label is decodable: the best site beside its highest floor, and what "
+        "information and power say of it.",
+        outcomes=("decodable", "weak", "above_floors", "not_shown"),
+        main="difference",
+        numbers=(
+            Column("floor", "text", "Floor with the highest test accuracy."),
+            ACCURACY.but(description="Test accuracy of that floor.", nullable=False),
+            DIFFERENCE.but(description="Test accuracy of the best site minus that of the floor.", nullable=False),
+            Column("seeds", "count", "Number of untrained encoders, where that floor is the highest.", optional=True),
+            Column("n_floors", "count", "Number of floors.", "floors"),
+            Column("n_above", "count", "Number of floors that the best site is above.", "floors"),
+            Column("missed", "text", "Floors that the best site is not above, such as `bag_of_words`."),
+            Column("doubts", "text", "What speaks against it: compression, v_information or power."),
+            Column("compression", "number", "Prior codelength by online codelength.", nullable=True, optional=True),
+        ),
+    ),
     "best_by_pooling": ClaimSchema(
         "Best layer of each pooling, and its test accuracy.",
         outcomes=MEASURED,

@@ -1,10 +1,10 @@
-"""Scores of the probes: the saved predictions and confusions make the score."""
+"""Scores of the probes: predictions and confusions make the score, and a drop from validation is beyond chance."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from analyses.subjects.probing.scores import difference_notes
+from analyses.subjects.probing.scores import drop_claims
 
 
 def test_what_is_predicted_of_each_text_makes_the_score_and_the_confusions_of_the_best_place(result):
@@ -39,18 +39,20 @@ def results(validation, test, *, n_sites, n_penalties=5, has_validation=True):
 
 
 @pytest.mark.parametrize("has_validation", [False, True])
-def test_a_drop_that_the_choice_among_many_probes_explains_leaves_no_note(has_validation):
-    for n_sites, n_notes in ((1, 1), (39, 0)):
-        notes = list(difference_notes(results(0.8, 0.75, n_sites=n_sites, has_validation=has_validation)))
-        assert len(notes) == n_notes
+def test_a_drop_that_the_choice_among_many_probes_explains_cannot_be_told(has_validation):
+    for n_sites, outcome in ((1, "below"), (39, "cannot_tell")):
+        (claim,) = drop_claims(results(0.8, 0.75, n_sites=n_sites, has_validation=has_validation))
+        assert claim.outcome == outcome
 
 
-def test_a_drop_beyond_the_choice_is_a_note_with_the_number_of_probes():
-    (note,) = difference_notes(results(0.8, 0.7, n_sites=39))
-    assert "validation accuracy is 80.0 % (1,000 validation texts) and test accuracy 70.0 % (1,000 texts)" in note
-    assert "sampling error and the choice among 195 probes on validation explain" in note
+def test_a_drop_beyond_the_choice_is_below_with_the_number_of_probes():
+    (claim,) = drop_claims(results(0.8, 0.7, n_sites=39))
+    assert claim.outcome == "below"
+    assert claim.numbers["difference"] == pytest.approx(-0.1)
+    assert claim.numbers["n_candidates"] == 195
 
 
 def test_a_rise_is_not_explained_by_the_choice():
-    assert len(list(difference_notes(results(0.75, 0.8, n_sites=39)))) == 1
-    assert not list(difference_notes(results(0.79, 0.8, n_sites=39)))
+    (rise,) = drop_claims(results(0.75, 0.8, n_sites=39))
+    (small_rise,) = drop_claims(results(0.79, 0.8, n_sites=39))
+    assert (rise.outcome, small_rise.outcome) == ("above", "cannot_tell")
