@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 _STYLE = Path(__file__).parent / "templates" / "style" / "colours.css"
 
@@ -20,14 +22,15 @@ def framed(svg: str, caption: str) -> str:
     )
     letters = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans',Arial,sans-serif"
     caption_style = "color:var(--muted);font-size:.875rem;max-width:36rem;margin:.5rem 0 0"
+    colours = ";".join(f"--{key}: {colour}" for key, colour in day_colours().items())
     return (
-        f'<figure style="{_colours()};{ground};{letters};box-sizing:border-box;margin:0">{drawing}'
+        f'<figure style="{colours};{ground};{letters};box-sizing:border-box;margin:0">{drawing}'
         f'<figcaption style="{caption_style}">{html.escape(caption)}</figcaption></figure>'
     )
 
 
 @cache
-def _colours() -> str:
-    """Return the page's own colours as declarations of one element."""
+def day_colours() -> Mapping[str, str]:
+    """Return the colours of the light page, `cls` -> `#7b3fa0`: those of a drawing that stands without the page."""
     (day,) = re.findall(r"^:root \{(.*?)\}", _STYLE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    return ";".join(re.findall(r"--[\w-]+: #[0-9a-f]+", day))
+    return MappingProxyType(dict(re.findall(r"--([\w-]+): (#[0-9a-f]+)", day)))

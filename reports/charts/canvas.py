@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import matplotlib
 from matplotlib.figure import Figure
 
+from reports.framing import day_colours
 from reports.text.wording import legal
 
 if TYPE_CHECKING:
@@ -30,18 +31,24 @@ RAMP = tuple(f"#0201{level:02x}" for level in range(1, 10))
 LOW_TEXT, HIGH_TEXT = "#010105", "#010106"
 STYLES = {"cls": ("#030101", "o"), "mean": ("#030102", "s"), "pooler": ("#030103", "D"), "last": ("#030104", "^")}
 OTHERS = (("#030105", "v"), ("#030106", "P"), ("#030107", "X"))
-COLOURS = {
-    INK: "var(--ink, #1b1f24)",
-    MUTED: "var(--muted, #57606a)",
-    GRID: "var(--line, #d5dae0)",
-    SURFACE: "var(--surface, #fff)",
-    LOW_TEXT: "var(--ramp-low, #10202e)",
-    HIGH_TEXT: "var(--ramp-high, #fff)",
-    **{colour: f"var(--ramp-{level}, #888)" for level, colour in enumerate(RAMP, start=1)},
-    **{colour: f"var(--{key}, #555)" for key, (colour, _) in STYLES.items()},
-    **{colour: f"var(--other-{i}, #555)" for i, (colour, _) in enumerate(OTHERS, start=1)},
+FOR, AGAINST = "#030201", "#030202"
+"""Scores for a class and against it, as in the explained texts: no pooling has these colours."""
+NAMES = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "line",
+    SURFACE: "surface",
+    LOW_TEXT: "ramp-low",
+    HIGH_TEXT: "ramp-high",
+    FOR: "for-line",
+    AGAINST: "against-line",
+    **{colour: f"ramp-{level}" for level, colour in enumerate(RAMP, start=1)},
+    **{colour: key for key, (colour, _) in STYLES.items()},
+    **{colour: f"other-{i}" for i, (colour, _) in enumerate(OTHERS, start=1)},
 }
-"""Placeholder -> what the page paints: a CSS variable, with a colour for a drawing saved on its own."""
+"""Placeholder -> name of the colour in the style sheet."""
+COLOURS = {colour: f"var(--{key}, {day_colours()[key]})" for colour, key in NAMES.items()}
+"""Placeholder -> what the page paints: a CSS variable, with the light page's colour for a drawing that stands alone."""
 
 SIZE = 13.5
 """Font size; a drawing's unit is one CSS pixel at its natural size."""

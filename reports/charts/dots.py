@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import seaborn
 
-from reports.charts.canvas import GRID, MUTED, SURFACE, Label, blank, hover, plain_axes, svg_text
-from reports.charts.styles import AGAINST, FOR, LETTER, WIDTH
+from reports.charts.canvas import AGAINST, FOR, GRID, MUTED, SURFACE, Label, blank, hover, plain_axes, svg_text
+from reports.charts.styles import LETTER, WIDTH
 from reports.text.wording import name, reading
 
 if TYPE_CHECKING:

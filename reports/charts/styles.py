@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.charts.canvas import COLOURS, INK, MUTED, OTHERS, RAMP, STYLES
+from reports.charts.canvas import INK, MUTED, NAMES, OTHERS, RAMP, STYLES
 from reports.text import wording
 
 LETTER = 7.2
@@ -16,8 +16,6 @@ WIDTH = 404.0
 MOST_TICKS = 8
 """Number of tick labels that fit below a drawing of that width."""
 
-FOR, AGAINST = STYLES["cls"][0], STYLES["mean"][0]
-"""Colours of scores for a class and against it, those of the explained texts."""
 METHODS = {
     "integrated_gradients": STYLES["cls"],
     "occlusion": STYLES["mean"],
@@ -53,7 +51,7 @@ class Style:
 
 def colour_name(colour: str) -> str:
     """Return the name of a colour in the style sheet, as in `mean` for `var(--mean, ...)`."""
-    return COLOURS[colour].removeprefix("var(--").partition(",")[0]
+    return NAMES[colour]
 
 
 def styles_of_poolings(poolings: Iterable[str]) -> dict[str, tuple[str, str]]:
