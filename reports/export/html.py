@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from reports.sections.explanations.attribution_checks import CHECK_TABLES
 from reports.sections.overview import answers, cares
 from reports.sections.page import sections
 from reports.sections.provenance import heading, origin
-from reports.text.glossary import glossary, linked
+from reports.text.glossary import first_uses, glossary, linked
 from reports.text.wording import legal
 
 OPEN_CARDS = 6
@@ -32,7 +33,7 @@ OPEN_CARDS = 6
 STYLES = ("colours", "page", "summary", "explorer", "print")
 """Style sheets of `templates/style`, in their order."""
 
-SCRIPTS = ("page", "saving", "explorer", "printing")
+SCRIPTS = ("page", "reading", "saving", "copying", "explorer")
 """Scripts of `templates/script`, in their order; they become one."""
 
 TILED = ("layers", "control", "sizes", "classes")
@@ -147,6 +148,17 @@ def _marked_piece(word: Word) -> Markup:
     return Markup(marked_word(word.text, title="", shade=word.shade, is_isolated=True))
 
 
+def _with_arxiv_links(text: str) -> Markup:
+    """Return our own HTML with a link to the paper where it names one, as in `arXiv:1703.01365`."""
+    return Markup(
+        _ARXIV.sub(
+            lambda match: f'<a href="https://arxiv.org/abs/{match[1]}">{match[0]}</a>' if match[1] else match[0], text
+        )
+    )
+
+
+_ARXIV = re.compile(r"<a .*?</a>|arXiv:(\d{4}\.\d{4,5})", re.DOTALL)
+"""A link, which stays as it is, or the number of a paper."""
 _LOADER = jinja2.PackageLoader("reports")
 _ENVIRONMENT = jinja2.Environment(
     loader=_LOADER,
@@ -157,6 +169,8 @@ _ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_ENVIRONMENT.filters["first_uses"] = first_uses
 _ENVIRONMENT.filters["linked"] = linked
 _ENVIRONMENT.filters["marked"] = _marked
 _ENVIRONMENT.filters["marked_piece"] = _marked_piece
+_ENVIRONMENT.filters["with_arxiv_links"] = _with_arxiv_links

@@ -54,6 +54,21 @@ def linked(text: str, terms: Sequence[Term]) -> Markup:
     return Markup("").join(parts)
 
 
+def first_uses(html: str) -> Markup:
+    """Return a section of the page with a link from only the first use of each term."""
+    linked_anchors = set[str]()
+
+    def link_or_text(match: re.Match[str]) -> str:
+        if match["anchor"] in linked_anchors:
+            return match["text"]
+        linked_anchors.add(match["anchor"])
+        return match[0]
+
+    return Markup(_TERM_LINK.sub(link_or_text, html))
+
+
+_TERM_LINK = re.compile(r'<a class="term" href="#(?P<anchor>[^"]*)">(?P<text>[^<]*)</a>')
+
 TERMS = (
     Term(
         "Accuracy, “right”",

@@ -1,10 +1,7 @@
-"""The page in a browser: nothing hostile runs, everybody can read it, it prints, what it shows can be saved."""
+"""The page in a browser: nothing hostile runs, everybody can read it, it prints."""
 
-import csv
 import dataclasses
-import io
 import re
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -194,61 +191,6 @@ def test_a_point_of_a_figure_says_its_value(opened, page):
         "g => [getComputedStyle(g.querySelector('use, path')).fill, getComputedStyle(g).fillOpacity]"
     )
     assert paint[0] in ("rgba(0, 0, 0, 0)", "transparent") or paint[1] == "0"
-
-
-def test_a_figure_is_saved_as_svg_that_stands_alone(opened, page):
-    tab, heard = opened(page)
-    with tab.expect_download() as download:
-        tab.get_by_role("button", name="Save as SVG").first.click()
-    file = download.value
-    assert file.suggested_filename == "answer-1.svg"
-    svg = file.path().read_text(encoding="utf-8")
-    root = ElementTree.fromstring(svg)
-    assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert "var(" not in svg
-    assert float(root.attrib["width"]) > 100
-    assert heard == [] or all("blob:" in message for message in heard)
-
-
-def test_a_table_is_saved_as_csv_with_numbers_that_are_numbers(opened, page):
-    tab, _ = opened(page)
-    tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    section = tab.locator("#layers")
-    with tab.expect_download() as download:
-        section.get_by_role("button", name="Save as CSV").first.click()
-    rows = list(csv.reader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
-    cells = section.locator("table").first.evaluate(
-        "t => [...t.rows].map((row) => [...row.cells].map((c) => c.textContent))"
-    )
-    assert len(rows) == len(cells)
-    assert {len(row) for row in rows} == {len(rows[0])}
-    assert {"95 % interval lower", "95 % interval upper"} <= set(rows[0])
-    numbers = [value for row in rows[1:] for value in row[1:]]
-    assert [value for value in numbers if value] == [
-        value for value in numbers if re.fullmatch(r"-?\d+(\.\d+)?", value)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("cells", "names", "values"),
-    [
-        (("83.4 %", "–"), ["x (%)"], [["83.4"], [""]]),
-        (("81.6 to 85.1", "−1.0 to 2.0"), ["x lower", "x upper"], [["81.6", "85.1"], ["-1.0", "2.0"]]),
-        (("−0.2 (−0.9 to 0.5)", "1,821"), ["x", "x lower", "x upper"], [["-0.2", "-0.9", "0.5"], ["1821", "", ""]]),
-        (("0.98 (0.99 without)", "1"), ["x"], [["0.98 (0.99 without)"], ["1"]]),
-        (("4 (explained)", "5"), ["x"], [["4 (explained)"], ["5"]]),
-    ],
-)
-def test_a_column_of_shares_and_intervals_is_saved_as_columns_of_numbers(opened, cells, names, values):
-    tab, _ = opened(render_report(result()))
-    script = """cells => spread("x", cells.map((text) => {
-        const cell = document.createElement("td");
-        cell.className = "n";
-        cell.textContent = text;
-        return cell;
-    }))"""
-    parsed = tab.evaluate(script, list(cells))
-    assert parsed == {"names": names, "cells": values}
 
 
 def test_an_interaction_with_five_hundred_texts_answers_within_a_tenth_of_a_second(opened):
