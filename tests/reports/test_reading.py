@@ -69,7 +69,7 @@ def test_a_link_to_what_is_folded_unfolds_it(opened, page):
     anchor = table.get_attribute("id")
     assert not table.is_visible()
     tab.evaluate("anchor => { location.hash = anchor; }", anchor)
-    table.wait_for(state="visible")
+    tab.locator(f"#{anchor}").wait_for(state="visible")
     tab.evaluate("location.hash = 'glossary'")
     tab.locator("#glossary dl").wait_for(state="visible")
 
@@ -123,6 +123,7 @@ def test_a_definition_is_opened_by_touch_and_fits_a_phone(opened, page):
         box = tab.locator(".definition").bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 320
+        tab.keyboard.press("Escape")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 320
 
 

@@ -8,10 +8,15 @@ const fileName = (element, ending) => {
   const section = element.closest("section")?.id ?? "layerprobe";
   return `${element.closest("figure[id], .tabular[id]")?.id ?? section}.${ending}`;
 };
-const saveButton = (kind, onClick) => {
+// One stop of the Tab key for a figure or table: the button; its link is for pointers.
+const saveButton = (element, kind, onClick) => {
+  const actions = element.closest("figure, .tabular")?.querySelector(".actions");
+  const link = actions?.querySelector(".anchor");
+  if (link) link.tabIndex = -1;
   const button = make("button", { type: "button", className: "save", textContent: kind, title: `Save as ${kind}`, ariaLabel: `Save as ${kind}` });
   button.addEventListener("click", onClick);
-  return button;
+  if (actions) actions.append(" ", button);
+  else element.after(button);
 };
 
 // Figures. The page's colours are variables, each with the colour of the light page beside it.
@@ -64,8 +69,7 @@ const drawingFile = (figure) => {
   return new XMLSerializer().serializeToString(svg).replace(VARIABLE, "$2");
 };
 for (const figure of document.querySelectorAll("figure")) {
-  const button = saveButton("SVG", () => save(drawingFile(figure), "image/svg+xml", fileName(figure, "svg")));
-  (figure.querySelector(".actions") ?? figure.querySelector("figcaption")).append(" ", button);
+  saveButton(figure, "SVG", () => save(drawingFile(figure), "image/svg+xml", fileName(figure, "svg")));
 }
 
 // Tables. A number is written in plain characters: `-0.2`, `83.4`, `1821`.
@@ -110,8 +114,5 @@ const tableFile = (table) => {
   return csv([heading, ...rows.map((_, j) => columns.flatMap((column) => column.cells[j]))]);
 };
 for (const table of document.querySelectorAll("table")) {
-  const button = saveButton("CSV", () => save(tableFile(table), "text/csv", fileName(table, "csv")));
-  const actions = table.closest(".tabular")?.querySelector(".actions");
-  if (actions) actions.append(" ", button);
-  else table.after(button);
+  saveButton(table, "CSV", () => save(tableFile(table), "text/csv", fileName(table, "csv")));
 }

@@ -80,9 +80,9 @@ def test_the_framed_page_and_a_drawing_are_seen_and_their_links_stay_inside(open
     tab, heard = opened(notebook, viewport={"width": 1000, "height": 900})
     framed = tab.frame_locator("iframe")
     assert framed.get_by_role("heading", name="The answer").is_visible()
-    framed.get_by_role("link", name="Provenance").first.click()
+    framed.get_by_role("link", name="Reproduce and cite").first.click()
     assert tab.frames[1].url == "about:srcdoc#provenance"
-    assert framed.get_by_role("heading", name="Provenance").is_visible()
+    assert framed.get_by_role("heading", name="Reproduce and cite").is_visible()
     assert framed.locator(".tools").first.is_visible(), "the page's script runs"
     figure = tab.locator("body > figure")
     assert figure.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(255, 255, 255)"

@@ -54,7 +54,7 @@ def test_any_table_may_be_absent():
     for drop in itertools.combinations(("metrics", "confusion", "cls_spread", "differences_from_best"), 2):
         analysis = result()
         analysis = dataclasses.replace(analysis, tables={k: v for k, v in analysis.tables.items() if k not in drop})
-        assert "Provenance" in render_report(analysis)
+        assert 'id="provenance"' in render_report(analysis)
 
 
 def test_a_result_of_layers_has_no_explanations():
@@ -107,4 +107,4 @@ def test_folds_are_called_so_wherever_they_took_the_place_of_validation_texts():
 
 def test_an_empty_result_still_renders():
     analysis = dataclasses.replace(result(), tables={}, attributions=(), claims=())
-    assert "Provenance" in render_report(analysis)
+    assert 'id="provenance"' in render_report(analysis)

@@ -274,7 +274,7 @@ def test_any_table_may_be_absent(fine_tuned, start):
     absent = list(COLUMNS)[start::3]
     words = Page(render_report(without(fine_tuned, tables=absent))).words
     assert "The questions, answered" in words
-    assert "Provenance" in words
+    assert "Reproduce and cite" in words
 
 
 @pytest.mark.parametrize("key", sorted(set(COLUMNS) - IN_CLAIMS))
@@ -289,13 +289,13 @@ def test_any_claim_may_be_absent(fine_tuned):
     kinds = {c.id for c in fine_tuned.claims}
     for kind in kinds:
         left = without(fine_tuned, tables=fine_tuned.tables, claims=(kind,))
-        assert "Provenance" in render_report(dataclasses.replace(left, attributions=()))
+        assert 'id="provenance"' in render_report(dataclasses.replace(left, attributions=()))
     bare = without(fine_tuned, claims=kinds, tables=set(COLUMNS) - {"erasure"})
     words = Page(render_report(bare)).words
     assert "The questions, answered" not in words
     assert "Encoded, and used?" in words
     empty = dataclasses.replace(fine_tuned, tables={}, claims=(), attributions=())
-    assert "Provenance" in render_report(empty)
+    assert 'id="provenance"' in render_report(empty)
 
 
 def test_numbers_that_are_missing_leave_no_nan_in_the_words(fine_tuned):
