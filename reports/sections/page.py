@@ -42,7 +42,7 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
             drawn_tables.update(tables)
     for i, (key, frame) in enumerate(result.tables.items(), start=1):
         if key not in drawn_tables and len(frame):
-            table = Table.of(frame, f"tables/{name(key)}.csv.")
+            table = Table.of(frame, f"tables/{name(key)}.csv.", folded=True)
             sections_of_page.append(Section(wording.title(key), f"table-{i}", (), (Part(tables=(table,)),)))
     return tuple(sections_of_page)
 
@@ -69,8 +69,8 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
         ("explained_head_agreement", "attributions_by_layer", "attributions_by_layer_means", "explanation_agreement"),
     ),
     "words": (word_means.section, ("word_means",)),
-    "states": (token_shares.section, ("token_shares",)),
     "trust": (attribution_checks.section, attribution_checks.TABLES),
+    "states": (token_shares.section, ("token_shares",)),
     "encoder": (spread.section, ("cls_spread", "special_tokens", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

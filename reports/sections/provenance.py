@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,11 +105,28 @@ def origin(result: AnalysisResult) -> Origin:
         + (f", from {read}" if read else "")
         + (f", on {provenance.created[:10]}." if provenance.created else ".")
     )
-    bibtex = (
-        f"@software{{layerprobe,\n  title = {{layerprobe: probing and interpretability for BERT-like encoders}},\n"
-        f"  version = {{{version}}},\n  year = {{{year}}}\n}}"
+    bibtex = _bibtex(
+        {
+            "author": "{layerprobe contributors}",
+            "title": "layerprobe: probing and interpretability for BERT-like encoders",
+            "version": version,
+            "year": year,
+            "license": "Apache-2.0",
+            "note": f"Report on {name(provenance.model, 200)}, weights {name(provenance.weights)[:16]}",
+        }
     )
     return Origin(facts, clean(provenance.command, 4000), tables, clean(settings, LONGEST_SETTINGS), cite, bibtex)
+
+
+def _bibtex(fields: Mapping[str, str]) -> str:
+    """Return an entry of the program; braces of names, which would end a field, are left out."""
+    lines = [f"  {key} = {{{_braceless(key, value)}}}" for key, value in fields.items()]
+    return "@software{layerprobe,\n" + ",\n".join(lines) + "\n}"
+
+
+def _braceless(key: str, value: str) -> str:
+    """Return the value of a field that holds no braces but those of an author that is no person."""
+    return value if key == "author" else re.sub(r"[{}\\]", "", value)
 
 
 def _classes(labels: Mapping[str, Mapping[str, Any]]) -> str:
