@@ -1,4 +1,4 @@
-"""What a reader takes away: figures as SVG in their colours, tables as CSV, numbers by copy and paste."""
+"""Figures saved as SVG in their colours, tables saved as CSV, numbers that are copied and pasted."""
 
 import csv
 import dataclasses
@@ -161,7 +161,7 @@ def test_heads_of_a_csv_file_are_names_that_programs_take(opened):
 
 
 def copied(tab, selector):
-    """What the clipboard gets of an element: plain text and HTML."""
+    """Plain text and HTML that the clipboard gets of an element, and whether the page wrote them."""
     script = """element => {
         getSelection().selectAllChildren(element);
         const clipboardData = new DataTransfer();
