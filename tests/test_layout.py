@@ -38,6 +38,8 @@ WITHOUT_MODULE = {
     "tests/probes/loading/test_formats.py": "one dataset in every file format",
     "tests/probes/statistics/test_coverage.py": "the coverage of all intervals",
     "tests/reports/test_browser.py": "whole pages in a browser",
+    "tests/reports/test_reading.py": "the scripts with which a page is read: contents, links, definitions, the Tab key",
+    "tests/reports/test_saving.py": "the scripts with which a page's figures, tables and numbers are taken away",
     "tests/reports/test_degenerate.py": "pages of results in which little was measured",
     "tests/reports/test_fuzz.py": "pages of results that were changed at random",
 }
