@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from analyses.context.explanations.check_outcomes import check_claims
 from analyses.context.explanations.explainer import Explainer
 from analyses.context.explanations.explanations import Case, Explanations, explain_decisions
 from analyses.context.explanations.flag_validation import check_explaining
@@ -35,7 +36,7 @@ from analyses.subjects.explanations import (
 )
 from probes.checks import InputError
 from probes.progress import expect_stages, stage
-from probes.results.result import AnalysisResult
+from probes.results.result import AnalysisResult, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,14 +120,15 @@ def add_explanations(
     tables, notes = tabulate_checks(explanations)
     tables |= mean_tables(tables, seed=explanations.job.output.seed)
     tables |= explanation_agreement(explanations.attributions)
-    claims = list(result.claims)
+    claims = list[Claim]()
     for subject in SUBJECTS:
         claims.extend(subject.claims(explanations, tables))
+    claims.extend(check_claims(claims, tables))
     return dataclasses.replace(
         result,
         attributions=explanations.attributions,
         tables={**result.tables, **tables},
-        claims=tuple(claims),
+        claims=(*result.claims, *claims),
         notes=(*result.notes, *explanations.notes, *notes),
     )
 

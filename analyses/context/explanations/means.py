@@ -20,9 +20,14 @@ PLAUSIBILITY_MEASURES = ("auprc", "random_auprc", "f1", "random_f1", "iou", "ran
 MEANS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "faithfulness": (
         ("task", "head", "method"),
-        (*ERASURE_MEASURES, *(f"random_{measure}" for measure in ERASURE_MEASURES), "comprehensiveness_difference"),
+        (
+            *ERASURE_MEASURES,
+            *(f"random_{measure}" for measure in ERASURE_MEASURES),
+            "comprehensiveness_difference",
+            "sufficiency_difference",
+        ),
     ),
-    "infidelity": (("task", "head", "method"), ("value",)),
+    "infidelity": (("task", "head", "method"), ("value", "silent", "silent_difference")),
     "baseline_agreement": (
         ("task", "head", "method", "baseline", "other_baseline"),
         ("correlation", "same_top"),
@@ -57,6 +62,8 @@ def mean_tables(tables: Mapping[str, pd.DataFrame], *, seed: int) -> dict[str, p
         table = tables[name]
         if name == "faithfulness":
             table = token_removal_by_text(table, list(group_columns))
+        if name == "infidelity" and "silent" in table:
+            table = table.assign(silent_difference=table["silent"] - table["value"])
         rows = list(_mean_rows(table, group_columns, measures, seed=seed))
         means[f"{name}_means"] = pd.DataFrame(rows)
     return means
@@ -68,6 +75,8 @@ def _mean_rows(
     for key, rows in table.groupby(list(group_columns), sort=False):
         group = dict(zip(group_columns, key, strict=True))
         for measure in measures:
+            if measure not in rows:
+                continue
             values = rows[measure].dropna().to_numpy(dtype=np.float64)
             lower, upper = mean_interval_or_missing(values, seed=seed)
             mean = float(values.mean()) if len(values) else float("nan")
@@ -90,7 +99,8 @@ def token_removal_by_text(table: pd.DataFrame, group_columns: list[str]) -> pd.D
 
     Returns:
         A row for each group and text: the measures of the attribution's order, the means of the random orders under
-        `random_` and the name of the measure, and `comprehensiveness_difference`, the first minus the second.
+        `random_` and the name of the measure, `comprehensiveness_difference`, the first minus the second, and
+        `sufficiency_difference`, the second minus the first: the higher either of the two, the better the attribution.
     """
     keys = [*group_columns, "text_id"]
     measured = table.dropna(subset="comprehensiveness")
@@ -100,6 +110,7 @@ def token_removal_by_text(table: pd.DataFrame, group_columns: list[str]) -> pd.D
     random = measured[~is_attribution].groupby(keys, sort=False)[measures].mean()
     by_text = attribution.join(random.add_prefix("random_"))
     by_text["comprehensiveness_difference"] = by_text["comprehensiveness"] - by_text["random_comprehensiveness"]
+    by_text["sufficiency_difference"] = by_text["random_sufficiency"] - by_text["sufficiency"]
     return by_text.reset_index()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from analyses.context.explanations.check_outcomes import SIMILAR_RANKING
 from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import side_of_zero
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 N_TEXTS = 20
 """Most texts that are explained again at every step of the randomisation."""
-SIMILAR_RANKING = 0.5
-"""Rank correlation with the trained encoder's scores above which a ranking counts as unchanged."""
 OUTCOMES = {"above": "unchanged", "below": "changes", "cannot_tell": "cannot_tell"}
 """Side of `SIMILAR_RANKING` on which a correlation lies -> outcome of the claim."""
 

@@ -81,6 +81,8 @@ SIDES = ("above", "below", "cannot_tell")
 """Outcomes of a comparison with 0 or with a reference score."""
 MEASURED = ("measured",)
 """Outcome of a number that stands for itself."""
+CHECK_OUTCOMES = ("passed", "weak", "inconclusive", "failed", "not_applicable", *MEASURED)
+"""Outcomes of an attribution check; `measured` where there is nothing to compare with."""
 
 
 def is_extra(name: object) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from probes.results.schema.columns import (
     ACCURACY,
     BASELINE,
+    CHECK_OUTCOMES,
     COMPREHENSIVENESS,
     CORRELATION,
     HEAD,
@@ -355,6 +356,24 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         outcomes=("changes", "unchanged", "cannot_tell"),
         main="correlation",
         numbers=(HEAD, METHOD, N, CORRELATION),
+    ),
+    "attribution_check": ClaimSchema(
+        "Outcome of an attribution check; the interval is that of the gain, or of the value where there is no gain.",
+        outcomes=CHECK_OUTCOMES,
+        main="value",
+        about_task=False,
+        numbers=(
+            Column("check", "text", "Name of the check, such as `comprehensiveness`."),
+            HEAD.but(optional=True),
+            METHOD.but(optional=True),
+            Column("value", "number", "Result of the check.", nullable=True),
+            Column("reference", "number", "Result at random, or the threshold.", nullable=True, optional=True),
+            Column(
+                "gain", "number", "By how much the value is better than the reference.", nullable=True, optional=True
+            ),
+            N,
+            Column("n_holding", "count", "Number of texts or attributions that meet a criterion.", optional=True),
+        ),
     ),
     "explained_head_agreement": ClaimSchema(
         "How alike the probe and the model's own head rank a text's tokens.",

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from analyses.context.explanations.check_outcomes import check_claims
 from analyses.context.explanations.means import explanation_agreement, mean_tables
 from analyses.subjects.explanations.faithfulness import curve_claims
 from analyses.subjects.explanations.infidelity import infidelity_claims
@@ -37,7 +38,7 @@ OUTCOMES = {
 }
 
 
-DERIVED = ("perturbation_curves", "infidelity", "planted_shortcut_hits")
+DERIVED = ("perturbation_curves", "infidelity", "planted_shortcut_hits", "attribution_check")
 
 
 def checked(
@@ -76,6 +77,7 @@ def with_means(analysis: AnalysisResult) -> AnalysisResult:
         derived += infidelity_claims(means["infidelity_means"])
     if "planted_shortcut" in analysis.tables:
         derived += hits_claims(analysis.tables["planted_shortcut"])
+    derived += check_claims(derived, means)
     tables = {**analysis.tables, **means, **explanation_agreement(analysis.attributions)}
     return dataclasses.replace(analysis, tables=tables, claims=tuple(derived))
 
