@@ -61,6 +61,14 @@ def _with_evidence(analysis: AnalysisResult) -> AnalysisResult:
         "control_tasks": ([(*p, 0.7, 0.6, 0.8, 0.5, 0.8, 0.1, 0.05, 0.15, 300, 0.5) for p in places], _CONTROL),
         "learning_curve": ([(*p, n, 0.01, 0.6, 0.5, 0.7, 0.6) for p in places for n in (10, 20, 40)], _SIZES),
         "prediction_depth": ([(TASK, p, i, i % 3, 1.0, 0.5) for p in ("cls", "mean") for i in range(4)], _DEPTH),
+        "prediction_depth_shares": (
+            [
+                (TASK, p, layer, 0.25 + 0.25 * (layer == 2), 0.25 * (1 + layer) + 0.25 * (layer == 2))
+                for p in ("cls", "mean")
+                for layer in range(3)
+            ],
+            f"{_PLACE} share cumulative_share",
+        ),
         "prediction_depth_reliability": ([(TASK, p, 1.5, 0.4, 0.5, 0.3, 4) for p in ("cls", "mean")], _RELIABILITY),
         "planted_signals": (
             [(TASK, "mean", 4, 0.1, i, 0.09, True) for i in range(3)],
@@ -85,10 +93,14 @@ def _with_evidence(analysis: AnalysisResult) -> AnalysisResult:
         "same_depth": 0.5,
         "by_chance": 0.3,
         "share_from_first_layer": 0.25,
+        "half_depth": 1,
         "n": 4,
     }
     bits = {"v_information": 0.2, "codelength": 0.8, "prior_codelength": 1.0, "compression": 1.2}
+    curve = {"train_texts": 40, "accuracy": 0.6, "fewer_texts": 20, "fewer_accuracy": 0.6, "gain": 0.0, "n": 896}
     claims = (
+        Claim("information_agreement", "disagree", TASK),
+        Claim("learning_curve", "cannot_tell", TASK, curve, (-0.03, 0.03)),
         Claim("selectivity", "above", TASK, {**selective, "n": 300, "share_scored": 0.5}, (0.05, 0.15)),
         Claim("floor", "above", TASK, {"floor": "control", "accuracy": 0.7, "difference": 0.1}, (0.05, 0.15)),
         Claim("information", "above", TASK, bits, (0.1, 0.3)),
@@ -98,7 +110,7 @@ def _with_evidence(analysis: AnalysisResult) -> AnalysisResult:
             TASK,
             {"difference": 0.02, "usual_difference": 0.03, "n": 896, "smallest": 0.1},
         ),
-        *(Claim("prediction_depth", "measured", TASK, {"pooling": pooling, **depth}) for pooling in ("cls", "mean")),
+        *(Claim("prediction_depth", "reliable", TASK, {"pooling": pooling, **depth}) for pooling in ("cls", "mean")),
     )
     return dataclasses.replace(analysis, tables={**analysis.tables, **tables}, claims=(*analysis.claims, *claims))
 

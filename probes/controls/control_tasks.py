@@ -188,8 +188,7 @@ def draw_control_task(
             continue
         accepted.append(classes)
     if len(accepted) < draws:
-        reason = _reason_for_few_draws(train, shares, n_repeated)
-        raise NoControlTaskError(f"of {MOST_TRIES} draws {len(accepted)} are control labels of their own: {reason}")
+        raise NoControlTaskError(_reason_for_few_draws(train, shares, n_repeated))
     all_classes = np.stack(accepted)
     return ControlTask(all_classes[:, train_types], all_classes[:, test_types], scored)
 
@@ -197,10 +196,13 @@ def draw_control_task(
 def _reason_for_few_draws(train: Sequence[str], shares: Float64Array, n_repeated: int) -> str:
     """Return the reason why there are not enough valid draws."""
     if n_repeated:
-        return f"{len(set(train))} types can be given labels in a few ways only"
+        return f"there are too few ways to give labels to {len(set(train))} types"
     top_type, count = Counter(train).most_common(1)[0]
     type_share = count / len(train)
-    return f"the type {top_type!r} has {type_share:.0%} of the training texts, the top class {max(shares):.0%}"
+    return (
+        f"{100 * type_share:.0f} % of the training texts have the type “{top_type}”, so that random labels by type "
+        f"cannot match the shares of the classes (largest class {100 * max(shares):.0f} %)"
+    )
 
 
 def _is_renaming(a: IntegerArray, b: IntegerArray) -> bool:

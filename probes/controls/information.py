@@ -15,7 +15,16 @@ from probes.logistic.fitting import MOST_CLASSES, LogisticFitter, LogisticProbe
 from probes.probing.class_prior import smoothed_prior_log_probs
 from probes.probing.penalty_selection import DEFAULT_CS, Sample
 from probes.probing.sites import ProbedSite
-from probes.sequences import FloatArray, IntegerArray, check_labels, class_ids, finite_features, item_list, penalty_list
+from probes.sequences import (
+    BoolArray,
+    FloatArray,
+    IntegerArray,
+    check_labels,
+    class_ids,
+    finite_features,
+    item_list,
+    penalty_list,
+)
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Ends of the blocks, as fractions of the examples."""
@@ -65,7 +74,7 @@ class Codelength:
         return self.uniform / self.prior
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LearningCurvePoint:
     """Test scores of a probe fitted on the first training examples."""
 
@@ -73,10 +82,15 @@ class LearningCurvePoint:
     """Number of training examples."""
     c: float
     """C with the lowest log loss on validation; without a validation split the C selected on all training examples."""
-    accuracy: float
-    """Test accuracy."""
+    correct: BoolArray
+    """(test examples,) whether the probe classifies each one correctly."""
     log_loss: float
     """Log loss on test, in nats."""
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy."""
+        return float(self.correct.mean())
 
 
 @dataclass(frozen=True)
@@ -168,13 +182,11 @@ def information(probed_site: ProbedSite) -> InformationResult:
     # Score them on test.
     test = probed_site.test
     log_probs, correct = score_probes(chosen_probes, test.features, test.labels)
-    accuracies = correct.mean(axis=1)
     log_losses = -log_probs.mean(axis=1)
     learning_curve = []
     for i, probe in enumerate(chosen_probes):
-        accuracy = float(accuracies[i])
         log_loss = float(log_losses[i])
-        learning_curve.append(LearningCurvePoint(sizes[i], probe.c, accuracy, log_loss))
+        learning_curve.append(LearningCurvePoint(sizes[i], probe.c, correct[i], log_loss))
     converged = all(probe.converged for prefix in prefixes for probe in prefix.probes)
     return InformationResult(codelength, tuple(learning_curve), converged)
 

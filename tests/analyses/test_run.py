@@ -16,7 +16,7 @@ def test_run_leaves_tables_attributions_probes_and_one_page(root, result):
     tables = "metrics selection differences_from_best confusion special_tokens cls_spread anisotropy cka".split()
     tables += ["predictions"]
     tables += "information learning_curve control_tasks planted_signals pointwise_information".split()
-    tables += "prediction_depth prediction_depth_reliability token_shares word_means".split()
+    tables += "prediction_depth prediction_depth_reliability prediction_depth_shares token_shares word_means".split()
     tables += ["faithfulness", "faithfulness_means"]
     wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
     assert names == wanted | {f"tables/{table}.csv" for table in tables}

@@ -42,14 +42,23 @@ def pointwise_information(measurements: Measurements) -> pd.DataFrame | None:
 
 
 def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
-    """Yield the V-information and the codelengths of the best site."""
+    """Yield the V-information and the codelengths of the best site, and whether they agree."""
     if "information" not in tables:
         return
     for task, task_sweep in measurements.sweep.tasks.items():
         row = best_row(tables["information"], task, task_sweep)
         numbers: dict[str, Any] = {name: float(row[name]) for name in NUMBERS}
         interval = (float(row["lower"]), float(row["upper"]))
-        yield Claim("information", side_of_zero(*interval), task, numbers, interval)
+        outcome = side_of_zero(*interval)
+        yield Claim("information", outcome, task, numbers, interval)
+        yield Claim("information_agreement", information_agreement(outcome, row), task)
+
+
+def information_agreement(v_information_outcome: str, row: pd.Series[Any]) -> str:
+    """Return whether V-information and online codelength both find information about the label, or neither."""
+    has_v_information = v_information_outcome == "above"
+    is_compressed = bool(row["codelength"] < row["prior_codelength"])
+    return "agree" if has_v_information == is_compressed else "disagree"
 
 
 SUBJECT: ProbingSubject = Subject(

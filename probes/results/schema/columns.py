@@ -77,6 +77,10 @@ class ClaimSchema:
 
 RELIABLE_TEXTS = 3
 """Number of texts from which on the mean of a word is reliable whatever its interval."""
+RELIABLE_CORRELATION = 0.3
+"""Correlation of the prediction depths of two refits below which depths are unreliable."""
+PLATEAU_GAIN = 0.02
+"""Test accuracy that the last doubling of the training texts may at most add on a plateau of the learning curve."""
 SIDES = ("above", "below", "cannot_tell")
 """Outcomes of a comparison with 0 or with a reference score."""
 MEASURED = ("measured",)

@@ -192,6 +192,14 @@ TABLES: Mapping[str, TableSchema] = {
             Column("n_constant", "count", "Layers left out because all texts have one vector.", optional=True),
         ),
     ),
+    "prediction_depth_shares": TableSchema(
+        "Share of the test texts whose prediction depth is a layer, and share of those whose depth is at most it.",
+        keys=(TASK, POOLING, LAYER),
+        values=(
+            Column("share", "share", "Share of the test texts with this depth.", "share"),
+            Column("cumulative_share", "share", "Share of the test texts with this depth or a lower one.", "share"),
+        ),
+    ),
     "pointwise_information": TableSchema(
         "Probability of the true class and pointwise V-information of each test text at each site.",
         keys=(*SITE, TEXT_ID),
@@ -329,6 +337,24 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("prior_compression", "number", "Uniform codelength by prior one.", nullable=True, optional=True),
         ),
     ),
+    "information_agreement": ClaimSchema(
+        "Whether V-information and online codelength both find information at the best site, or neither does.",
+        outcomes=("agree", "disagree"),
+        numbers=(),
+    ),
+    "learning_curve": ClaimSchema(
+        "Test accuracy of the best site's probe with all training texts minus that with the next smaller number.",
+        outcomes=("rising", "plateau", "cannot_tell"),
+        main="gain",
+        numbers=(
+            Column("train_texts", "count", "Number of training texts.", "texts"),
+            ACCURACY.but(description="Test accuracy with all training texts.", nullable=False),
+            Column("fewer_texts", "count", "Next smaller number of training texts.", "texts"),
+            Column("fewer_accuracy", "share", "Test accuracy with that number.", "share"),
+            Column("gain", "difference", "Difference of the accuracies.", "share"),
+            N,
+        ),
+    ),
     "minimum_detectable_difference": ClaimSchema(
         "Smallest difference of test accuracies that these texts can show, and the weakest recovered signal.",
         outcomes=MEASURED,
@@ -346,11 +372,14 @@ CLAIMS: Mapping[str, ClaimSchema] = {
     ),
     "prediction_depth": ClaimSchema(
         "Mean prediction depth in one pooling, and how well two refits agree on it.",
-        outcomes=MEASURED,
+        outcomes=("reliable", "unreliable", *MEASURED),
         main="mean_depth",
         numbers=(
             POOLING,
             Column("mean_depth", "number", "Mean prediction depth.", "layers", nullable=True),
+            Column(
+                "half_depth", "layer", "Lowest layer that is the depth of half the texts or above it.", optional=True
+            ),
             CORRELATION.but(description="Correlation of the depths of two refits."),
             Column("same_depth", "share", "Share of the texts with one depth in two refits.", "share", nullable=True),
             Column("by_chance", "share", "Share that would agree by chance.", "share", nullable=True),

@@ -42,7 +42,7 @@ def test_a_type_that_most_texts_share_is_told_as_no_valid_control(root, tmp_path
     assert call(root, "layers", *files(tmp_path), "--untrained", "0", out="whats") == 0
     analysis = AnalysisResult.load(root / "whats")
     (claim,) = (c for c in analysis.claims if c.id == "no_control_task")
-    assert "the type 'what' has 100% of the training texts" in claim.numbers["reason"]
+    assert "100 % of the training texts have the type “what”" in claim.numbers["reason"]
     assert not len(analysis.tables["control_tasks"])
     html = (root / "whats" / "report.html").read_text(encoding="utf-8")
     assert re.search(r"No valid (<a [^>]*>)?control task", html)
