@@ -13,7 +13,7 @@ for (const region of document.querySelectorAll(".scroll")) {
 
 // Headings that the page gives no link get one.
 const UNNAMED = 60;
-for (const heading of document.querySelectorAll("main :is(h2, h3, h4)")) {
+for (const heading of document.querySelectorAll("main :is(h2, h3, h4):not(.name)")) {
   if (heading.querySelector(".anchor")) continue;
   const section = heading.matches("h2") && heading.closest("[id]:not(#main)");
   if (!section && !heading.id) {
