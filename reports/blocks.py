@@ -211,8 +211,6 @@ class Section:
     """Notes that a reader should keep in mind."""
     tag: str = ""
     """Count of what it holds, beside its name in the contents, as in `48` texts or `12/15` checks."""
-    caveats: int = 0
-    """Number of caveats that concern it, marked beside its name in the contents."""
     folded: bool = False
     """Shown with its title and its answer alone until it is opened: details that few readers need."""
 

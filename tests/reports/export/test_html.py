@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import re
+from types import SimpleNamespace
 
 import jinja2
 import numpy as np
 import pytest
 
 from reports import render_report
+from reports.blocks import Section
 from reports.charts import matrices
 from reports.export import html as html_module
 from tests.support.pages.reader import Page, hostile
@@ -126,3 +128,13 @@ def test_sources_and_terms_stand_only_where_they_apply(fine_tuned_page):
         assert absent not in plain
     words = Page(fine_tuned_page).words
     assert "Every text goes through the frozen encoder once" not in words
+
+
+def test_sections_that_a_caveat_concerns_are_marked_in_the_contents_and_beside_their_heading():
+    blocks = html_module._ENVIRONMENT.get_template("parts/blocks.html.j2")
+    caveats = [SimpleNamespace(see="layers"), SimpleNamespace(see="layers"), SimpleNamespace(see="words")]
+    macros = blocks.make_module({"caveats": caveats, "terms": (), "tiled": (), "anchors": {}, "open_cards": 1})
+    assert [int(macros.n_caveats(anchor)) for anchor in ("layers", "words", "floors")] == [2, 1, 0]
+    marked, plain = (str(macros.section(Section("Title", anchor, ()))) for anchor in ("layers", "floors"))
+    assert '<a class="marker" href="#caveats">2 caveats</a>' in marked
+    assert "caveat" not in plain
