@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -252,6 +253,17 @@ def by_head(frame: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
     if frame is None:
         return []
     return [(str(head), rows) for head, rows in frame.groupby("head", sort=False)]
+
+
+def n_of_table(frame: pd.DataFrame) -> float:
+    """Return the largest number of texts behind a row of a table; not a number where it is not known."""
+    return float(frame["n"].max()) if "n" in frame else math.nan
+
+
+def n_of_claims(claims: Iterable[Claim]) -> float:
+    """Return the largest number of texts behind a claim; not a number where it is not known."""
+    sizes = [value(claim, "n") for claim in claims]
+    return max((size for size in sizes if math.isfinite(size)), default=math.nan)
 
 
 def rows_at_site(frame: pd.DataFrame, site: tuple[str, int]) -> pd.DataFrame:

@@ -9,12 +9,14 @@ from reports.blocks import Part, Section, Table
 from reports.lookup import View
 from reports.sections.classifier import (
     ablation,
+    attention_contributions,
     cls_predictability,
     erasure,
     fine_tuning,
     gradient_flow,
     head_agreement,
-    questions,
+    parameter_change,
+    training,
 )
 from reports.sections.explanations import attribution_checks, attributions, token_shares, word_means
 from reports.sections.probing import (
@@ -48,16 +50,17 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
 
 
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
-    "questions": (questions.section, ()),
     "layers": (scores.layers, ("metrics", "selection", "differences_from_best")),
     "used": (erasure.section, ("erasure",)),
-    "tuned": (fine_tuning.before_and_after, ("fine_tuned_layers", "representation_change")),
-    "entry": (gradient_flow.section, ("gradient_shares", "embedding_gradients")),
-    "moved": (fine_tuning.parameter_change, ("parameter_change",)),
-    "fills": (cls_predictability.section, ("cls_predictability", "attention_contributions", "fine_tuned_token_shares")),
     "without": (ablation.section, ("ablation",)),
+    "tuned": (fine_tuning.section, ("fine_tuned_layers", "representation_change")),
+    "training": (training.section, ("fine_tuning_epochs", "fine_tuned_accuracy")),
+    "entry": (gradient_flow.section, ("gradient_shares", "embedding_gradients")),
+    "fills": (cls_predictability.section, ("cls_predictability",)),
+    "attention": (attention_contributions.section, ("attention_contributions",)),
+    "token-types": (gradient_flow.token_shares, ("fine_tuned_token_shares",)),
     "same": (head_agreement.section, ("fine_tuned_head_agreement", "fine_tuned_faithfulness")),
-    "training": (fine_tuning.training, ("fine_tuning_epochs", "fine_tuned_accuracy")),
+    "moved": (parameter_change.section, ("parameter_change",)),
     "floors": (floors.section, ("planted_signals",)),
     "control": (control_tasks.section, ("control_tasks",)),
     "information": (information.section, ("information",)),

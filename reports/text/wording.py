@@ -89,7 +89,7 @@ HEADS = {
     "pooler": "the pooler head",
     "cls": "the [CLS] head",
     "mean": "the mean head",
-    "checkpoint": "the given classifier",
+    "checkpoint": "the checkpoint",
 }
 """Head -> its name in a sentence."""
 BRACKETS = "In brackets: 95 % intervals over the test texts."
@@ -98,10 +98,10 @@ READS = {"pooler": "the pooler", "cls": "[CLS]", "mean": "the mean"}
 MODELS = {
     "pretrained": "pretrained",
     "untrained": "untrained",
-    "pooler": "tuned by pooler",
-    "cls": "tuned by [CLS]",
-    "mean": "tuned by mean",
-    "checkpoint": "as given",
+    "pooler": "fine-tuned, pooler head",
+    "cls": "fine-tuned, [CLS] head",
+    "mean": "fine-tuned, mean head",
+    "checkpoint": "checkpoint",
 }
 """An encoder before or after fine-tuning -> its name in a figure."""
 SHORT_HEADS = {"probe": "probe", "model": "own classifier"}
@@ -232,6 +232,26 @@ def between(bounds: Sequence[float] | None, digits: int = 2) -> str:
         printed if printed.strip("0.") or abs(end) < ROUNDING else f"{end:.1g}".replace("-", "−")
         for end, printed in zip(bounds, ends, strict=True)
     )
+
+
+def confidence(bounds: Sequence[float] | None, *, scale: float = 100.0, digits: int = 1, before: str = "") -> str:
+    """Return a confidence interval as `[71.7, 77.3]`; empty, or a dash where nothing stands before it, without limits.
+
+    Args:
+        bounds: Its ends, as shares or as differences of shares.
+        scale: Number by which the ends are multiplied: 1 for numbers that are no shares.
+        digits: Digits after the point.
+        before: Text before it, such as a space.
+    """
+    if bounds is None or not all(map(math.isfinite, bounds)):
+        return "" if before else MISSING
+    lower, upper = (_number(scale * end, digits) for end in bounds)
+    return f"{before}[{lower}, {upper}]"
+
+
+def sample_size(n: float) -> str:
+    """Return a number of texts as ` (n = 100)`; empty where it is not known."""
+    return f" (n = {count(n)})" if math.isfinite(n) else ""
 
 
 def reading(name: str, value: float, bounds: Sequence[float] | None = None, digits: int = 3) -> str:

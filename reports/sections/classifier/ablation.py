@@ -4,98 +4,107 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from probes.results.result import Claim
-from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import lines
-from reports.charts.canvas import Label
-from reports.charts.lines import LineOptions
+from reports.blocks import Panels, Part, Section, Table, columns
+from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import styles_of_heads
-from reports.lookup import View, item, value
+from reports.lookup import View, item, n_of_claims, n_of_table, value
+from reports.sections.classifier.panel_rows import RowWords, in_points, line_row
 from reports.text import wording
-from reports.text.wording import (
-    decimal,
-    interval,
-    listing,
-    name,
-    percent,
-    points,
-    sentence,
+from reports.text.wording import confidence, decimal, listing, percent, points, sample_size, sentence
+
+NOTES = (
+    "A state is replaced by its mean over the texts at one layer, and the blocks above continue from there. What other "
+    "tokens also hold is not lost: a small loss shows that the state was not needed, not that it is empty.",
+    "At layer 0 [CLS] is its own mean: nothing can be lost there.",
 )
+REPLACED = {"[CLS]": "[CLS] ablated", "content": "content tokens ablated"}
+"""Kind of token that is replaced by its mean -> the heading of its panel."""
+_HEADING = ("head", "ablated", "layer", "test accuracy", "loss, points", "95 % CI", "log loss added, bits")
 
 
 def section(view: View) -> Section | None:
     """Return the accuracy lost when [CLS] or the content tokens are replaced by their mean over the texts."""
-    table, sentences = view.table("ablation"), tuple(loss_sentences(view))
-    if table is None and not sentences:
-        return None
-    drawings, tables = list[Drawing](), list[Table]()
-    if table is not None:
-        frame = table.rename(columns={"head": "series", "layer": "x", "accuracy_loss": "value"})
-        for key in ("value", "lower", "upper"):
-            frame[key] = 100 * frame[key]
-        reach = float(frame["lower"].min()), float(frame["upper"].max())
-        measured = frame[frame["value"].notna()]
-        for i, (replacement, rows_of_replacement) in enumerate(measured.groupby("replacement", sort=False), start=1):
-            styles = styles_of_heads(rows_of_replacement["series"])
-            if rows_of_replacement["x"].nunique() < 2:
-                continue
-            descriptions = (
-                f"{styles[r.series].name} layer {r.x} {r.value:.1f}" for r in rows_of_replacement.itertuples()
-            )
-            whose = (
-                "[CLS] replaced by its mean" if replacement == "[CLS]" else "all content tokens replaced by their mean"
-            )
-            title = f"{name(replacement)} replaced: points of accuracy lost"
-            label = Label(f"without-{i}", f"Points of accuracy lost by layer, {whose}", f"{'; '.join(descriptions)}.")
-            svg = lines.lines(rows_of_replacement, styles, label, LineOptions(title, limits=reach))
-            drawings.append(Drawing(svg, f"{sentence(whose)}, at one layer. Bands: 95 % intervals."))
-        rows = tuple(
-            (
-                sentence(wording.short_head(r.head)),
-                name(r.replacement),
-                str(r.layer),
-                percent(r.accuracy),
-                points(r.accuracy_loss),
-                interval((r.lower, r.upper)),
-                decimal(r.information_loss),
-            )
-            for r in table.itertuples()
+    table = view.table("ablation")
+    sentences = (*cls_sentences(view), *_content_sentences(view))
+    if table is None:
+        part = Part()
+        return Section("Mean ablation", "without", sentences, (part,), NOTES) if sentences else None
+    part = Part(panels=_panels(table), tables=(_table(table),))
+    return Section("Mean ablation", "without", sentences, (part,), NOTES)
+
+
+def _panels(table: pd.DataFrame) -> tuple[Panels, ...]:
+    """Return the loss by layer, a panel for each kind of token that is ablated."""
+    names = {"head": "series", "layer": "x", "accuracy_loss": "value"}
+    frame = in_points(table.rename(columns=names))
+    frames = {REPLACED.get(str(key), str(key)): rows for key, rows in frame.groupby("replacement", sort=False)}
+    words = RowWords(
+        "without",
+        "Loss of test accuracy by layer, points",
+        f"Loss of test accuracy (points) by layer{sample_size(n_of_table(table))}. Bands: 95 % CI. Dashed: 0.",
+    )
+    options = PanelOptions(shared_limits(frames.values(), 0.0), zero=True)
+    return line_row(frames, styles_of_heads(frame["series"]), options, words)
+
+
+def _table(table: pd.DataFrame) -> Table:
+    """Return every number, a row for each head, kind of token and layer."""
+    rows = list[tuple[str, ...]]()
+    for row in table.itertuples():
+        cells = (
+            sentence(wording.short_head(row.head)),
+            wording.name(row.replacement),
+            str(row.layer),
+            percent(row.accuracy),
+            points(row.accuracy_loss),
+            confidence((row.lower, row.upper)),
+            decimal(row.information_loss),
         )
-        heading = ("head", "replaced", "layer", "right", "points lost", "95 % interval", "log loss added, bits")
-        shape = columns(*heading, numeric=heading[2:])
-        tables.append(Table("Replaced by the mean over the texts.", rows=rows, folded=True, **shape))
-    notes = (
-        wording.BRACKETS,
-        "A state is replaced by its mean over the texts at one layer, and the blocks above go on from there. What "
-        "another token also holds is not lost: a small loss shows that the state was not needed, not that it is empty.",
-        "At layer 0 [CLS] is its own mean: nothing can be lost there.",
-    )
-    return Section(
-        "What is lost without it?", "without", sentences, (Part(None, (), tuple(drawings), tuple(tables)),), notes
-    )
+        rows.append(cells)
+    shape = columns(*_HEADING, numeric=_HEADING[2:])
+    return Table("Replaced by the mean over the texts.", rows=tuple(rows), folded=True, **shape)
 
 
-def loss_sentences(view: View) -> Iterator[str]:
-    """Yield from which layer on each head needs [CLS], and what it loses with the content tokens, at both ends."""
+def cls_sentences(view: View) -> Iterator[str]:
+    """Yield what each head loses without [CLS] at the last layer, and from which layer on it loses anything."""
+    claims = view.stated("ablation", replacement="[CLS]")
+    if not claims:
+        return
+    last = view.result.provenance.n_layers
+    losses = listing(
+        f"{_loss(view, claim, 'at_last', last)} for {wording.head(item(claim, 'head'))}" for claim in claims
+    )
+    sample = sample_size(n_of_claims(view.stated("last_layer_ablation", replacement="[CLS]")))
+    yield f"Replacing [CLS] by its mean at layer {last} lowers test accuracy by {losses}{sample}."
+    first_layers = dict[object, list[str]]()
+    for claim in claims:
+        first_layers.setdefault(item(claim, "first_layer"), []).append(wording.head(item(claim, "head")))
     phrases = list[str]()
-    for claim in view.stated("ablation", replacement="[CLS]"):
-        head, first, layer = (item(claim, key) for key in ("head", "first_layer", "largest_layer"))
-        since = "at no layer that these texts tell" if first is None else f"from layer {name(first)} on"
-        most = f"at most {_lost(view, claim, 'largest', layer, ', ')}, at layer {name(layer)}"
-        phrases.append(f"{wording.head(head)} {since} ({most})")
-    if phrases:
-        yield f"With [CLS] replaced by its mean over the texts, accuracy falls for {listing(phrases)}."
-    phrases, last = [], view.result.provenance.n_layers
-    for claim in view.stated("ablation", replacement="content"):
-        ends = (_lost(view, claim, key, layer, " (") for key, layer in (("at_zero", 0), ("at_last", last)))
-        phrases.append(f"{wording.head(item(claim, 'head'))} {' at layer 0 and '.join(ends)} at the last")
-    if phrases:
-        yield f"With all content tokens replaced by their mean, accuracy falls for {'; '.join(phrases)}."
+    for layer, heads in first_layers.items():
+        where = "at no layer" if layer is None else f"from layer {wording.name(layer)} on"
+        phrases.append(f"{where} for {listing(heads)}")
+    yield f"The loss is above 0 {'; '.join(phrases)}."
 
 
-def _lost(view: View, claim: Claim, key: str, layer: object, opening: str) -> str:
-    """Return a loss as `by 39.0 points (37.8 to 40.2)`, with the interval where the table has one."""
-    where = {"head": item(claim, "head"), "replacement": item(claim, "replacement"), "layer": layer}
-    bounds = view.limits("ablation", **where)
-    between = "" if bounds is None else f"{opening}{interval(bounds)}{')' * opening.endswith('(')}"
-    return f"{points(value(claim, key)).lstrip('+')} points{between}"
+def _content_sentences(view: View) -> Iterator[str]:
+    """Yield what each head loses without the content tokens, at the first and at the last layer."""
+    claims = view.stated("ablation", replacement="content")
+    last = view.result.provenance.n_layers
+    phrases = list[str]()
+    for claim in claims:
+        first_loss = _loss(view, claim, "at_zero", 0)
+        last_loss = _loss(view, claim, "at_last", last)
+        head = wording.head(item(claim, "head"))
+        phrases.append(f"{first_loss} at layer 0 and {last_loss} at layer {last} for {head}")
+    if phrases:
+        yield f"Replacing all content tokens by their mean lowers it by {'; '.join(phrases)}."
+
+
+def _loss(view: View, claim: Claim, key: str, layer: int) -> str:
+    """Return a loss as `39.0 points [95 % CI 37.8, 40.2]`."""
+    site = {"head": item(claim, "head"), "replacement": item(claim, "replacement"), "layer": layer}
+    limits = view.limits("ablation", **site)
+    return f"{wording.unsigned_points(value(claim, key))} points{confidence(limits, before=' ')}"

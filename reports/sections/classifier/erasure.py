@@ -3,55 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from probes.results.result import Claim
-from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.blocks import Drawing, LegendEntry, Panels, Part, Section, Table, columns
 from reports.charts import erasure_map
 from reports.charts.canvas import Label
-from reports.lookup import View, by_head, item, value
+from reports.charts.panels import PanelOptions, shared_limits
+from reports.charts.styles import Style
+from reports.lookup import View, by_head, item, n_of_claims, n_of_table, value
+from reports.sections.classifier.panel_rows import RowWords, in_points, line_row
+from reports.sections.small_multiples import legend, pooling_styles
 from reports.text import wording
-from reports.text.wording import (
-    between,
-    count,
-    decimal,
-    interval,
-    listing,
-    name,
-    plural,
-    points,
-    sentence,
-    unsigned_points,
-)
+from reports.text.wording import confidence, count, decimal, listing, name, plural, points, sample_size, sentence
 
-OTHERS = (
-    "The height of a point is the loss through that vector only. A head may read the label again from other tokens, "
-    "whose states were left as they were: a low point does not show that the head never uses it."
+NOTES = (
+    "Erasure by LEACE, fitted on the training texts: the smallest change after which no linear classifier predicts the "
+    "label of those texts. For [CLS] that one state is changed; for mean every token's state, by the same affine map.",
+    "Random subspaces have equal rank and equal mean displacement; shuffled: LEACE for a label that is shuffled over "
+    "the texts. Damage by any erasure would be as large.",
+    "Each loss is the loss through that vector only. A head may read the label again from other tokens, whose states "
+    "are unchanged: a small loss does not show that the head never uses it.",
+    "The most sensitive site is chosen on the same texts, so that its loss is overestimated somewhat.",
 )
 _HEADING = (
-    *("head", "vector", "layer", "bits read", "its 95 % interval", "points lost", "95 % interval"),
-    *("random subspaces", "shuffled label", "log loss added, bits"),
+    *("head", "vector", "layer", "V-information, bits", "95 % CI (bits)", "loss, points", "95 % CI (points)"),
+    *("random, lowest to highest", "shuffled", "log loss added, bits"),
 )
-_OUTCOMES = {
-    "above": "Erasing",
-    "below": "Less than by chance: erasing",
-    "cannot_tell": "Cannot tell it from chance: erasing",
-}
 
 
-def first_map(view: View, anchor: str, task: str | None = None) -> tuple[Drawing, ...]:
-    """Return the erasure map of the first head for one label column, as the drawing of the first screen."""
+def map_rows(view: View, anchor: str, task: str | None = None) -> tuple[Panels, ...]:
+    """Return the erasure maps of all heads for one label column as a row; none where nothing was erased.
+
+    Args:
+        view: Result.
+        anchor: Beginning of the drawings' names on the page.
+        task: Label column that was erased; the first one when None.
+    """
     table = view.table("erasure")
     if table is None:
         return ()
     label = table["label"].iloc[0] if task is None else task
-    rows = table[table["label"] == label]
-    if not _has_leace(rows):
-        return ()
-    head, of_head = by_head(rows)[0]
-    return tuple(_maps(head, str(label), of_head, anchor, _loss_limits(of_head)))
+    return _map_row(view, str(label), table[table["label"] == label], anchor)
+
+
+def first_map(view: View, anchor: str, task: str | None = None) -> tuple[Drawing, ...]:
+    """Return the drawings of `map_rows`."""
+    return tuple(drawing for row in map_rows(view, anchor, task) for drawing in row.drawings)
 
 
 def _has_leace(erasures: pd.DataFrame) -> bool:
@@ -59,7 +59,7 @@ def _has_leace(erasures: pd.DataFrame) -> bool:
 
 
 def section(view: View) -> Section | None:
-    """Return the erasure maps of all heads and labels, with their controls."""
+    """Return the losses by layer of all heads and labels; and the maps that the first screen does not draw."""
     erasures = view.table("erasure")
     if erasures is None or not _has_leace(erasures):
         return None
@@ -67,151 +67,152 @@ def section(view: View) -> Section | None:
     has_several = erasures["label"].nunique() > 1
     for number, (label, rows) in enumerate(erasures.groupby("label", sort=False), start=1):
         heading = f"Erased: {name(label)}" if has_several else None
-        parts.append(_part(heading, str(label), rows, f"used-{number}"))
-    notes = (
-        wording.BRACKETS,
-        OTHERS,
-        "Erased by LEACE, fitted on the training texts: the smallest change after which no linear classifier tells the "
-        "label of those texts. Of [CLS] that one state is changed, of the mean every token's, by the same affine map.",
-        "Grey band: subspaces of equal rank and equal mean displacement, drawn at random. Crosses: the same for a "
-        "label shuffled over the texts. Damage alone, whatever is erased, would look like them.",
-    )
-    sentences = (*verdict(view), *cost_sentences(view), *unused_sentence(view))
-    return Section("Encoded, and used?", "used", sentences, tuple(parts), notes)
-
-
-def _part(heading: str | None, label: str, erasures: pd.DataFrame, anchor: str) -> Part:
-    """Return the maps of all heads for one label, on one scale, and a table of its sites."""
-    limits = _loss_limits(erasures)
-    drawings = list[Drawing]()
-    rows = list[tuple[str, ...]]()
-    for head, of_head in by_head(erasures):
-        drawings += _maps(head, label, of_head, f"{anchor}-{len(drawings) + 1}", limits)
-        rows += _site_rows(head, of_head)
-    caption = "Without the label, by place. “Random subspaces”: lowest to highest draw, in points."
-    table = Table(caption, rows=tuple(rows), folded=True, **columns(*_HEADING, numeric=_HEADING[2:]))
-    return Part(heading, (), tuple(drawings), (table,))
+        maps = () if number == 1 else _map_row(view, str(label), rows, f"map-{number}")
+        panels = (*_layer_row(view, rows, f"used-{number}"), *maps)
+        parts.append(Part(heading, panels=panels, tables=(_table(rows),)))
+    sentences = (*verdict(view), *unused_sentence(view))
+    return Section("Is the label used? Erasure (LEACE)", "used", sentences, tuple(parts), NOTES)
 
 
 def verdict(view: View) -> Iterator[str]:
-    """Yield whether the label is used, in one sentence, from the outcomes of all heads."""
+    """Yield what the erasure of each label costs the heads where it costs most, a sentence for each outcome."""
     claims = view.stated("erasure")
-    has_several = len(_labels(claims)) > 1
-    used = list[str]()
-    undecided = list[str]()
-    for claim in claims:
-        subject = _head_and_label(claim, several=has_several)
-        heads = used if claim.outcome == "above" else undecided
-        if subject not in heads:
-            heads.append(subject)
-    if used and undecided:
-        yield f"In part: it is missed by {listing(used)}; cannot tell that it is by {listing(undecided)}."
-    elif used:
-        yield "Yes: erased where that costs most, it is missed more than what is erased at random."
-    elif undecided:
-        yield "Cannot tell: erasing it costs no more than erasing at random, as far as these texts tell."
-
-
-def _head_and_label(claim: Claim, *, several: bool) -> str:
-    """Return the head, and the label where there are several, that a claim is about."""
-    label = f" ({name(item(claim, 'label'))})" if several else ""
-    return f"{wording.head(item(claim, 'head'))}{label}"
-
-
-def _labels(claims: list[Claim]) -> list[object]:
-    return list(dict.fromkeys(item(claim, "label") for claim in claims))
-
-
-def cost_sentences(view: View) -> Iterator[str]:
-    """Yield the accuracy that erasure costs each head at most, a sentence for each outcome and label."""
-    claims = view.stated("erasure")
-    labels = _labels(claims)
+    labels = list(dict.fromkeys(item(claim, "label") for claim in claims))
     for label in labels:
         of_label = [claim for claim in claims if item(claim, "label") == label]
-        label_name = name(label) if len(labels) > 1 else "the label"
-        for outcome, start in _OUTCOMES.items():
+        subject = f"{name(label)}: " if len(labels) > 1 else ""
+        sample = sample_size(n_of_claims(of_label))
+        for outcome, opening in OPENINGS.items():
             costs = [_cost(claim) for claim in of_label if claim.outcome == outcome]
             if costs:
-                yield f"{start} {label_name} where that costs most takes {listing(costs)}."
-        random = [value(claim, "random") for claim in of_label]
-        shuffled = [value(claim, "shuffled") for claim in of_label]
-        if any(not math.isnan(loss) for loss in (*random, *shuffled)):
-            yield (
-                f"Random subspaces of equal rank and displacement cost {_loss_range(random)} points there, a shuffled "
-                f"label {_loss_range(shuffled)}."
-            )
+                yield sentence(f"{subject}{opening} {listing(costs)}{sample}.")
+
+
+OPENINGS = {
+    "above": "the label is used: erasing it at the most sensitive site lowers test accuracy by",
+    "cannot_tell": "not significantly more than random subspaces: erasing it lowers test accuracy by",
+    "below": "less than random subspaces: erasing it lowers test accuracy by",
+}
+"""Outcome against random subspaces -> the beginning of the sentence on the heads that have it."""
 
 
 def _cost(claim: Claim) -> str:
-    """Return `38.6 points from the [CLS] head ([CLS] of layer 6, 0.61 bits read; 35.5 to 40.9 ...)`."""
-    loss = unsigned_points(value(claim, "accuracy_loss"))
-    bits = decimal(value(claim, "v_information"), 2)
-    return (
-        f"{loss} points from {wording.head(item(claim, 'head'))} ({_site(claim)}, {bits} bits read; "
-        f"{interval(claim.interval)} more than random subspaces)"
-    )
+    """Return `38.6 points for the [CLS] head ([CLS], layer 6; random 0.4, difference +38.2 [95 % CI 35.5, 40.9])`."""
+    loss = value(claim, "accuracy_loss")
+    random = value(claim, "random")
+    comparison = ""
+    if not math.isnan(random):
+        limits = confidence(claim.interval, before=" ")
+        comparison = f"; random {wording.unsigned_points(random)}, difference {points(loss - random)}{limits}"
+    head = wording.head(item(claim, "head"))
+    return f"{wording.unsigned_points(loss)} points for {head} ({site(claim)}{comparison})"
 
 
-def _loss_range(losses: list[float]) -> str:
-    """Return one loss, or the lowest and the highest, in points."""
-    measured = [loss for loss in losses if not math.isnan(loss)]
-    if not measured:
-        return wording.MISSING
-    ends = [unsigned_points(loss) for loss in (min(measured), max(measured))]
-    return " to ".join(dict.fromkeys(ends))
-
-
-def _site(claim: Claim) -> str:
-    return f"{wording.pooling(str(item(claim, 'pooling')))} of layer {name(item(claim, 'layer'))}"
+def site(claim: Claim) -> str:
+    """Return the site of a claim as `[CLS], layer 6`."""
+    return f"{wording.pooling(str(item(claim, 'pooling')))}, layer {name(item(claim, 'layer'))}"
 
 
 def unused_sentence(view: View) -> Iterator[str]:
     """Yield at how many sites a probe reads the first label although its erasure costs no more than random erasure."""
     claims = view.stated("unused_sites")
     heads_by_share = dict[str, list[str]]()
-    labels = _labels(claims)
+    labels = list(dict.fromkeys(item(claim, "label") for claim in claims))
     for claim in claims:
         n_readable = int(value(claim, "n_readable"))
         if n_readable and item(claim, "label") == labels[0]:
-            share = f"at {count(value(claim, 'n_unused'))} of {plural(n_readable, 'place')}"
+            share = f"{count(value(claim, 'n_unused'))} of {plural(n_readable, 'site')}"
             heads_by_share.setdefault(share, []).append(wording.head(item(claim, "head")))
     if heads_by_share:
-        where = listing(f"{share} for {listing(heads)}" for share, heads in heads_by_share.items())
+        shares = listing(f"{share} for {listing(heads)}" for share, heads in heads_by_share.items())
         label_name = name(labels[0]) if len(labels) > 1 else "the label"
         yield (
-            f"Encoded is not always used: {where}, a probe reads {label_name} and erasing it costs no more than random "
-            "subspaces do, as far as these texts tell."
+            f"Decodable is not always used: where a probe decodes {label_name}, its erasure costs no more than the "
+            f"largest random subspace at {shares}."
         )
 
 
-def _loss_limits(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return the lowest and the highest loss, intervals included, in points."""
-    lowest = rows[["accuracy_loss", "lower"]].min().min()
-    highest = rows[["accuracy_loss", "upper"]].max().max()
-    return 100 * float(lowest), 100 * float(highest)
-
-
-def _maps(
-    head: str, erased_label: str, erasures: pd.DataFrame, anchor: str, reach: tuple[float, float]
-) -> Iterator[Drawing]:
-    """Yield one head's map, where more than one site was erased."""
-    measured = erasures[erasures["v_information"].notna() & erasures["accuracy_loss"].notna()]
-    in_points = {column: 100 * measured[column] for column in ("accuracy_loss", "lower", "upper")}
-    frame = measured.assign(bits=measured["v_information"], **in_points)
+def _layer_row(view: View, erasures: pd.DataFrame, anchor: str) -> tuple[Panels, ...]:
+    """Return the loss by layer, a panel for each head; the ground is grey up to the largest loss by random erasure."""
+    measured = erasures[erasures["accuracy_loss"].notna()]
+    frame = in_points(measured.rename(columns={"pooling": "series", "layer": "x", "accuracy_loss": "value"}))
     is_leace = frame["eraser"] == "leace"
-    sites = frame[is_leace]
+    random = frame.loc[frame["eraser"] == "random", "value"]
+    largest = float(random.max()) if len(random) else None
+    frames = {wording.short_head(head): rows for head, rows in by_head(frame[is_leace])}
+    ground = "" if largest is None else f" Grey: up to the largest loss by a random subspace, {decimal(largest, 1)}."
+    words = RowWords(
+        anchor,
+        "Loss of test accuracy by layer where the label is erased, points",
+        f"Loss of test accuracy (points) where the label is erased at one layer{sample_size(n_of_table(measured))}. "
+        f"Bands: 95 % CI.{ground}",
+    )
+    limits = shared_limits(frames.values(), 0.0, *([] if largest is None else [largest]))
+    options = PanelOptions(limits, floor=largest, zero=largest is None)
+    return line_row(frames, pooling_styles(view, frame["series"]), options, words)
+
+
+def _map_row(view: View, erased_label: str, erasures: pd.DataFrame, anchor: str) -> tuple[Panels, ...]:
+    """Return a map for each head with two sites or more, on one scale."""
+    measured = erasures[erasures["v_information"].notna() & erasures["accuracy_loss"].notna()]
+    frame = in_points(measured, ("accuracy_loss", "lower", "upper")).rename(columns={"v_information": "bits"})
+    is_leace = frame["eraser"] == "leace"
+    if not is_leace.any():
+        return ()
+    sites = frame[is_leace].rename(columns={"accuracy_loss": "value"})
+    limits = shared_limits([sites], 0.0, *frame.loc[~is_leace & _is_control(frame), "accuracy_loss"])
+    styles = pooling_styles(view, frame["pooling"])
+    drawings = list[Drawing]()
+    for number, (head, of_head) in enumerate(by_head(frame), start=1):
+        drawing = _map(head, erased_label, of_head, f"{anchor}-{number}", styles, limits, float(frame["bits"].max()))
+        drawings += [drawing] if drawing is not None else []
+    if not drawings:
+        return ()
+    caption = (
+        "Up: loss of test accuracy (points) where the label is erased at a site (LEACE)"
+        f"{sample_size(n_of_table(frame))}; right: V-information of the label there. Numbers: layers. Upright lines: "
+        "95 % CI."
+    )
+    controls = (LegendEntry("muted", "random subspaces (band), shuffled label (crosses)"),)
+    return (Panels(tuple(drawings), caption, (*legend(styles), *controls)),)
+
+
+def _is_control(erasures: pd.DataFrame) -> pd.Series[bool]:
+    return erasures["eraser"].isin(["random", "shuffled"])
+
+
+def _map(
+    head: str,
+    erased_label: str,
+    erasures: pd.DataFrame,
+    anchor: str,
+    styles: Mapping[str, Style],
+    limits: tuple[float, float],
+    most_bits: float,
+) -> Drawing | None:
+    """Return one head's map; None where fewer than two sites were erased."""
+    sites = erasures[erasures["eraser"] == "leace"]
     if len(sites) < 2:
-        return
+        return None
     descriptions = list[str]()
     for row in sites.itertuples():
-        site = f"{wording.pooling(row.pooling)} layer {row.layer}"
-        descriptions.append(f"{site}: {decimal(row.bits, 2)} bits read, {row.accuracy_loss:.1f} points lost")
-    head_name = wording.head(head)
-    title = f"What {head_name} loses without {name(erased_label)}, against what a probe reads of it, by place"
+        site_name = f"{wording.pooling(row.pooling)} layer {row.layer}"
+        descriptions.append(f"{site_name}: {decimal(row.bits, 2)} bits, {row.accuracy_loss:.1f} points lost")
+    title = f"Loss without {name(erased_label)} against V-information by site, {wording.head(head)}"
     label = Label(anchor, title, f"{'; '.join(descriptions)}.")
-    quantity = f"{wording.short_head(head)}: points lost without it"
-    svg = erasure_map.erasure_map(sites, frame[~is_leace], label, quantity=quantity, limits=reach)
-    yield Drawing(svg, f"{sentence(head_name)}. Numbers: layers. Upright lines: 95 % intervals.")
+    controls = erasures[_is_control(erasures)]
+    svg = erasure_map.erasure_map(sites, controls, styles, label, limits=limits, most_bits=most_bits)
+    return Drawing(svg, sentence(wording.short_head(head)))
+
+
+def _table(erasures: pd.DataFrame) -> Table:
+    """Return every number, a row for each head and site."""
+    rows = list[tuple[str, ...]]()
+    for head, of_head in by_head(erasures):
+        rows += _site_rows(head, of_head)
+    caption = "Where the label is erased; losses in points."
+    shape = columns(*_HEADING, numeric=_HEADING[2:])
+    return Table(caption, rows=tuple(rows), folded=True, summary=f"All {plural(len(rows), 'site')}", **shape)
 
 
 def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
@@ -219,20 +220,20 @@ def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     random = _control_losses(erasures, "random")
     shuffled = _control_losses(erasures, "shuffled")
     for row in erasures[erasures["eraser"] == "leace"].itertuples():
-        site = (row.pooling, row.layer)
-        random_losses = random.get(site)
-        shuffled_losses = shuffled.get(site)
+        key = (row.pooling, row.layer)
+        random_losses = random.get(key)
+        shuffled_losses = shuffled.get(key)
         yield (
             sentence(wording.short_head(head)),
             wording.pooling(row.pooling),
             str(row.layer),
-            decimal(row.v_information),
-            between((row.v_lower, row.v_upper), 3),
+            decimal(row.v_information, 2),
+            confidence((row.v_lower, row.v_upper), scale=1, digits=2),
             points(row.accuracy_loss),
-            interval((row.lower, row.upper)),
-            interval(None if random_losses is None else (random_losses.min(), random_losses.max())),
+            confidence((row.lower, row.upper)),
+            wording.interval(None if random_losses is None else (random_losses.min(), random_losses.max())),
             points(None if shuffled_losses is None else shuffled_losses.mean()),
-            decimal(row.information_loss),
+            decimal(row.information_loss, 2),
         )
 
 

@@ -1,111 +1,145 @@
-"""Fine-tuning: what probes read before and after, how far parameters moved, and how training went."""
+"""Fine-tuning: what probes read of every layer before and after it, and how far the layers changed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pandas as pd
 
 from probes.results.result import Claim
-from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts.lines import LineOptions
-from reports.charts.styles import styles_of_heads, styles_of_models
-from reports.lookup import View, item, value
-from reports.sections.classifier.line_charts import (
-    ChartWords,
-    line_chart,
-    points_by_layer,
-    rows_by_group,
-    two_digits,
-)
+from reports.blocks import Panels, Part, Section, Table, columns
+from reports.charts.panels import PanelOptions, shared_limits
+from reports.charts.styles import styles_of_models
+from reports.lookup import View, item, n_of_claims, n_of_table, value
+from reports.sections.classifier.panel_rows import RowWords, in_points, line_row
 from reports.text import wording
-from reports.text.wording import (
-    count,
-    decimal,
-    interval,
-    listing,
-    name,
-    percent,
-    points,
-    sentence,
-)
+from reports.text.wording import confidence, decimal, listing, percent, points, sample_size, sentence
 
 FLOORS = ("majority", "bag_of_words")
-ADAM = (
-    "Adam divides each parameter's step by the size of its own gradients, so that a step hardly depends on how large "
-    "they are: what the loss barely touches moves about as far as what it rests on. Equal movement is not equal "
-    "importance."
-)
-SAME_TRAINING = "All heads begin with the same weights and see the same texts in the same order; a seed sets both."
 SITE_OF_MODEL = ["model", "pooling", "layer"]
 """Columns that name a site of an encoder."""
-CURVES = (
-    ("validation_loss", "Log loss on validation", "log loss on validation, nats"),
-    ("validation_accuracy", "Accuracy on validation", "right on validation, %"),
+POOLINGS = ("cls", "mean", "pooler")
+NOTES = (
+    "Every encoder is read by the same probe, fitted on its own frozen vectors. Fine-tuned encoders: means over seeds.",
+    "Mean pooling of the pretrained encoder is a strong reference: fine-tuning has to exceed it, not the majority "
+    "alone (Mosbach et al. 2020).",
+    "Linear CKA to the pretrained layer is 1 where the layer has the same geometry, up to rotation and scaling.",
+    "Why PCA or t-SNE may show no clusters: the classes are linearly separable along few directions, and neither "
+    "method looks at the label. At layer 0 every text has the same [CLS].",
 )
-"""Column of the table of epochs, the title of its chart, and the name of the axis."""
-_ROWS = {"[CLS]": "that of [CLS]", "[SEP]": "that of [SEP]", "other rows": "all others"}
 
 
-def before_and_after(view: View) -> Section | None:
+def section(view: View) -> Section | None:
     """Return layer curves of the pretrained and the fine-tuned encoders, and which layers changed."""
-    parts = [part for part in (_curves(view), _changed(view)) if part is not None]
-    if not parts:
+    accuracy = view.table("fine_tuned_layers")
+    changes = view.table("representation_change")
+    means = None if accuracy is None else _means_over_seeds(accuracy)
+    panels = list[Panels]()
+    tables = list[Table]()
+    if accuracy is not None and means is not None:
+        panels += _accuracy_row(accuracy, means)
+        tables.append(_accuracy_table(accuracy, means))
+    if changes is not None:
+        panels += _cka_row(changes)
+        tables.append(_change_table(changes))
+    if not tables:
         return None
-    notes = (
-        wording.BRACKETS,
-        "Every encoder is read by the same probe, fitted on its own frozen vectors. Bands: 95 % intervals over the "
-        "test texts, of fine-tuned encoders a mean over seeds.",
-        "A mean of pretrained states is a strong baseline: fine-tuning has to beat it, not the majority alone (Mosbach "
-        "et al. 2020).",
-    )
-    return Section("Before and after", "tuned", tuple(change_sentences(view)), tuple(parts), notes)
+    sentences = (*change_sentences(view), *([] if changes is None else _gain_sentences(changes)), *_cka_sentence(view))
+    has_pooler = means is not None and (means["pooling"] == "pooler").any()
+    notes = (*NOTES, *_pooler_notes(view)) if has_pooler else NOTES
+    part = Part(panels=tuple(panels), tables=tuple(tables))
+    return Section("Probe accuracy before and after fine-tuning", "tuned", sentences, (part,), notes)
 
 
 def change_sentences(view: View) -> Iterator[str]:
-    """Yield how much more a probe reads from the last [CLS] after fine-tuning, by head."""
-    for outcome, verb in (("above", "more"), ("below", "less"), ("cannot_tell", None)):
+    """Yield what a probe on the last [CLS] gains by fine-tuning, a sentence for each outcome."""
+    last = view.result.provenance.n_layers
+    for outcome, verb in VERBS.items():
         claims = [claim for claim in view.stated("cls_change") if claim.outcome == outcome]
-        if not claims:
-            continue
-        accuracies = listing(map(_accuracy_after, claims))
-        before = listing(dict.fromkeys(percent(value(claim, "before")) for claim in claims))
-        if verb is None:
-            opening = "Cannot tell whether fine-tuning changed what a probe reads from the last [CLS]"
-        else:
-            opening = f"From the last [CLS] a probe reads {verb} after fine-tuning"
-        yield f"{opening}: right on {before} before, on {accuracies}."
+        if claims:
+            before = listing(dict.fromkeys(percent(value(claim, "before")) for claim in claims))
+            accuracies = listing(map(_accuracy_after, claims))
+            yield (
+                f"{verb} of layer {last}: test accuracy of a probe {before} before, {accuracies}"
+                f"{sample_size(n_of_claims(claims))}."
+            )
+
+
+VERBS = {
+    "above": "Fine-tuning makes the label more decodable from [CLS]",
+    "below": "Fine-tuning makes the label less decodable from [CLS]",
+    "cannot_tell": "No significant change of what is decodable from [CLS]",
+}
+"""Outcome -> the beginning of the sentence on the heads that have it."""
 
 
 def _accuracy_after(claim: Claim) -> str:
-    """Return `83.0 % with the [CLS] head (+4.1 points; 2.2 to 6.0)`."""
+    """Return `83.0 % with the [CLS] head (+4.1 points [95 % CI 2.2, 6.0])`."""
     accuracy = percent(value(claim, "after"))
     difference = points(value(claim, "difference"))
     head = wording.head(item(claim, "head"))
-    return f"{accuracy} with {head} ({difference} points; {interval(claim.interval)})"
+    return f"{accuracy} with {head} ({difference} points{confidence(claim.interval, before=' ')})"
 
 
-def _curves(view: View) -> Part | None:
-    """Return a drawing for each pooling: every encoder's curve, and the floors."""
-    accuracy = view.table("fine_tuned_layers")
-    if accuracy is None:
-        return None
+def _gain_sentences(changes: pd.DataFrame) -> Iterator[str]:
+    """Yield at which layers more can be read from [CLS] than before, by head."""
+    is_gain = (changes["outcome"] == "above") & (changes["pooling"] == "cls")
+    phrases = list[str]()
+    for model, rows in changes[is_gain].groupby("model", sort=False):
+        sites = ", ".join(f"cls {layer}" for layer in rows["layer"])
+        phrases.append(f"{wording.places(sites)} with {wording.head(model)}")
+    if phrases:
+        yield f"Gains from [CLS] by layer (95 % CI above 0): {'; '.join(phrases)}."
+
+
+def _cka_sentence(view: View) -> Iterator[str]:
+    """Yield how far the last [CLS] changed, as linear CKA to the pretrained one."""
+    similarities = list[str]()
+    for claim in view.stated("cls_change"):
+        cka = value(claim, "cka")
+        if not math.isnan(cka):
+            limits = confidence((value(claim, "cka_lower"), value(claim, "cka_upper")), scale=1, digits=2, before=" ")
+            similarities.append(f"{decimal(cka, 2)}{limits} with {wording.head(item(claim, 'head'))}")
+    if similarities:
+        yield f"Linear CKA of the last [CLS] to the pretrained one: {listing(similarities)}."
+
+
+def _means_over_seeds(accuracy: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the mean test accuracy of each site of each encoder; None where there are no probes."""
     is_probe = accuracy["layer"].notna() & accuracy["value"].notna()
     curves = accuracy[is_probe]
     if curves.empty:
         return None
     curves = curves.assign(layer=curves["layer"].astype(int))
-    by_seed = curves.groupby(SITE_OF_MODEL, sort=False)
-    means = by_seed[["value", "lower", "upper"]].mean().reset_index()
-    drawings = _curve_drawings(means, _floors(accuracy))
-    notes = _pooler_notes(view) if (means["pooling"] == "pooler").any() else ()
-    table = _curve_table(means, by_seed["value"].agg(["min", "max"]))
-    return Part("What can be read, layer by layer?", (), drawings, (table,), notes=notes)
+    return curves.groupby(SITE_OF_MODEL, sort=False)[["value", "lower", "upper"]].mean().reset_index()
 
 
-def _floors(accuracy: pd.DataFrame) -> dict[str, float]:
+def _by_pooling(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return name of a pooling -> its rows, [CLS] first."""
+    order = [pooling for pooling in POOLINGS if pooling in set(frame["pooling"])]
+    order += [pooling for pooling in dict.fromkeys(frame["pooling"]) if pooling not in order]
+    return {wording.pooling(pooling): frame[frame["pooling"] == pooling] for pooling in order}
+
+
+def _accuracy_row(accuracy: pd.DataFrame, means: pd.DataFrame) -> tuple[Panels, ...]:
+    """Return the test accuracy of every encoder by layer, a panel for each pooling."""
+    frame = in_points(means.rename(columns={"model": "series", "layer": "x"}))
+    floors = _floors(accuracy)
+    highest_floor = max(floors.values(), default=None)
+    frames = _by_pooling(frame)
+    ground = "" if highest_floor is None else f" Grey: best of {listing(f'{k} {v:.1f} %' for k, v in floors.items())}."
+    words = RowWords(
+        "tuned",
+        "Test accuracy by layer before and after fine-tuning",
+        f"Test accuracy of probes (%) by layer{sample_size(n_of_table(accuracy))}. Bands: 95 % CI.{ground}",
+    )
+    limits = shared_limits(frames.values(), *floors.values())
+    options = PanelOptions(limits, floor=highest_floor)
+    return line_row(frames, styles_of_models(frame["series"]), options, words)
+
+
+def _floors(accuracy: pd.DataFrame) -> Mapping[str, float]:
     """Return name of a floor -> its test accuracy in per cent."""
     floors = dict[str, float]()
     for key in FLOORS:
@@ -115,36 +149,9 @@ def _floors(accuracy: pd.DataFrame) -> dict[str, float]:
     return floors
 
 
-def _curve_drawings(means: pd.DataFrame, floors: Mapping[str, float]) -> tuple[Drawing, ...]:
-    """Return the test accuracy of every encoder by layer, a drawing for each pooling, on one scale."""
-    frame = means.rename(columns={"model": "series"})
-    frame["x"] = frame["layer"]
-    frame[["value", "lower", "upper"]] *= 100
-    lowest = min(frame["value"].min(), *floors.values())
-    highest = max(frame["value"].max(), *floors.values())
-    styles = styles_of_models(frame["series"])
-    floor_words = tuple(f"{floor} {score:.1f} %" for floor, score in floors.items())
-    drawings = list[Drawing]()
-    for number, pooling, rows in rows_by_group(frame, "pooling", "value"):
-        vector = wording.pooling(pooling)
-        reads = wording.READS.get(pooling, vector)
-        words = ChartWords(
-            anchor=f"tuned-{number}",
-            title=f"Test accuracy by layer before and after, {vector}",
-            caption=f"Probes on {reads}. Bands: 95 % intervals. Grey: floors.",
-            floors=floor_words,
-        )
-        options = LineOptions(f"{vector}: right on test, %", floors=floors, limits=(lowest, highest))
-        drawings.append(line_chart(rows, styles, words, options, write=_one_digit))
-    return tuple(drawings)
-
-
-def _one_digit(accuracy: float) -> str:
-    return f"{accuracy:.1f} %"
-
-
-def _curve_table(means: pd.DataFrame, ranges: pd.DataFrame) -> Table:
+def _accuracy_table(accuracy: pd.DataFrame, means: pd.DataFrame) -> Table:
     """Return the test accuracy at each site of each encoder, with the range over its seeds."""
+    ranges = accuracy.groupby(SITE_OF_MODEL, sort=False)["value"].agg(["min", "max"])
     rows = list[tuple[str, ...]]()
     for row in means.itertuples():
         lowest, highest = ranges.loc[(row.model, row.pooling, row.layer)]
@@ -153,30 +160,42 @@ def _curve_table(means: pd.DataFrame, ranges: pd.DataFrame) -> Table:
             wording.pooling(row.pooling),
             str(row.layer),
             percent(row.value),
-            interval((row.lower, row.upper)),
-            interval((lowest, highest)),
+            confidence((row.lower, row.upper)),
+            wording.interval((lowest, highest)),
         )
         rows.append(cells)
-    heading = ("encoder", "vector", "layer", "right on test", "95 % interval", "lowest, highest seed")
+    heading = ("encoder", "vector", "layer", "test accuracy", "95 % CI", "lowest, highest seed")
     shape = columns(*heading, numeric=heading[2:])
-    return Table("Probes before and after, means over seeds.", rows=tuple(rows), folded=True, **shape)
+    return Table("Means over seeds.", rows=tuple(rows), folded=True, summary=f"All {len(rows)} probes", **shape)
 
 
 def _pooler_notes(view: View) -> tuple[str, ...]:
     """Return the meaning of a pooler below the last layer, and before it was trained."""
     last = view.result.provenance.n_layers
-    lens = f"The pooler below layer {last} is its last layer's, used as a lens on the [CLS] of that layer."
+    lens = f"The pooler below layer {last} is the pooler of layer {last}, applied to the [CLS] of that layer."
     if view.random_pooler:
-        return (lens, "Before fine-tuning it is a random layer: it was never trained.")
+        return (lens, "Before fine-tuning the pooler is a random layer: it was never trained.")
     return (lens,)
 
 
-def _changed(view: View) -> Part | None:
-    """Return the accuracy gained and the CKA to the pretrained layer."""
-    changes = view.table("representation_change")
-    if changes is None:
-        return None
-    drawings = [_cka_chart(*group) for group in rows_by_group(changes, "pooling", "cka")]
+def _cka_row(changes: pd.DataFrame) -> tuple[Panels, ...]:
+    """Return the CKA of each layer to the pretrained one, a panel for each pooling."""
+    names = {"model": "series", "layer": "x", "cka": "value"}
+    columns_of_line = ["pooling", "series", "x", "value"]
+    frame = changes.rename(columns=names)[columns_of_line]
+    floor = float(changes["cka_floor"].mean())
+    ground = "" if math.isnan(floor) else f" Grey: unrelated vectors, {decimal(floor, 2)}."
+    words = RowWords(
+        "changed",
+        "Linear CKA to the pretrained layer",
+        f"Linear CKA to the pretrained layer{sample_size(n_of_table(changes))}; 1: the same geometry.{ground}",
+    )
+    options = PanelOptions((0.0, 1.05), floor=None if math.isnan(floor) else floor, digits=2)
+    return line_row(_by_pooling(frame), styles_of_models(frame["series"]), options, words)
+
+
+def _change_table(changes: pd.DataFrame) -> Table:
+    """Return the accuracy gained and the CKA to the pretrained layer at each site."""
     rows = list[tuple[str, ...]]()
     for row in changes.itertuples():
         cells = (
@@ -184,205 +203,17 @@ def _changed(view: View) -> Part | None:
             wording.pooling(row.pooling),
             str(row.layer),
             points(row.difference),
-            interval((row.lower, row.upper)),
-            decimal(row.cka),
-            decimal(row.cka_floor),
+            confidence((row.lower, row.upper)),
+            decimal(row.cka, 2),
+            decimal(row.cka_floor, 2),
         )
         rows.append(cells)
-    heading = ("encoder", "vector", "layer", "points gained", "95 % interval", "CKA", "unrelated vectors")
-    caption = "Each layer beside the same layer before fine-tuning."
-    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[2:]))
-    return Part("Which layers changed?", _gain_sentences(changes), tuple(drawings), (table,))
-
-
-def _cka_chart(number: int, pooling: str, rows: pd.DataFrame) -> Drawing:
-    """Return the CKA of each layer to the pretrained one, for a pooling."""
-    vector = wording.pooling(pooling)
-    floor = float(rows["cka_floor"].mean())
-    floors = {} if math.isnan(floor) else {"unrelated": floor}
-    frame = points_by_layer(rows, "cka")
-    words = ChartWords(
-        anchor=f"changed-{number}",
-        title=f"Linear CKA to the pretrained layer, {vector}",
-        caption=f"{sentence(vector)}: 1 where the layer places the texts as before.",
+    heading = ("encoder", "vector", "layer", "gain, points", "95 % CI", "CKA", "unrelated vectors")
+    shape = columns(*heading, numeric=heading[2:])
+    return Table(
+        "Each layer beside the same layer before fine-tuning.",
+        rows=tuple(rows),
+        folded=True,
+        summary=f"Change at all {len(rows)} sites",
+        **shape,
     )
-    options = LineOptions(f"{vector}: CKA to the pretrained", floors=floors, limits=(0.0, 1.0))
-    return line_chart(frame, styles_of_models(frame["series"]), words, options, write=two_digits)
-
-
-def _gain_sentences(changes: pd.DataFrame) -> tuple[str, ...]:
-    """Return at which layers more can be read from [CLS] than before, by head."""
-    is_gain = (changes["outcome"] == "above") & (changes["pooling"] == "cls")
-    phrases = list[str]()
-    for model, rows in changes[is_gain].groupby("model", sort=False):
-        sites = ", ".join(f"cls {layer}" for layer in rows["layer"])
-        phrases.append(f"with {wording.head(model)} from {wording.places(sites)}")
-    if not phrases:
-        return ()
-    return (f"More can be read than before, by 95 % intervals, {'; '.join(phrases)}.",)
-
-
-def parameter_change(view: View) -> Section | None:
-    """Return how far each group of parameters moved, relative to its norm."""
-    changes = view.table("parameter_change")
-    if changes is None:
-        return None
-    is_block = changes["block"].notna()
-    whole_groups = changes[changes["part"].isna()]
-    tables = [_groups(changes[~is_block], "|change| / |weight|.", folded=False)]
-    if is_block.any():
-        tables.append(_groups(changes[is_block], "The blocks, part by part.", folded=True))
-    part = Part(None, (), _block_drawings(whole_groups), tuple(tables))
-    return Section("How far it moved", "moved", tuple(_whole(whole_groups)), (part,), (ADAM,))
-
-
-def _block_drawings(groups: pd.DataFrame) -> tuple[Drawing, ...]:
-    """Return how far each block moved, a line for each head; nothing for a single block."""
-    blocks = groups[groups["block"].notna() & groups["relative"].notna()]
-    if blocks["block"].nunique() < 2:
-        return ()
-    frame = blocks.rename(columns={"head": "series", "block": "x"})
-    frame = frame.assign(x=frame["x"].astype(int), value=100 * frame["relative"])
-    words = ChartWords(
-        anchor="moved-1",
-        title="How far each block's parameters moved, in per cent of their norm",
-        caption="All parameters of a block together.",
-    )
-    options = LineOptions("|change| / |weight|, %", x_title="block")
-    points = frame[["series", "x", "value"]]
-    return (line_chart(points, styles_of_heads(points["series"]), words, options, write=_two_digits_percent),)
-
-
-def _two_digits_percent(movement: float) -> str:
-    return f"{movement:.2f} %"
-
-
-def _whole(whole: pd.DataFrame) -> Iterator[str]:
-    """Yield how far the whole encoder moved, by head."""
-    rows = whole[whole["group"] == "whole encoder"]
-    movements = [f"{_moved(r.relative)} with {wording.head(r.head)}" for r in rows.itertuples()]
-    if movements and not rows["relative"].any():
-        yield "The encoder was left as it is: no parameter of it moved."
-    elif movements:
-        yield f"Fine-tuning moved the encoder's parameters by {listing(movements)}, relative to their norm."
-
-
-def _moved(relative: float) -> str:
-    return wording.MISSING if math.isnan(relative) else f"{100 * relative:.2f}\u00a0%"
-
-
-def _groups(changes: pd.DataFrame, caption: str, *, folded: bool) -> Table:
-    """Return a table with a row for each group or part and a column for each head."""
-    heads = list(dict.fromkeys(changes["head"]))
-    movements = dict[str, dict[str, str]]()
-    sizes = dict[str, str]()
-    for row in changes.itertuples():
-        group = _group_name(row)
-        movements.setdefault(group, {})[row.head] = _moved(row.relative)
-        sizes.setdefault(group, count(row.n_parameters))
-    rows = list[tuple[str, ...]]()
-    for group, by_head in movements.items():
-        cells = [by_head.get(head, wording.MISSING) for head in heads]
-        if folded:
-            cells.insert(0, sizes[group])
-        rows.append((group, *cells))
-    size_column = ("how many",) if folded else ()
-    heading = ("parameters", *size_column, *map(wording.short_head, heads))
-    shape = columns(*heading, numeric=heading[1:])
-    return Table(caption, rows=tuple(rows), folded=folded, summary=caption.rstrip("."), **shape)
-
-
-def _group_name(row: Any) -> str:
-    """Return the name of a row of the table of parameters: a group, a block, or a part of one."""
-    has_block = row.block is not None and not math.isnan(row.block)
-    block = f" {int(row.block)}" if has_block else ""
-    group = f"{name(row.group)}{block}"
-    if not isinstance(row.part, str):
-        return group
-    if has_block:
-        return f"{group}, {name(row.part)}"
-    # Rows of the table of tokens are told apart by the token.
-    return f"of them, {_ROWS.get(row.part, name(row.part))}"
-
-
-def training(view: View) -> Section | None:
-    """Return loss and accuracy by epoch and seed."""
-    epochs = view.table("fine_tuning_epochs")
-    scores = _scores(view)
-    tables = list[Table]()
-    drawings: tuple[Drawing, ...] = ()
-    notes: tuple[str, ...] = ()
-    if scores is not None:
-        tables.append(scores)
-    if epochs is not None:
-        tables.append(_epoch_table(epochs))
-        drawings = _epoch_drawings(epochs)
-        if epochs["head"].nunique() > 1:
-            notes = (SAME_TRAINING,)
-    if not tables:
-        return None
-    part = Part(None, (), drawings, tuple(tables))
-    return Section("Training", "training", (), (part,), notes)
-
-
-def _epoch_drawings(epochs: pd.DataFrame) -> tuple[Drawing, ...]:
-    """Return loss and accuracy on validation over the epochs."""
-    styles = styles_of_heads(epochs["head"])
-    drawings = list[Drawing]()
-    for column, title, quantity in CURVES:
-        points = epochs.rename(columns={"head": "series", "epoch": "x", "seed": "unit"})
-        scale = 100 if column.endswith("accuracy") else 1
-        points = points.assign(value=scale * points[column])
-        points = points.loc[points["value"].notna(), ["series", "x", "unit", "value"]]
-        if points["x"].nunique() < 2:
-            continue
-        words = ChartWords(
-            anchor=f"training-{len(drawings) + 1}",
-            title=f"{title} by epoch",
-            caption="Thin: seeds. Thick: their mean, as far as all of them went.",
-        )
-        options = LineOptions(quantity, x_title="epoch")
-        drawings.append(line_chart(points, styles, words, options, write=decimal))
-    return tuple(drawings)
-
-
-def _epoch_table(epochs: pd.DataFrame) -> Table:
-    """Return the numbers of every epoch."""
-    rows = list[tuple[str, ...]]()
-    for row in epochs.itertuples():
-        cells = (
-            sentence(wording.short_head(row.head)),
-            str(row.seed),
-            str(row.epoch),
-            decimal(row.train_loss),
-            decimal(row.validation_loss),
-            percent(row.validation_accuracy),
-            "kept" if row.best else "",
-            decimal(row.seconds, 0),
-        )
-        rows.append(cells)
-    heading = ("head", "seed", "epoch", "training loss", "validation loss", "right on validation", "", "seconds")
-    numeric = [text for text in heading[1:] if text]
-    return Table("Every epoch.", rows=tuple(rows), folded=True, **columns(*heading, numeric=numeric))
-
-
-def _scores(view: View) -> Table | None:
-    """Return the test scores, a row for each head and seed."""
-    scores = view.table("fine_tuned_accuracy")
-    if scores is None:
-        return None
-    cells = dict[tuple[str, Any], dict[str, str]]()
-    for row in scores.itertuples():
-        score = percent(row.value) if row.metric in wording.SHARES else decimal(row.value)
-        if row.metric == "accuracy":
-            score = f"{score} ({interval((row.lower, row.upper))})"
-        cells.setdefault((row.head, row.seed), {})[row.metric] = score
-    metrics = list(dict.fromkeys(scores["metric"]))
-    rows = list[tuple[str, ...]]()
-    for (head, seed), by_metric in cells.items():
-        metric_cells = [by_metric.get(metric, wording.MISSING) for metric in metrics]
-        rows.append((sentence(wording.short_head(head)), str(seed), *metric_cells))
-    metric_names = [wording.METRICS.get(metric, name(metric)) for metric in metrics]
-    heading = ("head", "seed", *metric_names)
-    caption = f"On test; 95 % intervals over {count(scores['n'].max())} texts."
-    return Table(caption, rows=tuple(rows), **columns(*heading, numeric=heading[1:]))

@@ -1,4 +1,4 @@
-"""Gradient flow: the loss gradient by kind of token and at the input embeddings, and the decision by kind of token."""
+"""Gradient flow: the loss gradient by kind of token and at the input embeddings, and attribution by kind of token."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from collections.abc import Iterator
 import pandas as pd
 
 from probes.results.result import Claim
-from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import stacked_bars
-from reports.charts.canvas import Label
+from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.styles import TOKEN_KINDS
-from reports.lookup import View, by_head, item, value
+from reports.lookup import View, by_head, item, n_of_table, value
+from reports.sections.classifier.panel_rows import RowWords, share_row
 from reports.text import wording
 from reports.text.wording import (
+    confidence,
     decimal,
-    interval,
     listing,
     name,
     percent,
+    sample_size,
     sentence,
+)
+
+NOTES = (
+    "The gradient of the loss at a token's hidden state says how the loss would change were that state moved. A bar "
+    "shows the share of each kind of token in the summed norms of a text's gradients.",
+    "Backwards, attention spreads the gradient: below the last layer it reaches every token that was attended to.",
 )
 
 
@@ -27,65 +33,87 @@ def section(view: View) -> Section | None:
     """Return the share of the loss gradient at each kind of token, by layer."""
     shares = view.table("gradient_shares")
     embeddings = view.table("embedding_gradients")
-    drawings = list[Drawing]()
     tables = list[Table]()
-    quantity = "share of the loss gradient, %"
-    for number, (head, of_head) in enumerate(by_head(shares), start=1):
-        title = f"Share of the loss gradient by kind of token and layer, {wording.head(head)}"
-        drawings += share_bars(of_head, f"entry-{number}", title, wording.short_head(head), quantity=quantity)
+    panels: tuple[Panels, ...] = ()
     if shares is not None:
-        tables.append(shares_table(shares, "head", "Share of the summed norms of the loss gradient; 95 % intervals."))
+        frames = {wording.short_head(head): rows for head, rows in by_head(shares)}
+        caption = f"Share of the loss gradient (%), by layer{sample_size(n_of_table(shares))}."
+        panels = share_row(frames, RowWords("entry", "Share of the loss gradient by token type and layer", caption))
+        tables.append(
+            shares_table(shares, "head", "Share of the summed norms of the loss gradient; in brackets 95 % CI.")
+        )
     if embeddings is not None:
         tables.append(_embedding_table(embeddings))
     if not tables:
         return None
-    notes = (
-        wording.BRACKETS,
-        "The gradient of the loss at a token's hidden state says how the loss would change were that state moved. Its "
-        "norms are summed over a text's tokens; a bar shows which kinds of token hold how much of that sum.",
-        "Backwards, attention spreads it: what enters at one token reaches, a block below, every token that it read.",
-    )
-    sentences = tuple(gradient_sentences(view))
-    part = Part(None, (), tuple(drawings), tuple(tables))
-    return Section("Where the loss enters", "entry", sentences, (part,), notes)
+    sentences = (*gradient_sentences(view), *_reason_sentence(view), *_embedding_sentence(view))
+    part = Part(panels=panels, tables=tuple(tables))
+    return Section("Gradient flow: share of the loss gradient by token type", "entry", sentences, (part,), NOTES)
 
 
 def gradient_sentences(view: View) -> Iterator[str]:
-    """Yield the share of the gradient at [CLS] at the last layer, and its shares at the layers below."""
+    """Yield the share of the gradient at [CLS] at the last layer and at layer 0."""
     claims = view.stated("gradient_shares")
     last = view.result.provenance.n_layers
     if not claims:
         return
-    tops = [f"{last_share(view, claim)} with {wording.head(item(claim, 'head'))}" for claim in claims]
-    yield f"Of the loss gradient at the last layer, [CLS] gets {listing(tops)}."
-    below = list[str]()
-    for end, layer, key in (("one layer below", last - 1, "below"), ("at layer 0", 0, "first")):
-        cls = _shares(view, claims, f"{key}_cls", layer, "[CLS]")
-        content = _shares(view, claims, f"{key}_content", layer, "content")
-        below.append(f"{end} [CLS] has {cls} of it, content tokens {content}")
-    order = " (heads in the same order)" if len(claims) > 1 else ""
-    yield f"On its way down attention spreads it: {'; '.join(below)}{order}."
+    table = view.table("gradient_shares")
+    sample = "" if table is None else sample_size(n_of_table(table))
+    last_shares = listing(f"{last_share(view, claim)} with {wording.head(item(claim, 'head'))}" for claim in claims)
+    first_shares = listing(_share(view, claim, "first_cls", 0) for claim in claims)
+    order = ", in the same order" if len(claims) > 1 else ""
+    yield (
+        f"Share of [CLS] in the loss gradient at layer {last}: {last_shares}; at layer 0: {first_shares}{order}"
+        f"{sample}."
+    )
 
 
 def last_share(view: View, claim: Claim) -> str:
     """Return the share of [CLS] in the gradient at the last layer, with its interval where it has a width."""
-    last = view.result.provenance.n_layers
-    share = percent(value(claim, "last_cls"))
-    limits = view.limits("gradient_shares", head=item(claim, "head"), layer=last, kind="[CLS]")
-    if limits is None:
-        return share
-    lower, upper = limits
-    return share if lower == upper else f"{share} ({interval(limits)})"
+    return _share(view, claim, "last_cls", view.result.provenance.n_layers)
 
 
-def _shares(view: View, claims: list[Claim], key: str, layer: int, kind: str) -> str:
-    """Return the same share of several claims with its intervals, once where they are equal."""
-    shares = list[str]()
+def _share(view: View, claim: Claim, key: str, layer: int) -> str:
+    """Return a share of [CLS] with its interval where it has a width."""
+    share = percent(value(claim, key))
+    limits = view.limits("gradient_shares", head=item(claim, "head"), layer=layer, kind="[CLS]")
+    has_width = limits is not None and limits[0] < limits[1]
+    return f"{share}{confidence(limits, before=' ')}" if has_width else share
+
+
+def _reason_sentence(view: View) -> Iterator[str]:
+    """Yield whether [CLS] gains because the loss enters through it, from its outcome with each head."""
+    outcomes = {str(item(claim, "head")): claim.outcome for claim in view.stated("cls_change")}
+    through = [outcomes[head] for head in ("pooler", "cls", "checkpoint") if head in outcomes]
+    mean = outcomes.get("mean")
+    if not through or mean is None:
+        return
+    yield REASONS["above" in through, mean == "above"]
+
+
+REASONS = {
+    (True, True): "Direct gradient is not required: [CLS] becomes more decodable with the mean head, too.",
+    (
+        True,
+        False,
+    ): "[CLS] becomes more decodable where the loss enters through it, not significantly with the mean head.",
+    (False, True): "[CLS] becomes more decodable with the mean head only, not where the loss enters through it.",
+    (False, False): "With no head does [CLS] become significantly more decodable.",
+}
+"""Whether [CLS] gains where the loss enters through it, and with the mean head -> sentence."""
+
+
+def _embedding_sentence(view: View) -> Iterator[str]:
+    """Yield the gradient at the input embedding of [CLS], as a multiple of the median row's."""
+    claims = view.stated("cls_embedding_gradient")
+    ratios = list[str]()
     for claim in claims:
-        limits = view.limits("gradient_shares", head=item(claim, "head"), layer=layer, kind=kind)
-        brackets = "" if limits is None else f" ({interval(limits)})"
-        shares.append(f"{percent(value(claim, key))}{brackets}")
-    return shares[0] if len(set(shares)) == 1 else listing(shares)
+        limits = confidence(claim.interval, scale=1, digits=0, before=" ")
+        per_occurrence = decimal(value(claim, "per_occurrence_ratio"), 1)
+        head = wording.head(item(claim, "head"))
+        ratios.append(f"{decimal(value(claim, 'ratio'), 0)}×{limits} ({per_occurrence}× per occurrence) with {head}")
+    if ratios:
+        yield f"Gradient at the input embedding of [CLS], relative to the median row: {listing(ratios)}."
 
 
 def _embedding_table(rows: pd.DataFrame) -> Table:
@@ -101,25 +129,9 @@ def _embedding_table(rows: pd.DataFrame) -> Table:
     for row_name, norms_by_head in cells.items():
         lines.append((name(row_name), *(norms_by_head.get(head, wording.MISSING) for head in heads)))
     heading = ("row of the input embeddings", *map(wording.short_head, heads))
-    caption = "Norm of the gradient gathered at the input embeddings; in brackets, for each occurrence of the token."
-    return Table(caption, rows=tuple(lines), **columns(*heading, numeric=heading[1:]))
-
-
-def share_bars(
-    table: pd.DataFrame, anchor: str, title: str, called: str, *, quantity: str, across: str = ""
-) -> Iterator[Drawing]:
-    """Yield a bar for each layer, divided by kinds of token; nothing for a single layer or without a share above 0."""
-    wide = table.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
-    has_shares = bool((wide.to_numpy() > 0).any())
-    if len(wide) < 2 or not has_shares:
-        return
-    descriptions = list[str]()
-    for layer, shares in wide.iterrows():
-        parts = ", ".join(f"{name(kind)} {percent(float(share))}" for kind, share in shares.items())
-        descriptions.append(f"layer {layer}: {parts}")
-    label = Label(anchor, title, f"{'; '.join(descriptions)}.")
-    svg = stacked_bars.stacked_bars(table, label, quantity=f"{called}: {quantity}", x_title=across)
-    yield Drawing(svg, f"{title}.")
+    caption = "Norm of the gradient at the input embeddings; in brackets, per occurrence of the token."
+    shape = columns(*heading, numeric=heading[1:])
+    return Table(caption, rows=tuple(lines), folded=True, summary="Gradient at the input embeddings", **shape)
 
 
 def shares_table(table: pd.DataFrame, whose: str, caption: str) -> Table:
@@ -132,7 +144,7 @@ def shares_table(table: pd.DataFrame, whose: str, caption: str) -> Table:
     for row in table.itertuples():
         share = percent(row.share)
         if has_limits:
-            share += f" ({interval((row.lower, row.upper))})"
+            share += confidence((row.lower, row.upper), before=" ")
         key = (getattr(row, whose), row.layer)
         shares_by_layer.setdefault(key, {})[row.kind] = share
     name_of = wording.short_head if whose == "head" else wording.model
@@ -141,21 +153,33 @@ def shares_table(table: pd.DataFrame, whose: str, caption: str) -> Table:
         cells = [shares.get(kind, wording.MISSING) for kind in kinds]
         rows.append((sentence(name_of(encoder)), str(layer), *cells))
     heading = ("head" if whose == "head" else "encoder", "layer", *map(name, kinds))
-    return Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[1:]))
+    shape = columns(*heading, numeric=heading[1:])
+    return Table(caption, rows=tuple(rows), folded=True, summary="All shares", **shape)
 
 
-def token_shares(view: View) -> Part | None:
-    """Return which kinds of token hold a head's decision, by layer."""
+def token_shares(view: View) -> Section | None:
+    """Return the share of each kind of token in the attribution of a head's decision to the states of each layer."""
     by_layer = view.table("fine_tuned_token_shares")
-    drawings = list[Drawing]()
     if by_layer is None:
         return None
-    for i, (head, of_head) in enumerate(by_head(by_layer), start=1):
-        title = f"Which kinds of token hold the decision of {wording.head(head)}, by layer"
-        drawings += share_bars(of_head, f"sits-{i}", title, wording.short_head(head), quantity="share of the score, %")
-    is_last_cls = (by_layer["kind"] == "[CLS]") & (by_layer["layer"] == by_layer["layer"].max())
-    last = by_layer[is_last_cls]
-    shares = listing(f"{percent(r.share)} for {wording.head(r.head)}" for r in last.itertuples())
-    sentences = (f"Of the decision, [CLS] holds at layer {last['layer'].iloc[0]}: {shares}.",) if shares else ()
+    frames = {wording.short_head(head): rows for head, rows in by_head(by_layer)}
+    caption = f"Share of the absolute attribution to the token states (%), by layer{sample_size(n_of_table(by_layer))}."
+    panels = share_row(frames, RowWords("sits", "Share of the absolute attribution by token type and layer", caption))
     table = shares_table(by_layer, "head", "Share of the absolute score of integrated gradients at the token states.")
-    return Part("When is the decision already in it?", sentences, tuple(drawings), (table,))
+    sentences = _cls_share_sentence(view, by_layer)
+    part = Part(panels=panels, tables=(table,))
+    return Section("Attribution by token type", "token-types", sentences, (part,), folded=True)
+
+
+def _cls_share_sentence(view: View, by_layer: pd.DataFrame) -> tuple[str, ...]:
+    """Return the share of [CLS] one layer below the last and at the last, by head."""
+    last = view.result.provenance.n_layers
+    sentences = list[str]()
+    for layer in (last - 1, last):
+        rows = by_layer[(by_layer["kind"] == "[CLS]") & (by_layer["layer"] == layer)]
+        shares = listing(f"{percent(row.share)} with {wording.head(row.head)}" for row in rows.itertuples())
+        if shares:
+            sentences.append(f"at layer {layer} {shares}")
+    if not sentences:
+        return ()
+    return (f"Share of [CLS] in the absolute attribution: {'; '.join(sentences)}{sample_size(n_of_table(by_layer))}.",)

@@ -1,137 +1,120 @@
-"""Do the heads look at the same tokens? How alike they rank them, and whether each ranking is faithful."""
+"""Agreement of attributions between heads: rank correlations of the tokens, and the faithfulness of each ranking."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pandas as pd
 
 from probes.results.result import Claim
-from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.blocks import Drawing, Part, Section, Table
 from reports.charts import dots
 from reports.charts.canvas import Label
-from reports.lookup import View, text, value
+from reports.lookup import View, n_of_claims, text, value
 from reports.text import wording
-from reports.text.wording import between, count, decimal, interval, listing, percent, plural, sentence
+from reports.text.wording import confidence, count, decimal, listing, plural, points, sample_size, sentence
+
+NOTES = (
+    "Two heads may be correct on the same texts for different tokens. Compared is the order of a text's own tokens by "
+    "integrated gradients, both for the class that the first head named predicts; special tokens are left out.",
+)
 
 
 def section(view: View) -> Section | None:
     """Return rank correlations of every two heads, and the faithfulness of each head's ranking."""
-    parts = [part for part in (_agreement(view), _faithfulness(view)) if part is not None]
-    if not parts:
+    drawings = _correlations(view)
+    tables = _faithfulness(view)
+    if not drawings and not tables:
         return None
-    notes = (
-        wording.BRACKETS,
-        "Two heads may be right on the same texts for different tokens. Compared is the order of a text's own tokens "
-        "by integrated gradients, both for the class that the first head named predicts; special tokens are left out.",
-    )
-    return Section(
-        "The same tokens?", "same", (*agreement_sentences(view), *faithfulness_sentences(view)), tuple(parts), notes
-    )
+    sentences = (*agreement_sentences(view), *faithfulness_sentences(view))
+    part = Part(drawings=drawings, tables=tables)
+    return Section("Agreement of attributions between heads", "same", sentences, (part,), NOTES)
 
 
 def agreement_sentences(view: View) -> Iterator[str]:
-    """Yield how alike every two heads rank the tokens, a sentence for each outcome."""
-    starts = {
-        "above": "They rank a text's tokens alike",
-        "below": "They rank a text's tokens against each other",
-        "cannot_tell": "Cannot tell whether they rank a text's tokens alike",
-    }
-    for outcome, start in starts.items():
+    """Yield the rank correlation of every two heads, a sentence for each outcome."""
+    for outcome, ending in ENDINGS.items():
         claims = [c for c in view.stated("fine_tuned_head_agreement") if c.outcome == outcome]
-        pairs = (
-            f"{_pair(text(c, 'head'), text(c, 'other_head'))} {decimal(value(c, 'correlation'), 2)} "
-            f"({between(c.interval)})"
-            for c in claims
-        )
-        if claims:
-            n = value(claims[0], "n")
-            over = f" over {plural(int(n), 'text')}" if n == n else ""
-            yield f"{start}, by rank correlations{over}: {listing(pairs)}."
+        pairs = list[str]()
+        for claim in claims:
+            limits = confidence(claim.interval, scale=1, digits=2, before=" ")
+            pairs.append(f"{_pair(claim)} {decimal(value(claim, 'correlation'), 2)}{limits}")
+        if pairs:
+            n = n_of_claims(claims)
+            over = f" ({plural(int(n), 'text')})" if n == n else ""
+            yield f"Spearman correlation of token rankings{over}{ending}: {listing(pairs)}."
 
 
-def _pair(head: object, other_head: object) -> str:
-    return f"{wording.pooling(str(head))} and {wording.pooling(str(other_head))}"
+ENDINGS = {"above": "", "below": ", opposite rankings", "cannot_tell": ", not significantly different from 0"}
+"""Outcome -> the end of the words before the correlations that have it."""
 
 
-def _agreement(view: View) -> Part | None:
-    """Return a dot for each pair of heads, and all pairs as a matrix."""
+def _pair(claim: Claim) -> str:
+    """Return the two heads of a claim as `pooler and [CLS]`."""
+    heads = (text(claim, "head"), text(claim, "other_head"))
+    return listing(wording.pooling(head) for head in heads)
+
+
+def _correlations(view: View) -> tuple[Drawing, ...]:
+    """Return a dot for each pair of heads."""
     claims = view.stated("fine_tuned_head_agreement")
     if not claims:
-        return None
-    pairs = {(text(claim, "head"), text(claim, "other_head")): claim for claim in claims}
+        return ()
     rows = list[dict[str, object]]()
     descriptions = list[str]()
-    for (head, other_head), claim in pairs.items():
+    for claim in claims:
         correlation = value(claim, "correlation")
         lower, upper = claim.interval or (float("nan"), float("nan"))
-        group, row = sentence(wording.short_head(head)), wording.short_head(other_head)
-        rows.append({"group": group, "row": row, "value": correlation, "lower": lower, "upper": upper})
-        descriptions.append(f"{_pair(head, other_head)} {decimal(correlation, 2)} ({between(claim.interval)})")
+        rows.append({"group": "", "row": _pair(claim), "value": correlation, "lower": lower, "upper": upper})
+        limits = confidence(claim.interval, scale=1, digits=2, before=" ")
+        descriptions.append(f"{_pair(claim)} {decimal(correlation, 2)}{limits}")
     label = Label("same-1", "Rank correlation of every two heads", f"{'; '.join(descriptions)}.")
-    svg = dots.dots(pd.DataFrame(rows), label, quantity="rank correlation")
-    drawing = Drawing(svg, "1: the same order of a text's tokens. Lines: 95 % intervals over texts.")
-    return Part("How alike do they rank?", (), (drawing,), (_matrix(pairs),))
-
-
-def _matrix(pairs: Mapping[tuple[str, str], Claim]) -> Table:
-    """Return the correlations of all pairs as a symmetric matrix."""
-    heads = list(dict.fromkeys(head for pair in pairs for head in pair))
-    cells = {(head, head): "1" for head in heads}
-    for (head, other_head), claim in pairs.items():
-        cell = decimal(value(claim, "correlation"), 2)
-        cells[head, other_head] = cell
-        cells[other_head, head] = cell
-    rows = list[tuple[str, ...]]()
-    for head in heads:
-        row = [cells.get((head, other_head), wording.MISSING) for other_head in heads]
-        rows.append((sentence(wording.short_head(head)), *row))
-    heading = ("", *map(wording.short_head, heads))
-    n_texts = max(value(claim, "n") for claim in pairs.values())
-    caption = f"Rank correlation, means over {count(n_texts)} texts."
-    return Table(caption, rows=tuple(rows), **columns(*heading, numeric=heading[1:]))
+    svg = dots.dots(pd.DataFrame(rows), label, quantity="Spearman correlation")
+    return (Drawing(svg, f"Mean over texts{sample_size(n_of_claims(claims))}. Lines: 95 % CI."),)
 
 
 def faithfulness_sentences(view: View) -> Iterator[str]:
-    """Yield whether each head's decision rests on the tokens ranked first."""
-    for outcome, opening in _RESTS.items():
+    """Yield whether removing the tokens ranked first costs each head more than removing random ones."""
+    for outcome, opening in OPENINGS.items():
         claims = [claim for claim in view.stated("fine_tuned_faithfulness") if claim.outcome == outcome]
-        losses = [
-            f"{wording.points(value(claim, 'difference'))} for {wording.head(text(claim, 'head'))} "
-            f"({interval(claim.interval)})"
-            for claim in claims
-        ]
-        if losses:
-            yield f"{opening}: {listing(losses)}, in points of the explained class's probability."
+        differences = list[str]()
+        for claim in claims:
+            limits = confidence(claim.interval, before=" ")
+            head = wording.head(text(claim, "head"))
+            differences.append(f"{points(value(claim, 'difference'))}{limits} for {head}")
+        if differences:
+            sample = sample_size(n_of_claims(claims))
+            yield f"{opening}: {listing(differences)} points of the predicted probability{sample}."
 
 
-_RESTS = {
-    "above": "Without the tokens ranked first more is lost than without random ones",
-    "cannot_tell": "Cannot tell whether more is lost without the tokens ranked first than without random ones",
-    "below": "Without the tokens ranked first less is lost than without random ones",
+OPENINGS = {
+    "above": "Comprehensiveness exceeds that of random tokens",
+    "cannot_tell": "Comprehensiveness not significantly different from that of random tokens",
+    "below": "Comprehensiveness is below that of random tokens",
 }
 """Outcome -> the beginning of the sentence about the heads that have it."""
 
 
-def _faithfulness(view: View) -> Part | None:
+def _faithfulness(view: View) -> tuple[Table, ...]:
     """Return a table with a row for each head."""
     rows = list[tuple[str, ...]]()
     for claim in view.stated("fine_tuned_faithfulness"):
         row = (
             sentence(wording.short_head(text(claim, "head"))),
-            percent(value(claim, "comprehensiveness")),
-            percent(value(claim, "random_comprehensiveness")),
-            interval(claim.interval),
-            percent(value(claim, "sufficiency")),
-            percent(value(claim, "random_sufficiency")),
+            wording.unsigned_points(value(claim, "comprehensiveness")),
+            wording.unsigned_points(value(claim, "random_comprehensiveness")),
+            confidence(claim.interval),
+            wording.unsigned_points(value(claim, "sufficiency")),
+            wording.unsigned_points(value(claim, "random_sufficiency")),
             count(value(claim, "n")),
         )
         rows.append(row)
     if not rows:
-        return None
+        return ()
     heading = (
-        *("head", "lost without the first tokens", "without random ones", "95 % interval of the difference"),
-        *("lost with only those", "with only random ones", "texts"),
+        *("head", "comprehensiveness", "random", "difference, 95 % CI"),
+        *("sufficiency", "random", "texts"),
     )
-    table = Table("Probability of the explained class.", rows=tuple(rows), **columns(*heading, numeric=heading[1:]))
-    return Part("Is each ranking faithful?", (), tables=(table,))
+    numeric = frozenset(range(1, len(heading)))
+    caption = "Drop of the predicted probability, points."
+    return (Table(caption, heading, tuple(rows), numeric),)

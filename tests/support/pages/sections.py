@@ -5,7 +5,6 @@ import re
 
 from reports import render_report
 from reports.lookup import View
-from reports.sections.classifier.questions import QUESTIONS
 from reports.sections.explanations.attribution_checks import CHECKS
 from reports.sections.page import SECTIONS
 from tests.support.pages.reader import Page
@@ -34,11 +33,6 @@ def section_of(analysis, anchor):
 def part_of(analysis, check):
     """Return the part of one attribution check; no other is drawn."""
     return CHECKS[check](View(analysis))
-
-
-def answer_of(analysis, question):
-    """Return the sentences that answer a question about fine-tuned models."""
-    return [sentence.replace("\u00a0", " ") for sentence in QUESTIONS[question][0](View(analysis))]
 
 
 def without(analysis, *, claims=(), tables=()):

@@ -73,10 +73,10 @@ def claims(
     for head in heads:
         score = SCORES[head]
         spread = {"lowest": score - 0.006, "highest": score + 0.004, "n_seeds": SEEDS, "n": N}
-        numbers = {"head": head, "accuracy": score, **spread}
+        numbers = {"head": head, "accuracy": score, "validation_accuracy": score + 0.01, **spread}
         every_claim.append(Claim("fine_tuned_accuracy", "measured", task, numbers, (score - 0.014, score + 0.014)))
         outcome, gain, bounds = outcomes.get(f"cls_change {head}", outcomes["cls_change"])
-        moved = {"head": head, "before": 0.772, "after": 0.772 + gain, "difference": gain, "cka": 0.31}
+        moved = {"head": head, "before": 0.772, "after": 0.772 + gain, "difference": gain, "cka": 0.31, "n": N}
         every_claim.append(Claim("cls_change", outcome, task, moved, bounds))
         spreads = head == "mean"
         enters = {"last_cls": 0.05 if spreads else 1.0, "last_largest_other": 0.11 if spreads else 0.0}
@@ -91,6 +91,7 @@ def claims(
             ends = {"at_zero": lost[0], "largest": max(lost), "largest_layer": int(np.argmax(lost))}
             numbers = {"head": head, "replacement": what, **ends, "first_layer": first, "at_last": lost[-1]}
             every_claim.append(Claim("ablation", "measured", task, numbers))
+            every_claim.append(_last_layer_ablation(task, numbers, outcomes.get(f"last_layer_ablation {head}")))
         every_claim.append(_used(head, task, outcomes["erasure"]))
     for head in (*heads, "probe"):
         outcome, difference, bounds = outcomes["fine_tuned_faithfulness"]
@@ -116,8 +117,11 @@ def claims(
     frozen = {"pooling": "mean", "layer": 4, "accuracy": 0.834, "mean_last": 0.816, "cls_last": 0.772, "n": N}
     every_claim += [
         Claim("frozen_probe", "measured", task, frozen, (0.816, 0.851)),
-        Claim("fine_tuning_gain", outcome, task, {"head": best, "difference": gain}, bounds),
+        Claim("fine_tuning_gain", outcome, task, {"head": best, "difference": gain, "n": N}, bounds),
     ]
+    for head in heads:
+        numbers = {"head": head, "difference": gain, "n": N}
+        every_claim.append(Claim("head_gain", outcome, task, numbers, bounds))
     for name in ("pretrained", *heads):
         r2 = _fills(name)
         fills = {"best_layer": int(np.nanargmax(r2)), "best_r2": float(np.nanmax(r2)), "last_r2": r2[-1]}
@@ -127,6 +131,17 @@ def claims(
         contributions = {"own_share_first": 0.62, "own_share_last": 0.31, "content_share_last": 0.38}
         every_claim.append(Claim("attention_contributions", "measured", task, {"model": name, **contributions}))
     return every_claim
+
+
+def _last_layer_ablation(task: str, numbers: dict[str, object], expected: object) -> Claim:
+    """Loss at the last layer of the head and replacement of a claim on ablation; as `expected`, where that is given."""
+    loss = float(numbers["at_last"])
+    bounds = (loss - 0.012, loss + 0.012)
+    outcome = side_of_zero(*bounds)
+    if expected is not None:
+        outcome, loss, bounds = expected
+    named = {key: numbers[key] for key in ("head", "replacement", "first_layer")}
+    return Claim("last_layer_ablation", outcome, task, {**named, "layer": LAST, "accuracy_loss": loss, "n": N}, bounds)
 
 
 def _used(head: str, label: str, expected: tuple[str, float, tuple[float, float]]) -> Claim:
@@ -186,7 +201,7 @@ COLUMNS = {
     "embedding_gradients": "head row token occurrences norm per_occurrence n_rows",
     "parameter_change": "head group block part n_parameters change weight relative",
     "cls_predictability": "model direction layer r2 shuffled n",
-    "attention_contributions": "model layer kind share lower upper n",
+    "attention_contributions": "model layer kind share lower upper difference difference_lower difference_upper n",
     "fine_tuned_token_shares": "head layer kind share n",
     "ablation": "head replacement layer accuracy accuracy_loss lower upper information_loss n",
     "erasure": "head label eraser pooling layer v_information v_lower v_upper accuracy_loss lower upper "
@@ -262,7 +277,10 @@ def tables(heads: tuple[str, ...], task: str) -> dict[str, pd.DataFrame]:
             own_share = 0.62 - 0.31 * (layer - 1) / (LAST - 1)
             held = (own_share, 0.3 * (1 - own_share), 0.0, 0.15 * (1 - own_share), 0.55 * (1 - own_share))
             for kind, share in zip(KINDS, held, strict=True):
-                rows["attention_contributions"].append((model, layer, kind, share, share - 0.01, share + 0.01, 512))
+                change = float("nan") if model == "pretrained" else 0.02 * FACTOR[model] * (layer / LAST)
+                limits = (share - 0.01, share + 0.01)
+                differences = (change, change - 0.005, change + 0.005)
+                rows["attention_contributions"].append((model, layer, kind, share, *limits, *differences, 512))
     rows["erasure"] = _erased(heads, task)
     for head_name, other_head in itertools.combinations((*heads, "probe"), 2):
         level = 0.42 if other_head == "probe" else 0.62
