@@ -81,11 +81,13 @@ def verdict(view: View) -> Iterator[str]:
     for label in labels:
         of_label = [claim for claim in claims if item(claim, "label") == label]
         subject = f"{name(label)}: " if len(labels) > 1 else ""
-        sample = sample_size(n_of_claims(of_label))
+        n_texts = n_of_claims(of_label)
+        sample = sample_size(n_texts)
         for outcome, opening in OPENINGS.items():
             costs = [_cost(claim) for claim in of_label if claim.outcome == outcome]
+            listed = listing(costs)
             if costs:
-                yield sentence(f"{subject}{opening} {listing(costs)}{sample}.")
+                yield sentence(f"{subject}{opening} {listed}{sample}.")
 
 
 OPENINGS = {
@@ -103,14 +105,19 @@ def _cost(claim: Claim) -> str:
     comparison = ""
     if not math.isnan(random):
         limits = confidence(claim.interval, before=" ")
-        comparison = f"; random {wording.unsigned_points(random)}, difference {points(loss - random)}{limits}"
+        random_loss = wording.unsigned_points(random)
+        difference = points(loss - random)
+        comparison = f"; random {random_loss}, difference {difference}{limits}"
     head = wording.head(item(claim, "head"))
-    return f"{wording.unsigned_points(loss)} points for {head} ({site(claim)}{comparison})"
+    head_loss = wording.unsigned_points(loss)
+    return f"{head_loss} points for {head} ({site(claim)}{comparison})"
 
 
 def site(claim: Claim) -> str:
     """Return the site of a claim as `[CLS], layer 6`."""
-    return f"{wording.pooling(str(item(claim, 'pooling')))}, layer {name(item(claim, 'layer'))}"
+    pooling = wording.pooling(str(item(claim, "pooling")))
+    layer = name(item(claim, "layer"))
+    return f"{pooling}, layer {layer}"
 
 
 def unused_sentence(view: View) -> Iterator[str]:
@@ -120,11 +127,19 @@ def unused_sentence(view: View) -> Iterator[str]:
     labels = list(dict.fromkeys(item(claim, "label") for claim in claims))
     for claim in claims:
         n_readable = int(value(claim, "n_readable"))
-        if n_readable and item(claim, "label") == labels[0]:
-            share = f"{count(value(claim, 'n_unused'))} of {plural(n_readable, 'site')}"
-            heads_by_share.setdefault(share, []).append(wording.head(item(claim, "head")))
+        is_first = item(claim, "label") == labels[0]
+        if n_readable and is_first:
+            n_unused = count(value(claim, "n_unused"))
+            sites = plural(n_readable, "site")
+            head = wording.head(item(claim, "head"))
+            heads = heads_by_share.setdefault(f"{n_unused} of {sites}", [])
+            heads.append(head)
     if heads_by_share:
-        shares = listing(f"{share} for {listing(heads)}" for share, heads in heads_by_share.items())
+        phrases = list[str]()
+        for share, heads in heads_by_share.items():
+            listed = listing(heads)
+            phrases.append(f"{share} for {listed}")
+        shares = listing(phrases)
         label_name = name(labels[0]) if len(labels) > 1 else "the label"
         yield (
             f"Decodable is not always used: where a probe decodes {label_name}, its erasure costs no more than the "
@@ -135,19 +150,25 @@ def unused_sentence(view: View) -> Iterator[str]:
 def _layer_row(view: View, erasures: pd.DataFrame, anchor: str) -> tuple[Panels, ...]:
     """Return the loss by layer, a panel for each head; the ground is grey up to the largest loss by random erasure."""
     measured = erasures[erasures["accuracy_loss"].notna()]
-    frame = in_points(measured.rename(columns={"pooling": "series", "layer": "x", "accuracy_loss": "value"}))
+    names = {"pooling": "series", "layer": "x", "accuracy_loss": "value"}
+    frame = in_points(measured.rename(columns=names))
     is_leace = frame["eraser"] == "leace"
     random = frame.loc[frame["eraser"] == "random", "value"]
     largest = float(random.max()) if len(random) else None
     frames = {wording.short_head(head): rows for head, rows in by_head(frame[is_leace])}
-    ground = "" if largest is None else f" Grey: up to the largest loss by a random subspace, {decimal(largest, 1)}."
+    ground = ""
+    floors = list[float]()
+    if largest is not None:
+        floors.append(largest)
+        loss = decimal(largest, 1)
+        ground = f" Grey: up to the largest loss by a random subspace, {loss}."
+    sample = sample_size(n_of_table(measured))
     words = RowWords(
         anchor,
         "Loss of test accuracy by layer where the label is erased, points",
-        f"Loss of test accuracy (points) where the label is erased at one layer{sample_size(n_of_table(measured))}. "
-        f"Bands: 95 % CI.{ground}",
+        f"Loss of test accuracy (points) where the label is erased at one layer{sample}. Bands: 95 % CI.{ground}",
     )
-    limits = shared_limits(frames.values(), 0.0, *([] if largest is None else [largest]))
+    limits = shared_limits(frames.values(), 0.0, *floors)
     options = PanelOptions(limits, floor=largest, zero=largest is None)
     return line_row(frames, pooling_styles(view, frame["series"]), options, words)
 
@@ -163,14 +184,18 @@ def _map_row(view: View, erased_label: str, erasures: pd.DataFrame, anchor: str)
     limits = shared_limits([sites], 0.0, *frame.loc[~is_leace & _is_control(frame), "accuracy_loss"])
     styles = pooling_styles(view, frame["pooling"])
     drawings = list[Drawing]()
+    most_bits = float(frame["bits"].max())
     for number, (head, of_head) in enumerate(by_head(frame), start=1):
-        drawing = _map(head, erased_label, of_head, f"{anchor}-{number}", styles, limits, float(frame["bits"].max()))
-        drawings += [drawing] if drawing is not None else []
+        map_anchor = f"{anchor}-{number}"
+        drawing = _map(head, erased_label, of_head, map_anchor, styles, limits, most_bits)
+        if drawing is not None:
+            drawings.append(drawing)
     if not drawings:
         return ()
+    sample = sample_size(n_of_table(frame))
     caption = (
         "Up: loss of test accuracy (points) where the label is erased at a site (LEACE)"
-        f"{sample_size(n_of_table(frame))}; right: V-information of the label there. Numbers: layers. Upright lines: "
+        f"{sample}; right: V-information of the label there. Numbers: layers. Upright lines: "
         "95 % CI."
     )
     controls = (LegendEntry("muted", "random subspaces (band), shuffled label (crosses)"),)
@@ -196,10 +221,13 @@ def _map(
         return None
     descriptions = list[str]()
     for row in sites.itertuples():
-        site_name = f"{wording.pooling(row.pooling)} layer {row.layer}"
-        descriptions.append(f"{site_name}: {decimal(row.bits, 2)} bits, {row.accuracy_loss:.1f} points lost")
-    title = f"Loss without {name(erased_label)} against V-information by site, {wording.head(head)}"
-    label = Label(anchor, title, f"{'; '.join(descriptions)}.")
+        pooling = wording.pooling(row.pooling)
+        bits = decimal(row.bits, 2)
+        descriptions.append(f"{pooling} layer {row.layer}: {bits} bits, {row.accuracy_loss:.1f} points lost.")
+    label_name = name(erased_label)
+    head_name = wording.head(head)
+    title = f"Loss without {label_name} against V-information by site, {head_name}"
+    label = Label(anchor, title, " ".join(descriptions))
     controls = erasures[_is_control(erasures)]
     svg = erasure_map.erasure_map(sites, controls, styles, label, limits=limits, most_bits=most_bits)
     return Drawing(svg, sentence(wording.short_head(head)))
@@ -222,7 +250,11 @@ def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     for row in erasures[erasures["eraser"] == "leace"].itertuples():
         key = (row.pooling, row.layer)
         random_losses = random.get(key)
+        random_range = None
+        if random_losses is not None:
+            random_range = (random_losses.min(), random_losses.max())
         shuffled_losses = shuffled.get(key)
+        shuffled_mean = None if shuffled_losses is None else shuffled_losses.mean()
         yield (
             sentence(wording.short_head(head)),
             wording.pooling(row.pooling),
@@ -231,8 +263,8 @@ def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
             confidence((row.v_lower, row.v_upper), scale=1, digits=2),
             points(row.accuracy_loss),
             confidence((row.lower, row.upper)),
-            wording.interval(None if random_losses is None else (random_losses.min(), random_losses.max())),
-            points(None if shuffled_losses is None else shuffled_losses.mean()),
+            wording.interval(random_range),
+            points(shuffled_mean),
             decimal(row.information_loss, 2),
         )
 
@@ -240,6 +272,7 @@ def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 def _control_losses(erasures: pd.DataFrame, eraser: str) -> dict[tuple[str, int], pd.Series[float]]:
     """Return site -> losses by the draws of a control."""
     losses_by_site: dict[tuple[str, int], pd.Series[float]] = {}
-    for (pooling, layer), rows in erasures[erasures["eraser"] == eraser].groupby(["pooling", "layer"]):
+    of_eraser = erasures[erasures["eraser"] == eraser]
+    for (pooling, layer), rows in of_eraser.groupby(["pooling", "layer"]):
         losses_by_site[pooling, layer] = rows["accuracy_loss"]
     return losses_by_site

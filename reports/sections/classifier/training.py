@@ -34,13 +34,18 @@ def section(view: View) -> Section | None:
     """Return the differences of the heads, their test scores, and loss and accuracy by epoch and seed."""
     epochs = view.table("fine_tuning_epochs")
     sentences = tuple(difference_sentences(view))
-    tables = [table for table in (_scores(view), None if epochs is None else _epoch_table(epochs)) if table is not None]
-    panels = () if epochs is None else _panels(epochs)
+    tables = list[Table]()
+    panels: tuple[Panels, ...] = ()
+    scores = _scores(view)
+    if scores is not None:
+        tables.append(scores)
+    if epochs is not None:
+        tables.append(_epoch_table(epochs))
+        panels = _panels(epochs)
     if not tables and not sentences:
         return None
-    return Section(
-        "Test accuracy of the heads", "training", sentences, (Part(panels=panels, tables=tuple(tables)),), _notes(view)
-    )
+    part = Part(panels=panels, tables=tuple(tables))
+    return Section("Test accuracy of the heads", "training", sentences, (part,), _notes(view))
 
 
 def _notes(view: View) -> tuple[str, ...]:
@@ -81,17 +86,21 @@ def _panels(epochs: pd.DataFrame) -> tuple[Panels, ...]:
     """Return loss and accuracy on validation over the epochs, a line for each head and seed."""
     styles = styles_of_heads(epochs["head"])
     runs = dict[str, Style]()
-    for head, seed in epochs[["head", "seed"]].drop_duplicates().itertuples(index=False):
-        runs[f"{head} {seed}"] = styles[head]
+    series = epochs["head"].astype(str) + " " + epochs["seed"].astype(str)
+    for run, head in zip(series, epochs["head"], strict=True):
+        runs[run] = styles[head]
     drawings = list[Drawing]()
     for column, heading in CURVES:
-        series = [f"{head} {seed}" for head, seed in zip(epochs["head"], epochs["seed"], strict=True)]
-        frame = epochs.assign(series=series).rename(columns={"epoch": "x", column: "value"})
+        names = {"epoch": "x", column: "value"}
+        frame = epochs.assign(series=series)
+        frame = frame.rename(columns=names)
         if column.endswith("accuracy"):
             frame = in_points(frame, ("value",))
         measured = frame.loc[frame["value"].notna(), ["series", "x", "value"]]
-        words = RowWords(f"training-{column.replace('_', '-')}", "By epoch", "")
-        options = PanelOptions(shared_limits([measured]), x_title="epoch", digits=2)
+        anchor = column.replace("_", "-")
+        words = RowWords(f"training-{anchor}", "By epoch", "")
+        limits = shared_limits([measured])
+        options = PanelOptions(limits, x_title="epoch", digits=2)
         drawings += line_drawings({heading: measured}, runs, options, words)
     n_seeds = epochs["seed"].nunique()
     caption = "By epoch." if n_seeds == 1 else f"By epoch, a line for each of {n_seeds} seeds."
