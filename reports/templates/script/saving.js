@@ -22,7 +22,7 @@ const saveButton = (element, kind, onClick) => {
 // Figures. The page's colours are variables, each with the colour of the light page beside it.
 const VARIABLE = /var\(--([\w-]+), ?([^()]*)\)/g;
 const SVG = "http://www.w3.org/2000/svg";
-const PANELS_IN_A_ROW = 3, PANEL_GAP = 24, LINE = 24, SWATCH = 22, FONT_SIZE = 13.5;
+const PANELS_IN_A_ROW = 3, PANEL_GAP = 24, LINE = 24, SWATCH = 22, FONT_SIZE = 13.5, EDGE = 8;
 const makeSvg = (tag, attributes, ...children) => {
   const element = document.createElementNS(SVG, tag);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -58,7 +58,7 @@ const joined = (figure, drawings) => {
     whole.append(makeSvg("text", { x: x + SWATCH + 6, y, fill: colours.ink }, name));
     x += length + PANEL_GAP;
   }
-  whole.setAttribute("viewBox", `0 0 ${right} ${y + LINE / 2}`);
+  whole.setAttribute("viewBox", `${-EDGE} ${-EDGE} ${right + 2 * EDGE} ${y + LINE / 2 + EDGE}`);
   return whole;
 };
 const drawingFile = (figure) => {

@@ -86,7 +86,7 @@ def test_colours_meet_wcag_aa(scheme):
         return (high + 0.05) / (low + 0.05)
 
     surface, ink = rgb(colours["surface"]), rgb(colours["ink"])
-    for key in "ink muted accent cls mean pooler last other-1 other-2 other-3 good poor".split():
+    for key in "ink muted accent cls mean pooler last other-1 other-2 other-3 for-line against-line good poor".split():
         assert contrast(rgb(colours[key]), surface) >= 4.5, key
     for key in ("ink", "muted", "accent"):
         assert contrast(rgb(colours[key]), rgb(colours["paper"])) >= 4.5, key
