@@ -74,15 +74,22 @@ def cls_sentences(view: View) -> Iterator[str]:
     if not claims:
         return
     last = view.result.provenance.n_layers
-    losses = listing(
-        f"{_loss(view, claim, 'at_last', last)} for {wording.head(item(claim, 'head'))}" for claim in claims
-    )
-    sample = sample_size(n_of_claims(view.stated("last_layer_ablation", replacement="[CLS]")))
+    phrases = list[str]()
+    for claim in claims:
+        loss = _loss(view, claim, "at_last", last)
+        head = wording.head(item(claim, "head"))
+        phrases.append(f"{loss} for {head}")
+    losses = listing(phrases)
+    last_claims = view.stated("last_layer_ablation", replacement="[CLS]")
+    n_texts = n_of_claims([*claims, *last_claims])
+    sample = sample_size(n_texts)
     yield f"Replacing [CLS] by its mean at layer {last} lowers test accuracy by {losses}{sample}."
     first_layers = dict[object, list[str]]()
     for claim in claims:
-        first_layers.setdefault(item(claim, "first_layer"), []).append(wording.head(item(claim, "head")))
-    phrases = list[str]()
+        first_layer = item(claim, "first_layer")
+        heads = first_layers.setdefault(first_layer, [])
+        heads.append(wording.head(item(claim, "head")))
+    phrases = []
     for layer, heads in first_layers.items():
         where = "at no layer" if layer is None else f"from layer {wording.name(layer)} on"
         phrases.append(f"{where} for {listing(heads)}")

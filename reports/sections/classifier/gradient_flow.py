@@ -59,18 +59,18 @@ def gradient_sentences(view: View) -> Iterator[str]:
         return
     table = view.table("gradient_shares")
     sample = "" if table is None else sample_size(n_of_table(table))
-    last_shares = listing(f"{last_share(view, claim)} with {wording.head(item(claim, 'head'))}" for claim in claims)
-    first_shares = listing(_share(view, claim, "first_cls", 0) for claim in claims)
+    last_shares = list[str]()
+    first_shares = list[str]()
+    for claim in claims:
+        head = wording.head(item(claim, "head"))
+        share = _share(view, claim, "last_cls", last)
+        last_shares.append(f"{share} with {head}")
+        first_share = _share(view, claim, "first_cls", 0)
+        first_shares.append(first_share)
+    at_last = listing(last_shares)
+    at_first = listing(first_shares)
     order = ", in the same order" if len(claims) > 1 else ""
-    yield (
-        f"Share of [CLS] in the loss gradient at layer {last}: {last_shares}; at layer 0: {first_shares}{order}"
-        f"{sample}."
-    )
-
-
-def last_share(view: View, claim: Claim) -> str:
-    """Return the share of [CLS] in the gradient at the last layer, with its interval where it has a width."""
-    return _share(view, claim, "last_cls", view.result.provenance.n_layers)
+    yield (f"Share of [CLS] in the loss gradient at layer {last}: {at_last}; at layer 0: {at_first}{order}{sample}.")
 
 
 def _share(view: View, claim: Claim, key: str, layer: int) -> str:
@@ -83,14 +83,19 @@ def _share(view: View, claim: Claim, key: str, layer: int) -> str:
 
 def _reason_sentence(view: View) -> Iterator[str]:
     """Yield whether [CLS] gains because the loss enters through it, from its outcome with each head."""
-    outcomes = {str(item(claim, "head")): claim.outcome for claim in view.stated("cls_change")}
-    through = [outcomes[head] for head in ("pooler", "cls", "checkpoint") if head in outcomes]
+    outcomes = dict[str, str]()
+    for claim in view.stated("cls_change"):
+        head = str(item(claim, "head"))
+        outcomes[head] = claim.outcome
+    through = [outcomes[head] for head in ENTERED if head in outcomes]
     mean = outcomes.get("mean")
     if not through or mean is None:
         return
     yield REASONS["above" in through, mean == "above"]
 
 
+ENTERED = ("pooler", "cls", "checkpoint")
+"""Heads whose loss enters through [CLS]."""
 REASONS = {
     (True, True): "Direct gradient is not required: [CLS] becomes more decodable with the mean head, too.",
     (
@@ -110,8 +115,9 @@ def _embedding_sentence(view: View) -> Iterator[str]:
     for claim in claims:
         limits = confidence(claim.interval, scale=1, digits=0, before=" ")
         per_occurrence = decimal(value(claim, "per_occurrence_ratio"), 1)
+        ratio = decimal(value(claim, "ratio"), 0)
         head = wording.head(item(claim, "head"))
-        ratios.append(f"{decimal(value(claim, 'ratio'), 0)}×{limits} ({per_occurrence}× per occurrence) with {head}")
+        ratios.append(f"{ratio}×{limits} ({per_occurrence}× per occurrence) with {head}")
     if ratios:
         yield f"Gradient at the input embedding of [CLS], relative to the median row: {listing(ratios)}."
 

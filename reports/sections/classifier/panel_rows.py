@@ -36,8 +36,11 @@ class RowWords:
 
 def in_points(frame: pd.DataFrame, columns: Sequence[str] = ("value", "lower", "upper")) -> pd.DataFrame:
     """Return a frame whose shares, or differences of shares, are in per cent, or in percentage points."""
-    scaled = {column: 100 * frame[column] for column in columns if column in frame}
-    return frame.assign(**scaled)
+    scaled = frame.copy()
+    for column in columns:
+        if column in frame:
+            scaled[column] = 100 * frame[column]
+    return scaled
 
 
 def line_drawings(

@@ -42,8 +42,10 @@ def section(view: View) -> Section | None:
 def _panels(groups: pd.DataFrame) -> tuple[Panels, ...]:
     """Return how far each block moved, a line for each head; nothing for a single block."""
     blocks = groups[groups["block"].notna() & groups["relative"].notna()]
-    frame = blocks.rename(columns={"head": "series", "block": "x", "relative": "value"})
-    frame = in_points(frame[["series", "x", "value"]], ("value",))
+    names = {"head": "series", "block": "x", "relative": "value"}
+    frame = blocks.rename(columns=names)
+    frame = frame[["series", "x", "value"]]
+    frame = in_points(frame, ("value",))
     if frame.empty:
         return ()
     words = RowWords(
@@ -51,14 +53,19 @@ def _panels(groups: pd.DataFrame) -> tuple[Panels, ...]:
         "Change of each block's parameters, per cent of their norm",
         "Frobenius norm of the change, per cent of the norm before, by block. One seed of each head, no interval.",
     )
-    options = PanelOptions((0.0, 1.1 * float(frame["value"].max() or 1.0)), x_title="block", digits=2)
+    highest = float(frame["value"].max()) or 1.0
+    options = PanelOptions((0.0, 1.1 * highest), x_title="block", digits=2)
     return line_row({"": frame}, styles_of_heads(frame["series"]), options, words)
 
 
 def _sentences(whole: pd.DataFrame) -> Iterator[str]:
     """Yield how far the whole encoder moved, by head."""
     rows = whole[whole["group"] == "whole encoder"]
-    movements = [f"{_moved(r.relative)} with {wording.head(r.head)}" for r in rows.itertuples()]
+    movements = list[str]()
+    for row in rows.itertuples():
+        movement = _moved(row.relative)
+        head = wording.head(row.head)
+        movements.append(f"{movement} with {head}")
     if movements and not rows["relative"].any():
         yield "The encoder is frozen: none of its parameters changed."
     elif movements:
