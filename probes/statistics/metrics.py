@@ -188,15 +188,46 @@ def calibration_gaps(labels: IntegerArray, log_prob: FloatArray) -> Float64Array
         (bins, examples) gaps; an example has one in the bin of its confidence (its top probability) and 0 in the rest.
     """
     labels, log_prob = _as_arrays(labels, log_prob)
-    top_log_prob = log_prob.max(axis=1)
-    confidence = np.exp(top_log_prob.astype(np.float64))
+    confidence = _confidence(log_prob)
     is_correct = log_prob.argmax(axis=1) == labels
-    # A bin includes its upper edge.
-    inner_edges = np.arange(1, N_BINS) / N_BINS
-    bins = np.digitize(confidence, inner_edges, right=True)
     gaps = np.zeros((N_BINS, len(labels)))
-    gaps[bins, np.arange(len(labels))] = is_correct - confidence
+    gaps[_bins_of(confidence), np.arange(len(labels))] = is_correct - confidence
     return gaps
+
+
+def calibration_bins(labels: IntegerArray, log_prob: FloatArray) -> dict[str, Float64Array | Int64Array]:
+    """Compute the points of a reliability diagram: mean confidence and accuracy in each bin of confidence.
+
+    The expected calibration error is the distance of the two, averaged over the bins with `count` as weights.
+
+    Returns:
+        `count`, `correct` (the number of correct examples) and `confidence` -> (bins,) values; the mean confidence of
+        an empty bin is nan.
+
+    Source: Guo et al. (2017), arXiv:1706.04599.
+    """
+    labels, log_prob = _as_arrays(labels, log_prob)
+    confidence = _confidence(log_prob)
+    bins = _bins_of(confidence)
+    is_correct = log_prob.argmax(axis=1) == labels
+    counts = np.bincount(bins, minlength=N_BINS)
+    correct = np.bincount(bins[is_correct], minlength=N_BINS)
+    confidence_sums = np.bincount(bins, weights=confidence, minlength=N_BINS)
+    mean_confidence = np.full(N_BINS, np.nan)
+    np.divide(confidence_sums, counts, out=mean_confidence, where=counts > 0)
+    return {"count": counts, "correct": correct, "confidence": mean_confidence}
+
+
+def _confidence(log_prob: FloatArray) -> Float64Array:
+    """Return the (examples,) probabilities of the most probable class."""
+    top_log_prob = log_prob.max(axis=1)
+    return np.exp(top_log_prob.astype(np.float64))
+
+
+def _bins_of(confidence: Float64Array) -> Int64Array:
+    """Return the (examples,) bins of confidence, from 0; a bin includes its upper edge."""
+    inner_edges = np.arange(1, N_BINS) / N_BINS
+    return np.digitize(confidence, inner_edges, right=True)
 
 
 def average_precision(scores: NDArray[np.number[Any]], positive: BoolArray) -> float:
@@ -230,11 +261,26 @@ def per_class(labels: IntegerArray, log_prob: FloatArray) -> dict[str, Float64Ar
         Name -> (classes,) values. An undefined AUROC is nan, other undefined scores are 0.
     """
     labels, log_prob = _as_arrays(labels, log_prob)
-    predictions = log_prob.argmax(axis=1)
-    classes = np.arange(log_prob.shape[1])
-    scores = _sklearn_metrics().precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
-    by_name = dict(zip(("precision", "recall", "f1", "count"), scores, strict=True))
-    return {**by_name, "auroc": class_auroc(labels, log_prob)}
+    scores = precision_recall_f1(labels, log_prob.argmax(axis=1), log_prob.shape[1])
+    return {**scores, "auroc": class_auroc(labels, log_prob)}
+
+
+def precision_recall_f1(
+    labels: IntegerArray, predicted: IntegerArray, n_classes: int
+) -> dict[str, Float64Array | Int64Array]:
+    """Compute precision, recall, F1 and the number of examples of every class; undefined scores are 0.
+
+    Args:
+        labels: (examples,) class ids.
+        predicted: (examples,) predicted class ids.
+        n_classes: Number of classes.
+
+    Returns:
+        `precision`, `recall`, `f1` and `count` -> (classes,) values.
+    """
+    classes = np.arange(n_classes)
+    scores = _sklearn_metrics().precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    return dict(zip(("precision", "recall", "f1", "count"), scores, strict=True))
 
 
 def confusion(labels: IntegerArray, predicted: IntegerArray) -> tuple[Int64Array, Int64Array, Int64Array]:

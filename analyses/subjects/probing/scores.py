@@ -131,6 +131,69 @@ def predictions(measurements: Measurements) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def class_scores(measurements: Measurements) -> pd.DataFrame:
+    """Tabulate precision, recall and F1 of every class at every site."""
+    import pandas as pd
+
+    from probes.statistics.intervals import class_intervals
+    from probes.statistics.metrics import precision_recall_f1
+
+    frames = []
+    for task, task_sweep in measurements.sweep.tasks.items():
+        n_classes = len(task_sweep.class_names)
+        for site in task_sweep.selections:
+            predicted = task_sweep.predictions[site].predicted
+            scores = precision_recall_f1(task_sweep.labels, predicted, n_classes)
+            intervals = np.array(class_intervals(task_sweep.labels, predicted, n_classes)["f1"])
+            columns = {
+                "task": task,
+                "pooling": site.pooling,
+                "layer": site.layer,
+                "class": task_sweep.class_names,
+                "precision": scores["precision"],
+                "recall": scores["recall"],
+                "f1": scores["f1"],
+                "lower": intervals[:, 0],
+                "upper": intervals[:, 1],
+                "n": scores["count"],
+            }
+            frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def calibration_bins(measurements: Measurements) -> pd.DataFrame:
+    """Tabulate mean confidence and accuracy of the best site's probe in each bin of confidence that has texts."""
+    import pandas as pd
+
+    from probes.statistics.intervals import wilson_interval
+    from probes.statistics.metrics import N_BINS
+    from probes.statistics.metrics import calibration_bins as bins_of_probe
+
+    rows = []
+    for task, task_sweep in measurements.sweep.tasks.items():
+        best = task_sweep.best
+        bins = bins_of_probe(task_sweep.labels, task_sweep.predictions[best].log_prob)
+        for number in np.flatnonzero(bins["count"]).tolist():
+            n_texts = int(bins["count"][number])
+            share_correct = float(bins["correct"][number] / n_texts)
+            lower, upper = wilson_interval(share_correct, n_texts)
+            row = {
+                "task": task,
+                "pooling": best.pooling,
+                "layer": best.layer,
+                "bin": number + 1,
+                "lower_edge": number / N_BINS,
+                "upper_edge": (number + 1) / N_BINS,
+                "confidence": float(bins["confidence"][number]),
+                "accuracy": share_correct,
+                "lower": lower,
+                "upper": upper,
+                "n": n_texts,
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def drop_claims(measurements: Measurements) -> Iterator[Claim]:
     """Yield the test accuracy minus the validation accuracy of each label column's best site.
 
@@ -238,6 +301,8 @@ SUBJECT: ProbingSubject = Subject(
         "differences_from_best": differences_from_best,
         "confusion": confusion,
         "predictions": predictions,
+        "class_scores": class_scores,
+        "calibration_bins": calibration_bins,
     },
     claims=claims,
 )

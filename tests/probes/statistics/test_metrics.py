@@ -4,9 +4,19 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 
 from probes import InputError
-from probes.statistics.metrics import METRICS, average_precision, class_auroc, confusion, per_class
+from probes.statistics.metrics import (
+    METRICS,
+    N_BINS,
+    average_precision,
+    calibration_bins,
+    class_auroc,
+    confusion,
+    per_class,
+    precision_recall_f1,
+)
 
 
 def log_softmax(logits):
@@ -51,6 +61,40 @@ def test_scores_are_those_of_scikit_learn(labels, log_prob):
 def test_the_cases_include_ties_and_a_class_that_is_predicted_only():
     assert any(len(np.unique(log_prob[:, 0])) < len(labels) / 2 for labels, log_prob in CASES)
     assert any(set(log_prob.argmax(axis=1)) - set(labels) for labels, log_prob in CASES)
+
+
+@pytest.mark.parametrize(("labels", "log_prob"), CASES)
+def test_the_points_of_a_reliability_diagram_are_those_of_scikit_learn(labels, log_prob):
+    confidence = np.exp(log_prob).max(axis=1)
+    is_correct = log_prob.argmax(axis=1) == labels
+    accuracy, mean_confidence = calibration_curve(is_correct, np.minimum(confidence, 1), n_bins=N_BINS)
+    bins = calibration_bins(labels, log_prob)
+    has_examples = bins["count"] > 0
+    np.testing.assert_allclose(bins["confidence"][has_examples], mean_confidence)
+    np.testing.assert_allclose((bins["correct"][has_examples] / bins["count"][has_examples]), accuracy)
+    assert np.isnan(bins["confidence"][~has_examples]).all()
+    assert bins["count"].sum() == len(labels)
+
+
+@pytest.mark.parametrize(("labels", "log_prob"), CASES)
+def test_the_calibration_error_is_the_weighted_distance_of_the_points_from_the_diagonal(labels, log_prob):
+    bins = calibration_bins(labels, log_prob)
+    distances = np.abs(bins["correct"] - bins["count"] * np.nan_to_num(bins["confidence"]))
+    assert METRICS["ece"](labels, log_prob) == pytest.approx(distances.sum() / len(labels))
+
+
+def test_a_bin_of_confidence_holds_its_upper_edge():
+    bins = calibration_bins(np.array([0, 0]), np.log([[0.6, 0.4], [0.61, 0.39]]))
+    assert np.flatnonzero(bins["count"]).tolist() == [8, 9], "the ninth of fifteen bins ends at 0.6"
+
+
+def test_scores_of_classes_need_the_predictions_alone():
+    labels, log_prob = case(3, absent=1)
+    expected = per_class(labels, log_prob)
+    scores = precision_recall_f1(labels, log_prob.argmax(axis=1), 3)
+    assert set(scores) == set(expected) - {"auroc"}
+    for name, values in scores.items():
+        np.testing.assert_array_equal(values, expected[name])
 
 
 @pytest.mark.parametrize(("labels", "log_prob"), CASES)

@@ -2,9 +2,15 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from analyses.subjects.probing.scores import drop_claims
+from analyses.subjects.probing.scores import calibration_bins, class_scores, drop_claims
+from probes.probing.sites import Site
+from probes.results.schema.checks import check_table
+from probes.statistics.bootstrap import Predictions
+from probes.statistics.metrics import ece
 
 
 def test_what_is_predicted_of_each_text_makes_the_score_and_the_confusions_of_the_best_place(result):
@@ -56,3 +62,52 @@ def test_a_rise_is_not_explained_by_the_choice():
     (rise,) = drop_claims(results(0.75, 0.8, n_sites=39))
     (small_rise,) = drop_claims(results(0.79, 0.8, n_sites=39))
     assert (rise.outcome, small_rise.outcome) == ("above", "cannot_tell")
+
+
+SITES = (Site("cls", 0), Site("mean", 3))
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    """A label column of three classes, the last without a text, and predictions at two sites."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=80)
+    predictions = {}
+    for i, site in enumerate(SITES):
+        logits = rng.standard_normal((80, 3)) + 2 * i * np.eye(3)[labels]
+        log_prob = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        predictions[site] = Predictions.of(log_prob)
+    return SimpleNamespace(
+        class_names=("a", "b", "c"), labels=labels, predictions=predictions, selections=SITES, best=SITES[1]
+    )
+
+
+@pytest.fixture(scope="module")
+def measurements(sweep):
+    return SimpleNamespace(sweep=SimpleNamespace(tasks={"label": sweep}))
+
+
+def test_every_class_has_its_scores_at_every_site(measurements, sweep):
+    table = check_table("class_scores", class_scores(measurements), n_layers=3)
+    for site in SITES:
+        rows = table[(table["pooling"] == site.pooling) & (table["layer"] == site.layer)]
+        counts = pd.crosstab(
+            pd.Categorical(sweep.labels, [0, 1, 2]),
+            pd.Categorical(sweep.predictions[site].predicted, [0, 1, 2]),
+            dropna=False,
+        ).to_numpy()
+        correct = np.diag(counts)
+        np.testing.assert_array_equal(rows["n"], counts.sum(axis=1))
+        np.testing.assert_allclose(rows["f1"], 2 * correct / (counts.sum(axis=0) + counts.sum(axis=1)))
+        np.testing.assert_allclose(rows["recall"][:2], (correct / np.maximum(counts.sum(axis=1), 1))[:2])
+        assert ((rows["lower"] <= rows["f1"]) & (rows["f1"] <= rows["upper"])).all()
+
+
+def test_bins_of_confidence_make_the_calibration_error_of_the_best_site(measurements, sweep):
+    table = check_table("calibration_bins", calibration_bins(measurements), n_layers=3)
+    assert set(zip(table["pooling"], table["layer"], strict=True)) == {("mean", 3)}
+    assert table["n"].sum() == 80
+    error = (table["n"] * (table["accuracy"] - table["confidence"]).abs()).sum() / 80
+    assert error == pytest.approx(ece(sweep.labels, sweep.predictions[SITES[1]].log_prob))
+    assert table["confidence"].between(table["lower_edge"], table["upper_edge"]).all()
+    assert ((table["lower"] <= table["accuracy"]) & (table["accuracy"] <= table["upper"])).all()
