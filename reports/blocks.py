@@ -94,6 +94,8 @@ class Panels:
     caption: str
     """Text below the row: the quantity with its unit, and how to read it."""
     legend: tuple[LegendEntry, ...] = ()
+    small: bool = False
+    """Whether the drawings are small, so that six stand side by side."""
 
 
 @dataclass(frozen=True)

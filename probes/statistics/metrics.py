@@ -221,7 +221,7 @@ def calibration_bins(labels: IntegerArray, log_prob: FloatArray) -> dict[str, Fl
 def _confidence(log_prob: FloatArray) -> Float64Array:
     """Return the (examples,) probabilities of the most probable class."""
     top_log_prob = log_prob.max(axis=1)
-    return np.exp(top_log_prob.astype(np.float64))
+    return np.asarray(np.exp(top_log_prob.astype(np.float64)))
 
 
 def _bins_of(confidence: Float64Array) -> Int64Array:

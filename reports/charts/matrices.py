@@ -1,4 +1,4 @@
-"""Matrices in shades: accuracy by layer and pooling, confusion of classes, similarity of layers."""
+"""Matrices in shades: accuracy by layer and pooling, similarity of layers."""
 
 from __future__ import annotations
 
@@ -35,10 +35,6 @@ MOST_NUMBERED = 13
 """Largest number of layers whose numbers can be read in their cells."""
 DARK_TEXT_UP_TO = 4
 """Highest level of the ramp, from 0, that carries dark text on the light page."""
-LEAST_WIDTH = 300
-"""Width of a confusion matrix in pixels, at least."""
-FEW_CLASSES = 4
-"""Largest number of classes whose names are written without a slant."""
 
 
 def layer_heat_map(
@@ -71,10 +67,10 @@ def layer_heat_map(
         values = table.to_numpy()
         texts = [[f"{value:.1f}" for value in row] for row in values]
         low, high = _range_of_varying(frame)
-        text_colours = _draw_shades(axes, values, texts, low=100 * low, high=100 * high)
+        text_colours = draw_shades(axes, values, texts, low=100 * low, high=100 * high)
         names = [_pooling_name(pooling, random_pooler=random_pooler) for pooling in poolings]
-        axes.set_xticks(_middles(len(poolings)), names)
-        axes.set_yticks(_middles(len(layers)), [f"layer {layer}" for layer in layers], rotation=0)
+        axes.set_xticks(middles(len(poolings)), names)
+        axes.set_yticks(middles(len(layers)), [f"layer {layer}" for layer in layers], rotation=0)
         framed_sites = [*tied] if best is None else [*tied, best]
         for site in framed_sites:
             pooling, layer = site
@@ -101,62 +97,9 @@ def _pooling_name(pooling: str, *, random_pooler: bool) -> str:
     return name(POOLINGS.get(pooling, pooling), 13)
 
 
-def _middles(n_cells: int) -> NDArray[np.float64]:
+def middles(n_cells: int) -> NDArray[np.float64]:
     """Return the middles of cells of width 1."""
     return np.arange(n_cells, dtype=np.float64) + 0.5
-
-
-def confusion_matrix(frame: pd.DataFrame, classes: Sequence[str], label: Label) -> str:
-    """Draw the share of each true class (down) that was given each class (across), with counts.
-
-    Args:
-        frame: Columns label, predicted, count; one row a pair, and none for pairs that never occur.
-        classes: Names in their order, those in `frame` included.
-        label: Text alternative of the drawing.
-
-    Returns:
-        The drawing as an SVG element.
-    """
-    table = frame.pivot_table(index="label", columns="predicted", values="count", aggfunc="sum", sort=False)
-    counts = table.reindex(index=classes, columns=classes).fillna(0).to_numpy(dtype=float)
-    texts_of_class = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(texts_of_class, 1)
-    names = [name(text, 14) for text in classes]
-    n_classes = len(classes)
-    slant: dict[str, Any] = {}
-    if n_classes <= FEW_CLASSES:
-        cell_width = max(76, 9 * max(map(len, names)) + 12)
-        cell_height = 46
-        right = 6
-        top = 56
-    else:
-        cell_width = 56
-        cell_height = 40
-        right = 70
-        top = 108
-        slant = {"rotation": 35, "rotation_mode": "anchor", "ha": "left"}
-    # A narrow matrix gets the missing width at its right.
-    width = 114 + right + cell_width * n_classes
-    right += max(0, LEAST_WIDTH - width)
-    height = top + 8 + cell_height * n_classes
-    with blank(max(LEAST_WIDTH, width), height) as figure:
-        axes = plain_axes(figure, left=114, right=right, top=top, bottom=8)
-        _draw_shades(axes, shares, _confusion_texts(shares, counts), low=0.0, high=1.0)
-        axes.set_xticks(_middles(n_classes), names, **slant)
-        axes.set_yticks(_middles(n_classes), names, rotation=0)
-        corner: Any = {"xy": (0.0, 1.0), "xycoords": "axes fraction", "textcoords": "offset pixels", "color": MUTED}
-        axes.annotate("predicted", xytext=(0, top - 16), **corner)
-        axes.annotate("true class", xytext=(-8, 8), ha="right", **corner)
-        return svg_text(figure, label)
-
-
-def _confusion_texts(shares: Any, counts: Any) -> list[list[str]]:
-    """Return the share in per cent and the count below it, for each cell."""
-    rows = list[list[str]]()
-    for row_of_shares, row_of_counts in zip(shares, counts, strict=True):
-        cells = zip(row_of_shares, row_of_counts, strict=True)
-        rows.append([f"{100 * share:.0f} %\n{count:,.0f}" for share, count in cells])
-    return rows
 
 
 def layer_pairs(table: pd.DataFrame, label: Label, *, low: float, framed: int | None) -> str:
@@ -182,13 +125,13 @@ def layer_pairs(table: pd.DataFrame, label: Label, *, low: float, framed: int | 
     with blank(width, height) as figure:
         axes = plain_axes(figure, left=40, right=width - 40 - matrix_width, top=36, bottom=6)
         axes.grid(visible=False)
-        text_colours = _draw_shades(axes, values, _similarity_texts(values), low=low, high=1.0)
+        text_colours = draw_shades(axes, values, _similarity_texts(values), low=low, high=1.0)
         _describe_pairs(axes, values, layers, size=0.9 * min(cell_width, cell_height))
         if n_layers <= MOST_NUMBERED:
             for row, column in np.argwhere(np.isnan(values)):
                 axes.text(column + 0.5, row + 0.5, "–", color=MUTED, ha="center", va="center")
         step = 1 + (n_layers - 1) // MOST_NUMBERED
-        positions = _middles(n_layers)[::step]
+        positions = middles(n_layers)[::step]
         axes.set_xticks(positions, layers[::step], rotation=0)
         axes.set_yticks(positions, layers[::step], rotation=0)
         axes.annotate("layer", (0.0, 1.0), (-8, 9), "axes fraction", "offset pixels", color=MUTED, ha="right")
@@ -230,9 +173,7 @@ def _cell_size(n_layers: int) -> tuple[float, float]:
     return 360 / n_layers, 360 / n_layers
 
 
-def _draw_shades(
-    axes: Axes, values: Any, texts: Sequence[Sequence[str]], *, low: float, high: float
-) -> list[list[str]]:
+def draw_shades(axes: Axes, values: Any, texts: Sequence[Sequence[str]], *, low: float, high: float) -> list[list[str]]:
     """Draw a matrix in the page's shades with a text in each cell; return the colour of each text."""
     seaborn.heatmap(
         values,

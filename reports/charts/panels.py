@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 300.0, 196.0
 """Pixels of a panel: three stand side by side on a desktop, one is as wide as a phone."""
-MOST_TICKS = 7
+SMALL_WIDTH, SMALL_HEIGHT = 164.0, 136.0
+"""Pixels of a small panel: six stand side by side on a desktop, two on a phone."""
+MOST_TICKS, MOST_SMALL_TICKS = 7, 4
 NUMBERS = ("value", "lower", "upper")
 """Columns of a frame that are drawn on the y axis."""
 MARGIN = 0.06
@@ -43,6 +45,10 @@ class PanelOptions:
     """Whether a dashed line marks 0."""
     digits: int = 1
     """Digits after the point in the text that appears where one points at a number."""
+    small: bool = False
+    """Whether the panel is a small one."""
+    square: bool = False
+    """Whether x has the limits of y, and a dashed line marks where the two are equal."""
 
 
 def shared_limits(frames: Iterable[pd.DataFrame], *further: float) -> tuple[float, float]:
@@ -76,12 +82,15 @@ def panel(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, option
         The drawing as an SVG element.
     """
     data = frame[frame["value"].notna()].sort_values("x", kind="stable")
-    with blank(WIDTH, HEIGHT) as figure:
+    size = (SMALL_WIDTH, SMALL_HEIGHT) if options.small else (WIDTH, HEIGHT)
+    with blank(*size) as figure:
         axes = plain_axes(figure, left=38, right=10, top=12, bottom=38)
         if options.floor is not None:
             axes.axhspan(options.limits[0], options.floor, color=GRID, alpha=0.5, linewidth=0, zorder=0)
         if options.zero:
             axes.axhline(0, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
+        if options.square:
+            axes.plot(options.limits, options.limits, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
         for key, style in styles.items():
             rows = data[data["series"] == key]
             if len(rows):
@@ -145,11 +154,15 @@ def _x_name(x: float, options: PanelOptions) -> str:
 
 def _set_axes(axes: Axes, positions: list[float], options: PanelOptions) -> None:
     """Label the axes; where there is no room for every x, every second or third, and always the last."""
-    step = 1 + (len(positions) - 1) // MOST_TICKS
-    labelled = [x for i, x in enumerate(positions) if (len(positions) - 1 - i) % step == 0]
-    tick_names = options.tick_names or {}
-    axes.set_xticks(labelled, [tick_names.get(x, f"{x:g}") for x in labelled])
     axes.set_xlabel(options.x_title, labelpad=2)
     axes.set_ylabel("")
     axes.set_ylim(*options.limits)
-    axes.locator_params(axis="y", nbins=5)
+    if options.square:
+        axes.set_xlim(*options.limits)
+        axes.locator_params(nbins=5)
+        return
+    step = 1 + (len(positions) - 1) // (MOST_SMALL_TICKS if options.small else MOST_TICKS)
+    labelled = [x for i, x in enumerate(positions) if (len(positions) - 1 - i) % step == 0]
+    tick_names = options.tick_names or {}
+    axes.set_xticks(labelled, [tick_names.get(x, f"{x:g}") for x in labelled])
+    axes.locator_params(axis="y", nbins=3 if options.small else 5)

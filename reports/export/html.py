@@ -36,7 +36,7 @@ STYLES = ("colours", "page", "summary", "explorer", "print")
 SCRIPTS = ("page", "reading", "saving", "copying", "explorer")
 """Scripts of `templates/script`, in their order; they become one."""
 
-TILED = ("layers", "control", "sizes", "classes")
+TILED = ("layers", "control", "sizes")
 """Sections whose label columns stand side by side where the page is wide."""
 
 

@@ -18,6 +18,7 @@ from reports.sections.classifier import (
     parameter_change,
     training,
 )
+from reports.sections.errors import calibration, confusion_matrix
 from reports.sections.explanations import attribution_checks, attributions, token_shares, word_means
 from reports.sections.probing import (
     control_tasks,
@@ -66,7 +67,8 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "information": (information.section, ("information",)),
     "sizes": (learning_curve.section, ("learning_curve",)),
     "depth": (prediction_depth.section, ("prediction_depth", "prediction_depth_reliability", "pointwise_information")),
-    "classes": (scores.classes, ("confusion", "predictions")),
+    "errors": (confusion_matrix.section, ("confusion", "predictions", "class_scores")),
+    "calibration": (calibration.section, ("calibration_bins",)),
     "explained": (
         attributions.section,
         ("explained_head_agreement", "attributions_by_layer", "attributions_by_layer_means", "explanation_agreement"),

@@ -1,4 +1,4 @@
-"""Scores: accuracy of every site, metrics of the chosen probe, and its classes and errors."""
+"""Scores: accuracy of every site, and metrics of the chosen probe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from reports.charts.canvas import Label
 from reports.lookup import View, value
 from reports.text import wording
 from reports.text.wording import (
-    count,
     decimal,
     interval,
     listing,
@@ -21,11 +20,6 @@ from reports.text.wording import (
     percent,
 )
 
-MOST_CLASSES = 12
-"""Classes up to which a confusion matrix can be read; above, the most confused pairs are listed."""
-MOST_PAIRS = 20
-MOST_LISTED = 100
-"""Classes up to which the table of classes holds all; above, as many as are read best and worst."""
 ROUNDED = 6
 """Digits of a score after the point that are no rounding of float32 probabilities."""
 CALIBRATION = (
@@ -215,123 +209,3 @@ def _penalty_cells(view: View, task: str) -> Cells:
         remark = "" if row.converged else ", not converged"
         cells[row.pooling, int(row.layer)] = f"{wording.general(row.c)}{remark}"
     return cells
-
-
-def classes(view: View) -> Section | None:
-    """Return precision, recall and F1 of the classes, and the confusion matrix, of each label column."""
-    verdict = list[str]()
-    parts = list[Part]()
-    for number, task in enumerate(view.tasks, start=1):
-        scores = _class_scores(view, task)
-        drawings = list[Drawing]()
-        tables = list[Table]()
-        if scores is not None:
-            by_class = _by_class(scores)
-            if by_class is not None:
-                table, extremes = by_class
-                tables.append(table)
-                verdict.append(view.about(task, extremes))
-        counts = _confusion_counts(view, task)
-        if counts is not None:
-            # In the order of their scores' rows: a pair that never occurs has no row among the counts.
-            scored_classes = [] if scores is None else scores["class"]
-            class_names = list(dict.fromkeys([*scored_classes, *counts["label"], *counts["predicted"]]))
-            errors = _errors(counts)
-            if len(class_names) > MOST_CLASSES:
-                tables.append(errors)
-            else:
-                drawings.append(_matrix(counts, class_names, errors, f"confusion-{number}", task))
-        if tables or drawings:
-            parts.append(Part(view.heading(task), (), tuple(drawings), tuple(tables)))
-    if not parts:
-        return None
-    return Section("Classes and errors", "classes", tuple(verdict), tuple(parts), tuple(_file_notes(view)))
-
-
-def _class_scores(view: View, task: str) -> pd.DataFrame | None:
-    """Return the probe's scores of single classes; None without any."""
-    metrics = view.table("metrics", task)
-    if metrics is None:
-        return None
-    rows = metrics[metrics["class"].notna() & (metrics["probe"] == "logistic")]
-    return rows if len(rows) else None
-
-
-def _confusion_counts(view: View, task: str) -> pd.DataFrame | None:
-    """Return the confusion counts of the probe; None without any."""
-    counts = view.table("confusion", task)
-    if counts is None:
-        return None
-    rows = counts[counts["probe"] == "logistic"]
-    return rows if len(rows) else None
-
-
-def _file_notes(view: View) -> list[str]:
-    """Return which files hold what the section leaves out."""
-    notes = list[str]()
-    counts = view.table("confusion")
-    if counts is not None:
-        has_classifier = (counts["probe"] == "model_head").any()
-        own_classifier = " and of the model's own classifier" if has_classifier else ""
-        notes.append(f"Counts of the floors{own_classifier} are in tables/confusion.csv.")
-    if view.table("predictions") is not None:
-        notes.append("What was predicted of each text: tables/predictions.csv.")
-    return notes
-
-
-def _by_class(scores: pd.DataFrame) -> tuple[Table, str] | None:
-    """Return the scores of each class that test texts have, the highest F1 first, and both ends in a sentence.
-
-    The table of many classes holds both ends.
-    """
-    wide = scores.pivot_table(index="class", columns="metric", values="value", sort=False)
-    wide = wide.reindex(columns=["precision", "recall", "f1"]).sort_values("f1", ascending=False)
-    # Of a class that no test text has there is nothing to say.
-    tested_classes = scores[scores["n"] > 0]["class"]
-    wide = wide[wide.index.isin(tested_classes)]
-    if wide.empty:
-        return None
-    limits = dict[str, str]()
-    for row in scores[scores["metric"] == "f1"].to_dict("records"):
-        limits[row["class"]] = interval((row["lower"], row["upper"]))
-    n_classes = len(wide)
-    caption = "The chosen probe on test; the interval is that of F1."
-    listed = wide
-    if n_classes > MOST_LISTED:
-        half = MOST_LISTED // 2
-        listed = pd.concat([wide.head(half), wide.tail(half)])
-        caption += f" The {half} read best and the {half} read worst of {count(n_classes)}; all: tables/metrics.csv."
-    rows = list[tuple[str, ...]]()
-    for class_name, *values in listed.itertuples():
-        rows.append((name(class_name), *map(percent, values), limits.get(class_name, wording.MISSING)))
-    heading = ("class", "precision", "recall", "F1", "95 % interval")
-    shape = columns(*heading, numeric=heading[1:])
-    table = Table(caption, rows=tuple(rows), folded=n_classes > MOST_CLASSES, **shape)
-    best = f"{name(wide.index[0])} (F1 {percent(wide['f1'].iloc[0])})"
-    worst = f"{name(wide.index[-1])} (F1 {percent(wide['f1'].iloc[-1])})"
-    return table, f"Read best is {best}, worst {worst}."
-
-
-def _matrix(counts: pd.DataFrame, class_names: list[str], errors: Table, anchor: str, task: str) -> Drawing:
-    """Return the confusion matrix; the most frequent errors are its text alternative."""
-    phrases = list[str]()
-    for true_class, predicted, n_texts, share in errors.rows:
-        phrases.append(f"{true_class} taken for {predicted}: {n_texts} ({share})")
-    description = "; ".join(phrases) or "No errors."
-    label = Label(anchor, f"Confusion matrix for {name(task)}", description)
-    caption = "Share of each true class that was given each class, and number of test texts."
-    return Drawing(matrices.confusion_matrix(counts, class_names, label), caption)
-
-
-def _errors(counts: pd.DataFrame) -> Table:
-    """Return the most frequent errors, as counts and as shares of the true class."""
-    totals = counts.groupby("label")["count"].sum()
-    is_error = (counts["label"] != counts["predicted"]) & (counts["count"] > 0)
-    ranked = counts[is_error].sort_values("count", ascending=False, kind="stable")
-    rows = list[tuple[str, ...]]()
-    for row in ranked.head(MOST_PAIRS).to_dict("records"):
-        label = row["label"]
-        n_texts = row["count"]
-        rows.append((name(label), name(row["predicted"]), count(n_texts), percent(n_texts / totals[label])))
-    heading = ("true class", "taken for", "texts", "of the class")
-    return Table("The most frequent errors.", rows=tuple(rows), **columns(*heading, numeric=heading[2:]))

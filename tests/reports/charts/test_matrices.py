@@ -1,4 +1,4 @@
-"""Matrices: shades and numbers of the heat map, the confusions and the pairs of layers."""
+"""Matrices: shades and numbers of the heat map and the pairs of layers."""
 
 import re
 
@@ -28,23 +28,3 @@ def test_numbers_of_pairs_get_shorter_and_then_leave_as_the_layers_grow(layers, 
     assert {text for text in texts if text not in {str(layer) for layer in table.index}} == {*cells, "layer"}
     assert "40" in texts
     assert float(re.search(r"--width: (\d+)px", svg)[1]) <= 446
-
-
-def test_a_class_that_looks_like_a_formula_is_drawn_as_text():
-    frame = pd.DataFrame(
-        [(a, b, 1 + (a == b)) for a in ("$x$", "a_b$") for b in ("$x$", "a_b$")],
-        columns=["label", "predicted", "count"],
-    )
-    svg = matrices.confusion_matrix(frame, ["$x$", "a_b$"], Label("c", "t", "d"))
-    assert ">$x$<" in svg
-    assert ">a_b$<" in svg
-
-
-def test_pairs_of_classes_without_a_row_are_drawn_as_none():
-    every = [("a", "a", 3), ("a", "b", 0), ("a", "c", 1), ("b", "a", 0), ("b", "b", 2), ("b", "c", 0)]
-    every += [("c", "a", 0), ("c", "b", 0), ("c", "c", 0)]  # a class that is predicted, and that no text has
-    dense = pd.DataFrame(every, columns=["label", "predicted", "count"])
-    sparse = dense[dense["count"] > 0]
-    drawings = [matrices.confusion_matrix(frame, list("abc"), Label("c", "t", "d")) for frame in (dense, sparse)]
-    assert drawings[0] == drawings[1]
-    assert "75 %" in drawings[1]

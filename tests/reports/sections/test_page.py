@@ -61,7 +61,7 @@ def test_a_result_of_layers_has_no_explanations():
     analysis = dataclasses.replace(result(name="layers"), attributions=())
     analysis = dataclasses.replace(analysis, claims=tuple(c for c in analysis.claims if c.id != "convergence"))
     anchors = [section.anchor for section in page_module.sections(analysis)]
-    assert anchors == ["layers", "floors", "classes", "encoder"]
+    assert anchors == ["layers", "floors", "errors", "encoder"]
 
 
 def test_a_result_of_attribute_needs_only_one_place():

@@ -23,7 +23,7 @@ def test_every_check_is_a_question_in_its_place():
 
 def test_no_table_of_the_checks_gets_a_section_of_its_own():
     anchors = [section.anchor for section in sections(checked())]
-    assert anchors == ["layers", "floors", "classes", "explained", "words", "states", "trust", "encoder"]
+    assert anchors == ["layers", "floors", "errors", "explained", "words", "states", "trust", "encoder"]
 
 
 def test_a_result_without_checks_has_only_the_one_that_needs_none():

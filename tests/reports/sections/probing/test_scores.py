@@ -1,26 +1,14 @@
-"""Scores on the page: the chosen probe by every metric, layers, classes and confusions."""
+"""Scores on the page: the chosen probe by every metric, and layers."""
 
 import dataclasses
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from probes.results.result import Claim
 from reports import render_report
 from tests.support.pages.reader import Page
-from tests.support.pages.sections import TASK, section_of
 from tests.support.results.probed import result
-
-
-@pytest.mark.parametrize("has_head", [True, False])
-def test_the_models_own_classifier_is_named_only_where_there_is_one(has_head):
-    analysis = result()
-    counts = analysis.tables["confusion"]
-    extra = counts.assign(probe="model_head") if has_head else counts.iloc[:0]
-    tables = {**analysis.tables, "confusion": pd.concat([counts[counts["probe"] != "model_head"], extra])}
-    words = Page(render_report(dataclasses.replace(analysis, tables=tables))).words
-    assert ("Counts of the floors and of the model's own classifier are in" in words) == has_head
 
 
 def of_the_layers(analysis):
@@ -89,20 +77,3 @@ def test_a_model_without_pooler_and_cls_says_why():
     assert "No [CLS] curve: its tokenizer adds no [CLS] token." in words
     assert "lens on" not in words
     assert "last token" in words
-
-
-def test_many_classes_are_listed_as_pairs_not_drawn():
-    analysis = result(tasks={"fine": tuple(f"class {i}" for i in range(47))})
-    html = render_report(analysis)
-    assert "confusion-1" not in html
-    assert "The most frequent errors." in html
-
-
-def test_a_class_that_no_test_text_has_is_not_the_worst_read():
-    base = result(tasks={TASK: ("a", "b", "c")})
-    metrics = base.tables["metrics"]
-    absent = metrics["class"] == "c"
-    metrics.loc[absent, ["value", "n"]] = 0.0, 0
-    section = section_of(dataclasses.replace(base, tables={**base.tables, "metrics": metrics}), "classes")
-    assert "worst b (F1" in section.verdict[0]
-    assert [row[0] for row in section.parts[0].tables[0].rows] == ["a", "b"]

@@ -1,0 +1,151 @@
+"""Errors by class: confusion matrix, F1 of each class, and the F1 by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reports.blocks import Drawing, Panels, Part, Section, Table
+from reports.charts import confusion_matrix, panels
+from reports.charts.canvas import Label
+from reports.charts.panels import PanelOptions, shared_limits
+from reports.lookup import View
+from reports.sections.errors import class_tables
+from reports.sections.small_multiples import description, legend, pooling_styles
+from reports.text import wording
+from reports.text.wording import count, name, percent, plural
+
+if TYPE_CHECKING:
+    from reports.charts.styles import Style
+
+MOST_CLASSES = 12
+"""Classes up to which a confusion matrix can be read; above, the most confused pairs are listed."""
+MOST_PANELS = 12
+"""Small panels of F1 by layer, over all label columns."""
+NOTE = "Each row of a confusion matrix sums to 100 %. An empty cell: no such text. Lines: 95 % CI of F1."
+
+
+@dataclass(frozen=True)
+class ClassErrors:
+    """What is known of the errors of a label column's probe; a table that is missing is empty."""
+
+    f1: pd.DataFrame
+    """Columns class, value, lower, upper and n: the F1 of each class that test texts have."""
+    counts: pd.DataFrame
+    """Columns label, predicted and count."""
+    classes: tuple[str, ...]
+    """Classes in the order of their scores."""
+
+
+def section(view: View) -> Section | None:
+    """Return the errors by class of each label column, all in one row."""
+    errors_by_task = dict[str, ClassErrors]()
+    for task in view.tasks:
+        errors = _errors(view, task)
+        if len(errors.f1) or len(errors.counts):
+            errors_by_task[task] = errors
+    if not errors_by_task:
+        return None
+    verdict = tuple(view.about(task, _sentence(errors)) for task, errors in errors_by_task.items())
+    rows = (_matrices(view, errors_by_task), _f1_by_layer(view, errors_by_task))
+    tables = list[Table]()
+    for task, errors in errors_by_task.items():
+        subject = f" of {name(task)}" if len(view.tasks) > 1 else ""
+        tables += class_tables.class_scores(view, task, subject)
+        tables += class_tables.confused_pairs(errors.counts, subject)
+    part = Part(panels=tuple(row for row in rows if row is not None), tables=tuple(tables))
+    return Section("Errors by class", "errors", verdict, (part,), (NOTE, *class_tables.file_notes(view)))
+
+
+def _errors(view: View, task: str) -> ClassErrors:
+    """Return the F1 and the confusion counts of a label column's probe."""
+    scores = class_tables.scores_of_probe(view, task)
+    f1 = scores[(scores["metric"] == "f1") & (scores["n"] > 0)]
+    counts = class_tables.counts_of_probe(view, task)
+    # In the order of their scores' rows: a pair that never occurs has no row among the counts.
+    classes = dict.fromkeys([*scores["class"], *counts["label"], *counts["predicted"]])
+    return ClassErrors(f1, counts, tuple(classes))
+
+
+def _sentence(errors: ClassErrors) -> str:
+    """Return the classes with the highest and the lowest F1, and the most confused pair."""
+    sentences = list[str]()
+    ranked = errors.f1[errors.f1["value"].notna()].sort_values("value", ascending=False, kind="stable")
+    if len(ranked):
+        highest = ranked.iloc[0]
+        lowest = ranked.iloc[-1]
+        limits = wording.interval((lowest["lower"], lowest["upper"])).replace(" to ", ", ")
+        bounds = "" if limits == wording.MISSING else f" [95\u00a0% CI {limits}]"
+        lowest_phrase = f"{name(lowest['class'])} {percent(lowest['value'])}{bounds}"
+        sentences.append(f"Highest F1: {name(highest['class'])} {percent(highest['value'])}; lowest: {lowest_phrase}.")
+    pairs = class_tables.ranked_errors(errors.counts)
+    if len(pairs):
+        pair = pairs.iloc[0]
+        n_texts = plural(int(pair["count"]), "text")
+        sentences.append(f"Most confused: {name(pair['label'])} → {name(pair['predicted'])} ({n_texts}).")
+    return " ".join(sentences) or "No errors."
+
+
+def _matrices(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels | None:
+    """Return the confusion matrix of each label column with few classes, with the F1 of the classes beside it."""
+    drawings = list[Drawing]()
+    for number, (task, errors) in enumerate(errors_by_task.items(), start=1):
+        if not len(errors.counts) or len(errors.classes) > MOST_CLASSES:
+            continue
+        phrases = list[str]()
+        for pair in class_tables.ranked_errors(errors.counts).to_dict("records"):
+            phrases.append(f"{name(pair['label'])} predicted as {name(pair['predicted'])}: {count(pair['count'])}")
+        text_of_errors = "; ".join(phrases) or "No errors"
+        label = Label(f"confusion-{number}", f"Confusion matrix for {name(task)}", f"{text_of_errors}.")
+        f1 = errors.f1 if len(errors.f1) else None
+        svg = confusion_matrix.confusion_matrix(errors.counts, errors.classes, label, scores=f1)
+        drawings.append(Drawing(svg, name(task) if len(view.tasks) > 1 else ""))
+    if not drawings:
+        return None
+    return Panels(tuple(drawings), "Confusion matrix on test: row % and counts; n: test texts of the class; F1 (%).")
+
+
+def _f1_by_layer(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels | None:
+    """Return the F1 of each class by layer, of the classes with the lowest F1 where there are many."""
+    most_classes = max(2, MOST_PANELS // len(errors_by_task))
+    frames = dict[tuple[str, str], pd.DataFrame]()
+    for task, errors in errors_by_task.items():
+        scores = view.table("class_scores", task)
+        if scores is None or scores["layer"].nunique() < 2:
+            continue
+        lowest = errors.f1.sort_values("value", kind="stable").head(most_classes)["class"]
+        for class_name in errors.f1["class"][errors.f1["class"].isin(lowest)]:
+            rows = scores[scores["class"] == class_name]
+            frame = rows[["pooling", "layer"]].rename(columns={"pooling": "series", "layer": "x"})
+            frames[task, class_name] = frame.assign(value=100 * rows["f1"])
+    if not frames:
+        return None
+    styles = pooling_styles(view, pd.concat([frame["series"] for frame in frames.values()]))
+    options = PanelOptions(shared_limits(frames.values()), small=True)
+    drawings = [
+        _panel(view, key, frame, styles, options, anchor=f"class-layers-{number}")
+        for number, (key, frame) in enumerate(frames.items(), start=1)
+    ]
+    n_classes = sum(len(errors.f1) for errors in errors_by_task.values())
+    scope = "" if n_classes == len(frames) else " Only the classes with the lowest F1."
+    return Panels(tuple(drawings), f"F1 (%) of each class by layer.{scope}", legend(styles), small=True)
+
+
+def _panel(
+    view: View,
+    key: tuple[str, str],
+    frame: pd.DataFrame,
+    styles: Mapping[str, Style],
+    options: PanelOptions,
+    *,
+    anchor: str,
+) -> Drawing:
+    """Return the F1 of a class by layer."""
+    task, class_name = key
+    class_title = name(class_name, 30)
+    label = Label(anchor, f"F1 of {class_title} for {name(task)} by layer", description(frame, styles, options))
+    heading = f"{name(task, 20)}: {class_title}" if len(view.tasks) > 1 else class_title
+    return Drawing(panels.panel(frame, styles, label, options), heading)
