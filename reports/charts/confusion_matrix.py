@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +19,71 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CELL_HEIGHT = 40.0
-NARROWEST_CELL, WIDEST_CELL = 46.0, 84.0
+NARROWEST_CELL = 46.0
+WIDEST_CELL = 84.0
 """Width of a cell in pixels: as wide as the longest name, between these."""
 LONGEST_NAME = 14
 """Characters of a class name."""
-HEAD, SLANTED_HEAD = 46.0, 116.0
+HEAD = 46.0
+SLANTED_HEAD = 116.0
 """Pixels above the matrix, with names that fit their columns and with names that are slanted."""
 FOOT = 24.0
-SUPPORT_WIDTH, F1_WIDTH = 46.0, 104.0
+SUPPORT_WIDTH = 46.0
+F1_WIDTH = 104.0
 """Pixels for the numbers of texts, and for the axis of F1, at the right of the matrix."""
+SLANTED_RIGHT = 70.0
+"""Pixels that the last of the slanted names needs at the right of the matrix."""
 RIGHT = 14.0
+ABOVE: Any = "axes fraction"
+AT_ROW: Any = ("axes fraction", "data")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Sizes of the drawing in pixels."""
+
+    names: Sequence[str]
+    has_scores: bool
+
+    @property
+    def name_width(self) -> float:
+        return LETTER * max(map(len, self.names))
+
+    @property
+    def cell_width(self) -> float:
+        widest = min(self.name_width + 6, WIDEST_CELL)
+        return max(NARROWEST_CELL, widest)
+
+    @property
+    def is_slanted(self) -> bool:
+        return self.name_width > self.cell_width
+
+    @property
+    def left(self) -> float:
+        return self.name_width + 14
+
+    @property
+    def top(self) -> float:
+        return SLANTED_HEAD if self.is_slanted else HEAD
+
+    @property
+    def matrix_width(self) -> float:
+        return self.cell_width * len(self.names)
+
+    @property
+    def right(self) -> float:
+        right = SUPPORT_WIDTH
+        if self.has_scores:
+            right += F1_WIDTH + RIGHT
+        return max(right, SLANTED_RIGHT) if self.is_slanted else right
+
+    @property
+    def width(self) -> float:
+        return self.left + self.matrix_width + self.right
+
+    @property
+    def height(self) -> float:
+        return self.top + CELL_HEIGHT * len(self.names) + FOOT
 
 
 def confusion_matrix(
@@ -46,73 +102,79 @@ def confusion_matrix(
     """
     matrix = _counts_matrix(counts, classes)
     names = [name(text, LONGEST_NAME) for text in classes]
-    name_width = LETTER * max(map(len, names))
-    cell_width = float(np.clip(name_width + 6, NARROWEST_CELL, WIDEST_CELL))
-    fits = name_width <= cell_width
-    left = name_width + 14
-    top = HEAD if fits else SLANTED_HEAD
-    matrix_width = cell_width * len(classes)
-    # The last of the slanted names reaches over the columns at the right.
-    score_width = SUPPORT_WIDTH + (0 if scores is None else F1_WIDTH + RIGHT)
-    right = score_width if fits else max(score_width, 70)
-    width = left + matrix_width + right
-    height = top + CELL_HEIGHT * len(classes) + FOOT
-    with blank(width, height) as figure:
-        axes = plain_axes(figure, left=left, right=right, top=top, bottom=FOOT)
+    layout = _Layout(names, scores is not None)
+    with blank(layout.width, layout.height) as figure:
+        axes = plain_axes(figure, left=layout.left, right=layout.right, top=layout.top, bottom=FOOT)
         _draw_matrix(axes, matrix, classes)
-        slant: dict[str, Any] = {} if fits else {"rotation": 35, "rotation_mode": "anchor", "ha": "left"}
-        axes.set_xticks(middles(len(classes)), names, **slant)
-        axes.set_yticks(middles(len(classes)), names, rotation=0)
-        corner: Any = {"xycoords": "axes fraction", "textcoords": "offset pixels", "color": MUTED}
-        axes.annotate("predicted", (0, 1), (0, top - 16), **corner)
-        axes.annotate("true", (0, 1), (-8, top - 16 if fits else 8), ha="right", **corner)
-        _write_support(axes, matrix.sum(axis=1), top=top)
+        _name_classes(axes, layout)
+        _write_support(axes, matrix.sum(axis=1), layout)
         if scores is not None:
-            score_left = left + matrix_width + SUPPORT_WIDTH
-            score_axes = plain_axes(figure, left=score_left, right=width - score_left - F1_WIDTH, top=top, bottom=FOOT)
-            _draw_f1(score_axes, scores.set_index("class").reindex(list(classes)), top=top)
+            left = layout.left + layout.matrix_width + SUPPORT_WIDTH
+            right = layout.width - left - F1_WIDTH
+            score_axes = plain_axes(figure, left=left, right=right, top=layout.top, bottom=FOOT)
+            score_of_class = scores.set_index("class").reindex(list(classes))
+            _draw_f1(score_axes, score_of_class, layout)
         return svg_text(figure, label)
 
 
 def _counts_matrix(counts: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:
     """Return the (true classes, predicted classes) numbers of texts."""
     table = counts.pivot_table(index="label", columns="predicted", values="count", aggfunc="sum", sort=False)
-    matrix: NDArray[np.float64] = table.reindex(index=classes, columns=classes).fillna(0).to_numpy(dtype=float)
+    all_pairs = table.reindex(index=classes, columns=classes)
+    matrix: NDArray[np.float64] = all_pairs.fillna(0).to_numpy(dtype=float)
     return matrix
 
 
 def _draw_matrix(axes: Axes, matrix: NDArray[np.float64], classes: Sequence[str]) -> None:
     """Draw the shares of the rows; a pair that was never predicted stays without a text."""
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    texts = [["" for _ in classes] for _ in classes]
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = matrix / np.maximum(totals, 1)
+    texts = np.full(matrix.shape, "", dtype=object)
     descriptions = list[str]()
     rows, columns = np.nonzero(matrix)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        n_texts = matrix[row, column]
         share = shares[row, column]
-        texts[row][column] = f"{100 * share:.0f} %\n{n_texts:,.0f}"
-        pair = f"true {name(classes[row], 40)}, predicted {name(classes[column], 40)}"
-        descriptions.append(f"{pair}: {count(n_texts)} texts ({percent(share)})")
-    draw_shades(axes, shares, texts, low=0.0, high=1.0)
+        n_texts = count(matrix[row, column])
+        texts[row, column] = f"{100 * share:.0f} %\n{n_texts}"
+        true_class = name(classes[row], 40)
+        predicted = name(classes[column], 40)
+        descriptions.append(f"true {true_class}, predicted {predicted}: {n_texts} texts ({percent(share)})")
+    draw_shades(axes, shares, texts.tolist(), low=0.0, high=1.0)
     hover(axes, columns + 0.5, rows + 0.5, descriptions, size=0.9 * CELL_HEIGHT)
 
 
-def _write_support(axes: Axes, support: NDArray[np.float64], *, top: float) -> None:
+def _name_classes(axes: Axes, layout: _Layout) -> None:
+    """Write the names of the classes, without a slant where they fit their columns."""
+    positions = middles(len(layout.names))
+    slant: dict[str, Any] = {}
+    if layout.is_slanted:
+        slant = {"rotation": 35, "rotation_mode": "anchor", "ha": "left"}
+    axes.set_xticks(positions, layout.names, **slant)
+    axes.set_yticks(positions, layout.names, rotation=0)
+    _write_above(axes, "predicted", (0, layout.top - 16), x=0)
+    true_height = 8 if layout.is_slanted else layout.top - 16
+    _write_above(axes, "true", (-8, true_height), x=0, ha="right")
+
+
+def _write_above(axes: Axes, text: str, offset: tuple[float, float], *, x: float, ha: str = "left") -> None:
+    """Write a heading at the left or right end of the upper edge of the axes."""
+    axes.annotate(text, (x, 1), offset, ABOVE, "offset pixels", color=MUTED, ha=ha)
+
+
+def _write_support(axes: Axes, support: NDArray[np.float64], layout: _Layout) -> None:
     """Write the number of texts of each true class at the right of its row."""
-    beside: Any = {"textcoords": "offset pixels", "ha": "right"}
-    axes.annotate("n", (1, 1), (SUPPORT_WIDTH - 8, top - 16), "axes fraction", color=MUTED, **beside)
+    right = SUPPORT_WIDTH - 8
+    _write_above(axes, "n", (right, layout.top - 16), x=1, ha="right")
+    style: Any = {"color": INK, "ha": "right", "va": "center_baseline"}
     for height, n_texts in zip(middles(len(support)), support, strict=True):
-        position = (SUPPORT_WIDTH - 8, 0)
-        row_end: Any = ("axes fraction", "data")
-        axes.annotate(count(n_texts), (1, height), position, row_end, color=INK, va="center_baseline", **beside)
+        axes.annotate(count(n_texts), (1, height), (right, 0), AT_ROW, "offset pixels", **style)
 
 
-def _draw_f1(axes: Axes, scores: pd.DataFrame, *, top: float) -> None:
+def _draw_f1(axes: Axes, scores: pd.DataFrame, layout: _Layout) -> None:
     """Draw the F1 of each class with its interval, in the rows of the matrix."""
     heights = middles(len(scores))
-    values = 100 * scores["value"].to_numpy(dtype=float)
-    lower = 100 * scores["lower"].to_numpy(dtype=float)
-    upper = 100 * scores["upper"].to_numpy(dtype=float)
+    in_percent = 100 * scores[["value", "lower", "upper"]].astype(float)
+    values, lower, upper = in_percent.to_numpy().T
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_xlim(0, 100)
@@ -120,9 +182,12 @@ def _draw_f1(axes: Axes, scores: pd.DataFrame, *, top: float) -> None:
     axes.set_xticks([0, 50, 100])
     axes.set_yticks([])
     axes.hlines(heights, lower, upper, color=INK, linewidth=2)
-    axes.plot(values, heights, "o", color=INK, markersize=8, markeredgecolor=SURFACE, markeredgewidth=1.4, zorder=4)
-    axes.annotate("F1 (%)", (0, 1), (0, top - 16), "axes fraction", textcoords="offset pixels", color=MUTED)
+    dot: Any = {"markersize": 8, "markeredgecolor": SURFACE, "markeredgewidth": 1.4}
+    axes.plot(values, heights, "o", color=INK, zorder=4, **dot)
+    _write_above(axes, "F1 (%)", (0, layout.top - 16), x=0)
     texts = list[str]()
-    for class_name, value, low, high in zip(scores.index, values, lower, upper, strict=True):
-        texts.append(reading(f"F1 of {name(class_name, 40)}, %", value, (low, high), 1))
+    for class_name, row in in_percent.iterrows():
+        subject = f"F1 of {name(class_name, 40)}, %"
+        limits = (row["lower"], row["upper"])
+        texts.append(reading(subject, row["value"], limits, 1))
     hover(axes, values, heights, texts)

@@ -48,7 +48,8 @@ def class_scores(view: View, task: str, subject: str) -> tuple[Table, ...]:
     scores = scores[scores["n"] > 0]
     if scores.empty:
         return ()
-    wide = scores.pivot_table(index="class", columns="metric", values="value", sort=False).reindex(columns=SCORES)
+    wide = scores.pivot_table(index="class", columns="metric", values="value", sort=False)
+    wide = wide.reindex(columns=SCORES)
     f1_rows = scores[scores["metric"] == "f1"].set_index("class")
     n_classes = len(wide)
     caption = "The chosen probe on test; n: test texts of the class."
@@ -82,7 +83,9 @@ def confused_pairs(counts: pd.DataFrame, subject: str) -> tuple[Table, ...]:
     for row in ranked.to_dict("records"):
         label = row["label"]
         n_texts = row["count"]
-        rows.append((name(label), name(row["predicted"]), count(n_texts), percent(n_texts / totals[label])))
+        share = percent(n_texts / totals[label])
+        predicted = name(row["predicted"])
+        rows.append((name(label), predicted, count(n_texts), share))
     heading = ("true class", "predicted", "texts", "share of the true class")
     shape = columns(*heading, numeric=heading[2:])
     return (Table("", rows=tuple(rows), folded=True, summary=f"Most confused pairs{subject}", **shape),)

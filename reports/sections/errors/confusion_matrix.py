@@ -30,7 +30,7 @@ NOTE = "Each row of a confusion matrix sums to 100 %. An empty cell: no such tex
 
 @dataclass(frozen=True)
 class ClassErrors:
-    """What is known of the errors of a label column's probe; a table that is missing is empty."""
+    """Errors of the probe of a label column; a table that is missing is empty."""
 
     f1: pd.DataFrame
     """Columns class, value, lower, upper and n: the F1 of each class that test texts have."""
@@ -50,20 +50,27 @@ def section(view: View) -> Section | None:
     if not errors_by_task:
         return None
     verdict = tuple(view.about(task, _sentence(errors)) for task, errors in errors_by_task.items())
-    rows = (_matrices(view, errors_by_task), _f1_by_layer(view, errors_by_task))
+    rows = list[Panels]()
+    for build in (_matrices, _f1_by_layer):
+        row = build(view, errors_by_task)
+        if row is not None:
+            rows.append(row)
     tables = list[Table]()
     for task, errors in errors_by_task.items():
         subject = f" of {name(task)}" if len(view.tasks) > 1 else ""
         tables += class_tables.class_scores(view, task, subject)
         tables += class_tables.confused_pairs(errors.counts, subject)
-    part = Part(panels=tuple(row for row in rows if row is not None), tables=tuple(tables))
-    return Section("Errors by class", "errors", verdict, (part,), (NOTE, *class_tables.file_notes(view)))
+    part = Part(panels=tuple(rows), tables=tuple(tables))
+    notes = (NOTE, *class_tables.file_notes(view))
+    return Section("Errors by class", "errors", verdict, (part,), notes)
 
 
 def _errors(view: View, task: str) -> ClassErrors:
     """Return the F1 and the confusion counts of a label column's probe."""
     scores = class_tables.scores_of_probe(view, task)
-    f1 = scores[(scores["metric"] == "f1") & (scores["n"] > 0)]
+    is_f1 = scores["metric"] == "f1"
+    has_texts = scores["n"] > 0
+    f1 = scores[is_f1 & has_texts]
     counts = class_tables.counts_of_probe(view, task)
     # In the order of their scores' rows: a pair that never occurs has no row among the counts.
     classes = dict.fromkeys([*scores["class"], *counts["label"], *counts["predicted"]])
@@ -73,20 +80,28 @@ def _errors(view: View, task: str) -> ClassErrors:
 def _sentence(errors: ClassErrors) -> str:
     """Return the classes with the highest and the lowest F1, and the most confused pair."""
     sentences = list[str]()
-    ranked = errors.f1[errors.f1["value"].notna()].sort_values("value", ascending=False, kind="stable")
+    measured = errors.f1[errors.f1["value"].notna()]
+    ranked = measured.sort_values("value", ascending=False, kind="stable")
     if len(ranked):
         highest = ranked.iloc[0]
         lowest = ranked.iloc[-1]
-        limits = wording.interval((lowest["lower"], lowest["upper"])).replace(" to ", ", ")
-        bounds = "" if limits == wording.MISSING else f" [95\u00a0% CI {limits}]"
-        lowest_phrase = f"{name(lowest['class'])} {percent(lowest['value'])}{bounds}"
-        sentences.append(f"Highest F1: {name(highest['class'])} {percent(highest['value'])}; lowest: {lowest_phrase}.")
+        limits = wording.interval((lowest["lower"], lowest["upper"]))
+        bounds = "" if limits == wording.MISSING else f" [95\u00a0% CI {limits.replace(' to ', ', ')}]"
+        sentences.append(f"Highest F1: {_score(highest)}; lowest: {_score(lowest)}{bounds}.")
     pairs = class_tables.ranked_errors(errors.counts)
     if len(pairs):
         pair = pairs.iloc[0]
         n_texts = plural(int(pair["count"]), "text")
-        sentences.append(f"Most confused: {name(pair['label'])} → {name(pair['predicted'])} ({n_texts}).")
+        label = name(pair["label"])
+        predicted = name(pair["predicted"])
+        sentences.append(f"Most confused: {label} → {predicted} ({n_texts}).")
     return " ".join(sentences) or "No errors."
+
+
+def _score(row: pd.Series[float]) -> str:
+    """Return a class with its score."""
+    class_name = name(row["class"])
+    return f"{class_name} {percent(row['value'])}"
 
 
 def _matrices(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels | None:
@@ -97,12 +112,16 @@ def _matrices(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels |
             continue
         phrases = list[str]()
         for pair in class_tables.ranked_errors(errors.counts).to_dict("records"):
-            phrases.append(f"{name(pair['label'])} predicted as {name(pair['predicted'])}: {count(pair['count'])}")
+            label = name(pair["label"])
+            predicted = name(pair["predicted"])
+            phrases.append(f"{label} predicted as {predicted}: {count(pair['count'])}")
         text_of_errors = "; ".join(phrases) or "No errors"
-        label = Label(f"confusion-{number}", f"Confusion matrix for {name(task)}", f"{text_of_errors}.")
+        title = f"Confusion matrix for {name(task)}"
+        alternative = Label(f"confusion-{number}", title, f"{text_of_errors}.")
         f1 = errors.f1 if len(errors.f1) else None
-        svg = confusion_matrix.confusion_matrix(errors.counts, errors.classes, label, scores=f1)
-        drawings.append(Drawing(svg, name(task) if len(view.tasks) > 1 else ""))
+        svg = confusion_matrix.confusion_matrix(errors.counts, errors.classes, alternative, scores=f1)
+        heading = view.heading(task) or ""
+        drawings.append(Drawing(svg, heading))
     if not drawings:
         return None
     return Panels(tuple(drawings), "Confusion matrix on test: row % and counts; n: test texts of the class; F1 (%).")
@@ -116,19 +135,24 @@ def _f1_by_layer(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panel
         scores = view.table("class_scores", task)
         if scores is None or scores["layer"].nunique() < 2:
             continue
-        lowest = errors.f1.sort_values("value", kind="stable").head(most_classes)["class"]
-        for class_name in errors.f1["class"][errors.f1["class"].isin(lowest)]:
+        ranked = errors.f1.sort_values("value", kind="stable")
+        lowest = ranked["class"].head(most_classes)
+        for class_name in errors.f1["class"]:
+            if class_name not in set(lowest):
+                continue
             rows = scores[scores["class"] == class_name]
-            frame = rows[["pooling", "layer"]].rename(columns={"pooling": "series", "layer": "x"})
-            frames[task, class_name] = frame.assign(value=100 * rows["f1"])
+            values = 100 * rows["f1"]
+            frames[task, class_name] = pd.DataFrame({"series": rows["pooling"], "x": rows["layer"], "value": values})
     if not frames:
         return None
-    styles = pooling_styles(view, pd.concat([frame["series"] for frame in frames.values()]))
-    options = PanelOptions(shared_limits(frames.values()), small=True)
-    drawings = [
-        _panel(view, key, frame, styles, options, anchor=f"class-layers-{number}")
-        for number, (key, frame) in enumerate(frames.items(), start=1)
-    ]
+    all_rows = pd.concat(frames.values())
+    styles = pooling_styles(view, all_rows["series"])
+    limits = shared_limits([all_rows])
+    options = PanelOptions(limits, small=True)
+    drawings = list[Drawing]()
+    for key, frame in frames.items():
+        anchor = f"class-layers-{len(drawings) + 1}"
+        drawings.append(_panel(view, key, frame, styles, options, anchor=anchor))
     n_classes = sum(len(errors.f1) for errors in errors_by_task.values())
     scope = "" if n_classes == len(frames) else " Only the classes with the lowest F1."
     return Panels(tuple(drawings), f"F1 (%) of each class by layer.{scope}", legend(styles), small=True)
@@ -146,6 +170,7 @@ def _panel(
     """Return the F1 of a class by layer."""
     task, class_name = key
     class_title = name(class_name, 30)
-    label = Label(anchor, f"F1 of {class_title} for {name(task)} by layer", description(frame, styles, options))
+    title = f"F1 of {class_title} for {name(task)} by layer"
+    label = Label(anchor, title, description(frame, styles, options))
     heading = f"{name(task, 20)}: {class_title}" if len(view.tasks) > 1 else class_title
     return Drawing(panels.panel(frame, styles, label, options), heading)

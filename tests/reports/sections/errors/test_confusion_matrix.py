@@ -3,7 +3,6 @@
 import dataclasses
 
 import pandas as pd
-import pytest
 
 from reports import render_report
 from reports.sections.errors import class_tables, confusion_matrix
@@ -21,15 +20,6 @@ def class_scores(tasks):
         for class_name in classes
     ]
     return pd.DataFrame(rows, columns="task pooling layer class precision recall f1 lower upper n".split())
-
-
-@pytest.mark.parametrize("has_head", [True, False])
-def test_the_models_own_classifier_is_named_only_where_there_is_one(has_head):
-    analysis = result()
-    counts = analysis.tables["confusion"]
-    extra = counts.assign(probe="model_head") if has_head else counts.iloc[:0]
-    section = section_of(with_tables(analysis, confusion=pd.concat([counts, extra])), "errors")
-    assert any("the model's own classifier" in note for note in section.notes) == has_head
 
 
 def test_the_sentence_holds_both_ends_of_f1_and_the_most_confused_pair():
