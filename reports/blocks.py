@@ -35,6 +35,8 @@ class Table:
     """Shown on request only: the numbers behind a figure."""
     summary: str = "All numbers"
     """Text that opens a folded table."""
+    badge: int | None = None
+    """Column of outcomes, each shown as a badge; the rows are then set close."""
 
     @classmethod
     def of(cls, frame: pd.DataFrame, caption: str, *, folded: bool = False) -> Table:
@@ -199,6 +201,8 @@ class Part:
     """Anchor of the section that shows the numbers."""
     panels: tuple[Panels, ...] = ()
     """Rows of small drawings, above the tables."""
+    summary: str = ""
+    """Text that opens the part; empty where it is open from the beginning."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ LONGEST_NAME, LONGEST_NOTE = 22, 18
 """Characters of the name of a row, and of the note at its right."""
 
 
-def dots(frame: pd.DataFrame, label: Label, *, quantity: str) -> str:
+def dots(frame: pd.DataFrame, label: Label, *, quantity: str, limits: tuple[float, float] | None = None) -> str:
     """Draw a dot with its interval in each row, and a tick where a floor stands; rows in groups, each under its name.
 
     Args:
@@ -29,6 +29,7 @@ def dots(frame: pd.DataFrame, label: Label, *, quantity: str) -> str:
             a few words at the right. Rows are drawn from the top.
         label: Text alternative of the drawing.
         quantity: Name of the numbers, below the axis.
+        limits: Lowest and highest number of several drawings side by side, which then share a scale.
 
     Returns:
         The drawing as an SVG element.
@@ -59,6 +60,8 @@ def dots(frame: pd.DataFrame, label: Label, *, quantity: str) -> str:
             axes.annotate(text, (0, height), (4 - left, 0), in_axes, "offset pixels", color=MUTED, bbox=box)
         for height, text in zip(heights, notes, strict=True):
             axes.annotate(text, (1, height), (10, 0), in_axes, "offset pixels", color=MUTED, va="center_baseline")
+        if limits is not None:
+            axes.set_xlim(*limits)
         axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel(quantity)
         axes.set_ylabel("")

@@ -1,11 +1,14 @@
-"""Attribution checks: the section that says whether the explanations hold up, one part for each check."""
+"""Attribution checks: the outcome of every check beside its result at random, and the numbers behind them, folded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from reports.blocks import Part, Section
-from reports.lookup import View, item
+from probes.results.result import Claim
+from reports.blocks import Part, Section, Table, columns
+from reports.lookup import View, item, text, value
 from reports.sections.explanations import (
     attributions,
     baselines,
@@ -15,77 +18,264 @@ from reports.sections.explanations import (
     randomisation,
 )
 from reports.text import wording
-from reports.text.wording import listing
+from reports.text.wording import count, decimal, listing, name, percent, points, unsigned_points
 
-OPENINGS = {"for": "Speaks for them:", "against": "Speaks against them:", "open": "Cannot be told:"}
-"""Side on which a check counts -> the beginning of its sentence."""
-STANDING: Mapping[tuple[str, str], tuple[str, str]] = {
-    ("convergence", "holds"): ("for", "their scores add up"),
-    ("convergence", "fails"): ("against", "some scores do not add up"),
-    ("baseline_bias", "uninformed"): ("for", "the baseline leans to no class"),
-    ("baseline_bias", "informed"): ("against", "the baseline itself leans to a class"),
-    ("faithfulness", "above"): ("for", "the tokens ranked first matter more than random ones"),
-    ("faithfulness", "below"): ("against", "the tokens ranked first matter less than random ones"),
-    ("faithfulness", "cannot_tell"): ("open", "whether the tokens ranked first matter more than random ones"),
-    ("plausibility", "above"): ("for", "marked reasons are found"),
-    ("plausibility", "below"): ("against", "marked reasons are ranked behind"),
-    ("plausibility", "cannot_tell"): ("open", "whether marked reasons are found"),
-    ("deciding_words", "above"): ("for", "words known to decide are found"),
-    ("deciding_words", "cannot_tell"): ("open", "whether words known to decide are found"),
-    ("planted_shortcut", "above"): ("for", "a planted shortcut is found"),
-    ("planted_shortcut", "below"): ("against", "a planted shortcut is not found"),
-    ("planted_shortcut", "cannot_tell"): ("open", "whether a planted shortcut is found"),
-    ("planted_shortcut", "not_learned"): ("open", "whether a planted shortcut would be found, as none was learned"),
-    ("parameter_randomisation", "changes"): ("for", "they change with the encoder's weights"),
-    ("parameter_randomisation", "unchanged"): ("against", "they stay when the encoder's weights are random"),
-    ("parameter_randomisation", "cannot_tell"): ("open", "whether they change with the encoder's weights"),
+
+@dataclass(frozen=True)
+class Measure:
+    """How a check is named and its numbers are written."""
+
+    title: str
+    """Name of the check with the unit of its result and the better direction."""
+    written: Callable[[float], str]
+    """Function that writes the result."""
+    reference: str
+    """Name of what the result is compared with."""
+    meaning: str
+    """What the check measures, in a sentence or two."""
+
+
+def _two_digits(number: float) -> str:
+    return decimal(number, 2)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "completeness": Measure(
+        "Completeness",
+        percent,
+        "",
+        "Completeness: the scores sum to the difference between the output of the text and that of the baseline. It "
+        "verifies the computation, not faithfulness.",
+    ),
+    "baseline_neutrality": Measure(
+        "Baseline neutrality ↓",
+        _two_digits,
+        "limit",
+        "Baseline neutrality (total variation): at the baseline the classifier predicts about the shares of the "
+        "classes in training, or equal shares. Scores explain only the change from the prediction at the baseline.",
+    ),
+    "comprehensiveness": Measure(
+        "Comprehensiveness, points ↑",
+        unsigned_points,
+        "random",
+        "Comprehensiveness: the drop in the predicted probability when the top 1, 5, 10, 20 and 50 % of the tokens are "
+        "replaced by the mask token, or by another baseline where there is none; the mean over the five.",
+    ),
+    "sufficiency": Measure(
+        "Sufficiency, points ↓",
+        unsigned_points,
+        "random",
+        "Sufficiency: the drop in the predicted probability when only these tokens are kept. Random tokens change the "
+        "prediction too; only what exceeds them counts.",
+    ),
+    "deletion_curve": Measure(
+        "Deletion curve ↓",
+        percent,
+        "random",
+        "Deletion and insertion curves: the mean probability of the class as tokens are removed, or added, from the "
+        "highest score to the lowest.",
+    ),
+    "insertion_curve": Measure("Insertion curve ↑", percent, "random", ""),
+    "infidelity": Measure(
+        "Infidelity ↓",
+        decimal,
+        "zero scores",
+        "Infidelity: the mean squared difference between the change of the output that the scores predict and the one "
+        "that occurs when sets of tokens are replaced.",
+    ),
+    "plausibility": Measure(
+        "Plausibility, AUPRC ↑",
+        _two_digits,
+        "random",
+        "Plausibility: agreement with the words that annotators marked, as the area under the precision-recall curve "
+        "(AUPRC). A classifier may rely on other words; low plausibility is then no fault of the attribution.",
+    ),
+    "deciding_words": Measure(
+        "Top word decides the label ↑",
+        percent,
+        "random",
+        "Top word: the share of texts whose word with the highest score is one that is known to decide the label, or "
+        "that annotators marked.",
+    ),
+    "planted_shortcut": Measure(
+        "Planted shortcut ranked first ↑",
+        percent,
+        "random",
+        "Planted shortcut: a probe is trained on labels that a planted word decides; a faithful attribution ranks that "
+        "word first.",
+    ),
+    "parameter_randomisation": Measure(
+        "Parameter randomisation, ρ ↓",
+        _two_digits,
+        "limit",
+        "Parameter randomisation: an attribution that reflects what the encoder has learned changes when the weights "
+        "are random. ρ is the Spearman rank correlation with the attribution of the intact encoder.",
+    ),
+    "baseline_agreement": Measure(
+        "Agreement between baselines, ρ",
+        _two_digits,
+        "",
+        "Agreement between baselines: how alike the attributions from other baselines rank the tokens "
+        "(ρ, Spearman rank correlation).",
+    ),
 }
-"""Claim and outcome -> side on which it counts, and the words for it."""
+"""Check -> its name and units, in the order of the table."""
+OUTCOMES = {
+    "passed": "passed",
+    "weak": "weak",
+    "inconclusive": "inconclusive",
+    "failed": "failed",
+    "not_applicable": "not applicable",
+    "measured": "no test",
+}
+"""Outcome -> its badge."""
+COUNTED = ("passed", "weak", "inconclusive", "failed")
+"""Outcomes that count as a check made."""
+RULE = (
+    "The outcome follows from the 95 % CI of the gain over the reference. Passed: the whole CI is at least 0.05 (5 "
+    "points, or 5 % of the error of scores of 0). Weak: the CI is above 0, but not by 0.05. Inconclusive: the CI "
+    "includes 0, or there are fewer than 10 texts. Failed: the CI is below 0. Completeness and baseline neutrality are "
+    "passed where all texts meet the criterion."
+)
+LIMIT = "An attribution can fail a check; passing proves nothing."
 
 
 def section(view: View) -> Section | None:
-    """Return every check that was made, and their summary."""
-    parts = tuple(part for check in CHECKS.values() if (part := check(view)) is not None)
-    if not parts:
+    """Return every check that was made, with its outcome."""
+    details = [part for check in CHECKS.values() if (part := check(view)) is not None]
+    claims = sorted(view.every("attribution_check"), key=_position)
+    if not details and not claims:
         return None
-    verdict = list[str]()
-    for task in view.tasks:
-        verdict += [view.about(task, sentence) for sentence in _summary(view, task)]
-    notes = (
-        "Adding up shows that the scores are computed well, not that they are the whole reason of a decision.",
-        "An explanation can fail a check; none proves it.",
+    parts = list[Part]()
+    if claims:
+        parts.append(Part(tables=(_table(view, claims),)))
+    if details:
+        parts.append(_merged(details))
+    n_passed, n_made = counts(view)
+    title = f"Attribution checks ({n_passed} of {n_made} passed)" if n_made else "Attribution checks"
+    tag = f"{n_passed}/{n_made}" if n_made else ""
+    verdict = _verdict(view, claims) if claims else ()
+    return Section(title, "trust", verdict, tuple(parts), _notes(claims), tag)
+
+
+def counts(view: View) -> tuple[int, int]:
+    """Return how many checks are passed, and how many were made."""
+    outcomes = Counter(claim.outcome for claim in view.every("attribution_check"))
+    return outcomes["passed"], sum(outcomes[outcome] for outcome in COUNTED)
+
+
+def _position(claim: Claim) -> int:
+    """Return the position of a check in the table."""
+    return list(MEASURES).index(text(claim, "check"))
+
+
+def _verdict(view: View, claims: Sequence[Claim]) -> tuple[str, ...]:
+    """Return in one sentence an outcome which checks have it, apart from those that are passed."""
+    phrases = list[str]()
+    for outcome in ("failed", "inconclusive", "weak"):
+        subjects = dict[str, list[str]]()
+        for claim in claims:
+            if claim.outcome == outcome:
+                title = MEASURES[text(claim, "check")].title.partition(",")[0].strip(" ↑↓").lower()
+                subjects.setdefault(title, []).append("" if claim.task is None else name(claim.task))
+        if subjects:
+            checks = [_with_tasks(view, check, tasks) for check, tasks in subjects.items()]
+            phrases.append(f"{outcome.capitalize()}: {listing(checks)}.")
+    return (" ".join(phrases),) if phrases else ("All checks are passed.",)
+
+
+def _with_tasks(view: View, check: str, tasks: Sequence[str]) -> str:
+    """Return a check with the label columns it is about, where the result has several."""
+    named = list(dict.fromkeys(filter(None, tasks)))
+    return f"{check} ({listing(named)})" if named and len(view.tasks) > 1 else check
+
+
+def _table(view: View, claims: Sequence[Claim]) -> Table:
+    """Return a row for each check, label column and head."""
+    heads = {item(claim, "head") for claim in claims} - {None}
+    names = ["check"]
+    if len(view.tasks) > 1:
+        names.append("task")
+    if len(heads) > 1:
+        names.append("head")
+    heading = (*names, "result", "reference", "gain [95 % CI]", "n", "outcome")
+    rows = list[tuple[str, ...]]()
+    for claim in claims:
+        cells = {
+            "check": MEASURES[text(claim, "check")].title,
+            "task": "all" if claim.task is None else name(claim.task),
+            "head": _head(claim),
+        }
+        rows.append((*(cells[column] for column in names), *_result_cells(claim)))
+    return Table("", rows=tuple(rows), badge=len(heading) - 1, **columns(*heading, numeric=heading[-3:-1]))
+
+
+def _head(claim: Claim) -> str:
+    head = item(claim, "head")
+    return wording.MISSING if head is None else wording.short_head(head)
+
+
+def _result_cells(claim: Claim) -> tuple[str, ...]:
+    """Return the result, its reference, the gain with its interval, the number of texts and the outcome."""
+    measure = MEASURES[text(claim, "check")]
+    gain = value(claim, "gain")
+    result = _result(claim, measure)
+    gain_cell = wording.MISSING
+    if item(claim, "gain") is not None:
+        is_share = measure.written in (percent, unsigned_points)
+        written_gain = points(gain) if is_share else wording.signed(gain, 2)
+        gain_cell = f"{written_gain} {_bracketed(claim.interval, 100 if is_share else 1)}"
+    reference = wording.MISSING
+    if item(claim, "reference") is not None:
+        reference = f"{measure.reference} {measure.written(value(claim, 'reference'))}"
+    return result, reference, gain_cell, count(value(claim, "n")), OUTCOMES[claim.outcome]
+
+
+def _result(claim: Claim, measure: Measure) -> str:
+    """Return the result of a check; with its interval where no gain has one."""
+    check = text(claim, "check")
+    n = count(value(claim, "n"))
+    if check == "completeness":
+        return f"{count(value(claim, 'n_holding'))} of {n}"
+    written = measure.written(value(claim, "value"))
+    if check == "baseline_neutrality":
+        return f"{written}; neutral {count(value(claim, 'n_holding'))} of {n}"
+    if claim.outcome == "not_applicable":
+        return f"not learned: {written} of the predictions follow the word"
+    if item(claim, "gain") is None and claim.interval is not None:
+        return f"{written} {_bracketed(claim.interval, 1)}"
+    return written
+
+
+def _bracketed(bounds: tuple[float, float] | None, factor: float) -> str:
+    """Return an interval times a factor as `[14.4, 24.2]`."""
+    if bounds is None:
+        return ""
+    digits = 1 if factor > 1 else 2
+    lower, upper = (decimal(factor * end, digits) for end in bounds)
+    return f"[{lower}, {upper}]"
+
+
+def _merged(details: Sequence[Part]) -> Part:
+    """Return the sentences, figures and tables of all checks as one folded part."""
+    sentences = tuple(sentence for part in details for sentence in part.sentences)
+    drawings = tuple(drawing for part in details for drawing in part.drawings)
+    tables = tuple(table for part in details for table in part.tables)
+    rows = tuple(row for part in details for row in part.panels)
+    return Part(
+        sentences=sentences,
+        drawings=drawings,
+        tables=tables,
+        panels=rows,
+        summary="Figures, and numbers of every method",
     )
-    return Section("Do the explanations hold?", "trust", tuple(verdict), parts, notes)
 
 
-def _summary(view: View, task: str) -> Iterator[str]:
-    """Yield a sentence for each side on which checks of a label column count."""
-    phrases: dict[str, list[str]] = {side: [] for side in OPENINGS}
-    for kind in dict.fromkeys(kind for kind, _ in STANDING):
-        outcomes = _outcomes_by_head(view, kind, task)
-        differ = len(set(outcomes.values())) > 1
-        for head, outcome in outcomes.items() if differ else list(outcomes.items())[:1]:
-            if (kind, outcome) in STANDING:
-                side, phrase = STANDING[kind, outcome]
-                phrases[side].append(f"{phrase} ({wording.head(head)})" if differ else phrase)
-    for side, opening in OPENINGS.items():
-        if phrases[side]:
-            yield f"{opening} {listing(phrases[side])}."
-
-
-def _outcomes_by_head(view: View, kind: str, task: str) -> dict[str, str]:
-    """Return the outcome of a check for each head, by the method that was explained with: a head's first claim."""
-    if kind == "convergence" and not attributions.have_sums(view):
-        return {}
-    if kind == "planted_shortcut":
-        if view.claim(kind, task) is None:
-            return {}
-        return {"None": planted_shortcut.outcome_of_hits(view, task) or "not_learned"}
-    outcomes: dict[str, str] = {}
-    for claim in (*view.claims(kind), *view.claims(kind, task)):
-        head = "None" if "head" not in claim.numbers else str(item(claim, "head"))
-        outcomes.setdefault(head, claim.outcome)
-    return outcomes
+def _notes(claims: Sequence[Claim]) -> tuple[str, ...]:
+    """Return the rule of the outcomes, and what each check that was made means."""
+    checks = dict.fromkeys(text(claim, "check") for claim in claims)
+    meanings = [MEASURES[check].meaning for check in checks if MEASURES[check].meaning]
+    return (*((RULE,) if claims else ()), *meanings, LIMIT)
 
 
 CHECKS: Mapping[str, Callable[[View], Part | None]] = {
@@ -99,7 +289,7 @@ CHECKS: Mapping[str, Callable[[View], Part | None]] = {
     "planted_shortcut": planted_shortcut.part,
     "parameter_randomisation": randomisation.part,
 }
-"""Check -> the function that makes its part of the section, in this order."""
+"""Check -> the function that returns its sentences, figures and tables, in this order."""
 CHECK_TABLES = (
     "faithfulness",
     "baseline_agreement",

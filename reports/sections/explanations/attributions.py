@@ -200,13 +200,14 @@ def convergence(view: View) -> Part | None:
         return None
     sentences = list[str]()
     if not have_sums(view):
-        sentences.append("This method's scores have no sum to meet: the check does not apply.")
+        sentences.append("Completeness does not apply: the scores of this method do not sum to an output difference.")
     elif claim is not None:
         sentences.append(_convergence_sentence(claim))
     names = ("task", "head", "method", "baseline", "explained", "converged", "steps (median)")
     heading = (*names, "largest error, logit")
-    table = Table("Convergence.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[4:]))
-    return Part("Do the scores add up?", tuple(sentences), tables=(table,) if rows else ())
+    shape = columns(*heading, numeric=heading[4:])
+    table = Table("Convergence.", rows=tuple(rows), folded=True, summary="Completeness", **shape)
+    return Part(sentences=tuple(sentences), tables=(table,) if rows else ())
 
 
 def _convergence_sentence(claim: Claim) -> str:
@@ -218,8 +219,8 @@ def _convergence_sentence(claim: Claim) -> str:
     smallest = decimal(value(claim, "smallest"))
     largest = decimal(value(claim, "max_abs_delta"))
     return (
-        f"{share} {count(n)} explanations add up: their scores sum to the difference they explain within "
-        f"{tolerance} of it (or {smallest} logit where that is more); the largest error is {largest} logit."
+        f"Completeness: {share.lower()} {count(n)} attributions sum to the output difference within {tolerance} of it "
+        f"(or {smallest} logit where that is more); largest convergence delta {largest} logit."
     )
 
 
@@ -270,13 +271,11 @@ def deciding_words(view: View, task: str) -> str:
     if claim is None:
         return ""
     data = view.result.settings.get("data") or {}
-    reason = "that somebody marked as the reason" if data.get("rationales") else "known to decide the label"
+    reason = "that annotators marked" if data.get("rationales") else "known to decide the label"
     hits = percent(value(claim, "hits"))
     random = percent(value(claim, "random"))
-    n_texts = plural(int(value(claim, "n")), "text")
-    doubt = " The two cannot be told apart." if claim.outcome == "cannot_tell" else ""
+    n_texts = plural(int(value(claim, "n")), "explained text")
     return (
-        f"In {hits} (95 % interval {interval(claim.interval)}) of the {n_texts} explained, errors and extremes for the "
-        "most part, the word "
-        f"that counts most is one {reason}; of words drawn at random, {random} would be.{doubt}"
+        f"Top word: in {hits} [95 % CI {interval(claim.interval)}] of {n_texts}, the word with the highest score is "
+        f"one {reason}; random word {random}."
     )

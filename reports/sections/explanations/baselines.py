@@ -1,4 +1,4 @@
-"""Baselines of explanations: whether the baseline leans to a class, and how much the ranking depends on it."""
+"""Baselines of explanations: whether they are neutral, and how much the ranking of tokens depends on them."""
 
 from __future__ import annotations
 
@@ -8,45 +8,47 @@ from probes.results.result import Claim
 from reports.blocks import Part, Table, columns
 from reports.lookup import View, item, means_by_group, value
 from reports.text import wording
-from reports.text.wording import between, count, decimal, percent, plural, sentence
+from reports.text.wording import between, count, decimal, percent, plural
 
 
 def bias(view: View) -> Part | None:
-    """Return whether each head leans to a class at its baseline."""
+    """Return whether each head is neutral at its baseline."""
     sentences = list[str]()
     for task in view.tasks:
         sentences += [view.about(task, bias_sentence(claim)) for claim in view.claims("baseline_bias", task)]
-    return Part("Does the baseline lean to a class?", tuple(sentences)) if sentences else None
+    return Part(sentences=tuple(sentences)) if sentences else None
 
 
 def bias_sentence(claim: Claim) -> str:
     """Return what the head predicts at the baseline, and what follows for the scores."""
-    n_texts, n_informed = int(value(claim, "n")), int(value(claim, "n_informed"))
-    baseline, nearest = item(claim, "baseline"), item(claim, "nearest")
-    texts = plural(n_texts, "text")
-    opening = f"{wording.baseline(baseline)} in the place of a text's tokens"
-    distance = f"mean distance {decimal(value(claim, 'distance'), 2)}, where 0 is none and 1 the most"
+    n_texts = int(value(claim, "n"))
+    n_informed = int(value(claim, "n_informed"))
+    baseline = item(claim, "baseline")
+    nearest = item(claim, "nearest")
     head = wording.head(item(claim, "head"))
+    distance = f"mean total variation {decimal(value(claim, 'distance'), 2)}"
     if claim.outcome == "informed":
         if nearest and nearest != baseline:
             nearest_distance = decimal(value(claim, "nearest_distance"), 2)
-            distance += f"; the least has {wording.baseline(nearest)}: {nearest_distance}"
+            distance += f"; best alternative, {wording.baseline(nearest)}: {nearest_distance}, --baseline {nearest}"
         return (
-            f"Yes. With {opening} {head} still leans to a class in {count(n_informed)} of {texts} ({distance}). Scores "
-            "count from there: they leave out what the baseline already says."
+            f"The baseline of the attributions is not neutral: with {wording.baseline(baseline)}, {head} already "
+            f"favours a class in {count(n_informed)} of {plural(n_texts, 'text')} ({distance}). Scores explain "
+            "only the change from that prediction."
         )
     return (
-        f"No. With {opening} {head} says what it would say knowing nothing, near the classes' shares in training or "
-        f"equal shares, in {count(n_texts - n_informed)} of {texts} ({distance})."
+        f"The baseline of the attributions is neutral: with {wording.baseline(baseline)}, {head} predicts about the "
+        f"class shares in training, or equal shares, in {count(n_texts - n_informed)} of {plural(n_texts, 'text')} "
+        f"({distance})."
     )
 
 
 def cares(view: View) -> Iterator[str]:
-    """Yield what a reader must know before using a score: baselines that lean to a class."""
+    """Yield what a reader must know before using a score: baselines that are not neutral."""
     for task in view.tasks:
         for claim in view.claims("baseline_bias", task):
             if claim.outcome == "informed":
-                yield view.about(task, sentence(bias_sentence(claim).removeprefix("Yes. ")))
+                yield view.about(task, bias_sentence(claim))
 
 
 def agreement(view: View) -> Part | None:
@@ -59,27 +61,21 @@ def agreement(view: View) -> Part | None:
         rows += _agreement_rows(view, task)
     if not sentences and not rows:
         return None
-    names = (*view.subject_columns, "method", "baseline", "beside", "rank correlation", "95 % interval")
-    heading = (*names, "same word first", "texts")
+    names = (*view.subject_columns, "method", "baseline", "other baseline", "rank correlation", "95 % CI")
+    heading = (*names, "same top word", "texts")
     caption = "Every two baselines, means over the texts."
-    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-4:]))
-    meaning = (
-        "A score says what a word adds compared with a text that lacks it; what stands for lacking is a choice. Where "
-        "the correlation is low, so is what a single ranking can tell."
-    )
-    title = "How much hangs on the baseline?"
-    return Part(title, tuple(sentences), tables=(table,) if rows else (), notes=(meaning,))
+    shape = columns(*heading, numeric=heading[-4:])
+    table = Table(caption, rows=tuple(rows), folded=True, summary="Agreement between baselines", **shape)
+    return Part(sentences=tuple(sentences), tables=(table,) if rows else ())
 
 
 def _agreement_sentence(claim: Claim) -> str:
-    n_texts = plural(int(value(claim, "n")), "text")
     return (
-        f"Started from other baselines ({count(value(claim, 'n_baselines'))} in all), "
-        f"{wording.method(item(claim, 'method'))} for {wording.head(item(claim, 'head'))} ranks a "
-        f"text's tokens with a correlation of {decimal(value(claim, 'correlation'), 2)} on average (95 % "
-        f"interval {between(claim.interval)}, {n_texts}) to the ranking shown "
-        f"here; the same word comes first in {percent(value(claim, 'same_top'))}. It agrees least with "
-        f"{wording.baseline(item(claim, 'lowest'))}: {decimal(value(claim, 'lowest_correlation'), 2)}."
+        f"Agreement between {count(value(claim, 'n_baselines'))} baselines, {wording.method(item(claim, 'method'))} "
+        f"for {wording.head(item(claim, 'head'))}: rank correlation {decimal(value(claim, 'correlation'), 2)} [95 % CI "
+        f"{between(claim.interval)}], n = {count(value(claim, 'n'))}; same top word in "
+        f"{percent(value(claim, 'same_top'))}. Lowest with {wording.baseline(item(claim, 'lowest'))}: "
+        f"{decimal(value(claim, 'lowest_correlation'), 2)}."
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probes.results.result import Claim
-from reports.blocks import Drawing, Part, Table, columns
+from reports.blocks import Drawing, Panels, Part, Table, columns
 from reports.charts import dots, lines
 from reports.charts.canvas import Label
+from reports.charts.panels import shared_limits
 from reports.lookup import MISSING_MEAN, Mean, View, by_head, item, means_by_group, text, value
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, plural, sentence
@@ -16,50 +17,59 @@ from reports.text.wording import between, count, decimal, interval, listing, nam
 if TYPE_CHECKING:
     import pandas as pd
 
-ANSWERS = {"above": "Yes.", "below": "No.", "cannot_tell": "Cannot tell."}
-"""Outcome -> the answer to a check's question."""
-ERASURES = {
-    "comprehensiveness": "without the first tokens: more is better",
-    "sufficiency": "with the first tokens alone: less is better",
+MEASURES = {
+    "comprehensiveness": "Comprehensiveness (higher is better)",
+    "sufficiency": "Sufficiency (lower is better)",
 }
-"""Measure -> its group in the chart."""
-CURVE_ANSWERS = {"both": "On average, yes.", "one": "In one of the two.", "neither": "On average, no."}
-"""Outcome -> the answer to whether the curves are better than those of a random order."""
+"""Measure -> heading of its facet in the figure."""
+COMPARISONS = {
+    "above": "above random",
+    "below": "below random",
+    "cannot_tell": "not significantly different from random",
+}
+"""Outcome -> how a method compares with random orders."""
+CURVE_COMPARISONS = {
+    "both": "both better than in random order",
+    "one": "one of the two better than in random order",
+    "neither": "neither better than in random order",
+}
+"""Outcome -> how the curves compare with those of a random order."""
 Means = Mapping[str, Mapping[str, Mean]]
 """Method -> measure -> mean."""
 
 
-def answer(claim: Claim) -> str:
-    """Return `Yes.`, `No.` or `Cannot tell.`"""
-    return ANSWERS.get(claim.outcome, f"{sentence(name(claim.outcome))}.")
-
-
-# Erasure of the tokens ranked first
+# Comprehensiveness and sufficiency
 
 
 def erasure(view: View) -> Part | None:
     """Return comprehensiveness and sufficiency of each method, beside random orders."""
     sentences = list[str]()
-    drawings = list[Drawing]()
     rows = list[tuple[str, ...]]()
+    points = list[dict[str, Any]]()
     for task in view.tasks:
         claims = view.claims("faithfulness", task)
         sentences += [view.about(task, sentence) for sentence in _erasure_sentences(claims)]
-        for head, means in _means_by_head(view, "faithfulness_means", task).items():
-            subject = view.drawing_subject(task, head)
-            drawings.append(_erasure_chart(means, f"faithful-{len(drawings) + 1}", subject))
+        means_by_head = _means_by_head(view, "faithfulness_means", task)
+        for head, means in means_by_head.items():
             for method, by_measure in means.items():
+                row = _row_name(view, task, head if len(means_by_head) > 1 else "", method if len(means) > 1 else "")
+                points += _points(row, by_measure)
                 rows.append((*view.row_subject(task, head), *_erasure_cells(method, by_measure)))
     if not sentences and not rows:
         return None
-    meaning = (
-        "Taken out: the 1, 5, 10, 20 and 50 % of a text's own tokens that score highest (one at least), each replaced "
-        "by the mask token, where there is one; mean over the five. Broken texts confuse any classifier, so random "
-        "tokens cost something too: only what goes beyond them counts."
-    )
     tables = (_erasure_table(view, rows),) if rows else ()
-    title = "Do the tokens ranked first matter?"
-    return Part(title, tuple(sentences), tuple(drawings), tables, notes=(meaning,))
+    facets = (_facets(points),) if points else ()
+    return Part(sentences=tuple(sentences), tables=tables, panels=facets)
+
+
+def _row_name(view: View, task: str, head: str, method: str) -> str:
+    """Return the name of a row of the figure: what distinguishes it from the other rows."""
+    parts = [name(task)] if len(view.tasks) > 1 else []
+    if head:
+        parts.append(wording.short_head(head))
+    if method:
+        parts.append(wording.method(method))
+    return ", ".join(parts) or name(task)
 
 
 def _means_by_head(view: View, table: str, task: str) -> dict[str, dict[str, dict[str, Mean]]]:
@@ -83,34 +93,31 @@ def _erasure_sentences(claims: Sequence[Claim]) -> list[str]:
 
 
 def _erasure_sentence(claim: Claim) -> str:
-    """Return the probability that the explained class loses without the tokens ranked first."""
+    """Return comprehensiveness and sufficiency beside those of random tokens."""
     names = ("comprehensiveness", "random_comprehensiveness", "sufficiency", "random_sufficiency")
-    losses = [wording.points(value(claim, name)).lstrip("+") for name in names]
+    losses = [wording.unsigned_points(value(claim, name)) for name in names]
     comprehensiveness, random_comprehensiveness, sufficiency, random_sufficiency = losses
-    doubt = ", not told apart" if claim.outcome == "cannot_tell" else ""
-    by_method = f" by {wording.method(text(claim, 'method'))}" if "method" in claim.numbers else ""
+    by_method = f", {wording.method(text(claim, 'method'))}" if "method" in claim.numbers else ""
     return (
-        f"{answer(claim)} Over {plural(int(value(claim, 'n')), 'text')}: without the tokens ranked first{by_method}, "
-        f"{wording.head(text(claim, 'head'))} gives the explained class {comprehensiveness} points less probability; "
-        f"without as many at random, {random_comprehensiveness} points less (95 % interval of the difference "
-        f"{interval(claim.interval)}{doubt}). "
-        f"With nothing but these tokens it gives {sufficiency} points less, with random ones {random_sufficiency}."
+        f"Comprehensiveness of {wording.head(text(claim, 'head'))}{by_method}: {comprehensiveness} points, random "
+        f"tokens {random_comprehensiveness} (difference [95 % CI {interval(claim.interval)}], "
+        f"n = {count(value(claim, 'n'))}). Sufficiency {sufficiency} points, random tokens {random_sufficiency}."
     )
 
 
 def _other_methods(claims: Sequence[Claim], head: object) -> str:
-    """Return the same answer for the other methods, one phrase an outcome."""
+    """Return how the comprehensiveness of the other methods compares with that of random tokens, by outcome."""
     phrases = list[str]()
-    for outcome, verdict in (("above", "yes"), ("cannot_tell", "cannot tell"), ("below", "no")):
+    for outcome, comparison in COMPARISONS.items():
         methods = [wording.method(item(claim, "method")) for claim in claims if claim.outcome == outcome]
         if methods:
-            phrases.append(f"{verdict} by {listing(methods)}")
-    return f"Other ways to explain {wording.head(head)}: {'; '.join(phrases)}."
+            phrases.append(f"{comparison}: {listing(methods)}")
+    return f"Comprehensiveness of {wording.head(head)} by other methods: {'; '.join(phrases)}."
 
 
 def _erasure_cells(method: str, means: Mapping[str, Mean]) -> list[str]:
     measures = ("comprehensiveness", "random_comprehensiveness", "sufficiency", "random_sufficiency")
-    losses = [wording.points(means[measure].value).lstrip("+") for measure in measures]
+    losses = [wording.unsigned_points(means[measure].value) for measure in measures]
     log_odds = [decimal(means[measure].value, 2) for measure in ("log_odds", "random_log_odds")]
     difference = interval(means["comprehensiveness_difference"].interval)
     n_texts = count(means["comprehensiveness"].n)
@@ -122,37 +129,47 @@ def _erasure_table(view: View, rows: list[tuple[str, ...]]) -> Table:
         *view.subject_columns,
         "method",
         "texts",
-        "lost without the first, points",
-        "without random ones",
-        "95 % interval of the difference",
-        "lost with the first alone, points",
-        "with random ones alone",
-        "log-odds without the first, nats",
-        "log-odds without random ones",
+        "comprehensiveness, points",
+        "random tokens",
+        "95 % CI of the difference",
+        "sufficiency, points",
+        "random tokens, sufficiency",
+        "log-odds, nats",
+        "random tokens, log-odds",
     )
     caption = "Means over the texts and over 1 to 50 % of their tokens; every text and order: tables/faithfulness.csv."
-    return Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-8:]))
+    shape = columns(*heading, numeric=heading[-8:])
+    return Table(caption, rows=tuple(rows), folded=True, summary="Comprehensiveness and sufficiency", **shape)
 
 
-def _erasure_chart(means: Means, anchor: str, subject: str) -> Drawing:
-    """Return a row for each measure and method: its own order, and random orders below it."""
+def _points(row: str, means: Mapping[str, Mean]) -> Iterator[dict[str, Any]]:
+    """Yield both measures of a method, beside those of random tokens, in percentage points."""
+    for measure in MEASURES:
+        point: dict[str, Any] = {"group": "", "row": row, "measure": measure}
+        point |= _in_points(means[measure], ("value", "lower", "upper"))
+        point |= _in_points(means[f"random_{measure}"], ("floor", "floor_lower", "floor_upper"))
+        yield point
+
+
+def _facets(points: Sequence[dict[str, Any]]) -> Panels:
+    """Return a facet for each measure, a row for each label column, head and method, on one scale."""
     import pandas as pd
 
-    points = list[dict[str, Any]]()
-    for measure, group in ERASURES.items():
-        for method, by_measure in means.items():
-            point = {"group": group, "row": wording.method(method)}
-            point |= _in_points(by_measure[measure], ("value", "lower", "upper"))
-            point |= _in_points(by_measure[f"random_{measure}"], ("floor", "floor_lower", "floor_upper"))
-            points.append(point)
-    descriptions = [
-        f"{point['row']}, {point['group']}: {decimal(point['value'], 1)}, random {decimal(point['floor'], 1)}"
-        for point in points
-    ]
-    title = f"What erasing tokens costs {subject}, beside random orders"
-    label = Label(anchor, title, f"{'; '.join(descriptions)}.")
-    svg = dots.dots(pd.DataFrame(points), label, quantity="points of probability lost")
-    return Drawing(svg, f"{sentence(subject)}. Lines: 95 % intervals. Grey tick: random orders.")
+    frame = pd.DataFrame(points)
+    ends = ("value", "lower", "upper", "floor", "floor_lower", "floor_upper")
+    limits = shared_limits([frame.rename(columns={end: "value"})[["value"]] for end in ends], 0.0)
+    drawings = list[Drawing]()
+    for number, (measure, heading) in enumerate(MEASURES.items(), start=1):
+        rows = frame[frame["measure"] == measure]
+        descriptions = [
+            f"{row.row}: {decimal(row.value, 1)}, random tokens {decimal(row.floor, 1)}" for row in rows.itertuples()
+        ]
+        label = Label(f"faithful-{number}", heading, f"{'; '.join(descriptions)}.")
+        svg = dots.dots(rows, label, quantity="drop in predicted probability, points", limits=limits)
+        drawings.append(Drawing(svg, heading))
+    return Panels(
+        tuple(drawings), "Drop in the predicted probability, points. Lines: 95 % CI. Grey ticks: random tokens."
+    )
 
 
 def _in_points(mean: Mean, names: tuple[str, str, str]) -> dict[str, Any]:
@@ -182,11 +199,11 @@ def curves(view: View) -> Part | None:
             rows += [(*view.row_subject(task, head), *_curve_cells(claim)) for claim in claims_of_head]
     if not drawings:
         return None
-    heading = (*view.subject_columns, "method", "mean while taken out", "mean while put back", "texts")
+    heading = (*view.subject_columns, "method", "deletion, mean probability", "insertion, mean probability", "texts")
     caption = "Mean probability of the explained class along each curve; every point: tables/perturbation_curves.csv."
-    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-3:]))
-    title = "Does the decision fall, and come back, sooner than by chance?"
-    return Part(title, tuple(sentences), tuple(drawings), (table,) if rows else ())
+    shape = columns(*heading, numeric=heading[-3:])
+    table = Table(caption, rows=tuple(rows), folded=True, summary="Deletion and insertion curves", **shape)
+    return Part(sentences=tuple(sentences), drawings=tuple(drawings), tables=(table,) if rows else ())
 
 
 def _curve_cells(claim: Claim) -> tuple[str, ...]:
@@ -205,17 +222,18 @@ def _curves_sentence(claims: Sequence[Claim]) -> str:
     method, claim = next(iter(by_method.items()))
     head = wording.head(text(claim, "head"))
     return (
-        f"{CURVE_ANSWERS[claim.outcome]} As the tokens that {wording.method(method)} ranks first go one by one, "
-        f"{head} gives the class {percent(value(claim, 'deletion'))} on average along the way, in "
-        f"random order {percent(value(random, 'deletion'))} (the lower, the better); as they come back, "
-        f"{percent(value(claim, 'insertion'))} against {percent(value(random, 'insertion'))} (the higher, the better). "
-        f"Means over {plural(int(value(claim, 'n')), 'text')}, without an interval."
+        f"Deletion and insertion curves of {head}, {wording.method(method)}: mean probability "
+        f"{percent(value(claim, 'deletion'))} as tokens are deleted (random order "
+        f"{percent(value(random, 'deletion'))}; lower is better), {percent(value(claim, 'insertion'))} "
+        f"as they are inserted (random order {percent(value(random, 'insertion'))}; higher is better): "
+        f"{CURVE_COMPARISONS[claim.outcome]}. Means over "
+        f"{plural(int(value(claim, 'n')), 'text')}, without a CI."
     )
 
 
 def _curve_charts(table: pd.DataFrame, number: int, subject: str) -> Iterator[Drawing]:
     """Yield the chart of deletion and the chart of insertion."""
-    for curve, verb in (("deletion", "taken out"), ("insertion", "put back")):
+    for curve, verb in (("deletion", "deleted"), ("insertion", "inserted")):
         x_title = f"share of the tokens {verb}, %"
         yield _curve_chart(table, curve, x_title, f"{curve}-{number}", subject)
 
@@ -237,7 +255,7 @@ def _curve_chart(table: pd.DataFrame, curve: str, x_title: str, anchor: str, sub
         x_title=x_title,
         tick_names={float(x): f"{x:.0f}" for x in (0, 25, 50, 75, 100)},
     )
-    criterion = "The sooner it falls, the better." if curve == "deletion" else "The sooner it rises, the better."
+    criterion = "Lower is better." if curve == "deletion" else "Higher is better."
     return Drawing(svg, f"{sentence(subject)}. {criterion} Dashed: random order.")
 
 
@@ -260,32 +278,23 @@ def infidelity(view: View) -> Part | None:
             sentences.append(view.about(task, _infidelity_sentence(claim, of_head)))
     if not sentences and not rows:
         return None
-    heading = (*view.subject_columns, "method", "infidelity", "95 % interval", "texts")
-    table = Table("Smaller is better.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-3:]))
-    meaning = (
-        "Infidelity: the mean squared difference between what the scores say a change of the input would do to the "
-        "explained output, and what it does."
-    )
-    return Part(
-        "Do the scores foretell what a change does?",
-        tuple(sentences),
-        tables=(table,) if rows else (),
-        notes=(meaning,),
-    )
+    heading = (*view.subject_columns, "method", "infidelity", "95 % CI", "texts")
+    shape = columns(*heading, numeric=heading[-3:])
+    table = Table("Lower is better.", rows=tuple(rows), folded=True, summary="Infidelity", **shape)
+    return Part(sentences=tuple(sentences), tables=(table,) if rows else ())
 
 
 def _infidelity_sentence(claim: Claim, means: Means) -> str:
     """Return the lowest infidelity, and whether it is distinguishable from the next one."""
     opening = (
-        f"Explaining {wording.head(item(claim, 'head'))}, {wording.method(item(claim, 'method'))} misses what changes "
-        f"of the input do by {decimal(value(claim, 'infidelity'))} on average (95 % interval "
-        f"{between(claim.interval, 3)}, {plural(int(value(claim, 'n')), 'text')})"
+        f"Infidelity of {wording.head(item(claim, 'head'))}, {wording.method(item(claim, 'method'))}: "
+        f"{decimal(value(claim, 'infidelity'))} [95 % CI {between(claim.interval, 3)}], n = {count(value(claim, 'n'))}"
     )
     if claim.outcome == "measured":
-        return f"{opening}; the number means little without another method beside it."
+        return f"{opening}; it can be interpreted only beside that of another method."
     other_method = text(claim, "other_method")
     other_mean = means[other_method]["value"] if other_method in means else MISSING_MEAN
-    comparison = f"{wording.method(other_method)} by {decimal(other_mean.value)} ({between(other_mean.interval, 3)})"
+    comparison = f"{wording.method(other_method)} {decimal(other_mean.value)} [{between(other_mean.interval, 3)}]"
     if claim.outcome == "below":
-        return f"{opening}, {comparison}: the least of all methods."
-    return f"{opening}, {comparison}. Cannot tell which is better: the intervals overlap."
+        return f"{opening}; {comparison}: the lowest of all methods."
+    return f"{opening}; {comparison}: not significantly different, the CIs overlap."

@@ -9,14 +9,13 @@ from reports.blocks import Drawing, Part, Table, columns
 from reports.charts import dots
 from reports.charts.canvas import Label
 from reports.lookup import View, item, text, value
-from reports.sections.explanations.faithfulness import ANSWERS
 from reports.text import wording
-from reports.text.wording import count, interval, name, percent, plural, sentence
+from reports.text.wording import count, interval, name, percent, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RANK_NAMES = {1: "ranked first", 3: "among the first three", 5: "among the first five"}
+RANK_NAMES = {1: "ranked first", 3: "in the top 3", 5: "in the top 5"}
 """Number of first ranks that count as a hit -> its group in the chart."""
 LEARNED = 95
 """Per cent of the predictions that must follow a planted word for the shortcut to count as learnt."""
@@ -47,55 +46,44 @@ def part(view: View) -> Part | None:
     if not sentences:
         return None
     task_column = ("task",) if len(view.tasks) > 1 else ()
-    heading = (*task_column, "method", "word is among the", "hits", "95 % interval", "chance", "texts")
-    table = Table("Hits, %.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-4:]))
-    return Part("Does it find a planted shortcut?", tuple(sentences), tuple(drawings), (table,) if rows else ())
-
-
-def outcome_of_hits(view: View, task: str) -> str | None:
-    """Return whether the method explained with ranks a planted word first beyond chance; None if none was learnt."""
-    claim = view.claim("planted_shortcut_hits", task)
-    return None if claim is None else claim.outcome
+    heading = (*task_column, "method", "ranks", "hits", "95 % CI", "random order", "texts")
+    shape = columns(*heading, numeric=heading[-4:])
+    table = Table("Hits, %.", rows=tuple(rows), folded=True, summary="Planted shortcut", **shape)
+    return Part(sentences=tuple(sentences), drawings=tuple(drawings), tables=(table,) if rows else ())
 
 
 def _experiment(claim: Claim) -> str:
     """Return what was planted and which probe was trained on it."""
     words = name(str(item(claim, "words") or ""), 120)
     site = wording.place(text(claim, "pooling"), int(value(claim, "layer")))
-    return (
-        f"A rare word for each class ({words}) was put into the texts, with labels that hang on it alone, and a "
-        f"probe trained on {site}"
-    )
+    return f"Planted shortcut: a probe on {site} was trained on labels that a planted word decides ({words})"
 
 
 def _flipped(claim: Claim) -> str:
-    """Return how many predictions follow the planted word, as `98.0 % of its decisions on 80 texts`."""
-    n_texts = plural(int(value(claim, "n")), "text")
-    return f"{percent(value(claim, 'flipped'))} of its decisions on {n_texts}"
+    """Return the share of predictions that follow the planted word, as `98.0 % of its predictions (n = 80)`."""
+    return f"{percent(value(claim, 'flipped'))} of its predictions (n = {count(value(claim, 'n'))})"
 
 
 def _not_learned(claim: Claim) -> str:
     return (
-        f"Shortcut not learned. {_experiment(claim)}; only {_flipped(claim)} follow the word when it is "
-        f"swapped, {LEARNED} % would be needed. So the word is not the reason of its decisions, and where "
-        "a method ranks it means nothing: no ranks are shown."
+        f"{_experiment(claim)}; not learned: only {_flipped(claim)} follow the word when it is swapped, {LEARNED} % "
+        "are required. Ranks of the word would mean nothing and are not shown."
     )
 
 
 def _learned(claim: Claim, hits: Claim) -> str:
     method = sentence(wording.method(item(hits, "method")))
-    share = f"{percent(value(hits, 'hits'))} (95 % interval {interval(hits.interval)})"
+    share = f"{percent(value(hits, 'hits'))} [95 % CI {interval(hits.interval)}]"
     return (
-        f"{ANSWERS[hits.outcome]} {_experiment(claim)}: {_flipped(claim)} follow the word when it is swapped, "
-        f"so it is the reason. {method} ranks it first in {share} of the texts; "
-        f"chance would in {percent(value(hits, 'chance'))}."
+        f"{_experiment(claim)}; {_flipped(claim)} follow the word when it is swapped. {method} ranks it first in "
+        f"{share} of the texts, random order in {percent(value(hits, 'chance'))}."
     )
 
 
 def _rows(table: pd.DataFrame, task_cells: tuple[str, ...]) -> list[tuple[str, ...]]:
     rows = list[tuple[str, ...]]()
     for row in table.itertuples():
-        ranks = f"first {row.k}" if row.k > 1 else "first"
+        ranks = f"top {row.k}" if row.k > 1 else "first"
         limits = interval((row.lower, row.upper))
         cells = (wording.method(row.method), ranks, percent(row.hits), limits, percent(row.chance), count(row.n))
         rows.append((*task_cells, *cells))
@@ -106,7 +94,7 @@ def _chart(table: pd.DataFrame, anchor: str, subject: str) -> Drawing:
     """Return hit rates of each method, beside chance."""
     data = table.sort_values("k", kind="stable")
     data = data.assign(
-        group=[RANK_NAMES.get(int(k), f"among the first {int(k)}") for k in data["k"]],
+        group=[RANK_NAMES.get(int(k), f"in the top {int(k)}") for k in data["k"]],
         row=[wording.method(method) for method in data["method"]],
         note=[f"{100 * share:.0f} %" for share in data["hits"]],
         value=100 * data["hits"],
@@ -114,9 +102,9 @@ def _chart(table: pd.DataFrame, anchor: str, subject: str) -> Drawing:
         upper=100 * data["upper"],
         floor=100 * data["chance"],
     )
-    descriptions = (f"{row.row}, {row.group}: {row.note}, chance {row.floor:.0f} %" for row in data.itertuples())
+    descriptions = (f"{row.row}, {row.group}: {row.note}, random order {row.floor:.0f} %" for row in data.itertuples())
     title = f"How often each method finds the planted word {subject}".rstrip()
     label = Label(anchor, title, f"{'; '.join(descriptions)}.")
     svg = dots.dots(data, label, quantity="% of the texts")
-    opening = f"{sentence(subject)}. " if subject else ""
-    return Drawing(svg, f"{opening}Lines: 95 % intervals. Grey tick: chance, tokens in random order.")
+    about = f", {subject}" if subject else ""
+    return Drawing(svg, f"Planted shortcut{about}: rank of the planted word. Lines: 95 % CI. Grey ticks: random order.")

@@ -1,4 +1,4 @@
-"""Plausibility: whether explanations rank the words first that people marked as the reason."""
+"""Plausibility: agreement of attributions with the words that annotators marked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from probes.results.result import Claim
 from reports.blocks import Part, Table, columns
 from reports.lookup import Mean, View, item, means_by_group, value
 from reports.sections.explanations.attributions import deciding_words
-from reports.sections.explanations.faithfulness import answer
 from reports.text import wording
-from reports.text.wording import between, count, decimal, plural
+from reports.text.wording import between, count, decimal
 
-MEASURES = {"auprc": "precision and recall", "f1": "F1", "iou": "overlap (IoU)"}
+MEASURES = {"auprc": "AUPRC", "f1": "token F1", "iou": "IoU"}
 """Measure of plausibility -> its column in the table."""
 
 
@@ -18,12 +17,10 @@ def part(view: View) -> Part | None:
     """Return the agreement of each method with the marked words, beside random orders."""
     sentences = list[str]()
     rows = list[tuple[str, ...]]()
-    has_deciding_words = False
     for task in view.tasks:
         claims = view.claims("plausibility", task)
         sentences += [view.about(task, _claim_sentence(claim)) for claim in claims]
         if sentence := deciding_words(view, task):
-            has_deciding_words = True
             sentences.append(view.about(task, sentence))
         means = means_by_group(view.table("plausibility_means", task), "head", "method")
         for (head, method), by_measure in means.items():
@@ -31,25 +28,17 @@ def part(view: View) -> Part | None:
     if not sentences and not rows:
         return None
     table = _table(view, rows)
-    meaning = (
-        "What was marked is the reason for people. The classifier may have another, which an explanation should "
-        "then find."
-    )
-    notes = (meaning,) if rows or not has_deciding_words else ()
-    return Part("Does it find the marked reasons?", tuple(sentences), tables=(table,) if rows else (), notes=notes)
+    return Part(sentences=tuple(sentences), tables=(table,) if rows else ())
 
 
 def _claim_sentence(claim: Claim) -> str:
-    """Return where the marked tokens stand in the ranking, beside random orders."""
+    """Return the agreement with the marked tokens, beside that of random orders."""
     names = ("auprc", "random_auprc", "f1", "random_f1")
     auprc, random_auprc, f1, random_f1 = (decimal(value(claim, name), 2) for name in names)
-    n_texts = plural(int(value(claim, "n")), "text")
-    doubt = ", not told apart" if claim.outcome == "cannot_tell" else ""
     return (
-        f"{answer(claim)} In {n_texts} with words that somebody marked as the reason, "
-        f"{wording.method(item(claim, 'method'))} of {wording.head(item(claim, 'head'))} finds them with a "
-        f"mean precision of {auprc}, random orders with {random_auprc} (area under the curve of precision and recall; "
-        f"95 % interval of the difference {between(claim.interval)}{doubt}); F1 {f1} against {random_f1}."
+        f"Plausibility of {wording.head(item(claim, 'head'))}, {wording.method(item(claim, 'method'))}: AUPRC {auprc}, "
+        f"random order {random_auprc} (difference [95 % CI {between(claim.interval)}], n = {count(value(claim, 'n'))});"
+        f" token F1 {f1}, random order {random_f1}."
     )
 
 
@@ -58,15 +47,15 @@ def _cells(means: dict[str, Mean]) -> list[str]:
     cells = [count(max(mean.n for mean in means.values()))]
     for measure in MEASURES:
         mean, random = means[measure], means[f"random_{measure}"]
-        cells += [f"{decimal(mean.value, 2)} ({between(mean.interval)})", decimal(random.value, 2)]
+        cells += [f"{decimal(mean.value, 2)} [{between(mean.interval)}]", decimal(random.value, 2)]
     return cells
 
 
 def _table(view: View, rows: list[tuple[str, ...]]) -> Table:
     names = list[str]()
     for name in MEASURES.values():
-        names += [name, f"{name}, random"]
+        names += [name, f"{name}, random order"]
     heading = (*view.subject_columns, "method", "texts", *names)
-    caption = "Means over the texts that have marked words, with 95 % intervals; random orders beside them."
+    caption = "Means over the texts with marked words [95 % CI]."
     shape = columns(*heading, numeric=heading[-7:])
-    return Table(caption, rows=tuple(rows), folded=True, **shape)
+    return Table(caption, rows=tuple(rows), folded=True, summary="Plausibility", **shape)

@@ -13,18 +13,12 @@ from reports.charts import lines
 from reports.charts.canvas import Label
 from reports.lookup import Mean, View, item, means_by_group, value
 from reports.text import wording
-from reports.text.wording import between, count, decimal, name, plural, sentence
+from reports.text.wording import between, count, decimal, name
 
-OPENINGS = {
-    "changes": "Yes. With every weight random",
-    "unchanged": "No. Even with every weight random",
-    "cannot_tell": "Cannot tell. With every weight random",
-}
-"""Outcome -> the beginning of its sentence."""
 CONCLUSIONS = {
-    "changes": "it shows what the encoder has learned",
-    "unchanged": "it shows the text or the architecture, not what the encoder has learned",
-    "cannot_tell": "that is neither clearly alike nor clearly not",
+    "changes": "the attribution depends on what the encoder has learned",
+    "unchanged": "the attribution reflects the text or the architecture, not what the encoder has learned",
+    "cannot_tell": "not significantly different from the threshold of 0.5",
 }
 """Outcome -> what follows from it."""
 
@@ -50,33 +44,28 @@ def part(view: View) -> Part | None:
     heading = (
         *view.subject_columns,
         "method",
-        "random are",
-        "correlation of ranks",
-        "95 % interval",
-        "of absolute scores",
-        "95 % interval of these",
+        "random weights",
+        "rank correlation",
+        "95 % CI",
+        "absolute scores",
+        "95 % CI, absolute scores",
         "texts",
     )
-    caption = "Mean rank correlation with the explanation of the intact encoder."
-    table = Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[-5:]))
-    meaning = (
-        "Block by block from the top, the encoder's weights are put back to random ones. An explanation of what the "
-        "encoder has learned must then change; one that stays shows the text, not the model. Passing is no proof."
-    )
-    title = "Does it change when the weights are random?"
-    return Part(title, tuple(sentences), tuple(drawings), (table,) if rows else (), notes=(meaning,))
+    caption = "Mean rank correlation with the attribution of the intact encoder."
+    shape = columns(*heading, numeric=heading[-5:])
+    table = Table(caption, rows=tuple(rows), folded=True, summary="Parameter randomisation", **shape)
+    return Part(sentences=tuple(sentences), drawings=tuple(drawings), tables=(table,) if rows else ())
 
 
 def _claim_sentence(claim: Claim) -> str:
     """Return how alike the explanations of an encoder are before and after all its parameters are randomised."""
-    opening = OPENINGS.get(claim.outcome, sentence(name(claim.outcome)) + ". With every weight random")
-    conclusion = f": {CONCLUSIONS[claim.outcome]}." if claim.outcome in CONCLUSIONS else "."
-    n_texts = plural(int(value(claim, "n")), "text")
+    conclusion = CONCLUSIONS.get(claim.outcome, name(claim.outcome))
     return (
-        f"{opening}, the ranking by "
-        f"{wording.method(item(claim, 'method'))} for {wording.head(item(claim, 'head'))} correlates "
-        f"{decimal(value(claim, 'correlation'), 2)} (95 % interval {between(claim.interval)}, "
-        f"{n_texts}, signs left aside) with the one shown here{conclusion}"
+        f"Parameter randomisation of {wording.head(item(claim, 'head'))}, {wording.method(item(claim, 'method'))}: "
+        f"with all weights random, the ranks of the absolute scores correlate "
+        f"{decimal(value(claim, 'correlation'), 2)} [95 % CI {between(claim.interval)}] "
+        f"with those of the intact encoder (n = {count(value(claim, 'n'))}): "
+        f"{conclusion}."
     )
 
 
@@ -117,7 +106,7 @@ def _chart(means: Means, anchor: str, subject: str) -> Drawing:
         x_title="blocks with random weights",
         tick_names=tick_names,
     )
-    caption = f"{sentence(subject)}. Absolute scores. Bands: 95 % intervals. The lower at the right, the better."
+    caption = f"Parameter randomisation, {subject}. Absolute scores. Bands: 95 % CI. Lower at the right is better."
     return Drawing(svg, caption)
 
 

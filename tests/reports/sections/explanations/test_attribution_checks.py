@@ -1,34 +1,74 @@
-"""Attribution checks on the page: a question for each, answered by its outcome, and their summary."""
+"""Attribution checks on the page: a row for each outcome, their counts, and their numbers, folded."""
 
 import dataclasses
 import re
+from collections import Counter
 
 import pytest
 
+from probes.results.schema.columns import CHECK_OUTCOMES
 from reports import render_report
-from reports.sections.explanations.attribution_checks import CHECK_TABLES, CHECKS, STANDING, TABLES
+from reports.lookup import View
+from reports.sections.explanations.attribution_checks import CHECK_TABLES, COUNTED, MEASURES, OUTCOMES, TABLES, counts
 from reports.sections.page import sections
+from reports.text.wording import points
 from tests.support.pages.reader import Page
 from tests.support.pages.sections import part_of, section_of, without, without_tables
 from tests.support.results.explained import checked
 from tests.support.results.probed import result
 
 
-def test_every_check_is_a_question_in_its_place():
-    trust = section_of(checked(), "trust")
-    assert [part.heading for part in trust.parts] == [part_of(checked(), check).heading for check in CHECKS]
-    assert all(part.heading.endswith("?") for part in trust.parts)
-    assert all(part.sentences for part in trust.parts)
+def outcome_rows(analysis):
+    """Return the rows of the table of outcomes."""
+    return section_of(analysis, "trust").parts[0].tables[0].rows
+
+
+def test_every_outcome_has_a_row_with_its_badge_in_the_order_of_the_checks():
+    analysis = checked(heads=("probe",))
+    claims = [claim for claim in analysis.claims if claim.id == "attribution_check"]
+    rows = outcome_rows(analysis)
+    titles = [measure.title for measure in MEASURES.values()]
+    assert [titles.index(row[0]) for row in rows] == sorted(titles.index(row[0]) for row in rows)
+    assert Counter(row[-1] for row in rows) == Counter(OUTCOMES[claim.outcome] for claim in claims)
+    assert {claim.numbers["check"] for claim in claims} <= set(MEASURES)
+    assert set(OUTCOMES) == set(CHECK_OUTCOMES)
+
+
+def test_the_title_and_the_contents_count_the_checks_that_were_made_and_passed():
+    analysis = checked(heads=("probe",), baseline_bias="informed", planted_shortcut="not_learned")
+    n_passed, n_made = counts(View(analysis))
+    badges = Counter(row[-1] for row in outcome_rows(analysis))
+    assert n_passed == badges["passed"]
+    assert n_made == sum(badges[outcome] for outcome in COUNTED)
+    assert n_made < len(outcome_rows(analysis)), "what is no test is not counted"
+    trust = section_of(analysis, "trust")
+    assert trust.tag == f"{n_passed}/{n_made}"
+    assert f"{n_passed} of {n_made} passed" in trust.title
+
+
+def test_a_result_of_an_earlier_version_has_its_numbers_and_no_outcomes():
+    trust = section_of(without(checked(), claims=("attribution_check",)), "trust")
+    assert trust.tag == ""
+    (details,) = trust.parts
+    assert details.sentences
+
+
+def test_figures_and_numbers_of_the_checks_are_folded():
+    _, details = section_of(checked(), "trust").parts
+    assert details.summary
+    assert details.panels
+    assert all(table.folded for table in details.tables)
+    assert len({table.summary for table in details.tables}) == len(details.tables)
 
 
 def test_no_table_of_the_checks_gets_a_section_of_its_own():
     anchors = [section.anchor for section in sections(checked())]
-    assert anchors == ["layers", "floors", "errors", "explained", "words", "states", "trust", "encoder"]
+    assert anchors == ["layers", "floors", "errors", "explained", "words", "trust", "states", "encoder"]
 
 
 def test_a_result_without_checks_has_only_the_one_that_needs_none():
-    trust = section_of(result(), "trust")
-    assert [part.heading for part in trust.parts] == [part_of(result(), "convergence").heading]
+    (details,) = section_of(result(), "trust").parts
+    assert details.sentences == part_of(result(), "convergence").sentences
     html = render_report(without_tables(result()))
     for term in ("Comprehensiveness", "Planted shortcut", "Token states", "Checks of explanations", "Infidelity"):
         assert term not in html
@@ -55,59 +95,34 @@ def test_a_saved_result_gives_the_same_page_as_the_one_in_memory(tmp_path, check
 
 
 @pytest.mark.parametrize(
-    ("kind", "outcome", "heading", "opening"),
+    ("check", "changes"),
     [
-        ("faithfulness", "above", "faithfulness", "Yes. Over 24 texts: without the tokens ranked first by integrated"),
-        ("faithfulness", "below", "faithfulness", "No. Over 24 texts"),
-        ("faithfulness", "cannot_tell", "faithfulness", "Cannot tell. Over 24 texts"),
-        (
-            "baseline_bias",
-            "uninformed",
-            "baseline_bias",
-            "No. With padding in the place of a text's tokens the probe says what",
-        ),
-        (
-            "baseline_bias",
-            "informed",
-            "baseline_bias",
-            "Yes. With padding in the place of a text's tokens the probe still leans",
-        ),
-        ("plausibility", "above", "plausibility", "Yes. In 22 texts with words that somebody marked as the reason"),
-        ("plausibility", "below", "plausibility", "No. In 22 texts"),
-        ("plausibility", "cannot_tell", "plausibility", "Cannot tell. In 22 texts"),
-        ("planted_shortcut", "valid", "planted_shortcut", "Yes. A rare word for each class (quartz, velvet)"),
-        ("planted_shortcut", "not_learned", "planted_shortcut", "Shortcut not learned."),
-        ("parameter_randomisation", "changes", "parameter_randomisation", "Yes. With every weight random"),
-        ("parameter_randomisation", "unchanged", "parameter_randomisation", "No. Even with every weight random"),
-        ("parameter_randomisation", "cannot_tell", "parameter_randomisation", "Cannot tell. With every weight random"),
+        ("baseline_neutrality", {"baseline_bias": "informed"}),
+        ("parameter_randomisation", {"parameter_randomisation": "unchanged"}),
     ],
 )
-def test_an_outcome_answers_its_question(kind, outcome, heading, opening):
-    assert part_of(checked(**{kind: outcome}), heading).sentences[0].startswith(opening)
+def test_the_verdict_names_a_check_that_failed_and_its_label_column_where_there_are_several(check, changes):
+    title = MEASURES[check].title.partition(",")[0].strip(" ↑↓").lower()
+    tasks = {"sentiment": ("negative", "positive"), "topic": ("arts", "sport", "war")}
+    (sentence,) = section_of(checked(heads=("probe",), **changes), "trust").verdict
+    assert sentence.startswith(f"Failed: {title}.")
+    (sentence,) = section_of(checked(heads=("probe",), tasks=tasks, **changes), "trust").verdict
+    assert sentence.startswith(f"Failed: {title} (sentiment and topic).")
 
 
-@pytest.mark.parametrize(
-    ("kind", "outcome"), [key for key in STANDING if key[0] in ("faithfulness", "parameter_randomisation")]
-)
-def test_the_verdict_counts_each_outcome_on_its_side(kind, outcome):
-    trust = section_of(without_tables(checked(**{kind: outcome})), "trust")
-    side, phrase = STANDING[kind, outcome]
-    opening = {"for": "Speaks for them:", "against": "Speaks against them:", "open": "Cannot be told:"}[side]
-    assert [sentence.startswith(opening) for sentence in trust.verdict if phrase in sentence] == [True]
+def test_heads_have_rows_of_their_own():
+    rows = outcome_rows(checked(heads=("probe", "model")))
+    title = MEASURES["comprehensiveness"].title
+    assert len({row[1] for row in rows if row[0] == title}) == 2
 
 
-def test_heads_that_differ_are_named_in_the_verdict():
-    analysis = checked()
-    of_model = [c.id == "faithfulness" and c.numbers["head"] == "model" for c in analysis.claims]
-    claims = [
-        dataclasses.replace(c, outcome="cannot_tell") if is_model else c
-        for c, is_model in zip(analysis.claims, of_model, strict=True)
-    ]
-    trust = section_of(without_tables(dataclasses.replace(analysis, claims=tuple(claims))), "trust")
-    assert "the tokens ranked first matter more than random ones (the probe)" in trust.verdict[0]
-    assert (
-        "whether the tokens ranked first matter more than random ones (the model's own classifier)" in trust.verdict[1]
-    )
+def test_a_gain_is_shown_with_the_interval_of_its_claim():
+    analysis = checked(heads=("probe",))
+    (claim,) = (claim for claim in analysis.claims if claim.numbers.get("check") == "comprehensiveness")
+    (row,) = (row for row in outcome_rows(analysis) if row[0] == MEASURES["comprehensiveness"].title)
+    lower, upper = (f"{100 * end:.1f}" for end in claim.interval)
+    assert row[-3] == f"{points(claim.numbers['gain'])} [{lower}, {upper}]"
+    assert row[-2] == str(claim.numbers["n"])
 
 
 def test_methods_and_glossary_hold_what_the_page_shows(checked_page):
@@ -119,8 +134,6 @@ def test_methods_and_glossary_hold_what_the_page_shows(checked_page):
         "Yeh et al. (2019)",
         "Petsiuk, Das & Saenko (2018)",
         "Zeiler & Fergus (2013)",
-        "Comprehensiveness Probability that a class loses",
-        "Token states A layer's vectors",
     ):
         assert term in words
     assert "Bastings" not in render_report(without_tables(checked()))
@@ -145,6 +158,8 @@ def test_two_label_columns_are_told_apart():
         tasks={"sentiment": ("negative", "positive"), "topic": ("arts", "sport", "war")}, heads=("probe",)
     )
     sentences = part_of(analysis, "faithfulness").sentences
-    assert sentences[0].startswith("sentiment: Yes. ")
-    assert sentences[2].startswith("topic: Yes. ")
+    assert sentences[0].startswith("sentiment: ")
+    assert sentences[2].startswith("topic: ")
     assert part_of(analysis, "faithfulness").tables[0].columns[:2] == ("task", "head")
+    assert outcome_rows(analysis)[0][1] == "all"
+    assert {row[1] for row in outcome_rows(analysis)} == {"all", "sentiment", "topic"}

@@ -4,28 +4,25 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from probes.results.result import Claim
 from reports import render_report
+from reports.sections.explanations.faithfulness import COMPARISONS, MEASURES
 from tests.support.pages.reader import Page
 from tests.support.pages.sections import part_of
 from tests.support.results.explained import METHODS, checked, with_means
 from tests.support.results.probed import result
 
 
-@pytest.mark.parametrize(("outcome", "unsure"), [("above", ""), ("cannot_tell", ", not told apart")])
-def test_what_a_decision_loses_without_the_first_tokens_is_told_beside_random_ones(outcome, unsure):
+def test_comprehensiveness_and_sufficiency_are_given_beside_those_of_random_tokens():
     numbers = {"head": "probe", "method": "integrated_gradients", "n": 8}
     numbers |= {"comprehensiveness": 0.287, "random_comprehensiveness": 0.196}
     numbers |= {"sufficiency": -0.02, "random_sufficiency": 0.316}
     analysis = result()
-    claims = (*analysis.claims, Claim("faithfulness", outcome, "sentiment", numbers, (0.037, 0.152)))
+    claims = (*analysis.claims, Claim("faithfulness", "above", "sentiment", numbers, (0.037, 0.152)))
     words = Page(render_report(dataclasses.replace(analysis, claims=claims))).words.replace("\u00a0", " ")
-    assert "the probe gives the explained class 28.7 points less probability" in words
-    assert f"19.6 points less (95 % interval of the difference 3.7 to 15.2{unsure})" in words
-    assert "it gives −2.0 points less, with random ones 31.6" in words
-    assert "replaced by the mask token" in words
+    assert "28.7 points, random tokens 19.6 (difference [95 % CI 3.7 to 15.2], n = 8)" in words
+    assert "Sufficiency −2.0 points, random tokens 31.6" in words
 
 
 def test_the_other_methods_are_told_by_their_outcomes():
@@ -35,17 +32,15 @@ def test_the_other_methods_are_told_by_their_outcomes():
         for c in analysis.claims
     ]
     sentences = part_of(dataclasses.replace(analysis, claims=tuple(claims)), "faithfulness").sentences
-    assert sentences[1] == "Other ways to explain the probe: yes by occlusion; cannot tell by gradient norm."
+    assert sentences[1].endswith(f"{COMPARISONS['above']}: occlusion; {COMPARISONS['cannot_tell']}: gradient norm.")
 
 
 def test_each_method_stands_beside_random_orders_with_its_interval(checked_page):
     table = checked(heads=("probe",)).tables["faithfulness"]
     comprehensiveness = table[(table["method"] == "occlusion") & (table["order"] == "attribution")]["comprehensiveness"]
-    (drawing,) = part_of(checked(heads=("probe",)), "faithfulness").drawings
-    assert (
-        f"occlusion, without the first tokens: more is better: {100 * comprehensiveness.mean():.1f}, random "
-        in drawing.svg
-    )
+    (row,) = part_of(checked(heads=("probe",)), "faithfulness").panels
+    assert [drawing.caption for drawing in row.drawings] == list(MEASURES.values())
+    assert f"occlusion: {100 * comprehensiveness.mean():.1f}, random tokens " in row.drawings[0].svg
     (numbers,) = part_of(checked(heads=("probe",)), "faithfulness").tables
     assert [row[1] for row in numbers.rows] == ["integrated gradients", "occlusion", "gradient norm"]
     assert numbers.folded
@@ -72,10 +67,10 @@ def test_methods_whose_intervals_overlap_are_not_told_apart():
         ).sentences[0]
         for infidelity in (apart, alike)
     ]
-    assert sentences[0].endswith(": the least of all methods.")
-    assert sentences[1].endswith("Cannot tell which is better: the intervals overlap.")
+    assert sentences[0].endswith(": the lowest of all methods.")
+    assert sentences[1].endswith(": not significantly different, the CIs overlap.")
 
 
 def test_a_single_methods_infidelity_means_little():
     sentence = part_of(checked(methods=METHODS[:1], heads=("probe",)), "infidelity").sentences[0]
-    assert "means little without another method beside it" in sentence
+    assert "only beside that of another method" in sentence

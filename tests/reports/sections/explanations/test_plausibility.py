@@ -1,7 +1,5 @@
 """Plausibility on the page: agreement with the marked words beside that of random orders."""
 
-import pytest
-
 from reports.lookup import View, means_by_group
 from reports.text import wording
 from tests.support.pages.sections import part_of
@@ -16,12 +14,14 @@ def test_every_method_has_its_mean_agreement_beside_that_of_random_orders():
     for row, by_measure in zip(table.rows, means.values(), strict=True):
         mean, random = by_measure["auprc"], by_measure["random_auprc"]
         assert row[-6:-4] == (
-            f"{wording.decimal(mean.value, 2)} ({wording.between(mean.interval)})",
+            f"{wording.decimal(mean.value, 2)} [{wording.between(mean.interval)}]",
             wording.decimal(random.value, 2),
         )
 
 
-@pytest.mark.parametrize(("outcome", "is_doubted"), [("above", False), ("cannot_tell", True)])
-def test_a_difference_that_cannot_be_told_is_said_to_be_such(outcome, is_doubted):
-    sentence = part_of(checked(plausibility=outcome), "plausibility").sentences[0]
-    assert ("not told apart" in sentence) == is_doubted
+def test_the_area_under_the_precision_recall_curve_is_called_auprc():
+    part = part_of(checked(heads=("probe",)), "plausibility")
+    assert "AUPRC 0.61, random order 0.35" in part.sentences[0]
+    assert "AUPRC" in part.tables[0].columns
+    words = " ".join((*part.sentences, *part.tables[0].columns))
+    assert "mean precision" not in words
