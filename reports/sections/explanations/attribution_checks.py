@@ -32,7 +32,7 @@ class Measure:
     reference: str
     """Name of what the result is compared with."""
     meaning: str
-    """What the check measures, in a sentence or two."""
+    """Note on what the check measures, in a sentence or two."""
 
 
 def _two_digits(number: float) -> str:
@@ -198,7 +198,7 @@ def _table(view: View, claims: Sequence[Claim]) -> Table:
         names.append("task")
     if len(heads) > 1:
         names.append("head")
-    heading = (*names, "result", "reference", "gain [95 % CI]", "n", "outcome")
+    heading = (*names, "outcome", "result", "reference", "gain [95 % CI]", "n")
     rows = list[tuple[str, ...]]()
     for claim in claims:
         cells = {
@@ -206,8 +206,9 @@ def _table(view: View, claims: Sequence[Claim]) -> Table:
             "task": "all" if claim.task is None else name(claim.task),
             "head": _head(claim),
         }
-        rows.append((*(cells[column] for column in names), *_result_cells(claim)))
-    return Table("", rows=tuple(rows), badge=len(heading) - 1, **columns(*heading, numeric=heading[-3:-1]))
+        outcome = OUTCOMES[claim.outcome]
+        rows.append((*(cells[column] for column in names), outcome, *_result_cells(claim)))
+    return Table("", rows=tuple(rows), badge=len(names), **columns(*heading, numeric=heading[-2:]))
 
 
 def _head(claim: Claim) -> str:
@@ -216,7 +217,7 @@ def _head(claim: Claim) -> str:
 
 
 def _result_cells(claim: Claim) -> tuple[str, ...]:
-    """Return the result, its reference, the gain with its interval, the number of texts and the outcome."""
+    """Return the result, its reference, the gain with its interval, and the number of texts."""
     measure = MEASURES[text(claim, "check")]
     gain = value(claim, "gain")
     result = _result(claim, measure)
@@ -228,7 +229,7 @@ def _result_cells(claim: Claim) -> tuple[str, ...]:
     reference = wording.MISSING
     if item(claim, "reference") is not None:
         reference = f"{measure.reference} {measure.written(value(claim, 'reference'))}"
-    return result, reference, gain_cell, count(value(claim, "n")), OUTCOMES[claim.outcome]
+    return result, reference, gain_cell, count(value(claim, "n"))
 
 
 def _result(claim: Claim, measure: Measure) -> str:

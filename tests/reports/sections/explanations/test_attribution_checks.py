@@ -29,7 +29,7 @@ def test_every_outcome_has_a_row_with_its_badge_in_the_order_of_the_checks():
     rows = outcome_rows(analysis)
     titles = [measure.title for measure in MEASURES.values()]
     assert [titles.index(row[0]) for row in rows] == sorted(titles.index(row[0]) for row in rows)
-    assert Counter(row[-1] for row in rows) == Counter(OUTCOMES[claim.outcome] for claim in claims)
+    assert Counter(row[1] for row in rows) == Counter(OUTCOMES[claim.outcome] for claim in claims)
     assert {claim.numbers["check"] for claim in claims} <= set(MEASURES)
     assert set(OUTCOMES) == set(CHECK_OUTCOMES)
 
@@ -37,7 +37,7 @@ def test_every_outcome_has_a_row_with_its_badge_in_the_order_of_the_checks():
 def test_the_title_and_the_contents_count_the_checks_that_were_made_and_passed():
     analysis = checked(heads=("probe",), baseline_bias="informed", planted_shortcut="not_learned")
     n_passed, n_made = counts(View(analysis))
-    badges = Counter(row[-1] for row in outcome_rows(analysis))
+    badges = Counter(row[1] for row in outcome_rows(analysis))
     assert n_passed == badges["passed"]
     assert n_made == sum(badges[outcome] for outcome in COUNTED)
     assert n_made < len(outcome_rows(analysis)), "what is no test is not counted"
@@ -121,8 +121,8 @@ def test_a_gain_is_shown_with_the_interval_of_its_claim():
     (claim,) = (claim for claim in analysis.claims if claim.numbers.get("check") == "comprehensiveness")
     (row,) = (row for row in outcome_rows(analysis) if row[0] == MEASURES["comprehensiveness"].title)
     lower, upper = (f"{100 * end:.1f}" for end in claim.interval)
-    assert row[-3] == f"{points(claim.numbers['gain'])} [{lower}, {upper}]"
-    assert row[-2] == str(claim.numbers["n"])
+    assert row[-2] == f"{points(claim.numbers['gain'])} [{lower}, {upper}]"
+    assert row[-1] == str(claim.numbers["n"])
 
 
 def test_methods_and_glossary_hold_what_the_page_shows(checked_page):
