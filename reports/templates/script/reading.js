@@ -23,7 +23,7 @@ for (const heading of document.querySelectorAll("main :is(h2, h3, h4):not(.name)
     for (let i = 2; document.getElementById(id); i++) id = `${name}-${i}`;
     heading.id = id;
   }
-  heading.append(" ", make("a", { className: "anchor", href: `#${(section || heading).id}`, ariaHidden: "true", tabIndex: -1 }));
+  heading.append(make("a", { className: "anchor", href: `#${(section || heading).id}`, ariaHidden: "true", tabIndex: -1 }));
 }
 
 // What a link leads to may be folded.
@@ -52,7 +52,7 @@ if (contents) {
     const inView = sections.filter((section) => section.getBoundingClientRect().top < innerHeight);
     const target = inView.find((section) => `#${section.id}` === location.hash);
     const top = sections.findLast((section) => atTop.has(section));
-    const section = isAtEnd ? target ?? inView.at(-1) : top;
+    const section = isAtEnd ? target ?? inView.at(-1) : top ?? current ?? sections[0];
     if (!section || section === current) return;
     links.get(current)?.removeAttribute("aria-current");
     current = section;
