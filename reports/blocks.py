@@ -114,6 +114,16 @@ class Word:
 
 
 @dataclass(frozen=True)
+class OutputBar:
+    """Positions from 0 to 100 on the range of all outputs of a page, which holds zero."""
+
+    zero: float
+    baseline: float
+    output: float
+    description: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """A head's decision on a card's text for one class: as it is explained first, and from where else it was."""
 
@@ -131,7 +141,10 @@ class Entry:
     """Name of the token states that the pieces stand for; empty where they are the input's tokens."""
     strongest: str
     sums: str
-    quality: str
+    """Method, baseline, steps, convergence delta, and the sum of the scores beside the difference that they explain."""
+    predicted: str
+    probability: str
+    correct: bool | None
     converged: bool
     truncated: bool
     """Something was not read that the words do not show."""
@@ -141,13 +154,16 @@ class Entry:
     """Rows, among the words of each attribution, of those in `words` that have a score."""
     by_layer: str = ""
     """Prediction of the probe of each layer, where several layers are explained."""
+    bar: OutputBar | None = None
+    """Output at the baseline and at the text."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """One text, what is true of it, what was said of it, and why."""
+    """One text with its label, its predictions and their explanations."""
 
-    place: str
+    number: str
+    """Row of the test split; empty where it is not known."""
     label: str
     predicted: str
     probability: str
@@ -161,20 +177,32 @@ class Card:
     delta: float = 0.0
     """The largest |convergence delta|."""
     depth: int | None = None
-    """Layer from which on the probes of the pooling explained say the same."""
+    """Prediction depth of the pooling that is explained."""
+    task: str = ""
+    """Name of the label column; empty where the page has only one."""
+    task_number: int = 0
+    anchor: str = ""
+    """Name of the row on the page."""
 
 
 @dataclass(frozen=True)
 class Explorer:
-    """The choices that the reader of a label column's texts has, and the scores behind them."""
+    """The choices that the reader of the explained texts has, and the scores behind them."""
 
     data: str
     """JSON without `<`: nothing in it can end the element that holds it."""
+    scale: str
+    """Score with the fullest colour, with its unit."""
+    tasks: tuple[str, ...]
+    """Label columns; here and below empty where there is nothing to choose."""
     labels: tuple[str, ...]
-    """True classes, as the cards name them; empty where they are unknown."""
+    """True classes, as the cards name them."""
     predicted: tuple[str, ...]
+    """Classes that any of the explained layers predicts."""
+    targets: tuple[str, ...]
+    """Classes and differences of classes that are explained for one decision."""
     heads: tuple[str, ...]
-    """Heads that decide; here and below empty where there is nothing to choose."""
+    """Heads that decide."""
     poolings: tuple[str, ...]
     methods: tuple[str, ...]
     baselines: tuple[str, ...]

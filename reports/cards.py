@@ -13,6 +13,7 @@ from probes.results.notebook import strongest_words, text_gap
 from probes.results.result import Attribution
 from reports.blocks import Card, Entry, Word
 from reports.lookup import View
+from reports.output_bars import OutputRange, output_bar
 from reports.text import wording
 from reports.text.wording import clean, count, decimal, listing, name, percent, place, plural, pooling, signed
 
@@ -85,6 +86,7 @@ def cards(
     *,
     random_pooler: bool,
     numbers: TextNumbers | None = None,
+    ranges: Mapping[str, OutputRange] | None = None,
 ) -> tuple[Card, ...]:
     """Return one card for each text, in the order of explanation; explanations of the same text share a card.
 
@@ -93,12 +95,21 @@ def cards(
         full_score: Absolute score with the fullest colour.
         random_pooler: Whether the pooler was never trained.
         numbers: Numbers about single texts that stand on their cards.
+        ranges: Unit -> range of the outputs of the page; no bar is drawn when None.
     """
     text_numbers = numbers or TextNumbers()
-    page_cards = list[Card]()
-    for group in by_text(attributions):
-        page_cards.append(_card(group, full_score, text_numbers, random_pooler=random_pooler))
-    return tuple(page_cards)
+    style = _Style(full_score, random_pooler, ranges or {})
+    return tuple(_card(group, style, text_numbers) for group in by_text(attributions))
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How the cards of a page are drawn."""
+
+    full_score: float
+    """Absolute score with the fullest colour."""
+    random_pooler: bool
+    ranges: Mapping[str, OutputRange]
 
 
 def by_text(attributions: Iterable[Attribution]) -> Iterable[list[Attribution]]:
@@ -119,22 +130,17 @@ def by_decision(group: Iterable[Attribution]) -> list[list[Attribution]]:
     return list(decisions.values())
 
 
-def _card(group: Sequence[Attribution], full_score: float, numbers: TextNumbers, *, random_pooler: bool) -> Card:
+def _card(group: Sequence[Attribution], style: _Style, numbers: TextNumbers) -> Card:
     first = group[0]
     probability = first.probabilities.get(first.predicted)
-    label = ""
-    correct = None
-    if first.label is not None:
-        label = name(first.label)
-        correct = first.label == first.predicted
-    entries = [_entry(decision, full_score, random_pooler=random_pooler) for decision in by_decision(group)]
+    entries = [_entry(decision, style) for decision in by_decision(group)]
     deltas = [abs(a.convergence_delta) for a in group if a.convergence_delta is not None]
     return Card(
-        place="" if first.text_id is None else f"test text {first.text_id}",
-        label=label,
+        number="" if first.text_id is None else str(first.text_id),
+        label="" if first.label is None else name(first.label),
         predicted=name(first.predicted),
         probability=percent(probability),
-        correct=correct,
+        correct=is_correct(first),
         certainty=probability or 0.0,
         entries=tuple(entries),
         text=_unscored_text(group),
@@ -142,6 +148,11 @@ def _card(group: Sequence[Attribution], full_score: float, numbers: TextNumbers,
         delta=max(deltas, default=0.0),
         depth=numbers.prediction_depth.get((first.task, first.text_id, first.pooling)),
     )
+
+
+def is_correct(a: Attribution) -> bool | None:
+    """Return whether the predicted class is the label; None where there is no label."""
+    return None if a.label is None else a.label == a.predicted
 
 
 def _unscored_text(group: Sequence[Attribution]) -> str:
@@ -161,22 +172,22 @@ def _agreement(a: Attribution, numbers: TextNumbers) -> str:
     return f"Rank correlation of the two heads' scores: {decimal(correlation, 2)}."
 
 
-def _entry(decision: Sequence[Attribution], full_score: float, *, random_pooler: bool) -> Entry:
+def _entry(decision: Sequence[Attribution], style: _Style) -> Entry:
     a = decision[0]
     words: tuple[Word, ...] = ()
     word_rows: tuple[int, ...] = ()
     states = ""
     strongest = ""
     if a.states_layer is None:
-        words, word_rows = _words_of_text(decision, full_score)
+        words, word_rows = _words_of_text(decision, style.full_score)
         strongest = _strongest(a)
     else:
         states = f"token states at layer {a.states_layer}"
-    pieces = () if words else tuple(_words(a, a.tokens, a.scores, a.offsets, full_score))
+    pieces = () if words else tuple(_words(a, a.tokens, a.scores, a.offsets, style.full_score))
     is_class_logit = a.unit == "logit" and a.against is None
     shows_cut = any(word.shade == "cut" for word in words)
     return Entry(
-        head=head_name(a, random_pooler=random_pooler),
+        head=head_name(a, random_pooler=style.random_pooler),
         output="" if is_class_logit else f"{name(a.unit)} of",
         target=name(a.target),
         against="" if a.against is None else name(a.against),
@@ -185,12 +196,15 @@ def _entry(decision: Sequence[Attribution], full_score: float, *, random_pooler:
         states=states,
         strongest=strongest,
         sums=_sums(a),
-        quality=_prediction(a),
+        predicted=name(a.predicted),
+        probability=percent(a.probabilities.get(a.predicted)),
+        correct=is_correct(a),
         converged=a.converged is not False,
         truncated=a.truncated and not shows_cut,
         attributions=tuple(decision),
         word_rows=word_rows,
-        by_layer=_predictions_by_layer(decision, random_pooler=random_pooler),
+        by_layer=_predictions_by_layer(decision, random_pooler=style.random_pooler),
+        bar=output_bar(a, style.ranges),
     )
 
 
@@ -201,17 +215,16 @@ def _prediction(a: Attribution) -> str:
 
 
 def _sums(a: Attribution) -> str:
-    """Return the sum of the scores, the difference that they explain, the convergence delta and the steps."""
-    scored, summands = ("Word", "words") if a.states_layer is None else ("The", "states")
-    total = signed(float(a.scores.sum()))
-    parts = [f"{scored} scores add up to {total}"]
-    if a.convergence_delta is not None and a.baseline_output is not None:
-        difference = signed(a.output - a.baseline_output)
-        parts[0] += f" of {difference} {a.unit}, the difference that the {summands} make"
-        parts.append(f"convergence delta {decimal(a.convergence_delta, 3)}")
+    """Return the method, baseline, steps, convergence delta, and the sum of the scores."""
+    parts = [wording.sentence(wording.method(a.method)), f"baseline: {wording.baseline(a.baseline)}"]
     if a.n_steps is not None:
         parts.append(plural(a.n_steps, "step"))
-    return ", ".join(parts)
+    total = f"scores sum to {signed(float(a.scores.sum()))}"
+    if a.convergence_delta is not None and a.baseline_output is not None:
+        parts.append(f"convergence delta {signed(a.convergence_delta, 3)}")
+        total += f" (output difference {signed(a.output - a.baseline_output)})"
+    parts.append(f"{total} {name(a.unit)}")
+    return "; ".join(parts)
 
 
 def _predictions_by_layer(decision: Sequence[Attribution], *, random_pooler: bool) -> str:
@@ -365,12 +378,12 @@ def _shade(score: float, full_score: float) -> str:
 
 
 def _strongest(a: Attribution) -> str:
-    """Return the words with the highest and the lowest scores, in a sentence."""
+    """Return the words with the highest and the lowest scores."""
     lists = list[str]()
-    for side, words in strongest_words(a.words, a.word_scores, least=LEAST_LISTED).items():
-        listed = ", ".join(f"“{name(word, 30)}” {signed(score)}" for word, score in words)
+    for words in strongest_words(a.words, a.word_scores, least=LEAST_LISTED).values():
+        listed = ", ".join(f"{signed(score)} {name(word, 30)}" for word, score in words)
         if listed:
-            lists.append(f"{side} it: {listed}")
+            lists.append(listed)
     if not lists:
         return f"No word moves it by 0.01 {name(a.unit)}."
-    return f"Strongest {'; '.join(lists)}."
+    return f"Top words: {' / '.join(lists)}"

@@ -27,8 +27,8 @@ from reports.sections.provenance import heading, origin
 from reports.text.glossary import first_uses, glossary, linked
 from reports.text.wording import legal
 
-OPEN_CARDS = 6
-"""Explained texts of a label column that stand open; the others are folded under them."""
+OPEN_CARDS = 5
+"""Explained texts that stand open; the others are folded under them."""
 
 STYLES = ("colours", "page", "summary", "explorer", "print")
 """Style sheets of `templates/style`, in their order."""

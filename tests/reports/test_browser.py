@@ -54,12 +54,15 @@ def test_no_hostile_text_runs_breaks_the_layout_or_leaves_the_file(opened, width
     assert tab.locator(".card:visible").count() == len(PAYLOADS)
     harmless(tab, heard)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.locator(".options summary").click()
     tab.locator("[data-use=scores]").select_option("pieces")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.locator(".card:visible .facts summary").first.click()
     for payload in (PAYLOADS[0], "=1+1", "{{ 7 * 7 }}"):
         tab.locator("[data-use=find]").fill(payload)
         assert tab.locator(".card:visible").count() >= 1
     tab.locator("[data-use=find]").fill("")
+    tab.locator(".options").evaluate("options => { options.open = true; }")
     tab.locator("[data-use=label]").select_option(index=3)
     tab.locator("[data-use=label]").select_option(index=0)
     tab.locator(".worded:visible").first.hover()
@@ -70,7 +73,7 @@ def test_every_hostile_text_is_shown_as_it_is(opened):
     analysis = of_payloads(PAYLOADS)
     tab, _ = opened(render_report(analysis))
     texts = tab.locator(".card").evaluate_all(
-        "cards => cards.sort((a, b) => a.dataset.place.split(' ')[2] - b.dataset.place.split(' ')[2])"
+        "cards => cards.sort((a, b) => a.dataset.number - b.dataset.number)"
         ".map((card) => card.querySelector('.text').textContent)"
     )
     assert len(texts) == len(PAYLOADS)
@@ -149,12 +152,12 @@ def test_axe_would_find_a_violation(opened):
 def test_the_page_is_readable_with_scripts_off(opened, page):
     tab, _ = opened(page, java_script_enabled=False)
     assert tab.locator(".tools").first.is_hidden()
-    assert tab.locator(".card:visible").count() == 6
+    assert tab.locator(".card:visible").count() == 5
     tab.locator(".more summary").click()
     assert tab.locator(".card:visible").count() == 24
     word = tab.locator(".card .text span").first
     assert re.fullmatch(r"[+−]?\d\.\d{3}", word.get_attribute("title"))
-    assert "Predicted by each layer's probe on the" in tab.locator(".card").first.inner_text()
+    assert "Predicted by each layer's probe on the" in tab.locator(".card").first.text_content()
     assert tab.locator("button:visible").count() == 0
 
 
@@ -201,7 +204,7 @@ def test_an_interaction_with_five_hundred_texts_answers_within_a_tenth_of_a_seco
     vocabulary = np.array([f"{'film quite touching unbelievable a the of'.split()[i % 7]}{i}" for i in range(300)])
     texts = tuple(" ".join(rng.choice(vocabulary, rng.integers(5, 38))) for _ in range(500))
     tab, _ = opened(render_report(checked(texts=texts, heads=("probe",))), viewport={"width": 1280, "height": 900})
-    tab.locator(".tools").scroll_into_view_if_needed()
+    tab.locator(".controls").scroll_into_view_if_needed()
     milliseconds = {}
     # Each change is made from another state, thrice, and timed until the browser has drawn it: asked again for what it
     # shows already, the page does nothing.
@@ -236,5 +239,5 @@ def test_an_interaction_with_five_hundred_texts_answers_within_a_tenth_of_a_seco
         milliseconds[f"{name} {value}".strip()] = max(times)
     print("\n" + ", ".join(f"{what}: {ms:.0f} ms" for what, ms in milliseconds.items()))
     # The longest of three is printed; what is asserted is that no control draws all texts: machines are noisy.
-    assert tab.locator(".card:visible").count() == 20
+    assert tab.locator(".card:visible").count() == 5
     assert max(milliseconds.values()) < 1000

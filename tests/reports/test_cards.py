@@ -21,8 +21,8 @@ def test_a_head_that_no_word_moves_is_shown_pale_and_without_strong_words():
     )
     words = Page(render_report(dataclasses.replace(result(), attributions=(faint,)))).words
     assert "No word moves it by 0.01 logit." in words
-    assert "Strongest" not in words
-    assert "Fullest colour: 0.05 logit" in words
+    assert "Top words" not in words
+    assert "Colour scale: ±0.05 logit" in words
 
 
 def test_the_two_texts_of_a_pair_are_parted():
@@ -77,10 +77,10 @@ def test_the_classifier_of_each_fine_tuned_model_is_named_on_its_card(fine_tuned
     for named in ("pooler, fine-tuned", "[CLS], fine-tuned", "mean, fine-tuned"):
         assert f"The classifier on {'the ' * (named[0] != '[')}{named}:" in words
     assert "Probe on the mean vector of layer 4:" in words
-    assert "Through the layers" not in words, "other models are no other layers"
+    assert "Attributions by layer" not in words, "other models are no other layers"
     (card,) = cards(fine_tuned.attributions[::4], 1.0, random_pooler=False)
     assert len(card.entries) == 4
-    assert "misclassified by the classifier on the pooler, fine-tuned" in words
+    assert "correct by the classifier on the pooler, fine-tuned (a random sample)" in words
 
 
 def test_token_states_are_pieces_never_words():
@@ -119,7 +119,10 @@ def test_the_same_text_is_followed_through_the_layers():
     words = words_of(html, "explained")
     probability = first[0].probabilities[first[0].predicted]
     assert f"{CHOSEN} {first[0].predicted} {100 * probability:.1f}" in entry.by_layer
-    assert "Through the layers: compared with layer 4, the tokens are ranked least alike at layer 0" in words
+    means = analysis.tables["attributions_by_layer_means"]
+    correlations = means[(means["measure"] == "correlation") & (means["layer"] != CHOSEN)].set_index("layer")["value"]
+    assert f"Attribution rankings of layer {CHOSEN} agree most with layer {correlations.idxmax()} (Spearman" in words
+    assert f"and least with layer {correlations.idxmin()} (Spearman {correlations.min():.2f}" in words
 
 
 def test_a_text_explained_at_one_layer_has_nothing_to_follow():
@@ -135,12 +138,10 @@ def test_a_contrast_and_its_unit_are_named():
     )
     words = words_of(render_report(analysis), "explained")
     assert "Explained: probability of x minus probability of y ." in words
-    assert (
-        "the probability of the class named first under the text minus the probability of the one named second" in words
-    )
+    assert "Scores are contributions to the difference of two classes' probability." in words
     plain = words_of(render_report(dataclasses.replace(analysis, attributions=(a,))), "explained")
     assert "Explained: x ." in plain
-    assert "the logit of the class named under the text" in plain
+    assert "Scores are contributions to the logit of the class shown." in plain
     assert "minus" not in plain
 
 

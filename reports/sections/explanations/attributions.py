@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from probes.results.result import Attribution, Claim
 from reports import cards
-from reports.blocks import Part, Section, Table, columns
+from reports.blocks import Card, Part, Section, Table, columns
 from reports.lookup import Mean, View, means_by_group, value
+from reports.output_bars import OutputRange, output_ranges
 from reports.sections.explanations import head_agreement
-from reports.sections.explanations.explorer import explorer
+from reports.sections.explanations.explorer import explorer, scale_text
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent, plural
 
 
 def section(view: View) -> Section | None:
-    """Return a card for each explained text, by label column."""
+    """Return the explained texts of all label columns, with one explorer."""
     attributions = view.result.attributions
     if not attributions:
         nothing = "No text was explained: there are no scores of words to show."
         return Section("Explained texts", "explained", (nothing,)) if _was_requested(view) else None
     scales = cards.scales([a for a in attributions if a.states_layer is None] or attributions)
-    verdict = list[str]()
-    parts = list[Part]()
-    for task in dict.fromkeys(a.task for a in attributions):
-        of_task = [a for a in attributions if a.task == task]
-        part = _part(view, task, of_task, scales)
-        parts.append(part)
-        for text in _sentences(view, task, of_task, part):
-            verdict.append(text if task is None else view.about(task, text))
+    ranges = output_ranges(attributions)
+    text_cards = _cards(view, scales, ranges)
+    choices = explorer(
+        text_cards, scales, ranges, random_pooler=view.random_pooler, agreement=view.explanation_agreement
+    )
+    tasks = [task for task in dict.fromkeys(a.task for a in attributions) if task is not None]
+    verdict = [_count_sentence(view, text_cards)]
+    tables = list[Table]()
+    for task in tasks:
+        agreement = head_agreement.agreement_sentence(view, task)
+        if agreement:
+            verdict.append(view.about(task, agreement))
+        tables += _layer_table(view, task)
+    parts = [Part(None, (_explained_output(view),), cards=text_cards, explorer=choices)]
+    if tables:
+        parts.append(Part(tables=tuple(tables)))
     notes = _notes(attributions, scales)
-    return Section("Explained texts", "explained", tuple(verdict), tuple(parts), tuple(notes))
+    tag = count(len(text_cards))
+    return Section("Explained texts", "explained", tuple(verdict), tuple(parts), tuple(notes), tag)
 
 
 def _was_requested(view: View) -> bool:
@@ -42,69 +53,96 @@ def _was_requested(view: View) -> bool:
     return view.result.name == "attribute" or (isinstance(n_texts, int) and n_texts > 0)
 
 
-def _part(view: View, task: str | None, attributions: Sequence[Attribution], scales: Mapping[str, float]) -> Part:
-    """Return the cards of a label column, with the explorer's data."""
+def _cards(view: View, scales: Mapping[str, float], ranges: Mapping[str, OutputRange]) -> tuple[Card, ...]:
+    """Return the cards of all label columns, each with its name on the page."""
+    attributions = view.result.attributions
     first_scale = next(iter(scales.values()))
     numbers = cards.TextNumbers.of(view)
-    text_cards = cards.cards(attributions, first_scale, random_pooler=view.random_pooler, numbers=numbers)
-    choices = explorer(text_cards, scales, random_pooler=view.random_pooler, agreement=view.explanation_agreement)
-    decisions = list[Attribution]()
-    for group in cards.by_text(attributions):
-        decisions += [decision[0] for decision in cards.by_decision(group)]
-    heads = cards.head_names(decisions, random_pooler=view.random_pooler)
-    return Part(
-        None if task is None else view.heading(task),
-        (f"Explained: {heads}. {_explained_output(attributions)}",),
-        tables=() if task is None else _layer_table(view, task),
-        cards=text_cards,
-        explorer=choices,
-    )
+    tasks = list(dict.fromkeys(a.task for a in attributions))
+    anchors = set[str]()
+    page_cards = list[Card]()
+    for task_number, task in enumerate(tasks):
+        of_task = [a for a in attributions if a.task == task]
+        task_name = name(task) if len(tasks) > 1 else ""
+        for card in cards.cards(of_task, first_scale, random_pooler=view.random_pooler, numbers=numbers, ranges=ranges):
+            anchor = _anchor(card, task_number, anchors)
+            page_cards.append(dataclasses.replace(card, task=task_name, task_number=task_number, anchor=anchor))
+    return tuple(page_cards)
 
 
-def _sentences(view: View, task: str | None, attributions: Sequence[Attribution], part: Part) -> list[str]:
-    """Return how many texts are explained, whether the heads agree, and how the explanation depends on the layer."""
-    n_wrong = sum(card.correct is False for card in part.cards)
+def _anchor(card: Card, task_number: int, anchors: set[str]) -> str:
+    """Return a name for a card that no other element of the page has."""
+    stem = f"text-{task_number + 1}-{card.number or 'x'}"
+    anchor = stem
+    while anchor in anchors:
+        anchor = f"{stem}-{len(anchors)}"
+    anchors.add(anchor)
+    return anchor
+
+
+def _count_sentence(view: View, text_cards: Sequence[Card]) -> str:
+    """Return how many texts are explained, and how many of them the head shown first misclassifies."""
+    attributions = view.result.attributions
+    n_wrong = sum(card.correct is False for card in text_cards)
+    n_correct = sum(card.correct is True for card in text_cards)
     by_head = ""
-    models = {a.model for a in attributions}
-    if len(models) > 1:
+    if len({a.model for a in attributions}) > 1:
         head = cards.head_names(attributions[:1], random_pooler=view.random_pooler)
         by_head = f" by {head}"
-    n_texts = plural(len(part.cards), "text")
-    sentences = [f"{n_texts} explained, {count(n_wrong)} of them misclassified{by_head}."]
-    if task is not None:
-        sentences += [head_agreement.agreement_sentence(view, task), _layer_sentence(view, task)]
-    return [sentence for sentence in sentences if sentence]
+    is_sample = view.result.name == "heads"
+    choice = "a random sample" if is_sample else "selected, not a random sample"
+    texts = plural(len(text_cards), "test text")
+    if n_wrong + n_correct == 0:
+        return f"{texts} ({choice})."
+    errors = plural(n_wrong, "error")
+    return f"{texts}: {errors}, {count(n_correct)} correct{by_head} ({choice})."
 
 
-def _explained_output(attributions: Sequence[Attribution]) -> str:
-    """Return what the scores of a label column are scores of."""
-    phrases = list[str]()
-    outputs = dict.fromkeys((a.unit, a.against is not None) for a in attributions)
-    for unit, has_contrast in outputs:
+def _explained_output(view: View) -> str:
+    """Return the method and the heads that are explained, and the output that the scores belong to."""
+    attributions = view.result.attributions
+    outputs = list[str]()
+    for unit, has_contrast in dict.fromkeys((a.unit, a.against is not None) for a in attributions):
         output = name(unit)
-        phrase = f"the {output} of the class named under the text"
+        phrase = f"the {output} of the class shown"
         if has_contrast:
-            phrase = f"the {output} of the class named first under the text minus the {output} of the one named second"
-        phrases.append(phrase)
-    return f"Every score belongs to {listing(phrases, 'or')}."
+            phrase = f"the difference of two classes' {output}"
+        outputs.append(phrase)
+    method = wording.sentence(wording.method(attributions[0].method))
+    heads = _explained_heads(view)
+    return f"{method} on {heads}. Scores are contributions to {listing(outputs, 'or')}."
+
+
+def _explained_heads(view: View) -> str:
+    """Return the heads that are explained, by label column where there are several."""
+    by_task = dict[str | None, list[Attribution]]()
+    for a in view.result.attributions:
+        by_task.setdefault(a.task, []).append(a)
+    phrases = list[str]()
+    for task, of_task in by_task.items():
+        decisions = [decision[0] for group in cards.by_text(of_task) for decision in cards.by_decision(group)]
+        heads = cards.head_names(decisions, random_pooler=view.random_pooler)
+        if heads.startswith("probe"):
+            heads = f"the {heads}"
+        phrases.append(f"{heads} ({name(task)})" if len(by_task) > 1 else heads)
+    return "; ".join(phrases)
 
 
 def _notes(attributions: Sequence[Attribution], scales: Mapping[str, float]) -> list[str]:
-    units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")
-    first_scale = next(iter(scales.values()))
+    """Return how to read colours, scores and the explorer."""
     further = "; each further method has a scale of its own" if len(scales) > 1 else ""
+    scale = scale_text(scales, attributions[0].unit)
+    units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")
     notes = [
-        f"Fullest colour: {first_scale:.2f} {units} or more, on one scale for the whole page, centred on "
-        f"zero{further}.",
-        "Special tokens that score exactly 0 at the ends of a text stand among the pieces only.",
-        "The texts are chosen to show errors and extremes; they are not a sample of all texts.",
-        f"A score says what the class's {units} owes to a word, compared with the baseline; it says nothing of the "
-        "label.",
+        f"Colour scale: ±{scale} (99th percentile), shared by all texts{further}.",
+        "Bar: output at the baseline to output at the text; the line marks 0.",
+        "Special tokens at the ends of a text whose scores are all 0 appear only among the subword tokens.",
+        f"A score is a word's contribution to the {units} of a class, relative to the baseline; it does not say "
+        "whether the label is correct.",
     ]
     if any(a.states_layer is not None for a in attributions):
         notes.append(
-            "Token states are places in the network: each holds something of every token, so that no word of the text "
-            "is coloured by its score."
+            "Token states mix information from all tokens, so that no word of the text is coloured by their scores."
         )
     return notes
 
@@ -127,34 +165,27 @@ def _layer_means(view: View, task: str) -> dict[int, dict[str, Mean]]:
 
 
 def _layer_sentence(view: View, task: str) -> str:
-    """Return at which layers the tokens are ranked least and most alike; empty where one layer is explained."""
+    """Return at which layers the tokens are ranked most and least alike; empty where one layer is explained."""
     explained = _explained_layer(view, task)
-    means = _layer_means(view, task)
-    correlations = dict[int, float]()
-    for layer, by_measure in means.items():
+    correlations = dict[int, Mean]()
+    for layer, by_measure in _layer_means(view, task).items():
         correlation = by_measure["correlation"]
         if layer != explained and correlation.n:
-            correlations[layer] = correlation.value
+            correlations[layer] = correlation
     if not correlations or explained is None:
         return ""
-    ranked = sorted(correlations, key=correlations.__getitem__)
+    ranked = sorted(correlations, key=lambda layer: correlations[layer].value)
     least = ranked[0]
     most = ranked[-1]
-    opening = f"Through the layers: compared with layer {explained}, the tokens are ranked least alike at"
-    extremes = _layer_phrase(least, means[least])
+    sentence = f"Attribution rankings of layer {explained} agree most with {_layer_phrase(most, correlations[most])}"
     if most != least:
-        extremes += f", most alike at {_layer_phrase(most, means[most])}"
-    return f"{opening} {extremes}."
+        sentence += f" and least with {_layer_phrase(least, correlations[least])}"
+    return f"{sentence}."
 
 
-def _layer_phrase(layer: int, means: Mapping[str, Mean]) -> str:
-    correlation = means["correlation"]
-    rank_correlation = (
-        f"rank correlation {decimal(correlation.value, 2)}, 95 % interval {between(correlation.interval)}"
-    )
-    same_class = percent(means["same_class"].value)
-    n_texts = plural(correlation.n, "text")
-    return f"layer {layer} ({rank_correlation}; {same_class} of {n_texts} get the same class there)"
+def _layer_phrase(layer: int, correlation: Mean) -> str:
+    bounds = between(correlation.interval)
+    return f"layer {layer} (Spearman {decimal(correlation.value, 2)}, 95 % CI {bounds})"
 
 
 def _layer_table(view: View, task: str) -> tuple[Table, ...]:
@@ -175,12 +206,12 @@ def _layer_table(view: View, task: str) -> tuple[Table, ...]:
         rows.append(row)
     if not rows:
         return ()
-    heading = ("layer", "rank correlation", "95 % interval", "same class", "its mean probability", "texts")
-    caption = (
-        "Means over the explained texts, beside the layer explained; every text: tables/attributions_by_layer.csv."
-    )
+    heading = ("layer", "Spearman", "95 % CI", "same class", "mean probability", "texts")
+    source = "Means over the explained texts; every text: tables/attributions_by_layer.csv."
+    caption = f"{_layer_sentence(view, task)} {source}".strip()
     shape = columns(*heading, numeric=heading[1:])
-    return (Table(caption, rows=tuple(rows), folded=True, summary="Through the layers", **shape),)
+    subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
+    return (Table(caption, rows=tuple(rows), folded=True, summary=f"Attributions by layer{subject}", **shape),)
 
 
 # Convergence

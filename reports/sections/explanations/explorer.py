@@ -14,17 +14,20 @@ from typing import Any
 
 from probes.results.result import Attribution
 from reports.blocks import Card, Entry, Explorer
-from reports.cards import LONGEST_WORD, head_name
+from reports.cards import LONGEST_WORD, head_name, is_correct
+from reports.output_bars import OutputRange
 from reports.text import wording
-from reports.text.wording import clean, name, percent
+from reports.text.wording import clean, name
 
 UNIT = 10_000
 COLUMNS = (
     "source",
     "predicted",
     "probability",
+    "correct",
     "sum",
-    "difference",
+    "output",
+    "baseline_output",
     "delta",
     "n_steps",
     "converged",
@@ -34,41 +37,47 @@ COLUMNS = (
 )
 """Columns of an explanation.
 
-`source` is a row of the sources, `predicted` of the classes, `probability` as printed. `difference` is that between
-the outputs at the text and at the baseline, `correlation` the rank correlation with the explanation shown first.
-`token_scores` is 0 where the tokens are the words.
+`source` is a row of the sources, `predicted` of the classes. `probability` is that of the predicted class in tenths of
+a per cent, `correct` 1, 0, or null without a label. `correlation` is the rank correlation with the explanation
+shown first. `token_scores` is 0 where the tokens are the words.
 """
 
 
 def explorer(
     cards: Sequence[Card],
     scales: Mapping[str, float],
+    ranges: Mapping[str, OutputRange],
     *,
     random_pooler: bool,
     agreement: Mapping[Attribution, float | None] | None = None,
 ) -> Explorer:
-    """Return the explorer of one label column's cards.
+    """Return the explorer of a page's cards.
 
     Args:
-        cards: Cards of the label column.
+        cards: Cards of all label columns.
         scales: Method -> absolute score with the fullest colour.
+        ranges: Unit -> range of the outputs.
         random_pooler: Whether the pooler was never trained.
         agreement: Attribution -> its rank correlation with the attribution shown first for the same decision.
     """
     entries = [entry for card in cards for entry in card.entries if entry.words]
-    writer = _Writer(random_pooler, scales, agreement or {})
-    # One list a card with one entry a head, whose first attribution is shown before anything is chosen.
+    writer = _Writer(random_pooler, scales, ranges, agreement or {})
+    # One list a card with one entry a decision, whose first attribution is shown before anything is chosen.
     texts = [[writer.entry(entry) for entry in card.entries if entry.words] for card in cards]
     sources = writer.sources.values
-    content = {"columns": COLUMNS, "classes": writer.classes.values, "sources": sources, "texts": texts}
+    classes = writer.classes.values
+    content = {"columns": COLUMNS, "classes": classes, "sources": sources, "texts": texts}
     # ASCII escapes carry what UTF-8 cannot; `<` could begin the end of the element.
     data = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     first_method = sources[0]["method"] if sources else ""
     n_layers = [len({a.layer for a in entry.attributions}) for entry in entries]
     return Explorer(
         data=data,
-        labels=tuple(dict.fromkeys(card.label for card in cards if card.label)),
-        predicted=tuple(dict.fromkeys(card.predicted for card in cards)),
+        scale=scale_text(scales, entries[0].attributions[0].unit if entries else "logit"),
+        tasks=_choices(card.task for card in cards),
+        labels=_choices(card.label for card in cards if card.label),
+        predicted=_choices((*(card.predicted for card in cards), *classes)),
+        targets=_targets(cards),
         heads=_choices(source["head"] for source in sources),
         poolings=_choices(source["pooling"] for source in sources if source["pooling"]),
         methods=_choices(source["method"] for source in sources),
@@ -76,6 +85,24 @@ def explorer(
         has_layers=max(n_layers, default=1) > 1,
         has_depth=any(card.depth is not None for card in cards),
     )
+
+
+def scale_text(scales: Mapping[str, float], unit: str) -> str:
+    """Return the score with the fullest colour of the first method, with its unit."""
+    return f"{next(iter(scales.values())):.2f} {name(unit)}"
+
+
+def _targets(cards: Iterable[Card]) -> tuple[str, ...]:
+    """Return what is explained of one decision, where that is more than one class."""
+    targets = dict[str, None]()
+    has_choice = False
+    for card in cards:
+        heads = [entry.head for entry in card.entries if entry.words]
+        has_choice = has_choice or len(set(heads)) < len(heads)
+        for entry in card.entries:
+            if entry.words:
+                targets[f"{entry.target} − {entry.against}" if entry.against else entry.target] = None
+    return tuple(targets) if has_choice else ()
 
 
 class _Numbered:
@@ -98,10 +125,15 @@ class _Writer:
     """Writes attributions as rows, and numbers the classes and sources that they name."""
 
     def __init__(
-        self, random_pooler: bool, scales: Mapping[str, float], agreement: Mapping[Attribution, float | None]
+        self,
+        random_pooler: bool,
+        scales: Mapping[str, float],
+        ranges: Mapping[str, OutputRange],
+        agreement: Mapping[Attribution, float | None],
     ) -> None:
         self.random_pooler = random_pooler
         self.scales = scales
+        self.ranges = ranges
         self.agreement = agreement
         self.classes = _Numbered()
         self.sources = _Numbered()
@@ -122,13 +154,15 @@ class _Writer:
         }
 
     def _row(self, a: Attribution, word_rows: Sequence[int], *, tokens_are_words: bool) -> list[Any]:
-        difference = None if a.baseline_output is None else a.output - a.baseline_output
+        correct = is_correct(a)
         values = {
             "source": self.sources.row(self._source(a)),
             "predicted": self.classes.row(name(a.predicted)),
-            "probability": percent(a.probabilities.get(a.predicted)),
+            "probability": _tenths_of_per_cent(a.probabilities.get(a.predicted)),
+            "correct": None if correct is None else int(correct),
             "sum": _whole(float(a.scores.sum())),
-            "difference": _whole(difference),
+            "output": _whole(a.output),
+            "baseline_output": _whole(a.baseline_output),
             "delta": _whole(a.convergence_delta),
             "n_steps": a.n_steps,
             "converged": int(a.converged is not False),
@@ -141,6 +175,7 @@ class _Writer:
     def _source(self, a: Attribution) -> dict[str, Any]:
         """Return what explains a decision: head, layer, pooling, method and baseline, and the scale of the scores."""
         title = head_name(a, random_pooler=self.random_pooler)
+        unit_range = self.ranges[a.unit]
         return {
             "title": title,
             "head": title if a.layer is None or a.head != "probe" else "Probe",
@@ -150,12 +185,21 @@ class _Writer:
             "layer": a.layer,
             "unit": name(a.unit),
             "full": self.scales[a.method],
+            "lowest": unit_range.lowest,
+            "highest": unit_range.highest,
         }
 
 
 def _whole(value: float | None) -> int | None:
     """Return a number as a whole number of `1 / UNIT`; None where it is not known."""
     return None if value is None or not math.isfinite(value) else round(UNIT * value)
+
+
+def _tenths_of_per_cent(probability: float | None) -> int | None:
+    """Return a probability as it is printed, without its decimal point; None where it is not known."""
+    if probability is None or not math.isfinite(probability):
+        return None
+    return round(10 * round(100 * probability, 1))
 
 
 def _all_whole(values: Iterable[float]) -> list[int | None]:

@@ -2,7 +2,7 @@
 // The page is complete without this: it finds, filters, orders and recolours the explained texts, says exact values
 // where one points, and saves figures and tables.
 
-const UNIT = 10000, SHADES = 8, AT_ONCE = 20, LEAST_LISTED = 50;
+const UNIT = 10000, SHADES = 8, AT_FIRST = 5, AT_ONCE = 20, LEAST_LISTED = 50;
 const FACETS = ["pooling", "method", "baseline"];
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -17,7 +17,9 @@ const signed = (whole, digits = 4) => {
 // One tip for the page: what a word or a point of a figure is worth.
 const tip = make("output", { className: "tip", hidden: true });
 document.body.append(tip);
+let pointed = null;
 const point = (target, text) => {
+  pointed = text ? target : null;
   tip.hidden = !text;
   if (!text) return;
   tip.textContent = text;
@@ -32,7 +34,8 @@ addEventListener("pointerover", (event) => {
   const target = event.target.closest?.("[data-tip], figure svg .point");
   point(target, target && tipOf(target));
 });
-addEventListener("scroll", () => point(null), { passive: true });
+// The tip of a word that the keyboard went to follows it: the page scrolls there smoothly.
+addEventListener("scroll", () => (pointed?.matches(".here") ? point(pointed, tip.textContent) : point(null)), { passive: true });
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") point(null);
 });
