@@ -65,6 +65,7 @@ def test_no_hostile_text_runs_breaks_the_layout_or_leaves_the_file(opened, width
     tab.locator(".options").evaluate("options => { options.open = true; }")
     tab.locator("[data-use=label]").select_option(index=3)
     tab.locator("[data-use=label]").select_option(index=0)
+    tab.locator(".options summary").press("Escape")
     tab.locator(".worded:visible").first.hover()
     harmless(tab, heard)
 
@@ -153,7 +154,7 @@ def test_the_page_is_readable_with_scripts_off(opened, page):
     tab, _ = opened(page, java_script_enabled=False)
     assert tab.locator(".tools").first.is_hidden()
     assert tab.locator(".card:visible").count() == 5
-    tab.locator(".more summary").click()
+    tab.locator(".more > summary").click()
     assert tab.locator(".card:visible").count() == 24
     word = tab.locator(".card .text span").first
     assert re.fullmatch(r"[+−]?\d\.\d{3}", word.get_attribute("title"))

@@ -8,8 +8,9 @@ const explore = (texts) => {
   };
   for (const entry of entriesOfTexts.flat()) entry.explanations = entry.explanations.map(explanation);
   const list = texts.querySelector(".cards");
-  const control = (name) => texts.querySelector(`.controls [data-use=${name}]`);
-  const choice = (name) => control(name)?.value ?? "";
+  const controls = Object.fromEntries([...texts.querySelectorAll(".controls [data-use]")].map((element) => [element.dataset.use, element]));
+  const control = (name) => controls[name];
+  const choice = (name) => controls[name]?.value ?? "";
   const cards = [...texts.querySelectorAll(".card")];
   texts.querySelector(".more")?.remove();
   texts.classList.add("scripted");
