@@ -49,7 +49,11 @@ def ablation_rows(inputs: InterventionInputs) -> Rows:
     bits: NDArray[np.float64] = log_probs[:, texts, inputs.labels] / math.log(2)
     # Losses: what each edit takes from the predictions.
     for i, (kind, layer) in enumerate(sites, start=1):
-        columns: dict[str, Any] = {"head": inputs.name, "replacement": kind, "layer": layer}
+        columns: dict[str, Any] = {
+            "head": inputs.name,
+            "replacement": kind,
+            "layer": layer,
+        }
         columns["accuracy"] = float(hits[i].mean())
         yield {**columns, **loss_columns(hits[0] - hits[i], bits[0] - bits[i], seed=inputs.seed)}
 
@@ -67,9 +71,14 @@ def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
 def _last_layer_claim(task: str, numbers: dict[str, Any], rows: pd.DataFrame) -> Claim:
     """Return whether the loss at the last layer differs from 0."""
     last = rows.loc[rows["layer"].idxmax()]
-    interval = (float(last["lower"]), float(last["upper"]))
+    lower = float(last["lower"])
+    upper = float(last["upper"])
+    interval = (lower, upper)
     shared = {key: numbers[key] for key in ("head", "replacement", "first_layer", "n")}
-    loss = {"layer": int(last["layer"]), "accuracy_loss": float(last["accuracy_loss"])}
+    loss = {
+        "layer": int(last["layer"]),
+        "accuracy_loss": float(last["accuracy_loss"]),
+    }
     return Claim("last_layer_ablation", side_of_zero(*interval), task, {**shared, **loss}, interval)
 
 

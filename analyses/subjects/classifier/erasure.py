@@ -129,7 +129,11 @@ def _erasures(
 
 def _effect_rows(effect: ErasureEffect, *, seed: int) -> Rows:
     """Yield the losses by each erasure, and those by LEACE minus the mean of those by random erasures."""
-    losses_of_eraser = {"leace": (effect.erased,), "random": effect.random, "shuffled": effect.shuffled}
+    losses_of_eraser = {
+        "leace": (effect.erased,),
+        "random": effect.random,
+        "shuffled": effect.shuffled,
+    }
     for eraser, losses in losses_of_eraser.items():
         for repeat, loss in enumerate(losses):
             columns = loss_columns(loss.accuracy_loss, loss.information_loss, seed=seed)
@@ -138,7 +142,11 @@ def _effect_rows(effect: ErasureEffect, *, seed: int) -> Rows:
     random_information_loss = np.mean([loss.information_loss for loss in effect.random], axis=0)
     accuracy_loss = effect.erased.accuracy_loss - random_accuracy_loss
     information_loss = effect.erased.information_loss - random_information_loss
-    yield {"eraser": DIFFERENCE, "repeat": 0, **loss_columns(accuracy_loss, information_loss, seed=seed)}
+    yield {
+        "eraser": DIFFERENCE,
+        "repeat": 0,
+        **loss_columns(accuracy_loss, information_loss, seed=seed),
+    }
 
 
 def _information(task_sweep: TaskSweep, site: Site) -> dict[str, float]:

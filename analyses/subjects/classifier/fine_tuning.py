@@ -55,7 +55,12 @@ def fine_tuning_epochs(models: FineTunedModels) -> Rows:
             continue
         for epoch in training.epochs:
             is_best = epoch.epoch == training.best_epoch
-            yield {"head": model.name, "seed": model.seed, **dataclasses.asdict(epoch), "best": is_best}
+            yield {
+                "head": model.name,
+                "seed": model.seed,
+                **dataclasses.asdict(epoch),
+                "best": is_best,
+            }
 
 
 def fine_tuned_layers(models: FineTunedModels) -> Rows:
@@ -129,7 +134,11 @@ def parameter_change(models: FineTunedModels) -> Rows:
         for change in parameter_changes(models.encoders[PRETRAINED], model.head.encoder):
             # Parameters that are all zero have no norm to which a change is relative.
             relative = change.relative if math.isfinite(change.relative) else math.nan
-            yield {"head": head, **dataclasses.asdict(change), "relative": relative}
+            yield {
+                "head": head,
+                **dataclasses.asdict(change),
+                "relative": relative,
+            }
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
@@ -195,7 +204,10 @@ def _frozen_probe(models: FineTunedModels, table: pd.DataFrame) -> Claim:
     """Return the best probe of the frozen pretrained encoder, and those of the mean and of [CLS] at its last layer."""
     task_sweep = models.sweeps[PRETRAINED].tasks[models.task]
     best = task_sweep.best
-    numbers: dict[str, Any] = {"pooling": best.pooling, "layer": best.layer}
+    numbers: dict[str, Any] = {
+        "pooling": best.pooling,
+        "layer": best.layer,
+    }
     numbers["accuracy"] = task_sweep.test[best]["accuracy"]
     is_last = (table["model"] == PRETRAINED) & (table["layer"] == models.job.encoder.n_layers)
     accuracy_of_pooling = table[is_last].set_index("pooling")["value"]
@@ -208,20 +220,30 @@ def _frozen_probe(models: FineTunedModels, table: pd.DataFrame) -> Claim:
 
 def _validation_accuracy(models: FineTunedModels, head: str) -> float | None:
     """Return the mean validation accuracy of a head's best epochs; None for a checkpoint that came fine-tuned."""
-    accuracies = [model.best_validation_accuracy for model in models.models if model.name == head and model.training]
+    accuracies = list[float]()
+    for model in models.models:
+        is_trained = model.training is not None
+        if model.name == head and is_trained:
+            accuracies.append(model.best_validation_accuracy)
     return float(np.mean(accuracies)) if accuracies else None
 
 
 def _gain(models: FineTunedModels, head: str) -> NDArray[np.float64]:
     """Return (examples,) mean hits of a head over its seeds minus those of the frozen encoder's best probe."""
-    task_sweep = models.sweeps[PRETRAINED].tasks[models.task]
-    hits: NDArray[np.float64] = _head_hits(models, head).mean(axis=0)
-    return hits - _hits(task_sweep, task_sweep.best)
+    pretrained = models.sweeps[PRETRAINED]
+    task_sweep = pretrained.tasks[models.task]
+    hits_of_seeds = _head_hits(models, head)
+    hits: NDArray[np.float64] = hits_of_seeds.mean(axis=0)
+    probe_hits = _hits(task_sweep, task_sweep.best)
+    return hits - probe_hits
 
 
 def _fine_tuning_gain(models: FineTunedModels) -> Claim:
     """Return the accuracy of the head that is best on validation minus that of the frozen encoder's best probe."""
-    validation_accuracy = {head: _validation_accuracy(models, head) or 0.0 for head in models.first}
+    validation_accuracy = dict[str, float]()
+    for head in models.first:
+        accuracy = _validation_accuracy(models, head)
+        validation_accuracy[head] = accuracy or 0.0
     head = max(validation_accuracy, key=validation_accuracy.__getitem__)
     return _gain_claim("fine_tuning_gain", models, head)
 
@@ -236,7 +258,11 @@ def _gain_claim(kind: str, models: FineTunedModels, head: str) -> Claim:
     from probes.statistics.intervals import mean_interval
 
     differences = _gain(models, head)
-    numbers: dict[str, Any] = {"head": head, "difference": float(differences.mean()), "n": len(differences)}
+    numbers: dict[str, Any] = {
+        "head": head,
+        "difference": float(differences.mean()),
+        "n": len(differences),
+    }
     interval = mean_interval(differences, seed=models.job.output.seed)
     return Claim(kind, side_of_zero(*interval), models.task, numbers, interval)
 

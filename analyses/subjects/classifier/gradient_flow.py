@@ -97,7 +97,11 @@ def _ratio_to_median(gradients: RowGradients, i: int, ordinary: NDArray[np.int64
     log_ratio = _log_ratio_to_median(gradients.norms[i], gradients.norms[ordinary])
     log_limits = jackknife_interval(log_ratio, np.array(log_ratios))
     lower, upper = np.exp(log_limits)
-    return {"times": float(gradients.norms[i] / median), "times_lower": float(lower), "times_upper": float(upper)}
+    return {
+        "times": float(gradients.norms[i] / median),
+        "times_lower": float(lower),
+        "times_upper": float(upper),
+    }
 
 
 def _log_ratio_to_median(norm: float, ordinary_norms: NDArray[np.float64]) -> float:
@@ -127,7 +131,13 @@ def _layer_shares(models: FineTunedModels, head: str, layer: int, targets: list[
         return
     for i, kind in enumerate(KINDS):
         mean_share = float(finite[:, i].mean())
-        yield {"head": head, "layer": layer, "kind": kind, "share": mean_share, "n": len(finite)}
+        yield {
+            "head": head,
+            "layer": layer,
+            "kind": kind,
+            "share": mean_share,
+            "n": len(finite),
+        }
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:

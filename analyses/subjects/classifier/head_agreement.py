@@ -35,7 +35,11 @@ def fine_tuned_head_agreement(models: FineTunedModels) -> Rows:
         if [attribution.target for attribution in other_attributions] != targets:
             other_attributions = models.explain(other_head, targets=targets)
         for attribution, other_attribution in zip(attributions, other_attributions, strict=True):
-            row: dict[str, Any] = {"head": head, "other_head": other_head, "text_id": attribution.text_id}
+            row: dict[str, Any] = {
+                "head": head,
+                "other_head": other_head,
+                "text_id": attribution.text_id,
+            }
             yield {**row, "correlation": token_agreement(attribution, other_attribution)}
 
 
@@ -60,7 +64,11 @@ def fine_tuned_faithfulness(models: FineTunedModels) -> Rows:
             for i, random_scores in enumerate(measurement.random_scores):
                 scores_of_order[f"random {i}"] = random_scores
             for order, scores in scores_of_order.items():
-                row: dict[str, Any] = {"head": name, "text_id": attribution.text_id, "order": order}
+                row: dict[str, Any] = {
+                    "head": name,
+                    "text_id": attribution.text_id,
+                    "order": order,
+                }
                 yield {**row, **dataclasses.asdict(scores)}
 
 
@@ -80,7 +88,10 @@ def _agreement_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[
         correlations = rows["correlation"].dropna().to_numpy()
         if not len(correlations):
             continue
-        numbers: dict[str, Any] = {"head": str(head), "other_head": str(other_head)}
+        numbers: dict[str, Any] = {
+            "head": str(head),
+            "other_head": str(other_head),
+        }
         numbers["correlation"] = float(correlations.mean())
         numbers["n"] = len(correlations)
         interval = mean_interval(correlations, seed=models.job.output.seed)

@@ -34,12 +34,22 @@ def share_rows(
         finite = shares[is_finite]
         if not len(finite):
             continue
-        differences = None if reference is None else _differences(shares, reference.shares[i], seed=seed)
+        differences = None
+        if reference is not None:
+            reference_shares = reference.shares[i]
+            differences = _differences(shares, reference_shares, seed=seed)
         intervals = mean_intervals(finite, seed=seed)
         means = finite.mean(axis=0).tolist()
         for j, kind in enumerate(KINDS):
             lower, upper = intervals[j]
-            row = {"layer": layer, "kind": kind, "share": means[j], "lower": lower, "upper": upper, "n": len(finite)}
+            row = {
+                "layer": layer,
+                "kind": kind,
+                "share": means[j],
+                "lower": lower,
+                "upper": upper,
+                "n": len(finite),
+            }
             difference = {} if differences is None else differences[j]
             yield {**columns, **row, **difference}
 
@@ -60,10 +70,15 @@ def _differences(
     from probes.statistics.intervals import mean_intervals
 
     differences = shares - reference_shares
-    finite = differences[np.isfinite(differences).all(axis=1)]
+    is_finite = np.isfinite(differences).all(axis=1)
+    finite = differences[is_finite]
     names = ("difference", "difference_lower", "difference_upper")
     if not len(finite):
         return [dict.fromkeys(names, float("nan")) for _ in range(shares.shape[1])]
     intervals = mean_intervals(finite, seed=seed)
     means = finite.mean(axis=0).tolist()
-    return [dict(zip(names, (mean, *limits), strict=True)) for mean, limits in zip(means, intervals, strict=True)]
+    columns = list[dict[str, float]]()
+    for mean, (lower, upper) in zip(means, intervals, strict=True):
+        values = (mean, lower, upper)
+        columns.append(dict(zip(names, values, strict=True)))
+    return columns
