@@ -170,6 +170,7 @@ def test_sources_are_links_to_the_papers():
     methods = html[html.index('<section id="methods"') :]
     methods = methods[: methods.index("</section>")]
     assert not re.search(r"(?<!>)arXiv:\d", methods)
+    assert '<a href="https://doi.org/10.1162/coli_a_00422">Belinkov (2022)' in methods
 
 
 @pytest.mark.parametrize("width", [320, 390])
