@@ -85,6 +85,8 @@ class LegendEntry:
     """Name of its colour in the style sheet, such as `cls` or `mean`."""
     name: str
     dashed: bool = False
+    block: bool = False
+    """Whether it is a shade of a heat map, not a line."""
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,13 @@ from probes.results.result import AnalysisResult
 from probes.results.typed_json import parse_json
 from reports import FORMATS
 from reports.__main__ import main as report
-from reports.charts import dots, erasure_map, layer_lines, learning_curve, lines, matrices, stacked_bars
+from reports.charts import dots, erasure_map, forest, layer_lines, lines, matrices, stacked_bars
 from reports.export.html import script
 from tests.fuzz_changes import WAYS, Saved
 from tests.fuzz_results import bases
 
 OTHER_FORMATS = tuple(name for name in FORMATS if name != "html")
-CHARTS = (dots, erasure_map, layer_lines, learning_curve, lines, matrices, stacked_bars)
+CHARTS = (dots, erasure_map, forest, layer_lines, lines, matrices, stacked_bars)
 """Modules whose drawings are remembered; the sections call them as `module.function`."""
 MUTATIONS = 20
 """Mutations made of a base before it is drawn with those that were not refused."""
@@ -76,7 +76,7 @@ def _once(function):
 MOST_REMEMBERED = 1000
 """Outcomes of a function that are remembered."""
 DRAWN = (
-    *("layer_curves", "layer_heat_map", "layer_lines", "learning_curve", "confusion_matrix", "layer_pairs"),
+    *("layer_curves", "layer_heat_map", "layer_lines", "forest", "confusion_matrix", "layer_pairs"),
     *("spread_by_layer", "dots", "lines", "stacked_bars", "erasure_map"),
 )
 

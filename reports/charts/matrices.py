@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import seaborn
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
@@ -26,7 +27,6 @@ from reports.charts.canvas import (
 from reports.text.wording import POOLINGS, name
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 MOST_SPELT = 9
@@ -41,6 +41,7 @@ def layer_heat_map(
     frame: pd.DataFrame,
     label: Label,
     *,
+    scale: tuple[float, float],
     best: tuple[str, int] | None,
     tied: Sequence[tuple[str, int]],
     random_pooler: bool,
@@ -50,6 +51,7 @@ def layer_heat_map(
     Args:
         frame: Columns pooling, layer, value; one row a site.
         label: Text alternative of the drawing.
+        scale: Accuracies with the palest and the darkest shade, the same in all panels of a row.
         best: Site with a solid frame.
         tied: Sites with a dashed frame.
         random_pooler: Whether the pooler was never trained, and is called so.
@@ -60,13 +62,14 @@ def layer_heat_map(
     poolings = list(dict.fromkeys(frame["pooling"]))
     table = 100 * frame.pivot(index="layer", columns="pooling", values="value")[poolings]
     layers = list(table.index)
-    width = 72 + 92 * len(poolings)
-    height = 34 + 28 * len(layers)
+    row_height = 23 if len(layers) <= MOST_NUMBERED else 20
+    width = 62 + 80 * len(poolings)
+    height = 34 + row_height * len(layers)
     with blank(width, height) as figure:
-        axes = plain_axes(figure, left=64, right=8, top=28, bottom=6)
+        axes = plain_axes(figure, left=56, right=6, top=28, bottom=6)
         values = table.to_numpy()
         texts = [[f"{value:.1f}" for value in row] for row in values]
-        low, high = _range_of_varying(frame)
+        low, high = scale
         text_colours = draw_shades(axes, values, texts, low=100 * low, high=100 * high)
         names = [_pooling_name(pooling, random_pooler=random_pooler) for pooling in poolings]
         axes.set_xticks(middles(len(poolings)), names)
@@ -82,8 +85,13 @@ def layer_heat_map(
         return svg_text(figure, label)
 
 
-def _range_of_varying(frame: pd.DataFrame) -> tuple[float, float]:
-    """Return the lowest and the highest accuracy of the sites whose vectors differ between texts."""
+def accuracy_scale(frames: Iterable[pd.DataFrame]) -> tuple[float, float]:
+    """Return the lowest and the highest accuracy of the sites whose vectors differ between texts.
+
+    Args:
+        frames: Columns pooling, layer, value; one row a site.
+    """
+    frame = pd.concat(frames)
     # [CLS] at layer 0 is the same for all texts: were it the lowest shade, the others would hardly differ.
     reads_cls = frame["pooling"].isin(["cls", "pooler"])
     is_constant = (frame["layer"] == 0) & reads_cls

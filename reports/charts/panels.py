@@ -37,12 +37,16 @@ class PanelOptions:
     """Name of x, below the axis."""
     tick_names: Mapping[float, str] | None = None
     """x -> its label below the axis; None where every x is labelled by its number."""
+    ticks: tuple[float, ...] | None = None
+    """Positions that are labelled; None where the x of the numbers are."""
     floor: float | None = None
     """Number up to which the ground is grey: the highest floor."""
     ring: tuple[str, float] | None = None
     """Series and x of the point with a ring, the one that was chosen."""
     zero: bool = False
     """Whether a dashed line marks 0."""
+    gap: tuple[str, str] | None = None
+    """Two series between which the ground is shaded."""
     digits: int = 1
     """Digits after the point in the text that appears where one points at a number."""
     small: bool = False
@@ -91,6 +95,8 @@ def panel(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, option
             axes.axhline(0, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
         if options.square:
             axes.plot(options.limits, options.limits, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
+        if options.gap is not None:
+            _shade_gap(axes, data, options.gap)
         for key, style in styles.items():
             rows = data[data["series"] == key]
             if len(rows):
@@ -109,6 +115,13 @@ def panel(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, option
             )
         _set_axes(axes, sorted(set(data["x"])), options)
         return svg_text(figure, label)
+
+
+def _shade_gap(axes: Axes, data: pd.DataFrame, gap: tuple[str, str]) -> None:
+    """Shade the ground between two series."""
+    first, second = (data[data["series"] == key].set_index("x")["value"] for key in gap)
+    both = first.index.intersection(second.index)
+    axes.fill_between(both, first[both], second[both], color=GRID, alpha=0.5, linewidth=0, zorder=0)
 
 
 def _draw_series(axes: Axes, rows: pd.DataFrame, style: Style, options: PanelOptions) -> None:
@@ -163,6 +176,8 @@ def _set_axes(axes: Axes, positions: list[float], options: PanelOptions) -> None
         return
     step = 1 + (len(positions) - 1) // (MOST_SMALL_TICKS if options.small else MOST_TICKS)
     labelled = [x for i, x in enumerate(positions) if (len(positions) - 1 - i) % step == 0]
+    if options.ticks is not None:
+        labelled = list(options.ticks)
     tick_names = options.tick_names or {}
     axes.set_xticks(labelled, [tick_names.get(x, f"{x:g}") for x in labelled])
     axes.locator_params(axis="y", nbins=3 if options.small else 5)

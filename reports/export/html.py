@@ -36,9 +36,6 @@ STYLES = ("colours", "page", "summary", "explorer", "print")
 SCRIPTS = ("page", "reading", "saving", "copying", "explorer")
 """Scripts of `templates/script`, in their order; they become one."""
 
-TILED = ("layers", "control", "sizes")
-"""Sections whose label columns stand side by side where the page is wide."""
-
 
 def render(result: AnalysisResult) -> str:
     """Return the whole page; the same result gives the same page."""
@@ -72,7 +69,6 @@ def render(result: AnalysisResult) -> str:
         choosing=View(result).choosing,
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,
-        tiled=TILED,
     )
 
 
@@ -106,7 +102,6 @@ def render_comparison(together: Together) -> str:
         # What the report's own macros ask for.
         anchors={section.anchor: section.title for section in page_sections},
         open_cards=OPEN_CARDS,
-        tiled=(),
     )
 
 

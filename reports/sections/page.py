@@ -24,9 +24,9 @@ from reports.sections.probing import (
     control_tasks,
     floors,
     information,
+    layers,
     learning_curve,
     prediction_depth,
-    scores,
     spread,
 )
 from reports.text import wording
@@ -50,8 +50,14 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
     return tuple(sections_of_page)
 
 
+DEPTH_TABLES = (
+    "prediction_depth",
+    "prediction_depth_reliability",
+    "prediction_depth_shares",
+    "pointwise_information",
+)
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
-    "layers": (scores.layers, ("metrics", "selection", "differences_from_best")),
+    "layers": (layers.section, ("metrics", "selection", "differences_from_best")),
     "used": (erasure.section, ("erasure",)),
     "without": (ablation.section, ("ablation",)),
     "tuned": (fine_tuning.section, ("fine_tuned_layers", "representation_change")),
@@ -66,7 +72,7 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "control": (control_tasks.section, ("control_tasks",)),
     "information": (information.section, ("information",)),
     "sizes": (learning_curve.section, ("learning_curve",)),
-    "depth": (prediction_depth.section, ("prediction_depth", "prediction_depth_reliability", "pointwise_information")),
+    "depth": (prediction_depth.section, DEPTH_TABLES),
     "errors": (confusion_matrix.section, ("confusion", "predictions", "class_scores")),
     "calibration": (calibration.section, ("calibration_bins",)),
     "explained": (

@@ -31,7 +31,7 @@ def section(view: View) -> Section | None:
     if not tables:
         return None
     claims = {task: claim for task in view.tasks if (claim := view.claim("information", task)) is not None}
-    verdict = tuple(view.about(task, _sentence(claim)) for task, claim in claims.items())
+    verdict = tuple(view.about(task, _sentence(claim) + _remark(view, task)) for task, claim in claims.items())
     row = _panels(view, tables)
     all_probes = tuple(_table(view, task, rows) for task, rows in tables.items())
     part = Part(panels=() if row is None else (row,), tables=all_probes)
@@ -48,6 +48,14 @@ def _sentence(claim: Claim) -> str:
         f"with the vectors, {decimal(value(claim, 'prior_codelength'), 2)} without: compression "
         f"{decimal(compression, 2)}×."
     )
+
+
+def _remark(view: View, task: str) -> str:
+    """Return that V-information and codelength disagree, where they do."""
+    agreement = view.claim("information_agreement", task)
+    if agreement is None or agreement.outcome == "agree":
+        return ""
+    return " V-information and MDL disagree: treat as inconclusive."
 
 
 def _panels(view: View, tables: Mapping[str, pd.DataFrame]) -> Panels | None:

@@ -2,53 +2,125 @@
 
 from __future__ import annotations
 
-from reports.blocks import Drawing, Part, Section
-from reports.charts import learning_curve
-from reports.charts.canvas import Label
-from reports.lookup import View
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reports.blocks import Panels, Part, Section, Table, columns
+from reports.charts.panels import PanelOptions, shared_limits
+from reports.lookup import View, rows_at_site, value
+from reports.sections.small_multiples import panels_of_tasks, pooling_styles
 from reports.text import wording
-from reports.text.wording import (
-    count,
-    name,
-    percent,
+from reports.text.wording import confidence, count, decimal, interval, name, percent, plural, points
+
+if TYPE_CHECKING:
+    from probes.results.result import Claim
+
+ROUND_NUMBERS = [digit * 10**power for power in range(9) for digit in (1, 2, 5)]
+"""Numbers of texts that are labelled below the axis."""
+MOST_LABELS = 4
+VERDICTS = {"plateau": "plateau", "rising": "no plateau", "cannot_tell": "undecided"}
+"""Outcome of the claim -> what the sentence calls it."""
+NOTES = (
+    "Smaller training sets are subsets of the larger ones, drawn once: the left end of the curve is noisy.",
+    "Plateau: the 95 % CI of the difference lies below 2 points. No plateau: it lies above 0. Undecided: neither.",
+    "All sites: tables/learning_curve.csv.",
 )
 
 
 def section(view: View) -> Section | None:
-    """Return the learning curve of the best site of each label column."""
-    verdict, parts = [], []
-    for i, task in enumerate(view.tasks, start=1):
-        rows, best = view.table("learning_curve", task), view.best(task)
+    """Return the learning curve of each label column's best site, all on one scale."""
+    tables = dict[str, pd.DataFrame]()
+    for task in view.tasks:
+        rows = view.table("learning_curve", task)
+        best = view.best(task)
         if rows is None or best is None:
             continue
-        at_site = rows[(rows["pooling"] == best[0]) & (rows["layer"] == best[1]) & rows["accuracy"].notna()]
-        at_site = at_site.sort_values("train_texts")
-        if len(at_site) < 2:
-            continue
-        last = at_site.iloc[-1]
-        near = at_site[at_site["accuracy"] >= last["accuracy"] - 0.01].iloc[0]
-        verdict.append(
-            view.about(
-                task,
-                f"Trained on {count(near['train_texts'])} texts the best place is right on "
-                f"{percent(near['accuracy'])}, "
-                f"on all {count(last['train_texts'])} on {percent(last['accuracy'])}."
-                if near["train_texts"] < last["train_texts"]
-                else f"Trained on all {count(last['train_texts'])} texts the best place is right on "
-                f"{percent(last['accuracy'])}, on {count(at_site.iloc[-2]['train_texts'])} of them on "
-                f"{percent(at_site.iloc[-2]['accuracy'])}: it may not have levelled off.",
-            )
-        )
-        words = "; ".join(f"{count(r.train_texts)} texts {percent(r.accuracy)}" for r in at_site.itertuples())
-        label = Label(f"sizes-{i}", f"Test accuracy by number of training texts for {name(task)}", f"{words}.")
-        floor = view.floors(task).get("majority", 0.0)
-        where = wording.place(*best, random_pooler=view.random_pooler).capitalize()
-        caption = f"{where}. Band: 95 % intervals. Dashed: majority."
-        parts.append(
-            Part(view.heading(task), drawings=(Drawing(learning_curve.learning_curve(at_site, floor, label), caption),))
-        )
-    notes = (
-        "The smaller training sets are parts of the larger ones, drawn once: the left end of the curve is noisy.",
-        "All places: tables/learning_curve.csv.",
+        at_site = rows_at_site(rows[rows["accuracy"].notna()], best).sort_values("train_texts")
+        if len(at_site) > 1:
+            tables[task] = at_site
+    if not tables:
+        return None
+    claims = {task: claim for task in tables if (claim := view.claim("learning_curve", task)) is not None}
+    verdict = tuple(view.about(task, _sentence(claim)) for task, claim in claims.items())
+    row = _panels(view, tables)
+    all_sizes = tuple(_table(view, task, rows) for task, rows in tables.items())
+    part = Part(panels=() if row is None else (row,), tables=all_sizes)
+    return Section("Learning curve", "sizes", verdict, (part,), NOTES)
+
+
+def _sentence(claim: Claim) -> str:
+    """Return the accuracy with all training texts and with fewer, and whether the curve is on a plateau."""
+    return (
+        f"{percent(value(claim, 'accuracy'))} with {count(value(claim, 'train_texts'))} texts, "
+        f"{percent(value(claim, 'fewer_accuracy'))} with {count(value(claim, 'fewer_texts'))}; "
+        f"{points(value(claim, 'gain'))} points{confidence(claim.interval, before=' ')}: {VERDICTS[claim.outcome]}."
     )
-    return Section("How many texts does it take?", "sizes", tuple(verdict), tuple(parts), notes) if parts else None
+
+
+def _panels(view: View, tables: Mapping[str, pd.DataFrame]) -> Panels | None:
+    """Return accuracy on a logarithmic scale of training texts."""
+    frames = dict[str, pd.DataFrame]()
+    floors = dict[str, float]()
+    for task, rows in tables.items():
+        sizes = rows["train_texts"].astype(float)
+        in_percent = {column: 100 * rows[column] for column in ("lower", "upper")}
+        columns_of_panel = {"series": rows["pooling"], "x": sizes.map(math.log10), "value": 100 * rows["accuracy"]}
+        frames[task] = pd.DataFrame(columns_of_panel).assign(**in_percent)
+        if "majority" in (task_floors := view.floors(task)):
+            floors[task] = 100 * task_floors["majority"]
+    limits = shared_limits(frames.values(), *floors.values())
+
+    def options(task: str) -> PanelOptions:
+        sizes = tables[task]["train_texts"].astype(int).tolist()
+        labels = _labelled_sizes(min(sizes), max(sizes))
+        return PanelOptions(
+            limits,
+            x_title="training texts",
+            tick_names={math.log10(size): count(size) for size in {*sizes, *labels}},
+            ticks=tuple(math.log10(size) for size in labels),
+            floor=floors.get(task),
+        )
+
+    return panels_of_tasks(
+        view,
+        frames,
+        pooling_styles(view, pd.concat([frame["series"] for frame in frames.values()])),
+        options,
+        anchor="sizes",
+        quantity="Test accuracy (%) by number of training texts",
+        caption="Test accuracy (%) of the best site by number of training texts (log scale). Band: 95 % CI. Grey: up "
+        "to the majority class.",
+    )
+
+
+def _labelled_sizes(least: int, most: int) -> list[int]:
+    """Return the round numbers of texts that are labelled: powers of ten where there are enough of them."""
+    powers = [size for size in ROUND_NUMBERS if least <= size <= most and str(size).startswith("1")]
+    if len(powers) > 1:
+        step = 1 + (len(powers) - 1) // MOST_LABELS
+        return powers[::step]
+    return [size for size in ROUND_NUMBERS if least <= size <= most] or [least, most]
+
+
+def _table(view: View, task: str, rows: pd.DataFrame) -> Table:
+    """Return every number of a label column's curve."""
+    heading = ("training texts", "test accuracy", "95 % CI", "log loss on test (nats)")
+    has_loss = "log_loss" in rows
+    cells = tuple(
+        (
+            count(r.train_texts),
+            percent(r.accuracy),
+            interval((r.lower, r.upper)),
+            decimal(r.log_loss) if has_loss else wording.MISSING,
+        )
+        for r in rows.itertuples()
+    )
+    subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
+    summary = f"All {plural(len(rows), 'training size')}{subject}"
+    best = view.best(task)
+    site = "" if best is None else wording.place(*best, random_pooler=view.random_pooler)
+    caption = f"Probe on {site}."
+    return Table(caption, rows=cells, folded=True, summary=summary, **columns(*heading, numeric=heading))

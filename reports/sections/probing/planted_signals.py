@@ -1,40 +1,53 @@
-"""Planted signals: differences that these test texts could not have shown."""
+"""Planted signals: the smallest difference that the test texts can show, and the weakest signal that is recovered."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
+from probes.results.result import Claim
 from reports.lookup import View, item, value
-from reports.text.wording import (
-    count,
-    name,
-    unsigned_points,
-)
+from reports.text.wording import count, listing, name, points, unsigned_points
 
 
-def limits(view: View, task: str) -> Iterator[str]:
-    """Yield the differences that these test texts could not have shown."""
-    claim = view.claim("minimum_detectable_difference", task)
-    if claim is None:
-        return
-    n, least, usual = count(value(claim, "n")), value(claim, "difference"), value(claim, "usual_difference")
-    if math.isfinite(least):
-        half = f"; for half of the places it takes {unsigned_points(usual)} or more" if math.isfinite(usual) else ""
-        yield (
-            f"With {n} test texts, a difference under {unsigned_points(least)} points between the best place and "
-            f"another cannot be seen{half}."
-        )
+def sentences(view: View) -> Iterator[str]:
+    """Yield the minimum detectable differences of all label columns, then the outcomes of their power checks."""
+    claims = dict[str, Claim]()
+    for task in view.tasks:
+        claim = view.claim("minimum_detectable_difference", task)
+        if claim is not None:
+            claims[task] = claim
+    differences = [_difference(view, task, claim) for task, claim in claims.items()]
+    if measured := list(filter(None, differences)):
+        numbers = {count(value(claim, "n")) for claim in claims.values()}
+        n = f", n\u00a0= {numbers.pop()}" if len(numbers) == 1 else ""
+        yield f"Minimum detectable difference (points{n}): {', '.join(measured)}."
+    # Label columns with the same outcome share a sentence.
+    tasks_by_outcome = dict[str, list[str]]()
+    for task, claim in claims.items():
+        tasks_by_outcome.setdefault(_power(claim), []).append(name(task))
+    for outcome, names in tasks_by_outcome.items():
+        subject = "" if len(tasks_by_outcome) == 1 else f" for {listing(names)}"
+        yield f"Power check{subject}: {outcome}."
+
+
+def _difference(view: View, task: str, claim: Claim) -> str:
+    """Return the minimum detectable difference of a label column; empty where it is not known."""
+    least = value(claim, "difference")
+    if not math.isfinite(least):
+        return ""
+    subject = f"{name(task)} " if len(view.tasks) > 1 else ""
+    return f"{subject}{unsigned_points(least)}"
+
+
+def _power(claim: Claim) -> str:
+    """Return which planted signals were recovered."""
     if reason := item(claim, "no_signal"):
-        yield f"No signal of known strength could be planted, to see which would be found: {name(str(reason), 300)}."
-    elif item(claim, "smallest") is None:
-        most = unsigned_points(value(claim, "strongest_tried"))
-        yield (
-            "Signals of known strength were planted in these vectors, and none was found each time: not even the "
-            f"strongest, which lets the best possible probe be right {most} points more often than the majority."
-        )
-    else:
-        yield (
-            f"Of signals planted in these vectors, the weakest that is found each time lets the best possible probe be "
-            f"right {unsigned_points(value(claim, 'smallest'))} points more often than the majority."
-        )
+        return f"not possible, since {name(str(reason), 300)}"
+    repeats = value(claim, "repeats")
+    every = f"all {count(repeats)} repeats" if math.isfinite(repeats) else "every repeat"
+    if item(claim, "smallest") is None:
+        strongest = points(value(claim, "strongest_tried"))
+        return f"no planted signal was recovered in {every}, even at {strongest} points over the majority class"
+    weakest = points(value(claim, "smallest"))
+    return f"the weakest planted signal recovered in {every} is worth {weakest} points over the majority class"

@@ -8,8 +8,8 @@ from reports.blocks import Drawing, Part, Section, Table
 from reports.charts import layer_lines
 from reports.charts.canvas import Label
 from reports.lookup import View, value
+from reports.sections.layer_drawing import layer_drawing
 from reports.sections.probing import cka
-from reports.sections.probing.layer_drawing import layer_drawing
 from reports.text import wording
 from reports.text.wording import decimal, listing
 

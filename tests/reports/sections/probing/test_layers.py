@@ -1,0 +1,72 @@
+"""Accuracy by layer and pooling on the page: the best probe, one scale, and validation beside test accuracy."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from probes.results.result import Claim
+from reports.charts import matrices
+from reports.text.wording import confidence, percent
+from tests.support.pages.sections import ONE_TASK, TASK, result_with, section_of
+from tests.support.results.probed import result
+
+NUMBERS = {"validation_accuracy": 0.85, "accuracy": 0.78, "n": 896, "n_validation": 608, "n_candidates": 195}
+DROP = {**NUMBERS, "difference": -0.07}
+
+
+def test_the_sentence_holds_test_accuracy_interval_and_number_of_tied_probes():
+    analysis = result(tasks=ONE_TASK)
+    (best,) = (claim for claim in analysis.claims if claim.id == "best_site")
+    (sentence,) = section_of(analysis, "layers").verdict
+    assert percent(best.numbers["accuracy"]) in sentence
+    assert confidence(best.interval).strip("[]") in sentence
+    assert "3 of 20 tied" in sentence
+
+
+@pytest.mark.parametrize(("outcome", "n_sentences"), [("below", 2), ("cannot_tell", 1)])
+def test_a_drop_from_validation_to_test_is_stated_where_selection_does_not_explain_it(outcome, n_sentences):
+    section = section_of(result_with(Claim("validation_drop", outcome, TASK, DROP, (-0.1, -0.02))), "layers")
+    assert len(section.verdict) == n_sentences
+    assert ("−7.0 points [−10.0, −2.0]" in section.verdict[-1]) == (outcome == "below")
+
+
+def test_all_label_columns_share_one_scale_with_a_legend():
+    section = section_of(result(), "layers")
+    heat_maps, dumbbells = section.parts[0].panels
+    assert [len(row.drawings) for row in (heat_maps, dumbbells)] == [2, 2]
+    assert [entry.block for entry in heat_maps.legend] == [True] * 3
+    curves = [result().tables["metrics"].query("metric == 'accuracy' and split == 'test' and probe == 'logistic'")]
+    low, high = matrices.accuracy_scale(curves)
+    assert [entry.name for entry in heat_maps.legend][::2] == [percent(low), percent(high)]
+
+
+def test_a_single_label_column_has_heat_map_and_validation_side_by_side():
+    (row,) = section_of(result(tasks=ONE_TASK), "layers").parts[0].panels
+    assert len(row.drawings) == 2
+
+
+def test_every_table_of_scores_is_folded_under_its_number_of_rows():
+    for tasks, subjects in ((ONE_TASK, [""]), (None, [" for sentiment", " for topic"])):
+        tables = section_of(result(tasks=tasks), "layers").parts[0].tables
+        assert all(table.folded for table in tables)
+        assert [table.summary for table in tables] == ["All 7 metrics", *(f"All 21 probes{s}" for s in subjects)]
+
+
+def test_the_only_probe_has_no_drawing_and_no_difference_from_the_best():
+    analysis = result(tasks=ONE_TASK)
+    *_, every_probe = section_of(analysis, "layers").parts[0].tables
+    assert "minus the best (points)" in every_probe.columns
+    site = {"layer": 4, "pooling": "mean"}
+    only = {
+        key: frame[np.logical_and.reduce([frame[name].isna() | (frame[name] == value) for name, value in site.items()])]
+        for key, frame in analysis.tables.items()
+        if key in ("metrics", "selection", "differences_from_best", "cls_spread")
+    }
+    claims = tuple(claim for claim in analysis.claims if claim.id not in ("best_site", "tied", "best_by_pooling"))
+    alone = dataclasses.replace(analysis, claims=claims, tables={**analysis.tables, **only})
+    (part,) = section_of(alone, "layers").parts
+    assert part.panels == ()
+    *_, every_probe = part.tables
+    assert every_probe.summary == "All 1 probe"
+    assert "minus the best (points)" not in every_probe.columns
