@@ -17,8 +17,7 @@ from reports.text.wording import confidence, count, decimal, name, percent, poin
 
 NOTES = (
     "Decodable does not mean used: probing does not show what the model relies on.",
-    "Best: lowest log loss on validation (or over folds of the training texts). Tied: the simultaneous 95 % CI of the "
-    "difference in test accuracy contains 0.",
+    "Tied with the best: the simultaneous 95 % CI of the difference in test accuracy contains 0.",
     "95 % CIs: bootstrap over the test texts; variance from the training sample is not included.",
 )
 
@@ -33,7 +32,8 @@ def section(view: View) -> Section | None:
     rows = (_heat_maps(view, curves), _dumbbells(view, curves))
     tables = (*scores.metric_table(view, curves), *(scores.probe_table(view, task) for task in curves))
     part = Part(panels=_side_by_side([row for row in rows if row is not None]), tables=tables)
-    return Section("Accuracy by layer and pooling", "layers", tuple(verdict), (part,), (*NOTES, *view.lens()))
+    notes = (f"Best: lowest log loss {view.choosing}.", *NOTES, *view.lens())
+    return Section("Accuracy by layer and pooling", "layers", tuple(verdict), (part,), notes)
 
 
 def _side_by_side(rows: Sequence[Panels]) -> tuple[Panels, ...]:
@@ -139,7 +139,7 @@ def _dumbbells(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:
             f"{row.row}: test {decimal(row.value, 1)}, {row.reference_name} {decimal(row.reference, 1)}"
             for row in frame.itertuples()
         ]
-        title = f"Validation and test accuracy for {name(task)}"
+        title = f"Accuracy on test and {view.choosing} for {name(task)}"
         label = Label(f"validation-{number}", title, f"{'; '.join(phrases)}.")
         svg = forest.forest(frame, label, limits=limits, x_title="accuracy (%)")
         drawings.append(Drawing(svg, view.heading(task) or ""))

@@ -133,7 +133,7 @@ def test_sources_and_terms_stand_only_where_they_apply(fine_tuned_page):
 def test_sections_that_a_caveat_concerns_are_marked_in_the_contents_and_beside_their_heading():
     blocks = html_module._ENVIRONMENT.get_template("parts/blocks.html.j2")
     caveats = [SimpleNamespace(see="layers"), SimpleNamespace(see="layers"), SimpleNamespace(see="words")]
-    macros = blocks.make_module({"caveats": caveats, "terms": (), "tiled": (), "anchors": {}, "open_cards": 1})
+    macros = blocks.make_module({"caveats": caveats, "terms": (), "anchors": {}, "open_cards": 1})
     assert [int(macros.n_caveats(anchor)) for anchor in ("layers", "words", "floors")] == [2, 1, 0]
     marked, plain = (str(macros.section(Section("Title", anchor, ()))) for anchor in ("layers", "floors"))
     assert '<a class="marker" href="#caveats">2 caveats</a>' in marked
