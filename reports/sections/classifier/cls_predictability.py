@@ -86,7 +86,8 @@ def _r2(view: View, claim: Claim, key: str, *, model: object = None, layer: obje
         "layer": view.result.provenance.n_layers if layer is None else layer,
     }
     limits = view.limits("cls_predictability", direction="cls from content", **site)
-    return f"{decimal(value(claim, key), 2)}{confidence(limits, scale=1, digits=2, before=' ')}"
+    r2 = decimal(value(claim, key), 2)
+    return f"{r2}{confidence(limits, scale=1, digits=2, before=' ')}"
 
 
 def _panels(predictability: pd.DataFrame) -> tuple[Panels, ...]:
@@ -95,8 +96,11 @@ def _panels(predictability: pd.DataFrame) -> tuple[Panels, ...]:
     for direction, rows in predictability.groupby("direction", sort=False):
         chance = rows.groupby("layer", as_index=False)["shuffled"].mean().dropna()
         floor = chance.rename(columns={"layer": "x", "shuffled": "value"}).assign(series="shuffled")
-        line = rows.rename(columns={"model": "series", "layer": "x", "r2": "value"})[["series", "x", "value"]]
-        frames[DIRECTIONS.get(str(direction), name(direction))] = pd.concat([line, floor])
+        names = {"model": "series", "layer": "x", "r2": "value"}
+        line = rows.rename(columns=names)
+        line = line[["series", "x", "value"]]
+        heading = DIRECTIONS.get(str(direction), name(direction))
+        frames[heading] = pd.concat([line, floor])
     models = list(dict.fromkeys(predictability["model"]))
     styles = {**styles_of_models(models), "shuffled": Style("shuffled pairs", MUTED, floor="dashed")}
     words = RowWords(

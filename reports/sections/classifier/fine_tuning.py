@@ -58,7 +58,8 @@ def change_sentences(view: View) -> Iterator[str]:
     for outcome, verb in VERBS.items():
         claims = [claim for claim in view.stated("cls_change") if claim.outcome == outcome]
         if claims:
-            before = listing(dict.fromkeys(percent(value(claim, "before")) for claim in claims))
+            accuracies_before = [percent(value(claim, "before")) for claim in claims]
+            before = listing(dict.fromkeys(accuracies_before))
             accuracies = listing(map(_accuracy_after, claims))
             yield (
                 f"{verb} of layer {last}: test accuracy of a probe {before} before, {accuracies}"
@@ -99,8 +100,12 @@ def _cka_sentence(view: View) -> Iterator[str]:
     for claim in view.stated("cls_change"):
         cka = value(claim, "cka")
         if not math.isnan(cka):
-            limits = confidence((value(claim, "cka_lower"), value(claim, "cka_upper")), scale=1, digits=2, before=" ")
-            similarities.append(f"{decimal(cka, 2)}{limits} with {wording.head(item(claim, 'head'))}")
+            lower = value(claim, "cka_lower")
+            upper = value(claim, "cka_upper")
+            limits = confidence((lower, upper), scale=1, digits=2, before=" ")
+            similarity = decimal(cka, 2)
+            head = wording.head(item(claim, "head"))
+            similarities.append(f"{similarity}{limits} with {head}")
     if similarities:
         yield f"Linear CKA of the last [CLS] to the pretrained one: {listing(similarities)}."
 
@@ -117,9 +122,15 @@ def _means_over_seeds(accuracy: pd.DataFrame) -> pd.DataFrame | None:
 
 def _by_pooling(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return name of a pooling -> its rows, [CLS] first."""
-    order = [pooling for pooling in POOLINGS if pooling in set(frame["pooling"])]
-    order += [pooling for pooling in dict.fromkeys(frame["pooling"]) if pooling not in order]
-    return {wording.pooling(pooling): frame[frame["pooling"] == pooling] for pooling in order}
+    present = list(dict.fromkeys(frame["pooling"]))
+    known = [pooling for pooling in POOLINGS if pooling in present]
+    unknown = [pooling for pooling in present if pooling not in known]
+    frames = dict[str, pd.DataFrame]()
+    for pooling in (*known, *unknown):
+        is_of_pooling = frame["pooling"] == pooling
+        pooling_name = wording.pooling(pooling)
+        frames[pooling_name] = frame[is_of_pooling]
+    return frames
 
 
 def _accuracy_row(accuracy: pd.DataFrame, means: pd.DataFrame) -> tuple[Panels, ...]:

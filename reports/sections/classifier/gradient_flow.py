@@ -127,7 +127,9 @@ def _embedding_table(rows: pd.DataFrame) -> Table:
     heads = list(dict.fromkeys(rows["head"]))
     cells = dict[str, dict[str, str]]()
     for row in rows.itertuples():
-        norms = f"{decimal(row.norm)} ({decimal(row.per_occurrence, 4)})"
+        norm = decimal(row.norm)
+        per_occurrence = decimal(row.per_occurrence, 4)
+        norms = f"{norm} ({per_occurrence})"
         if row.row.startswith("largest") and isinstance(row.token, str):
             norms += f" “{name(row.token, 20)}”"
         cells.setdefault(str(row.row), {})[row.head] = norms
@@ -183,7 +185,12 @@ def _cls_share_sentence(view: View, by_layer: pd.DataFrame) -> tuple[str, ...]:
     sentences = list[str]()
     for layer in (last - 1, last):
         rows = by_layer[(by_layer["kind"] == "[CLS]") & (by_layer["layer"] == layer)]
-        shares = listing(f"{percent(row.share)} with {wording.head(row.head)}" for row in rows.itertuples())
+        phrases = list[str]()
+        for row in rows.itertuples():
+            share = percent(row.share)
+            head = wording.head(row.head)
+            phrases.append(f"{share} with {head}")
+        shares = listing(phrases)
         if shares:
             sentences.append(f"at layer {layer} {shares}")
     if not sentences:

@@ -134,10 +134,14 @@ def _scores(view: View) -> Table | None:
         return None
     cells = dict[tuple[str, Any], dict[str, str]]()
     for row in scores.itertuples():
-        score = percent(row.value) if row.metric in wording.SHARES else decimal(row.value)
+        is_share = row.metric in wording.SHARES
+        score = percent(row.value) if is_share else decimal(row.value)
         if row.metric == "accuracy":
-            score = f"{score}{confidence((row.lower, row.upper), before=' ')}"
-        cells.setdefault((row.head, row.seed), {})[row.metric] = score
+            limits = (row.lower, row.upper)
+            score += confidence(limits, before=" ")
+        run = (row.head, row.seed)
+        by_metric = cells.setdefault(run, {})
+        by_metric[row.metric] = score
     metrics = list(dict.fromkeys(scores["metric"]))
     rows = list[tuple[str, ...]]()
     for (head, seed), by_metric in cells.items():
