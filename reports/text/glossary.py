@@ -71,250 +71,294 @@ _TERM_LINK = re.compile(r'<a class="term" href="#(?P<anchor>[^"]*)">(?P<text>[^<
 
 TERMS = (
     Term(
-        "Accuracy, “right”",
-        "Share of texts whose label the classifier names. A <b>point</b> is one percentage point of it.",
-        ("accuracy",),
+        "95 % CI",
+        "This is the 95 % confidence interval, by a bootstrap over the test texts. It leaves out the variance "
+        "from the training sample.",
+        ("95 % CIs", "95 % CI", "95 % interval", "95 % intervals"),
     ),
     Term(
         "Anisotropy",
-        "Mean cosine between the vectors of different texts: 1 where all of them point one way.",
+        "Anisotropy is the mean cosine between the vectors of different texts. It is 1 where all vectors "
+        "point in one direction.",
         ("anisotropy",),
     ),
     Term(
+        "Attribution",
+        "An attribution gives each token of a text a score for its contribution to the output for one class.",
+        ("attribution", "attributions"),
+        needs="explained",
+    ),
+    Term(
+        "AUPRC",
+        "This is the area under the precision-recall curve, here of tokens ranked by their scores, against "
+        "the words that annotators marked.",
+        ("AUPRC",),
+        needs="plausibility",
+    ),
+    Term(
         "AUROC",
-        "Share of pairs of texts of two classes that the classifier puts in the right order; chance is 0.5.",
+        "This is the share of pairs of texts of two classes that the classifier ranks correctly. Chance is 0.5.",
         ("AUROC",),
     ),
     Term(
         "Bag of words",
-        "A classifier that sees how often each word occurs, and nothing of order or meaning.",
+        "This classifier uses the TF-IDF weights of the words, without their order.",
         ("bag of words",),
     ),
     Term(
-        "Balanced accuracy", "Share of each class that is named rightly, averaged over classes.", ("balanced accuracy",)
+        "Balanced accuracy",
+        "This is the recall of each class, averaged over classes.",
+        ("balanced accuracy",),
     ),
     Term(
         "Baseline",
-        (
-            "The text with its own tokens taken out, from which scores are counted: padding, mask tokens, zero "
-            "vectors, a mean, or pieces of other texts."
-        ),
-        (
-            "baseline",
-            "baselines",
-        ),
+        "The baseline of an attribution is the text with its own tokens replaced by padding, mask tokens, "
+        "zero vectors, a mean or tokens of other texts. Scores are relative to it.",
+        ("baseline", "baselines"),
         needs="explained",
     ),
     Term(
         "Calibration error, ECE",
-        "How far a classifier's confidence is from how often it is right.",
-        ("calibration error",),
+        "The expected calibration error is the mean difference between the confidence of a classifier and its "
+        "accuracy.",
+        ("calibration error", "ECE"),
     ),
-    Term("CKA", "How alike two layers place the same texts: 1 where one is the other turned and rescaled.", ("CKA",)),
-    Term("[CLS]", "A special token the tokenizer puts beside every text; many classifiers read its vector only."),
     Term(
-        "Codelength",
-        (
-            "Bits to send the labels to someone who has the vectors; <b>compression</b> is how much shorter that "
-            "is than a code for equally likely classes."
-        ),
-        (
-            "codelength",
-            "compression",
-        ),
+        "CKA",
+        "Linear centred kernel alignment is the similarity of two layers. It is invariant to rotation and "
+        "scaling; 1 is the highest value.",
+        ("CKA",),
+    ),
+    Term(
+        "[CLS]",
+        "The tokenizer adds this special token to every text. Many classifiers read only its vector.",
+    ),
+    Term(
+        "Codelength, MDL",
+        "The online codelength (minimum description length) is the number of bits needed to transmit the "
+        "training labels to a receiver who has the vectors. <b>Compression</b> is the codelength of a uniform "
+        "code divided by it.",
+        ("codelength", "compression", "MDL"),
+    ),
+    Term(
+        "Completeness",
+        "The scores of an attribution that satisfies completeness sum to the difference between the output of "
+        "the text and that of the baseline.",
+        ("completeness",),
+        needs="explained",
     ),
     Term(
         "Comprehensiveness",
-        "Probability that a class loses without the tokens ranked first; high where they were needed.",
+        "Comprehensiveness is the drop in the predicted probability when the tokens with the highest scores "
+        "are removed. Higher is better.",
         ("comprehensiveness",),
         needs="faithfulness fine_tuned_faithfulness",
     ),
     Term(
         "Control task",
-        "Random labels that hang on a text's type, such as its first word: they can only be learnt by heart.",
-        (
-            "control task",
-            "control tasks",
-            "control labels",
-        ),
+        "A control task assigns the same random label to all texts of one type, such as the same first word. "
+        "A probe can learn it only by memorising.",
+        ("control task", "control tasks", "control labels"),
     ),
     Term(
         "Convergence delta",
-        "By how much an explanation's scores miss the difference they must add up to.",
+        "The convergence delta is the sum of the scores minus the output difference that they explain.",
         ("convergence delta",),
+        needs="explained",
     ),
     Term(
         "Erasure, LEACE",
-        "The smallest change of a vector after which no linear classifier tells the label from it.",
-        (
-            "LEACE",
-            "erased",
-            "erasing",
-        ),
+        "LEACE is the smallest change of a vector after which no linear classifier can predict the label from it.",
+        ("LEACE", "erasure"),
         needs="erasure",
     ),
     Term(
         "F1",
-        (
-            "Harmonic mean of <b>precision</b> (of the texts given a class, the share that have it) and "
-            "<b>recall</b> (of the texts that have it, the share given it). <b>Macro F1</b> is its mean over "
-            "classes."
-        ),
-        (
-            "macro F1",
-            "F1",
-        ),
+        "F1 is the harmonic mean of precision and recall. <b>Macro F1</b> is its mean over classes.",
+        ("macro F1", "F1"),
     ),
     Term(
         "Fine-tuning",
-        "Training an encoder further, together with a classifier, on the task itself.",
-        (
-            "fine-tuned",
-            "fine-tuning",
-        ),
+        "Fine-tuning trains the encoder further, together with a classifier, on the task.",
+        ("fine-tuned", "fine-tuning"),
         needs="heads",
     ),
     Term(
         "Floor",
-        "A score that needs little or nothing of the encoder; what a probe must beat.",
-        (
-            "floor",
-            "floors",
-        ),
+        "A floor is a reference score without a trained encoder, or without its layers: the majority class, a "
+        "bag of words, the layer-0 mean, an untrained encoder.",
+        ("floor", "floors"),
     ),
     Term(
         "Head",
-        "The classifier on top of an encoder: here one linear layer, named by the vector that it reads.",
+        "A head is the classifier on top of an encoder. Here it is one linear layer, named after the vector "
+        "that it reads.",
         needs="heads",
     ),
     Term(
-        "Hidden state",
-        "A layer's vector over a token, before the pooler.",
-        (
-            "hidden state",
-            "hidden states",
-        ),
+        "Hidden states",
+        "The hidden states are the vectors of a layer, one for each token.",
+        ("hidden states", "hidden state"),
         needs="heads",
     ),
     Term(
         "Infidelity",
-        "Mean squared difference between what scores foretell of a changed input and what happens; smaller is better.",
+        "Infidelity is the mean squared difference between the change of the output that the scores predict "
+        "and the one that occurs. Lower is better.",
         ("infidelity",),
         needs="infidelity",
     ),
     Term(
-        "Interval",
-        "Range of values that the test texts leave plausible, at 95 %.",
-        (
-            "95 % interval",
-            "95 % intervals",
-        ),
+        "Layer",
+        "Layer 0 is the embedding output. The other layers are the blocks of the encoder.",
     ),
-    Term("Layer", "0 is the embedding output, then one for each block of the encoder."),
-    Term("Log loss", "Mean surprise at the true label, in nats; smaller is better.", ("log loss",)),
     Term(
         "Logit",
-        "A classifier's score of a class before it becomes a probability.",
-        (
-            "logit",
-            "logits",
-        ),
+        "The logit is the score of a class before the softmax.",
+        ("logit", "logits"),
+    ),
+    Term(
+        "Log loss",
+        "Log loss is the mean negative log-likelihood of the true label, in nats. Lower is better.",
+        ("log loss",),
     ),
     Term(
         "Loss gradient",
-        "How the loss would change were a state moved a little: where training pulls, and how hard.",
+        "The gradient of the loss with respect to a hidden state shows how training would change that state.",
         ("loss gradient",),
         needs="gradient_shares",
     ),
     Term(
         "Matthews correlation",
-        "Correlation of labels and predictions: 1 where all are right, 0 at chance.",
+        "This is the correlation of labels and predictions. It is 1 where all predictions are correct, and 0 "
+        "at chance.",
         ("Matthews correlation",),
     ),
-    Term("Mean", "The average of the vectors of a text's tokens.", ("mean vector",)),
-    Term("Place", "A layer and a vector taken there.", ("best place",)),
     Term(
-        "Planted shortcut",
-        "A rare word that alone decides the label of a probe trained for it: a reason that is known.",
-        (
-            "planted shortcut",
-            "planted",
-        ),
-        needs="planted_shortcut",
+        "Mean pooling",
+        "Mean pooling averages the vectors of the tokens of a text.",
+        ("mean pooling", "mean vector"),
     ),
     Term(
-        "Pooler",
-        "A trained head of one layer and tanh on the last [CLS]. Below the last layer it is used here as a lens.",
-        ("pooler",),
-    ),
-    Term("Prediction depth", "The layer from which on a text's prediction no longer changes.", ("prediction depth",)),
-    Term(
-        "Probe",
-        "A simple classifier fitted on the vectors of a frozen encoder.",
-        (
-            "probe",
-            "probes",
-        ),
+        "Minimum detectable difference",
+        "This is the smallest difference in test accuracy that the number of test texts can show.",
+        ("minimum detectable difference",),
     ),
     Term(
-        "Randomised parameters",
-        (
-            "An encoder whose trained weights are put back to random ones, block by block; explanations of it "
-            "should differ."
-        ),
-        ("randomised",),
+        "Parameter randomisation",
+        "This test replaces the weights of the encoder by random ones, block by block. The attribution should change.",
+        ("parameter randomisation",),
         needs="parameter_randomisation",
     ),
     Term(
-        "Rationale",
-        "Words that people marked as the reason of a label.",
-        (
-            "rationale",
-            "rationales",
-        ),
+        "Planted shortcut",
+        "A planted shortcut is a rare word that decides the labels on which a probe is trained. A faithful "
+        "attribution ranks it first.",
+        ("planted shortcut", "planted shortcuts"),
+        needs="planted_shortcut",
+    ),
+    Term(
+        "Planted signal",
+        "A planted signal is a class difference of known strength that is added to the vectors, to learn "
+        "which differences a probe would recover.",
+        ("planted signals", "planted signal"),
+        needs="planted_signals",
+    ),
+    Term(
+        "Plausibility",
+        "Plausibility is the agreement of an attribution with the words that annotators marked.",
+        ("plausibility",),
         needs="plausibility",
     ),
     Term(
+        "Pooler",
+        "The pooler is a dense layer with tanh on [CLS] of the last layer. At a lower layer it is used as a lens.",
+        ("pooler",),
+    ),
+    Term(
+        "Prediction depth",
+        "The prediction depth of a text is the first layer from which all later probes agree with the last.",
+        ("prediction depth",),
+    ),
+    Term(
+        "Probe",
+        "A probe is a logistic regression on the vectors of a frozen encoder.",
+        ("probe", "probes"),
+    ),
+    Term(
         "R²",
-        "Share of what varies between texts that is foretold on held-out texts: 1 all of it, 0 or less nothing.",
+        "R² is the share of the variance between held-out texts that is predicted. It is 1 where all of it "
+        "is, and 0 or less where none is.",
         ("R²",),
         needs="cls_predictability",
     ),
     Term(
         "Rank correlation",
-        "How alike two rankings are: 1 the same, 0 unrelated, −1 reversed (Spearman).",
+        "The Spearman correlation of two rankings is 1 where they are equal, 0 where they are unrelated and "
+        "−1 where they are reversed.",
         ("rank correlation",),
         needs="ranked",
     ),
-    Term("Selectivity", "Accuracy on the real label minus accuracy on control labels.", ("selectivity",)),
+    Term(
+        "Rationale",
+        "A rationale is the words that annotators marked as the reason of a label.",
+        ("rationale", "rationales"),
+        needs="plausibility",
+    ),
+    Term(
+        "Selectivity",
+        "Selectivity is the accuracy on the task minus the accuracy on the control task.",
+        ("selectivity",),
+    ),
+    Term(
+        "Site",
+        "A site is a label column, a pooling and a layer.",
+        ("site", "sites"),
+    ),
     Term(
         "Sufficiency",
-        "Probability that a class loses with nothing but the tokens ranked first; low where they were enough.",
+        "Sufficiency is the drop in the predicted probability when only the tokens with the highest scores "
+        "are kept. Lower is better.",
         ("sufficiency",),
         needs="faithfulness fine_tuned_faithfulness",
     ),
-    Term("Task", "One label column of the data: a question asked of every text."),
-    Term("Tied", "Not told apart from the chosen place by these test texts.", ("tied",)),
+    Term(
+        "Task",
+        "A task is one label column of the data.",
+    ),
+    Term(
+        "Test accuracy",
+        "Test accuracy is the share of test texts that are classified correctly. A <b>point</b> is one "
+        "percentage point.",
+        ("test accuracy", "accuracy"),
+    ),
+    Term(
+        "Tied with the best",
+        "A site is tied with the best where their test accuracies are not significantly different, by "
+        "simultaneous 95 % CIs.",
+        ("tied",),
+    ),
     Term(
         "Token states",
-        "A layer's vectors over the tokens, each holding something of all of them: places in the network, not words.",
-        (
-            "token states",
-            "token state",
-        ),
+        "Token states are the vectors of the tokens in a layer. Attention has mixed the tokens, so a state is "
+        "not one word.",
+        ("token states", "token state"),
         needs="token_shares",
     ),
     Term(
         "Untrained encoder",
-        "The same architecture with random weights.",
-        (
-            "untrained encoder",
-            "untrained encoders",
-        ),
+        "An untrained encoder has the same architecture and random weights.",
+        ("untrained encoder", "untrained encoders"),
+    ),
+    Term(
+        "Validation",
+        "The validation texts select the regularisation and the best site. The test texts select nothing.",
+        ("validation",),
     ),
     Term(
         "V-information",
-        "Bits of the label that a probe takes from a vector, against one that sees no text.",
+        "V-information is the reduction of the log loss by the vectors, compared with a probe that sees no "
+        "text, in bits per text.",
         ("V-information",),
     ),
 )

@@ -26,6 +26,19 @@ def test_the_longer_term_is_meant_and_parts_of_words_are_not():
     assert linked("floorboards, sub-floor and probed", terms) == "floorboards, sub-floor and probed"
 
 
+def test_planted_signals_and_planted_shortcuts_are_two_terms():
+    terms = glossary({"planted_signals", "planted_shortcut"})
+    assert '"#term-planted-signal"' in linked("3 planted signals were recovered", terms)
+    assert '"#term-planted-shortcut"' in linked("the planted shortcut", terms)
+    assert "term-" not in linked("a word was planted", terms)
+
+
+def test_every_definition_is_a_sentence():
+    for term in TERMS:
+        assert term.meaning[0].isupper() or term.meaning.startswith("[CLS]"), term.title
+        assert term.meaning.endswith("."), term.title
+
+
 def test_what_is_no_term_is_escaped():
     assert linked('<b onclick="x">probe</b> {{ 1 }}', ()) == "&lt;b onclick=&#34;x&#34;&gt;probe&lt;/b&gt; {{ 1 }}"
     assert "<b" not in linked("<b>probe</b>", glossary(()))

@@ -70,7 +70,7 @@ def test_a_result_without_checks_has_only_the_one_that_needs_none():
     (details,) = section_of(result(), "trust").parts
     assert details.sentences == part_of(result(), "convergence").sentences
     html = render_report(without_tables(result()))
-    for term in ("Comprehensiveness", "Planted shortcut", "Token states", "Checks of explanations", "Infidelity"):
+    for term in ("Comprehensiveness", "Planted shortcut", "Token states", "Attribution checks</h3>", "Infidelity"):
         assert term not in html
     assert not re.search(r'id="(words|states)"', html)
 
