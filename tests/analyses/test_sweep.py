@@ -102,7 +102,13 @@ def test_a_saved_result_is_read_back_and_drawn_as_a_page_with_every_section(resu
     folder = result.save(tmp_path / "result")
     assert [claim.id for claim in AnalysisResult.load(folder).claims] == [claim.id for claim in result.claims]
     page = Page(write_report(folder).read_text(encoding="utf-8"))
-    for heading in ("The answer", "Layers and vectors", "Against the floors", "Errors by class", "The encoder"):
+    for heading in (
+        "The answer",
+        "Layers and vectors",
+        "Against the floors",
+        "Errors by class",
+        "Representation geometry",
+    ):
         assert heading in page.words
     assert "Selectivity:" in page.words
     assert "Before you use a number" in page.words  # the tokenizer does not know the numbers

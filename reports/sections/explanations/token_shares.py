@@ -1,111 +1,141 @@
-"""Token shares: which kinds of token hold the score, for the token states of each layer."""
+"""Attribution by token type: the share of each kind of token, for the token states of each layer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.blocks import Drawing, Part, Section, Table, columns
-from reports.charts import stacked_bars
-from reports.charts.canvas import Label
-from reports.charts.styles import TOKEN_KINDS
+from reports.blocks import Panels, Part, Section, Table, columns
+from reports.charts.panels import PanelOptions, shared_limits
+from reports.charts.styles import TOKEN_KINDS, Style
 from reports.lookup import View, by_head
+from reports.sections.small_multiples import panels_of_tasks
 from reports.text import wording
-from reports.text.wording import (
-    listing,
-    percent,
-    plural,
-    sentence,
+from reports.text.wording import count, listing, name, percent
+
+NOTES = (
+    "Token states are positions in the network, not input words: above the embeddings each state holds something of "
+    "every token. At the input [CLS] and [SEP] are 0 by construction: text and baseline share them.",
+    "The logit of a probe on a mean is a sum over the tokens' states, so that the shares of each layer's own probe are "
+    "exact.",
 )
+SMALLEST_SHARE = 0.005
+"""Share from which on a kind of token is named in a sentence."""
+QUANTITY = "Share of absolute attribution by token type (%)"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Shares of what was explained: a decision through the layers, or each layer's own probe."""
+
+    name: str
+    rows: pd.DataFrame
+    """Columns layer, kind, share and n."""
+    is_exact: bool
+    """Whether it is each layer's own probe."""
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """(layers, kinds) shares."""
+        wide = self.rows.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
+        wide.index = wide.index.astype(int)
+        return wide
 
 
 def section(view: View) -> Section | None:
-    """Return which kinds of token hold the score, by layer of token states."""
-    verdict, parts, integrated, exact = list[str](), list[Part](), False, False
+    """Return the share of each kind of token in the attribution, by layer of token states."""
+    verdict = list[str]()
+    frames = dict[str, pd.DataFrame]()
+    tables = list[Table]()
     for task in view.tasks:
-        drawings, rows = list[Drawing](), list[tuple[str, ...]]()
-        for head, of_head in by_head(view.table("token_shares", task)):
-            panels = list(_panels(view, head, of_head))
-            for follows, called, panel in panels:
-                integrated, exact = integrated or follows, exact or not follows
-                wide = panel.pivot_table(index="layer", columns="kind", values="share", aggfunc="mean").fillna(0.0)
-                wide.index = wide.index.astype(int)
-                if follows or not any(panel_follows for panel_follows, *_ in panels):
-                    verdict.append(view.about(task, _sentence(called, wide, int(panel["n"].max()))))
-                if len(wide) > 1 and (wide.to_numpy() > 0).any():
-                    anchor = f"states-{len(parts) + 1}-{len(drawings) + 1}"
-                    drawings.append(_chart(panel, wide, anchor, called))
-                rows += [
-                    (
-                        called,
-                        str(layer),
-                        *(percent(float(shares.get(kind, 0.0))) for kind in reversed(TOKEN_KINDS)),
-                    )
-                    for layer, shares in wide.iterrows()
-                ]
-        if rows:
-            heading = ("explained", "states of layer", *reversed(TOKEN_KINDS))
-            table = Table(
-                "Share of the absolute score.", rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[1:])
-            )
-            parts.append(Part(view.heading(task), (), tuple(drawings), (table,)))
-    if not parts:
-        return None
-    notes = [
-        "These are places in the network, not input words: above the embeddings each state holds something of every "
-        "token."
-    ]
-    if integrated:
-        notes.append(
-            "At the input [CLS] and [SEP] are 0 by construction: text and baseline share them. What they hold "
-            "at a layer above, attention has brought there."
-        )
-    if exact:
-        notes.append(
-            "Each layer's own probe is read exactly: the logit of a probe on a mean is a sum over the tokens' states. "
-            "It starts from nothing at all, so that [CLS] and [SEP] count at layer 0 too."
-        )
-    return Section("Where the decision sits", "states", tuple(verdict), tuple(parts), tuple(notes))
-
-
-def _panels(view: View, head: str, table: pd.DataFrame) -> Iterator[tuple[bool, str, pd.DataFrame]]:
-    """Yield rows that share a chart: whether they follow one decision down, the name of the explained, and the rows."""
-    for (pooling, method), of_method in table.groupby(["pooling", "method"], sort=False, dropna=False):
-        vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
-        if method == "direct":
-            yield False, f"each layer's own probe on the {vector} vector", of_method
+        explained = list(_explained(view, task))
+        if not explained:
             continue
-        for layer, rows in of_method.groupby("probe_layer", sort=False, dropna=False):
-            at = wording.place(str(pooling), int(layer), random_pooler=view.random_pooler) if layer == layer else ""
-            yield True, f"the probe on {at}" if head == "probe" and at else wording.head(head), rows
+        decisions = [shares for shares in explained if not shares.is_exact] or explained
+        verdict += [view.about(task, _sentence(decision)) for decision in decisions]
+        frames[task] = _frame(decisions[0])
+        tables.append(_table(view, task, explained))
+    if not tables:
+        return None
+    row = _panels(view, frames)
+    part = Part(panels=() if row is None else (row,), tables=tuple(tables))
+    return Section("Attribution by token type", "states", tuple(verdict), (part,), NOTES, folded=True)
 
 
-def _sentence(called: str, wide: pd.DataFrame, n: int) -> str:
-    """Return which kinds of token hold the score at the last layer of states, and at the first."""
-    last, first = wide.iloc[-1].sort_values(ascending=False), wide.iloc[0]
-    top = [f"{_kind(str(kind))} {percent(share)}" for kind, share in last.items() if share >= 0.005]
-    held = f"{listing(top)} (mean over {plural(n, 'text')})"
-    sentences = f"Of the score of {called}, the states of layer {wide.index[-1]} hold: {held}."
-    if len(wide) > 1:
-        names = [kind for kind in ("[CLS]", "[SEP]") if kind in wide]
-        early = listing(f"{kind} {percent(float(first[kind]))}" for kind in names)
-        if early:
-            sentences += f" At layer {wide.index[0]} it was {early}."
-    return sentences
+def _explained(view: View, task: str) -> Iterator[Explained]:
+    """Yield the shares of each head of a label column: of its decisions, and of each layer's own probe."""
+    for head, rows_of_head in by_head(view.table("token_shares", task)):
+        for (pooling, method), rows in rows_of_head.groupby(["pooling", "method"], sort=False, dropna=False):
+            if method == "direct":
+                vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
+                yield Explained(f"each layer's own probe ({vector})", rows, is_exact=True)
+                continue
+            for layer, rows_of_layer in rows.groupby("probe_layer", sort=False, dropna=False):
+                head_name = wording.head(head)
+                if head == "probe" and layer == layer:
+                    site = wording.place(str(pooling), int(layer), random_pooler=view.random_pooler)
+                    head_name = f"the probe on {site}"
+                yield Explained(head_name, rows_of_layer, is_exact=False)
+
+
+def _sentence(explained: Explained) -> str:
+    """Return the share of each kind of token at the last layer of states."""
+    shares = explained.shares
+    last = shares.iloc[-1].sort_values(ascending=False)
+    phrases = list[str]()
+    for kind, share in last.items():
+        if share >= SMALLEST_SHARE:
+            phrases.append(f"{_kind(str(kind))} {percent(share)}")
+    n_texts = count(explained.rows["n"].max())
+    return (
+        f"Share of absolute attribution of {explained.name}, at layer {shares.index[-1]}: {listing(phrases)} "
+        f"(n = {n_texts})."
+    )
 
 
 def _kind(kind: str) -> str:
-    return {"content": "content words", "other special": "other special tokens"}.get(kind, kind)
+    return {"content": "content tokens", "other special": "other special tokens"}.get(kind, kind)
 
 
-def _chart(panel: pd.DataFrame, wide: pd.DataFrame, anchor: str, called: str) -> Drawing:
-    """Return a bar for each layer of states."""
-    description = "; ".join(
-        f"layer {layer}: " + ", ".join(f"{kind} {percent(float(share))}" for kind, share in shares.items())
-        for layer, shares in wide.iterrows()
+def _frame(explained: Explained) -> pd.DataFrame:
+    """Return the shares of all kinds but content in per cent, as series by layer."""
+    shares = 100 * explained.shares.drop(columns="content", errors="ignore")
+    shares.columns.name = "series"
+    long = shares.stack().rename("value").reset_index()
+    return long.rename(columns={"layer": "x"})
+
+
+def _panels(view: View, frames: Mapping[str, pd.DataFrame]) -> Panels | None:
+    """Return the shares of all kinds but content by layer."""
+    styles = {kind: Style(_kind(kind), colour) for kind, (_, colour) in TOKEN_KINDS.items() if kind != "content"}
+    all_rows = pd.concat(frames.values())
+    if all_rows.empty:
+        return None
+    limits = shared_limits([all_rows], 0.0)
+    return panels_of_tasks(
+        view,
+        {task: frame for task, frame in frames.items() if len(frame)},
+        styles,
+        PanelOptions(limits),
+        anchor="states",
+        quantity=QUANTITY,
+        caption=f"{QUANTITY} by layer of token states; the rest is content tokens.",
     )
-    label = Label(anchor, f"Which kinds of token hold the score, by layer, {called}", f"{description}.")
-    data: Any = panel.groupby(["layer", "kind"], as_index=False)["share"].mean()
-    return Drawing(stacked_bars.stacked_bars(data, label), f"{sentence(called)}.")
+
+
+def _table(view: View, task: str, explained: Sequence[Explained]) -> Table:
+    """Return every share of a label column."""
+    kinds = list(reversed(TOKEN_KINDS))
+    rows = list[tuple[str, ...]]()
+    for shares in explained:
+        for layer, row in shares.shares.iterrows():
+            cells = [percent(float(row.get(kind, 0.0))) for kind in kinds]
+            rows.append((shares.name, str(layer), *cells))
+    heading = ("explained", "layer of states", *kinds)
+    subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
+    shape = columns(*heading, numeric=heading[1:])
+    return Table(
+        "Share of absolute attribution.", rows=tuple(rows), folded=True, summary=f"All shares{subject}", **shape
+    )

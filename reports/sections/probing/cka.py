@@ -1,4 +1,4 @@
-"""Linear CKA between the layers of a vector: which neighbours are least alike, and every pair."""
+"""Linear CKA between the layers of a vector: every pair, and the least alike neighbours."""
 
 from __future__ import annotations
 
@@ -18,52 +18,93 @@ if TYPE_CHECKING:
 
 
 def part(view: View) -> Part | None:
-    """Return the CKA of neighbouring layers that are least alike in each vector, then that of every pair."""
+    """Return the linear CKA of every two layers of each vector, with the least alike neighbours in a frame."""
+    similarities = _similarities(view)
+    if similarities is None:
+        return None
+    is_pair = similarities["layer"] != similarities["other_layer"]
+    low = float(similarities.loc[is_pair, "cka"].min())
+    drawings = list[Drawing]()
+    for key, rows in similarities.groupby("pooling", sort=False):
+        vector = wording.pooling(str(key), random_pooler=view.random_pooler)
+        drawings.append(_drawing(vector, _matrix(rows), low, anchor=f"cka-{len(drawings) + 1}"))
+    sentences = _floors(similarities[is_pair])
+    tables = (_similarity_table(view, similarities),)
+    return Part("Layer similarity (linear CKA)", sentences, tuple(drawings), tables)
+
+
+def largest_change(view: View) -> tuple[str, ...]:
+    """Return between which neighbouring layers the vectors change most, in a sentence."""
+    similarities = _similarities(view)
+    if similarities is None:
+        return ()
+    phrases_by_pair = dict[tuple[int, int], list[str]]()
+    for key, rows in similarities.groupby("pooling", sort=False):
+        table = _matrix(rows)
+        weakest = _weakest(table)
+        if weakest is None:
+            continue
+        layers = list(table.index)
+        vector = wording.pooling(str(key), random_pooler=view.random_pooler)
+        similarity = decimal(float(table.iloc[weakest, weakest + 1]), 2)
+        pair = (layers[weakest], layers[weakest + 1])
+        phrases_by_pair.setdefault(pair, []).append(f"{vector} {similarity}")
+    pairs = [f"{first} and {second} ({listing(names)})" for (first, second), names in phrases_by_pair.items()]
+    return (f"Lowest linear CKA of neighbouring layers: {listing(pairs)}.",) if pairs else ()
+
+
+def _similarities(view: View) -> pd.DataFrame | None:
+    """Return the rows of the vectors that were trained; None without two layers that can be compared."""
     similarities = view.table("cka")
     if similarities is None or similarities["layer"].nunique() < 2:
         return None
-    of_other_layers = similarities[(similarities["layer"] != similarities["other_layer"]) & similarities["cka"].notna()]
-    if not len(of_other_layers):
-        return None
-    changes: dict[tuple[int, int], list[str]] = {}
-    drawings: list[Drawing] = []
-    for key, rows in similarities.groupby("pooling", sort=False):
-        called = wording.pooling(str(key), random_pooler=view.random_pooler)
-        layers = sorted({*rows["layer"].tolist(), *rows["other_layer"].tolist()})
-        table = rows.pivot(index="layer", columns="other_layer", values="cka").reindex(index=layers, columns=layers)
-        steps = np.diagonal(table.to_numpy(), 1)
-        weakest = None if np.isnan(steps).all() else int(np.nanargmin(steps))
-        descriptions = [
-            f"layers {a} and {b} {decimal(s, 2)}" for a, b, s in zip(layers, layers[1:], steps, strict=False)
-        ]
-        description = f"Neighbours: {'; '.join(descriptions)}. All numbers follow in the table."
-        label = Label(f"cka-{len(drawings) + 1}", f"Linear CKA between layers, {called}", description)
-        caption = f"{called[:1].upper()}{called[1:]}."
-        if weakest is not None:
-            pair = layers[weakest], layers[weakest + 1]
-            changes.setdefault(pair, []).append(f"{called} {decimal(float(steps[weakest]), 2)}")
-            caption += f" Framed: layers {pair[0]} and {pair[1]}, the least alike of all neighbours."
-        if table.isna().any(axis=None):
-            caption += " –: the same vector for every text."
-        low = float(of_other_layers["cka"].min())
-        if len(layers) > matrices.MOST_NUMBERED:
-            caption += f" Shades: from {decimal(low, 2)}, the faintest, to 1."
-        svg = matrices.layer_pairs(table, label, low=low, framed=weakest)
-        drawings.append(Drawing(svg, caption))
-    sentences = []
-    if changes:
-        between = (f"between layers {a} and {b} (CKA of {listing(names)})" for (a, b), names in changes.items())
-        sentences.append(f"From one layer to the next the vectors change most {listing(between)}.")
-    meaning = "Linear CKA: 1 where two layers place the texts alike, up to rotation and scale (Kornblith et al. 2019)."
-    if "floor" in of_other_layers and of_other_layers["floor"].notna().any():
-        least, most = (decimal(float(of_other_layers["floor"].agg(which))) for which in ("min", "max"))
-        reach = least if least == most else f"{least} to {most}"
-        meaning += (
-            f" Unrelated vectors of this many texts would reach {reach}: the mean with one layer's texts shuffled."
-        )
-    return Part(
-        "Which layers are alike?", (*sentences, meaning), tuple(drawings), (_similarity_table(view, similarities),)
-    )
+    if view.random_pooler:
+        similarities = similarities[similarities["pooling"] != "pooler"]
+    is_pair = similarities["layer"] != similarities["other_layer"]
+    return similarities if similarities.loc[is_pair, "cka"].notna().any() else None
+
+
+def _matrix(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the (layers, layers) similarities of a vector."""
+    layers = sorted({*rows["layer"], *rows["other_layer"]})
+    table = rows.pivot(index="layer", columns="other_layer", values="cka")
+    return table.reindex(index=layers, columns=layers)
+
+
+def _weakest(table: pd.DataFrame) -> int | None:
+    """Return the row of the layer that is least like the next one; None where no neighbours are known."""
+    steps = np.diagonal(table.to_numpy(), 1)
+    return None if np.isnan(steps).all() else int(np.nanargmin(steps))
+
+
+def _drawing(vector: str, table: pd.DataFrame, low: float, *, anchor: str) -> Drawing:
+    """Return the similarity of every two layers of a vector."""
+    layers = list(table.index)
+    weakest = _weakest(table)
+    steps = np.diagonal(table.to_numpy(), 1)
+    phrases = list[str]()
+    for first, second, step in zip(layers, layers[1:], steps, strict=False):
+        phrases.append(f"layers {first} and {second} {decimal(step, 2)}")
+    description = f"Neighbours: {'; '.join(phrases)}. All numbers follow in the table."
+    caption = f"{wording.sentence(vector)}."
+    if weakest is not None:
+        caption += f" Framed: layers {layers[weakest]} and {layers[weakest + 1]}."
+    if table.isna().any(axis=None):
+        caption += " –: the same vector for every text."
+    if len(layers) > matrices.MOST_NUMBERED:
+        caption += f" Shades: from {decimal(low, 2)}, the faintest, to 1."
+    label = Label(anchor, f"Linear CKA between layers, {vector}", description)
+    return Drawing(matrices.layer_pairs(table, label, low=low, framed=weakest), caption)
+
+
+def _floors(pairs: pd.DataFrame) -> tuple[str, ...]:
+    """Return the range of the floors of CKA, in a sentence."""
+    if "floor" not in pairs or not pairs["floor"].notna().any():
+        return ()
+    least = decimal(float(pairs["floor"].min()))
+    most = decimal(float(pairs["floor"].max()))
+    reach = least if least == most else f"{least} to {most}"
+    return (f"CKA of permuted texts: {reach}.",)
 
 
 def _similarity_table(view: View, similarities: pd.DataFrame) -> Table:
@@ -85,5 +126,7 @@ def _similarity_table(view: View, similarities: pd.DataFrame) -> Table:
         for layer in layers
     )
     heading = ("vector", "layer", *(f"layer {layer}" for layer in layers))
-    caption = f"Linear CKA of every two layers{'; in brackets what unrelated vectors would reach' * floored}."
-    return Table(caption, rows=rows, folded=True, **columns(*heading, numeric=heading[1:]))
+    caption = f"Linear CKA of every two layers{'; in brackets that of permuted texts' * floored}."
+    return Table(
+        caption, rows=rows, folded=True, summary="All pairs of layers", **columns(*heading, numeric=heading[1:])
+    )

@@ -1,10 +1,10 @@
-"""The encoder whatever the labels: how far apart its vectors of different texts lie, and how alike its layers are."""
+"""Representation geometry, whatever the labels: spread, anisotropy and similarity of layers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Drawing, Part, Section, Table
+from reports.blocks import Drawing, Part, Section
 from reports.charts import layer_lines
 from reports.charts.canvas import Label
 from reports.lookup import View, value
@@ -20,58 +20,69 @@ CONSTANT = 1 - 1e-9
 """Anisotropy from which on all texts have one vector, as they have in [CLS] at layer 0."""
 
 
+NOTES = (
+    "Relative spread: root mean square distance of the texts' vectors from their mean, divided by its norm.",
+    "Anisotropy: mean cosine between the vectors of different texts; 0 where directions are spread evenly, 1 where all "
+    "point one way (Ethayarajh 2019).",
+    "Linear CKA: 1 where two layers place the texts alike, up to rotation and scale (Kornblith et al. 2019). Its "
+    "floor is the mean with the texts of one layer permuted.",
+)
+
+
 def section(view: View) -> Section | None:
-    """Return how far apart the texts' vectors lie by layer, and which layers are alike."""
-    verdict = []
-    if moved := view.claim("cls_spread"):
-        verdict.append(
-            "[CLS] enters the encoder as the same vector for every text: all it later says of one was brought by "
-            f"attention. It differs between texts from layer {int(value(moved, 'first_layer'))} on; at the last "
-            f"layer measured, the vectors spread by {decimal(value(moved, 'last_spread'), 2)} of their mean's length."
+    """Return spread and anisotropy of the vectors by layer, and how alike the layers are."""
+    parts = [part for part in (_spread(view), cka.part(view)) if part is not None]
+    sentences = list[str]()
+    claim = view.claim("cls_spread")
+    if claim is not None:
+        first_layer = int(value(claim, "first_layer"))
+        last_spread = decimal(value(claim, "last_spread"), 2)
+        sentences.append(
+            "[CLS] is the same vector for every text at layer 0; its text-specific content arrives through attention, "
+            f"from layer {first_layer} on (relative spread at the last layer {last_spread})."
         )
-    starts = [(task, claim) for task in view.tasks if (claim := view.claim("constant_cls", task)) is not None]
-    if starts and all(claim.outcome == "holds" for _, claim in starts):
-        verdict.append(
-            "Check passed: at layer 0 the [CLS] vector is constant, and its probe gives one answer to every text."
-        )
-    parts = tuple(part for part in (_spread(view), cka.part(view)) if part is not None)
-    return Section("The encoder", "encoder", tuple(verdict), parts) if parts or verdict else None
+    sentences += cka.largest_change(view)
+    if not parts and not sentences:
+        return None
+    verdict = (" ".join(sentences),) if sentences else ()
+    notes = (*NOTES, *_constant_cls(view))
+    return Section("Representation geometry", "encoder", verdict, tuple(parts), notes, folded=True)
+
+
+def _constant_cls(view: View) -> tuple[str, ...]:
+    """Return that the check of [CLS] at layer 0 passed, where it did for every label column."""
+    outcomes = [claim.outcome for claim in view.every("constant_cls")]
+    if set(outcomes) != {"holds"}:
+        return ()
+    return ("Check passed: at layer 0 the [CLS] vector is constant, and its probe predicts one class for every text.",)
 
 
 def _spread(view: View) -> Part | None:
-    """Return how far texts lie apart, whether they point one way, and the special tokens they share."""
-    depth, cosines, tokens = (view.table(key) for key in ("cls_spread", "anisotropy", "special_tokens"))
-    drawings: list[Drawing] = []
-    tables: list[Table] = []
-    if depth is not None and depth["layer"].nunique() > 1:
-        descriptions = (f"{r.pooling} layer {r.layer}: {decimal(r.relative_spread, 4)}" for r in depth.itertuples())
-        label = Label("spread", "Spread of the texts' vectors by layer", "; ".join(descriptions) + ".")
-        drawings.append(
-            Drawing(layer_lines.spread_by_layer(depth, label), "How far the vectors of different test texts lie apart.")
-        )
+    """Return spread and anisotropy by layer."""
+    spreads = view.table("cls_spread")
+    cosines = view.table("anisotropy")
+    drawings = list[Drawing]()
+    if spreads is not None and spreads["layer"].nunique() > 1:
+        phrases = list[str]()
+        for row in spreads.itertuples():
+            phrases.append(f"{row.pooling} layer {row.layer}: {decimal(row.relative_spread, 4)}")
+        label = Label("spread", "Relative spread of the texts' vectors by layer", f"{'; '.join(phrases)}.")
+        svg = layer_lines.spread_by_layer(spreads, label)
+        drawings.append(Drawing(svg, "Relative spread by layer, in powers of ten."))
     if cosines is not None:
         drawings += layer_drawing(
             view,
             cosines.rename(columns={"anisotropy": "value"}),
             "anisotropy",
-            "Mean cosine between the vectors of different texts by layer",
+            "Anisotropy by layer",
             quantity="mean cosine between different texts",
             digits=2,
-            caption="Anisotropy: 0 where directions are spread evenly, 1 where all point one way (Ethayarajh 2019).",
+            caption="Anisotropy by layer. Dashed: 0.",
         )
-    if tokens is not None:
-        tables.append(Table.of(tokens, "Special tokens, and the length of their input embeddings."))
-    frames = [frame for frame in (depth, cosines) if frame is not None]
-    if frames:
-        both = frames[-1] if len(frames) == 1 else frames[1].merge(frames[0], how="outer", on=["pooling", "layer"])
-        named = {key: wording.pooling(key, random_pooler=view.random_pooler) for key in set(both["pooling"])}
-        both = both.assign(pooling=both["pooling"].map(named)).rename(columns={"pooling": "vector"})
-        caption = f"The numbers behind the figure{'s' * (len(drawings) > 1)}." if drawings else ""
-        tables.append(Table.of(both, caption or "How far apart the texts' vectors lie.", folded=bool(drawings)))
     sentences = _directions(view, cosines)
-    return (
-        Part("How far apart do texts lie?", sentences, tuple(drawings), tuple(tables)) if tables or sentences else None
-    )
+    if not drawings and not sentences:
+        return None
+    return Part(None, sentences, tuple(drawings))
 
 
 def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:
@@ -83,5 +94,5 @@ def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:
         at = [f"{decimal(row['anisotropy'])} (layer\u00a0{row['layer']})" for row in (low, high)]
         ends.append(f"{wording.pooling(str(key), random_pooler=view.random_pooler)} {' to '.join(dict.fromkeys(at))}")
     constant = cosines is not None and len(cosines) and bool((cosines["anisotropy"] >= CONSTANT).any())
-    aside = ", layers aside where all texts have one vector" if constant else ""
-    return (f"Mean cosine between the vectors of different texts{aside}: {listing(ends)}.",) if ends else ()
+    aside = ", without the layers where all texts have one vector" if constant else ""
+    return (f"Anisotropy{aside}: {listing(ends)}.",) if ends else ()

@@ -1,17 +1,24 @@
-"""Token shares on the page."""
+"""Attribution by token type on the page: one sentence a decision, and only what is not content drawn."""
 
-import re
+from tests.support.pages.sections import section_of
+from tests.support.results.explained import checked
 
-from tests.support.pages.sections import words_of
 
-
-def test_states_are_said_to_be_places_and_the_special_tokens_of_the_input_to_be_zero(checked_page):
-    words = words_of(checked_page, "states")
-    assert (
-        "Of the score of the probe on the mean vector of layer 4, the states of layer 4 hold: content words 51.0 %"
-        in words
+def test_the_shares_of_the_decision_stand_in_one_sentence_with_the_number_of_texts():
+    section = section_of(checked(), "states")
+    sentence = section.verdict[0].replace("\u00a0", " ")
+    assert sentence.startswith(
+        "Share of absolute attribution of the probe on the mean vector of layer 4, at layer 4: content tokens 51.0 %"
     )
-    assert "At layer 0 it was [CLS] 0.0 % and [SEP] 0.0 %." in words
-    assert "These are places in the network, not input words" in words
-    assert "At the input [CLS] and [SEP] are 0 by construction" in words
-    assert len(re.findall(r"<svg[^>]*states-\d-\d-title", checked_page)) == 3
+    assert "(n = " in section.verdict[0]
+    assert any("Token states are positions in the network, not input words" in note for note in section.notes)
+
+
+def test_the_section_is_folded_and_draws_only_what_is_not_content():
+    section = section_of(checked(), "states")
+    assert section.folded
+    (part,) = section.parts
+    (row,) = part.panels
+    assert len(row.drawings) == len(part.tables)
+    assert "content tokens" not in {entry.name for entry in row.legend}
+    assert {"[CLS]", "[SEP]"} <= {entry.name for entry in row.legend}

@@ -38,7 +38,7 @@ def test_two_layers_of_one_vector_that_is_constant_in_one_leave_no_pair():
     few = cosines[(cosines["pooling"] == "cls") & (cosines["layer"] < 1)]
     both = pairs[(pairs["pooling"] == "cls") & (pairs[["layer", "other_layer"]] < 2).all(axis=1)]
     html, words = of_the_encoder(with_tables(result(), anisotropy=few, cka=both))
-    assert "Mean cosine" not in words
+    assert "Anisotropy:" not in words.partition("Notes")[0]
     assert "cka-1" not in html
 
 
@@ -47,13 +47,13 @@ def test_layers_that_are_not_neighbours_in_the_encoder_are_neighbours_where_only
     _, words = of_the_encoder(
         with_tables(result(), cka=pairs[pairs[["layer", "other_layer"]].isin([0, 2, 6]).all(axis=1)])
     )
-    assert "between layers 2 and 6 (CKA of [CLS] 0.40, mean 0.40 and pooler 0.40)" in words
+    assert "layers: 2 and 6 ([CLS] 0.40, mean 0.40 and pooler 0.40)" in words
 
 
 def test_a_result_without_the_floor_of_cka_shows_its_numbers_alone():
     _, words = of_the_encoder(with_tables(result(), cka=result().tables["cka"].drop(columns="floor")))
     assert "0.700 0.800" in words
-    assert "Unrelated vectors" not in words
+    assert "permuted texts:" not in words
     assert "in brackets" not in words
 
 
