@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import seaborn
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 ROW, GROUP = 24.0, 30.0
 """Height of a row in pixels, and of the name of a group above its rows."""
+PANEL_ROW = 19.0
+PANEL_WIDTH = 300.0
+PANEL_NAME = 14
+"""Height of a row and width of a panel in pixels, and characters of the name of a row."""
 LONGEST_NAME, LONGEST_NOTE = 22, 18
 """Characters of the name of a row, and of the note at its right."""
 
@@ -111,3 +115,48 @@ def _draw_floors(axes: Axes, frame: pd.DataFrame, heights: list[float]) -> None:
     if "floor_lower" in frame:
         axes.hlines(heights, frame["floor_lower"], frame["floor_upper"], color=MUTED, linewidth=1.2)
     axes.plot(frame["floor"], heights, "|", color=MUTED, markersize=9, markeredgewidth=2)
+
+
+def dot_panel(frame: pd.DataFrame, label: Label, *, limits: tuple[float, float], quantity: str) -> str:
+    """Draw a dot with its interval in each row, in a panel that stands beside others on one scale.
+
+    Args:
+        frame: Columns row, value, lower, upper, and hollow, whether little stands behind the dot. Rows are drawn from
+            the top.
+        label: Text alternative of the drawing.
+        limits: Lowest and highest number on the x axis, the same in all panels of a row.
+        quantity: Name of the numbers, below the axis.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    names = [name(text, PANEL_NAME) for text in frame["row"]]
+    left = 12 + LETTER * max(map(len, names))
+    height = PANEL_ROW * len(names)
+    heights = PANEL_ROW * (np.arange(len(names)) + 0.5)
+    with blank(PANEL_WIDTH, height + 42) as figure:
+        axes = plain_axes(figure, left=left, right=10, top=2, bottom=40)
+        axes.grid(visible=False, axis="y")
+        axes.grid(axis="x", color=GRID, linewidth=0.8)
+        axes.set_ylim(height, 0)
+        axes.set_xlim(*limits)
+        axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
+        texts = list[str]()
+        for y, row in zip(heights, frame.itertuples(), strict=True):
+            colour = AGAINST if row.value < 0 else FOR
+            face = SURFACE if row.hollow else colour
+            edge = colour if row.hollow else SURFACE
+            axes.hlines(y, row.lower, row.upper, color=colour, linewidth=2)
+            dot: Any = {"marker": "o", "markersize": 7, "zorder": 4}
+            dot["color"] = face
+            dot["markeredgecolor"] = edge
+            axes.plot(row.value, y, **dot)
+            subject = name(row.row, 60)
+            bounds = (row.lower, row.upper)
+            texts.append(reading(subject, row.value, bounds, 2))
+        hover(axes, frame["value"], heights, texts)
+        axes.set_yticks(heights, names)
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel(quantity)
+        axes.set_ylabel("")
+        return svg_text(figure, label)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from probes.results.schema.columns import RELIABLE_TEXTS
-from reports.blocks import Drawing, Part, Section, Table, columns
+from reports.blocks import Drawing, Panels, Part, Section, Table, columns
 from reports.charts import dots
 from reports.charts.canvas import Label
+from reports.charts.panels import shared_limits
 from reports.lookup import View, by_head
+from reports.text import wording
 from reports.text.wording import (
     between,
     clean,
@@ -23,8 +26,10 @@ from reports.text.wording import (
     signed,
 )
 
-EACH_SIDE = 12
-"""Words of a figure for a class, and as many against it."""
+EACH_SIDE = 8
+"""Words of the figure of a task with two classes on each side of 0."""
+EACH_SIDE_OF_CLASS = 4
+"""Words of the figure of one of several classes on each side of 0."""
 MOST_CLASSES = 6
 """Classes of a label column that are drawn; the table holds the others too."""
 MOST_WORDS = 40
@@ -33,56 +38,70 @@ MOST_LISTED = 24
 """Classes of the table, and of a list in a sentence."""
 MOST_NAMED = 2
 """Words of a sentence for a class, and as many against it."""
-WEAK = "weak ground: one text"
+WELL_COVERED_TEXTS = 5
+"""Texts from which on the dot of a word is filled."""
+WEAK = "one text"
+NOTES = (
+    "The texts were drawn at random; those of the explained texts were selected.",
+    f"Drawn are words whose interval leaves out 0, and words of {RELIABLE_TEXTS} or more texts. With many words, some "
+    "intervals leave out 0 by chance.",
+    "A mean hides what a word does in its sentence: after “not” it may count for the other class.",
+)
+
+
+@dataclass(frozen=True)
+class ClassWords:
+    """Words with the highest and the lowest mean attribution to the logit of a class."""
+
+    task: str
+    head: str
+    target: str
+    words: pd.DataFrame
+    """Rows of the table of word means, from the highest mean to the lowest."""
 
 
 def section(view: View) -> Section | None:
-    """Return the words with the highest and the lowest means over all texts."""
-    verdict = [f"Means over {_number_of_texts(view)} drawn at random, with 95 % intervals."]
-    parts = list[Part]()
+    """Return the words with the highest and the lowest mean attribution, all classes on one scale."""
+    selected = list[ClassWords]()
+    sentences = list[str]()
+    tables = list[Table]()
     for task in view.tasks:
-        heads = by_head(view.table("word_means", task))
-        for head, means in heads:
+        for head, means in by_head(view.table("word_means", task)):
             subject = view.drawing_subject(task, head)
-            sentences, drawings = _classes(means, subject, f"words-{len(parts) + 1}")
-            is_first = head == heads[0][0]
-            if is_first:
-                verdict += [view.about(task, text) for text in sentences]
-            title = sentence(subject) if len(heads) > 1 else view.heading(task)
-            part_sentences = () if is_first else tuple(sentences)
-            parts.append(Part(title, part_sentences, drawings, (_table(means),)))
-    if not parts:
+            words_by_class, remarks = _classes(task, head, means)
+            selected += words_by_class
+            lines = [_strongest_sentence(class_words) for class_words in words_by_class]
+            if head == "probe" or not sentences:
+                sentences += [view.about(task, text) for text in (*lines[:MOST_CLASSES], *remarks)]
+            tables.append(_table(means, subject))
+    if not tables:
         return None
-    notes = (
-        "These are not the texts explained one by one, which were chosen. How many texts hold a word stands beside it.",
-        f"Drawn are words whose interval leaves out 0, and words of {RELIABLE_TEXTS} or more texts. With many words, "
-        "some intervals leave out 0 by chance.",
-        "A mean hides what a word does in its sentence: after “not” it may count for the other class.",
-    )
-    return Section("Which words, over all texts", "words", tuple(verdict), tuple(parts), notes)
+    opening = f"Mean attribution over {_number_of_texts(view)} drawn at random."
+    row = _panels(view, selected)
+    part = Part(panels=() if row is None else (row,), tables=tuple(tables))
+    return Section("Global word attributions", "words", (opening, *sentences), (part,), NOTES)
 
 
-def _classes(means: pd.DataFrame, subject: str, anchor: str) -> tuple[list[str], tuple[Drawing, ...]]:
-    """Return a sentence and a drawing for each class with reliable words, up to `MOST_CLASSES` classes."""
-    words_by_class = dict[str, pd.DataFrame]()
+def _classes(task: str, head: str, means: pd.DataFrame) -> tuple[list[ClassWords], list[str]]:
+    """Return the words of each class to draw, of two classes of the second alone; and what is not drawn."""
+    targets = list(dict.fromkeys(means["target"]))
+    is_binary = len(targets) == 2
+    each_side = EACH_SIDE if is_binary else EACH_SIDE_OF_CLASS
+    selected = list[ClassWords]()
     without_words = list[str]()
-    for target, of_target in means.groupby("target", sort=False):
-        strongest = _strongest_words(of_target)
+    for target in targets[-1:] if is_binary else targets:
+        strongest = _strongest_words(means[means["target"] == target], each_side)
         if strongest.empty:
             without_words.append(name(target))
         else:
-            words_by_class[str(target)] = strongest
-    sentences = list[str]()
-    drawings = list[Drawing]()
-    for number, (target, strongest) in enumerate(list(words_by_class.items())[:MOST_CLASSES], start=1):
-        sentences.append(_strongest_sentence(target, strongest))
-        drawings.append(_chart(target, strongest, f"{anchor}-{number}", subject))
+            selected.append(ClassWords(task, head, str(target), strongest))
+    remarks = list[str]()
     if without_words:
-        sentences.append(f"For {_listed(without_words)} no word is in texts enough to tell.")
-    further = [name(target) for target in list(words_by_class)[MOST_CLASSES:]]
+        remarks.append(f"{_listed(without_words)}: no word occurs in enough texts.")
+    further = [name(class_words.target) for class_words in selected[MOST_CLASSES:]]
     if further:
-        sentences.append(f"The table holds {_listed(further)}, too.")
-    return sentences, tuple(drawings)
+        remarks.append(f"In the table only: {_listed(further)}.")
+    return selected[:MOST_CLASSES], remarks
 
 
 def _listed(names: list[str]) -> str:
@@ -103,53 +122,80 @@ def _number_of_texts(view: View) -> str:
     return plural(min(n_requested, test.get("rows", n_requested)), "test text")
 
 
-def _strongest_words(means: pd.DataFrame) -> pd.DataFrame:
-    """Return the words to draw, from the strongest for the class to the strongest against it."""
+def _strongest_words(means: pd.DataFrame, each_side: int) -> pd.DataFrame:
+    """Return the words to draw, from the highest mean to the lowest."""
     reliable = means[means["reliable"].fillna(False).astype(bool)]
     ranked = reliable.sort_values("mean", ascending=False, kind="stable")
-    in_favour = ranked[ranked["mean"] > 0].head(EACH_SIDE)
-    against = ranked[ranked["mean"] < 0].tail(EACH_SIDE)
+    in_favour = ranked[ranked["mean"] > 0].head(each_side)
+    against = ranked[ranked["mean"] < 0].tail(each_side)
     return pd.concat([in_favour, against])
 
 
-def _strongest_sentence(target: str, strongest: pd.DataFrame) -> str:
-    """Return the strongest words on each side, in a sentence."""
-    in_favour = [_word_phrase(row) for row in strongest[strongest["mean"] > 0].itertuples()]
-    against = [_word_phrase(row) for row in strongest[strongest["mean"] < 0].iloc[::-1].itertuples()]
+def _strongest_sentence(class_words: ClassWords) -> str:
+    """Return the words with the highest and the lowest means, in a sentence."""
+    words = class_words.words
+    phrases = [_word_phrase(row) for row in words.itertuples()]
+    n_towards = int((words["mean"] > 0).sum())
+    towards = phrases[:n_towards]
+    away = phrases[n_towards:]
+    away.reverse()
     sides = list[str]()
-    if in_favour:
-        sides.append(listing(in_favour[:MOST_NAMED]))
-    if against:
-        sides.append(f"against it {listing(against[:MOST_NAMED])}")
-    return f"What speaks most for {name(target)}: {'; '.join(sides)}."
+    if towards:
+        sides.append(f"towards {name(class_words.target)}: {listing(towards[:MOST_NAMED])}")
+    if away:
+        opening = "away" if towards else f"away from {name(class_words.target)}"
+        sides.append(f"{opening}: {listing(away[:MOST_NAMED])}")
+    return sentence(f"{'; '.join(sides)}.")
 
 
 def _word_phrase(row: Any) -> str:
-    """Return `“lovely” +0.90 (0.75 to 1.10; 3 texts)`."""
-    limits = between((row.lower, row.upper))
-    return f"“{name(row.word, 30)}” {signed(row.mean)} ({limits}; {plural(row.n_texts, 'text')})"
+    """Return `“lovely” +0.90`."""
+    return f"“{name(row.word, 30)}” {signed(row.mean)}"
 
 
-def _chart(target: str, strongest: pd.DataFrame, anchor: str, subject: str) -> Drawing:
-    """Return a row for each word, with its mean score and interval."""
-    target_name = name(target, 30)
-    data = strongest.assign(
-        group=[f"for {target_name}" if mean > 0 else f"against {target_name}" for mean in strongest["mean"]],
-        row=strongest["word"],
-        value=strongest["mean"],
-        note=[plural(int(n), "text") for n in strongest["n_texts"]],
+def _panels(view: View, selected: Sequence[ClassWords]) -> Panels | None:
+    """Return a panel for each class, all on one scale."""
+    if not selected:
+        return None
+    frames = [_frame(class_words.words) for class_words in selected]
+    limits = shared_limits(frames, 0.0)
+    n_heads = len({class_words.head for class_words in selected})
+    drawings = list[Drawing]()
+    for class_words, frame in zip(selected, frames, strict=True):
+        target = name(class_words.target, 30)
+        subject = view.drawing_subject(class_words.task, class_words.head)
+        title = f"Mean attribution of words to the logit of {target}, {subject}"
+        label = Label(f"words-{len(drawings) + 1}", title, _description(class_words.words))
+        svg = dots.dot_panel(frame, label, limits=limits, quantity=f"mean attribution to {target} (logit)")
+        heading = [target]
+        if len(view.tasks) > 1:
+            heading.insert(0, name(class_words.task))
+        if n_heads > 1:
+            heading.append(wording.short_head(class_words.head))
+        drawings.append(Drawing(svg, ", ".join(heading)))
+    caption = (
+        f"Mean attribution of a word to the logit of the class. Lines: 95 % CI. Hollow: in fewer than "
+        f"{WELL_COVERED_TEXTS} texts."
     )
-    descriptions = list[str]()
-    for row in data.itertuples():
+    return Panels(tuple(drawings), caption)
+
+
+def _frame(words: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a panel."""
+    numbers = words.rename(columns={"word": "row", "mean": "value"})
+    return numbers.assign(hollow=words["n_texts"] < WELL_COVERED_TEXTS)
+
+
+def _description(words: pd.DataFrame) -> str:
+    """Return every number of a panel in words."""
+    phrases = list[str]()
+    for row in words.itertuples():
         limits = between((row.lower, row.upper))
-        descriptions.append(f"{name(row.word, 30)} {signed(row.mean)} ({limits}), {row.note}")
-    title = f"Words that count most for and against {name(target)}, {subject}"
-    label = Label(anchor, title, f"{'; '.join(descriptions)}.")
-    svg = dots.dots(data, label, quantity="mean score of the word")
-    return Drawing(svg, f"{sentence(name(target))}, explained for {subject}. Lines: 95 % intervals.")
+        phrases.append(f"{name(row.word, 30)} {signed(row.mean)} ({limits}), {plural(int(row.n_texts), 'text')}")
+    return f"{'; '.join(phrases)}."
 
 
-def _table(means: pd.DataFrame) -> Table:
+def _table(means: pd.DataFrame, subject: str) -> Table:
     """Return the strongest words of each class, reliable or not."""
     caption = (
         f"The {MOST_WORDS} strongest words of each class; every word: tables/word_means.csv. A word of one "
@@ -162,8 +208,9 @@ def _table(means: pd.DataFrame) -> Table:
     rows = list[tuple[str, ...]]()
     for target in listed_targets:
         rows += _rows(str(target), means[means["target"] == target])
-    heading = ("class", "word", "mean score", "95 % interval", "texts", "times", "")
-    return Table(caption, rows=tuple(rows), folded=True, **columns(*heading, numeric=heading[2:6]))
+    heading = ("class", "word", "mean attribution (logit)", "95 % CI", "texts", "occurrences", "")
+    shape = columns(*heading, numeric=heading[2:6])
+    return Table(caption, rows=tuple(rows), folded=True, summary=f"All words, {subject}", **shape)
 
 
 def _rows(target: str, means: pd.DataFrame) -> Iterator[tuple[str, ...]]:

@@ -9,39 +9,60 @@ from tests.support.pages.sections import section_of, words_of
 from tests.support.results.explained import WORDS, checked
 
 
-def test_words_are_drawn_from_the_firmest_on_both_sides(checked_page):
+def test_the_words_of_two_classes_are_one_panel_with_both_sides():
+    section = section_of(checked(heads=("probe",)), "words")
+    (part,) = section.parts
+    (row,) = part.panels
+    assert len(row.drawings) == 1
+    (sentence,) = section.verdict[1:]
+    assert sentence.startswith("Towards positive: “")
+    assert "; away: “" in sentence
+    assert section.verdict[0] == "Mean attribution over 400 test texts drawn at random."
+    assert "(logit)" in row.drawings[0].svg
+    assert all(table.folded for table in part.tables)
+
+
+def test_words_of_a_single_text_are_in_the_table_alone(checked_page):
     words = words_of(checked_page, "words")
-    assert "Means over 400 test texts drawn at random, with 95 % intervals." in words
-    assert "What speaks most for positive: “" in words
-    assert "; against it “" in words
-    assert "chosen. How many texts hold a word" in words
-    assert "weak ground: one text" in words
+    assert "one text" in words
     single = [word for i, word in enumerate(WORDS) if (7 * i) % 23 == 0]
     assert single
-    figures = " ".join(re.findall(r"<svg[^>]*words-\d-\d-title.*?</svg>", checked_page, flags=re.S))
+    figures = " ".join(re.findall(r"<svg[^>]*words-\d-title.*?</svg>", checked_page, flags=re.S))
+    assert figures
     assert not [word for word in single if f">{word}<" in figures]
 
 
-def test_words_without_firm_ground_are_not_told():
+def test_words_in_few_texts_are_hollow():
+    analysis = checked(heads=("probe",))
+    means = analysis.tables["word_means"]
+    drawings = []
+    for n_texts in (4, 5):
+        tables = {"word_means": means.assign(n_texts=n_texts, reliable=True)}
+        section = section_of(dataclasses.replace(analysis, tables=tables), "words")
+        drawings.append(section.parts[0].panels[0].drawings[0].svg)
+    assert drawings[0].count("fill: var(--surface") > drawings[1].count("fill: var(--surface")
+
+
+def test_words_in_too_few_texts_leave_no_panel():
     analysis = checked(heads=("probe",))
     shaky = analysis.tables["word_means"].assign(n_texts=1, lower=float("nan"), upper=float("nan"), reliable=False)
     section = section_of(dataclasses.replace(analysis, tables={"word_means": shaky}), "words")
-    assert section.verdict[1:] == ("For negative and positive no word is in texts enough to tell.",)
-    assert section.parts[0].drawings == ()
+    assert section.verdict[1:] == ("Positive: no word occurs in enough texts.",)
+    assert section.parts[0].panels == ()
     assert section.parts[0].tables[0].rows
 
 
 def test_many_classes_of_words_are_in_the_table_alone():
     classes = tuple(f"class {i}" for i in range(9))
     section = section_of(checked(tasks={"fine": classes}, heads=("probe",)), "words")
-    assert len(section.parts[0].drawings) == 6
-    assert section.verdict[-1] == "The table holds class 6, class 7 and class 8, too."
+    assert len(section.parts[0].panels[0].drawings) == 6
+    assert section.verdict[-1] == "In the table only: class 6, class 7 and class 8."
     assert {row[0] for row in section.parts[0].tables[0].rows} == set(classes)
 
 
 def test_the_number_of_texts_is_left_out_where_the_settings_do_not_tell_it():
     section = section_of(dataclasses.replace(checked(heads=("probe",)), settings={}), "words")
-    assert section.verdict[0] == "Means over test texts drawn at random, with 95 % intervals."
+    assert section.verdict[0] == "Mean attribution over test texts drawn at random."
 
 
 def test_hostile_words_become_text():
