@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CELL_HEIGHT = 40.0
 NARROWEST_CELL = 46.0
-WIDEST_CELL = 84.0
+WIDEST_CELL = 100.0
 """Width of a cell in pixels: as wide as the longest name, between these."""
 LONGEST_NAME = 14
 """Characters of a class name."""

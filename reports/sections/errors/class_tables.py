@@ -69,7 +69,7 @@ def class_scores(view: View, task: str, subject: str) -> tuple[Table, ...]:
         rows.append((name(class_name), n_texts, *map(percent, values), limits))
     heading = ("class", "n", "precision", "recall", "F1", "95 % CI of F1")
     shape = columns(*heading, numeric=heading[1:])
-    title = f"Precision, recall and F1 of the classes{subject}"
+    title = f"Precision, recall and F1{subject}"
     return (Table(caption, rows=tuple(rows), folded=True, summary=title, **shape),)
 
 

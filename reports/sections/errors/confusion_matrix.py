@@ -59,7 +59,8 @@ def section(view: View) -> Section | None:
     for task, errors in errors_by_task.items():
         subject = f" of {name(task)}" if len(view.tasks) > 1 else ""
         tables += class_tables.class_scores(view, task, subject)
-        tables += class_tables.confused_pairs(errors.counts, subject)
+        if len(errors.classes) > 2:
+            tables += class_tables.confused_pairs(errors.counts, subject)
     part = Part(panels=tuple(rows), tables=tuple(tables))
     notes = (NOTE, *class_tables.file_notes(view))
     return Section("Errors by class", "errors", verdict, (part,), notes)

@@ -166,7 +166,7 @@ def _panels(view: View, selected: Sequence[ClassWords]) -> Panels | None:
         subject = view.drawing_subject(class_words.task, class_words.head)
         title = f"Mean attribution of words to the logit of {target}, {subject}"
         label = Label(f"words-{len(drawings) + 1}", title, _description(class_words.words))
-        svg = dots.dot_panel(frame, label, limits=limits, quantity=f"mean attribution to {target} (logit)")
+        svg = dots.dot_panel(frame, label, limits=limits, quantity="mean attribution (logit)")
         heading = [target]
         if len(view.tasks) > 1:
             heading.insert(0, name(class_words.task))

@@ -36,7 +36,7 @@ def test_pairs_of_classes_without_a_row_are_drawn_as_empty_cells():
     assert shares == ["75 %", "25 %", "100 %"]
 
 
-@pytest.mark.parametrize(("classes", "is_slanted"), [(["ABBR", "DESC", "NUM"], False), (["class of words"] * 2, True)])
+@pytest.mark.parametrize(("classes", "is_slanted"), [(["ABBR", "DESC", "NUM"], False), (["classes of word"] * 2, True)])
 def test_names_are_slanted_only_where_they_do_not_fit_their_columns(classes, is_slanted):
     names = [f"{text[:-1]}{i}" for i, text in enumerate(classes)]
     svg = confusion_matrix(counts_of(names), names, LABEL)
