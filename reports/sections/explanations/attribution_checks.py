@@ -48,64 +48,64 @@ MEASURES: Mapping[str, Measure] = {
         "verifies the computation, not faithfulness.",
     ),
     "baseline_neutrality": Measure(
-        "Baseline neutrality ↓",
+        "Baseline neutrality\u00a0↓",
         _two_digits,
         "limit",
         "Baseline neutrality (total variation): at the baseline the classifier predicts about the shares of the "
         "classes in training, or equal shares. Scores explain only the change from the prediction at the baseline.",
     ),
     "comprehensiveness": Measure(
-        "Comprehensiveness, points ↑",
+        "Comprehensiveness, points\u00a0↑",
         unsigned_points,
         "random",
         "Comprehensiveness: the drop in the predicted probability when the top 1, 5, 10, 20 and 50 % of the tokens are "
         "replaced by the mask token, or by another baseline where there is none; the mean over the five.",
     ),
     "sufficiency": Measure(
-        "Sufficiency, points ↓",
+        "Sufficiency, points\u00a0↓",
         unsigned_points,
         "random",
         "Sufficiency: the drop in the predicted probability when only these tokens are kept. Random tokens change the "
         "prediction too; only what exceeds them counts.",
     ),
     "deletion_curve": Measure(
-        "Deletion curve ↓",
+        "Deletion curve\u00a0↓",
         percent,
         "random",
         "Deletion and insertion curves: the mean probability of the class as tokens are removed, or added, from the "
         "highest score to the lowest.",
     ),
-    "insertion_curve": Measure("Insertion curve ↑", percent, "random", ""),
+    "insertion_curve": Measure("Insertion curve\u00a0↑", percent, "random", ""),
     "infidelity": Measure(
-        "Infidelity ↓",
+        "Infidelity\u00a0↓",
         decimal,
         "zero scores",
         "Infidelity: the mean squared difference between the change of the output that the scores predict and the one "
         "that occurs when sets of tokens are replaced.",
     ),
     "plausibility": Measure(
-        "Plausibility, AUPRC ↑",
+        "Plausibility, AUPRC\u00a0↑",
         _two_digits,
         "random",
         "Plausibility: agreement with the words that annotators marked, as the area under the precision-recall curve "
         "(AUPRC). A classifier may rely on other words; low plausibility is then no fault of the attribution.",
     ),
     "deciding_words": Measure(
-        "Top word decides the label ↑",
+        "Top word decides the label\u00a0↑",
         percent,
         "random",
         "Top word: the share of texts whose word with the highest score is one that is known to decide the label, or "
         "that annotators marked.",
     ),
     "planted_shortcut": Measure(
-        "Planted shortcut ranked first ↑",
+        "Planted shortcut ranked first\u00a0↑",
         percent,
         "random",
         "Planted shortcut: a probe is trained on labels that a planted word decides; a faithful attribution ranks that "
         "word first.",
     ),
     "parameter_randomisation": Measure(
-        "Parameter randomisation, ρ ↓",
+        "Parameter randomisation, ρ\u00a0↓",
         _two_digits,
         "limit",
         "Parameter randomisation: an attribution that reflects what the encoder has learned changes when the weights "
@@ -176,7 +176,7 @@ def _verdict(view: View, claims: Sequence[Claim]) -> tuple[str, ...]:
         subjects = dict[str, list[str]]()
         for claim in claims:
             if claim.outcome == outcome:
-                title = MEASURES[text(claim, "check")].title.partition(",")[0].strip(" ↑↓").lower()
+                title = MEASURES[text(claim, "check")].title.partition(",")[0].strip("\u00a0↑↓").lower()
                 subjects.setdefault(title, []).append("" if claim.task is None else name(claim.task))
         if subjects:
             checks = [_with_tasks(view, check, tasks) for check, tasks in subjects.items()]

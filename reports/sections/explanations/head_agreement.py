@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from reports.lookup import View, value
-from reports.text.wording import between, decimal, plural, sentence
+from reports.text.wording import between, count, decimal
+
+CONCLUSIONS = {
+    "above": "rank the tokens alike",
+    "below": "rank the tokens in opposite orders",
+    "cannot_tell": "have rankings whose correlation is not significantly different from 0",
+}
+"""Outcome -> how the two rankings compare."""
 
 
 def agreement_sentence(view: View, task: str) -> str:
@@ -12,12 +19,8 @@ def agreement_sentence(view: View, task: str) -> str:
     if claim is None:
         return ""
     correlation = (
-        f"rank correlation {decimal(value(claim, 'correlation'), 2)} on average (95 % interval "
-        f"{between(claim.interval)}, {plural(int(value(claim, 'n')), 'text')})"
+        f"rank correlation {decimal(value(claim, 'correlation'), 2)} [95 % CI "
+        f"{between(claim.interval)}], n = {count(value(claim, 'n'))}"
     )
-    heads = "the probe and the model's own classifier"
-    if claim.outcome == "above":
-        return f"{sentence(heads)} rest on like tokens: {correlation}; 1 would be the same ranking."
-    if claim.outcome == "below":
-        return f"{sentence(heads)} rest on different tokens: {correlation}; what one ranks first, the other ranks last."
-    return f"Cannot tell whether {heads} rest on like tokens: {correlation}."
+    conclusion = CONCLUSIONS[claim.outcome]
+    return f"Attributions of the probe and of the model's own classifier {conclusion}: {correlation}."

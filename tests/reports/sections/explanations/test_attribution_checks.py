@@ -102,7 +102,7 @@ def test_a_saved_result_gives_the_same_page_as_the_one_in_memory(tmp_path, check
     ],
 )
 def test_the_verdict_names_a_check_that_failed_and_its_label_column_where_there_are_several(check, changes):
-    title = MEASURES[check].title.partition(",")[0].strip(" ↑↓").lower()
+    title = MEASURES[check].title.partition(",")[0].strip("\u00a0↑↓").lower()
     tasks = {"sentiment": ("negative", "positive"), "topic": ("arts", "sport", "war")}
     (sentence,) = section_of(checked(heads=("probe",), **changes), "trust").verdict
     assert sentence.startswith(f"Failed: {title}.")
