@@ -17,12 +17,34 @@ if TYPE_CHECKING:
 
 ROW = 24.0
 """Height of a row in pixels."""
+AXIS = 44.0
+"""Height of the x axis with its labels and its name, in pixels."""
 LONGEST_NAME = 18
 """Characters of the name of a row."""
-DOT: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 8, "markeredgewidth": 1.6}
+DOT: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 8,
+    "markeredgewidth": 1.6,
+    "zorder": 4,
+}
+SQUARE: dict[str, Any] = {
+    **DOT,
+    "marker": "s",
+    "markersize": 7,
+    "markerfacecolor": SURFACE,
+    "markeredgecolor": MUTED,
+}
 
 
-def forest(frame: pd.DataFrame, label: Label, *, limits: tuple[float, float], x_title: str, zero: bool = False) -> str:
+def forest(
+    frame: pd.DataFrame,
+    label: Label,
+    *,
+    limits: tuple[float, float],
+    x_title: str,
+    zero: bool = False,
+) -> str:
     """Draw a dot with its interval in each row, the first row at the top.
 
     Args:
@@ -37,44 +59,75 @@ def forest(frame: pd.DataFrame, label: Label, *, limits: tuple[float, float], x_
         The drawing as an SVG element.
     """
     names = [name(text, LONGEST_NAME) for text in frame["row"]]
-    left = 12 + LETTER * max(map(len, names))
-    heights = ROW * (np.arange(len(frame)) + 0.5)
+    longest = max(map(len, names))
     total_height = ROW * len(frame)
-    with blank(WIDTH, total_height + 44) as figure:
-        axes = plain_axes(figure, left=left, right=12, top=2, bottom=42)
+    middles = ROW * (np.arange(len(frame)) + 0.5)
+    rows = frame.assign(height=middles)
+    with blank(WIDTH, total_height + AXIS) as figure:
+        axes = plain_axes(
+            figure,
+            left=12 + LETTER * longest,
+            right=12,
+            top=2,
+            bottom=AXIS - 2,
+        )
         axes.grid(visible=False, axis="y")
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         axes.set_ylim(total_height, 0)
         axes.set_xlim(*limits)
         if zero:
-            axes.axvline(0, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
-        if "reference" in frame:
-            _draw_references(axes, frame, heights)
-        _draw_dots(axes, frame, heights, hollow_at_zero=zero)
-        axes.set_yticks(heights, names)
+            axes.axvline(0, color=MUTED, linewidth=1.2, linestyle=DASHED)
+        if "reference" in rows:
+            _draw_references(axes, rows)
+        _draw_dots(axes, rows, hollow_at_zero=zero)
+        axes.set_yticks(middles, names)
         axes.locator_params(axis="x", nbins=4)
         axes.set_xlabel(x_title, labelpad=2)
         return svg_text(figure, label)
 
 
-def _draw_dots(axes: Axes, frame: pd.DataFrame, heights: Any, *, hollow_at_zero: bool) -> None:
+def _draw_dots(axes: Axes, rows: pd.DataFrame, *, hollow_at_zero: bool) -> None:
     """Draw each row's dot with its interval."""
-    axes.hlines(heights, frame["lower"], frame["upper"], color=INK, linewidth=2, zorder=3)
+    axes.hlines(
+        rows["height"],
+        rows["lower"],
+        rows["upper"],
+        color=INK,
+        linewidth=2,
+        zorder=3,
+    )
     texts = list[str]()
-    for row, height in zip(frame.to_dict("records"), heights, strict=True):
-        holds_zero = row["lower"] <= 0 <= row["upper"]
+    for row in rows.to_dict("records"):
+        value = row["value"]
+        limits = (row["lower"], row["upper"])
+        holds_zero = limits[0] <= 0 <= limits[1]
         face = SURFACE if hollow_at_zero and holds_zero else INK
-        axes.plot(row["value"], height, markerfacecolor=face, markeredgecolor=INK, zorder=4, **DOT)
-        texts.append(reading(name(row["row"], 60), row["value"], (row["lower"], row["upper"]), 1))
-    hover(axes, frame["value"], heights, texts)
+        axes.plot(
+            value,
+            row["height"],
+            markerfacecolor=face,
+            markeredgecolor=INK,
+            **DOT,
+        )
+        row_name = name(row["row"], 60)
+        texts.append(reading(row_name, value, limits, 1))
+    hover(axes, rows["value"], rows["height"], texts)
 
 
-def _draw_references(axes: Axes, frame: pd.DataFrame, heights: Any) -> None:
+def _draw_references(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw each row's second number, joined to its dot."""
-    axes.hlines(heights, frame["reference"], frame["value"], color=MUTED, linewidth=1.2, zorder=2)
-    mark = DOT | {"marker": "s", "markersize": 7, "markerfacecolor": SURFACE, "markeredgecolor": MUTED}
+    axes.hlines(
+        rows["height"],
+        rows["reference"],
+        rows["value"],
+        color=MUTED,
+        linewidth=1.2,
+        zorder=2,
+    )
     texts = list[str]()
-    for row, height in zip(frame.to_dict("records"), heights, strict=True):
-        axes.plot(row["reference"], height, zorder=4, **mark)
-        texts.append(reading(f"{name(row['row'], 60)}, {row['reference_name']}", row["reference"], None, 1))
-    hover(axes, frame["reference"], heights, texts)
+    for row in rows.to_dict("records"):
+        number = row["reference"]
+        axes.plot(number, row["height"], **SQUARE)
+        row_name = name(row["row"], 60)
+        texts.append(reading(f"{row_name}, {row['reference_name']}", number, None, 1))
+    hover(axes, rows["reference"], rows["height"], texts)

@@ -35,9 +35,22 @@ def section(view: View) -> Section | None:
     verdict += absent_control_sentences(view)
     tables = {task: rows for task in claims if (rows := view.table("control_tasks", task)) is not None}
     row = _panels(view, tables)
-    all_sites = tuple(_table(view, task, rows) for task, rows in tables.items())
+    all_sites = tuple(
+        _table(
+            view,
+            task,
+            rows,
+        )
+        for task, rows in tables.items()
+    )
     part = Part(panels=() if row is None else (row,), tables=all_sites)
-    return Section("Control task and selectivity", "control", tuple(verdict), (part,), _notes(view))
+    return Section(
+        "Control task and selectivity",
+        "control",
+        tuple(verdict),
+        (part,),
+        _notes(view),
+    )
 
 
 def _notes(view: View) -> tuple[str, ...]:
@@ -120,4 +133,10 @@ def _table(view: View, task: str, rows: pd.DataFrame) -> Table:
     caption = f"{count(first['n'])} test texts ({percent(first['share_scored'])}) whose type occurs in training."
     subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
     summary = f"All {plural(len(rows), 'probe')}{subject}"
-    return Table(caption, rows=cells, folded=True, summary=summary, **columns(*heading, numeric=heading[1:]))
+    return Table(
+        caption,
+        rows=cells,
+        folded=True,
+        summary=summary,
+        **columns(*heading, numeric=heading[1:]),
+    )

@@ -40,10 +40,24 @@ def section(view: View) -> Section | None:
     absent = _absent_controls(view)
     if not claims and not absent:
         return None
-    verdict = [view.about(task, sentence) for task, rows in claims.items() for sentence in _gain(view, task, rows)]
+    verdict = [
+        view.about(task, sentence)
+        for task, rows in claims.items()
+        for sentence in _gain(
+            view,
+            task,
+            rows,
+        )
+    ]
     verdict += [*planted_signals.sentences(view), *absent]
     parts = (Part(panels=(_panels(view, claims),), tables=(_table(view, claims),)),) if claims else ()
-    return Section("Comparison with floors", "floors", tuple(verdict), parts, NOTES)
+    return Section(
+        "Comparison with floors",
+        "floors",
+        tuple(verdict),
+        parts,
+        NOTES,
+    )
 
 
 def _claims(view: View, task: str) -> list[Claim]:
@@ -99,7 +113,13 @@ def _panels(view: View, claims: Mapping[str, Sequence[Claim]]) -> Panels:
     for number, (task, frame) in enumerate(frames.items(), start=1):
         phrases = [f"{row.row} {decimal(row.value, 1)}" for row in frame.itertuples()]
         label = Label(f"floors-{number}", f"Gain over each floor for {name(task)}, points", f"{'; '.join(phrases)}.")
-        svg = forest.forest(frame, label, limits=limits, x_title="gain (points)", zero=True)
+        svg = forest.forest(
+            frame,
+            label,
+            limits=limits,
+            x_title="gain (points)",
+            zero=True,
+        )
         drawings.append(Drawing(svg, view.heading(task) or ""))
     caption = "Gain of the best probe over each floor (points), paired over the test texts. Hollow: 95 % CI contains 0."
     return Panels(tuple(drawings), caption)
@@ -127,5 +147,15 @@ def _table(view: View, claims: Mapping[str, Sequence[Claim]]) -> Table:
             rows.append((name(task), *row) if about else row)
     heading = ("floor", "test accuracy", "gain of the best probe (points)", "95 % CI", "result")
     summary = f"All {plural(len(rows), 'gain')} over floors"
-    shape = columns(*about, *heading, numeric=heading[1:4])
-    return Table("Paired over the same test texts.", rows=tuple(rows), folded=True, summary=summary, **shape)
+    shape = columns(
+        *about,
+        *heading,
+        numeric=heading[1:4],
+    )
+    return Table(
+        "Paired over the same test texts.",
+        rows=tuple(rows),
+        folded=True,
+        summary=summary,
+        **shape,
+    )

@@ -27,13 +27,31 @@ def section(view: View) -> Section | None:
     curves = {task: curve for task in view.tasks if (curve := view.curve(task)) is not None}
     if not curves:
         return None
-    verdict = [view.about(task, " ".join(_sentences(view, task, curve))) for task, curve in curves.items()]
+    verdict = [
+        view.about(
+            task,
+            " ".join(
+                _sentences(
+                    view,
+                    task,
+                    curve,
+                )
+            ),
+        )
+        for task, curve in curves.items()
+    ]
     verdict += [view.about(task, sentence) for task in curves for sentence in _drop(view, task)]
     rows = (_heat_maps(view, curves), _dumbbells(view, curves))
     tables = (*scores.metric_table(view, curves), *(scores.probe_table(view, task) for task in curves))
     part = Part(panels=_side_by_side([row for row in rows if row is not None]), tables=tables)
     notes = (f"Best: lowest log loss {view.choosing}.", *NOTES, *view.lens())
-    return Section("Accuracy by layer and pooling", "layers", tuple(verdict), (part,), notes)
+    return Section(
+        "Accuracy by layer and pooling",
+        "layers",
+        tuple(verdict),
+        (part,),
+        notes,
+    )
 
 
 def _side_by_side(rows: Sequence[Panels]) -> tuple[Panels, ...]:
@@ -42,7 +60,13 @@ def _side_by_side(rows: Sequence[Panels]) -> tuple[Panels, ...]:
         return tuple(rows)
     drawings = tuple(row.drawings[0] for row in rows)
     caption = " ".join(row.caption for row in rows)
-    return (Panels(drawings, caption, rows[0].legend),)
+    return (
+        Panels(
+            drawings,
+            caption,
+            rows[0].legend,
+        ),
+    )
 
 
 def _sentences(view: View, task: str, curve: pd.DataFrame) -> Iterator[str]:
@@ -102,7 +126,14 @@ def _heat_maps(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:
     caption = f"Test accuracy (%){_n(view, curves)}. Solid frame: best {view.choosing}. Dashed: tied with it on test."
     middle = (low + high) / 2
     shades = {"ramp-1": low, "ramp-5": middle, "ramp-9": high}
-    legend = tuple(LegendEntry(key, percent(accuracy), block=True) for key, accuracy in shades.items())
+    legend = tuple(
+        LegendEntry(
+            key,
+            percent(accuracy),
+            block=True,
+        )
+        for key, accuracy in shades.items()
+    )
     return Panels(tuple(drawings), caption, legend)
 
 
@@ -119,7 +150,13 @@ def _tied_sites(view: View, task: str) -> list[tuple[str, int]]:
     if differences is None:
         return []
     rows = differences[differences["tied"].fillna(False).astype(bool)]
-    return list(zip(rows["pooling"], rows["layer"].astype(int), strict=True))
+    return list(
+        zip(
+            rows["pooling"],
+            rows["layer"].astype(int),
+            strict=True,
+        )
+    )
 
 
 def _dumbbells(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:
@@ -141,7 +178,12 @@ def _dumbbells(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:
         ]
         title = f"Accuracy on test and {view.choosing} for {name(task)}"
         label = Label(f"validation-{number}", title, f"{'; '.join(phrases)}.")
-        svg = forest.forest(frame, label, limits=limits, x_title="accuracy (%)")
+        svg = forest.forest(
+            frame,
+            label,
+            limits=limits,
+            x_title="accuracy (%)",
+        )
         drawings.append(Drawing(svg, view.heading(task) or ""))
     caption = (
         f"Accuracy (%) at each pooling's best layer (beside its name). Dot: test, with 95 % CI. Square: {view.chooser}."
@@ -167,4 +209,8 @@ def _best_by_pooling(view: View, task: str, curve: pd.DataFrame) -> pd.DataFrame
             reference = 100 * float(chosen["value"].iloc[0])
             rows.append((f"{vector} {layer}", test["value"], test["lower"], test["upper"], reference, view.chooser))
     frame = pd.DataFrame(rows, columns=["row", "value", "lower", "upper", "reference", "reference_name"])
-    return frame.sort_values("value", ascending=False, kind="stable")
+    return frame.sort_values(
+        "value",
+        ascending=False,
+        kind="stable",
+    )

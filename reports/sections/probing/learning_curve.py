@@ -46,9 +46,22 @@ def section(view: View) -> Section | None:
     claims = {task: claim for task in tables if (claim := view.claim("learning_curve", task)) is not None}
     verdict = tuple(view.about(task, _sentence(claim)) for task, claim in claims.items())
     row = _panels(view, tables)
-    all_sizes = tuple(_table(view, task, rows) for task, rows in tables.items())
+    all_sizes = tuple(
+        _table(
+            view,
+            task,
+            rows,
+        )
+        for task, rows in tables.items()
+    )
     part = Part(panels=() if row is None else (row,), tables=all_sizes)
-    return Section("Learning curve", "sizes", verdict, (part,), NOTES)
+    return Section(
+        "Learning curve",
+        "sizes",
+        verdict,
+        (part,),
+        NOTES,
+    )
 
 
 def _sentence(claim: Claim) -> str:
@@ -123,4 +136,10 @@ def _table(view: View, task: str, rows: pd.DataFrame) -> Table:
     best = view.best(task)
     site = "" if best is None else wording.place(*best, random_pooler=view.random_pooler)
     caption = f"Probe on {site}."
-    return Table(caption, rows=cells, folded=True, summary=summary, **columns(*heading, numeric=heading))
+    return Table(
+        caption,
+        rows=cells,
+        folded=True,
+        summary=summary,
+        **columns(*heading, numeric=heading),
+    )

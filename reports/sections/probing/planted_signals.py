@@ -17,7 +17,14 @@ def sentences(view: View) -> Iterator[str]:
         claim = view.claim("minimum_detectable_difference", task)
         if claim is not None:
             claims[task] = claim
-    differences = [_difference(view, task, claim) for task, claim in claims.items()]
+    differences = [
+        _difference(
+            view,
+            task,
+            claim,
+        )
+        for task, claim in claims.items()
+    ]
     if measured := list(filter(None, differences)):
         numbers = {count(value(claim, "n")) for claim in claims.values()}
         n = f", n\u00a0= {numbers.pop()}" if len(numbers) == 1 else ""

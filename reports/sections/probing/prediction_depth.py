@@ -39,10 +39,30 @@ def section(view: View) -> Section | None:
             shares[task] = table
     verdict = tuple(view.about(task, _sentence(view, task_claims)) for task, task_claims in claims.items())
     row = _panels(view, shares)
-    tables = [_reliability_table(view, task, task_claims) for task, task_claims in claims.items()]
-    tables += [_share_table(view, task, rows) for task, rows in shares.items()]
+    tables = [
+        _reliability_table(
+            view,
+            task,
+            task_claims,
+        )
+        for task, task_claims in claims.items()
+    ]
+    tables += [
+        _share_table(
+            view,
+            task,
+            rows,
+        )
+        for task, rows in shares.items()
+    ]
     part = Part(panels=() if row is None else (row,), tables=tuple(tables))
-    return Section("Prediction depth", "depth", verdict, (part,), (*NOTES, *_left_out(view, claims)))
+    return Section(
+        "Prediction depth",
+        "depth",
+        verdict,
+        (part,),
+        (*NOTES, *_left_out(view, claims)),
+    )
 
 
 def _left_out(view: View, claims: Mapping[str, Sequence[Claim]]) -> tuple[str, ...]:
@@ -114,7 +134,13 @@ def _reliability_table(view: View, task: str, claims: Sequence[Claim]) -> Table:
     )
     caption = "Prediction depth and its reliability over refits."
     summary = f"Reliability{_subject(view, task)}"
-    return Table(caption, rows=cells, folded=True, summary=summary, **columns(*heading, numeric=heading[1:]))
+    return Table(
+        caption,
+        rows=cells,
+        folded=True,
+        summary=summary,
+        **columns(*heading, numeric=heading[1:]),
+    )
 
 
 def _share_table(view: View, task: str, rows: pd.DataFrame) -> Table:
@@ -131,7 +157,13 @@ def _share_table(view: View, task: str, rows: pd.DataFrame) -> Table:
     )
     caption = "Share of the test texts by prediction depth."
     summary = f"Shares by layer{_subject(view, task)}"
-    return Table(caption, rows=cells, folded=True, summary=summary, **columns(*heading, numeric=heading[1:]))
+    return Table(
+        caption,
+        rows=cells,
+        folded=True,
+        summary=summary,
+        **columns(*heading, numeric=heading[1:]),
+    )
 
 
 def _subject(view: View, task: str) -> str:

@@ -32,7 +32,15 @@ def metric_table(view: View, tasks: Iterable[str]) -> tuple[Table, ...]:
     cells = tuple(tuple(row.get(column, wording.MISSING) for column in heading) for row in rows)
     shape = columns(*heading, numeric=[column for column in heading if column not in ("task", "metric on test")])
     summary = f"All {len({row['metric on test'] for row in rows})} metrics"
-    return (Table("The best probe and the floors.", rows=cells, folded=True, summary=summary, **shape),)
+    return (
+        Table(
+            "The best probe and the floors.",
+            rows=cells,
+            folded=True,
+            summary=summary,
+            **shape,
+        ),
+    )
 
 
 def _metric_rows(view: View, task: str) -> Iterator[dict[str, str]]:
@@ -113,7 +121,13 @@ def probe_table(view: View, task: str) -> Table:
     subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
     summary = f"All {plural(len(rows), 'probe')}{subject}"
     shape = columns(*heading, numeric=heading[1:])
-    return Table(caption, rows=tuple(rows), folded=True, summary=summary, **shape)
+    return Table(
+        caption,
+        rows=tuple(rows),
+        folded=True,
+        summary=summary,
+        **shape,
+    )
 
 
 def _score_cells(view: View, task: str, metric: str, split: str) -> Cells:
