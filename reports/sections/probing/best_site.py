@@ -1,4 +1,4 @@
-"""The chosen place of a label column: its score, and the numbers that stand beside it there."""
+"""The best site of a label column: its score, floors, selectivity and codelength."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ FLOORS = ("majority", "bag_of_words", "untrained", "control", "model_head")
 
 @dataclass(frozen=True)
 class Best:
-    """The chosen place of a label column, and its test scores."""
+    """The best site of a label column, and its test scores."""
 
     pooling: str
     layer: int
     where: str
-    """The place in a few words, as in `mean, layer 4`."""
+    """The site in a few words, as in `mean, layer 4`."""
     accuracy: float
     bounds: tuple[float, float] | None
     n: int
     """Test texts."""
     macro_f1: float = math.nan
     floors: Mapping[str, float] = field(default_factory=dict)
-    """Floor -> its test accuracy, at this place where it depends on the layer."""
+    """Floor -> its test accuracy, at this site where it depends on the layer."""
     selectivity: float = math.nan
     codelength: float = math.nan
     """Bits a training text to send its label to someone who has the vectors."""
@@ -68,9 +68,9 @@ def cells(sites: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, .
     for floor in _floor_order(bests):
         heading = wording.SHORT_FLOORS.get(floor, name(floor, 24))
         extra_columns[heading] = [percent(best.floors.get(floor)) for best in bests]
-    extra_columns["selectivity, points, of texts of a known type"] = [points(best.selectivity) for best in bests]
-    extra_columns["codelength, bits a text"] = [decimal(best.codelength, 2) for best in bests]
-    headings = ["best place", "right on test", "95 % interval"]
+    extra_columns["selectivity (points)"] = [points(best.selectivity) for best in bests]
+    extra_columns["codelength (bits per label)"] = [decimal(best.codelength, 2) for best in bests]
+    headings = ["best probe", "test accuracy", "95 % CI"]
     rows = [[best.where, percent(best.accuracy), interval(best.bounds)] for best in bests]
     for heading, column in extra_columns.items():
         if all(cell == MISSING for cell in column):

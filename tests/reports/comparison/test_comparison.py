@@ -130,7 +130,7 @@ def test_answers_that_do_not_make_the_accuracy_are_not_paired(three, damage):
 
 def test_every_result_stands_in_the_table_with_place_interval_floors_and_f1(page):
     text_of_page = words(page)
-    assert "result best place right on test 95 % interval macro F1 majority bag of words" in text_of_page
+    assert "result best probe test accuracy 95 % CI macro F1 majority bag of words" in text_of_page
     assert "big mean, layer 4 80.0 % 75.0 to 81.0 78.0 % 50.0 % 77.0 %" in text_of_page
 
 

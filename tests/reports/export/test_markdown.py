@@ -58,7 +58,7 @@ def test_question_answer_places_floors_and_origin_stand_there():
     text = markdown(result(notes=("12 rows have no text.",)))
     assert text.startswith("## What does tiny-bert know about “sentiment” and “topic”?\n")
     assert "| sentiment | mean, layer 4 | 78.0 % | 75.0 to 81.0 | 78.0 % | 50.0 % | 77.0 % |" in text
-    assert "| label column | best place | right on test | 95 % interval | macro F1 | majority | bag of words |" in text
+    assert "| label column | best probe | test accuracy | 95 % CI | macro F1 | majority | bag of words |" in text
     assert "12 rows have no text." in text
     assert "`layerprobe run --train train.csv`" in text
     assert "torch 2.13.0" in text
