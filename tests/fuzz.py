@@ -77,7 +77,7 @@ MOST_REMEMBERED = 1000
 """Outcomes of a function that are remembered."""
 DRAWN = (
     *("layer_curves", "layer_heat_map", "layer_lines", "forest", "confusion_matrix", "layer_pairs"),
-    *("spread_by_layer", "dots", "lines", "stacked_bars", "erasure_map"),
+    *("spread_by_layer", "dots", "dot_panel", "lines", "stacked_bars", "erasure_map"),
 )
 
 

@@ -79,16 +79,15 @@ def _errors(view: View, task: str) -> ClassErrors:
 
 
 def _sentence(errors: ClassErrors) -> str:
-    """Return the classes with the highest and the lowest F1, and the most confused pair."""
+    """Return the class with the lowest F1, and the most confused pair."""
     sentences = list[str]()
     measured = errors.f1[errors.f1["value"].notna()]
     ranked = measured.sort_values("value", ascending=False, kind="stable")
     if len(ranked):
-        highest = ranked.iloc[0]
         lowest = ranked.iloc[-1]
         limits = wording.interval((lowest["lower"], lowest["upper"]))
         bounds = "" if limits == wording.MISSING else f" [95\u00a0% CI {limits.replace(' to ', ', ')}]"
-        sentences.append(f"Highest F1: {_score(highest)}; lowest: {_score(lowest)}{bounds}.")
+        sentences.append(f"Lowest F1: {name(lowest['class'])} {percent(lowest['value'])}{bounds}.")
     pairs = class_tables.ranked_errors(errors.counts)
     if len(pairs):
         pair = pairs.iloc[0]
@@ -97,12 +96,6 @@ def _sentence(errors: ClassErrors) -> str:
         predicted = name(pair["predicted"])
         sentences.append(f"Most confused: {label} → {predicted} ({n_texts}).")
     return " ".join(sentences) or "No errors."
-
-
-def _score(row: pd.Series[float]) -> str:
-    """Return a class with its score."""
-    class_name = name(row["class"])
-    return f"{class_name} {percent(row['value'])}"
 
 
 def _matrices(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels | None:

@@ -22,14 +22,14 @@ def class_scores(tasks):
     return pd.DataFrame(rows, columns="task pooling layer class precision recall f1 lower upper n".split())
 
 
-def test_the_sentence_holds_both_ends_of_f1_and_the_most_confused_pair():
+def test_the_sentence_holds_the_lowest_f1_and_the_most_confused_pair():
     analysis = result(tasks={TASK: ("a", "b", "c")})
     metrics = analysis.tables["metrics"]
     is_f1_of_c = (metrics["class"] == "c") & (metrics["metric"] == "f1")
     metrics.loc[is_f1_of_c, ["lower", "upper"]] = 0.6, 0.75
     section = section_of(with_tables(analysis, metrics=metrics), "errors")
     sentence = section.verdict[0].replace("\u00a0", " ")
-    assert sentence == ("Highest F1: a 90.0 %; lowest: c 70.0 % [95 % CI 60.0, 75.0]. Most confused: b → c (3 texts).")
+    assert sentence == ("Lowest F1: c 70.0 % [95 % CI 60.0, 75.0]. Most confused: b → c (3 texts).")
 
 
 def test_every_task_with_few_classes_has_a_matrix_in_one_row_with_its_f1_in_the_order_of_the_matrix():
@@ -78,5 +78,5 @@ def test_a_class_that_no_test_text_has_is_not_the_one_with_the_lowest_f1():
     absent = metrics["class"] == "c"
     metrics.loc[absent, ["value", "n"]] = 0.0, 0
     section = section_of(dataclasses.replace(base, tables={**base.tables, "metrics": metrics}), "errors")
-    assert "lowest: b" in section.verdict[0]
+    assert "Lowest F1: b" in section.verdict[0]
     assert [row[0] for row in section.parts[0].tables[0].rows] == ["a", "b"]
