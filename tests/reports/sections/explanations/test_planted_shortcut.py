@@ -21,4 +21,4 @@ def test_a_shortcut_that_was_not_learned_shows_no_ranks():
     assert "95.0" not in sentence.replace("\u00a0", " ")
     rows = section_of(checked(planted_shortcut="not_learned"), "trust").parts[0].tables[0].rows
     (row,) = (row for row in rows if row[0] == MEASURES["planted_shortcut"].title)
-    assert row[1] == OUTCOMES["not_applicable"]
+    assert OUTCOMES["not_applicable"] in row
