@@ -10,14 +10,21 @@ from reports.charts import matrices
 from reports.charts.canvas import Label
 
 
-def test_the_shades_of_the_heat_map_leave_out_the_layer_that_says_nothing():
+def test_the_scale_of_heat_maps_leaves_out_the_layer_at_which_all_texts_have_one_vector():
     frame = pd.DataFrame({"pooling": ["cls"] * 3, "layer": [0, 1, 2], "value": [0.5, 0.8, 0.82]})
-    svg = matrices.layer_heat_map(frame, Label("heat", "t", "d"), best=None, tied=[], random_pooler=False)
-    assert re.findall(r"fill: var\(--ramp-(\d)", svg) == ["1", "1", "9"]
-    mean_svg = matrices.layer_heat_map(
-        frame.assign(pooling="mean"), Label("heat", "t", "d"), best=None, tied=[], random_pooler=False
-    )
-    assert re.findall(r"fill: var\(--ramp-(\d)", mean_svg) == ["1", "9", "9"]
+    for pooling, scale, shades in (("cls", (0.8, 0.82), ["1", "1", "9"]), ("mean", (0.5, 0.82), ["1", "9", "9"])):
+        rows = frame.assign(pooling=pooling)
+        assert matrices.accuracy_scale([rows]) == scale
+        svg = matrices.layer_heat_map(
+            rows, Label("heat", "t", "d"), scale=scale, best=None, tied=[], random_pooler=False
+        )
+        assert re.findall(r"fill: var\(--ramp-(\d)", svg) == shades
+
+
+def test_all_heat_maps_of_a_row_have_the_scale_of_all_their_sites():
+    low = pd.DataFrame({"pooling": "mean", "layer": [0, 1], "value": [0.5, 0.6]})
+    high = low.assign(value=low["value"] + 0.3)
+    assert matrices.accuracy_scale([low, high]) == (0.5, pytest.approx(0.9))
 
 
 @pytest.mark.parametrize(("layers", "cells"), [(9, {"0.25", "1.00"}), (13, {".25", "1"}), (14, set()), (30, set())])
