@@ -153,3 +153,11 @@ def test_support_is_grouped_by_what_it_builds():
     assert {path.name for path in support.glob("*.py")} == {"__init__.py", "paths.py"}
     folders = {path.parent for path in support.rglob("*.py")}
     assert all(len(list(folder.glob("*.py"))) <= 13 for folder in folders)
+
+
+@pytest.mark.parametrize("package", ("probes", "analyses", "reports", "tests"))
+def test_no_file_holds_what_a_merge_left(package):
+    files = [path for path in (ROOT / package).rglob("*") if path.suffix in (".py", ".j2", ".css", ".js", ".md")]
+    assert len(files) > 10
+    left = [name(path) for path in files if re.search(r"^(<{7}|>{7}) ", path.read_text(encoding="utf-8"), re.MULTILINE)]
+    assert left == []
