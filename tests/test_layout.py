@@ -155,7 +155,7 @@ def test_support_is_grouped_by_what_it_builds():
     assert all(len(list(folder.glob("*.py"))) <= 13 for folder in folders)
 
 
-@pytest.mark.parametrize("package", ("probes", "analyses", "reports", "tests"))
+@pytest.mark.parametrize("package", ["probes", "analyses", "reports", "tests"])
 def test_no_file_holds_what_a_merge_left(package):
     files = [path for path in (ROOT / package).rglob("*") if path.suffix in (".py", ".j2", ".css", ".js", ".md")]
     assert len(files) > 10
