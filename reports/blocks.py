@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.framing import framed
-from reports.text.wording import MISSING, clean, count, decimal, title
+from reports.text.wording import MISSING, clean, count, decimal, listing, plural, title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 500
 """Rows of an unknown table that the page shows; the CSV file holds the rest."""
 LONGEST_CELL = 300
+MOST_NAMED = 4
+"""Tables that the text which opens them together names."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,13 @@ class Part:
     summary: str = ""
     """Text that opens the part; empty where it is open from the beginning."""
 
+    @property
+    def fold(self) -> str:
+        """Text that opens its tables together; empty where one of them is open, or there is only one."""
+        if len(self.tables) < 2 or not all(table.folded for table in self.tables):
+            return ""
+        return joined_summaries([table.summary for table in self.tables])
+
 
 @dataclass(frozen=True)
 class Section:
@@ -265,6 +275,19 @@ class Answer:
     good: bool | None
     """True above every floor, False not; None where no floor was measured."""
     drawings: tuple[Drawing, ...] = ()
+
+
+def joined_summaries(summaries: Sequence[str]) -> str:
+    """Return one text for several tables: `All 21 probes for number and agreement`."""
+    unique = list(dict.fromkeys(summaries))
+    if len(unique) == 1:
+        return f"{unique[0]} ({plural(len(summaries), 'table')})"
+    columns_of_words = zip(*(summary.split(" ") for summary in unique), strict=False)
+    shared_words = [words[0] for words in itertools.takewhile(lambda words: len(set(words)) == 1, columns_of_words)]
+    prefix = "".join(f"{word} " for word in shared_words)
+    if prefix and len(unique) <= MOST_NAMED:
+        return prefix + listing(summary.removeprefix(prefix) for summary in unique)
+    return f"{unique[0]}, and {plural(len(summaries) - 1, 'more table')}"
 
 
 def cell(value: Any) -> str:
