@@ -52,10 +52,11 @@ def markdown(result: AnalysisResult) -> str:
 
 
 def warnings(result: AnalysisResult) -> tuple[str, ...]:
-    """Return the warnings that a reader must know before using a number; the page shows them too."""
-    from reports.sections.overview import cares
+    """Return the caveats that a reader must know before using a number; the page shows them too."""
+    from reports.lookup import View
+    from reports.sections.caveats import sentences
 
-    return cares(result)
+    return sentences(View(result))
 
 
 def drawings(result: AnalysisResult) -> Drawings:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from reports.framing import framed
 from reports.text.wording import MISSING, clean, count, decimal, listing, plural, title
@@ -262,8 +262,86 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Badge:
+    """A verdict in one or two words."""
+
+    text: str
+    tone: Literal["good", "poor", "none"]
+    """Colour: `good` and `poor` for verdicts, `none` where nothing was decided."""
+    reason: str = ""
+    """Why, in a few words; empty where the numbers of the row say it."""
+
+
+@dataclass(frozen=True)
+class SummaryCell:
+    """A number of the summary's table: large, with its interval beside it and a note on a line of its own."""
+
+    value: str
+    interval: str = ""
+    note: str = ""
+    """Name of what it is compared with, or the reason why there is no number."""
+    svg: str = ""
+    """A drawing on one line, instead of a number."""
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """A label column or a head in the summary's table; on a phone it is a card."""
+
+    name: str
+    badge: Badge | None
+    lines: tuple[str, ...]
+    """Smaller text under the name, such as an example and the class names."""
+    cells: tuple[SummaryCell, ...]
+    """A cell for each column."""
+
+
+@dataclass(frozen=True)
+class CheckCount:
+    """How many times a check of the attributions was passed."""
+
+    name: str
+    passed: int
+    total: int
+    failed: str = ""
+    """Label columns, or another subject, for which it was not passed."""
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """What a reader must know before using a number."""
+
+    kind: Literal["data", "model", "statistics", "attribution"]
+    sentence: str
+    short: str = ""
+    """The same in a few words, for the summary; empty where the number of caveats must do."""
+    mend: str = ""
+    """Flag or step that mends it; empty where there is none."""
+    see: str = ""
+    """Anchor of the section that it is about."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The first screen: takeaway, a table with a row for each label column or head, one row of panels, and checks."""
+
+    takeaway: tuple[str, ...]
+    """One or two sentences that answer the question of the title."""
+    columns: tuple[str, ...] = ()
+    """Headings of the table, that of the names first."""
+    rows: tuple[SummaryRow, ...] = ()
+    panels: tuple[Panels, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
+    tables: tuple[Table, ...] = ()
+    """Small tables beside the panels, where there is room for them."""
+    checks: tuple[CheckCount, ...] = ()
+    guide: tuple[str, ...] = ()
+    """How to read the numbers: folded."""
+
+
+@dataclass(frozen=True)
 class Answer:
-    """The first screen's block on one label column."""
+    """The first block of a comparison: the answer on one label column."""
 
     task: str
     score: str

@@ -47,6 +47,8 @@ class PanelOptions:
     """Whether a dashed line marks 0."""
     gap: tuple[str, str] | None = None
     """Two series between which the ground is shaded."""
+    height: float = HEIGHT
+    """Pixels of the panel where it is no small one, the same in all panels of a row."""
     digits: int = 1
     """Digits after the point in the text that appears where one points at a number."""
     small: bool = False
@@ -86,7 +88,7 @@ def panel(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, option
         The drawing as an SVG element.
     """
     data = frame[frame["value"].notna()].sort_values("x", kind="stable")
-    size = (SMALL_WIDTH, SMALL_HEIGHT) if options.small else (WIDTH, HEIGHT)
+    size = (SMALL_WIDTH, SMALL_HEIGHT) if options.small else (WIDTH, options.height)
     with blank(*size) as figure:
         axes = plain_axes(figure, left=38, right=10, top=12, bottom=38)
         if options.floor is not None:

@@ -11,7 +11,6 @@ from reports.comparison import curves
 from reports.comparison.side_by_side import Together
 from reports.lookup import View, item, value
 from reports.sections import caveats
-from reports.sections.overview import cares
 from reports.sections.probing import best_site
 from reports.sections.probing.best_site import Best
 from reports.sections.provenance import MOST_TASKS, Heading
@@ -274,7 +273,7 @@ def _macro_f1(view: View, head: object) -> float:
 
 def _notes(together: Together) -> Section | None:
     """Return the warnings of each result; those of all results stand there once."""
-    notes_of_result = {result: cares(view.result) for result, view in together.views.items()}
+    notes_of_result = {result: caveats.sentences(view) for result, view in together.views.items()}
     first, *further = notes_of_result.values()
     shared = tuple(note for note in first if all(note in notes for notes in further))
     parts = list[Part]()

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from probes.results.result import AnalysisResult
-from reports.sections.overview import answers, cares
+from reports.lookup import View
+from reports.sections.caveats import caveats
+from reports.sections.overview import summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,18 +27,16 @@ WORD_COLUMNS = (
 
 
 def records(result: AnalysisResult) -> str:
-    """Return one JSON object: answer in words, claims, notes, settings, provenance, and tables as lists of rows.
+    """Return one JSON object: summary, caveats, claims, notes, settings, provenance, and tables as lists of rows.
 
     Values that are missing or not finite are null.
     """
-    answer_records = [
-        {"task": answer.task, "sentences": [answer.headline, *answer.sentences], "standing": answer.standing}
-        for answer in answers(result, drawn=False)
-    ]
+    first_screen = summary(result, drawn=False)
+    badges = {row.name: None if row.badge is None else row.badge.text for row in first_screen.rows}
     content = {
         "name": result.name,
-        "answers": answer_records,
-        "warnings": list(cares(result)),
+        "summary": {"takeaway": list(first_screen.takeaway), "badges": badges},
+        "caveats": [dataclasses.asdict(caveat) for caveat in caveats(View(result))],
         "claims": [dataclasses.asdict(claim) for claim in result.claims],
         "notes": list(result.notes),
         "settings": result.settings,

@@ -18,10 +18,12 @@ from reports.comparison import comparison
 from reports.comparison.differences import differing
 from reports.comparison.shared_texts import shared
 from reports.comparison.side_by_side import Together
+from reports.export.markdown import summary as markdown
 from reports.lookup import View
+from reports.sections.caveats import caveats
 from reports.sections.classifier.questions import lead
 from reports.sections.explanations.attribution_checks import CHECK_TABLES
-from reports.sections.overview import answers, cares
+from reports.sections.overview import summary
 from reports.sections.page import sections
 from reports.sections.provenance import heading, origin
 from reports.text.glossary import first_uses, glossary, linked
@@ -42,19 +44,21 @@ def render(result: AnalysisResult) -> str:
     methods = {a.method for a in result.attributions}
     methods |= {str(key) for table in result.tables.values() if "method" in table for key in table["method"].unique()}
     page_sections = sections(result)
-    page_answers, tables = answers(result), {key for key, table in result.tables.items() if len(table)}
+    view = View(result)
+    tables = {key for key, table in result.tables.items() if len(table)}
     traits = _traits(result, tables)
     page = _ENVIRONMENT.get_template("report.html.j2")
     return page.render(
         policy=policy(script()),
         script=script(),
         style=style(STYLES),
-        heading=heading(result, [answer.task for answer in page_answers]),
-        answers=page_answers,
-        cares=cares(result),
+        heading=heading(result, view.tasks),
+        summary=summary(result),
+        caveats=caveats(view),
         sections=page_sections,
         anchors={section.anchor: section.title for section in page_sections},
-        lead=lead(View(result)),
+        lead=lead(view),
+        markdown=markdown(result),
         origin=origin(result),
         explained="explained" in traits,
         probed="metrics" in result.tables,
@@ -66,7 +70,7 @@ def render(result: AnalysisResult) -> str:
         others=methods - {"integrated_gradients", "direct", "random"},
         scored_states="token_shares" in traits,
         terms=glossary(traits),
-        choosing=View(result).choosing,
+        choosing=view.choosing,
         layers=result.provenance.n_layers,
         open_cards=OPEN_CARDS,
     )

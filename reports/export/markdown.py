@@ -1,81 +1,89 @@
-"""A result in a few lines of Markdown, for a pull request or a model card: the same answers as the page's."""
+"""A result in a few lines of Markdown, for a pull request or a model card: the first screen of the page."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from probes.results.result import AnalysisResult
-from reports.blocks import Answer
+from reports.blocks import Badge, CheckCount, Summary, SummaryCell
 from reports.lookup import View
-from reports.sections.overview import answers, cares
-from reports.sections.probing import best_site
-from reports.sections.probing.best_site import Best
+from reports.sections import overview
+from reports.sections.caveats import sentences
 from reports.sections.provenance import heading
 from reports.text.wording import clean, count, legal, name, plural
 
 MOST_TASKS = 4
-"""Label columns that are told and have a row; the report has all."""
-MOST_SENTENCES = 5
-MOST_CARES = 3
-LONGEST_CARE = 300
+"""Label columns that have a row; the report has all."""
+MOST_SENTENCES = 6
+MOST_CAVEATS = 3
+LONGEST_CAVEAT = 300
 LONGEST_COMMAND = 500
 
 
 def summary(result: AnalysisResult) -> str:
-    """Return at most thirty lines: question, answer, best sites beside their floors, warnings, and provenance."""
-    result_answers, view = answers(result, drawn=False), View(result)
-    title = heading(result, [answer.task for answer in result_answers])
+    """Return at most thirty lines: question, takeaway, table, checks, caveats and provenance, in the page's words."""
+    view = View(result)
+    first_screen = overview.summary(result, drawn=False)
+    title = heading(result, view.tasks)
     blocks = [
         [f"## {escaped(title.title)}"],
         [escaped(" · ".join(title.facts))],
-        _answer_sentences(result_answers),
-        _table(view),
-        _cares(cares(result)),
+        [escaped(" ".join(first_screen.takeaway[:MOST_SENTENCES]))] if first_screen.takeaway else [],
+        _table(first_screen),
+        _checks(first_screen.checks),
+        _caveats(sentences(view)),
         _provenance(result),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _answer_sentences(result_answers: tuple[Answer, ...]) -> list[str]:
-    """Return the sentences of the first screen; for several label columns, the first sentence of each."""
-    if len(result_answers) == 1:
-        (only,) = result_answers
-        rest = [f"- {escaped(sentence)}" for sentence in only.sentences[:MOST_SENTENCES]]
-        return [f"- **{escaped(only.headline)}**", *rest]
-    lines = [
-        f"- **{escaped(answer.task)}**: {escaped(answer.headline)}"
-        + (f" It is {escaped(answer.standing)}." if answer.standing else "")
-        for answer in result_answers[:MOST_TASKS]
-    ]
-    left = len(result_answers) - MOST_TASKS
-    return [*lines, f"- {plural(left, 'more label column')}: see the report."] if left > 0 else lines
-
-
-def _table(view: View) -> list[str]:
-    """Return the best site of each label column beside its floors, as a table."""
-    sites = {task: site for task in view.tasks if (site := Best.of(view, task)) is not None}
-    listed: Mapping[str, Best] = {task: sites[task] for task in list(sites)[:MOST_TASKS]}
-    if not listed:
+def _table(first_screen: Summary) -> list[str]:
+    """Return the rows of the first screen, without its drawings, as a table."""
+    rows = first_screen.rows[:MOST_TASKS]
+    if not rows:
         return []
-    columns, rows = best_site.cells(listed)
-    lines = [("label column", *columns), ("---", "---", *("---:" for _ in columns[1:]))]
-    lines += [(name(task), *row) for task, row in zip(listed, rows, strict=True)]
-    head, rule, *body = lines
-    return [_row(map(escaped, head)), _row(rule), *(_row(map(escaped, line)) for line in body)]
+    drawn = {i for row in rows for i, cell in enumerate(row.cells) if cell.svg}
+    first_heading, *headings = first_screen.columns
+    headings = [column for i, column in enumerate(headings) if i not in drawn]
+    lines = [_row(map(escaped, (first_heading, "evidence", *headings))), _row(["---"] * (len(headings) + 2))]
+    for row in rows:
+        cells = [_cell(cell) for i, cell in enumerate(row.cells) if i not in drawn]
+        lines.append(_row(map(escaped, (row.name, _badge(row.badge), *cells))))
+    left = len(first_screen.rows) - len(rows)
+    return [*lines, "", f"{plural(left, 'more row')}: see the report."] if left > 0 else lines
+
+
+def _badge(badge: Badge | None) -> str:
+    """Return a badge with its reason."""
+    if badge is None:
+        return ""
+    return f"{badge.text} ({badge.reason})" if badge.reason else badge.text
+
+
+def _cell(cell: SummaryCell) -> str:
+    """Return a number with its interval and its note."""
+    number = f"{cell.value} {cell.interval}".strip()
+    return f"{number} ({cell.note})" if cell.note else number
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cares(sentences: tuple[str, ...]) -> list[str]:
-    """Return the warnings that a reader must know before using a number."""
-    lines = [f"- {escaped(care, LONGEST_CARE)}" for care in sentences[:MOST_CARES]]
-    left = len(sentences) - MOST_CARES
-    lines += [f"- {plural(left, 'more warning')}: see the report."] if left > 0 else []
-    return ["**Before you use a number**", *lines] if lines else []
+def _checks(checks: tuple[CheckCount, ...]) -> list[str]:
+    """Return the attribution checks as counts, on one line."""
+    counts = [f"{check.name} {count(check.passed)} of {count(check.total)}" for check in checks]
+    return [f"**Attribution checks**: {escaped('; '.join(counts))}"] if counts else []
+
+
+def _caveats(caveat_sentences: tuple[str, ...]) -> list[str]:
+    """Return the caveats that a reader must know before using a number."""
+    lines = [f"- {escaped(sentence, LONGEST_CAVEAT)}" for sentence in caveat_sentences[:MOST_CAVEATS]]
+    left = len(caveat_sentences) - MOST_CAVEATS
+    lines += [f"- {plural(left, 'more caveat')}: see the report."] if left > 0 else []
+    return [f"**Caveats ({len(caveat_sentences)})**", *lines] if lines else []
 
 
 def _provenance(result: AnalysisResult) -> list[str]:
@@ -93,7 +101,7 @@ def _provenance(result: AnalysisResult) -> list[str]:
         *([f"- Data: {splits}"] if splits else []),
         *([f"- Versions: {escaped(versions, LONGEST_COMMAND)}"] if versions else []),
         *([f"- Command: {code(provenance.command, LONGEST_COMMAND)}"] if provenance.command else []),
-        "- Intervals: 95 %, over the test texts; they leave out the luck of the training sample.",
+        "- 95 % CIs: over the test texts; variance from the training sample is not included.",
     ]
 
 

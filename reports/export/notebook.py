@@ -23,11 +23,16 @@ class Drawings(Mapping[str, Drawing]):
     @classmethod
     def of(cls, result: AnalysisResult) -> Drawings:
         """Return the drawings of the first screen, then those of every section."""
-        from reports.sections.overview import answers
+        from reports.sections.overview import summary
         from reports.sections.page import sections
 
-        drawings = [drawing for answer in answers(result) for drawing in answer.drawings]
-        drawings += [drawing for section in sections(result) for part in section.parts for drawing in part.drawings]
+        first_screen = summary(result)
+        drawings = [drawing for row in first_screen.panels for drawing in row.drawings]
+        drawings += first_screen.drawings
+        for section in sections(result):
+            for part in section.parts:
+                drawings += part.drawings
+                drawings += [drawing for row in part.panels for drawing in row.drawings]
         return cls({drawing.anchor: drawing for drawing in drawings})
 
     def __getitem__(self, key: str) -> Drawing:

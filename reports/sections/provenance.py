@@ -14,6 +14,8 @@ from reports.blocks import Table, columns
 from reports.text.wording import MISSING, clean, count, listing, name, plural, short_model
 
 LONGEST_SETTINGS = 20_000
+PACKAGED = " (packaged)"
+"""Ending of the name of a model that the package brings; the title goes without it."""
 MOST_TASKS = 4
 """Label columns that the title names."""
 
@@ -43,17 +45,19 @@ class Origin:
 def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
     """Return the question in a line, then model and data in a few words."""
     origin = result.provenance
-    named = [f"“{name(task, 40)}”" for task in tasks[:MOST_TASKS]]
+    named = [name(task, 40) for task in tasks[:MOST_TASKS]]
     further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
     predicted_names = listing([*named, *further]) or "its texts"
-    purpose = _PURPOSE if "validation" in origin.data else _PURPOSE | {"train": "to learn from and choose with"}
-    read = {key: f"{count(split.get('rows', 0))} {purpose.get(key, name(key))}" for key, split in origin.data.items()}
+    splits = [f"{count(split.get('rows', 0))} {name(key)}" for key, split in origin.data.items()]
+    state = "" if result.name == "heads" else ", frozen"
     facts = (
-        f"{name(origin.architecture)}, {plural(origin.n_layers, 'layer')} of {count(origin.hidden)} dimensions",
-        f"texts: {', '.join(read.values())}" if read else "",
-        f"{origin.created[:10]}" if origin.created else "",
+        f"{name(origin.architecture)}{state}",
+        f"{plural(origin.n_layers, 'layer')} × {count(origin.hidden)}",
+        f"{' / '.join(splits)} texts" if splits else "",
+        _date(origin.created),
+        "quick run" if result.settings.get("quick") else "",
     )
-    question = f"What does {short_model(origin.model)} know about {predicted_names}?"
+    question = f"What does {short_model(origin.model).removesuffix(PACKAGED)} encode about {predicted_names}?"
     if result.name == "heads":
         question = f"How does {short_model(origin.model)}, as a classifier of {predicted_names}, use its [CLS] vector?"
     if result.name == "attribute":
@@ -61,7 +65,13 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
     return Heading(question, tuple(filter(None, facts)))
 
 
-_PURPOSE = {"train": "to learn from", "validation": "to choose with", "test": "to be judged on"}
+def _date(created: str) -> str:
+    """Return the day of a time stamp, as `27 Nov 2026`; the text as it is where it is none."""
+    try:
+        day = datetime.datetime.fromisoformat(created)
+    except ValueError:
+        return name(created[:10]) if created else ""
+    return f"{day.day}\u00a0{day:%b}\u00a0{day.year}"
 
 
 def origin(result: AnalysisResult) -> Origin:

@@ -31,28 +31,38 @@ POOLINGS = {"cls": "[CLS]", "mean": "mean", "pooler": "pooler", "last": "last to
 """Pooling -> the name a reader sees."""
 
 FLOORS = {
-    "majority": "always answering the most frequent class",
+    "majority": "the majority class",
     "bag_of_words": "a bag of words",
-    "layer_0_mean": "the mean of the embeddings (layer 0)",
+    "layer_0_mean": "the layer-0 mean",
     "model_head": "the model's own classifier",
-    "untrained": "untrained encoders of the same kind",
-    "control": "random labels learnt by heart",
+    "untrained": "an untrained encoder",
+    "control": "the control task",
 }
-"""Floor -> what the best place is compared with."""
+"""Floor, or other reference score -> its name in a sentence."""
 
 SHORT_FLOORS = {
-    "majority": "majority",
+    "majority": "majority class",
     "bag_of_words": "bag of words",
-    "layer_0_mean": "layer 0 mean",
+    "layer_0_mean": "layer-0 mean",
     "model_head": "own classifier",
-    "untrained": "untrained",
-    "control": "control labels",
+    "untrained": "untrained encoder",
+    "control": "control task",
 }
-"""Floor -> its label in a figure."""
+"""Floor, or other reference score -> its label in a figure or a table."""
 
+EVIDENCE = {
+    "decodable": "Decodable",
+    "weak": "Weak evidence",
+    "above_floors": "Above the floors",
+    "not_shown": "Not shown",
+}
+"""Outcome of the claim on evidence -> the words of its badge."""
+
+DOUBTS = {"compression": "no MDL compression", "v_information": "V-information not above 0", "power": "low power"}
+"""What speaks against the evidence -> a few words for it."""
 
 METRICS = {
-    "accuracy": "right",
+    "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
     "mcc": "Matthews correlation",
@@ -280,6 +290,11 @@ def pooling(key: str, *, random_pooler: bool = False) -> str:
 def place(key: str, layer: int | str, *, random_pooler: bool = False) -> str:
     """Return `the mean vector of layer 4`."""
     return f"the {pooling(key, random_pooler=random_pooler)} vector of layer {layer}"
+
+
+def site(key: str, layer: int | str, *, random_pooler: bool = False) -> str:
+    """Return `mean, layer 4`."""
+    return f"{pooling(key, random_pooler=random_pooler)}, layer\u00a0{layer}"
 
 
 def places(names: str, *, random_pooler: bool = False) -> str:

@@ -179,17 +179,16 @@ def test_it_prints_to_pages_without_controls(opened, page):
 
 def test_the_first_screen_says_the_answer_with_its_figure(opened, page):
     tab, _ = opened(page, viewport={"width": 1280, "height": 900})
-    for what in ("h1", "#answer .headline", "#answer figure svg"):
+    for what in ("h1", "#summary .takeaway", "#summary .badge", "#summary figure svg"):
         box = tab.locator(what).first.bounding_box()
         assert box["y"] + min(box["height"], 200) < 900, what
     phone, _ = opened(page, viewport={"width": 360, "height": 740})
-    assert phone.locator("#answer .score").first.bounding_box()["y"] < 700
-    assert phone.locator("#answer .headline").first.bounding_box()["y"] < 740
+    assert phone.locator("#summary .takeaway").first.bounding_box()["y"] < 700
 
 
 def test_a_point_of_a_figure_says_its_value(opened, page):
     tab, _ = opened(page, viewport={"width": 1280, "height": 900})
-    point = tab.locator("#answer figure .point").nth(9)  # of the mean: no other curve passes there
+    point = tab.locator("#summary figure .point").nth(9)  # of the mean: no other curve passes there
     point.locator("use, path").first.hover()
     tip = tab.locator(".tip").inner_text()
     assert tip == point.locator("title").text_content()

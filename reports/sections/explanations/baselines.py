@@ -43,14 +43,6 @@ def bias_sentence(claim: Claim) -> str:
     )
 
 
-def cares(view: View) -> Iterator[str]:
-    """Yield what a reader must know before using a score: baselines that are not neutral."""
-    for task in view.tasks:
-        for claim in view.claims("baseline_bias", task):
-            if claim.outcome == "informed":
-                yield view.about(task, bias_sentence(claim))
-
-
 def agreement(view: View) -> Part | None:
     """Return how alike the attributions from different baselines rank a text's tokens."""
     sentences = list[str]()

@@ -113,6 +113,6 @@ const tableFile = (table) => {
   const heading = columns.flatMap((column) => column.names);
   return csv([heading, ...rows.map((_, j) => columns.flatMap((column) => column.cells[j]))]);
 };
-for (const table of document.querySelectorAll("table")) {
+for (const table of document.querySelectorAll("table:not(.tasks)")) {
   saveButton(table, "CSV", () => save(tableFile(table), "text/csv", fileName(table, "csv")));
 }

@@ -16,6 +16,7 @@ from probes.checks import InputError
 from probes.results.result import REDRAWN, AnalysisResult, check_replaceable
 from reports import FORMATS, __main__
 from reports.export.data import WORD_COLUMNS, records, word_rows
+from reports.sections.overview import summary
 from tests.support.results.probed import attribution, result
 
 CLASSES = ("negative", "positive")
@@ -58,7 +59,7 @@ def test_a_finished_folder_gets_other_formats_on_request(tmp_path, capsys):
     assert not (folder / "report.html").exists()
 
 
-def test_the_json_file_holds_answers_claims_provenance_and_every_row():
+def test_the_json_file_holds_the_summary_claims_provenance_and_every_row():
     analysis = result(notes=("Take care.",))
     record = json.loads(records(analysis), parse_constant=lambda constant: pytest.fail(constant))
     assert set(record["tables"]) == set(analysis.tables)
@@ -72,9 +73,9 @@ def test_the_json_file_holds_answers_claims_provenance_and_every_row():
     assert record["claims"][0]["numbers"]["pooling"] == "mean"
     assert record["provenance"]["weights"] == analysis.provenance.weights
     assert record["notes"] == ["Take care."]
-    assert "Take care." in record["warnings"]
-    assert [answer["task"] for answer in record["answers"]] == ["sentiment", "topic"]
-    assert "78.0\u00a0% of 896 test texts right" in record["answers"][0]["sentences"][0]
+    assert "Take care." in [caveat["sentence"] for caveat in record["caveats"]]
+    assert record["summary"]["badges"] == {"sentiment": "Not shown", "topic": "Not shown"}
+    assert record["summary"]["takeaway"] == list(summary(analysis).takeaway)
 
 
 def test_numbers_that_json_lacks_become_null():

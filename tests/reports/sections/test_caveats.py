@@ -1,4 +1,4 @@
-"""Test texts that stand in training, and unknown tokens: told where the score is, on every page."""
+"""Test texts that occur in training, and unknown tokens: told where the score is, on every page."""
 
 import dataclasses
 
@@ -6,7 +6,8 @@ import pytest
 
 from probes.results.result import Claim
 from reports import compare_reports, markdown, render_report, warnings
-from reports.sections.overview import answers
+from reports.blocks import Badge
+from reports.sections.overview import summary
 from tests.support.results.compared import judged, right
 from tests.support.results.fine_tuned import tuned
 from tests.support.results.probed import result
@@ -36,38 +37,37 @@ def words(text):
 
 
 @pytest.mark.parametrize(
-    ("share", "place", "badge"), [(0.04, False, False), (0.05, True, False), (0.5, True, True), (1.0, True, True)]
+    ("share", "is_stated", "is_invalid"),
+    [(0.04, False, False), (0.05, True, False), (0.5, True, True), (1.0, True, True)],
 )
 @pytest.mark.parametrize("base", [None, tuned(explained=False)], ids=["run", "heads"])
-def test_test_texts_in_training_are_told_with_the_score_and_take_the_badge(share, place, badge, base):
+def test_test_texts_in_training_are_stated_before_any_score_and_take_the_badge(share, is_stated, is_invalid, base):
     analysis = leaky(share, base)
-    (answer,) = answers(analysis, drawn=False)
-    sentence = f"{100 * share:.1f} % of the test texts ({round(1000 * share):,} of 1,000) stand in training, too"
-    assert (sentence in words(answer.headline)) is place
-    assert (sentence in words(markdown(analysis))) is place
-    assert any(sentence in words(warning) for warning in warnings(analysis)) is place
-    assert answer.standing.startswith("not a test:") is badge
-    if badge:
-        assert words(answer.standing) == f"not a test: {100 * share:.1f} % of the test texts stand in training"
-        assert answer.good is False
-        assert "this is not a test" in words(answer.headline)
+    screen = summary(analysis, drawn=False)
+    sentence = f"{100 * share:.1f} % of the test texts ({round(1000 * share):,} of 1,000) occur in training"
+    assert words(screen.takeaway[0]).startswith(sentence) is is_stated
+    assert (sentence in words(markdown(analysis))) is is_stated
+    assert any(sentence in words(warning) for warning in warnings(analysis)) is is_stated
+    assert ("this is not a test" in screen.takeaway[0]) is is_invalid
+    badges = [row.badge for row in screen.rows]
+    assert all((badge == Badge("Not a test", "poor")) is is_invalid for badge in badges)
+    assert base is not None or badges
 
 
-def test_what_stands_in_training_of_another_split_is_no_doubt_about_the_score():
-    (answer,) = answers(leaky(1.0, split="validation"), drawn=False)
-    assert "stand in training" not in answer.headline
-    assert "not a test" not in answer.standing
+def test_texts_of_another_split_in_training_do_not_change_the_first_screen():
+    leak = leaky(1.0, split="validation")
+    assert summary(leak, drawn=False) == summary(result(tasks=ONE), drawn=False)
 
 
-def test_the_page_shows_the_badge_in_place_of_the_standing():
+def test_the_page_shows_the_badge_of_a_test_that_is_none():
     page = words(render_report(leaky(1.0)))
-    assert '<p class="standing poor">not a test: 100.0 % of the test texts stand in training</p>' in page
+    assert '<span class="badge poor">Not a test</span>' in page
 
 
 def test_a_comparison_is_no_test_where_one_of_its_results_is_none():
     page = words(compare_reports([leaky(0.9, judged(right(0.9), model="a")), judged(right(0.6), model="b")]))
-    assert "not a test: 90.0 % of the test texts stand in training" in page
-    assert "a: 90.0 % of the test texts (900 of 1,000) stand in training, too: this is not a test." in page
+    assert "not a test: 90.0 % of the test texts occur in training" in page
+    assert "a: 90.0 % of the test texts (900 of 1,000) occur in training: this is not a test." in page
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_a_comparison_is_no_test_where_one_of_its_results_is_none():
 )
 def test_unknown_tokens_are_noted_above_one_per_cent_and_on_the_first_screen_above_ten(share, first, noted):
     analysis = unread(share, "train", "test")
-    (answer,) = answers(analysis, drawn=False)
+    takeaway = summary(analysis, drawn=False).takeaway
     much = f"{100 * share:.1f} %"
     expected = f"The tokenizer does not know {much} of the train tokens and {much} of the test tokens"
-    assert any(expected in words(sentence) for sentence in answer.sentences) is first
+    assert any(expected in words(sentence) for sentence in takeaway) is first
     assert (expected in words(markdown(analysis))) is first
     cares = [words(warning) for warning in warnings(analysis) if "unknown to the tokenizer" in warning]
     assert len(cares) == 2 * noted
@@ -104,11 +104,11 @@ def test_a_comparison_tells_of_unknown_tokens_with_the_result_they_are_of():
 )
 def test_what_a_note_says_already_is_not_said_twice(analysis, note):
     analysis = dataclasses.replace(analysis, notes=(note,))
-    cares = [warning for warning in warnings(analysis) if "unknown" in warning or "stand in train" in warning]
+    cares = [warning for warning in warnings(analysis) if "unknown" in warning or " in train" in warning]
     assert len(cares) == 1
 
 
 @pytest.mark.parametrize("note", ["11,300 of 1,000 test texts also stand", "300 of 1,000,000 test texts also stand"])
 def test_counts_inside_longer_numbers_of_a_note_do_not_hush_a_warning(note):
     analysis = dataclasses.replace(leaky(0.3), notes=(f"{note} in an earlier split.",))
-    assert any("300 of 1,000) stand in training" in words(warning) for warning in warnings(analysis))
+    assert any("300 of 1,000) occur in training" in words(warning) for warning in warnings(analysis))

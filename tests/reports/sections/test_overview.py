@@ -1,4 +1,4 @@
-"""The first screen: answer, floors and ties in words, curves with their floors, and what a reader must know first."""
+"""The first screen: badge and takeaway from claims, a row for each label column, panels, checks and caveats."""
 
 import dataclasses
 import re
@@ -6,93 +6,179 @@ import re
 import pytest
 
 from probes.results.result import Claim
+from probes.results.schema.checks import claim_schema
 from reports import render_report
+from reports.blocks import CheckCount
+from reports.lookup import View
+from reports.sections.caveats import caveats
+from reports.sections.check_counts import check_counts
+from reports.sections.overview import summary
+from reports.text import wording
 from tests.support.pages.reader import Page
 from tests.support.results.probed import result
 
+ONE = {"sentiment": ("negative", "positive")}
 
-def test_the_verdict_names_place_score_interval_floors_and_ties(page):
-    words = Page(page).words.replace("\u00a0", " ")
-    assert (
-        "Read best from the mean vector of layer 4: 78.0 % of 896 test texts right (95 % interval 75.0 to 81.0)."
-        in words
-    )
-    assert (
-        "Tied with it, not told apart where all places are compared at once: mean of layers 3 and 5; [CLS] of layer 4."
-        in words
-    )
-    assert "These test texts cannot tell it from a bag of words, which is right on 77.0 %" in words
-    assert "28.0 points (-1.0 to 31.0) above".replace("-", "−") in words
-    assert "not above a bag of words" in words
+
+def screen_of(analysis, task="sentiment"):
+    """The row of a label column, and the takeaway."""
+    screen = summary(analysis)
+    (row,) = (row for row in screen.rows if row.name == task)
+    return row, " ".join(screen.takeaway).replace("\u00a0", " ")
+
+
+def judged_by(outcome, **numbers):
+    """A result of one label column with this evidence."""
+    analysis = result(tasks=ONE)
+    (evidence,) = (claim for claim in analysis.claims if claim.id == "evidence")
+    changed = dataclasses.replace(evidence, outcome=outcome, numbers={**evidence.numbers, **numbers})
+    claims = [changed if claim is evidence else claim for claim in analysis.claims]
+    return dataclasses.replace(analysis, claims=tuple(claims))
+
+
+def with_claim(analysis, *args):
+    return dataclasses.replace(analysis, claims=(*analysis.claims, Claim(*args)))
+
+
+def shorts(analysis):
+    """The caveats in a few words each."""
+    return [caveat.short for caveat in caveats(View(analysis))]
+
+
+def test_a_row_holds_site_accuracy_gain_and_floor():
+    row, _ = screen_of(result())
+    site, accuracy, drawing, gain, *_ = row.cells
+    assert site.value == wording.site("mean", 4)
+    assert (accuracy.value, accuracy.interval, accuracy.note) == (wording.percent(0.78), "[75.0, 81.0]", "n = 896")
+    assert (gain.value, gain.interval) == ("+1.0", "[−1.0, 31.0]")
+    assert gain.note == f"vs {wording.SHORT_FLOORS['bag_of_words']} {wording.percent(0.77)}"
+    for floor in ("majority", "bag_of_words", "layer_0_mean"):
+        assert wording.SHORT_FLOORS[floor] in drawing.svg
 
 
 @pytest.mark.parametrize(
-    ("outcome", "difference", "bounds", "sentence"),
+    ("outcome", "numbers", "tone", "words"),
     [
-        ("above", 0.051, (0.032, 0.07), "It is 5.1 points (3.2 to 7.0) above the model's own classifier."),
-        ("below", -0.051, (-0.07, -0.032), "It is 5.1 points (3.2 to 7.0) below the model's own classifier."),
-        ("cannot_tell", -0.01, (-0.03, 0.01), "difference −1.0 points (−3.0 to 1.0)."),
+        ("decodable", {"missed": ""}, "good", "Sentiment is linearly decodable, above every floor"),
+        ("weak", {"missed": "", "doubts": "compression", "compression": 0.99}, "poor", "no MDL compression (0.99×)"),
+        ("weak", {"missed": "", "doubts": "v_information, power"}, "poor", "V-information not above 0 and low power"),
+        ("above_floors", {"missed": ""}, "good", "Sentiment is above every floor"),
+        (
+            "not_shown",
+            {"missed": "bag_of_words, untrained"},
+            "poor",
+            "a bag of words or an untrained encoder",
+        ),
     ],
 )
-def test_a_difference_reads_in_its_own_direction(outcome, difference, bounds, sentence):
-    floor = Claim("floor", outcome, "t", {"floor": "model_head", "accuracy": 0.8, "difference": difference}, bounds)
-    best = Claim("best_site", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
-    analysis = dataclasses.replace(result(), tables={}, attributions=(), claims=(best, floor))
-    assert sentence in Page(render_report(analysis)).words
+def test_badge_and_takeaway_follow_the_claim_on_evidence(outcome, numbers, tone, words):
+    row, takeaway = screen_of(judged_by(outcome, **numbers))
+    assert (row.badge.text, row.badge.tone) == (wording.EVIDENCE[outcome], tone)
+    assert words in takeaway
 
 
-def test_warnings_stand_before_the_sections():
+def test_every_outcome_of_evidence_has_words():
+    assert set(wording.EVIDENCE) == set(claim_schema("evidence").outcomes)
+
+
+def test_the_control_task_changes_neither_badge_nor_takeaway():
+    analysis = judged_by("decodable", missed="")
+    numbers = {"control_accuracy": 1.0, "control_majority": 0.5, "accuracy": 0.78, "selectivity": -0.22}
+    plain = summary(analysis)
+    controlled = summary(with_claim(analysis, "selectivity", "below", "sentiment", numbers, (-0.25, -0.19)))
+    assert plain.takeaway == controlled.takeaway
+    assert plain.rows[0].badge == controlled.rows[0].badge
+    assert (plain.rows[0].cells[-1].value, controlled.rows[0].cells[-1].value) == ("n/a", "−22.0")
+
+
+def test_a_label_column_without_a_control_task_says_so_beside_its_number():
+    analysis = with_claim(result(tasks=ONE), "no_control_task", "absent", "sentiment", {"reason": "one type"})
+    row, _ = screen_of(analysis)
+    assert (row.cells[-1].value, row.cells[-1].note) == ("n/a", "no valid control task")
+
+
+def test_the_number_of_untrained_encoders_is_beside_their_accuracy():
+    row, _ = screen_of(judged_by("decodable", missed="", floor="untrained", seeds=1))
+    assert "untrained encoder (1 seed)" in row.cells[3].note
+
+
+@pytest.mark.parametrize(("outcome", "is_stated"), [("below", True), ("cannot_tell", False)])
+def test_a_drop_from_validation_to_test_is_a_caveat_where_it_is_beyond_chance(outcome, is_stated):
+    numbers = {"validation_accuracy": 0.849, "accuracy": 0.746, "difference": -0.103}
+    numbers |= {"n_validation": 608, "n": 896, "n_candidates": 195}
+    analysis = with_claim(result(tasks=ONE), "validation_drop", outcome, "sentiment", numbers, (-0.15, -0.02))
+    assert ("sentiment drops 10.3 points from validation to test" in shorts(analysis)) is is_stated
+
+
+@pytest.mark.parametrize(
+    ("doubts", "is_stated"), [("compression", True), ("", False), ("compression, v_information", False)]
+)
+def test_information_and_mdl_that_disagree_are_a_caveat(doubts, is_stated):
+    numbers = {"v_information": 0.03, "codelength": 1.007, "prior_codelength": 1.003}
+    analysis = judged_by("weak", missed="", doubts=doubts, compression=0.996)
+    analysis = with_claim(analysis, "information", "above", "sentiment", numbers, (0.001, 0.065))
+    assert ("sentiment: V-information and MDL disagree" in shorts(analysis)) is is_stated
+
+
+@pytest.mark.parametrize(("smallest", "is_stated"), [(None, True), (0.05, False)])
+def test_a_power_check_that_recovers_nothing_is_a_caveat(smallest, is_stated):
+    numbers = {"difference": 0.03, "n": 896, "smallest": smallest, "weakest_tried": 0.01, "strongest_tried": 0.12}
+    analysis = with_claim(result(tasks=ONE), "minimum_detectable_difference", "measured", "sentiment", numbers)
+    assert ("power check misses +12.0 points" in shorts(analysis)) is is_stated
+
+
+def test_a_quick_run_is_the_first_caveat():
+    analysis = result(tasks=ONE, notes=("12 rows have no text.", "--quick makes this a first look: --seeds 1."))
+    first, *_ = caveats(View(analysis))
+    assert (first.short, first.mend) == ("quick run", "Run without --quick.")
+
+
+def test_attribution_checks_are_counted_with_what_they_were_not_passed_for():
+    analysis = result()
+    for task, outcome in (("sentiment", "passed"), ("topic", "weak")):
+        numbers = {"check": "comprehensiveness", "head": "probe", "value": 0.2, "n": 16}
+        analysis = with_claim(analysis, "attribution_check", outcome, task, numbers)
+    assert check_counts(View(analysis)) == (CheckCount("comprehensiveness", 1, 2, "topic weak"),)
+
+
+def test_one_label_column_has_room_for_classes_and_confused_pairs():
+    captions = [table.caption for table in summary(result(tasks=ONE)).tables]
+    assert captions == ["Texts of each class.", "Most confused pairs."]
+    assert summary(result()).tables == ()
+
+
+def test_caveats_stand_before_the_sections():
     analysis = result(notes=("12 rows have no text.",), converged=False)
     cut = Claim("truncated", "measured", numbers={"n": 3, "total": 2688, "max_length": 512})
     beaten = Claim("better_than_best", "above", "sentiment", {"sites": "cls 5"})
     wrong = Claim("constant_cls", "fails", "topic", {"accuracy": 0.6, "majority": 0.5, "max_range": 0.1})
     claims = [claim for claim in analysis.claims if (claim.id, claim.task) != ("constant_cls", "topic")]
     analysis = dataclasses.replace(analysis, claims=(*claims, cut, beaten, wrong))
-    words = Page(render_report(analysis)).words
-    cares = words[words.index("Before you use") : words.index("Layers and vectors At")]
+    html = render_report(analysis)
+    words = Page(html).words
+    section = Page(html[html.index('<section id="caveats"') : html.index('<section id="layers"')]).words
     for expected in (
         "12 rows have no text.",
-        "3 of 2,688 texts are longer than 512 tokens",
+        "3 of 2,688 texts are cut at 512 tokens",
         "4 explanations did not converge",
         "[CLS] of layer 5 did better on test",
         "topic: the check on [CLS] at layer 0 fails",
     ):
-        assert expected in cares
+        assert expected in section
     assert words.count("not converged") >= 4
     assert "Check passed" not in words
 
 
-def test_the_badge_parts_what_is_below_from_what_cannot_be_told():
-    numbers = {"accuracy": 0.9, "difference": -0.1}
-    floors = [
-        Claim("floor", outcome, "t", {"floor": floor, **numbers}, (-0.2, 0.0))
-        for floor, outcome in (("bag_of_words", "below"), ("majority", "cannot_tell"))
-    ]
-    best = Claim("best_site", "measured", "t", {"pooling": "cls", "layer": 2, "accuracy": 0.8, "n": 10}, (0.7, 0.9))
-    analysis = dataclasses.replace(result(), tables={}, attributions=(), claims=(best, *floors))
-    assert (
-        "below a bag of words, not above always answering the most frequent class"
-        in Page(render_report(analysis)).words
-    )
+def test_the_best_floor_is_the_ground_of_every_panel(page):
+    panels = re.findall(r"<svg[^>]*accuracy-\d-title.*?</svg>", page, flags=re.S)
+    assert len(panels) == 2
+    for panel in panels:
+        assert "Best floor: 77.0." in panel
 
 
-def test_floors_appear_in_every_curve(page):
-    for curve in re.findall(r"<svg[^>]*answer-\d-title.*?</svg>", page, flags=re.S):
-        assert "majority 50.0" in curve
-        assert "bag of words 77.0" in curve
-        assert "stroke-dasharray" in curve
-
-
-def test_a_random_pooler_is_dashed_labelled_and_explained():
-    analysis = result(random_pooler=True)
-    curve = re.search(r"<svg[^>]*answer-1-title.*?</svg>", render_report(analysis), flags=re.S)[0]
-    dashed = [style for style in re.findall(r'style="([^"]*)"', curve) if "--pooler" in style and "dasharray" in style]
-    assert dashed
-    assert ">random pooler<" in curve
-    assert "never trained (its bias is exactly zero)" in render_report(analysis)
-
-
-def test_a_trained_pooler_is_called_a_lens_and_drawn_solid(page):
-    curve = re.search(r"<svg[^>]*answer-1-title.*?</svg>", page, flags=re.S)[0]
-    assert not [s for s in re.findall(r'style="([^"]*)"', curve) if "--pooler" in s and "dasharray" in s]
-    assert page.count("trained head used as a lens") >= 3
+def test_an_untrained_pooler_is_not_drawn_and_a_trained_one_is():
+    for random_pooler in (True, False):
+        html = render_report(result(random_pooler=random_pooler))
+        panel = re.search(r"<svg[^>]*accuracy-1-title.*?</svg>", html, flags=re.S)[0]
+        assert ("var(--pooler" in panel) is not random_pooler
+        assert ("pooler untrained" in html) is random_pooler

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analyses.subjects.probing.evidence import judge_evidence
 from probes.results.result import AnalysisResult, Attribution, Claim, Provenance
 
 LAYERS = 7
@@ -130,15 +131,15 @@ def _task_claims(task: str, classes: tuple[str, ...], poolings: tuple[str, ...])
     best = accuracy("mean", 4)
     numbers = {"pooling": "mean", "layer": 4, "c": 0.01, "accuracy": best, "validation_accuracy": 0.8, "macro_f1": 0.77}
     floors = {"majority": (0.5, "above"), "bag_of_words": (0.77, "cannot_tell"), "layer_0_mean": (0.62, "above")}
+    floor_claims = [
+        Claim("floor", outcome, task, {"floor": floor, "accuracy": score, "difference": best - score}, (-0.01, 0.31))
+        for floor, (score, outcome) in floors.items()
+    ]
     return [
         Claim("best_site", "measured", task, numbers | {"n": N, "n_classes": len(classes)}, (0.75, 0.81)),
         Claim("tied", "tied", task, {"n_tied": 3, "n_sites": 20, "sites": "mean 3, mean 5, cls 4"}),
-        *(
-            Claim(
-                "floor", outcome, task, {"floor": floor, "accuracy": score, "difference": best - score}, (-0.01, 0.31)
-            )
-            for floor, (score, outcome) in floors.items()
-        ),
+        *floor_claims,
+        judge_evidence(task, floor_claims),
         Claim(
             "best_by_pooling",
             "measured",
