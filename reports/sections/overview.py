@@ -336,8 +336,6 @@ def _panels_caption(view: View) -> str:
     caption = "Test accuracy (%) by layer. Bands: 95 % CI. Grey: best floor."
     if any(view.claim("best_site", task) for task in view.tasks):
         caption += f" Ring: selected {view.choosing} (log loss)."
-    if view.random_pooler:
-        caption += " Untrained pooler not drawn."
     return caption
 
 

@@ -57,7 +57,7 @@ def test_no_hostile_text_runs_breaks_the_layout_or_leaves_the_file(opened, width
     tab.locator(".options summary").click()
     tab.locator("[data-use=scores]").select_option("pieces")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    tab.locator(".card:visible .facts summary").first.click()
+    tab.locator(".card:visible .details summary").first.click()
     for payload in (PAYLOADS[0], "=1+1", "{{ 7 * 7 }}"):
         tab.locator("[data-use=find]").fill(payload)
         assert tab.locator(".card:visible").count() >= 1

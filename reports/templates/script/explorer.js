@@ -35,7 +35,7 @@ const explore = (texts) => {
       const part = (name) => element.querySelector(`.${name}`);
       return { element, fact, text, words, pieces, bar, strongest, firstStrongest: strongest.textContent, head: part("head"), predicted: part("predicted"), certainty: part("certainty"), mark: part("mark"), explains: part("explains"), flag: part("flag")?.parentElement, ...entriesOfTexts[i][j] };
     });
-    const details = card.querySelector(".facts");
+    const details = card.querySelector(".details");
     const item = { card, entries, details };
     const button = make("button", { type: "button", className: "save", textContent: "Save scores as CSV" });
     button.addEventListener("click", () => save(scoreTable(item), "text/csv", `scores-${card.dataset.number || i + 1}.csv`));

@@ -160,7 +160,7 @@ def use(tab, name):
 
 def saved_scores(tab):
     """Return the rows of the scores that the first text saves."""
-    tab.locator(".card:visible .facts summary").first.click()
+    tab.locator(".card:visible .details summary").first.click()
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Save scores as CSV").first.click()
     assert re.fullmatch(r"scores-\d+\.csv", download.value.suggested_filename)
@@ -272,7 +272,7 @@ def test_a_link_to_a_text_shows_it_with_its_details_whatever_was_filtered(opened
     tab.evaluate("location.hash = 'text-2-21'")
     card = tab.locator("#text-2-21")
     card.wait_for()
-    assert card.locator(".facts").evaluate("details => details.open")
+    assert card.locator(".details").evaluate("details => details.open")
     assert use(tab, "task").input_value() == "1"
     assert card.locator(".meta a").get_attribute("href") == "#text-2-21"
 
@@ -327,7 +327,7 @@ def test_the_details_of_a_text_hold_a_map_of_its_scores_by_layer_and_word(opened
     analysis = checked(texts=TEXTS[:3], heads=("probe",))
     tab, heard = opened(render_report(analysis))
     assert tab.locator(".layer-map").count() == 0
-    tab.locator(".card:visible .facts summary").first.click()
+    tab.locator(".card:visible .details summary").first.click()
     rows = tab.locator(".layer-map tbody tr")
     assert rows.count() == 7
     assert tab.locator(".layer-map thead th").all_text_contents() == TEXTS[0].split()
