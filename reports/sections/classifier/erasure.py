@@ -49,11 +49,6 @@ def map_rows(view: View, anchor: str, task: str | None = None) -> tuple[Panels, 
     return _map_row(view, str(label), table[table["label"] == label], anchor)
 
 
-def first_map(view: View, anchor: str, task: str | None = None) -> tuple[Drawing, ...]:
-    """Return the drawings of `map_rows`."""
-    return tuple(drawing for row in map_rows(view, anchor, task) for drawing in row.drawings)
-
-
 def _has_leace(erasures: pd.DataFrame) -> bool:
     return bool((erasures["eraser"] == "leace").any())
 

@@ -11,7 +11,7 @@ from probes.results.result import AnalysisResult
 from reports import render_report
 from reports.lookup import View
 from reports.sections import page as page_module
-from reports.sections.classifier.questions import lead, takeaways
+from reports.sections.classifier.questions import cautions, lead, summary, takeaways
 from reports.text import wording
 from tests.support.pages.reader import HOSTILE, Page
 from tests.support.pages.sections import without
@@ -48,9 +48,8 @@ def test_cls_that_is_needed_at_the_last_layer_alone_carries_the_decision_only_th
     analysis = _with_ablation(fine_tuned, first_layer=LAST, pooler=LOSS, cls=LOSS, mean=NO_LOSS)
     first, *_ = _answer(analysis)
     assert first.startswith(f"[CLS] carries the decision only at layer {LAST}: ")
-    assert f"the pooler head 20.0 {wording.confidence(LOSS[2])}" in first
-    assert "the mean head 0.0 [−2.0, 2.0] points (not significant)" in first
-    assert f"n = {N:,}" in first
+    assert "the pooler head 20.0 and the [CLS] head 20.0 points" in first
+    assert "the mean head 0.0 points (not significant)" in first
 
 
 def test_cls_that_is_needed_earlier_carries_the_decision_from_there_on(fine_tuned):
@@ -93,7 +92,46 @@ def test_the_heads_are_compared_with_the_best_frozen_probe(outcome, gain, bounds
     assert third.startswith("With 896 training texts ")
     assert expected in third
     assert "(83.4 %, mean, layer 4)" in third
-    assert ("5.3 [3.8, 6.8]" in third) == (outcome != "cannot_tell")
+    assert ("5.3" in third) == (outcome != "cannot_tell")
+
+
+def test_every_head_has_a_row_with_its_intervals_and_numbers_of_texts(fine_tuned):
+    screen = summary(View(fine_tuned), drawn=False)
+    assert [row.name.replace("\u00a0", " ") for row in screen.rows] == [
+        "frozen probe",
+        "pooler head",
+        "[CLS] head",
+        "mean head",
+    ]
+    assert all(len(row.cells) == len(screen.columns) - 1 for row in screen.rows)
+    for row in screen.rows[1:]:
+        score, gain, _, ablated, erased = row.cells
+        for cell in (score, gain, ablated, erased):
+            assert re.fullmatch(r"\[−?[\d.]+, −?[\d.]+\]", cell.interval)
+            assert f"n = {N:,}" in cell.note
+    assert [row.badge is not None for row in screen.rows] == [False, False, False, True]
+
+
+def test_the_head_that_is_marked_is_the_one_that_was_best_on_validation(fine_tuned):
+    (chosen,) = (claim for claim in fine_tuned.claims if claim.id == "fine_tuning_gain")
+    rows = summary(View(fine_tuned), drawn=False).rows
+    (marked,) = (row for row in rows if row.badge is not None)
+    assert marked.name == wording.short_head(chosen.numbers["head"])
+
+
+def test_a_single_seed_and_measurements_on_part_of_the_texts_are_caveats(fine_tuned):
+    assert list(cautions(View(fine_tuned))) == []
+    claims = []
+    for claim in fine_tuned.claims:
+        numbers = dict(claim.numbers)
+        if claim.id == "fine_tuned_accuracy":
+            numbers["n_seeds"] = 1
+        if claim.id in ("last_layer_ablation", "erasure"):
+            numbers["n"] = 100
+        claims.append(dataclasses.replace(claim, numbers=numbers))
+    seeds, measured = cautions(View(dataclasses.replace(fine_tuned, claims=tuple(claims))))
+    assert "One seed" in seeds.sentence
+    assert f"100 of {N:,} test texts" in measured.sentence
 
 
 def test_a_checkpoint_is_not_said_to_have_been_trained():
