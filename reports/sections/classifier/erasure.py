@@ -193,7 +193,7 @@ def _map_row(view: View, erased_label: str, erasures: pd.DataFrame, anchor: str)
         f"{sample}; right: V-information of the label there. Numbers: layers. Upright lines: "
         "95 % CI."
     )
-    controls = (LegendEntry("muted", "random subspaces (band), shuffled label (crosses)"),)
+    controls = (LegendEntry("muted", "random (band), shuffled (crosses)"),)
     return (Panels(tuple(drawings), caption, (*legend(styles), *controls)),)
 
 

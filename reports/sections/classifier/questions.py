@@ -31,7 +31,7 @@ COLUMNS = (
     "head",
     "test accuracy [95 % CI]",
     "gain over frozen probe",
-    "[CLS] probe, before → after",
+    "[CLS] probe",
     "[CLS] ablated at layer {last}",
     "label erased − random",
 )

@@ -19,7 +19,7 @@ def test_the_maps_of_all_heads_stand_in_one_row_with_every_site_and_the_controls
     assert [drawing.caption for drawing in row.drawings] == HEADS
     assert f"n = {N:,}" in row.caption
     assert [entry.name for entry in row.legend][:2] == ["[CLS]", "mean"]
-    assert "random subspaces" in row.legend[2].name
+    assert row.legend[2].name.startswith("random")
     first = row.drawings[0].svg.replace("\u00a0", " ")
     assert "[CLS] layer 6: 0.61 bits, 38.6 points lost" in first
     assert [first.count(f">{layer}<") >= 2 for layer in range(7)] == [True] * 7
