@@ -257,7 +257,8 @@ def by_head(frame: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
 
 def n_of_table(frame: pd.DataFrame) -> float:
     """Return the largest number of texts behind a row of a table; not a number where it is not known."""
-    return float(frame["n"].max()) if "n" in frame else math.nan
+    numbers = frame["n"].dropna() if "n" in frame else ()
+    return float(max(numbers)) if len(numbers) else math.nan
 
 
 def n_of_claims(claims: Iterable[Claim]) -> float:

@@ -30,7 +30,7 @@ def test_a_mutated_result_is_refused_in_one_line_or_drawn(saved):
     folder, bases = saved
     outcomes = [fuzz.attack(seed, {"two": bases["two"]}, folder, ("html",)) for seed in range(1003, 1007)]
     assert not any(outcome.fault for outcome in outcomes)
-    assert any(outcome.target.others for outcome in outcomes)
+    assert any(outcome.target.compared for outcome in outcomes)
 
 
 def test_what_is_not_mutated_is_drawn_without_blemish(saved, capsys):

@@ -222,8 +222,10 @@ TABLES: Mapping[str, TableSchema] = {
         "Share of the test texts whose prediction depth is a layer, and share of those whose depth is at most it.",
         keys=(TASK, POOLING, LAYER),
         values=(
-            Column("share", "share", "Share of the test texts with this depth.", "share"),
-            Column("cumulative_share", "share", "Share of the test texts with this depth or a lower one.", "share"),
+            Column("share", "share", "Share of the test texts with this depth.", "share", nullable=True),
+            Column(
+                "cumulative_share", "share", "Share of the test texts with this depth or a lower one.", nullable=True
+            ),
         ),
     ),
     "pointwise_information": TableSchema(
