@@ -6,6 +6,7 @@ import pandas as pd
 
 from probes.results.result import Claim
 from reports import render_report
+from reports.text import wording
 from tests.support.pages.reader import Page
 from tests.support.results.probed import result
 
@@ -21,10 +22,10 @@ def of_the_layers(analysis):
 def test_the_chosen_probe_stands_by_every_metric_beside_its_floors():
     analysis = result(tasks={"sentiment": ("negative", "positive")})
     _, words = of_the_layers(analysis)
-    table = words[words.index("metric on test probe") :]
-    assert table.startswith(
-        "metric on test probe 95 % CI majority bag of words right 78.0 % 75.0 to 81.0 50.0 % 77.0 %"
-    )
+    names = [wording.METRICS["accuracy"], *(wording.SHORT_FLOORS[floor] for floor in ("majority", "bag_of_words"))]
+    heading = f"metric on test probe 95 % CI {names[1]} {names[2]}"
+    table = words[words.index(heading) :]
+    assert table.startswith(f"{heading} {names[0]} 78.0 % 75.0 to 81.0 50.0 % 77.0 %")
     for row in (
         "balanced accuracy 78.0 % 75.0 to 81.0 50.0 % 77.0 %",
         "macro F1 78.0 % 75.0 to 81.0 50.0 % 77.0 %",
@@ -43,7 +44,8 @@ def test_the_models_own_classifier_stands_by_every_metric_where_there_is_one():
     new = metrics.iloc[:1].assign(metric="new_one", split="test", pooling="mean", layer=4, value=0.25)
     tables = {**analysis.tables, "metrics": pd.concat([metrics, head, new.astype(metrics.dtypes)])}
     _, words = of_the_layers(dataclasses.replace(analysis, tables=tables))
-    assert "majority bag of words own classifier right 78.0 % 75.0 to 81.0 50.0 % 77.0 % 77.0 %" in words
+    names = " ".join(wording.SHORT_FLOORS[floor] for floor in ("majority", "bag_of_words", "model_head"))
+    assert f"{names} {wording.METRICS['accuracy']} 78.0 % 75.0 to 81.0 50.0 % 77.0 % 77.0 %" in words
     assert "new_one 0.250 – – – –" in words
 
 
