@@ -76,7 +76,7 @@ def _once(function):
 MOST_REMEMBERED = 1000
 """Outcomes of a function that are remembered."""
 DRAWN = (
-    *("layer_curves", "layer_heat_map", "layer_lines", "forest", "confusion_matrix", "layer_pairs"),
+    *("layer_heat_map", "layer_lines", "forest", "confusion_matrix", "layer_pairs"),
     *("spread_by_layer", "dots", "dot_panel", "lines", "stacked_bars", "erasure_map"),
 )
 

@@ -1,4 +1,4 @@
-"""Lines by layer: a line for each pooling, of accuracy beside its floors or of any other number."""
+"""Lines by layer: a line for each pooling, of a number around 0 or of a spread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reports.charts.canvas import (
     svg_text,
     ticks,
 )
-from reports.charts.styles import DASHED, DOTTED, styles_of_poolings
+from reports.charts.styles import DASHED, styles_of_poolings
 from reports.text.wording import POOLINGS, decimal, name, reading
 
 if TYPE_CHECKING:
@@ -33,62 +33,6 @@ RIGHT_OF_CURVES = 152.0
 DASHES = (3, 2)
 LineEnd = tuple[float, str, str]
 """Height of the end of a line, its name and its colour."""
-
-
-def layer_curves(
-    frame: pd.DataFrame,
-    floors: Mapping[str, float],
-    label: Label,
-    *,
-    layer_floors: Mapping[str, Mapping[int, float]],
-    best: tuple[str, int] | None,
-    random_pooler: bool,
-) -> str:
-    """Draw accuracy by layer: a line with its interval band for each pooling, a dashed line for each floor.
-
-    Args:
-        frame: Columns pooling, layer, value, lower, upper; one row a site.
-        floors: Name as printed -> accuracy.
-        label: Text alternative of the drawing.
-        layer_floors: Name of a floor that depends on the layer, as printed -> layer -> accuracy.
-        best: Pooling and layer with a ring.
-        random_pooler: Whether the pooler was never trained: its line is dashed, and it is called so.
-
-    Returns:
-        The drawing as an SVG element.
-    """
-    in_percent = {column: 100 * frame[column] for column in ("value", "lower", "upper")}
-    data = frame.assign(**in_percent)
-    with blank(440, 310) as figure:
-        axes = plain_axes(figure, left=40, right=RIGHT_OF_CURVES, top=30, bottom=46)
-        ends = _draw_poolings(axes, data, random_pooler=random_pooler, digits=1)
-        for floor, accuracy in floors.items():
-            height = 100 * accuracy
-            axes.axhline(height, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
-            ends.append((height, f"{name(floor, 14)} {height:.1f}", MUTED))
-        for floor, by_layer in layer_floors.items():
-            ends.append(_draw_layer_floor(axes, floor, by_layer))
-        if best is not None:
-            pooling, layer = best
-            site = data[(data["pooling"] == pooling) & (data["layer"] == layer)]
-            ring: Any = {"markersize": 14, "fillstyle": "none", "color": INK, "markeredgewidth": 1.6}
-            axes.plot(site["layer"], site["value"], "o", **ring)
-        _finish(axes, data, ends, "right on test, %")
-        return svg_text(figure, label)
-
-
-def _draw_layer_floor(axes: Axes, floor: str, by_layer: Mapping[int, float]) -> LineEnd:
-    """Draw the line of a floor that depends on the layer."""
-    layers = sorted(by_layer)
-    heights = list[float]()
-    texts = list[str]()
-    for layer in layers:
-        height = 100 * by_layer[layer]
-        heights.append(height)
-        texts.append(f"{floor}, layer {layer}: {height:.1f}")
-    axes.plot(layers, heights, color=MUTED, linewidth=1.2, linestyle=DOTTED, zorder=1)
-    hover(axes, layers, heights, texts)
-    return heights[-1], name(floor, 14), MUTED
 
 
 def layer_lines(frame: pd.DataFrame, label: Label, *, quantity: str, random_pooler: bool) -> str:
@@ -173,7 +117,7 @@ def _finish(axes: Axes, data: pd.DataFrame, ends: Sequence[LineEnd], quantity: s
     name_ends(axes, ends, last=float(data["layer"].max()))
 
 
-def _draw_poolings(axes: Axes, data: pd.DataFrame, *, random_pooler: bool, digits: int = 3) -> list[LineEnd]:
+def _draw_poolings(axes: Axes, data: pd.DataFrame, *, random_pooler: bool) -> list[LineEnd]:
     """Draw a line by layer for each pooling, with a band where there are limits.
 
     Returns:
@@ -194,7 +138,7 @@ def _draw_poolings(axes: Axes, data: pd.DataFrame, *, random_pooler: bool, digit
         texts = list[str]()
         for layer, value, bounds in zip(line["layer"], line["value"], limits, strict=True):
             site = f"{name(vector, 24)}, layer {layer}"
-            texts.append(reading(site, value, bounds, digits))
+            texts.append(reading(site, value, bounds))
         hover(axes, line["layer"], line["value"], texts)
     _draw_lines(axes, data, styles, dashed=["pooler"] if random_pooler else [])
     return ends

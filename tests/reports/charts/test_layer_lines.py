@@ -11,9 +11,7 @@ def test_drawing_leaves_no_setting_behind_and_heeds_none():
     frame = pd.DataFrame({"pooling": "mean", "layer": [0, 1], "value": [0.5, 0.6], "lower": 0.4, "upper": 0.7})
 
     def draw():
-        return layer_lines.layer_curves(
-            frame, {}, Label("c", "t", "d"), layer_floors={}, best=None, random_pooler=False
-        )
+        return layer_lines.layer_lines(frame, Label("c", "t", "d"), quantity="cosine", random_pooler=False)
 
     plain = draw()
     with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
