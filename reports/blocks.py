@@ -309,7 +309,7 @@ class CheckCount:
 
 @dataclass(frozen=True)
 class Caveat:
-    """What a reader must know before using a number."""
+    """Limitation that a reader must know before using a number."""
 
     kind: Literal["data", "model", "statistics", "attribution"]
     sentence: str

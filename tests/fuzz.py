@@ -26,13 +26,13 @@ from probes.results.result import AnalysisResult
 from probes.results.typed_json import parse_json
 from reports import FORMATS
 from reports.__main__ import main as report
-from reports.charts import confusion_matrix, dots, erasure_map, forest, layer_lines, lines, matrices, stacked_bars
+from reports.charts import confusion_matrix, dots, erasure_map, layer_lines, lines, matrices, stacked_bars
 from reports.export.html import script
 from tests.fuzz_changes import WAYS, Saved
 from tests.fuzz_results import bases
 
 OTHER_FORMATS = tuple(name for name in FORMATS if name != "html")
-CHARTS = (confusion_matrix, dots, erasure_map, forest, layer_lines, lines, matrices, stacked_bars)
+CHARTS = (confusion_matrix, dots, erasure_map, layer_lines, lines, matrices, stacked_bars)
 """Modules whose drawings are remembered; the sections call them as `module.function`."""
 MUTATIONS = 20
 """Mutations made of a base before it is drawn with those that were not refused."""

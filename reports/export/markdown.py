@@ -44,12 +44,12 @@ def _table(first_screen: Summary) -> list[str]:
     rows = first_screen.rows[:MOST_TASKS]
     if not rows:
         return []
-    drawn = {i for row in rows for i, cell in enumerate(row.cells) if cell.svg}
+    with_drawing = {i for row in rows for i, cell in enumerate(row.cells) if cell.svg}
     first_heading, *headings = first_screen.columns
-    headings = [column for i, column in enumerate(headings) if i not in drawn]
+    headings = [column for i, column in enumerate(headings) if i not in with_drawing]
     lines = [_row(map(escaped, (first_heading, "evidence", *headings))), _row(["---"] * (len(headings) + 2))]
     for row in rows:
-        cells = [_cell(cell) for i, cell in enumerate(row.cells) if i not in drawn]
+        cells = [_cell(cell) for i, cell in enumerate(row.cells) if i not in with_drawing]
         lines.append(_row(map(escaped, (row.name, _badge(row.badge), *cells))))
     left = len(first_screen.rows) - len(rows)
     return [*lines, "", f"{plural(left, 'more row')}: see the report."] if left > 0 else lines

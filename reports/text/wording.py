@@ -59,7 +59,7 @@ EVIDENCE = {
 """Outcome of the claim on evidence -> the words of its badge."""
 
 DOUBTS = {"compression": "no MDL compression", "v_information": "V-information not above 0", "power": "low power"}
-"""What speaks against the evidence -> a few words for it."""
+"""Doubt about the evidence -> a few words for it."""
 
 METRICS = {
     "accuracy": "accuracy",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reports.blocks import Drawing, Panels, Part, Section, Table, columns
-from reports.charts import forest
+from reports.charts import dots
 from reports.charts.canvas import Label
 from reports.charts.panels import shared_limits
 from reports.lookup import View, item, text, value
@@ -113,7 +113,7 @@ def _panels(view: View, claims: Mapping[str, Sequence[Claim]]) -> Panels:
     for number, (task, frame) in enumerate(frames.items(), start=1):
         phrases = [f"{row.row} {decimal(row.value, 1)}" for row in frame.itertuples()]
         label = Label(f"floors-{number}", f"Gain over each floor for {name(task)}, points", f"{'; '.join(phrases)}.")
-        svg = forest.forest(
+        svg = dots.forest(
             frame,
             label,
             limits=limits,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pandas as pd
 
 from reports.blocks import Drawing, LegendEntry, Panels, Part, Section
-from reports.charts import forest, matrices
+from reports.charts import dots, matrices
 from reports.charts.canvas import Label
 from reports.charts.panels import shared_limits
 from reports.lookup import View, rows_at_site, text, value
@@ -178,7 +178,7 @@ def _dumbbells(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:
         ]
         title = f"Accuracy on test and {view.choosing} for {name(task)}"
         label = Label(f"validation-{number}", title, f"{'; '.join(phrases)}.")
-        svg = forest.forest(
+        svg = dots.forest(
             frame,
             label,
             limits=limits,

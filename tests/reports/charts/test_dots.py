@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from reports.charts import forest
+from reports.charts import dots
 from reports.charts.canvas import Label
 
 FRAME = pd.DataFrame(
@@ -15,7 +15,7 @@ FRAME = pd.DataFrame(
 
 
 def drawn(frame, **options):
-    return forest.forest(frame, Label("f", "t", "d"), limits=(-5.0, 20.0), x_title="gain (points)", **options)
+    return dots.forest(frame, Label("f", "t", "d"), limits=(-5.0, 20.0), x_title="gain (points)", **options)
 
 
 def hollow_marks(svg):
