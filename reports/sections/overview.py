@@ -121,10 +121,7 @@ def _takeaway(view: View, tasks: list[str]) -> Iterator[str]:
     for task in tasks:
         claim = view.claim("evidence", task)
         by_outcome.setdefault("" if claim is None else claim.outcome, []).append(task)
-    for outcome, verb in (
-        ("decodable", "linearly decodable, above every floor"),
-        ("above_floors", "above every floor"),
-    ):
+    for outcome, verb in VERDICTS.items():
         if names := by_outcome.get(outcome):
             be = "is" if len(names) == 1 else "are"
             subject = wording.sentence(listing(name(task, 40) for task in names))
