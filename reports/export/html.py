@@ -86,7 +86,12 @@ def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
         "attributions_by_layer",
     }
     states = any(a.states_layer is not None for a in result.attributions)
-    derived = {"explained": bool(result.attributions), "heads": result.name == "heads", "ranked": bool(ranked)}
+    derived = {
+        "explained": bool(result.attributions),
+        "heads": result.name == "heads",
+        "ranked": bool(ranked),
+        "validation": "validation" in result.provenance.data,
+    }
     return tables | {key for key, holds in derived.items() if holds} | ({"token_shares"} if states else set())
 
 

@@ -354,6 +354,7 @@ TERMS = (
         "Validation",
         "The validation texts select the regularisation and the best site. The test texts select nothing.",
         ("validation",),
+        needs="validation",
     ),
     Term(
         "V-information",
