@@ -96,7 +96,7 @@ def test_folds_are_called_so_wherever_they_took_the_place_of_validation_texts():
         "Solid frame: best over folds of the training texts.",
         "accuracy over folds of the training texts",
         "The best probe has the lowest log loss over folds of the training texts.",
-        "is chosen by log loss over folds of the training texts, and so is the best layer",
+        "the best site are selected by log loss over folds of the training texts.",
     ):
         assert phrase in folded
 
