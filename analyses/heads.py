@@ -29,7 +29,7 @@ from analyses.subjects.classifier import (
     gradient_flow,
     head_agreement,
 )
-from analyses.subjects.probing.special_tokens import special_token_table
+from analyses.subjects.encoder.special_tokens import special_token_table
 from probes.checks import InputError, check_writable
 from probes.progress import expect_stages, notice, stage
 from probes.results.result import AnalysisResult, Attribution, Claim

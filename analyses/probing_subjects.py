@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from analyses.context.measurements import Measurements
 from analyses.context.provenance import UNKNOWN
+from analyses.subjects.encoder import cka, special_tokens, spread
 from analyses.subjects.probing import (
     control_tasks,
     evidence,
     floors,
-    geometry,
     information,
     learning_curve,
     planted_signals,
     prediction_depth,
     scores,
-    special_tokens,
 )
 from probes.results.result import AnalysisResult, Claim, Provenance
 
@@ -81,6 +80,7 @@ SUBJECTS: Sequence[ProbingSubject] = (
     planted_signals.SUBJECT,
     evidence.SUBJECT,
     special_tokens.SUBJECT,
-    geometry.SUBJECT,
+    spread.SUBJECT,
+    cka.SUBJECT,
 )
 """Subjects of probing, in the order of their tables and claims."""

@@ -26,13 +26,13 @@ from probes.results.result import AnalysisResult
 from probes.results.typed_json import parse_json
 from reports import FORMATS
 from reports.__main__ import main as report
-from reports.charts import confusion_matrix, dots, erasure_map, layer_lines, lines, matrices, stacked_bars
+from reports.charts import confusion_matrix, dots, erasure_map, lines, matrices, panels, stacked_bars
 from reports.export.html import script
 from tests.fuzz_changes import WAYS, Saved
 from tests.fuzz_results import bases
 
 OTHER_FORMATS = tuple(name for name in FORMATS if name != "html")
-CHARTS = (confusion_matrix, dots, erasure_map, layer_lines, lines, matrices, stacked_bars)
+CHARTS = (confusion_matrix, dots, erasure_map, lines, matrices, panels, stacked_bars)
 """Modules whose drawings are remembered; the sections call them as `module.function`."""
 MUTATIONS = 20
 """Mutations made of a base before it is drawn with those that were not refused."""
@@ -76,8 +76,8 @@ def _once(function):
 MOST_REMEMBERED = 1000
 """Outcomes of a function that are remembered."""
 DRAWN = (
-    *("layer_heat_map", "layer_lines", "forest", "confusion_matrix", "layer_pairs"),
-    *("spread_by_layer", "dots", "dot_panel", "lines", "stacked_bars", "erasure_map"),
+    *("panel", "layer_heat_map", "forest", "confusion_matrix", "layer_pairs", "spread_by_layer"),
+    *("dots", "dot_panel", "lines", "stacked_bars", "erasure_map"),
 )
 
 

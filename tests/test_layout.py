@@ -21,7 +21,6 @@ SHARED_BY_SUBJECTS = {
     "analyses/subjects/classifier/share_rows.py",
     "analyses/subjects/probing/rows.py",
     "reports/sections/classifier/panel_rows.py",
-    "reports/sections/layer_drawing.py",
 }
 """Modules beside the subjects that several of them use."""
 WITHOUT_MODULE = {

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import seaborn
 
 from reports.charts.canvas import (
     GAP,
+    INK,
     MUTED,
     SURFACE,
     Label,
@@ -21,8 +23,17 @@ from reports.charts.canvas import (
     svg_text,
     ticks,
 )
-from reports.charts.styles import DASHED, DOTTED, LETTER, MOST_TICKS, WIDTH, Style, styles_of_methods
-from reports.text.wording import name, reading
+from reports.charts.styles import (
+    DASHED,
+    DOTTED,
+    LETTER,
+    MOST_TICKS,
+    WIDTH,
+    Style,
+    styles_of_methods,
+    styles_of_poolings,
+)
+from reports.text.wording import POOLINGS, decimal, name, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,3 +193,60 @@ def _room_for_names(axes: Axes, tick_names: Mapping[float, str]) -> list[float]:
     last = len(positions) - 1
     named = positions[: max(0, last - step + 1) : step]
     return [*named, *positions[-1:]]
+
+
+def spread_by_layer(frame: pd.DataFrame, label: Label) -> str:
+    """Draw how far the vectors of different texts lie apart, by layer, on a scale of powers of ten.
+
+    Args:
+        frame: Columns pooling, layer, relative_spread; one row a site. A spread of exactly 0 is an open point at the
+            bottom.
+        label: Text alternative of the drawing.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    lowest = _lowest_spread(frame["relative_spread"])
+    data = frame.assign(value=frame["relative_spread"].clip(lower=lowest))
+    styles = styles_of_poolings(data["pooling"])
+    with blank(440, 270) as figure:
+        axes = plain_axes(figure, left=48, right=100, top=30, bottom=46)
+        highest = max(1.0, 1.6 * data["value"].max())
+        axes.set_yscale("log")
+        axes.set_ylim(lowest / 1.6, highest)
+        ends = list[tuple[float, str, str]]()
+        for key, rows in data.sort_values("layer").groupby("pooling", sort=False):
+            colour, marker = styles[str(key)]
+            axes.plot(rows["layer"], rows["value"], color=colour, marker=marker, markersize=6, markeredgecolor=SURFACE)
+            vector = POOLINGS.get(str(key), str(key))
+            ends.append((float(rows["value"].iloc[-1]), name(vector, 12), colour))
+        texts = list[str]()
+        for row in data.itertuples():
+            vector = POOLINGS.get(row.pooling, row.pooling)
+            texts.append(f"{vector}, layer {row.layer}: {decimal(row.relative_spread, 4)}")
+        hover(axes, data["layer"], data["value"], texts)
+        for layer in data.loc[data["relative_spread"] == 0, "layer"]:
+            axes.plot(layer, lowest, "o", markersize=9, color=SURFACE, markeredgecolor=INK, zorder=5)
+            axes.annotate("exactly 0", (layer, lowest), (9, -4), "data", "offset pixels", color=INK)
+        _label_powers_of_ten(axes, lowest)
+        ticks(axes, sorted(set(data["layer"])))
+        heading(axes, "spread of the texts' vectors, relative to their mean")
+        name_ends(axes, ends, last=float(data["layer"].max()))
+        return svg_text(figure, label)
+
+
+def _lowest_spread(spreads: pd.Series[float]) -> float:
+    """Return a power of ten below all spreads above 0."""
+    positive = spreads[spreads > 0]
+    if positive.empty:
+        return 0.01
+    exponent = np.floor(np.log10(positive.min())) - 1
+    return float(10.0**exponent)
+
+
+def _label_powers_of_ten(axes: Axes, lowest: float) -> None:
+    _, top = axes.get_ylim()
+    exponents = np.arange(np.log10(lowest) + 1, np.log10(top) + 0.01)
+    powers = 10.0**exponents
+    axes.set_yticks(powers, [f"{power:g}" for power in powers])
+    axes.set_yticks([], minor=True)

@@ -18,7 +18,7 @@ HEIGHT = "80vh"
 class Drawings(Mapping[str, Drawing]):
     """The drawings of a page, by their anchors there; written out, it lists them."""
 
-    found: Mapping[str, Drawing]
+    drawings: Mapping[str, Drawing]
 
     @classmethod
     def of(cls, result: AnalysisResult) -> Drawings:
@@ -36,19 +36,19 @@ class Drawings(Mapping[str, Drawing]):
         return cls({drawing.anchor: drawing for drawing in drawings})
 
     def __getitem__(self, key: str) -> Drawing:
-        if key not in self.found:
-            raise KeyError(unknown_name_message("drawing", key, self.found))
-        return self.found[key]
+        if key not in self.drawings:
+            raise KeyError(unknown_name_message("drawing", key, self.drawings))
+        return self.drawings[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.found)
+        return iter(self.drawings)
 
     def __len__(self) -> int:
-        return len(self.found)
+        return len(self.drawings)
 
     def __repr__(self) -> str:
-        width = max(map(len, self.found), default=0)
-        return "\n".join(f"{key:<{width}}  {drawing.title}" for key, drawing in self.found.items()) or "no drawings"
+        width = max(map(len, self.drawings), default=0)
+        return "\n".join(f"{key:<{width}}  {drawing.title}" for key, drawing in self.drawings.items()) or "no drawings"
 
 
 @dataclass(frozen=True, repr=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.blocks import Drawing, Part, Section
-from reports.charts import layer_lines
+from reports.blocks import Drawing, Panels, Part, Section
+from reports.charts import lines, panels
 from reports.charts.canvas import Label
+from reports.charts.panels import PanelOptions, shared_limits
 from reports.lookup import View, value
-from reports.sections.layer_drawing import layer_drawing
 from reports.sections.probing import cka
+from reports.sections.small_multiples import description, legend, pooling_styles
 from reports.text import wording
 from reports.text.wording import decimal, listing
 
@@ -67,22 +68,26 @@ def _spread(view: View) -> Part | None:
         for row in spreads.itertuples():
             phrases.append(f"{row.pooling} layer {row.layer}: {decimal(row.relative_spread, 4)}")
         label = Label("spread", "Relative spread of the texts' vectors by layer", f"{'; '.join(phrases)}.")
-        svg = layer_lines.spread_by_layer(spreads, label)
+        svg = lines.spread_by_layer(spreads, label)
         drawings.append(Drawing(svg, "Relative spread by layer, in powers of ten."))
-    if cosines is not None:
-        drawings += layer_drawing(
-            view,
-            cosines.rename(columns={"anisotropy": "value"}),
-            "anisotropy",
-            "Anisotropy by layer",
-            quantity="mean cosine between different texts",
-            digits=2,
-            caption="Anisotropy by layer. Dashed: 0.",
-        )
+    rows_of_panels = _anisotropy_panels(view, cosines)
     sentences = _directions(view, cosines)
-    if not drawings and not sentences:
+    if not drawings and not rows_of_panels and not sentences:
         return None
-    return Part(None, sentences, tuple(drawings))
+    return Part(None, sentences, tuple(drawings), panels=rows_of_panels)
+
+
+def _anisotropy_panels(view: View, cosines: pd.DataFrame | None) -> tuple[Panels, ...]:
+    """Return anisotropy by layer; nothing for a single layer."""
+    if cosines is None or cosines["layer"].nunique() < 2:
+        return ()
+    frame = cosines.rename(columns={"pooling": "series", "layer": "x", "anisotropy": "value"})
+    styles = pooling_styles(view, frame["series"])
+    options = PanelOptions(shared_limits([frame], 0.0), zero=True, digits=2)
+    label = Label("anisotropy", "Anisotropy by layer", description(frame, styles, options))
+    drawing = Drawing(panels.panel(frame, styles, label, options), "")
+    caption = "Anisotropy (mean cosine between different texts) by layer. Dashed: 0."
+    return (Panels((drawing,), caption, legend(styles)),)
 
 
 def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:

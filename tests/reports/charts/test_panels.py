@@ -2,6 +2,7 @@
 
 import re
 
+import matplotlib
 import pandas as pd
 
 from reports.charts import panels
@@ -29,3 +30,11 @@ def test_positions_without_numbers_can_be_labelled():
     svg = drawn(ticks=(0.5, 1.5), tick_names={0.5: "between", 1.5: "after"})
     assert {"between", "after"} <= set(re.findall(r"<text[^>]*>([^<]*)</text>", svg))
     assert ">2</text>" not in svg
+
+
+def test_drawing_leaves_no_setting_behind_and_heeds_none():
+    plain = drawn()
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.grid": True}):
+        before = dict(matplotlib.rcParams)
+        assert drawn() == plain
+        assert dict(matplotlib.rcParams) == before

@@ -1,4 +1,4 @@
-"""Geometry of the test texts: their spread, a shared direction (anisotropy), and the similarity of layers (CKA)."""
+"""Spread of the vectors of the test texts in every layer, and whether they share a direction (anisotropy)."""
 
 from __future__ import annotations
 
@@ -45,24 +45,6 @@ def anisotropy(measurements: Measurements) -> pd.DataFrame | None:
     return pd.DataFrame(rows, columns=["pooling", "layer", "anisotropy"])
 
 
-def cka(measurements: Measurements) -> pd.DataFrame | None:
-    """Tabulate linear CKA of each pair of layers on the test texts, and that of unrelated vectors."""
-    import pandas as pd
-
-    from probes.features.cka import cka_matrix
-
-    if not measurements.has_controls:
-        return None
-    layers = measurements.layers
-    rows: list[tuple[Any, ...]] = []
-    for pooling, features in measurements.features.test.features.items():
-        alignment = cka_matrix(features, layers)
-        for i, layer in enumerate(layers):
-            for j, other_layer in enumerate(layers):
-                rows.append((pooling, layer, other_layer, float(alignment.cka[i, j]), float(alignment.floor[i, j])))
-    return pd.DataFrame(rows, columns=["pooling", "layer", "other_layer", "cka", "floor"])
-
-
 def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the first layer at which [CLS] differs between texts, and its spread at the last layer."""
     table = tables["cls_spread"]
@@ -76,7 +58,4 @@ def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     yield Claim("cls_spread", "measured", numbers=numbers)
 
 
-SUBJECT: ProbingSubject = Subject(
-    tables={"cls_spread": cls_spread, "anisotropy": anisotropy, "cka": cka},
-    claims=claims,
-)
+SUBJECT: ProbingSubject = Subject(tables={"cls_spread": cls_spread, "anisotropy": anisotropy}, claims=claims)
