@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-LONGEST_NAME = 18
+LONGEST_NAME = 24
 """Characters of the name at the end of a line."""
 
 

@@ -192,7 +192,7 @@ def test_warnings_are_told_on_stderr_unless_quiet(root, capsys):
         if quiet:
             assert err == ""
         else:
-            assert any("texts are longer than 4 tokens" in line for line in notes)
+            assert any("texts are cut at 4 tokens" in line for line in notes)
 
 
 def test_usage_mistakes_exit_with_2(capsys):

@@ -103,15 +103,15 @@ def test_a_saved_result_is_read_back_and_drawn_as_a_page_with_every_section(resu
     assert [claim.id for claim in AnalysisResult.load(folder).claims] == [claim.id for claim in result.claims]
     page = Page(write_report(folder).read_text(encoding="utf-8"))
     for heading in (
-        "The answer",
-        "Layers and vectors",
-        "Against the floors",
+        "Summary",
+        "Accuracy by layer and pooling",
+        "Comparison with floors",
         "Errors by class",
         "Representation geometry",
     ):
         assert heading in page.words
     assert "Selectivity:" in page.words
-    assert "Before you use a number" in page.words  # the tokenizer does not know the numbers
+    assert "Caveats" in page.words  # the tokenizer does not know the numbers
     assert "nan" not in page.words.split()
 
 
@@ -158,7 +158,7 @@ def test_vectors_from_elsewhere_need_no_encoder_and_no_splits(research, tmp_path
     assert {"special_tokens", "control_tasks", "information"}.isdisjoint(result.tables)
     assert any("arrays" in note for note in result.notes)
     page = Page(write_report(result.save(tmp_path / "result")).read_text(encoding="utf-8"))
-    assert "What does mine know about “label”?" in page.words
+    assert "What does mine encode about label?" in page.words
     assert "0 tokens" not in page.words
     from probes import load_probes
 

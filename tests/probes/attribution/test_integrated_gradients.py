@@ -59,7 +59,8 @@ def test_no_batch_is_larger_than_the_budget_and_texts_share_batches(bert, monkey
             seen.append((tuple(batch.mask.shape), len({tuple(ids) for ids in batch.inputs["input_ids"].tolist()})))
             return super().logits(batch, embeddings, overwrite)
 
-    monkeypatch.setattr("probes.attribution.attribute.token_budget", lambda _encoder: 400)
+    for module in ("attribute", "batch_attribution"):
+        monkeypatch.setattr(f"probes.attribution.{module}.token_budget", lambda _encoder: 400)
     texts = [*TEXTS, "bright", "good great", "dull ."]
     attribute(Counting(bert, probe(scale=1e6), layer=2, pooling="cls"), texts, tolerance=1e-9, max_steps=128)
     assert max(n * seq for (n, seq), _ in seen) <= 400

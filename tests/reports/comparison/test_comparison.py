@@ -130,14 +130,14 @@ def test_answers_that_do_not_make_the_accuracy_are_not_paired(three, damage):
 
 def test_every_result_stands_in_the_table_with_place_interval_floors_and_f1(page):
     text_of_page = words(page)
-    assert "result best probe test accuracy 95 % CI macro F1 majority bag of words" in text_of_page
+    assert "result best probe test accuracy 95 % CI macro F1 majority class bag of words" in text_of_page
     assert "big mean, layer 4 80.0 % 75.0 to 81.0 78.0 % 50.0 % 77.0 %" in text_of_page
 
 
 def test_curves_of_all_results_share_a_plot_with_bands_and_floors(page):
     for pooling in range(1, 4):
         curve = re.search(rf"<svg[^>]*curves-1-{pooling}-title.*?</svg>", page, flags=re.S)[0]
-        for named in (">big<", ">small<", ">other<", ">majority<", ">bag of words<"):
+        for named in (">big<", ">small<", ">other<", ">majority class<", ">bag of words<"):
             assert named in curve
         colours = [colour for colour in ("cls", "mean", "pooler", "last") if f"stroke: var(--{colour}," in curve]
         assert colours == ["cls", "mean", "pooler"]
@@ -159,8 +159,8 @@ def test_floors_that_differ_are_named_with_their_result(three):
     metrics.loc[(metrics["probe"] == "majority") & (metrics["metric"] == "accuracy"), "value"] = 0.4
     second = dataclasses.replace(three[1], tables={**three[1].tables, "metrics": metrics})
     html = compare_reports([three[0], second])
-    assert ">majority, big<" in html
-    assert ">majority, small<" in html
+    assert ">majority class, big<" in html
+    assert ">majority class, small<" in html
     assert ">bag of words<" in html
 
 

@@ -452,8 +452,8 @@ def test_the_first_word_of_a_text_out_of_sight_is_said_while_the_page_scrolls_to
     text = tab.locator(".card:visible .text").nth(2)
     tab.keyboard.press("Tab")  # from here on focus is that of a keyboard
     text.evaluate("text => text.focus()")
-    tab.wait_for_function("scrollY > 0")
-    tab.wait_for_timeout(600)
+    tab.wait_for_timeout(800)
+    assert tab.evaluate("scrollY") > 0
     word = text.locator("span").first
     tip = tab.locator(".tip")
     assert tip.inner_text() == f"{word.inner_text().strip()} {word.get_attribute('data-tip')}"
