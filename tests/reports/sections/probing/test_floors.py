@@ -31,7 +31,9 @@ def test_each_label_column_has_a_panel_and_one_table_holds_all_gains():
 def test_an_untrained_encoder_is_named_with_its_number_of_seeds():
     floor = {"floor": "untrained", "accuracy": 0.5, "difference": 0.28, "seeds": 1}
     analysis = result_with(Claim("floor", "above", TASK, floor, (0.2, 0.3)))
-    assert any(row[0].endswith(", 1 seed") for row in section_of(analysis, "floors").parts[0].tables[0].rows)
+    (part,) = section_of(analysis, "floors").parts
+    assert any(row[0].endswith(", 1 seed") for row in part.tables[0].rows)
+    assert ">untrained, 1 seed<" in part.panels[0].drawings[0].svg
 
 
 def test_the_models_own_classifier_and_the_control_task_are_no_floors():
