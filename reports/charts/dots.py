@@ -136,7 +136,7 @@ def _draw_floors(axes: Axes, frame: pd.DataFrame, heights: list[float]) -> None:
 
 
 def dot_panel(frame: pd.DataFrame, label: Label, *, limits: tuple[float, float], quantity: str) -> str:
-    """Draw a dot with its interval in each row, in a panel that stands beside others on one scale.
+    """Draw a dot with its interval in each row, in a panel of a row that shares one scale.
 
     Args:
         frame: Columns row, value, lower, upper, and hollow, whether little stands behind the dot. Rows are drawn from

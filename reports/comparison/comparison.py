@@ -22,8 +22,8 @@ MOST_NAMED = 3
 OUTCOMES = {"above": "above", "below": "below", "cannot_tell": "cannot tell"}
 """Outcome of a paired difference -> its cell in the table."""
 LUCK = (
-    "Intervals resample the test texts; they leave out the luck of the training sample, so that the same model trained "
-    "or probed on other texts could stand elsewhere."
+    "Intervals resample the test texts; they leave out the variance of the training sample, so that the same model "
+    "trained or probed on other texts could score differently."
 )
 
 
@@ -93,18 +93,22 @@ def _headline(sites: Mapping[str, Best], paired: Sequence[PairedDifference]) -> 
     """
     top, *other_results = sites
     best = sites[top]
-    score = f"{percent(best.accuracy)} of {count(best.n)} test texts right, from {best.where}"
-    limits = f"(95 % interval {interval(best.bounds)})"
+    score = percent(best.accuracy)
+    limits = f"[95 % CI {interval(best.bounds)}], n = {count(best.n)}, from {best.where}"
     highest = [result for result, site in sites.items() if site.accuracy == best.accuracy]
     verb = "has" if len(highest) == 1 else "have"
-    claim = f"{listing(highest)} {verb} the highest score"
+    claim = f"{listing(highest)} {verb} the highest test accuracy"
     undecided = [pair.other_result for pair in paired if pair.outcome == "cannot_tell"]
     if len(paired) < len(other_results):
         return f"{claim}: {score} {limits}.", "", None
     if undecided:
         names = listing(undecided, "or") if len(undecided) < MOST_NAMED else f"{len(undecided)} others"
-        return f"Cannot tell which is best. {claim}: {score}.", f"not told apart from {names}", False
-    return f"{top} is read best: {score} {limits}.", f"above {listing(other_results)}", True
+        return (
+            f"The best result is undecided. {claim}: {score} {limits}.",
+            f"not significantly different from {names}",
+            False,
+        )
+    return f"Best: {top}, test accuracy {score} {limits}.", f"above {listing(other_results)}", True
 
 
 def _caveats(together: Together, sites: Mapping[str, Best]) -> Iterator[str]:
@@ -112,7 +116,7 @@ def _caveats(together: Together, sites: Mapping[str, Best]) -> Iterator[str]:
     for result in sites:
         view = together.views[result]
         for caveat in (*caveats.leaked(view), *caveats.unknown(view)):
-            yield f"{result}: {caveat.removeprefix('But ')}"
+            yield f"{result}: {caveat}"
 
 
 def _against(paired: Sequence[PairedDifference], sites: Mapping[str, Best]) -> Iterator[str]:
@@ -128,9 +132,9 @@ def _against(paired: Sequence[PairedDifference], sites: Mapping[str, Best]) -> I
             unit = "" if undecided else " points"
             accuracy = percent(sites[pair.other_result].accuracy)
             difference = f"{points(pair.difference)}{unit}, {limits}"
-            undecided.append(f"{pair.other_result}, which is right on {accuracy} (difference {difference})")
+            undecided.append(f"{pair.other_result}, with test accuracy {accuracy} (difference {difference})")
     if undecided:
-        yield f"Cannot tell it from {'; nor from '.join(undecided)}."
+        yield f"Not significantly different from {'; nor from '.join(undecided)}."
     if above:
         yield f"Over the same test texts it is {listing(above)}."
 
@@ -178,7 +182,7 @@ def _scores(together: Together) -> Section | None:
         site_columns, rows = best_site.cells(sites)
         table_rows = tuple((result, *row) for result, row in zip(sites, rows, strict=True))
         table = Table(
-            "Each at the place that was chosen without its test texts; floors as shares of test texts right.",
+            "Each result at its best site, selected without its test texts; floors as test accuracy.",
             rows=table_rows,
             **columns("result", *site_columns, numeric=site_columns[1:]),
         )
@@ -190,7 +194,7 @@ def _scores(together: Together) -> Section | None:
         "from what needs no encoder.",
         LUCK,
     )
-    return Section("Best places", "scores", (), tuple(parts), notes)
+    return Section("Best sites", "scores", (), tuple(parts), notes)
 
 
 def _differences(together: Together) -> Section | None:
@@ -211,11 +215,11 @@ def _differences(together: Together) -> Section | None:
         parts.append(Part(together.heading(task), tables=tuple(tables)))
     if not parts:
         return None
-    verdict = ("Each text is read by both results, so that what is hard for both does not count.",) if n_paired else ()
+    verdict = ("Paired by text: the difficulty of a text cancels.",) if n_paired else ()
     notes = (
-        "The interval comes from drawing the test texts again with replacement, the same for both. Where it holds 0 "
-        "these texts cannot tell the two apart.",
-        "Each result is at its own chosen place. The order is that of the test scores.",
+        "The interval is a bootstrap over the test texts, the same for both. Where it holds 0, "
+        "the two are not significantly different.",
+        "Each result is at its own best site. The order is that of the test scores.",
     )
     return Section("Paired differences", "differences", verdict, tuple(parts), notes)
 
@@ -230,7 +234,7 @@ def _paired_table(paired: Sequence[PairedDifference]) -> Table:
     caption = f"Test accuracy, paired over {count(paired[0].n)} texts"
     if len(paired) > 1:
         caption += f"; the {count(len(paired))} intervals hold at once"
-    heading = ("result", "minus", "points", "95 % interval", "so")
+    heading = ("result", "minus", "points", "95 % CI", "outcome")
     return Table(f"{caption}.", rows=tuple(rows), **columns(*heading, numeric=heading[2:4]))
 
 
@@ -253,7 +257,7 @@ def _heads(together: Together) -> Section | None:
             rows.append(cells)
     if not rows:
         return None
-    heads = ("result", "head", "label column", "right on test", "95 % interval", "lowest to highest seed", "macro F1")
+    heads = ("result", "head", "label column", "test accuracy", "95 % CI", "lowest to highest seed", "macro F1")
     table = Table("Means over seeds.", rows=tuple(rows), **columns(*heads, numeric=heads[3:]))
     notes = (
         "A result of heads keeps no answer of single texts: heads of one result are compared in its own report, those "
@@ -283,4 +287,4 @@ def _notes(together: Together) -> Section | None:
         rest = tuple(note for note in notes if note not in shared)
         if rest:
             parts.append(Part(result, rest))
-    return Section("Before you use a number", "notes", (), tuple(parts)) if parts else None
+    return Section("Caveats", "notes", (), tuple(parts)) if parts else None

@@ -139,7 +139,7 @@ def accuracy_chart(
         descriptions.append(f"{result}: {', '.join(by_layer)}")
     if not frames:
         return None
-    caption = "Bands: 95 % intervals."
+    caption = "Bands: 95 % CI."
     floor_lines = _floor_lines(floors)
     if len(floor_lines) > MOST_FLOORS:
         caption += " Floors are in the table."
@@ -152,7 +152,7 @@ def accuracy_chart(
     descriptions += [f"{floor} {score:.1f} %" for floor, score in floor_lines.items()]
     description = ". ".join(descriptions)
     label = Label(anchor, f"Test accuracy by layer for {name(task)}, {which}", f"{description}.")
-    options = LineOptions(f"{which}: right on test, %", floors=floor_lines, limits=reach)
+    options = LineOptions(f"{which}: test accuracy (%)", floors=floor_lines, limits=reach)
     svg = lines.lines(pd.concat(frames), styles, label, options)
     return Drawing(svg, caption)
 

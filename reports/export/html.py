@@ -148,7 +148,7 @@ def _marked(word: Word) -> Markup:
 
 
 def _marked_piece(word: Word) -> Markup:
-    """Return a piece of a list in its shade; its score stands beside it."""
+    """Return a piece of a list in its shade, with its score."""
     return Markup(marked_word(word.text, title="", shade=word.shade, is_isolated=True))
 
 

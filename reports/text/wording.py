@@ -102,7 +102,6 @@ HEADS = {
     "checkpoint": "the checkpoint",
 }
 """Head -> its name in a sentence."""
-BRACKETS = "In brackets: 95 % intervals over the test texts."
 READS = {"pooler": "the pooler", "cls": "[CLS]", "mean": "the mean"}
 """Head -> the vector it reads."""
 MODELS = {

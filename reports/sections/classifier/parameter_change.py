@@ -106,5 +106,5 @@ def _group_name(row: Any) -> str:
         return group
     if has_block:
         return f"{group}, {name(row.part)}"
-    # Rows of the table of tokens are told apart by the token.
+    # In the table of tokens the token names the row.
     return f"of them, {_ROWS.get(row.part, name(row.part))}"

@@ -60,7 +60,7 @@ def test_the_best_is_named_with_its_paired_difference_and_interval(three, page):
     assert pair.interval == paired_interval(gaps, 3)
     assert pair.outcome == "above"
     text_of_page = words(page)
-    assert "big is read best: 80.0 % of 896 test texts right, from mean, layer 4" in text_of_page
+    assert "Best: big, test accuracy 80.0 % [95 % CI 75.0 to 81.0], n = 896, from mean, layer 4" in text_of_page
     low, high = (f"{100 * end:.1f}" for end in pair.interval)
     assert f"Over the same test texts it is 10.0 points ({low} to {high}) above small and" in text_of_page
 
@@ -71,10 +71,10 @@ def test_where_the_interval_holds_zero_it_cannot_tell(three):
     assert pair.interval[0] < 0 < pair.interval[1]
     assert pair.outcome == "cannot_tell"
     text_of_page = words(compare_reports(close))
-    assert "Cannot tell which is best. small has the highest score: 70.0 %" in text_of_page
-    assert "not told apart from other" in text_of_page
-    assert "Cannot tell it from other, which is right on 69.5 % (difference +0.4 points, " in text_of_page
-    assert "is read best" not in text_of_page
+    assert "The best result is undecided. small has the highest test accuracy: 70.0 %" in text_of_page
+    assert "not significantly different from other" in text_of_page
+    assert "Not significantly different from other, with test accuracy 69.5 % (difference +0.4 points, " in text_of_page
+    assert "Best: " not in text_of_page
 
 
 def test_results_that_are_right_on_the_same_texts_are_told_apart_by_fewer():
@@ -101,9 +101,9 @@ def test_results_that_are_right_on_the_same_texts_are_told_apart_by_fewer():
 def test_other_test_texts_or_labels_have_no_paired_difference(three, change, reason):
     text_of_page = words(compare_reports([three[0], with_data(three[1], **change)]))
     assert reason in text_of_page
-    assert "big has the highest score" in text_of_page
+    assert "big has the highest test accuracy" in text_of_page
     assert "above small" not in text_of_page
-    assert "is read best" not in text_of_page
+    assert "Best: " not in text_of_page
 
 
 def test_a_result_without_answers_of_single_texts_says_so(three):
@@ -188,7 +188,7 @@ def test_a_label_column_of_one_result_alone_is_in_the_table_but_is_no_answer(thr
     both = result(model="two columns")
     text_of_page = words(compare_reports([three[0], both]))
     assert "compared on “sentiment”" in text_of_page
-    assert "topic Each at the place that was chosen" in text_of_page
+    assert "topic Each result at its best site" in text_of_page
     assert "two columns mean, layer 4 78.0 %" in text_of_page
 
 
@@ -199,7 +199,7 @@ def test_results_of_heads_show_their_accuracies():
     assert "second Pooler head sentiment 88.1 %" in text_of_page
     assert "Fine-tuned, the highest head of each: the mean head of first 88.9 % (87.5 to 90.3)" in text_of_page
     assert "first mean, layer 4 83.4 % 81.6 to 85.1" in text_of_page
-    assert "first and second have the highest score: 83.4 % of 1,821 test texts right" in text_of_page
+    assert "first and second have the highest test accuracy: 83.4 % [95 % CI 81.6 to 85.1], n = 1,821" in text_of_page
     assert "first is a result of heads, which does not say which texts it has right" in text_of_page
 
 
@@ -237,8 +237,8 @@ def test_layers_of_a_result_of_heads_that_were_not_measured_are_left_out(three):
 
 def test_many_that_cannot_be_told_apart_are_counted():
     html = compare_reports([judged(right(0.7, i), model=f"m{i}") for i in range(5)])
-    assert "not told apart from 4 others" in words(html)
-    assert "m0, m1, m2, m3 and m4 have the highest score: 70.0 %" in words(html)
+    assert "not significantly different from 4 others" in words(html)
+    assert "m0, m1, m2, m3 and m4 have the highest test accuracy: 70.0 %" in words(html)
 
 
 def test_a_text_explained_by_both_is_shown_side_by_side_on_one_scale(three):
@@ -429,7 +429,7 @@ def test_nothing_overflows_runs_or_needs_a_script(opened, three, width):
             options = {"viewport": {"width": width, "height": 900}, "color_scheme": "dark"}
             tab, heard = opened(html, java_script_enabled=scripts, **options)
             assert heard == []
-            assert tab.get_by_role("heading", name="The answer").is_visible()
+            assert tab.get_by_role("heading", name="Summary").is_visible()
             if scripts:
                 tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
                 assert tab.evaluate("document.documentElement.scrollWidth") <= width
