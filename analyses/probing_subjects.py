@@ -17,6 +17,7 @@ from analyses.subjects.probing import (
     planted_signals,
     prediction_depth,
     scores,
+    text_length,
 )
 from probes.results.result import AnalysisResult, Claim, Provenance
 
@@ -72,6 +73,7 @@ def _probe_info(splits: Splits, provenance: Provenance) -> dict[str, Any]:
 
 SUBJECTS: Sequence[ProbingSubject] = (
     scores.SUBJECT,
+    text_length.SUBJECT,
     floors.SUBJECT,
     control_tasks.SUBJECT,
     information.SUBJECT,

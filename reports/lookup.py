@@ -113,6 +113,11 @@ class View:
         return "folds of the training texts" if data and "validation" not in data else "validation"
 
     @property
+    def n_test_texts(self) -> float:
+        """Number of test texts; not a number where it is not known."""
+        return float(self.result.provenance.data.get("test", {}).get("rows", math.nan))
+
+    @property
     def choosing(self) -> str:
         """Where the scores were taken that chose, as in `log loss on validation`."""
         preposition = "on" if self.chooser == "validation" else "over"

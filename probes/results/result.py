@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,11 @@ class Claim:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    def number(self, name: str) -> float:
+        """Return one of the numbers; not a number where it is missing or a text."""
+        number = self.numbers.get(name)
+        return float(number) if isinstance(number, int | float) else math.nan
 
 
 @dataclass(frozen=True)

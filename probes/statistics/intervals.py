@@ -86,8 +86,11 @@ def mean_intervals(values: FloatArray, *, seed: int = 0) -> list[Interval]:
 
 
 def mean_interval(values: FloatArray, *, seed: int = 0) -> Interval:
-    """Compute the 95 % bootstrap interval of the mean of (examples,) values; see `mean_intervals`."""
-    column = np.asarray(values, dtype=float)[:, None]
+    """Compute the 95 % bootstrap interval of the mean of (examples,) values; see `mean_intervals`.
+
+    The order of the values does not matter: the same values have the same interval, whichever table they come from.
+    """
+    column = np.sort(np.asarray(values, dtype=float))[:, None]
     return mean_intervals(column, seed=seed)[0]
 
 

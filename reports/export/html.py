@@ -21,7 +21,7 @@ from reports.comparison.side_by_side import Together
 from reports.export.markdown import summary as markdown
 from reports.lookup import View
 from reports.sections.caveats import caveats
-from reports.sections.classifier.questions import lead
+from reports.sections.classifier.answer import lead
 from reports.sections.explanations.attribution_checks import CHECK_TABLES
 from reports.sections.overview import summary
 from reports.sections.page import sections

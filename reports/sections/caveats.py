@@ -9,7 +9,7 @@ from typing import Literal
 from probes.results.result import Claim
 from reports.blocks import Caveat
 from reports.lookup import View, item, text, value
-from reports.sections.classifier import questions
+from reports.sections.classifier import answer
 from reports.sections.explanations import attributions, baselines
 from reports.text import wording
 from reports.text.wording import confidence, count, decimal, listing, name, percent, points, unsigned_points
@@ -139,7 +139,7 @@ def _statistics(view: View) -> Iterator[Caveat]:
         yield from _drop(view, task)
         yield from _better_sites(view, task)
         yield from _disagreement(view, task)
-    yield from questions.cautions(view)
+    yield from answer.cautions(view)
     yield from _power(view)
     seeds = [item(claim, "seeds") for claim in view.every("floor") if item(claim, "floor") == "untrained"]
     if 1 in seeds:

@@ -17,7 +17,7 @@ from reports.charts.styles import styles_of_poolings
 from reports.lookup import View, item, rows_at_site, text, value
 from reports.sections import caveats
 from reports.sections.check_counts import check_counts
-from reports.sections.classifier import questions
+from reports.sections.classifier import answer
 from reports.sections.small_multiples import panels_of_tasks, pooling_styles
 from reports.text import wording
 from reports.text.wording import (
@@ -77,7 +77,7 @@ GUIDE = (
 def summary(result: AnalysisResult, *, drawn: bool = True) -> Summary:
     """Return the first screen; without drawings where not `drawn`."""
     view = View(result)
-    heads = questions.summary(view, drawn=drawn)
+    heads = answer.summary(view, drawn=drawn)
     if heads is not None:
         return _with_caveats(view, heads)
     probed = [task for task in view.tasks if view.best_score(task) is not None]

@@ -18,7 +18,7 @@ from reports.sections.classifier import (
     parameter_change,
     training,
 )
-from reports.sections.errors import calibration, confusion_matrix
+from reports.sections.errors import calibration, confusion_matrix, text_length
 from reports.sections.explanations import attribution_checks, attributions, token_shares, word_means
 from reports.sections.probing import (
     control_tasks,
@@ -38,7 +38,7 @@ from reports.text.wording import (
 def sections(result: AnalysisResult) -> tuple[Section, ...]:
     """Return every section that the result has something for, then one for each table that no section draws."""
     view, sections_of_page = View(result), list[Section]()
-    drawn_tables = set[str]()
+    drawn_tables = set(UNDRAWN_TABLES)
     for build, tables in SECTIONS.values():
         if (section := build(view)) is not None:
             sections_of_page.append(section)
@@ -56,6 +56,8 @@ DEPTH_TABLES = (
     "prediction_depth_shares",
     "pointwise_information",
 )
+UNDRAWN_TABLES = ("special_tokens",)
+"""Tables that no page shows: norms of single rows of the embedding table, which answer no question by themselves."""
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
     "layers": (layers.section, ("metrics", "selection", "differences_from_best")),
     "used": (erasure.section, ("erasure",)),
@@ -75,6 +77,7 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "depth": (prediction_depth.section, DEPTH_TABLES),
     "errors": (confusion_matrix.section, ("confusion", "predictions", "class_scores")),
     "calibration": (calibration.section, ("calibration_bins",)),
+    "lengths": (text_length.section, ("accuracy_by_length",)),
     "explained": (
         attributions.section,
         ("explained_head_agreement", "attributions_by_layer", "attributions_by_layer_means", "explanation_agreement"),
@@ -82,6 +85,6 @@ SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = 
     "words": (word_means.section, ("word_means",)),
     "trust": (attribution_checks.section, attribution_checks.TABLES),
     "states": (token_shares.section, ("token_shares",)),
-    "encoder": (spread.section, ("cls_spread", "special_tokens", "anisotropy", "cka")),
+    "encoder": (spread.section, ("cls_spread", "anisotropy", "cka")),
 }
 """Section -> what makes it, and the tables it draws."""

@@ -84,16 +84,16 @@ def _of_first_methods(claims: Sequence[Claim], kind: str) -> list[Claim]:
 
 
 def _completeness(claim: Claim) -> Claim:
-    n_converged = _number(claim, "n_converged")
-    numbers = {"value": n_converged / _number(claim, "n"), "n_holding": int(n_converged)}
+    n_converged = claim.number("n_converged")
+    numbers = {"value": n_converged / claim.number("n"), "n_holding": int(n_converged)}
     return _check(claim, "completeness", "passed" if claim.outcome == "holds" else "failed", numbers)
 
 
 def _baseline_neutrality(claim: Claim) -> Claim:
     from probes.attribution.baseline_bias import MAX_BASELINE_BIAS
 
-    n_neutral = _number(claim, "n") - _number(claim, "n_informed")
-    numbers = {"value": _number(claim, "distance"), "reference": MAX_BASELINE_BIAS, "n_holding": int(n_neutral)}
+    n_neutral = claim.number("n") - claim.number("n_informed")
+    numbers = {"value": claim.number("distance"), "reference": MAX_BASELINE_BIAS, "n_holding": int(n_neutral)}
     return _check(claim, "baseline_neutrality", "passed" if claim.outcome == "uninformed" else "failed", numbers)
 
 
@@ -112,7 +112,7 @@ def _deciding_words(claim: Claim) -> Claim:
 def _planted_shortcut(claim: Claim) -> Claim | None:
     if claim.outcome == "valid":
         return None
-    return _check(claim, "planted_shortcut", "not_applicable", {"value": _number(claim, "flipped")})
+    return _check(claim, "planted_shortcut", "not_applicable", {"value": claim.number("flipped")})
 
 
 def _planted_shortcut_hits(claim: Claim) -> Claim:
@@ -120,14 +120,14 @@ def _planted_shortcut_hits(claim: Claim) -> Claim:
 
 
 def _parameter_randomisation(claim: Claim) -> Claim:
-    numbers = {"value": _number(claim, "correlation"), "reference": SIMILAR_RANKING}
-    has_texts = _number(claim, "n") >= FEWEST_TEXTS
+    numbers = {"value": claim.number("correlation"), "reference": SIMILAR_RANKING}
+    has_texts = claim.number("n") >= FEWEST_TEXTS
     outcome = RANDOMISATION_OUTCOMES[claim.outcome] if has_texts else "inconclusive"
     return _check(claim, "parameter_randomisation", outcome, numbers, claim.interval)
 
 
 def _baseline_agreement(claim: Claim) -> Claim:
-    return _check(claim, "baseline_agreement", "measured", {"value": _number(claim, "correlation")}, claim.interval)
+    return _check(claim, "baseline_agreement", "measured", {"value": claim.number("correlation")}, claim.interval)
 
 
 def _check(
@@ -138,31 +138,25 @@ def _check(
     return Claim("attribution_check", outcome, claim.task, {"check": check, **names, **numbers}, interval)
 
 
-def _number(claim: Claim, name: str) -> float:
-    """Return a number of a claim; not a number where it is missing."""
-    number = claim.numbers.get(name)
-    return float(number) if isinstance(number, int | float) else math.nan
-
-
 def _compared(claim: Claim, check: str, name: str, random_name: str) -> Claim:
     """Return the outcome of a check by a number and that of random orders; the claim's interval is that of the gain."""
-    value = _number(claim, name)
-    random = _number(claim, random_name)
+    value = claim.number(name)
+    random = claim.number(random_name)
     numbers = {"value": value, "reference": random, "gain": value - random}
-    outcome = "inconclusive" if claim.interval is None else outcome_of_gain(claim.interval, _number(claim, "n"))
+    outcome = "inconclusive" if claim.interval is None else outcome_of_gain(claim.interval, claim.number("n"))
     return _check(claim, check, outcome, numbers, claim.interval)
 
 
 def _hits(claim: Claim, check: str, chance_name: str) -> Claim:
     """Return the outcome of a check by a share of hits; the chance is known without error, the interval is Wilson's."""
-    hits = _number(claim, "hits")
-    chance = _number(claim, chance_name)
+    hits = claim.number("hits")
+    chance = claim.number(chance_name)
     numbers = {"value": hits, "reference": chance, "gain": hits - chance}
     if claim.interval is None:
         return _check(claim, check, "inconclusive", numbers)
     lower, upper = claim.interval
     interval = (lower - chance, upper - chance)
-    return _check(claim, check, outcome_of_gain(interval, _number(claim, "n")), numbers, interval)
+    return _check(claim, check, outcome_of_gain(interval, claim.number("n")), numbers, interval)
 
 
 CHECKS: Mapping[str, Callable[[Claim], Claim | None]] = {

@@ -61,7 +61,7 @@ def judge_evidence(task: str, claims: Sequence[Claim], *, best_floor_accuracy: f
     if best_floor_accuracy is not None:
         itself: dict[str, Any] = {"floor": "layer_0_mean", "accuracy": best_floor_accuracy, "difference": 0.0}
         floor_claims.append(Claim("floor", "cannot_tell", task, itself, (0.0, 0.0)))
-    best_floor = min(floor_claims, key=lambda claim: _number(claim, "difference"))
+    best_floor = min(floor_claims, key=lambda claim: claim.number("difference"))
     missed = [str(claim.numbers["floor"]) for claim in floor_claims if claim.outcome != "above"]
     information_claim = next(_of_kind(claims, "information"), None)
     doubts = [*_information_doubts(information_claim), *_power_doubts(claims)]
@@ -85,13 +85,8 @@ def judge_evidence(task: str, claims: Sequence[Claim], *, best_floor_accuracy: f
 
 def compression(information_claim: Claim) -> float:
     """Compute the prior codelength divided by the online codelength; not a number where one is missing or 0."""
-    codelength = _number(information_claim, "codelength")
-    return _number(information_claim, "prior_codelength") / codelength if codelength else math.nan
-
-
-def _number(claim: Claim, key: str) -> float:
-    value = claim.numbers[key]
-    return math.nan if value is None else float(value)
+    codelength = information_claim.number("codelength")
+    return information_claim.number("prior_codelength") / codelength if codelength else math.nan
 
 
 def _of_kind(claims: Sequence[Claim], kind: str) -> Iterator[Claim]:
@@ -114,9 +109,9 @@ def _power_doubts(claims: Sequence[Claim]) -> Iterator[str]:
     power = next(_of_kind(claims, "minimum_detectable_difference"), None)
     if majority is None or power is None or "strongest_tried" not in power.numbers:
         return
-    gain = _number(majority, "difference")
-    smallest = _number(power, "smallest")
-    signal_was_missed = gain <= _number(power, "strongest_tried") if math.isnan(smallest) else gain < smallest
+    gain = majority.number("difference")
+    smallest = power.number("smallest")
+    signal_was_missed = gain <= power.number("strongest_tried") if math.isnan(smallest) else gain < smallest
     if signal_was_missed:
         yield "power"
 

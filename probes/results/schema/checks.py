@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probes.checks import InputError, choose, unknown_name_message
-from probes.results.schema import classifiers, encoder, explanations, probing
+from probes.results.schema import classifiers, controls, encoder, explanations, probing
 from probes.results.schema.columns import EXTRA_PREFIX as EXTRA_PREFIX
 from probes.results.schema.columns import KINDS, SITES, ClaimSchema, Column, Kind, TableSchema, is_extra
 from probes.results.typed_json import MisfitError, check_characters, fits, misfit
@@ -35,6 +35,7 @@ SITE = re.compile(r"(.+?) (\d{1,5})(?:, |$)", re.DOTALL)
 TABLES: Mapping[str, TableSchema] = {
     **encoder.TABLES,
     **probing.TABLES,
+    **controls.TABLES,
     **explanations.TABLES,
     **classifiers.TABLES,
 }
@@ -42,6 +43,7 @@ TABLES: Mapping[str, TableSchema] = {
 CLAIMS: Mapping[str, ClaimSchema] = {
     **encoder.CLAIMS,
     **probing.CLAIMS,
+    **controls.CLAIMS,
     **explanations.CLAIMS,
     **classifiers.CLAIMS,
 }

@@ -14,6 +14,7 @@ from reports.sections.classifier.panel_rows import RowWords, share_row
 from reports.text import wording
 from reports.text.wording import (
     confidence,
+    count,
     decimal,
     listing,
     name,
@@ -119,7 +120,9 @@ def _embedding_sentence(view: View) -> Iterator[str]:
         head = wording.head(item(claim, "head"))
         ratios.append(f"{ratio}×{limits} ({per_occurrence}× per occurrence) with {head}")
     if ratios:
-        yield f"Gradient at the input embedding of [CLS], relative to the median row: {listing(ratios)}."
+        # [CLS] occurs once in each text.
+        sample = f" ({count(value(claims[0], 'occurrences'))} training texts)"
+        yield f"Gradient at the input embedding of [CLS], relative to the median row: {listing(ratios)}{sample}."
 
 
 def _embedding_table(rows: pd.DataFrame) -> Table:

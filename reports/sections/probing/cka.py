@@ -11,7 +11,7 @@ from reports.charts import matrices
 from reports.charts.canvas import Label
 from reports.lookup import View
 from reports.text import wording
-from reports.text.wording import decimal, listing
+from reports.text.wording import decimal, listing, sample_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def part(view: View) -> Part | None:
     for key, rows in similarities.groupby("pooling", sort=False):
         vector = wording.pooling(str(key), random_pooler=view.random_pooler)
         drawings.append(_drawing(vector, _matrix(rows), low, anchor=f"cka-{len(drawings) + 1}"))
-    sentences = _floors(similarities[is_pair])
+    sentences = _floors(view, similarities[is_pair])
     tables = (_similarity_table(view, similarities),)
     return Part("Layer similarity (linear CKA)", sentences, tuple(drawings), tables)
 
@@ -50,7 +50,8 @@ def largest_change(view: View) -> tuple[str, ...]:
         pair = (layers[weakest], layers[weakest + 1])
         phrases_by_pair.setdefault(pair, []).append(f"{vector} {similarity}")
     pairs = [f"{first} and {second} ({listing(names)})" for (first, second), names in phrases_by_pair.items()]
-    return (f"Lowest linear CKA of neighbouring layers: {listing(pairs)}.",) if pairs else ()
+    sample = sample_size(view.n_test_texts)
+    return (f"Lowest linear CKA of neighbouring layers{sample}: {listing(pairs)}.",) if pairs else ()
 
 
 def _similarities(view: View) -> pd.DataFrame | None:
@@ -97,14 +98,14 @@ def _drawing(vector: str, table: pd.DataFrame, low: float, *, anchor: str) -> Dr
     return Drawing(matrices.layer_pairs(table, label, low=low, framed=weakest), caption)
 
 
-def _floors(pairs: pd.DataFrame) -> tuple[str, ...]:
+def _floors(view: View, pairs: pd.DataFrame) -> tuple[str, ...]:
     """Return the range of the floors of CKA, in a sentence."""
     if "floor" not in pairs or not pairs["floor"].notna().any():
         return ()
     least = decimal(float(pairs["floor"].min()))
     most = decimal(float(pairs["floor"].max()))
     reach = least if least == most else f"{least} to {most}"
-    return (f"CKA of permuted texts: {reach}.",)
+    return (f"CKA of permuted texts{sample_size(view.n_test_texts)}: {reach}.",)
 
 
 def _similarity_table(view: View, similarities: pd.DataFrame) -> Table:

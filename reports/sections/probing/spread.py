@@ -12,7 +12,7 @@ from reports.lookup import View, value
 from reports.sections.probing import cka
 from reports.sections.small_multiples import description, legend, pooling_styles
 from reports.text import wording
-from reports.text.wording import decimal, listing
+from reports.text.wording import decimal, listing, sample_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,5 +99,6 @@ def _directions(view: View, cosines: pd.DataFrame | None) -> tuple[str, ...]:
         at = [f"{decimal(row['anisotropy'])} (layer\u00a0{row['layer']})" for row in (low, high)]
         ends.append(f"{wording.pooling(str(key), random_pooler=view.random_pooler)} {' to '.join(dict.fromkeys(at))}")
     constant = cosines is not None and len(cosines) and bool((cosines["anisotropy"] >= CONSTANT).any())
-    aside = ", without the layers where all texts have one vector" if constant else ""
-    return (f"Anisotropy{aside}: {listing(ends)}.",) if ends else ()
+    aside = " without the layers where all texts have one vector" if constant else ""
+    sample = sample_size(view.n_test_texts)
+    return (f"Anisotropy{aside}{sample}: {listing(ends)}.",) if ends else ()

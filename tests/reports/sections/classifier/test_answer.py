@@ -11,7 +11,7 @@ from probes.results.result import AnalysisResult
 from reports import render_report
 from reports.lookup import View
 from reports.sections import page as page_module
-from reports.sections.classifier.questions import cautions, lead, summary, takeaways
+from reports.sections.classifier.answer import cautions, lead, summary, takeaways
 from reports.text import wording
 from tests.support.pages.reader import HOSTILE, Page
 from tests.support.pages.sections import without

@@ -1,0 +1,240 @@
+"""Tables and claims about the controls of probes: control tasks, information, training size, power and depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from probes.results.schema.columns import (
+    ACCURACY,
+    CORRECT,
+    CORRELATION,
+    DIFFERENCE,
+    INTERVAL,
+    LAYER,
+    MEASURED,
+    OPTIONAL_N,
+    POOLING,
+    PROBABILITY,
+    REASON,
+    SIDES,
+    SITE,
+    TASK,
+    TEXT_ID,
+    V_INFORMATION,
+    ClaimSchema,
+    Column,
+    N,
+    TableSchema,
+)
+
+TABLES: Mapping[str, TableSchema] = {
+    "information": TableSchema(
+        "V-information and online codelength of the label at each site.",
+        keys=SITE,
+        values=(
+            V_INFORMATION,
+            *INTERVAL,
+            Column("codelength", "number", "Online codelength of the labels.", "bits a text", nullable=True),
+            Column(
+                "prior_codelength", "number", "Codelength from class frequencies alone.", "bits a text", nullable=True
+            ),
+            Column(
+                "uniform_codelength",
+                "number",
+                "Codelength of a uniform code.",
+                "bits a text",
+                nullable=True,
+                optional=True,
+            ),
+            Column("compression", "number", "Uniform codelength divided by the online codelength.", nullable=True),
+            Column("prior_compression", "number", "Uniform codelength divided by the prior one.", nullable=True),
+        ),
+    ),
+    "learning_curve": TableSchema(
+        "Test accuracy against the number of training texts, at each site.",
+        keys=(*SITE, Column("train_texts", "count", "Number of training texts.", "texts")),
+        values=(
+            Column("c", "number", "Inverse strength of the L2 penalty.", nullable=True, optional=True),
+            ACCURACY,
+            *INTERVAL,
+            Column("log_loss", "number", "Log loss on test.", "nats a text", nullable=True, optional=True),
+        ),
+    ),
+    "control_tasks": TableSchema(
+        "Accuracy on control tasks beside the real task on the same texts, and selectivity.",
+        keys=SITE,
+        values=(
+            Column("control_accuracy", "share", "Mean accuracy over the control tasks.", "share", nullable=True),
+            Column("lowest", "share", "Lowest accuracy of a control task.", "share", nullable=True),
+            Column("highest", "share", "Highest accuracy of a control task.", "share", nullable=True),
+            Column("control_majority", "share", "Accuracy of the most frequent control label.", "share", nullable=True),
+            ACCURACY.but(description="Accuracy on the real task, on the texts that are scored."),
+            Column("selectivity", "difference", "Accuracy minus control accuracy.", "share", nullable=True),
+            *INTERVAL,
+            N,
+            Column(
+                "share_scored",
+                "share",
+                "Share of the test texts whose type occurs in training.",
+                "share",
+                nullable=True,
+            ),
+        ),
+    ),
+    "planted_signals": TableSchema(
+        "Signals of known strength planted in the features of the best site, and what was measured of them.",
+        keys=(
+            *SITE,
+            Column("gain", "number", "Accuracy above the majority class that the signal makes possible.", "share"),
+            Column("repeat", "count", "Number of the draw."),
+        ),
+        values=(
+            Column(
+                "measured_gain",
+                "number",
+                "Accuracy above the majority class that was measured.",
+                "share",
+                nullable=True,
+            ),
+            Column("recovered", "flag", "Whether the interval of the measured gain lies above 0.", nullable=True),
+        ),
+    ),
+    "prediction_depth": TableSchema(
+        "Prediction depth of each test text: the layer from which on all probes predict what the last one predicts.",
+        keys=(TASK, POOLING, TEXT_ID),
+        values=(
+            Column("depth", "layer", "Prediction depth."),
+            Column(
+                "refit_mean",
+                "number",
+                "Mean depth over refits on resampled texts.",
+                "layers",
+                nullable=True,
+                optional=True,
+            ),
+            Column(
+                "refit_sd", "number", "Standard deviation over these refits.", "layers", nullable=True, optional=True
+            ),
+        ),
+    ),
+    "prediction_depth_reliability": TableSchema(
+        "How well prediction depths of two refits agree.",
+        keys=(TASK, POOLING),
+        values=(
+            Column("mean_depth", "number", "Mean prediction depth.", "layers", nullable=True),
+            CORRELATION.but(description="Correlation of the depths of two refits."),
+            Column(
+                "same_depth", "share", "Share of the texts with the same depth in two refits.", "share", nullable=True
+            ),
+            Column("by_chance", "share", "Share that would agree by chance.", "share", nullable=True),
+            N,
+            Column("n_constant", "count", "Layers left out because all texts have one vector.", optional=True),
+        ),
+    ),
+    "prediction_depth_shares": TableSchema(
+        "Share of the test texts whose prediction depth is a layer, and share of those whose depth is at most it.",
+        keys=(TASK, POOLING, LAYER),
+        values=(
+            Column("share", "share", "Share of the test texts with this depth.", "share", nullable=True),
+            Column(
+                "cumulative_share", "share", "Share of the test texts with this depth or a lower one.", nullable=True
+            ),
+        ),
+    ),
+    "pointwise_information": TableSchema(
+        "Probability of the true class and pointwise V-information of each test text at each site.",
+        keys=(*SITE, TEXT_ID),
+        values=(
+            PROBABILITY.but(description="Probability of the true class."),
+            Column("pvi", "number", "Pointwise V-information.", "bits", nullable=True),
+            CORRECT,
+        ),
+    ),
+}
+"""Table -> its declaration."""
+
+CLAIMS: Mapping[str, ClaimSchema] = {
+    "selectivity": ClaimSchema(
+        "Accuracy of the best site's probe minus its accuracy on control tasks.",
+        outcomes=SIDES,
+        main="selectivity",
+        numbers=(
+            Column("control_accuracy", "share", "Mean accuracy on control tasks.", "share"),
+            Column("control_majority", "share", "Accuracy of the most frequent control label.", "share"),
+            ACCURACY.but(description="Accuracy on the real task, on the same texts.", nullable=False),
+            Column("selectivity", "difference", "Accuracy minus control accuracy.", "share"),
+            Column("share_scored", "share", "Share of the test texts that are scored.", nullable=True, optional=True),
+            OPTIONAL_N,
+        ),
+    ),
+    "no_control_task": ClaimSchema(
+        "No valid control task exists for these texts.",
+        outcomes=("absent",),
+        numbers=(REASON.but(nullable=False),),
+    ),
+    "information": ClaimSchema(
+        "V-information and online codelength of the label at the best site.",
+        outcomes=SIDES,
+        main="v_information",
+        numbers=(
+            V_INFORMATION.but(nullable=False),
+            Column("codelength", "number", "Online codelength of the labels.", "bits a text"),
+            Column("prior_codelength", "number", "Codelength from class frequencies alone.", "bits a text"),
+            Column("uniform_codelength", "number", "Codelength of a uniform code.", nullable=True, optional=True),
+            Column("compression", "number", "Uniform codelength by online codelength.", nullable=True, optional=True),
+            Column("prior_compression", "number", "Uniform codelength by prior one.", nullable=True, optional=True),
+        ),
+    ),
+    "information_agreement": ClaimSchema(
+        "Whether V-information and online codelength both find information at the best site, or neither does.",
+        outcomes=("agree", "disagree"),
+        numbers=(),
+    ),
+    "learning_curve": ClaimSchema(
+        "Test accuracy of the best site's probe with all training texts minus that with the next smaller number.",
+        outcomes=("rising", "plateau", "cannot_tell"),
+        main="gain",
+        numbers=(
+            Column("train_texts", "count", "Number of training texts.", "texts"),
+            ACCURACY.but(description="Test accuracy with all training texts.", nullable=False),
+            Column("fewer_texts", "count", "Next smaller number of training texts.", "texts"),
+            Column("fewer_accuracy", "share", "Test accuracy with that number.", "share"),
+            Column("gain", "difference", "Difference of the accuracies.", "share"),
+            N,
+        ),
+    ),
+    "minimum_detectable_difference": ClaimSchema(
+        "Smallest difference of test accuracies that these texts can show, and the weakest recovered signal.",
+        outcomes=MEASURED,
+        main="difference",
+        numbers=(
+            DIFFERENCE.but(description="Smallest distance from the best site's accuracy that any site could show."),
+            Column("usual_difference", "difference", "The same for the median site.", "share", nullable=True),
+            N,
+            Column("smallest", "number", "Weakest recovered planted signal.", "share", nullable=True, optional=True),
+            Column("repeats", "count", "Draws of each planted signal.", nullable=True, optional=True),
+            Column("weakest_tried", "difference", "Weakest planted signal.", "share", nullable=True, optional=True),
+            Column("strongest_tried", "difference", "Strongest planted signal.", "share", nullable=True, optional=True),
+            Column("no_signal", "text", "Why no signal could be planted.", nullable=True, optional=True),
+        ),
+    ),
+    "prediction_depth": ClaimSchema(
+        "Mean prediction depth in one pooling, and how well two refits agree on it.",
+        outcomes=("reliable", "unreliable", *MEASURED),
+        main="mean_depth",
+        numbers=(
+            POOLING,
+            Column("mean_depth", "number", "Mean prediction depth.", "layers", nullable=True),
+            Column(
+                "half_depth", "layer", "Lowest layer that is the depth of half the texts or above it.", optional=True
+            ),
+            CORRELATION.but(description="Correlation of the depths of two refits."),
+            Column("same_depth", "share", "Share of the texts with one depth in two refits.", "share", nullable=True),
+            Column("by_chance", "share", "Share that would agree by chance.", "share", nullable=True),
+            Column("share_from_first_layer", "share", "Share of the texts at the lowest depth.", nullable=True),
+            OPTIONAL_N,
+            Column("n_constant", "count", "Layers left out because all texts have one vector.", optional=True),
+        ),
+    ),
+}
+"""Kind of claim -> its declaration."""

@@ -1,0 +1,46 @@
+"""Accuracy by text length on the page: a sentence, a panel and a table for each task."""
+
+import dataclasses
+
+import pandas as pd
+
+from probes.results.result import Claim
+from tests.support.pages.sections import section_of, with_tables
+from tests.support.results.probed import result
+
+TASKS = ("sentiment", "topic")
+GROUPS = pd.DataFrame(
+    [(task, "mean", 4, i + 1, 10 * i + 1, 10 * i + 10, 10 * i + 5.5, 0.8 - i / 10, 0.7 - i / 10, 0.9 - i / 10, 40)
+     for task in TASKS for i in range(3)],
+    columns="task pooling layer group shortest longest mean_length accuracy lower upper n".split(),
+)  # fmt: skip
+
+
+def analysis(outcome):
+    numbers = {"difference": -0.2, "shortest_accuracy": 0.8, "longest_accuracy": 0.6, "at_most": 10, "at_least": 1021}
+    numbers |= {"n_shortest": 40, "n_longest": 41}
+    claims = [Claim("length_effect", outcome, task, numbers, (-0.38, -0.01)) for task in TASKS]
+    with_groups = with_tables(result(), accuracy_by_length=GROUPS)
+    return dataclasses.replace(with_groups, claims=(*with_groups.claims, *claims))
+
+
+def test_each_task_has_a_sentence_with_the_difference_between_long_and_short_texts():
+    section = section_of(analysis("below"), "lengths")
+    assert section.folded
+    assert [sentence.replace("\u00a0", " ") for sentence in section.verdict] == [
+        f"{task}: Up to 10 characters 80.0 % (n = 40), from 1,021 on 60.0 % (n = 41): −20.0 points [−38.0, −1.0]."
+        for task in TASKS
+    ]
+    unsure = section_of(analysis("cannot_tell"), "lengths")
+    assert all(sentence.endswith("not significantly different.") for sentence in unsure.verdict)
+
+
+def test_there_is_a_panel_and_a_table_for_each_task():
+    (part,) = section_of(analysis("below"), "lengths").parts
+    assert [drawing.caption for drawing in part.panels[0].drawings] == list(TASKS)
+    assert [len(table.rows) for table in part.tables] == [3, 3]
+    assert part.tables[0].rows[0] == ("1 to 10", "5.5", "80.0\u00a0%", "70.0 to 90.0", "40")
+
+
+def test_without_groups_there_is_no_section():
+    assert section_of(result(), "lengths") is None
