@@ -22,11 +22,13 @@ MOST_NESTED = 60
 """Largest depth of nested lists and objects in a setting."""
 LARGEST = 2**63
 """Bound that no whole number of a result reaches."""
+LARGEST_NUMBER = 1e30
+"""Size that no number of a result exceeds; sums and squares of such numbers are finite."""
 _WORDS: Mapping[Any, str] = {
     str: "text",
     bool: "true or false",
     int: "a whole number",
-    float: "a finite number",
+    float: "a finite number up to 1e30",
     type(None): "null",
 }
 
@@ -143,13 +145,13 @@ def typed(hint: Any, value: Any, where: str, *, lost_numbers: bool = False) -> A
 
 
 def fits(hint: Any, value: object) -> bool:
-    """Return whether a value is of a plain type; numbers must be finite, and a whole number is a number too."""
+    """Return whether a value is of a plain type; numbers are finite, and a whole number is a number too."""
     if hint is bool or isinstance(value, bool):
         return hint is bool and isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and -LARGEST <= value < LARGEST
     if hint is float:
-        return (isinstance(value, float) and math.isfinite(value)) or fits(int, value)
+        return (isinstance(value, float) and abs(value) <= LARGEST_NUMBER) or fits(int, value)
     return isinstance(value, hint)
 
 
@@ -187,7 +189,7 @@ def check_nesting(value: object, where: str, level: int = 0) -> None:
         for item in value:
             check_nesting(item, where, level + 1)
     elif isinstance(value, int | float) and not isinstance(value, bool) and not fits(float, value):
-        raise misfit(where, "a finite number", value)
+        raise misfit(where, _WORDS[float], value)
 
 
 def check_characters(values: Mapping[str, Any]) -> None:

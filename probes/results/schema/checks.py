@@ -17,7 +17,7 @@ from probes.checks import InputError, choose, unknown_name_message
 from probes.results.schema import classifiers, controls, encoder, explanations, probing
 from probes.results.schema.columns import EXTRA_PREFIX as EXTRA_PREFIX
 from probes.results.schema.columns import KINDS, SITES, ClaimSchema, Column, Kind, TableSchema, is_extra
-from probes.results.typed_json import MisfitError, check_characters, fits, misfit
+from probes.results.typed_json import LARGEST_NUMBER, MisfitError, check_characters, fits, misfit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 MOST_LAYERS = 10_000
 ROUNDING = 1e-6
 """How far a share may lie outside 0 to 1."""
-LARGEST_NUMBER = 1e30
-"""Size that no number of a result reaches."""
 LARGEST_COUNT = 2**53
 """Largest whole number that a double holds exactly."""
 SITE = re.compile(r"(.+?) (\d{1,5})(?:, |$)", re.DOTALL)

@@ -21,7 +21,9 @@ SAID = ATTRIBUTION.to_json()
         ("tokens", "abcd", "explanation.tokens must be a list"),
         ("tokens", ["a"], "lengths differ: tokens has 1"),
         ("tokens", [1, 2, 3, 4], r"explanation.tokens\[0\] must be text"),
-        ("scores", [0.0, "x", 0.0, 0.0], r"scores\[1\] must be a finite number, found 'x'"),
+        ("scores", [0.0, "x", 0.0, 0.0], r"scores\[1\] must be a finite number up to 1e30, found 'x'"),
+        ("scores", [0.0, -1e31, 0.0, 0.0], r"scores\[1\] must be a finite number up to 1e30, found -1e\+31"),
+        ("output", 1e308, r"output must be a finite number up to 1e30"),
         ("scores", None, "scores must be a list"),
         ("offsets", [[0, 0]] * 4, r"offsets\[0\] must be a list of 3"),
         ("offsets", [[0, 0, 999]] * 4, r"offsets\[0\] must be inside the text or the pair"),
@@ -58,7 +60,7 @@ def test_a_number_that_was_not_finite_is_read_as_none(tmp_path):
 
 
 @pytest.mark.parametrize("field", ["probabilities", "baseline_probabilities"])
-@pytest.mark.parametrize("probability", [-0.1, 1.1, 1e308])
+@pytest.mark.parametrize("probability", [-0.1, 1.1, 1e30])
 def test_a_probability_of_an_explanation_lies_from_0_to_1(field, probability):
     with pytest.raises(MisfitError, match=rf"{field}\.NA must be a probability from 0 to 1"):
         attribution_of({**SAID, field: {"NA": probability}}, 12)

@@ -43,9 +43,9 @@ def test_lists_become_tuples_and_missing_defaults_stay_missing():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"number": True}, "x.number must be a finite number, found True"),
-        ({"number": None}, "x.number must be a finite number, found None"),
-        ({"number": float("inf")}, "x.number must be a finite number, found inf"),
+        ({"number": True}, "x.number must be a finite number up to 1e30, found True"),
+        ({"number": None}, "x.number must be a finite number up to 1e30, found None"),
+        ({"number": float("inf")}, "x.number must be a finite number up to 1e30, found inf"),
         ({"names": "ab"}, "x.names must be a list, found 'ab'"),
         ({"names": ["a", 1]}, r"x.names\[1\] must be text, found 1"),
         ({"span": [0, 1, 2]}, "x.span must be a list of 2"),
