@@ -134,7 +134,7 @@ class Entry:
 
     head: str
     output: str
-    """Name of the explained output, `logit of` or `probability of`; empty for the logit of a class."""
+    """Name of the explained output, `probability of`; empty for logits."""
     target: str
     against: str
     """Class whose output is subtracted; empty where there is none."""
@@ -198,6 +198,8 @@ class Explorer:
     """JSON without `<`: nothing in it can end the element that holds it."""
     scale: str
     """Score with the fullest colour, with its unit."""
+    contrast_scale: str
+    """The same for differences of two classes, where they are explained beside single classes; else empty."""
     tasks: tuple[str, ...]
     """Label columns; here and below empty where there is nothing to choose."""
     labels: tuple[str, ...]
@@ -206,6 +208,8 @@ class Explorer:
     """Classes that any of the explained layers predicts."""
     targets: tuple[str, ...]
     """Classes and differences of classes that are explained for one decision."""
+    has_contrasts: bool
+    """Whether errors are explained by the predicted class minus the true one."""
     heads: tuple[str, ...]
     """Heads that decide."""
     poolings: tuple[str, ...]

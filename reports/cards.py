@@ -23,12 +23,8 @@ LONGEST_WORD = 200
 """Characters of a word that are printed."""
 LEAST_LISTED = 0.005
 """Absolute score below which two digits print 0.00; such a word is not listed as strong."""
-LEAST_SCALE = 0.05
-"""Lowest score with the fullest colour: a page whose words change nothing stays pale."""
 FAINT = 0.0005
 """Absolute score below which three digits print 0.000."""
-SCALE_QUANTILE = 0.99
-"""Quantile of the absolute word scores that has the fullest colour."""
 LONGEST_REST = 240
 """Characters printed of the part of a text that the encoder did not read."""
 LONGEST_TEXT = 600
@@ -60,31 +56,12 @@ class TextNumbers:
         return cls(correlations, depths)
 
 
-def scales(attributions: Sequence[Attribution]) -> dict[str, float]:
-    """Return the colour scale of each method; methods that score in larger units than logits would pale the others."""
-    by_method = dict[str, list[Attribution]]()
-    for attribution in attributions:
-        by_method.setdefault(attribution.method, []).append(attribution)
-    return {method: scale(of_method) for method, of_method in by_method.items()}
-
-
-def scale(attributions: Iterable[Attribution]) -> float:
-    """Return the score, in the explained unit, at which a word has its fullest colour."""
-    positive = [np.zeros(0)]
-    for attribution in attributions:
-        scores = np.abs(attribution.word_scores)
-        positive.append(scores[np.isfinite(scores) & (scores > 0)])
-    sizes = np.concatenate(positive)
-    if not len(sizes):
-        return 1.0
-    return max(LEAST_SCALE, float(np.quantile(sizes, SCALE_QUANTILE)))
-
-
 def cards(
     attributions: Sequence[Attribution],
     full_score: float,
     *,
     random_pooler: bool,
+    contrast_score: float | None = None,
     numbers: TextNumbers | None = None,
     ranges: Mapping[str, OutputRange] | None = None,
 ) -> tuple[Card, ...]:
@@ -94,11 +71,12 @@ def cards(
         attributions: Attributions of one label column.
         full_score: Absolute score with the fullest colour.
         random_pooler: Whether the pooler was never trained.
+        contrast_score: The same for differences of two classes; `full_score` when None.
         numbers: Numbers about single texts that stand on their cards.
         ranges: Unit -> range of the outputs of the page; no bar is drawn when None.
     """
     text_numbers = numbers or TextNumbers()
-    style = _Style(full_score, random_pooler, ranges or {})
+    style = _Style(full_score, contrast_score or full_score, random_pooler, ranges or {})
     return tuple(_card(group, style, text_numbers) for group in by_text(attributions))
 
 
@@ -108,6 +86,8 @@ class _Style:
 
     full_score: float
     """Absolute score with the fullest colour."""
+    contrast_score: float
+    """The same for differences of two classes."""
     random_pooler: bool
     ranges: Mapping[str, OutputRange]
 
@@ -133,7 +113,7 @@ def by_decision(group: Iterable[Attribution]) -> list[list[Attribution]]:
 def _card(group: Sequence[Attribution], style: _Style, numbers: TextNumbers) -> Card:
     first = group[0]
     probability = first.probabilities.get(first.predicted)
-    entries = [_entry(decision, style) for decision in by_decision(group)]
+    entries = [_entry(decision, style) for decision in _in_order(by_decision(group))]
     deltas = [abs(a.convergence_delta) for a in group if a.convergence_delta is not None]
     return Card(
         number="" if first.text_id is None else str(first.text_id),
@@ -148,6 +128,31 @@ def _card(group: Sequence[Attribution], style: _Style, numbers: TextNumbers) -> 
         delta=max(deltas, default=0.0),
         depth=numbers.prediction_depth.get((first.task, first.text_id, first.pooling)),
     )
+
+
+def _in_order(decisions: Sequence[list[Attribution]]) -> list[list[Attribution]]:
+    """Return the decisions by head: first an error's predicted class minus the true one, then the predicted class."""
+    by_head = dict[tuple[object, ...], list[list[Attribution]]]()
+    for decision in decisions:
+        a = decision[0]
+        by_head.setdefault((a.model, a.head, a.states_layer), []).append(decision)
+    ordered = list[list[Attribution]]()
+    for of_head in by_head.values():
+        ordered += sorted(of_head, key=_rank)
+    return ordered
+
+
+def _rank(decision: Sequence[Attribution]) -> int:
+    """Return the position of a decision among those of its head."""
+    a = decision[0]
+    if explains_error(a):
+        return 0
+    return 1 if a.target == a.predicted and a.against is None else 2
+
+
+def explains_error(a: Attribution) -> bool:
+    """Return whether a text is explained for another class minus the true one: for an error, the predicted class."""
+    return a.against is not None and a.against == a.label
 
 
 def is_correct(a: Attribution) -> bool | None:
@@ -174,21 +179,21 @@ def _agreement(a: Attribution, numbers: TextNumbers) -> str:
 
 def _entry(decision: Sequence[Attribution], style: _Style) -> Entry:
     a = decision[0]
+    full_score = style.full_score if a.against is None else style.contrast_score
     words: tuple[Word, ...] = ()
     word_rows: tuple[int, ...] = ()
     states = ""
     strongest = ""
     if a.states_layer is None:
-        words, word_rows = _words_of_text(decision, style.full_score)
+        words, word_rows = _words_of_text(decision, full_score)
         strongest = _strongest(a)
     else:
         states = f"token states at layer {a.states_layer}"
-    pieces = () if words else tuple(_words(a, a.tokens, a.scores, a.offsets, style.full_score))
-    is_class_logit = a.unit == "logit" and a.against is None
+    pieces = () if words else tuple(_words(a, a.tokens, a.scores, a.offsets, full_score))
     shows_cut = any(word.shade == "cut" for word in words)
     return Entry(
         head=head_name(a, random_pooler=style.random_pooler),
-        output="" if is_class_logit else f"{name(a.unit)} of",
+        output="" if a.unit == "logit" else f"{name(a.unit)} of",
         target=name(a.target),
         against="" if a.against is None else name(a.against),
         words=words,

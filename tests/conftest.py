@@ -131,7 +131,7 @@ def opened(browser, tmp_path):
     """Opens a page from a file; gives it with everything it complained of or asked for."""
     contexts = []
 
-    def open_page(html, **options):
+    def open_page(html, *, fragment="", **options):
         (tmp_path / "report.html").write_text(html, encoding="utf-8")
         context = browser.new_context(**options)
         contexts.append(context)
@@ -141,8 +141,9 @@ def opened(browser, tmp_path):
         tab.on("console", lambda message: heard.append(message.text))
         tab.on("pageerror", lambda error: heard.append(str(error)))
         tab.on("request", lambda request: heard.append(request.url))
-        tab.goto((tmp_path / "report.html").as_uri())
-        heard.remove((tmp_path / "report.html").as_uri())
+        address = (tmp_path / "report.html").as_uri()
+        tab.goto(f"{address}{fragment}")
+        heard[:] = [message for message in heard if message.partition("#")[0] != address]
         return tab, heard
 
     yield open_page

@@ -21,7 +21,8 @@ class ExplainSettings:
     head: Literal["probe", "model", "both"] = "probe"
     """Explain the best probe, the checkpoint's own classifier, or both."""
     target: str = "predicted"
-    """Class to explain: `predicted`, the text's own `label`, or a class by its name."""
+    """Class to explain: `predicted`, the text's own `label`, or a class by its name. Where neither this nor --against
+    is set, misclassified texts are explained for the predicted class minus the true one, too."""
     against: str | None = None
     """Class whose output is subtracted, so that scores speak for the target rather than for this class."""
     unit: Literal["logit", "probability"] = "logit"

@@ -37,7 +37,7 @@ def attribute(
     texts: Texts | Encoded | Iterable[str],
     *,
     targets: Targets = None,
-    against: str | int | None = None,
+    against: Targets = None,
     unit: str = "logit",
     method: str = "integrated_gradients",
     baseline: str = "auto",
@@ -57,7 +57,8 @@ def attribute(
             pairs; or what `Encoder.encode` returns.
         targets: (texts,) names or ids of the explained classes, or one for all texts. When None, the predicted classes,
             or with `against` the most probable other classes.
-        against: Class whose output is subtracted, to explain why the decision is for the target rather than for it.
+        against: Class whose output is subtracted, to explain why the decision is for the target rather than for it: one
+            for all texts, or (texts,) one for each.
         unit: `logit`, or `probability`.
         method: Name from `probes.attribution.methods.METHODS`.
         baseline: Name from `probes.attribution.baselines.BASELINES`: embeddings that replace every token that is not
@@ -111,11 +112,11 @@ def attribute_with(
     check_head(head)
     options.check_names()
     encoded = head.encoder.encode(texts)
-    target_ids, against_id = explained_classes(head, targets, options.against, len(encoded))
+    target_ids, against_ids = explained_classes(head, targets, options.against, len(encoded))
     checked_options = options.checked(head)
     if not len(encoded):
         return []
-    plan = plan_attributions(head, encoded, checked_options, target_ids, against_id)
+    plan = plan_attributions(head, encoded, checked_options, target_ids, against_ids)
     return _explain_texts(head, plan, progress=progress)
 
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from probes.attribution.explained_output import logits_from_inputs
+from probes.attribution.explained_output import explained_output, logits_from_inputs
 from probes.attribution.integrated_gradients import padded
 from probes.attribution.methods import METHODS, ExplainedBatch, ExplainedText, TokenScores
-from probes.attribution.options import ABSOLUTE_TOLERANCE, Plan
+from probes.attribution.options import Plan, max_convergence_delta
 from probes.attribution.words import group_words
 from probes.checks import InputError
 from probes.devices import on_float64_device
@@ -26,9 +26,10 @@ from probes.results.result import Attribution
 
 @dataclass(frozen=True, eq=False)
 class _Outputs:
-    """_Outputs of a head at one text and at its baselines."""
+    """Outputs of a head at one text and at its baselines."""
 
     target_id: int
+    against_id: int | None
     values: NDArray[np.float64]
     """(1 + baselines,) explained outputs."""
     logits: NDArray[np.float64]
@@ -41,19 +42,44 @@ class _Outputs:
 
 
 @dataclass(frozen=True, eq=False)
+class _Classes:
+    """Explained classes of several inputs, and the classes whose outputs are subtracted."""
+
+    target_ids: Tensor
+    """(n,)"""
+    against_ids: Tensor | None
+    """(n,); None for no class."""
+
+    @classmethod
+    def of(cls, ids: Sequence[tuple[int, int | None]], device: torch.device) -> _Classes:
+        """Return the classes of texts from the ids of target and subtracted class of each."""
+        target_ids = torch.tensor([target_id for target_id, _ in ids], device=device)
+        against_ids = [against_id for _, against_id in ids if against_id is not None]
+        return cls(target_ids, torch.tensor(against_ids, device=device) if against_ids else None)
+
+    def take(self, rows: Tensor) -> _Classes:
+        """Return the classes of these rows, which may come several times."""
+        return _Classes(self.target_ids[rows], None if self.against_ids is None else self.against_ids[rows])
+
+    def output(self, logits: Tensor, unit: str) -> Tensor:
+        """Compute the (n,) explained outputs from (n, classes) logits."""
+        return explained_output(logits, self.target_ids, self.against_ids, unit=unit)
+
+
+@dataclass(frozen=True, eq=False)
 class _BatchForward:
     """Explained outputs as a function of inputs, and of the text in the batch that each input belongs to."""
 
     head: Head
     plan: Plan
     batch: Batch
-    target_ids: Tensor
-    """(texts,) explained classes."""
+    classes: _Classes
+    """Classes of the texts."""
 
     def __call__(self, inputs: Tensor, texts: Tensor) -> Tensor:
         batch = self.batch.take(texts)
         logits = logits_from_inputs(self.head, batch, self.plan.baselines.states_layer, inputs)
-        return self.plan.output(logits, self.target_ids[texts])
+        return self.classes.take(texts).output(logits, self.plan.unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +89,15 @@ class _TextForward:
     head: Head
     plan: Plan
     batch: Batch
-    target_id: int
+    classes: _Classes
+    """Classes of the one text."""
 
     def __call__(self, inputs: Tensor) -> Tensor:
         n = len(inputs)
         batch = self.batch.tile(n)
         logits = logits_from_inputs(self.head, batch, self.plan.baselines.states_layer, inputs)
-        target_ids = torch.full((n,), self.target_id, device=logits.device)
-        return self.plan.output(logits, target_ids)
+        row = torch.zeros(n, dtype=torch.long, device=logits.device)
+        return self.classes.take(row).output(logits, self.plan.unit)
 
 
 def explain_batch(head: Head, plan: Plan, rows: Sequence[int]) -> list[Attribution]:
@@ -84,15 +111,15 @@ def explain_batch(head: Head, plan: Plan, rows: Sequence[int]) -> list[Attributi
         inputs = []
         for row, text_batch in zip(rows, text_batches, strict=True):
             inputs.append(plan.baselines.with_text(encoder, text_batch, plan.seeds[row]))
-        # _Outputs at the texts and at the baselines.
+        # Outputs at the texts and at the baselines.
         outputs = _outputs(head, plan, batch, rows, inputs)
     # Scores of the tokens, by the method.
+    ids = [(output.target_id, output.against_id) for output in outputs]
     explained_texts = []
     for i, row in enumerate(rows):
-        forward = _TextForward(head, plan, text_batches[i], outputs[i].target_id)
+        forward = _TextForward(head, plan, text_batches[i], _Classes.of(ids[i : i + 1], encoder.device))
         explained_texts.append(_explained_text(plan, row, forward, inputs[i], outputs[i], budget))
-    target_ids = torch.tensor([output.target_id for output in outputs], device=encoder.device)
-    batch_forward = _BatchForward(head, plan, batch, target_ids)
+    batch_forward = _BatchForward(head, plan, batch, _Classes.of(ids, encoder.device))
     explained_batch = ExplainedBatch(explained_texts, batch_forward, plan.max_steps, budget)
     scores = METHODS[plan.method].score(explained_batch)
     # Words, and the record of each text.
@@ -123,19 +150,22 @@ def _outputs(head: Head, plan: Plan, batch: Batch, rows: Sequence[int], inputs: 
     logits = on_float64_device(logits).double()
     logits_of_texts = logits.reshape(len(rows), n_inputs, logits.shape[1])
     is_finite = logits_of_texts.isfinite().flatten(1).all(dim=1)
-    target_ids = []
+    ids = []
     for row, text_logits, text_is_finite in zip(rows, logits_of_texts, is_finite.tolist(), strict=True):
         if not text_is_finite:
             raise InputError(
                 f"text {row} ({plan.encoded.sources.first[row]!r}): the head's logits of it or of its baseline are not "
                 "finite; look at the weights of the model and the probe"
             )
-        target_ids.append(plan.target_id(row, text_logits[0]))
-    target_of_input = torch.tensor(target_ids, device=logits.device).repeat_interleave(n_inputs)
-    values = plan.output(logits, target_of_input)
+        ids.append((plan.target_id(row, text_logits[0]), plan.against_id(row)))
+    classes_of_inputs = _Classes.of(ids, logits.device).take(text_of_input.to(logits.device))
+    values = classes_of_inputs.output(logits, plan.unit)
     values_of_texts = values.reshape(len(rows), n_inputs).cpu().numpy()
     logit_arrays = logits_of_texts.cpu().numpy()
-    return [_Outputs(*parts) for parts in zip(target_ids, values_of_texts, logit_arrays, strict=True)]
+    return [
+        _Outputs(target_id, against_id, text_values, text_logits)
+        for (target_id, against_id), text_values, text_logits in zip(ids, values_of_texts, logit_arrays, strict=True)
+    ]
 
 
 def _explained_text(
@@ -151,7 +181,7 @@ def _explained_text(
         baselines=baselines,
         is_replaced=is_replaced.cpu().numpy(),
         output_difference=outputs.difference,
-        max_delta=max(plan.tolerance * abs(outputs.difference), ABSOLUTE_TOLERANCE),
+        max_delta=max_convergence_delta(outputs.difference, plan.tolerance),
         internal_batch_size=max(1, budget // inputs.shape[1]),
         seed=plan.seeds[row],
     )
@@ -199,7 +229,7 @@ def _attribution(
         pooling=head.pooling,
         truncated=is_truncated,
         unit=plan.unit,
-        against=None if plan.against_id is None else head.class_names[plan.against_id],
+        against=None if outputs.against_id is None else head.class_names[outputs.against_id],
         states_layer=plan.baselines.states_layer,
         baseline_probabilities=_by_class(head, probabilities[1:].mean(axis=0)) if has_baseline else {},
     )

@@ -81,13 +81,13 @@ def logits_from_inputs(head: Head, batch: Batch, states_layer: int | None, input
     return head.logits(batch, overwrite={states_layer: inputs})
 
 
-def explained_output(logits: Tensor, targets: Tensor, against: int | None, *, unit: str) -> Tensor:
+def explained_output(logits: Tensor, targets: Tensor, against: Tensor | None, *, unit: str) -> Tensor:
     """Compute the explained output of each row: that of its target class, minus that of another class where one is set.
 
     Args:
         logits: (n, classes) logits.
         targets: (n,) ids of the target classes.
-        against: Id of the class whose output is subtracted; None for no class.
+        against: (n,) ids of the classes whose outputs are subtracted; None for no class.
         unit: Name from `UNITS`.
 
     Returns:
@@ -97,4 +97,4 @@ def explained_output(logits: Tensor, targets: Tensor, against: int | None, *, un
     target_outputs = outputs.gather(1, targets.unsqueeze(1)).squeeze(1)
     if against is None:
         return target_outputs
-    return target_outputs - outputs[:, against]
+    return target_outputs - outputs.gather(1, against.unsqueeze(1)).squeeze(1)

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from probes.attribution.baseline_bias import resolve_baseline
 from probes.attribution.baselines import AUTO, ReferenceTokens, available_baselines, check_baseline
-from probes.attribution.explained_output import UNITS, BaselineInputs, explained_output
+from probes.attribution.explained_output import UNITS, BaselineInputs
 from probes.attribution.methods import METHODS
 from probes.checks import MOST_SEED, MOST_STEPS, InputError, choose, finite_number, whole_number
 from probes.data.texts import Texts
 from probes.encoder.tokenization import Encoded
-from probes.heads.class_labels import class_id, named_class_ids
+from probes.heads.class_labels import named_class_ids
 from probes.heads.heads import Head
 
 MAX_STEPS = 256
@@ -27,15 +27,15 @@ ABSOLUTE_TOLERANCE = 0.005
 """Convergence delta, in the unit of the output, that is accepted however small the output difference is."""
 
 Targets = Iterable[str | int] | str | int | None
-"""Names or ids of the explained classes, one for each text or one for all; None for the predicted classes."""
+"""Names or ids of classes, one for each text or one for all; None for the predicted classes, or for no class."""
 
 
 @dataclass(frozen=True, eq=False)
 class AttributionOptions:
     """Options of `probes.attribute`, under the names of its arguments."""
 
-    against: str | int | None = None
-    """Class whose output is subtracted from the target's."""
+    against: Targets = None
+    """Class whose output is subtracted from the target's: one for all texts, or one for each; None for no class."""
     unit: str = "logit"
     """Name from `probes.attribution.explained_output.UNITS`."""
     method: str = "integrated_gradients"
@@ -110,25 +110,31 @@ def _linear_layer(head: Head, unit: str) -> int:
 
 
 def explained_classes(
-    head: Head, targets: Targets, against: str | int | None, n_texts: int
-) -> tuple[list[int] | None, int | None]:
-    """Return the ids of the target classes and of the class that they are explained against.
+    head: Head, targets: Targets, against: Targets, n_texts: int
+) -> tuple[list[int] | None, list[int] | None]:
+    """Return the ids of the target classes and of the classes that they are explained against.
 
     Returns:
-        (texts,) ids of the targets, None for the predicted classes; and the id of the other class, None for no class.
+        (texts,) ids of the targets, None for the predicted classes; and (texts,) ids of the other classes, None for no
+        class.
 
     Raises:
         InputError: A class does not exist, lengths differ, or a class would be explained against itself.
     """
     class_names = head.class_names
     target_ids = None if targets is None else named_class_ids(targets, class_names, n_texts, "targets")
-    against_id = None if against is None else class_id(against, class_names)
-    if against_id is not None:
+    against_ids = None if against is None else named_class_ids(against, class_names, n_texts, "against")
+    for row, against_id in enumerate(against_ids or ()):
         has_no_target_left = len(class_names) < 2
-        if has_no_target_left or against_id in (target_ids or ()):
+        if has_no_target_left or (target_ids is not None and target_ids[row] == against_id):
             name = class_names[against_id]
             raise InputError(f"{name!r} cannot be explained against itself; name another class")
-    return target_ids, against_id
+    return target_ids, against_ids
+
+
+def max_convergence_delta(output_difference: float, tolerance: float = TOLERANCE) -> float:
+    """Return the largest absolute convergence delta that is accepted for an output difference."""
+    return max(tolerance * abs(output_difference), ABSOLUTE_TOLERANCE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +144,8 @@ class Plan:
     encoded: Encoded
     target_ids: Sequence[int] | None
     """(texts,) ids of the target classes; None for the predicted ones."""
-    against_id: int | None
+    against_ids: Sequence[int] | None
+    """(texts,) ids of the classes whose outputs are subtracted; None for no class."""
     unit: str
     method: str
     baselines: BaselineInputs
@@ -152,15 +159,20 @@ class Plan:
         if self.target_ids is not None:
             return self.target_ids[row]
         by_logit: list[int] = logits.argsort(descending=True).tolist()
-        return next(class_id for class_id in by_logit if class_id != self.against_id)
+        against_id = self.against_id(row)
+        return next(class_id for class_id in by_logit if class_id != against_id)
 
-    def output(self, logits: Tensor, target_ids: Tensor) -> Tensor:
-        """Compute the (n,) explained outputs from (n, classes) logits and (n,) classes."""
-        return explained_output(logits, target_ids, self.against_id, unit=self.unit)
+    def against_id(self, row: int) -> int | None:
+        """Return the class whose output is subtracted for a text; None for no class."""
+        return None if self.against_ids is None else self.against_ids[row]
 
 
 def plan_attributions(
-    head: Head, encoded: Encoded, options: AttributionOptions, target_ids: Sequence[int] | None, against_id: int | None
+    head: Head,
+    encoded: Encoded,
+    options: AttributionOptions,
+    target_ids: Sequence[int] | None,
+    against_ids: Sequence[int] | None,
 ) -> Plan:
     """Resolve the baseline, its references and the seed of each text."""
     baseline = options.baseline
@@ -176,7 +188,7 @@ def plan_attributions(
     return Plan(
         encoded=encoded,
         target_ids=target_ids,
-        against_id=against_id,
+        against_ids=against_ids,
         unit=options.unit,
         method=options.method,
         baselines=BaselineInputs(

@@ -244,7 +244,8 @@ def _masked_outputs(
             logits = logits_from_inputs(head, batch.tile(n_masks), a.states_layer, masked_inputs)
             logits = on_float64_device(logits).double()
             targets = torch.full((n_masks,), target, device=logits.device)
-            values = explained_output(logits, targets, against, unit=a.unit).tolist()
+            subtracted = None if against is None else torch.full_like(targets, against)
+            values = explained_output(logits, targets, subtracted, unit=a.unit).tolist()
             outputs.update(zip(map(bytes, batch_masks), values, strict=True))
     return outputs
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -138,11 +138,35 @@ def name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], *, last: float
         axes.text(float(place[0]), float(place[1]), text, color=colour, va="center_baseline", transform=axes.transAxes)
 
 
-def hover(axes: Axes, x: Iterable[float], y: Iterable[float], texts: Iterable[str], *, size: float = 14) -> None:
-    """Add the text that appears where one points at each of these positions; nothing is painted there."""
-    spots = axes.scatter(list(x), list(y), s=size**2, color=SURFACE, linewidths=0, zorder=9)
+def hover(
+    axes: Axes,
+    x: Iterable[float],
+    y: Iterable[float],
+    texts: Iterable[str],
+    *,
+    size: float = 14,
+    marker: str = "o",
+    attributes: Sequence[Mapping[str, str]] | None = None,
+) -> None:
+    """Add the text that appears where one points at each of these positions; nothing is painted there.
+
+    Args:
+        axes: Axes with the positions.
+        x: Positions across.
+        y: Positions up.
+        texts: Text of each position.
+        size: Width of the area around each position, in pixels.
+        marker: Shape of this area, as in matplotlib.
+        attributes: Attributes of each position for the script of the page, such as `data-task`; none when None.
+    """
+    all_texts = list(texts)
+    spots = axes.scatter(list(x), list(y), s=size**2, color=SURFACE, marker=marker, linewidths=0, zorder=9)
     # An address of no kind that exists: the only words that a point of a drawing can carry into its SVG.
-    spots.set_urls([f"{TOLD}{quote(text)}" for text in texts])
+    addresses = list[str]()
+    for text, pairs in zip(all_texts, attributes or [{}] * len(all_texts), strict=True):
+        parts = (quote(text), *(f"{key}={quote(value)}" for key, value in pairs.items()))
+        addresses.append(f"{TOLD}{'&'.join(parts)}")
+    spots.set_urls(addresses)
 
 
 def _apart(wanted: Sequence[float], low: float, high: float) -> list[float]:
@@ -189,14 +213,18 @@ def svg_text(figure: Figure, label: Label) -> str:
 
 
 def _tell(root: ElementTree.Element) -> None:
-    """Turn each point's address into its title, and leave nothing of it to be seen."""
+    """Turn each point's address into its title and attributes, and leave nothing of it to be seen."""
     for parent in list(root.iter()):
         for index, link in enumerate(parent):
             address = link.attrib.get("href", "")
             if link.tag == "a" and address.startswith(TOLD):
+                text, *pairs = address.removeprefix(TOLD).split("&")
                 point = ElementTree.Element("g", {"class": "point", "fill": "#000", "fill-opacity": "0"})
+                for pair in pairs:
+                    key, _, value = pair.partition("=")
+                    point.attrib[key] = legal(unquote(value))
                 title = ElementTree.SubElement(point, "title")
-                title.text = legal(unquote(address.removeprefix(TOLD)))
+                title.text = legal(unquote(text))
                 for mark in link:
                     mark.attrib.pop("style", None)
                     point.append(mark)

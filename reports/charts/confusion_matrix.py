@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,12 @@ class _Layout:
 
 
 def confusion_matrix(
-    counts: pd.DataFrame, classes: Sequence[str], label: Label, *, scores: pd.DataFrame | None = None
+    counts: pd.DataFrame,
+    classes: Sequence[str],
+    label: Label,
+    *,
+    scores: pd.DataFrame | None = None,
+    links: Mapping[tuple[str, str], Mapping[str, str]] | None = None,
 ) -> str:
     """Draw the share of each true class (down) predicted as each class (across), with the counts; then support and F1.
 
@@ -96,6 +101,7 @@ def confusion_matrix(
         classes: Names in their order, those in `counts` included.
         label: Text alternative of the drawing.
         scores: Columns class, value, lower and upper: F1 with its interval; None leaves it out.
+        links: True and predicted class -> attributes of the cell, by which the script of the page lists its texts.
 
     Returns:
         The drawing as an SVG element.
@@ -105,7 +111,7 @@ def confusion_matrix(
     layout = _Layout(names, scores is not None)
     with blank(layout.width, layout.height) as figure:
         axes = plain_axes(figure, left=layout.left, right=layout.right, top=layout.top, bottom=FOOT)
-        _draw_matrix(axes, matrix, classes)
+        _draw_matrix(axes, matrix, classes, links or {})
         _name_classes(axes, layout)
         _write_support(axes, matrix.sum(axis=1), layout)
         if scores is not None:
@@ -125,12 +131,18 @@ def _counts_matrix(counts: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.f
     return matrix
 
 
-def _draw_matrix(axes: Axes, matrix: NDArray[np.float64], classes: Sequence[str]) -> None:
+def _draw_matrix(
+    axes: Axes,
+    matrix: NDArray[np.float64],
+    classes: Sequence[str],
+    links: Mapping[tuple[str, str], Mapping[str, str]],
+) -> None:
     """Draw the shares of the rows; a pair that was never predicted stays without a text."""
     totals = matrix.sum(axis=1, keepdims=True)
     shares = matrix / np.maximum(totals, 1)
     texts = np.full(matrix.shape, "", dtype=object)
     descriptions = list[str]()
+    attributes = list[Mapping[str, str]]()
     rows, columns = np.nonzero(matrix)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         share = shares[row, column]
@@ -139,8 +151,11 @@ def _draw_matrix(axes: Axes, matrix: NDArray[np.float64], classes: Sequence[str]
         true_class = name(classes[row], 40)
         predicted = name(classes[column], 40)
         descriptions.append(f"true {true_class}, predicted {predicted}: {n_texts} texts ({percent(share)})")
+        attributes.append(links.get((classes[row], classes[column]), {}))
     draw_shades(axes, shares, texts.tolist(), low=0.0, high=1.0)
-    hover(axes, columns + 0.5, rows + 0.5, descriptions, size=0.9 * CELL_HEIGHT)
+    middle_columns = columns + 0.5
+    size = 0.9 * CELL_HEIGHT
+    hover(axes, middle_columns, rows + 0.5, descriptions, size=size, marker="s", attributes=attributes)
 
 
 def _name_classes(axes: Axes, layout: _Layout) -> None:

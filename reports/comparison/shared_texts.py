@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from probes.results.result import Attribution
 from reports.blocks import Card
-from reports.cards import cards, scale
+from reports.cards import cards
+from reports.colour_scales import scale
 from reports.comparison.side_by_side import Together
 from reports.text import wording
 from reports.text.wording import count, listing, name, plural

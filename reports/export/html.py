@@ -35,7 +35,7 @@ OPEN_CARDS = 5
 STYLES = ("colours", "page", "summary", "explorer", "print")
 """Style sheets of `templates/style`, in their order."""
 
-SCRIPTS = ("page", "reading", "saving", "copying", "explorer")
+SCRIPTS = ("page", "reading", "saving", "copying", "reachable", "layer_map", "search_hits", "address", "explorer")
 """Scripts of `templates/script`, in their order; they become one."""
 
 

@@ -259,7 +259,7 @@ class TestOneBaseline:
         encoder = Encoder.load(str(root / "classifier"))
         out = sorted(root.glob("out-*"), key=lambda folder: folder.stat().st_mtime)[-1]
         probes, info = load_probes(out / "probes.safetensors")
-        of_probe = [a for a in result.attributions if a.head == "probe"]
+        of_probe = [a for a in result.attributions if a.head == "probe" and a.against is None]
         assert len(of_probe) == 5
         first = of_probe[0]
         probe = probes[f"label/{first.pooling}/{first.layer}"]

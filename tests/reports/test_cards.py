@@ -11,7 +11,7 @@ from reports.cards import cards
 from tests.support.pages.reader import Page
 from tests.support.pages.sections import without_tables, words_of
 from tests.support.paths import ROOT
-from tests.support.results.explained import CHOSEN, checked
+from tests.support.results.explained import CHOSEN, checked, twice
 from tests.support.results.probed import attribution, result
 
 
@@ -59,17 +59,39 @@ def test_words_keep_the_text_between_them_and_read_without_colour(page):
     assert "text-decoration-style: dotted" in style
 
 
-def test_colours_have_one_scale_centred_on_zero():
-    from reports.cards import cards, scale
+def an_error():
+    """A misclassified text, explained for the predicted class, the true one, and their difference."""
+    a = attribution("a b c d", "t", ("x", "y"), 1, converged=True)
+    assert (a.predicted, a.label) == ("x", "y")
+    return [a, dataclasses.replace(a, target="y"), twice(a, "y")]
 
-    one = attribution("a b c d", "t", ("x", "y"), 0, converged=True)
-    flipped = dataclasses.replace(one, scores=-one.scores, word_scores=-one.word_scores)
-    (first,) = cards([one], scale([one]), random_pooler=False)
-    (second,) = cards([flipped], scale([flipped]), random_pooler=False)
-    swap = str.maketrans("pn", "np")
-    shades = [word.shade for word in first.entries[0].words]
-    assert shades == [word.shade.translate(swap) for word in second.entries[0].words]
-    assert scale([flipped]) == scale([one])
+
+def test_an_error_is_explained_first_by_predicted_minus_true_then_by_the_predicted_class():
+    by_class = an_error()
+    for attributions in (by_class, by_class[::-1]):
+        (card,) = cards(attributions, 1.0, random_pooler=False)
+        assert [(entry.target, entry.against) for entry in card.entries] == [("x", "y"), ("x", ""), ("y", "")]
+
+
+def test_a_correct_text_is_explained_first_by_the_predicted_class():
+    attributions = [dataclasses.replace(a, label="x") for a in an_error()]
+    (card,) = cards(attributions[::-1], 1.0, random_pooler=False)
+    assert (card.entries[0].target, card.entries[0].against) == ("x", "")
+
+
+def test_each_head_is_explained_apart():
+    by_class = an_error()
+    of_model = [dataclasses.replace(a, head="model", layer=None, pooling=None) for a in by_class]
+    (card,) = cards([*by_class[:1], *of_model[:1], *by_class[2:], *of_model[2:]], 1.0, random_pooler=False)
+    assert [entry.against for entry in card.entries] == ["y", "", "y", ""]
+    assert len({entry.head for entry in card.entries[:2]}) == 1
+
+
+def test_a_contrast_has_the_colours_of_its_own_scale():
+    a, _, contrast = an_error()
+    (card,) = cards([a, contrast], 1.0, random_pooler=False, contrast_score=2.0)
+    first, second = card.entries
+    assert [word.shade for word in first.words] == [word.shade for word in second.words]
 
 
 def test_the_classifier_of_each_fine_tuned_model_is_named_on_its_card(fine_tuned, fine_tuned_page):
@@ -137,12 +159,12 @@ def test_a_contrast_and_its_unit_are_named():
         without_tables(result()), attributions=(dataclasses.replace(a, unit="probability", against="y"),)
     )
     words = words_of(render_report(analysis), "explained")
-    assert "Explained: probability of x minus probability of y ." in words
+    assert "Explained: probability of x − probability of y ." in words
     assert "Scores are contributions to the difference of two classes' probability." in words
     plain = words_of(render_report(dataclasses.replace(analysis, attributions=(a,))), "explained")
     assert "Explained: x ." in plain
     assert "Scores are contributions to the logit of the class shown." in plain
-    assert "minus" not in plain
+    assert "x − " not in plain
 
 
 def long_pair():

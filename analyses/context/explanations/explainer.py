@@ -144,13 +144,16 @@ class Explainer:
             targets = labels if settings.target == "label" else [settings.target] * len(rows)
         if settings.against is not None and targets is not None and settings.against in targets:
             raise InputError(f"some texts' label is {settings.against!r} itself; name a class with --target")
-        arguments: dict[str, Any] = {"method": settings.method, "baseline": self.baseline[task]}
+        arguments: dict[str, Any] = {
+            "method": settings.method,
+            "baseline": self.baseline[task],
+            "against": settings.against,
+        }
         arguments.update(changes)
         attributions = attribute(
             head,
             self.encode(rows),
             targets=targets,
-            against=settings.against,
             unit=settings.unit,
             max_steps=settings.max_steps,
             seed=self.job.output.seed,

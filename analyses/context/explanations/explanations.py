@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from analyses.context.explanations.contrasts import explain_contrasts
 from analyses.context.explanations.explainer import Explainer
 from analyses.context.job import Job
 from analyses.settings.explaining import ExplainSettings
@@ -62,6 +63,8 @@ class Explanations:
     """Label column -> attributions of the same texts and classes by the probes of all other layers; with --depth."""
     by_pooling: Mapping[str, Sequence[Attribution]]
     """Label column -> the same by the probes of the poolings that --explain-poolings names."""
+    contrasts: Sequence[Attribution]
+    """The misclassified texts among all these, explained for the predicted class minus the true one."""
     shortcuts: dict[str, PlantedShortcut] = field(default_factory=dict)
     """Label column -> result of its planted shortcut, once the table `planted_shortcut` is computed."""
 
@@ -77,7 +80,7 @@ class Explanations:
 
     @property
     def attributions(self) -> tuple[Attribution, ...]:
-        """All attributions but those of random scores: by head, then by layer, by pooling and by further methods."""
+        """All attributions but those of random scores: by head, layer, pooling and further method; then contrasts."""
         attributions: list[Attribution] = []
         for case in self.cases:
             attributions.extend(case.attributions)
@@ -86,7 +89,7 @@ class Explanations:
         excluded = ("random", self.settings.method)
         for case in self.cases:
             attributions.extend(a for a in case.all_attributions if a.method not in excluded)
-        return tuple(attributions)
+        return (*attributions, *self.contrasts)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -158,27 +161,35 @@ def explain_decisions(explainer: Explainer) -> Explanations:
         for head in explainer.heads[task] if len(rows) else ():
             by_method = {method: explainer.explain(task, head, rows, method=method) for method in explainer.methods}
             cases.append(Case(task, head, rows, by_method))
+    explained: list[tuple[Head, Sequence[Attribution]]] = [(case.head, case.attributions) for case in cases]
     by_layer: dict[str, list[Attribution]] = {}
     by_pooling: dict[str, list[Attribution]] = {}
     for case in cases:
         if case.head.layer is None:
             continue
         best_pooling = explainer.site_of(case.task).pooling
-        if explainer.settings.depth:
-            by_layer[case.task] = _explain_elsewhere(explainer, case, [best_pooling])
-        by_pooling[case.task] = _explain_elsewhere(explainer, case, explainer.further_poolings(case.task))
-    return Explanations(explainer, cases, by_layer, by_pooling)
+        at_layers = _explain_elsewhere(explainer, case, [best_pooling] if explainer.settings.depth else [])
+        in_poolings = _explain_elsewhere(explainer, case, explainer.further_poolings(case.task))
+        by_layer[case.task] = [a for _, attributions in at_layers for a in attributions]
+        by_pooling[case.task] = [a for _, attributions in in_poolings for a in attributions]
+        explained += [*at_layers, *in_poolings]
+    for case in cases:
+        explained += [(case.head, case.by_method[method]) for method in explainer.methods[1:]]
+    contrasts: list[Attribution] = []
+    for head, attributions in explained:
+        contrasts += explain_contrasts(explainer, head, attributions)
+    return Explanations(explainer, cases, by_layer, by_pooling, contrasts)
 
 
-def _explain_elsewhere(explainer: Explainer, case: Case, poolings: Iterable[str]) -> list[Attribution]:
-    """Explain the texts and classes of a probe's case by the probes of other sites.
+def _explain_elsewhere(
+    explainer: Explainer, case: Case, poolings: Iterable[str]
+) -> list[tuple[ProbeHead, list[Attribution]]]:
+    """Explain the texts and classes of a probe's case by the probes of other sites, and return these probes, too.
 
     With --depth these are the probes of all layers, otherwise those at the layer of the explained probe.
     """
-    attributions = []
-    for probe in _other_probes(explainer, case, poolings):
-        attributions += explainer.explain(case.task, probe, case.rows, targets=case.targets)
-    return attributions
+    probes = _other_probes(explainer, case, poolings)
+    return [(probe, explainer.explain(case.task, probe, case.rows, targets=case.targets)) for probe in probes]
 
 
 def _other_probes(explainer: Explainer, case: Case, poolings: Iterable[str]) -> list[ProbeHead]:

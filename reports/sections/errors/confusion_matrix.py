@@ -14,6 +14,7 @@ from reports.charts.canvas import Label
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.lookup import View
 from reports.sections.errors import class_tables
+from reports.sections.errors.explained_cells import cell_links
 from reports.sections.small_multiples import description, legend, pooling_styles
 from reports.text import wording
 from reports.text.wording import count, name, percent, plural
@@ -113,7 +114,8 @@ def _matrices(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels |
         title = f"Confusion matrix for {name(task)}"
         alternative = Label(f"confusion-{number}", title, f"{text_of_errors}.")
         f1 = errors.f1 if len(errors.f1) else None
-        svg = confusion_matrix.confusion_matrix(errors.counts, errors.classes, alternative, scores=f1)
+        links = cell_links(view, task, errors.counts)
+        svg = confusion_matrix.confusion_matrix(errors.counts, errors.classes, alternative, scores=f1, links=links)
         heading = view.heading(task) or ""
         drawings.append(Drawing(svg, heading))
     if not drawings:

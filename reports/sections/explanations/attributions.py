@@ -10,6 +10,8 @@ import numpy as np
 from probes.results.result import Attribution, Claim
 from reports import cards
 from reports.blocks import Card, Part, Section, Table, columns
+from reports.colour_scales import Scales, scale_key
+from reports.colour_scales import scales as colour_scales
 from reports.lookup import Mean, View, means_by_group, value
 from reports.output_bars import OutputRange, output_ranges
 from reports.sections.explanations import head_agreement
@@ -24,7 +26,7 @@ def section(view: View) -> Section | None:
     if not attributions:
         nothing = "No text was explained: there are no scores of words to show."
         return Section("Explained texts", "explained", (nothing,)) if _was_requested(view) else None
-    scales = cards.scales([a for a in attributions if a.states_layer is None] or attributions)
+    scales = colour_scales([a for a in attributions if a.states_layer is None] or attributions)
     ranges = output_ranges(attributions)
     text_cards = _cards(view, scales, ranges)
     choices = explorer(
@@ -53,10 +55,11 @@ def _was_requested(view: View) -> bool:
     return view.result.name == "attribute" or (isinstance(n_texts, int) and n_texts > 0)
 
 
-def _cards(view: View, scales: Mapping[str, float], ranges: Mapping[str, OutputRange]) -> tuple[Card, ...]:
+def _cards(view: View, scales: Scales, ranges: Mapping[str, OutputRange]) -> tuple[Card, ...]:
     """Return the cards of all label columns, each with its name on the page."""
     attributions = view.result.attributions
-    first_scale = next(iter(scales.values()))
+    method, _ = first_key = next(iter(scales))
+    first_scale = scales[first_key]
     numbers = cards.TextNumbers.of(view)
     tasks = list(dict.fromkeys(a.task for a in attributions))
     anchors = set[str]()
@@ -64,7 +67,15 @@ def _cards(view: View, scales: Mapping[str, float], ranges: Mapping[str, OutputR
     for task_number, task in enumerate(tasks):
         of_task = [a for a in attributions if a.task == task]
         task_name = name(task) if len(tasks) > 1 else ""
-        for card in cards.cards(of_task, first_scale, random_pooler=view.random_pooler, numbers=numbers, ranges=ranges):
+        task_cards = cards.cards(
+            of_task,
+            first_scale,
+            random_pooler=view.random_pooler,
+            contrast_score=scales.get((method, True)),
+            numbers=numbers,
+            ranges=ranges,
+        )
+        for card in task_cards:
             anchor = _anchor(card, task_number, anchors)
             page_cards.append(dataclasses.replace(card, task=task_name, task_number=task_number, anchor=anchor))
     return tuple(page_cards)
@@ -101,16 +112,22 @@ def _count_sentence(view: View, text_cards: Sequence[Card]) -> str:
 def _explained_output(view: View) -> str:
     """Return the method and the heads that are explained, and the output that the scores belong to."""
     attributions = view.result.attributions
+    explains_classes = any(a.against is None for a in attributions)
+    of_errors = {a for a in attributions if explains_classes and cards.explains_error(a)}
+    others = [a for a in attributions if a not in of_errors]
     outputs = list[str]()
-    for unit, has_contrast in dict.fromkeys((a.unit, a.against is not None) for a in attributions):
+    for unit, has_contrast in dict.fromkeys((a.unit, a.against is not None) for a in others):
         output = name(unit)
         phrase = f"the {output} of the class shown"
         if has_contrast:
             phrase = f"the difference of two classes' {output}"
         outputs.append(phrase)
+    errors = ""
+    if of_errors:
+        errors = "; for errors, to that of the predicted class minus that of the true class"
     method = wording.sentence(wording.method(attributions[0].method))
     heads = _explained_heads(view)
-    return f"{method} on {heads}. Scores are contributions to {listing(outputs, 'or')}."
+    return f"{method} on {heads}. Scores are contributions to {listing(outputs, 'or')}{errors}."
 
 
 def _explained_heads(view: View) -> str:
@@ -128,10 +145,16 @@ def _explained_heads(view: View) -> str:
     return "; ".join(phrases)
 
 
-def _notes(attributions: Sequence[Attribution], scales: Mapping[str, float]) -> list[str]:
+def _notes(attributions: Sequence[Attribution], scales: Scales) -> list[str]:
     """Return how to read colours, scores and the explorer."""
-    further = "; each further method has a scale of its own" if len(scales) > 1 else ""
-    scale = scale_text(scales, attributions[0].unit)
+    first = attributions[0]
+    further = ""
+    differences = (first.method, True)
+    if differences in scales and scale_key(first) != differences:
+        further = f"; of differences of two classes ±{scales[differences]:.2f}"
+    if len({method for method, _ in scales}) > 1:
+        further += "; each further method has a scale of its own"
+    scale = scale_text(scales, first)
     units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")
     notes = [
         f"Colour scale: ±{scale} (99th percentile), shared by all texts{further}.",
@@ -234,9 +257,9 @@ def convergence(view: View) -> Part | None:
         sentences.append("Completeness does not apply: the scores of this method do not sum to an output difference.")
     elif claim is not None:
         sentences.append(_convergence_sentence(claim))
-    names = ("task", "head", "method", "baseline", "explained", "converged", "steps (median)")
-    heading = (*names, "largest error, logit")
-    shape = columns(*heading, numeric=heading[4:])
+    names = ("task", "head", "method", "baseline", "output", "explained", "converged", "steps (median)")
+    heading = (*names, "largest error")
+    shape = columns(*heading, numeric=heading[5:])
     table = Table("Convergence.", rows=tuple(rows), folded=True, summary="Completeness", **shape)
     return Part(sentences=tuple(sentences), tables=(table,) if rows else ())
 
@@ -256,10 +279,11 @@ def _convergence_sentence(claim: Claim) -> str:
 
 
 def _convergence_rows(attributions: Sequence[Attribution]) -> list[tuple[str, ...]]:
-    """Return a row for each label column, head, method and baseline."""
+    """Return a row for each label column, head, method, baseline and kind of output."""
     groups: dict[tuple[str | None, ...], list[Attribution]] = {}
     for a in attributions:
-        names = (a.task, a.model or a.head, a.method, a.baseline)
+        output = a.unit if a.against is None else f"{a.unit} difference"
+        names = (a.task, a.model or a.head, a.method, a.baseline, output)
         groups.setdefault(names, []).append(a)
     rows = list[tuple[str, ...]]()
     for source, group in groups.items():

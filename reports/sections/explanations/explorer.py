@@ -14,7 +14,8 @@ from typing import Any
 
 from probes.results.result import Attribution
 from reports.blocks import Card, Entry, Explorer
-from reports.cards import LONGEST_WORD, head_name, is_correct
+from reports.cards import LONGEST_WORD, explains_error, head_name, is_correct
+from reports.colour_scales import Scales, scale_key
 from reports.output_bars import OutputRange
 from reports.text import wording
 from reports.text.wording import clean, name
@@ -45,7 +46,7 @@ shown first. `token_scores` is 0 where the tokens are the words.
 
 def explorer(
     cards: Sequence[Card],
-    scales: Mapping[str, float],
+    scales: Scales,
     ranges: Mapping[str, OutputRange],
     *,
     random_pooler: bool,
@@ -55,7 +56,7 @@ def explorer(
 
     Args:
         cards: Cards of all label columns.
-        scales: Method -> absolute score with the fullest colour.
+        scales: Scores with the fullest colour.
         ranges: Unit -> range of the outputs.
         random_pooler: Whether the pooler was never trained.
         agreement: Attribution -> its rank correlation with the attribution shown first for the same decision.
@@ -70,14 +71,22 @@ def explorer(
     # ASCII escapes carry what UTF-8 cannot; `<` could begin the end of the element.
     data = json.dumps(content, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     first_method = sources[0]["method"] if sources else ""
+    shown = [entry.attributions[0] for entry in entries]
+    of_class = [a for a in shown if a.against is None]
+    contrasts = [a for a in shown if a.against is not None]
+    # The scale of single classes, with that of differences beside it.
+    first = [*of_class, *contrasts][:1]
+    second = contrasts[:1] if of_class else []
     n_layers = [len({a.layer for a in entry.attributions}) for entry in entries]
     return Explorer(
         data=data,
-        scale=scale_text(scales, entries[0].attributions[0].unit if entries else "logit"),
+        scale="".join(scale_text(scales, a) for a in first) or f"{next(iter(scales.values())):.2f} logit",
+        contrast_scale="".join(scale_text(scales, a) for a in second),
         tasks=_choices(card.task for card in cards),
         labels=_choices(card.label for card in cards if card.label),
         predicted=_choices((*(card.predicted for card in cards), *classes)),
         targets=_targets(cards),
+        has_contrasts=any(map(explains_error, shown)),
         heads=_choices(source["head"] for source in sources),
         poolings=_choices(source["pooling"] for source in sources if source["pooling"]),
         methods=_choices(source["method"] for source in sources),
@@ -87,9 +96,9 @@ def explorer(
     )
 
 
-def scale_text(scales: Mapping[str, float], unit: str) -> str:
-    """Return the score with the fullest colour of the first method, with its unit."""
-    return f"{next(iter(scales.values())):.2f} {name(unit)}"
+def scale_text(scales: Scales, a: Attribution) -> str:
+    """Return the score with the fullest colour for the method and output of an attribution, with its unit."""
+    return f"{scales[scale_key(a)]:.2f} {name(a.unit)}"
 
 
 def _targets(cards: Iterable[Card]) -> tuple[str, ...]:
@@ -127,7 +136,7 @@ class _Writer:
     def __init__(
         self,
         random_pooler: bool,
-        scales: Mapping[str, float],
+        scales: Scales,
         ranges: Mapping[str, OutputRange],
         agreement: Mapping[Attribution, float | None],
     ) -> None:
@@ -184,7 +193,8 @@ class _Writer:
             "baseline": wording.baseline(a.baseline),
             "layer": a.layer,
             "unit": name(a.unit),
-            "full": self.scales[a.method],
+            "full": self.scales[scale_key(a)],
+            "contrast": a.against is not None,
             "lowest": unit_range.lowest,
             "highest": unit_range.highest,
         }

@@ -27,8 +27,15 @@ for (const heading of document.querySelectorAll("main :is(h2, h3, h4):not(.name)
 }
 
 // What a link leads to may be folded.
+const linked = () => {
+  try {
+    return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null; // no name of an element is written so
+  }
+};
 const unfold = () => {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = linked();
   if (!target) return;
   const folds = [];
   for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) folds.push(fold);

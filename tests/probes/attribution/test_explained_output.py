@@ -32,6 +32,15 @@ def test_a_contrast_is_the_difference_of_two_classes(bert):
         assert (a.target, a.against) == ("2", "0")
 
 
+def test_each_text_can_be_explained_against_a_class_of_its_own(bert):
+    head = ProbeHead(bert, probe(3), layer=2, pooling="cls")
+    of_each = attribute(head, TEXTS, targets="2", against=["0", "1", "0"])
+    for text, a, against in zip(TEXTS, of_each, ("0", "1", "0"), strict=True):
+        (alone,) = attribute(head, [text], targets="2", against=against)
+        assert (a.target, a.against) == ("2", against)
+        np.testing.assert_allclose(a.scores, alone.scores, atol=1e-5)
+
+
 def test_against_a_class_the_likeliest_other_is_explained(bert):
     head = ProbeHead(bert, probe(3), layer=2, pooling="cls")
     plain = attribute(head, TEXTS)

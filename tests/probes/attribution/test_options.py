@@ -58,14 +58,18 @@ def test_unknown_names_are_refused(options, message):
 
 def test_classes_are_named_by_id_or_name(head):
     assert explained_classes(head, None, None, 2) == (None, None)
-    assert explained_classes(head, "b", 2, 2) == ([1, 1], 2)
-    assert explained_classes(head, ["a", 1], "c", 2) == ([0, 1], 2)
+    assert explained_classes(head, "b", 2, 2) == ([1, 1], [2, 2])
+    assert explained_classes(head, ["a", 1], ["b", "c"], 2) == ([0, 1], [1, 2])
 
 
-@pytest.mark.parametrize(("targets", "against"), [("a", "a"), (["b", "a"], 0)])
+@pytest.mark.parametrize(("targets", "against"), [("a", "a"), (["b", "a"], 0), (["b", "a"], ["a", "a"])])
 def test_no_class_is_explained_against_itself(head, targets, against):
     with pytest.raises(InputError, match="'a' cannot be explained against itself"):
         explained_classes(head, targets, against, 2)
+
+
+def test_a_text_may_be_explained_against_the_class_of_another(head):
+    assert explained_classes(head, ["a", "b"], ["b", "a"], 2) == ([0, 1], [1, 0])
 
 
 def test_the_only_class_has_no_other(bert):

@@ -48,6 +48,7 @@ def checked(
     heads: tuple[str, ...] = ("probe", "model"),
     methods: tuple[str, ...] = METHODS,
     word_list: tuple[str, ...] = WORDS,
+    contrasts: bool = False,
     **outcomes: str,
 ) -> AnalysisResult:
     tasks = tasks or {"sentiment": ("negative", "positive")}
@@ -57,6 +58,8 @@ def checked(
     by_name = {key: pd.concat([frame[key] for frame in frames]) for key in frames[0]}
     by_name["planted_shortcut"]["valid"] = outcomes["planted_shortcut"] == "valid"
     attributions = tuple(a for task, classes in tasks.items() for a in explained(task, classes, heads, texts))
+    if contrasts:
+        attributions += tuple(twice(a, a.label) for a in attributions if a.target != a.label)
     checked_result = dataclasses.replace(
         base,
         settings={"explain": {"words": 400}},
@@ -65,6 +68,12 @@ def checked(
         claims=(*base.claims, *(c for task in tasks for c in claims(task, heads, methods, outcomes))),
     )
     return with_means(checked_result)
+
+
+def twice(a: Attribution, against: str) -> Attribution:
+    """The attribution of the difference of two classes with opposite logits."""
+    outputs = {"output": 2 * a.output, "baseline_output": 2 * a.baseline_output}
+    return dataclasses.replace(a, against=against, scores=2 * a.scores, word_scores=2 * a.word_scores, **outputs)
 
 
 def with_means(analysis: AnalysisResult) -> AnalysisResult:

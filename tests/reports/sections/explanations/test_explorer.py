@@ -11,7 +11,8 @@ import pytest
 
 from analyses.context.explanations.means import explanation_agreement
 from reports import render_report
-from reports.cards import cards, scales
+from reports.cards import cards
+from reports.colour_scales import scales
 from reports.lookup import View
 from reports.output_bars import output_ranges
 from reports.sections.explanations.explorer import UNIT, explorer
@@ -337,10 +338,30 @@ def test_the_details_of_a_text_hold_a_map_of_its_scores_by_layer_and_word(opened
         scores = [float(tip.replace("−", "-")) for tip in tips]
         np.testing.assert_allclose(scores, a.word_scores[1:-1], atol=0.51 / UNIT)
         assert rows.nth(layer).locator("th").inner_text().startswith(f"layer {layer}: {a.predicted}")
-    assert tab.locator(".layer-map tr.here th").inner_text().startswith(f"layer {CHOSEN}")
+    assert tab.locator(".layer-map tr.current th").inner_text().startswith(f"layer {CHOSEN}")
     use(tab, "layer").fill("1")
-    assert tab.locator(".layer-map tr.here th").inner_text().startswith("layer 1")
+    assert tab.locator(".layer-map tr.current th").inner_text().startswith("layer 1")
     assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_the_map_is_one_stop_of_the_tab_key_and_arrow_keys_go_through_its_cells(opened):
+    analysis = checked(texts=TEXTS[:1], heads=("probe",))
+    tab, _ = opened(render_report(analysis), viewport={"width": 1280, "height": 900})
+    tab.locator(".card:visible .details summary").press("Enter")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.matches('.scroll:has(> .layer-map)')")
+    tip = tab.locator(".tip")
+    words = TEXTS[0].split()
+    for key, layer, word in ((None, 0, 0), ("ArrowRight", 0, 1), ("ArrowDown", 1, 1), ("End", 6, 2), ("ArrowUp", 5, 2)):
+        if key:
+            tab.keyboard.press(key)
+        (a,) = (a for a in analysis.attributions if a.layer == layer)
+        score = f"{a.word_scores[1:-1][word]:+.4f}".replace("-", "−")
+        assert tip.inner_text() == f"layer {layer}, {words[word]} {score}"
+        assert tab.locator(".here").count() == 1
+    tab.keyboard.press("Tab")
+    assert tab.locator(".here").count() == 0
 
 
 @pytest.mark.timeout(120)
@@ -368,14 +389,87 @@ def test_the_class_that_is_explained_can_be_chosen_where_there_are_several(opene
     tab, heard = opened(render_report(analysis))
     explains = tab.locator(".worded:visible .explains:visible")
     assert tab.locator(".worded:visible").count() == 1
+    assert explains.inner_text() == "explained: x − y", "an error"
+    use(tab, "target").select_option("predicted")
     assert explains.count() == 0
     use(tab, "target").select_option("label")
     assert explains.inner_text() == "explained: y"
-    use(tab, "target").select_option("contrast")
-    assert "x minus" in explains.inner_text()
-    use(tab, "target").select_option("=x − y")
-    assert tab.locator(".worded:visible").count() == 1
+    for wanted in ("contrast", "=x − y"):
+        use(tab, "target").select_option(wanted)
+        assert explains.inner_text() == "explained: x − y"
+        assert tab.locator(".worded:visible").count() == 1
     assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_errors_are_explained_by_predicted_minus_true_at_every_layer(opened):
+    analysis = checked(texts=TEXTS[:4], heads=("probe",), contrasts=True)
+    tab, heard = opened(render_report(analysis))
+    for layer in (CHOSEN, 1):
+        use(tab, "layer").fill(str(layer))
+        for text_id in range(4):
+            a = next(a for a in analysis.attributions if (a.text_id, a.layer) == (text_id, layer))
+            is_error = a.label != a.target
+            row = tab.locator(f"#text-1-{text_id} .worded:visible")
+            assert row.count() == 1
+            assert (f"{a.target} − {a.label}" in row.locator(".explains").inner_text()) == is_error
+            tips = row.locator(".text > *").evaluate_all("words => words.map((word) => word.dataset.tip)")
+            scores = [float(tip.replace("−", "-")) for tip in tips]
+            np.testing.assert_allclose(scores, (1 + is_error) * a.word_scores[1:-1], atol=0.51 / UNIT)
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_only_texts_that_are_explained_for_a_chosen_class_are_listed(opened):
+    tab, _ = opened(render_report(checked(texts=TEXTS[:10], heads=("probe",), contrasts=True)))
+    found = tab.locator(".found")
+    assert found.inner_text() == "10 of 10 texts"
+    target = use(tab, "target")
+    assert target.locator("option[value=label]").is_enabled(), "the predicted class of a correct text is the true one"
+    for wanted, n_texts in (("contrast", 5), ("label", 5), ("predicted", 10), ("=negative − positive", 5)):
+        target.select_option(wanted)
+        assert found.inner_text() == f"{n_texts} of 10 texts"
+        assert tab.locator(".worded:visible").count() == 5
+    tab.get_by_role("button", name="Clear filters").click()
+    assert found.inner_text() == "10 of 10 texts"
+    assert target.input_value() == ""
+
+
+@pytest.mark.timeout(120)
+def test_the_legend_has_the_scale_of_single_classes_and_of_differences(opened):
+    analysis = checked(texts=TEXTS[:6], heads=("probe",), contrasts=True)
+    sizes = scales(analysis.attributions)
+    tab, _ = opened(render_report(analysis))
+    full, contrasts = tab.locator(".key .full").first, tab.locator(".key .contrasts")
+    single_scale, contrast_scale = (f"{sizes['integrated_gradients', against]:.2f} logit" for against in (False, True))
+    assert full.inner_text() == single_scale
+    assert contrasts.inner_text() == f"Predicted − true: ±{contrast_scale}"
+    use(tab, "target").select_option("contrast")
+    assert full.inner_text() == contrast_scale
+    assert contrasts.is_hidden()
+    use(tab, "target").select_option("predicted")
+    assert full.inner_text() == single_scale
+    assert contrasts.is_hidden()
+
+
+@pytest.mark.timeout(120)
+def test_without_scripts_a_text_is_one_row_and_the_predicted_class_is_in_its_details(opened):
+    tab, _ = opened(
+        render_report(checked(texts=TEXTS[:4], heads=("probe",), contrasts=True)), java_script_enabled=False
+    )
+    assert tab.locator(".worded:visible").count() == 4
+    error = tab.locator("#text-1-1")
+    assert error.locator(".entries .explains").inner_text() == "explained: negative − positive"
+    assert error.locator(".details .worded").count() == 1
+    assert tab.locator("#text-1-0 .details .worded").count() == 0
+
+
+@pytest.mark.timeout(120)
+def test_the_scores_of_a_difference_are_saved_with_both_classes(opened):
+    tab, _ = opened(render_report(checked(texts=TEXTS[:2], heads=("probe",), contrasts=True)))
+    use(tab, "correct").select_option("no")
+    rows = saved_scores(tab)
+    assert {(row["class"], row["minus"]) for row in rows} == {("negative", "positive")}
 
 
 @pytest.mark.timeout(120)
@@ -513,3 +607,164 @@ def test_a_word_that_looks_like_a_formula_is_saved_as_text(opened):
     )
     tab, _ = opened(render_report(analysis))
     assert [row["word"] for row in saved_scores(tab)] == ["'=1+1", 'good,"bad"']
+
+
+# Cells of a confusion matrix
+
+
+def cells_of(tab):
+    return tab.locator("figure svg .point[role=button]")
+
+
+@pytest.fixture(scope="module")
+def explained_page():
+    """Eight texts of two label columns, half of them errors, whose confusion matrices are drawn."""
+    tasks = {"sentiment": ("negative", "positive"), "topic": ("arts", "sport")}
+    return render_report(checked(tasks=tasks, texts=TEXTS[:8], heads=("probe",), contrasts=True))
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("key", ["click", "Enter", " "])
+def test_a_cell_of_a_confusion_matrix_lists_its_explained_texts(opened, explained_page, key):
+    tab, heard = opened(explained_page, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    chip = tab.locator(".cell-filter")
+    assert chip.is_hidden()
+    use(tab, "find").fill("nothing of that kind")
+    use(tab, "layer").fill("1")
+    cell = tab.locator(".point[data-true=sport][data-predicted=arts]")
+    if key == "click":
+        cell.click()
+    else:
+        cell.focus()
+        tab.keyboard.press(key)
+    n_texts = cell.get_attribute("data-count")
+    assert (
+        chip.locator("span").inner_text() == f"Filtered by: true sport, predicted arts (4 of {n_texts} texts explained)"
+    )
+    assert cell.get_attribute("aria-pressed") == "true"
+    assert use(tab, "task").locator("option:checked").inner_text() == "topic"
+    assert tab.locator(".found").inner_text() == "4 of 8 texts"
+    assert tab.locator("[data-use=layer-name]").inner_text() == f"{CHOSEN} (explained)"
+    assert {int(card.get_attribute("data-number")) % 2 for card in tab.locator(".card:visible").all()} == {1}
+    assert chip.locator("button").evaluate("button => button === document.activeElement")
+    assert 0 <= chip.bounding_box()["y"] < 900
+    tab.keyboard.press("Enter")
+    assert chip.is_hidden()
+    assert cell.get_attribute("aria-pressed") == "false"
+    assert tab.locator(".found").inner_text() == "8 of 8 texts"
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
+def test_texts_of_a_cell_are_followed_through_the_layers_until_the_task_changes(opened, explained_page):
+    tab, _ = opened(explained_page)
+    tab.locator(".point[data-true=negative][data-predicted=negative]").click()
+    numbers = tab.locator(".card:visible").evaluate_all("cards => cards.map((card) => card.dataset.number)")
+    use(tab, "layer").fill("0")
+    assert tab.locator(".card:visible").evaluate_all("cards => cards.map((card) => card.dataset.number)") == numbers
+    use(tab, "task").select_option("topic")
+    assert tab.locator(".cell-filter").is_hidden()
+    assert tab.locator(".found").inner_text() == "8 of 8 texts"
+
+
+@pytest.mark.timeout(120)
+def test_the_cells_of_a_matrix_are_one_stop_of_the_tab_key(opened, explained_page):
+    tab, _ = opened(explained_page)
+    assert cells_of(tab).count() == 4, "texts of which two cells of each matrix are explained"
+    assert tab.locator("figure svg .point:not([role])").count() > 4
+    stops = cells_of(tab).evaluate_all("cells => cells.map((cell) => cell.getAttribute('tabindex'))")
+    assert stops == ["0", "-1", "0", "-1"]
+    cells_of(tab).first.focus()
+    tab.keyboard.press("ArrowDown")
+    assert cells_of(tab).nth(1).evaluate("cell => cell === document.activeElement")
+    assert cells_of(tab).nth(1).get_attribute("tabindex") == "0"
+    assert cells_of(tab).nth(0).get_attribute("tabindex") == "-1"
+
+
+@pytest.mark.timeout(120)
+def test_without_scripts_no_cell_is_a_button(opened, explained_page):
+    tab, _ = opened(explained_page, java_script_enabled=False)
+    assert tab.locator("figure svg .point").count() > 4
+    assert cells_of(tab).count() == 0
+    assert tab.locator(".cell-filter").is_hidden()
+
+
+# What is shown, as an address
+
+
+def address(tab):
+    tab.wait_for_timeout(400)
+    return tab.evaluate("location.hash")
+
+
+@pytest.mark.timeout(120)
+def test_what_is_shown_can_be_sent_as_a_link(opened, explained_page):
+    tab, _ = opened(explained_page)
+    assert address(tab) == ""
+    use(tab, "task").select_option("topic")
+    use(tab, "layer").fill("2")
+    use(tab, "correct").select_option("no")
+    use(tab, "find").fill("umber")
+    use(tab, "order").select_option("certainty 1")
+    use(tab, "target").select_option("contrast")
+    use(tab, "scores").select_option("pieces")
+    link = address(tab)
+    assert link.startswith("#explained?")
+    shown = tab.locator(".cards").inner_text()
+    other, heard = opened(explained_page, fragment=link, viewport={"width": 1280, "height": 700})
+    assert other.locator(".cards").inner_text() == shown
+    values = {name: use(other, name).input_value() for name in ("correct", "find", "order", "target", "scores")}
+    expected = {"correct": "no", "find": "umber", "order": "certainty 1", "target": "contrast", "scores": "pieces"}
+    assert values == expected
+    assert use(other, "task").locator("option:checked").inner_text() == "topic"
+    assert other.locator("[data-use=layer-name]").inner_text() == "2"
+    other.wait_for_function("Math.abs(document.querySelector('.texts').getBoundingClientRect().top) < 200")
+    assert heard == []
+    other.evaluate("location.hash = 'explained?find=sentence'")
+    assert use(other, "find").input_value() == "sentence"
+    assert use(other, "correct").input_value() == ""
+    assert other.locator("[data-use=layer-name]").inner_text() == f"{CHOSEN} (explained)"
+
+
+@pytest.mark.timeout(120)
+def test_the_link_to_a_cell_is_one_to_its_texts(opened, explained_page):
+    tab, _ = opened(explained_page)
+    tab.locator(".point[data-true=sport][data-predicted=arts]").click()
+    link = address(tab)
+    other, _ = opened(explained_page, fragment=link)
+    assert "true sport, predicted arts" in other.locator(".cell-filter").inner_text()
+    assert other.locator(".found").inner_text() == "4 of 8 texts"
+    other.locator(".cell-filter button").click()
+    use(other, "task").select_option("sentiment")
+    assert address(other) == "#explained", "as it is at first"
+
+
+@pytest.mark.timeout(120)
+def test_links_to_texts_and_sections_stay_as_they_are(opened, explained_page):
+    tab, _ = opened(explained_page, fragment="#text-2-3")
+    assert tab.locator("#text-2-3 .details").evaluate("details => details.open")
+    assert address(tab) == "#text-2-3"
+    tab.evaluate("location.hash = 'glossary'")
+    tab.locator("#glossary dl").wait_for(state="visible")
+    assert address(tab) == "#glossary"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "#explained?find=%3Cimg src=x onerror=window.ran=1%3E&task=%3Cscript%3E&layer=NaN&target==x&__proto__=1",
+        "#explained?layer=99&correct=maybe&order=constructor&cell-true=%00&cell-predicted=arts&whole=yes",
+        "#explained?%E0%A4%A=%E0%A4%A&&&==&find=%",
+        "#%E0%A4%A",
+        "#explained?" + "x=1&" * 5000,
+    ],
+)
+def test_a_hostile_link_is_read_as_far_as_it_has_a_meaning(opened, explained_page, fragment):
+    tab, heard = opened(explained_page, fragment=fragment)
+    assert tab.locator(".tools").first.is_visible(), "the script ran to its end"
+    assert tab.evaluate("window.ran") is None
+    assert use(tab, "task").locator("option:checked").inner_text() == "sentiment"
+    assert tab.locator("[data-use=layer-name]").inner_text() == f"{CHOSEN} (explained)"
+    assert tab.locator(".cell-filter").is_hidden()
+    assert heard == []
