@@ -1,6 +1,7 @@
 """Confusion matrix: shares and counts, names of classes, support and F1."""
 
 import re
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -53,3 +54,14 @@ def test_support_and_f1_have_the_rows_of_the_matrix():
         heights[class_name] = float(re.search(r' y="([\d.]+)"', point)[1])
     assert heights["a"] < heights["b"]
     assert "F1 (%)" not in confusion_matrix(counts_of("ab"), ["a", "b"], LABEL)
+
+
+def test_a_linked_cell_carries_its_attributes_whatever_the_names_of_the_classes():
+    classes = ['<b>&"a=1', "told:&x=y"]
+    links = {(classes[0], classes[1]): {"data-true": classes[0], "data-predicted": classes[1]}}
+    root = ElementTree.fromstring(confusion_matrix(counts_of(classes), classes, LABEL, links=links))
+    points = [element for element in root.iter() if element.tag.endswith("}g") and element.get("class") == "point"]
+    linked = [point for point in points if "data-true" in point.attrib]
+    assert len(points) == 4
+    assert [(point.get("data-true"), point.get("data-predicted")) for point in linked] == [tuple(classes)]
+    assert linked[0][0].text.startswith(f"true {classes[0]}, predicted {classes[1]}: 1 texts")

@@ -349,6 +349,7 @@ def test_the_map_is_one_stop_of_the_tab_key_and_arrow_keys_go_through_its_cells(
     analysis = checked(texts=TEXTS[:1], heads=("probe",))
     tab, _ = opened(render_report(analysis), viewport={"width": 1280, "height": 900})
     tab.locator(".card:visible .details summary").press("Enter")
+    tab.locator(".layer-map").wait_for()
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.matches('.scroll:has(> .layer-map)')")
     tip = tab.locator(".tip")
@@ -718,7 +719,7 @@ def test_what_is_shown_can_be_sent_as_a_link(opened, explained_page):
     assert values == expected
     assert use(other, "task").locator("option:checked").inner_text() == "topic"
     assert other.locator("[data-use=layer-name]").inner_text() == "2"
-    other.wait_for_function("Math.abs(document.querySelector('.texts').getBoundingClientRect().top) < 200")
+    other.wait_for_function("() => Math.abs(document.querySelector('.texts').getBoundingClientRect().top) < 200")
     assert heard == []
     other.evaluate("location.hash = 'explained?find=sentence'")
     assert use(other, "find").input_value() == "sentence"
