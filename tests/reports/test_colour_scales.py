@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from reports.cards import cards
 from reports.colour_scales import scale, scales
 from tests.support.results.explained import twice
@@ -24,6 +26,6 @@ def test_methods_and_differences_of_two_classes_have_scales_of_their_own():
     occlusion = dataclasses.replace(a, method="occlusion", scores=10 * a.scores, word_scores=10 * a.word_scores)
     sizes = scales([a, occlusion, twice(a, "y")])
     ig, differences = (sizes["integrated_gradients", is_contrast] for is_contrast in (False, True))
-    assert differences == 2 * ig
-    assert sizes["occlusion", False] == 10 * ig
+    assert differences == pytest.approx(2 * ig)
+    assert sizes["occlusion", False] == pytest.approx(10 * ig)
     assert len(sizes) == 3

@@ -138,7 +138,9 @@ def test_only_regions_that_scroll_are_stops_of_the_tab_key(opened, page):
     tab, _ = opened(page, viewport={"width": 1280, "height": 900})
     tab.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
     tab.wait_for_timeout(200)
-    script = """() => [...document.querySelectorAll(".scroll")].filter((region) => region.checkVisibility())
+    # Arrow keys go through the cells of a map of layers: it is a stop in any case.
+    script = """() => [...document.querySelectorAll(".scroll:not(:has(> .layer-map))")]
+        .filter((region) => region.checkVisibility())
         .map((region) => [region.scrollWidth > region.clientWidth, region.tabIndex === 0])"""
     assert {scrolls for scrolls, _ in tab.evaluate(script)} == {False, True}
     assert all(scrolls == is_stop for scrolls, is_stop in tab.evaluate(script))
