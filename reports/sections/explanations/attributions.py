@@ -114,9 +114,9 @@ def _explained_output(view: View) -> str:
     attributions = view.result.attributions
     explains_classes = any(a.against is None for a in attributions)
     of_errors = {a for a in attributions if explains_classes and cards.explains_error(a)}
-    others = [a for a in attributions if a not in of_errors]
+    of_classes = [a for a in attributions if a not in of_errors]
     outputs = list[str]()
-    for unit, has_contrast in dict.fromkeys((a.unit, a.against is not None) for a in others):
+    for unit, has_contrast in dict.fromkeys((a.unit, a.against is not None) for a in of_classes):
         output = name(unit)
         phrase = f"the {output} of the class shown"
         if has_contrast:

@@ -32,8 +32,8 @@ def test_texts_that_another_head_or_site_explains_are_no_texts_of_the_matrix():
     analysis = result(tasks=TASKS, texts=TEXTS)
     assert links_of(analysis, "topic")
     for changes in ({"head": "model", "layer": None, "pooling": None}, {"layer": 2}, {"pooling": "cls"}):
-        others = tuple(dataclasses.replace(a, **changes) for a in analysis.attributions)
-        assert not links_of(dataclasses.replace(analysis, attributions=others), "topic")
+        explained_elsewhere = tuple(dataclasses.replace(a, **changes) for a in analysis.attributions)
+        assert not links_of(dataclasses.replace(analysis, attributions=explained_elsewhere), "topic")
 
 
 def test_texts_without_a_label_or_counts_are_not_linked():
