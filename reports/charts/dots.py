@@ -111,10 +111,11 @@ def _draw_values(axes: Axes, frame: pd.DataFrame, heights: list[float]) -> None:
     has_sides = "floor" not in frame
     colours = [AGAINST if has_sides and value < 0 else FOR for value in values]
     axes.hlines(heights, frame["lower"], frame["upper"], color=colours, linewidth=2)
+    measured = np.flatnonzero(np.isfinite(values))
     seaborn.scatterplot(
-        x=values,
-        y=heights,
-        color=colours,
+        x=values[measured],
+        y=np.array(heights)[measured],
+        color=[colours[i] for i in measured],
         edgecolor=SURFACE,
         linewidth=1.4,
         s=56,

@@ -16,9 +16,8 @@ def check_counts(view: View) -> tuple[CheckCount, ...]:
     for claim in view.every("attribution_check"):
         if claim.outcome in COUNTED:
             claims_by_check.setdefault(text(claim, "check"), []).append(claim)
-    order = [*MEASURES, *(check for check in claims_by_check if check not in MEASURES)]
     counts = list[CheckCount]()
-    for check in order:
+    for check in MEASURES:
         claims = claims_by_check.get(check, [])
         failed = [_failure(view, claim) for claim in claims if claim.outcome != "passed"]
         if claims:
@@ -28,8 +27,6 @@ def check_counts(view: View) -> tuple[CheckCount, ...]:
 
 def _name(check: str) -> str:
     """Return the name of a check without its unit and its better direction."""
-    if check not in MEASURES:
-        return name(check, 40)
     title = MEASURES[check].title.partition(",")[0].rstrip(" ↑↓")
     return title[:1].lower() + title[1:]
 

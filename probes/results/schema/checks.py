@@ -176,6 +176,13 @@ def _check_cells(column: Column, cells: pd.Series[Any], n_layers: int) -> None:
     letter = getattr(cells.dtype, "kind", "O")
     if letter not in _NUMPY_KINDS.get(column.kind, "iuf"):
         raise misfit(f"column {column.name!r}", KINDS[column.kind], cells[~absent].tolist()[0])
+    if column.choices:
+        outside = ~absent & ~cells.isin(column.choices).to_numpy(dtype=bool)
+        if outside.any():
+            row = int(np.flatnonzero(outside)[0])
+            raise misfit(
+                f"column {column.name!r} in row {row + 1}", f"one of {', '.join(column.choices)}", cells.iloc[row]
+            )
     if column.kind in ("text", "flag"):
         return
     numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -265,6 +272,8 @@ def _check_number(name: str, column: Column, value: Any, n_layers: int) -> None:
         is_valid = fits(float, value) and bool(_is_in_range(np.float64(value), column.kind, n_layers))
     if not is_valid:
         raise misfit(f"numbers.{name}", KINDS[column.kind], value)
+    if column.choices and value not in column.choices:
+        raise misfit(f"numbers.{name}", f"one of {', '.join(column.choices)}", value)
     if name == SITES and not is_site_list(str(value)):
         raise misfit(f"numbers.{SITES}", "sites such as 'mean 3, cls 4'", value)
 

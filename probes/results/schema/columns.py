@@ -37,6 +37,8 @@ class Column:
     """Whether a single value may be missing, as where nothing could be measured."""
     optional: bool = False
     """Whether the column as a whole may be absent."""
+    choices: tuple[str, ...] = ()
+    """The texts that a column of categories holds; empty where any text is possible."""
 
     def but(self, **changes: str | bool) -> Column:
         """Return the same column with other settings, such as `nullable=True`."""
@@ -87,6 +89,21 @@ MEASURED = ("measured",)
 """Outcome of a number that stands for itself."""
 CHECK_OUTCOMES = ("passed", "weak", "inconclusive", "failed", "not_applicable", *MEASURED)
 """Outcomes of an attribution check; `measured` where there is nothing to compare with."""
+ATTRIBUTION_CHECKS = (
+    "completeness",
+    "baseline_neutrality",
+    "comprehensiveness",
+    "sufficiency",
+    "deletion_curve",
+    "insertion_curve",
+    "infidelity",
+    "plausibility",
+    "deciding_words",
+    "planted_shortcut",
+    "parameter_randomisation",
+    "baseline_agreement",
+)
+"""Attribution checks that have an outcome."""
 
 
 def is_extra(name: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from probes.results.schema.columns import (
     ACCURACY,
+    ATTRIBUTION_CHECKS,
     BASELINE,
     CHECK_OUTCOMES,
     COMPREHENSIVENESS,
@@ -363,7 +364,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         main="value",
         about_task=False,
         numbers=(
-            Column("check", "text", "Name of the check, such as `comprehensiveness`."),
+            Column("check", "text", "Name of the check.", choices=ATTRIBUTION_CHECKS),
             HEAD.but(optional=True),
             METHOD.but(optional=True),
             Column("value", "number", "Result of the check.", nullable=True),

@@ -44,7 +44,7 @@ TABLES: Mapping[str, TableSchema] = {
             LAYER.but(nullable=True),
             PROBE,
             SEED,
-            Column("split", "text", "Split that was scored: validation or test."),
+            Column("split", "text", "Split that was scored.", choices=("validation", "test")),
             METRIC,
             Column("class", "text", "Class of a score of one class; missing for scores of all.", nullable=True),
         ),

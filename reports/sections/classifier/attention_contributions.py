@@ -78,8 +78,6 @@ def _panels(contributions: pd.DataFrame) -> tuple[Panels, ...]:
 
 def _changes(contributions: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return heading of a panel -> differences of the fine-tuned encoders from the pretrained one, in points."""
-    if "difference" not in contributions:
-        return {}
     names = {
         "model": "series",
         "layer": "x",
@@ -87,6 +85,8 @@ def _changes(contributions: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "difference_lower": "lower",
         "difference_upper": "upper",
     }
+    if not {*names} <= set(contributions):
+        return {}
     is_compared = contributions["difference"].notna() & (contributions["model"] != "untrained")
     frame = contributions.loc[is_compared, [*names, "kind"]].rename(columns=names)
     frame = in_points(frame)

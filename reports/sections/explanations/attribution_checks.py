@@ -152,10 +152,9 @@ def section(view: View) -> Section | None:
     if details:
         parts.append(_merged(details))
     n_passed, n_made = counts(view)
-    title = f"Attribution checks ({n_passed} of {n_made} passed)" if n_made else "Attribution checks"
     tag = f"{n_passed}/{n_made}" if n_made else ""
-    verdict = _verdict(view, claims) if claims else ()
-    return Section(title, "trust", verdict, tuple(parts), _notes(claims), tag)
+    verdict = (f"{n_passed} of {n_made} checks passed.{_not_passed(view, claims)}",) if n_made else ()
+    return Section("Attribution checks", "trust", verdict, tuple(parts), _notes(claims), tag)
 
 
 def counts(view: View) -> tuple[int, int]:
@@ -169,8 +168,8 @@ def _position(claim: Claim) -> int:
     return list(MEASURES).index(text(claim, "check"))
 
 
-def _verdict(view: View, claims: Sequence[Claim]) -> tuple[str, ...]:
-    """Return in one sentence an outcome which checks have it, apart from those that are passed."""
+def _not_passed(view: View, claims: Sequence[Claim]) -> str:
+    """Return the checks that were not passed, in one sentence for each outcome; empty where all were passed."""
     phrases = list[str]()
     for outcome in ("failed", "inconclusive", "weak"):
         subjects = dict[str, list[str]]()
@@ -180,8 +179,8 @@ def _verdict(view: View, claims: Sequence[Claim]) -> tuple[str, ...]:
                 subjects.setdefault(title, []).append("" if claim.task is None else name(claim.task))
         if subjects:
             checks = [_with_tasks(view, check, tasks) for check, tasks in subjects.items()]
-            phrases.append(f"{outcome.capitalize()}: {listing(checks)}.")
-    return (" ".join(phrases),) if phrases else ("All checks are passed.",)
+            phrases.append(f" {outcome.capitalize()}: {listing(checks)}.")
+    return "".join(phrases)
 
 
 def _with_tasks(view: View, check: str, tasks: Sequence[str]) -> str:

@@ -141,7 +141,7 @@ def _explained_heads(view: View) -> str:
         heads = cards.head_names(decisions, random_pooler=view.random_pooler)
         if heads.startswith("probe"):
             heads = f"the {heads}"
-        phrases.append(f"{heads} ({name(task)})" if len(by_task) > 1 else heads)
+        phrases.append(f"{heads} ({name(task)})" if len(by_task) > 1 and task is not None else heads)
     return "; ".join(phrases)
 
 

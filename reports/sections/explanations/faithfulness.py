@@ -220,6 +220,8 @@ def _curves_sentence(claims: Sequence[Claim]) -> str:
     if random is None or not by_method:
         return ""
     method, claim = next(iter(by_method.items()))
+    if claim.outcome not in CURVE_COMPARISONS:
+        return ""
     head = wording.head(text(claim, "head"))
     return (
         f"Deletion and insertion curves of {head}, {wording.method(method)}: mean probability "

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -31,3 +32,13 @@ def test_each_row_is_read_with_its_interval_and_a_second_number_with_its_name():
     svg = drawn(FRAME.assign(reference=[12.0, 2.0], reference_name="validation"))
     for words in ("majority: 10.0 (5.0 to 15.0)", "majority, validation: 12.0", "bag of words, validation: 2.0"):
         assert words in svg
+
+
+def test_a_row_without_a_number_is_left_empty():
+    frame = FRAME.assign(group="", floor=[3.0, 2.0])
+    complete = dots.dots(frame, Label("f", "t", "d"), quantity="points")
+    frame.loc[0, ["value", "lower", "upper"]] = np.nan
+    svg = dots.dots(frame, Label("f", "t", "d"), quantity="points")
+    assert "majority: 10.0" in complete
+    assert "majority: 10.0" not in svg
+    assert "bag of words: 1.0" in svg

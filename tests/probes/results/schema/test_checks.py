@@ -122,6 +122,14 @@ def test_a_claims_numbers_lie_in_their_ranges(numbers, message):
         check_claim("best_site", "measured", "a", {**whole, **numbers}, 6)
 
 
+def test_a_category_is_one_that_the_schema_declares():
+    with pytest.raises(MisfitError, match=r"numbers.check must be one of completeness, .*, found 'changes'"):
+        check_claim("attribution_check", "passed", "a", {"check": "changes", "value": 1.0, "n": 3}, 6)
+    check_claim("attribution_check", "passed", "a", {"check": "completeness", "value": 1.0, "n": 3}, 6)
+    with pytest.raises(MisfitError, match="column 'split' in row 2 must be one of validation, test, found 'tset'"):
+        check_table("metrics", METRICS.assign(split=["test", "tset", *["test"] * (len(METRICS) - 2)]), 6)
+
+
 @pytest.mark.parametrize(
     ("task", "numbers"), [("\ud800", {}), ("a", {"sites": "mean 3, \udfff 4"}), ("a", {"x_new": "\ud800"})]
 )

@@ -34,7 +34,7 @@ def test_every_outcome_has_a_row_with_its_badge_in_the_order_of_the_checks():
     assert set(OUTCOMES) == set(CHECK_OUTCOMES)
 
 
-def test_the_title_and_the_contents_count_the_checks_that_were_made_and_passed():
+def test_the_verdict_and_the_contents_count_the_checks_that_were_made_and_passed():
     analysis = checked(heads=("probe",), baseline_bias="informed", planted_shortcut="not_learned")
     n_passed, n_made = counts(View(analysis))
     badges = Counter(row[1] for row in outcome_rows(analysis))
@@ -43,7 +43,7 @@ def test_the_title_and_the_contents_count_the_checks_that_were_made_and_passed()
     assert n_made < len(outcome_rows(analysis)), "what is no test is not counted"
     trust = section_of(analysis, "trust")
     assert trust.tag == f"{n_passed}/{n_made}"
-    assert f"{n_passed} of {n_made} passed" in trust.title
+    assert trust.verdict[0].startswith(f"{n_passed} of {n_made} checks passed.")
 
 
 def test_a_result_of_an_earlier_version_has_its_numbers_and_no_outcomes():
@@ -105,9 +105,9 @@ def test_the_verdict_names_a_check_that_failed_and_its_label_column_where_there_
     title = MEASURES[check].title.partition(",")[0].strip("\u00a0↑↓").lower()
     tasks = {"sentiment": ("negative", "positive"), "topic": ("arts", "sport", "war")}
     (sentence,) = section_of(checked(heads=("probe",), **changes), "trust").verdict
-    assert sentence.startswith(f"Failed: {title}.")
+    assert f" passed. Failed: {title}." in sentence
     (sentence,) = section_of(checked(heads=("probe",), tasks=tasks, **changes), "trust").verdict
-    assert sentence.startswith(f"Failed: {title} (sentiment and topic).")
+    assert f" passed. Failed: {title} (sentiment and topic)." in sentence
 
 
 def test_heads_have_rows_of_their_own():

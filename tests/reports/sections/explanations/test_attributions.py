@@ -34,3 +34,12 @@ def test_a_method_without_a_sum_is_not_said_to_miss_it():
     assert "Completeness does not apply" in words
     assert "add up:" not in words
     assert not any("converge" in care for care in warnings(analysis))
+
+
+def test_an_explanation_without_a_label_column_names_its_head_alone():
+    analysis = result()
+    first, *others = analysis.attributions
+    unnamed = dataclasses.replace(analysis, attributions=(dataclasses.replace(first, task=None), *others))
+    words = words_of(render_report(unnamed), "explained")
+    assert "(sentiment)" in words
+    assert "(None)" not in words
