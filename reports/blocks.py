@@ -284,6 +284,8 @@ class SummaryCell:
     interval: str = ""
     note: str = ""
     """Name of what it is compared with, or the reason why there is no number."""
+    see: str = ""
+    """Anchor of the section that says more, to which the note links."""
     svg: str = ""
     """A drawing on one line, instead of a number."""
 

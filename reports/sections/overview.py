@@ -289,8 +289,9 @@ def _selectivity_cell(view: View, task: str) -> SummaryCell:
     claim = view.claim("selectivity", task)
     if claim is not None:
         return SummaryCell(points(value(claim, "selectivity")), confidence(claim.interval, before=" ").strip())
-    absent = view.claim("no_control_task", task)
-    return SummaryCell("n/a", note="not measured" if absent is None else "no valid control task")
+    if view.claim("no_control_task", task) is None:
+        return SummaryCell("n/a", note="not measured")
+    return SummaryCell("n/a", note="no valid control task", see="floors")
 
 
 def _panels(view: View, tasks: list[str]) -> Panels | None:

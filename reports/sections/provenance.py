@@ -57,11 +57,12 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
         _date(origin.created),
         "quick run" if result.settings.get("quick") else "",
     )
-    question = f"What does {short_model(origin.model).removesuffix(PACKAGED)} encode about {predicted_names}?"
+    model = short_model(origin.model).removesuffix(PACKAGED)
+    question = f"What does {model} encode about {predicted_names}?"
     if result.name == "heads":
-        question = f"How does {short_model(origin.model)}, as a classifier of {predicted_names}, use its [CLS] vector?"
+        question = f"How does {model}, as a classifier of {predicted_names}, use its [CLS] vector?"
     if result.name == "attribute":
-        question = f"On which words do decisions about {predicted_names} rest in {short_model(origin.model)}?"
+        question = f"Which words do decisions about {predicted_names} rest on in {model}?"
     return Heading(question, tuple(filter(None, facts)))
 
 

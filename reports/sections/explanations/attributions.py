@@ -55,6 +55,10 @@ def _was_requested(view: View) -> bool:
     return view.result.name == "attribute" or (isinstance(n_texts, int) and n_texts > 0)
 
 
+NO_TASK = "no label column"
+"""Name of the texts of research code whose explanations name no label column, beside those that do."""
+
+
 def _cards(view: View, scales: Scales, ranges: Mapping[str, OutputRange]) -> tuple[Card, ...]:
     """Return the cards of all label columns, each with its name on the page."""
     attributions = view.result.attributions
@@ -66,7 +70,7 @@ def _cards(view: View, scales: Scales, ranges: Mapping[str, OutputRange]) -> tup
     page_cards = list[Card]()
     for task_number, task in enumerate(tasks):
         of_task = [a for a in attributions if a.task == task]
-        task_name = name(task) if len(tasks) > 1 else ""
+        task_name = "" if len(tasks) == 1 else NO_TASK if task is None else name(task)
         task_cards = cards.cards(
             of_task,
             first_scale,

@@ -70,9 +70,9 @@ def section(view: View) -> Section | None:
             subject = view.drawing_subject(task, head)
             words_by_class, remarks = _classes(task, head, means)
             selected += words_by_class
-            lines = [_strongest_sentence(class_words) for class_words in words_by_class]
+            lines = [_strongest_sentence(words_by_class)] if words_by_class else []
             if head == "probe" or not sentences:
-                sentences += [view.about(task, text) for text in (*lines[:MOST_CLASSES], *remarks)]
+                sentences += [view.about(task, text) for text in (*lines, *remarks)]
             tables.append(_table(means, subject))
     if not tables:
         return None
@@ -131,8 +131,12 @@ def _strongest_words(means: pd.DataFrame, each_side: int) -> pd.DataFrame:
     return pd.concat([in_favour, against])
 
 
-def _strongest_sentence(class_words: ClassWords) -> str:
-    """Return the words with the highest and the lowest means, in a sentence."""
+def _strongest_sentence(words_by_class: Sequence[ClassWords]) -> str:
+    """Return the words with the highest and the lowest means of one class; of several classes, the highest of each."""
+    if len(words_by_class) > 1:
+        phrases = [_highest_phrase(class_words) for class_words in words_by_class]
+        return f"Highest mean attribution: {listing(phrases)}."
+    (class_words,) = words_by_class
     words = class_words.words
     phrases = [_word_phrase(row) for row in words.itertuples()]
     n_towards = int((words["mean"] > 0).sum())
@@ -146,6 +150,12 @@ def _strongest_sentence(class_words: ClassWords) -> str:
         opening = "away" if towards else f"away from {name(class_words.target)}"
         sides.append(f"{opening}: {listing(away[:MOST_NAMED])}")
     return sentence(f"{'; '.join(sides)}.")
+
+
+def _highest_phrase(class_words: ClassWords) -> str:
+    """Return a class with its word of the highest mean, as `NUM “when” +6.37`."""
+    highest = next(class_words.words.itertuples())
+    return f"{name(class_words.target)} {_word_phrase(highest)}"
 
 
 def _word_phrase(row: Any) -> str:

@@ -95,6 +95,7 @@ def test_a_label_column_without_a_control_task_says_so_beside_its_number():
     analysis = with_claim(result(tasks=ONE), "no_control_task", "absent", "sentiment", {"reason": "one type"})
     row, _ = screen_of(analysis)
     assert (row.cells[-1].value, row.cells[-1].note) == ("n/a", "no valid control task")
+    assert '<a href="#floors">no valid control task</a>' in render_report(analysis)
 
 
 def test_the_number_of_untrained_encoders_is_beside_their_accuracy():

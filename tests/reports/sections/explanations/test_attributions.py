@@ -42,4 +42,5 @@ def test_an_explanation_without_a_label_column_names_its_head_alone():
     unnamed = dataclasses.replace(analysis, attributions=(dataclasses.replace(first, task=None), *others))
     words = words_of(render_report(unnamed), "explained")
     assert "(sentiment)" in words
-    assert "(None)" not in words
+    assert "no label column" in words
+    assert "None" not in words

@@ -22,6 +22,16 @@ def test_the_words_of_two_classes_are_one_panel_with_both_sides():
     assert all(table.folded for table in part.tables)
 
 
+def test_of_several_classes_the_strongest_word_of_each_is_named_in_one_sentence():
+    analysis = checked(heads=("probe",), tasks={"topic": ("arts", "sport", "war")})
+    (_, sentence, *_) = section_of(analysis, "words").verdict
+    means = analysis.tables["word_means"]
+    assert sentence.startswith("Highest mean attribution: arts “")
+    for target, rows in means[means["reliable"]].groupby("target", sort=False):
+        highest = rows.sort_values("mean", ascending=False, kind="stable").iloc[0]
+        assert f"{target} “{highest['word']}” {highest['mean']:+.2f}" in sentence
+
+
 def test_words_of_a_single_text_are_in_the_table_alone(checked_page):
     words = words_of(checked_page, "words")
     assert "one text" in words
