@@ -15,16 +15,16 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,erasure,ray,test,train]'
 	@touch $@
 
-demo: $(READY)  ## the whole job on the packaged encoder and the built-in sentences; prints the report's path
+demo: $(READY)  ## the whole analysis on the packaged encoder and built-in sentences; prints the path of the report
 	$(BIN)/layerprobe demo
 
-test: $(READY)  ## every test, a file at a time on each core
+test: $(READY)  ## all tests, one file at a time on each core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
-soak: $(READY)  ## the long tests: many kills, at random moments
+soak: $(READY)  ## the long tests, which kill runs at random moments
 	$(BIN)/python -m pytest -m soak --timeout 3600
 
-fuzz: $(READY)  ## 10,000 mutations of saved results: each is refused in one line, or drawn
+fuzz: $(READY)  ## 10,000 mutations of saved results, each of which must be refused in one line or drawn
 	$(BIN)/python -m tests.fuzz
 
 check: $(READY)  ## lint, format, types
@@ -35,5 +35,5 @@ check: $(READY)  ## lint, format, types
 screenshots: $(READY)  ## the demo's report at phone and desktop width, light and dark, as files
 	$(BIN)/python -m tests.screenshots
 
-bench: $(READY)  ## speed as ratios against named rivals, in one run
+bench: $(READY)  ## speed relative to other tools, measured in one run
 	$(BIN)/python -m tests.benchmarks

@@ -1,4 +1,4 @@
-"""One name for the whole of layerprobe: `import layerprobe` in Python, `layerprobe NAME ...` in a shell.
+"""One name for layerprobe: `import layerprobe` in Python, `layerprobe NAME ...` in a shell.
 
 `layerprobe.probes`, `layerprobe.analyses` and `layerprobe.reports` are its packages, and every public name of `probes`
 is here too: `layerprobe.Encoder`. The packages are those beside this file, also where Python would look first into a
@@ -63,7 +63,7 @@ def _load(name: str) -> Any:
         )
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)])
     if spec is None or spec.loader is None or not file.is_file():
-        raise ImportError(f"layerprobe is not installed whole: there is no {str(file)!r}; install it again")
+        raise ImportError(f"the installation of layerprobe is incomplete: there is no {str(file)!r}; install it again")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

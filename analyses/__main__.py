@@ -63,7 +63,7 @@ def _main(words: Sequence[str]) -> int:
     if words[:1] == [REPORT]:
         from reports.__main__ import main as report
 
-        with described_by(lambda: "; pages that were written before stay as they are"):
+        with described_by(lambda: "; pages written before that are unchanged"):
             try:
                 return report(words[1:], prog=f"layerprobe {REPORT}")
             except KeyboardInterrupt as interruption:
@@ -76,7 +76,7 @@ def _main(words: Sequence[str]) -> int:
     if name not in names:
         from probes.checks import unknown_name_message
 
-        tell(f"error: {unknown_name_message('analysis', name, names)}")
+        tell(f"error: {unknown_name_message('command', name, names)}")
         return 2
     # Nothing is sent anywhere; the hub is asked only for a model or dataset that the user names.
     for variable in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"):
@@ -86,7 +86,7 @@ def _main(words: Sequence[str]) -> int:
     return _analyse(module, settings, shlex.join(["layerprobe", *words]))
 
 
-def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -> Any:
+def _settings(module: Any, name: str, purpose: str, arguments: Sequence[str]) -> Any:
     """Parse the settings of an analysis."""
     import tyro
 
@@ -95,7 +95,7 @@ def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -
     return tyro.cli(
         module.Settings,
         prog=f"layerprobe {name}",
-        description=question,
+        description=purpose,
         args=list(arguments),
         default=default,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone, tyro.conf.AvoidSubcommands),
@@ -105,7 +105,7 @@ def _settings(module: Any, name: str, question: str, arguments: Sequence[str]) -
 def _write_help(settings: Any) -> None:
     """Set the help of each flag to its docstring, without the line breaks of the source, which tyro would keep.
 
-    A default of None is not mentioned: the docstring tells what happens without the flag.
+    A default of None is not mentioned: the docstring states what happens without the flag.
     """
     import ast
     import dataclasses
@@ -183,7 +183,7 @@ def _run(module: Any, settings: Any, command: str) -> tuple[Path, Sequence[Path]
             created=created.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - start, 1),
         )
-        with stage("page"):
+        with stage("writing the result"):
             try:
                 folder = dataclasses.replace(result, provenance=provenance).save(settings.output.out)
             except OSError as error:
@@ -193,7 +193,7 @@ def _run(module: Any, settings: Any, command: str) -> tuple[Path, Sequence[Path]
                 pages = write(folder, settings.output.format)
             except (InputError, OSError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
-                message = f"the result is saved in {str(folder)!r}, but not what is drawn of it: {reason}"
+                message = f"the result is saved in {str(folder)!r}, but its report cannot be written: {reason}"
                 raise OSError(message) from error
         return folder, pages, warnings(result)
 
@@ -224,25 +224,28 @@ def _describe_saved_work(stages: Stages) -> str:
 
 
 def _names() -> dict[str, str]:
-    """Return command -> its question; analyses are the modules of this package with settings to run with."""
-    questions = {}
+    """Return command -> its purpose; analyses are the modules of this package with settings to run with."""
+    purposes = {}
     for entry in pkgutil.iter_modules(layerprobe.analyses.__path__):
         if not entry.name.startswith("_"):
             module = importlib.import_module(f"analyses.{entry.name}")
             if hasattr(module, "Settings") and hasattr(module, "run"):
-                questions[entry.name] = (module.__doc__ or "").strip().partition("\n")[0]
-    questions[DEMO] = "The whole job on the packaged encoder and the built-in sentences."
-    questions[REPORT] = "Draw the page of a finished result again, or one page that compares several."
-    return questions
+                purposes[entry.name] = (module.__doc__ or "").strip().partition("\n")[0]
+    purposes[DEMO] = "Run the whole analysis on the packaged encoder and built-in sentences."
+    purposes[REPORT] = "Draw the report of a finished result again, or compare several results."
+    return purposes
 
 
 def _overview(names: dict[str, str]) -> str:
     """Return the help text of the command without a name."""
     width = max(map(len, names))
-    rows = [f"  {name:<{width}}  {question}" for name, question in names.items()]
-    purpose = "What a BERT-like encoder knows, at which layer, and on which tokens that rests."
-    last = "layerprobe NAME --help lists the flags; layerprobe --version prints the version."
-    return "\n".join(["usage: layerprobe NAME [flags]", "", purpose, "", *rows, "", last])
+    rows = [f"  {name:<{width}}  {purpose}" for name, purpose in names.items()]
+    overview = (
+        "Probe every layer of a BERT-like encoder for the labels of your texts, and\n"
+        "explain predictions by token attributions. The result is an HTML report."
+    )
+    last = "layerprobe COMMAND --help lists the flags of a command; layerprobe --version prints the version."
+    return "\n".join(["usage: layerprobe COMMAND [flags]", "", overview, "", *rows, "", last])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which tokens does the decision rest on?"""
+"""Explain predictions by token attributions, without floors and controls."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from analyses.context.explanations.flag_validation import check_explaining
 from analyses.context.explanations.means import explanation_agreement, mean_tables
 from analyses.context.job import Job, ProbingResults
 from analyses.context.provenance import describe_provenance
+from analyses.context.stage_names import stage_name
 from analyses.context.subject import Rows
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings
@@ -54,9 +55,10 @@ class Settings:
     explain: ExplainSettings = field(default_factory=ExplainSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     layer: int | None = None
-    """Layer of the probe to explain, together with --pooling. The best on validation when not given."""
+    """Layer of the probe to explain, given together with --pooling. When not given, the best layer on validation is
+    explained."""
     pooling: str | None = None
-    """Pooling of the probe to explain, together with --layer."""
+    """Pooling of the probe to explain, given together with --layer."""
 
 
 def run(settings: Settings) -> AnalysisResult:
@@ -66,7 +68,7 @@ def run(settings: Settings) -> AnalysisResult:
     check_bounds(settings)
     expect_stages(settings.encoder.n_stages() + n_stages(settings.explain, settings.data) + 1)
     if (settings.layer is None) != (settings.pooling is None):
-        raise InputError("name both --layer and --pooling, or neither for the best on validation")
+        raise InputError("give both --layer and --pooling, or neither to explain the best probe on validation")
     site = None
     encoder = settings.encoder
     if settings.layer is not None and settings.pooling is not None:
@@ -111,11 +113,11 @@ def add_explanations(
 
     Args:
         result: Tables and claims of probing.
-        results: Probes, and predictions of the checksite's own classifier.
+        results: Probes, and predictions of the checkpoint's own classifier.
         settings: Flags of explanations.
         site: Site of the probe to explain; the best of each label column when None.
     """
-    with stage("explanations") if settings.attribute else contextlib.nullcontext():
+    with stage("explaining predictions") if settings.attribute else contextlib.nullcontext():
         explanations = explain_decisions(Explainer.prepare(results, settings, site))
     tables, notes = tabulate_checks(explanations)
     tables |= mean_tables(tables, seed=explanations.job.output.seed)
@@ -134,7 +136,7 @@ def add_explanations(
 
 
 def tabulate_checks(explanations: Explanations) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Return the tables that were requested and have rows, and a note for each check that cannot be made."""
+    """Return the tables that were requested and have rows, and a note for each check that cannot be measured."""
     import pandas as pd
 
     tables = {}
@@ -144,11 +146,12 @@ def tabulate_checks(explanations: Explanations) -> tuple[dict[str, pd.DataFrame]
     for name, compute_rows in table_functions().items():
         if name not in requested:
             continue
-        with stage(f"checks: {name.replace('_', ' ')}"):
+        with stage(stage_name(name)):
             rows: list[Mapping[str, Any]] = []
             for case in explanations.cases:
                 try:
-                    case_rows = list(compute_rows(explanations, case))
+                    with stage(case.name):
+                        case_rows = list(compute_rows(explanations, case))
                 except InputError as error:
                     notes.append(_failure_note(name, case, error))
                     continue
@@ -167,8 +170,8 @@ def table_functions() -> dict[str, Callable[[Explanations, Case], Rows]]:
 
 
 def _failure_note(name: str, case: Case, error: InputError) -> str:
-    check = name.replace("_", " ")
-    return f"The check {check!r} of {case.task!r}, {case.head.kind} head could not be made: {error}."
+    check = stage_name(name)
+    return f"{check[0].upper()}{check[1:]} of {case.name} could not be measured: {error}."
 
 
 SUBJECTS: Sequence[ExplanationSubject] = (

@@ -1,4 +1,4 @@
-"""How does a classifier use its [CLS] vector? Heads on the pooler, [CLS] and the mean, before and after fine-tuning."""
+"""Fine-tune classifiers and measure how they use the [CLS] vector."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from analyses.context.classifier.fine_tuned_training import fine_tune_heads, loa
 from analyses.context.explanations.means import explanation_agreement
 from analyses.context.job import Job
 from analyses.context.provenance import describe_provenance
+from analyses.context.stage_names import stage_name
 from analyses.settings.bounds import check_bounds
 from analyses.settings.data import DataSettings
 from analyses.settings.encoder import EncoderSettings
@@ -52,12 +53,12 @@ class Settings:
     fine_tuning: FineTuningSettings = field(default_factory=FineTuningSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     quick: bool = False
-    """Take a first look at part of the data: 1,000 texts of each split, one seed, fewer texts measured and explained.
-    Numbers that --limit, --seeds, --measured and --explained name are kept."""
+    """Run a first look in a few minutes: 1,000 texts of each split, one seed, and fewer measured and explained texts.
+    Values given by --limit, --seeds, --measured or --explained take precedence."""
 
 
 def run(settings: Settings) -> AnalysisResult:
-    """Fine-tune the heads, or load a checkpoint, and measure what they do with their encoder."""
+    """Fine-tune the heads, or load a checkpoint, and measure how they use the encoder."""
     check_bounds(settings)
     _check(settings)
     notes = list(_setting_notes(settings))
@@ -80,15 +81,17 @@ def _check(settings: Settings) -> None:
     """
     settings.fine_tuning.check()
     if settings.encoder.shards is not None:
-        raise InputError("--shards has no meaning here: what is fine-tuned is not shared between processes")
+        raise InputError(
+            "--shards has no meaning for this command: fine-tuning is not divided between processes; leave --shards out"
+        )
     if settings.fine_tuning.checkpoint is not None:
         return
     if settings.encoder.head_classes is not None:
         raise InputError(
-            "--head-classes has no meaning without --checkpoint: a head that is fine-tuned has the dataset's"
+            "--head-classes has no meaning without --checkpoint: a fine-tuned head has the classes of the dataset"
         )
     if settings.data.folds is not None:
-        raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
+        raise InputError("fine-tuning needs validation texts for early stopping; leave --folds out")
     folder = settings.fine_tuning.models_folder(settings.output.out)
     check_apart(settings.output.out, {"--models": folder})
     check_writable(folder)
@@ -100,7 +103,9 @@ def _run(settings: Settings, amounts: Amounts, notes: Sequence[str]) -> Analysis
     encoder = dataclasses.replace(settings.encoder, model=settings.fine_tuning.base or settings.encoder.model)
     job = Job.prepare(settings.data, encoder, settings.output)
     if "cls" not in job.encoder.poolings:
-        raise InputError(f"{job.encoder.name} adds no [CLS] token; this analysis is about the vector of [CLS]")
+        raise InputError(
+            f"{job.encoder.name} adds no [CLS] token, and this command measures the [CLS] vector; name another model"
+        )
     if settings.fine_tuning.checkpoint is not None:
         fine_tuned = [load_fine_tuned_checkpoint(job, settings.fine_tuning)]
     else:
@@ -108,7 +113,7 @@ def _run(settings: Settings, amounts: Amounts, notes: Sequence[str]) -> Analysis
     models = compare_models(job, settings.fine_tuning, amounts, fine_tuned)
     tables, failure_notes = tabulate(models)
     coverage = job.measure_coverage(models.features[PRETRAINED])
-    with stage("answers"):
+    with stage("comparing the heads"):
         claims = (*_claims(models, tables), *coverage.claims(job.encoder, job.splits))
     attributions = tuple(_named_attributions(models))
     data_notes = (*job.splits.notes, *job.data.fold_notes)
@@ -143,12 +148,12 @@ def tabulate(models: FineTunedModels) -> tuple[dict[str, pd.DataFrame], list[str
     notes = []
     for subject in SUBJECTS:
         for name, compute_rows in subject.tables.items():
-            title = name.replace("_", " ")
             try:
-                with stage(f"measurements: {title}"):
+                with stage(stage_name(name)):
                     rows = list(compute_rows(models))
             except InputError as error:
-                notes.append(f"{title}: {error}.")
+                measurement = stage_name(name)
+                notes.append(f"{measurement[0].upper()}{measurement[1:]} could not be measured: {error}.")
                 continue
             if rows:
                 tables[name] = pd.DataFrame(rows)
@@ -171,21 +176,21 @@ def _named_attributions(models: FineTunedModels) -> Iterator[Attribution]:
 
 
 def _model_notes(models: FineTunedModels) -> Iterator[str]:
-    """Yield what a reader must know of the checkpoint that was loaded, and of the baseline of all explanations."""
+    """Yield notes on the checkpoint that was loaded, and on the baseline of all explanations."""
     if models.settings.checkpoint is not None:
         encoder = models.first[CHECKPOINT].head.encoder
         pretrained = models.job.encoder
         for note in encoder.notes:
-            yield f"Of the checkpoint {encoder.name}: {note}"
+            yield f"Checkpoint {encoder.name}: {note}"
         if encoder.max_length != pretrained.max_length:
             yield (
-                f"The checkpoint {encoder.name} reads {encoder.max_length} tokens of a text and {pretrained.name} "
-                f"{pretrained.max_length}; --max-length sets one number for both."
+                f"The checkpoint {encoder.name} reads at most {encoder.max_length} tokens of a text, the encoder "
+                f"{pretrained.name} {pretrained.max_length}; --max-length sets one limit for both."
             )
     if models.amounts.explained:
         yield (
-            f"All heads ({', '.join(models.heads)}) are explained from one baseline, {models.baseline!r}: that of "
-            "which they say least of the label, taken together."
+            f"All heads ({', '.join(models.heads)}) are explained from the baseline {models.baseline!r}, on which "
+            "their predictions are closest to uninformed on average."
         )
 
 
@@ -194,11 +199,11 @@ def _setting_notes(settings: Settings) -> Iterator[str]:
     if settings.quick:
         reductions = _reductions(settings)
         if reductions:
-            yield f"--quick makes this a first look: {', '.join(reductions)}."
+            yield f"--quick reduces this run to a first look: {', '.join(reductions)}."
     if importlib.util.find_spec("concept_erasure") is None:
         yield (
-            "The extra erasure is not installed (pip install 'layerprobe[erasure]'): whether a head uses what is "
-            "encoded is not measured."
+            "LEACE erasure is not measured, because the extra `erasure` is not installed; pip install "
+            "'layerprobe[erasure]'."
         )
 
 

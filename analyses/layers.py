@@ -1,4 +1,4 @@
-"""Which layer and pooling carries the label?"""
+"""Probe every layer and pooling, without explanations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Settings:
 
 
 def run(settings: Settings) -> AnalysisResult:
-    """Probe every layer and pooling, and set the floors beside them."""
+    """Probe every layer and pooling, and measure floors and controls."""
     check_bounds(settings)
     expect_stages(n_stages(settings.encoder, settings.probing) + 1)
     job = Job.prepare(settings.data, settings.encoder, settings.output, settings.probing)
@@ -50,7 +50,7 @@ def describe(name: str, settings: dict[str, Any], results: ProbingResults) -> An
         settings: Its settings, as they are saved.
         results: Results of probing.
     """
-    with stage("floors and controls"):
+    with stage("scores, floors and controls"):
         job = results.job
         provenance = describe_provenance(job.encoder, job.splits, job.poolings, seed=job.output.seed)
         result = describe_measurements(name, results.measurements, provenance)

@@ -1,4 +1,4 @@
-"""The whole job: which layer and pooling carries the label, and on which tokens the decisions rest?"""
+"""Run the whole analysis: probe every layer and explain predictions of the best probe."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ DEMO = Settings(
     explain=ExplainSettings(attribute=16, depth=True),
     output=OutputSettings(out=OutputSettings.out.with_name("layerprobe-demo")),
 )
-"""The packaged encoder on the built-in sentences; one untrained encoder and few texts, so that it ends soon."""
+"""The packaged encoder on the built-in sentences, with one untrained encoder and few explained texts to save time."""
 
 
 def run(settings: Settings) -> AnalysisResult:
-    """Probe every layer and pooling, then explain decisions of the best probe."""
+    """Probe every layer and pooling, then explain predictions of the best probe."""
     check_bounds(settings)
     n_stages = layers.n_stages(settings.encoder, settings.probing)
     expect_stages(n_stages + attribute_module.n_stages(settings.explain, settings.data) + 1)

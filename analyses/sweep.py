@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SPLIT_NAMES = ("train", "validation", "test")
 ARRAYS_NOTE = (
-    "The features came to the sweep as arrays: of the encoder its name is known alone, and not how it read the texts."
+    "The features were given as arrays: only the name of the encoder is known, and tokenisation and truncation are not."
 )
 """Note on a result without an encoder."""
 NOT_OF_THIS_SWEEP = "give the examples that sweep_probes was given"
@@ -102,13 +102,15 @@ def _with_model(sweep: Sweep, encoder: Encoder | None) -> Sweep:
 
     check_instance(sweep, Sweep, "sweep", "; make one by sweep_probes")
     if not sweep.tasks:
-        raise InputError("the sweep holds no label column")
+        raise InputError("the sweep has no label column")
     if encoder is not None:
         check_instance(encoder, Encoder, "encoder")
     if sweep.model:
         return sweep
     if encoder is None:
-        raise InputError("nothing names the model; give its encoder, or SweepOptions(model=...) to sweep_probes")
+        raise InputError(
+            "the name of the model is not known; give its encoder, or SweepOptions(model=...) to sweep_probes"
+        )
     return dataclasses.replace(sweep, model=encoder.name)
 
 
@@ -120,7 +122,9 @@ def _prepared_examples(sweep: Sweep, examples: Mapping[str, Examples | None]) ->
     missing = {"train", "test"} - {name for name, split in examples.items() if split is not None}
     unknown = set(examples) - set(SPLIT_NAMES)
     if missing or unknown:
-        raise InputError(f"examples must be those of train, test and perhaps validation, found {', '.join(examples)}")
+        raise InputError(
+            f"examples must be a mapping with train, test and optionally validation, found {', '.join(examples)}"
+        )
     given = {}
     for name, split in examples.items():
         if split is not None:
@@ -189,11 +193,11 @@ def _splits_of_examples(sweep: Sweep, examples: Mapping[str, Examples]) -> Split
     from probes.data.datasets import Split, Splits, TextDataset
 
     if "control" in sweep.studies:
-        raise InputError("the sweep has control tasks; name the splits of which they were drawn")
+        raise InputError("the sweep has control tasks; give the splits from which they were drawn")
     splits = {}
     for name, split in examples.items():
         if split.texts is None:
-            raise InputError(f"the {name} examples hold no texts; give Examples(..., texts=texts), or name the splits")
+            raise InputError(f"the {name} examples have no texts; give Examples(..., texts=texts), or the splits")
         class_names = {task: task_sweep.class_names for task, task_sweep in sweep.tasks.items()}
         labels = {}
         for task, ids in split.labels.items():
@@ -211,7 +215,7 @@ def _checked_splits(splits: Splits, examples: Mapping[str, Examples]) -> Splits:
     split_by_name = dict(splits.items())
     if set(split_by_name) != set(examples):
         names = f"{', '.join(split_by_name)} among the splits, {', '.join(examples)} among the examples"
-        raise InputError(f"there are {names}; both must be the same")
+        raise InputError(f"found {names}; both must have the same names")
     for name, split in split_by_name.items():
         for task, labels in examples[name].labels.items():
             if task not in splits.class_names or not np.array_equal(split.labels(task), labels):

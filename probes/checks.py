@@ -155,7 +155,7 @@ def from_home(path: Path | str, *, name: str) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise InputError(f"the home folder in {name} {str(path)!r} is not known; name the folder in full") from error
+        raise InputError(f"the home folder in {name} {str(path)!r} is not known; give the full path") from error
 
 
 def check_kind(kind: Any, **values: object) -> None:

@@ -34,7 +34,7 @@ def usable_device(device: object) -> str:
     except (RuntimeError, AssertionError, ImportError, ValueError) as error:
         raise InputError(f"cannot use device {name!r}: {_reason(error)}; known here: {_known_devices()}") from error
     if not holds_numbers:
-        raise InputError(f"cannot use device {name!r}: it holds shapes and no numbers; known here: {_known_devices()}")
+        raise InputError(f"cannot use device {name!r}: it stores no numbers; known here: {_known_devices()}")
     return name
 
 

@@ -73,7 +73,7 @@ def _open_locked(file: Path, purpose: str) -> int:
             os.close(descriptor)
             process = f" (process {holder})" if holder.isdecimal() else ""
             raise InputError(
-                f"another run{process} is {purpose} at this moment; wait for its end, or name another folder"
+                f"another run{process} is {purpose}; wait until it has finished, or name another folder"
             ) from error
         if os.fstat(descriptor).st_nlink:  # else its last holder deleted it before this process locked it
             _write_holder(file, descriptor)
@@ -116,7 +116,7 @@ def _open(file: Path) -> int:
         if not (file.is_symlink() or file.is_dir()):
             raise
     if not is_lock_file:
-        raise InputError(f"{str(file)!r} is needed as a lock, and is a link or no file; delete it")
+        raise InputError(f"{str(file)!r} is needed as a lock file, but is not a regular file; delete it")
     return descriptor
 
 

@@ -76,7 +76,7 @@ def check_stopped() -> None:
         Stopped: The work that this thread's task is part of has ended.
     """
     if any(event.is_set() for event in getattr(_worker, "stop_events", ())):
-        raise Stopped("the work that this task is part of has ended")
+        raise Stopped("the work to which this task belongs has ended")
 
 
 @contextlib.contextmanager

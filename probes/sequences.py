@@ -65,7 +65,7 @@ def raw_items(values: object, name: str, kind: str) -> list[Any]:
     """
     wanted = f"{name} must be a list of {kind}"
     if isinstance(values, str | bytes):
-        raise InputError(f"{wanted}, found a single one ({short_repr(values)}); put it into a list")
+        raise InputError(f"{wanted}, found a single one ({short_repr(values)}); put it in a list")
     n_axes = len(getattr(values, "shape", (0,)))
     if isinstance(values, Mapping | Set) or n_axes > 1:
         shape = f" with {n_axes} axes" if n_axes > 1 else ""
@@ -149,9 +149,7 @@ def penalty_list(cs: Any) -> list[float]:
     """
     strengths = [] if isinstance(cs, str) else item_list(cs, "cs", "inverse penalty strengths")
     if not strengths:
-        raise InputError(
-            f"no penalty strength was given to choose from; cs must be numbers above 0, found {short_repr(cs)}"
-        )
+        raise InputError(f"no penalty strength to choose from; cs must be numbers above 0, found {short_repr(cs)}")
     for c in strengths:
         is_number = isinstance(c, int | float) and not isinstance(c, bool)
         if not is_number or not 0 < c < float("inf"):

@@ -25,15 +25,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m reports"
         prog: How the command is called, in its help and its errors.
 
     Returns:
-        0 where the pages are written, 1 after an error that was told in one line.
+        0 where the pages are written, 1 after an error, which is printed on one line.
     """
-    about = "Draw the report of a result folder again, or one page that compares several result folders."
+    about = "Draw the report of a finished result again, or one page that compares several results."
     parser = argparse.ArgumentParser(prog=prog, description=about)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="RESULT_DIR", help="a folder that an analysis wrote")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="RESULT_DIR", help="folder of a finished run")
     files = ", ".join(f"{key} is {name}" for key, (name, _) in FORMATS.items())
-    one = f"files to draw of a single folder, into that folder: {files} (default: html)"
+    one = f"files to write into the folder of a single result: {files} (default: html)"
     parser.add_argument("--format", nargs="+", choices=FORMATS, help=one)
-    several = f"HTML file for the page that compares several folders (default: {COMPARISON})"
+    several = f"HTML file of the comparison of several results (default: {COMPARISON})"
     parser.add_argument("--out", type=Path, metavar="FILE", help=several)
     options = parser.parse_args(arguments)
     try:
@@ -60,7 +60,7 @@ def _print_paths(paths: Sequence[Path]) -> int:
                 sys.stdout.flush()
                 sys.stdout.buffer.write(os.fsencode(path) + b"\n")
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on: what was asked for is done
+    except BrokenPipeError:  # the reader has closed the pipe: the pages are written
         _discard_output()
     except OSError as error:
         _discard_output()
@@ -85,10 +85,12 @@ def _written(folders: Sequence[Path], formats: Sequence[str] | None, out: Path |
     # A flag that would go unheeded is a mistake.
     if len(folders) == 1:
         if out is not None:
-            raise InputError("--out names the page of several folders; the report of one is written into it")
+            raise InputError(
+                "--out names the comparison of several results; the report of one is written into its own folder"
+            )
         return write(folders[0], formats or ("html",))
     if formats is not None:
-        raise InputError("--format has no meaning for several folders; their comparison is an HTML page")
+        raise InputError("--format has no meaning for several results; their comparison is an HTML page")
     if out is not None and out.suffix.lower() not in PAGES:
         raise InputError(f"--out must name an HTML file, found {str(out)!r}")
     return (write_comparison(folders, out or COMPARISON),)

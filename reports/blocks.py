@@ -141,7 +141,7 @@ class Entry:
     words: tuple[Word, ...]
     """Empty where states are explained: they are no words."""
     pieces: tuple[Word, ...]
-    """Where states are explained; the pieces of a text stand in the explorer's data."""
+    """Where states are explained; the subword tokens of a text are in the explorer's data."""
     states: str
     """Name of the token states that the pieces stand for; empty where they are the input's tokens."""
     strongest: str

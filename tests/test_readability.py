@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 from pathlib import Path
 
@@ -18,6 +19,12 @@ VAGUE_NAMES = set(
 """Names that say nothing of what they hold."""
 BAD_STARTS = ("Of ", "That ", "As ", "Whose ", "What ", "Beside ")
 """Beginnings of a docstring's line that make a reader complete the sentence."""
+IDIOMS = (
+    "by heart|told apart|tells? .* apart|hangs? on|stands? (in|at|behind|twice)|flattered|foretold|foretells?"
+    "|speaks? (for|against)|leans? to|read best|right on test|says? (the )?least|judged on|as (it|they) stands?"
+    "|(is|are) able|comes? again|folders? apart|checksite"
+)
+"""Expressions in place of which there is a term of the field or an ordinary word."""
 NUMERICAL = "statistics logistic features probing controls attribution attribution_checks mechanism".split()
 """Folders of `probes` in which numbers are computed."""
 MAX_VAGUE_SHARE = 0.01
@@ -54,6 +61,15 @@ def docstring_lines(source: str) -> list[str]:
                 is_argument = colon and line.startswith("        ") and name.isidentifier()
                 lines.append(description if is_argument else line.strip())
     return lines
+
+
+def strings(source: str) -> list[str]:
+    """Texts of the code on one line each: messages, notes, page and docstrings, which the help shows."""
+    texts = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.append(" ".join(node.value.split()))
+    return texts
 
 
 def code_and_comments(source: str) -> tuple[list[int], int]:
@@ -94,8 +110,17 @@ def test_no_line_of_a_docstring_begins_in_the_middle_of_a_sentence(folder):
     assert [line for line in lines if line.startswith(BAD_STARTS)] == []
 
 
+@pytest.mark.parametrize("package", PACKAGES, ids=folder_name)
+def test_messages_help_and_page_use_ordinary_words(package):
+    texts = [text for source in sources(package, "**/*.py") for text in strings(source)]
+    matches = [re.search(rf"(?i).{{0,40}}\b({IDIOMS})\b.{{0,40}}", text) for text in texts]
+    assert [match.group() for match in matches if match] == []
+
+
 def test_the_measures_see_what_they_are_meant_to_see():
     source = 'found = 1  # step\n\ndef f(own):\n    """Of a thing.\n\n    Args:\n        own: What it is.\n    """\n'
     assert [name for name in bound_names(source) if name in VAGUE_NAMES] == ["found", "own"]
     assert code_and_comments(source) == ([3, 6], 1)
     assert [line for line in docstring_lines(source) if line.startswith(BAD_STARTS)] == ["Of a thing.", "What it is."]
+    (message,) = strings('raise ValueError(f"{n} scores are\\n flattered")')
+    assert re.search(rf"\b({IDIOMS})\b", message)

@@ -16,14 +16,14 @@ from probes.results.result import check_replaceable
 
 
 def check_apart(out: Path, folders: Mapping[str, Path]) -> None:
-    """Check that the folder of the result, which is replaced as a whole, is separate from other folders.
+    """Check that the folder of the result, which every run replaces completely, is separate from other folders.
 
     Args:
         out: Folder of the result.
         folders: Flag -> its folder.
 
     Raises:
-        InputError: Two folders are one, or one lies inside the other.
+        InputError: Two folders are the same, or one lies inside the other.
     """
     result_path = out.resolve()
     result_name = f"--out {str(out)!r}"
@@ -31,11 +31,13 @@ def check_apart(out: Path, folders: Mapping[str, Path]) -> None:
         path = folder.resolve()
         name = f"{flag} {str(folder)!r}"
         if path == result_path:
-            raise InputError(f"{name} and {result_name} are one folder; name two")
+            raise InputError(f"{name} and {result_name} are the same folder; name two folders")
         if result_path in path.parents:
-            raise InputError(f"{name} lies inside {result_name}, which is replaced as a whole; name folders apart")
+            raise InputError(
+                f"{name} lies inside {result_name}, which every run replaces completely; name a folder outside it"
+            )
         if path in result_path.parents:
-            raise InputError(f"{result_name} lies inside {name}; name folders apart")
+            raise InputError(f"{result_name} lies inside {name}; name a folder outside it")
 
 
 def check_named(folders: Mapping[str, Path | None]) -> None:
@@ -49,14 +51,14 @@ def check_named(folders: Mapping[str, Path | None]) -> None:
     """
     for flag, folder in folders.items():
         if folder == Path():
-            raise InputError(f"{flag} is empty or the working folder; name a folder of its own")
+            raise InputError(f"{flag} is empty or the working folder; name another folder")
 
 
 @contextlib.contextmanager
 def output_lock(settings: Any) -> Iterator[None]:
     """Lock the folder of the result, so that no other run writes to it; parts of an extraction write no result.
 
-    An earlier result that a killed run had set aside is put back in its place, with a notice.
+    An earlier result that an interrupted run had moved is restored, with a notice.
 
     Args:
         settings: Settings of an analysis.

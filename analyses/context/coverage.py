@@ -22,7 +22,7 @@ NOTABLE_UNKNOWN = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """Counts of the texts and tokens that the encoder does not read as they stand."""
+    """Counts of the texts and tokens that the encoder does not read unchanged."""
 
     n_truncated: int
     """Number of texts that were truncated."""
@@ -36,23 +36,23 @@ class Coverage:
     """Number of texts of the splits."""
 
     def notes(self, encoder: Encoder) -> Iterator[str]:
-        """Yield notes on what the tokenizer does not know, or reads otherwise than transformers would."""
+        """Yield notes on unknown tokens, and on names of special tokens that are read as ordinary text."""
         tokenizer = encoder.tokenizer
         for split_name, (n_unknown, n_tokens) in self.unknown_tokens.items():
             yield (
                 f"{100 * n_unknown / n_tokens:.1f} % of the tokens of the {split_name} texts ({n_unknown:,} of "
-                f"{n_tokens:,}) are unknown to the tokenizer; the encoder reads "
-                f"{tokenizer.unk_token or 'the unknown token'} in their place."
+                f"{n_tokens:,}) are unknown to the tokenizer and are all read as "
+                f"{tokenizer.unk_token or 'the unknown token'}."
             )
         if self.n_with_special_names:
             yield (
-                f"{self.n_with_special_names:,} of {self.n_texts:,} texts hold the name of a special token that the "
-                f"tokenizer places itself, such as {tokenizer.sep_token or tokenizer.pad_token}; it is read as "
-                "ordinary text there, where transformers by itself would read that token."
+                f"{self.n_with_special_names:,} of {self.n_texts:,} texts contain the name of a special token, such as "
+                f"{tokenizer.sep_token or tokenizer.pad_token}; it is read as ordinary text, unlike in transformers, "
+                "which would insert the special token."
             )
 
     def claims(self, encoder: Encoder, splits: Splits) -> Iterator[Claim]:
-        """Yield what a reader must know of the encoder and the texts before any number."""
+        """Yield claims about the encoder and the texts that limit the numbers."""
         yield from _encoder_claims(encoder)
         if self.n_truncated:
             numbers: dict[str, Any] = {"n": self.n_truncated, "total": self.n_stored}
@@ -64,7 +64,7 @@ class Coverage:
 
 
 def measure_coverage(encoder: Encoder, splits: Splits, stores: Stores, pooling: str) -> Coverage:
-    """Count the texts and tokens that the encoder does not read as they stand.
+    """Count the texts and tokens that the encoder does not read unchanged.
 
     Args:
         encoder: Encoder of the features.
@@ -87,7 +87,7 @@ def measure_coverage(encoder: Encoder, splits: Splits, stores: Stores, pooling: 
 
 
 def tokenised_coverage(encoder: Encoder, splits: Splits) -> Coverage:
-    """Tokenise the texts, and count those and the tokens that the encoder does not read as they stand.
+    """Tokenise the texts, and count those and the tokens that the encoder does not read unchanged.
 
     Args:
         encoder: Encoder of the features.
@@ -108,7 +108,7 @@ def tokenised_coverage(encoder: Encoder, splits: Splits) -> Coverage:
 
 
 def leakage_claims(splits: Splits) -> Iterator[Claim]:
-    """Yield how many test texts stand in the training texts, too."""
+    """Yield how many test texts also occur in the training texts."""
     n_repeated = splits.leakage.exact
     if n_repeated:
         n_test = len(splits.test)
@@ -146,7 +146,7 @@ def _notable(counts: Mapping[str, NDArray[np.int64]]) -> dict[str, tuple[int, in
 def _encoder_claims(encoder: Encoder) -> Iterator[Claim]:
     """Yield which poolings the encoder lacks, or has untrained."""
     if encoder.random_pooler:
-        reason = "its bias is exactly zero, which initialisation leaves and training does not"
+        reason = "its bias is exactly zero, as after initialisation"
         yield Claim("random_pooler", "random", numbers={"reason": reason})
     elif not encoder.has_pooler:
         yield Claim("no_pooler", "absent", numbers={"reason": f"{type(encoder.model).__name__} has no pooler"})

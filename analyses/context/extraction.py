@@ -117,10 +117,10 @@ class Extraction:
     ) -> tuple[EncoderFeatures, list[EncoderFeatures]]:
         untrained = []
         with self.settings.extracting() as engine:
-            with stage("features"):
+            with stage("extracting features"):
                 trained = self.extract(encoder, poolings, engine)
             for seed in range(n_untrained):
-                with stage(f"features of untrained encoder {seed + 1} of {n_untrained}"):
+                with stage(f"extracting features, untrained encoder {seed + 1} of {n_untrained}"):
                     untrained.append(self.extract(encoder.untrained(seed), poolings, engine))
         if self.settings.shards is not None:
             self._end_part([trained, *untrained], poolings)
@@ -131,7 +131,10 @@ class Extraction:
         stores = [store for encoder_features in extracted for store in encoder_features.stores.values()]
         store_by_folder = {store.folder: store for store in stores}
         n_missing = sum(len(store.missing(poolings)) for store in store_by_folder.values())
-        message = f"part {self.settings.shards} of the features is extracted; shards still missing: {n_missing}"
+        message = (
+            f"share {self.settings.shards} of the features is extracted; files of other shares still missing: "
+            f"{n_missing}"
+        )
         raise PartDone(message if n_missing else f"{message}; run again without --shards")
 
     def _extract_dataset(

@@ -100,9 +100,9 @@ class Job:
         check_apart(output.out, {"--cache": cache})
         check_writable(cache)
         part = encoder.part
-        with stage("texts"):
+        with stage("reading the texts"):
             splits = data.read(output.seed)
-        with stage("model"):
+        with stage("loading the model"):
             model = encoder.load()
         return cls(data, encoder, output, probing, part, splits, model)
 
@@ -143,13 +143,15 @@ class Job:
         if names is None:
             return
         if not self.encoder.is_classifier:
-            raise InputError(f"--head-classes has no meaning: {self.encoder.name} has no classification head")
+            raise InputError(
+                f"--head-classes has no meaning: {self.encoder.name} has no classification head; leave it out"
+            )
         check_head_classes(self.encoder.class_names, names, self.splits.class_names)
 
     def probe(self) -> ProbingResults:
         """Do all steps of probing: extract features, draw control tasks, and fit the probes and those of the floors."""
         extracted = self.extract()
-        with stage("probes"):
+        with stage("fitting probes"):
             controls = self.draw_controls() if self.probing.controls else None
             own_head = self.score_own_head()
             sweep = self.fit(extracted, controls, own_head)
@@ -185,7 +187,7 @@ class Job:
         return self._extraction().extract(encoder, poolings)
 
     def measure_coverage(self, encoder_features: EncoderFeatures) -> Coverage:
-        """Count the texts and tokens that the encoder does not read as they stand.
+        """Count the texts and tokens that the encoder does not read unchanged.
 
         Args:
             encoder_features: Features of the job's encoder.
@@ -212,7 +214,7 @@ class Job:
             try:
                 head = ModelHead(self.encoder, class_names, head_classes=self.encoder_settings.renamed_classes)
             except InputError as error:
-                notes.append(f"The model's own head is not scored on {task}: {error}.")
+                notes.append(f"The model's own classifier is not scored on {task}: {error}.")
                 continue
             log_probs[task] = head.log_prob(encoded_test, progress=self.progress)
         return OwnHead(log_probs, tuple(notes), encoded_test)
@@ -222,7 +224,7 @@ class Job:
 
         Args:
             extracted: Features of the encoder.
-            controls: Control tasks; None to measure the scores alone.
+            controls: Control tasks; None to measure only the scores.
             own_head: Predictions of the checkpoint's own classifier, which are scored beside the probes.
         """
         from probes.controls.studies import default_studies
@@ -261,7 +263,7 @@ class Job:
 
         if not extracted.untrained:
             return []
-        with stage("probes of the untrained encoders"):
+        with stage("fitting probes, untrained encoders"):
             train = extracted.untrained_features[0].train
             has_validation = self.splits.validation is not None
             return untrained_floors(

@@ -18,72 +18,77 @@ CONTROLLED = "controlled"
 """Name of the built-in sentences."""
 NO_SPLIT = "none"
 """Name of a split that is held out of the training texts instead."""
-PAIRED_NOTE = "The built-in sentences come in pairs of the same words; intervals that take them singly are narrow."
+PAIRED_NOTE = "The built-in sentences are minimal pairs; the CIs treat them as independent and are too narrow."
 TEXT_FORMATS = {"separator": ("csv",), "encoding": ("csv", "json")}
 """Flag -> formats of the files to which it applies."""
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Labelled texts: files, or one dataset with splits."""
+    """Labelled texts: one file for each split, or one dataset with splits."""
 
     train: Path | None = None
-    """Training texts: a CSV, TSV, JSON lines or Parquet file, or a saved `datasets` folder."""
+    """Training texts: a CSV, TSV, JSON lines or Parquet file, or a folder saved by the `datasets` library."""
     validation: Path | None = None
-    """Texts that choose penalties, the best layer and, in fine-tuning, the best epoch. Held out of --train (15 %) when
-    not given."""
+    """Validation texts, which select the penalties of the probes, the best layer and pooling and, in fine-tuning, the
+    best epoch. When not given, 15 % of --train is held out as validation texts."""
     test: Path | None = None
-    """Texts that are scored once. Held out of --train (15 %) when not given."""
+    """Test texts, which are scored once and select nothing. When not given, 15 % of --train is held out as test
+    texts."""
     dataset: str | None = None
-    """Instead of --train: a hub dataset, a saved folder with splits, or `controlled` for the built-in sentences."""
+    """Dataset with splits, in place of --train: a name on the Hugging Face hub, a folder saved by the `datasets`
+    library, or `controlled` for the built-in sentences."""
     subset: str | None = None
-    """Subset (configuration) of --dataset."""
+    """Subset (configuration) of the hub dataset."""
     train_split: str = "train"
     """Split of --dataset to train on."""
     validation_split: str | None = None
-    """Split of --dataset that is used for validation; `validation` where there is one. `none` holds it out of the
-    training texts."""
+    """Split of --dataset to select on. When not given, it is `validation` if the dataset has that split. `none` holds
+    out validation texts from the training split instead."""
     test_split: str | None = None
-    """Split of --dataset that is scored; `test` where there is one. `none` holds it out of the training texts."""
+    """Split of --dataset to test on. When not given, it is `test` if the dataset has that split. `none` holds out test
+    texts from the training split instead."""
     folds: int | None = None
-    """Number of folds of the training texts that choose penalties and the best layer, instead of validation texts."""
+    """Number of cross-validation folds of the training texts, which then select the penalties and the best layer and
+    pooling; no validation texts are needed."""
     separator: str | None = None
-    """Separator of the fields in CSV and TSV files: one character, or comma, tab, semicolon or pipe. When not given, it
-    is the one that explains the file."""
+    """Separator of the fields in CSV and TSV files: one character, or the word comma, tab, semicolon or pipe. When not
+    given, it is detected from the file."""
     encoding: str | None = None
-    """Encoding of CSV, TSV and JSON files, such as cp1252 or latin-1. When not given, it is what a byte order mark
-    says, else UTF-8."""
+    """Character encoding of CSV, TSV and JSON files, such as cp1252 or latin-1. When not given, it is the encoding of
+    the file's byte order mark, or UTF-8 if the file has none."""
     text: str = "text"
-    """Column of the texts."""
+    """Column that contains the texts."""
     text_pair: str | None = None
-    """Column of second texts, for pairs."""
+    """Column that contains the second texts, for tasks on pairs of texts."""
     label: tuple[str, ...] = ("label",)
-    """Label columns. Each is probed; of a column of lists, each value is probed as a column of its own."""
+    """Label columns, each of which is a task with its own probes. A column of lists becomes one task with the classes
+    no and yes for each value in the lists."""
     group: str | None = None
-    """Column of authors, documents, ...: texts of one author or document never stand on two sides of a split that is
-    held out."""
+    """Column that names the author, document or other group of each text. When validation or test texts are held out,
+    all texts of a group are in the same split."""
     control_type: str | None = None
-    """Column of the input types to which a control task gives random labels; the first word of a text when not
-    given."""
+    """Column of the input types of the control task, which assigns one random label to all texts of a type. When not
+    given, the type of a text is its first word."""
     rationales: str | None = None
-    """Column of the character spans that annotators marked as the reasons of the label, of every label column if there
-    are several: lists of [first, last + 1], or text such as 3-9;15-20. The test texts need it. In pairs of texts, spans
-    are those of the first text."""
+    """Column of human rationales, which adds the plausibility check: the character spans that annotators marked as the
+    reason for the label, as lists of [first, last + 1] or as text such as 3-9;15-20. The spans apply to every label
+    column and, in pairs of texts, to the first text. The test texts must have this column."""
     limit: int | None = None
-    """Use at most this many texts of each file or split, drawn at random, with a few of each class where they fit."""
+    """Use at most this many texts of each file or split. They are drawn at random, and each class keeps a few texts if
+    the limit allows it."""
     drop_invalid: bool = False
-    """Leave out rows without text, label, group or input type, or with invalid spans, instead of refusing them."""
+    """Leave out rows with a missing text, label, group or input type, or with invalid rationale spans; without this
+    flag such a row is an error."""
     drop_rare: bool = False
-    """Leave out the texts of classes that have one text, instead of refusing them."""
+    """Leave out classes that have only one text; without this flag such a class is an error."""
 
     @property
     def fold_notes(self) -> tuple[str, ...]:
         """A note that folds replace validation texts; none where there are validation texts."""
         if self.folds is None:
             return ()
-        return (
-            f"{self.folds} folds of the training texts, each held out in turn, took the place of validation texts.",
-        )
+        return (f"{self.folds}-fold cross-validation on the training texts replaced the validation texts.",)
 
     @property
     def has_rationales(self) -> bool:
@@ -130,7 +135,7 @@ class DataSettings:
             value = getattr(self, field.name)
             names = value if isinstance(value, tuple) else (value,)
             if "" in names:
-                raise InputError(f"{flag_of(field.name)} is empty; give it a name, or leave it out")
+                raise InputError(f"{flag_of(field.name)} is empty; give a name, or leave the flag out")
 
     def _check_files(self) -> None:
         """Raise if a file does not exist."""
@@ -265,7 +270,7 @@ RULES = (
     Rule(
         _has_folds,
         ("validation", "validation_split"),
-        "{flag} and --folds both say what chooses; give one of them",
+        "{flag} and --folds both name what selects the best probe; give one of them",
     ),
     Rule(_has_files, ("dataset",), "--train and --dataset both name the texts; give one of them"),
     Rule(

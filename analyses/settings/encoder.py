@@ -18,45 +18,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """The model, and what is read from it."""
+    """The encoder, its layers and pooled vectors, and the extraction of features."""
 
     model: str = "packaged"
-    """A hub name, a folder, or `packaged` for the encoder that the extra `demo` installs."""
+    """Model to probe: a name on the Hugging Face hub, a folder, or `packaged` for the encoder that the extra `demo`
+    installs."""
     revision: str | None = None
-    """Branch, tag or commit of --model, or of --base, where that is a hub model."""
+    """Branch, tag or commit of the hub model that --model names, or --base if that flag is given."""
     head_classes: tuple[str, ...] | None = None
-    """Names that the dataset uses for the classes of the checkpoint's own head, where its config.json has others: in
-    the order of its logits (`0 1`), or by the names in config.json (`negative=0 positive=1`)."""
+    """Class names in the dataset for the classes of the checkpoint's own classifier, needed if its config.json has
+    other names. Give them in the order of the logits (`0 1`), or as pairs of the name in config.json and the name in
+    the dataset (`negative=0 positive=1`)."""
     layers: tuple[int, ...] | None = None
-    """Layers to read, 0 being the embeddings; all when not given."""
+    """Layers to probe; 0 is the embedding output. All layers when not given."""
     poolings: tuple[str, ...] | None = None
-    """Pooled vectors to read of each layer: cls, mean, pooler, last or content. When not given, they are cls, mean and
-    pooler, where the model has them (last and mean for a model without [CLS])."""
+    """Pooled vectors to probe at each layer: cls, mean, pooler, last (the last token) or content (the mean without
+    special tokens). When not given, they are cls, mean and, if the model has one, pooler; for a model without [CLS]
+    they are last and mean."""
     max_length: int | None = None
-    """Most tokens read of a text; the model's limit when not given."""
+    """Maximum number of tokens of a text; longer texts are truncated. The model's own limit when not given."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Number format of the forward pass that extracts features."""
+    """Floating-point format of the forward pass that extracts features."""
     stored_dtype: Literal["float32", "float16"] = "float32"
-    """Number format of the features on disk. float16 takes half the space, and is refused where a value does not
-    fit."""
+    """Floating-point format of the features on disk. float16 halves the disk space; a value that overflows float16 is
+    an error."""
     device: str = "auto"
-    """Device to compute on: cpu, cuda, cuda:1, ...; `auto` is a GPU where there is one."""
+    """Device to compute on: cpu, cuda, cuda:1, ...; `auto` uses a GPU if there is one."""
     cache: Path = Path("~/.cache/layerprobe")
-    """Folder where features are kept for the next run."""
+    """Folder in which extracted features are kept for later runs."""
     shards: str | None = None
-    """Given as i/n: extract only the i-th of n shares of the features into --cache, and stop. Run n of these, on one
-    machine or on several with one cache, then run once without this flag."""
+    """Extract only share i of n of the features into --cache and stop; given as i/n, such as 2/8. Run all n shares, on
+    one machine or on several machines with the same cache, then run once without this flag."""
     engine: Literal["local", "ray"] = "local"
-    """Where features are extracted: `local` is this process, `ray` is workers of Ray (extra `ray`), on this machine or
-    on a cluster."""
+    """Where features are extracted: in this process (`local`), or by Ray workers on this machine or a cluster (`ray`,
+    which needs the extra `ray`)."""
     address: str | None = None
-    """Address of the Ray cluster to join. When not given, Ray is started on this machine alone."""
+    """Address of the Ray cluster to join. When not given, Ray is started on this machine."""
     workers: int | None = None
-    """Number of Ray workers. When not given, there is one for each GPU, or one for every 8 cores."""
+    """Number of Ray workers. When not given, there is one for each GPU, or one for every 8 CPU cores."""
     trust_remote_code: bool = False
-    """Run code that a hub model brings along."""
+    """Run the Python code that a hub model contains."""
     allow_pickle: bool = False
-    """Read weights that are not safetensors; such files can run code."""
+    """Load weights that are not in the safetensors format; loading such files can execute code."""
 
     @property
     def part(self) -> tuple[int, int]:
@@ -75,7 +78,7 @@ class EncoderSettings:
         """The dataset's names of the head's classes, by logit or by the checkpoint's names; None without the flag.
 
         Raises:
-            InputError: A name of the checkpoint stands twice.
+            InputError: A name of the checkpoint occurs twice.
         """
         if not self.head_classes or not all("=" in name for name in self.head_classes):
             return self.head_classes

@@ -8,60 +8,69 @@ from typing import Literal
 from probes.checks import InputError
 
 ALL = "all"
-"""Every method, or every baseline, that is able."""
+"""Every method, or every baseline that the tokenizer has the tokens for."""
 
 
 @dataclass(frozen=True)
 class ExplainSettings:
-    """Explanations of single decisions, and checks on them."""
+    """Attributions of single predictions to tokens and words, and attribution checks."""
 
     attribute: int = 50
-    """Number of test texts to explain for each label column: misclassified ones first, up to half, then the most and
-    the least certain, spread over classes."""
+    """Number of test texts to explain for each label column: up to half of them are misclassified, the others are
+    those with the most and the least confident correct predictions, spread over the classes. 0 explains none."""
     head: Literal["probe", "model", "both"] = "probe"
-    """Explain the best probe, the checkpoint's own classifier, or both."""
+    """Classifier to explain: the best probe (`probe`), the checkpoint's own classifier (`model`), or both."""
     target: str = "predicted"
-    """Class to explain: `predicted`, the text's own `label`, or a class by its name. Where neither this nor --against
-    is set, misclassified texts are explained for the predicted class minus the true one, too."""
+    """Class to explain: the `predicted` class, the true `label`, or the name of a class. If neither this nor --against
+    is set, errors are also explained by the predicted class minus the true one."""
     against: str | None = None
-    """Class whose output is subtracted, so that scores speak for the target rather than for this class."""
+    """Contrast class, whose output is subtracted from that of the target: scores then explain why the target is
+    predicted rather than this class."""
     unit: Literal["logit", "probability"] = "logit"
-    """Output of a class that is explained: its logit or its probability."""
+    """Output to explain: the logit or the probability of the class."""
     method: str = "integrated_gradients"
     """Attribution method: integrated_gradients, input_x_gradient, gradient_norm, gradient_shap, occlusion or random."""
     methods: tuple[str, ...] = ()
-    """Further attribution methods, or `all`, to measure by the same checks."""
+    """Further attribution methods to compare with --method by the same checks, or `all`."""
     baseline: str = "auto"
-    """Baseline that replaces the text's tokens: pad, mask, zero, mean, or sampled, which draws from the explained
-    texts. `auto` is the one of the first four on which the explained head says least of the label; where both heads are
-    explained, the probe decides."""
+    """Baseline of the attribution, which replaces the tokens of the text: pad, mask, zero, mean, or sampled (tokens
+    drawn from the explained texts). `auto` is the one among the first four on which the prediction is closest to
+    uninformed, which is the class shares or equal probabilities; with --head both it is selected for the probe."""
     baselines: tuple[str, ...] = ()
-    """Further baselines, or `all`, to see how much the ranking of a text's tokens depends on the choice."""
+    """Further baselines, or `all`, to measure how much the ranking of the tokens depends on the baseline."""
     max_steps: int = 256
-    """Most steps of the integral, from 1 to 4096. Steps are doubled from 16 until the convergence delta is small."""
+    """Maximum number of integration steps of integrated gradients, from 1 to 4096. The number of steps is doubled from
+    16 until the convergence delta is small."""
     depth: bool = False
-    """Explain each text by the probe of every layer too, and the decision by the token states of every layer."""
+    """Explain each text also with the probe of every other layer, and compute the attribution by token type at every
+    layer."""
     explain_poolings: tuple[str, ...] = ()
-    """Further poolings (cls, mean, pooler, last) whose probes explain the same texts: at the layer explained, or at all
-    layers with --depth."""
+    """Further poolings (cls, mean, pooler, last) whose probes are explained on the same texts, at the explained layer
+    or, with --depth, at every layer."""
     words: int = 100
-    """Number of test texts, drawn at random, that tell which words count over the whole dataset; 0 for none."""
+    """Number of test texts, drawn at random, for the global word attributions: the mean score of each word over texts.
+    0 leaves them out."""
     faithfulness: bool = True
-    """Measure faithfulness: what removing the tokens that are ranked first does, compared with tokens in random
-    order."""
+    """Measure faithfulness by comprehensiveness and sufficiency (ERASER), compared with random orders of the
+    tokens."""
     replacement: str = "auto"
-    """Replacement of tokens that are removed: mask, pad or delete. `auto` is mask where there is a mask token."""
+    """How faithfulness checks remove tokens: replace them by mask or pad, or delete them. `auto` is mask if the
+    tokenizer has a mask token, otherwise pad or delete."""
     curves: bool = False
-    """Draw deletion and insertion curves too."""
+    """Compute deletion and insertion curves, too."""
     infidelity: bool = False
-    """Measure infidelity too: whether scores predict what removing random tokens does."""
+    """Measure infidelity (Yeh et al. 2019), too: the error with which scores predict the effect of removing random
+    sets of tokens."""
     randomised: bool = False
-    """Explain the same encoder with random weights too, randomised from the top layer down: scores must change."""
+    """Run the parameter randomisation test (Adebayo et al. 2018), too: attributions must change when the encoder's
+    weights are randomised block by block from the top."""
     audit: bool = False
-    """Plant a shortcut in a copy of the texts and see whether the methods find it."""
+    """Run the planted shortcut check: train a probe on a copy of the texts in which one added word determines the
+    class, and measure whether the attribution methods rank that word first."""
     erase: int = 0
-    """Number of test texts, drawn at random, in which every label is erased at every layer, to see what the
-    checkpoint's own classifier loses; 0 for none. This needs --head model or both, and the extra `erasure`."""
+    """Number of test texts, drawn at random, for LEACE erasure: the accuracy that the checkpoint's own classifier
+    loses when a label is erased at each layer. 0 leaves it out. This needs --head model or both, and the extra
+    `erasure`."""
 
     def check(self) -> None:
         """Check the flags, as far as they can be checked without the model.

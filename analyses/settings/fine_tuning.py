@@ -13,39 +13,41 @@ from probes.checks import InputError
 
 @dataclass(frozen=True)
 class FineTuningSettings:
-    """Models to fine-tune, or a checkpoint that was fine-tuned elsewhere, and how much is measured."""
+    """Fine-tuning of the heads, or a checkpoint fine-tuned elsewhere, and the number of texts that are measured."""
 
     heads: tuple[Literal["pooler", "cls", "mean"], ...] = ("pooler", "cls", "mean")
-    """Heads to fine-tune the encoder with: the family's standard classifier (in BERT it reads the pooler), or a linear
-    map of the [CLS] vector of the last layer, or of the mean of that layer."""
+    """Heads to fine-tune the encoder with: pooler is the family's standard classifier (in BERT it reads the pooler);
+    cls and mean are a linear layer on the [CLS] vector or on the mean vector of the last layer."""
     seeds: int | None = None
-    """Number of runs of each head, each with its own seed. Accuracies are of all runs; everything else is measured on
-    the first. 3 when not given, 1 with --quick."""
+    """Number of training runs of each head, with one seed each. Test accuracy is the mean over the runs; everything
+    else is measured on the first run. 3 when not given, 1 with --quick."""
     epochs: int = 2
-    """Most epochs. Training stops where validation accuracy no longer rises."""
+    """Maximum number of epochs. Training stops early if validation accuracy no longer rises."""
     learning_rate: float = 5e-5
-    """Highest learning rate, which is reached after a warm-up and then falls to zero in a straight line."""
+    """Peak learning rate, reached after a warm-up; it then decays linearly to zero."""
     batch_size: int = 32
-    """Texts in each training step."""
+    """Number of texts in a training step."""
     train_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the forward and backward passes in training; the weights are float32. `auto` is bfloat16 where
-    the device multiplies in it."""
+    """Floating-point format of the forward and backward passes in training; the weights are float32. `auto` is
+    bfloat16 if the device has instructions for it."""
     freeze: bool = False
-    """Train the heads alone, and leave the encoder as it is."""
+    """Train only the heads and keep the encoder frozen."""
     models: Path | None = None
-    """Folder of the fine-tuned models; the name of --out with -models behind it when not given. A model that is
-    finished is not trained again, and one that was interrupted goes on from its last epoch."""
+    """Folder of the fine-tuned models. When not given, it is the name of --out followed by -models. A finished model is
+    not trained again, and an interrupted one resumes after its last complete epoch."""
     checkpoint: str | None = None
-    """Checkpoint (*ForSequenceClassification) that was fine-tuned elsewhere, to look at instead of fine-tuning."""
+    """Checkpoint (*ForSequenceClassification) that was fine-tuned elsewhere: it is measured, and nothing is
+    fine-tuned."""
     checkpoint_revision: str | None = None
-    """Branch, tag or commit of --checkpoint, where that is a hub model."""
+    """Branch, tag or commit of --checkpoint, if that is a hub model."""
     base: str | None = None
-    """Encoder that --checkpoint was fine-tuned from; --model when not given."""
+    """Pretrained encoder from which --checkpoint was fine-tuned; --model when not given."""
     measured: int | None = None
-    """Number of test texts, drawn at random, for what takes a pass for each layer: gradients, contributions,
-    interventions. 600 when not given, 100 with --quick."""
+    """Number of test texts, drawn at random, for the measurements that need a pass for each layer: gradient shares,
+    attention contributions, mean ablation and LEACE erasure. 600 when not given, 100 with --quick."""
     explained: int | None = None
-    """Number of the measured texts that are explained by every head. 40 when not given, 6 with --quick."""
+    """Number of measured texts whose predictions are explained by attributions, for every head. 40 when not given, 6
+    with --quick."""
 
     def amounts(self, *, quick: bool = False) -> Amounts:
         """Return the amounts that flags name; the usual ones for the rest, or those of --quick."""

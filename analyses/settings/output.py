@@ -9,16 +9,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """Where results are written, and what is shown meanwhile."""
+    """Folder and formats of the result, random seed, and progress."""
 
     out: Path = Path("layerprobe-result")
-    """Folder of the result; an earlier result there is replaced."""
+    """Folder of the result. An earlier result in this folder is replaced."""
     format: tuple[Literal["html", "json", "csv", "markdown"], ...] = ("html",)
-    """Files made from the result: html is the page report.html; json is report.json, one file with claims, notes,
-    provenance and all tables for programs; csv is attributions.csv, one row for the score of each word; markdown is
-    summary.md, thirty lines for a pull request or model card. The result itself (result.json, tables/*.csv,
+    """Files to write from the result: html is report.html, the page; json is report.json, one file for programs with
+    claims, notes, provenance and all tables; csv is attributions.csv, one row for the score of each word; markdown is
+    summary.md, at most thirty lines for a pull request or model card. The result itself (result.json, tables/*.csv,
     attributions.jsonl) is always written."""
     seed: int = 0
-    """Seed of every random draw: splits, limits, resampling."""
+    """Seed of every random draw, such as splits, --limit and bootstrap resampling."""
     quiet: bool = False
-    """Show no progress and no notes on stderr. The report has the notes, too."""
+    """Show no progress and no notes on stderr. The notes are also in the report."""

@@ -1,18 +1,18 @@
-"""Flags of the reference scores of probes."""
+"""Flags of the floors and controls of probes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """Reference scores for each probe."""
+    """Floors and controls, with which the accuracy of a probe is compared."""
 
     controls: bool = True
-    """Measure what puts the scores into proportion: control tasks, V-information and codelength, learning curves,
-    prediction depth, planted signals, and how alike the layers are."""
+    """Measure the controls: control tasks with selectivity, V-information, online codelength (MDL), learning curves,
+    prediction depth, the minimum detectable difference by planted signals, and linear CKA between layers."""
     untrained: int = 3
-    """Number of untrained encoders, each with its own seed, whose probes are a floor. Each takes one more
-    extraction."""
+    """Number of untrained encoders (the same architecture with random weights, one seed each) whose probes are a
+    floor. Each needs one more extraction of features; 0 leaves this floor out."""
 
 
 NO_CONTROLS = ProbeSettings(controls=False, untrained=0)

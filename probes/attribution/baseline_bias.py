@@ -1,8 +1,8 @@
 """Baseline bias: how far a head's prediction at a baseline is from a prediction made without a text.
 
 An attribution explains the difference between the output at the text and the output at the baseline. Where the baseline
-itself predicts a class, words that speak for this class have nothing left to add, and all words seem to speak for
-another class.
+itself predicts a class, words that contribute to this class have nothing left to add, and all words seem to contribute
+to another class.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def _mean_predictions(head: Head, batch: Batch, embeddings: Sequence[Tensor]) ->
     inputs = torch.cat([part.expand(-1, seq, -1) for part in embeddings])
     logits = head.logits(batch.tile(len(inputs)), inputs)
     if not bool(logits.isfinite().all()):
-        raise InputError("the head's logits of a baseline are not finite; look at the weights of model and probe")
+        raise InputError("the head's logits at a baseline are not finite; check the weights of the model and the probe")
     # Mean over the baselines of each name.
     probabilities = np.exp(log_softmax(logits.cpu().numpy()))
     ends = np.cumsum([len(part) for part in embeddings])

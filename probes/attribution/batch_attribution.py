@@ -154,8 +154,8 @@ def _outputs(head: Head, plan: Plan, batch: Batch, rows: Sequence[int], inputs: 
     for row, text_logits, text_is_finite in zip(rows, logits_of_texts, is_finite.tolist(), strict=True):
         if not text_is_finite:
             raise InputError(
-                f"text {row} ({plan.encoded.sources.first[row]!r}): the head's logits of it or of its baseline are not "
-                "finite; look at the weights of the model and the probe"
+                f"text {row} ({plan.encoded.sources.first[row]!r}): the head's logits at it or at its baseline are "
+                "not finite; check the weights of the model and the probe"
             )
         ids.append((plan.target_id(row, text_logits[0]), plan.against_id(row)))
     classes_of_inputs = _Classes.of(ids, logits.device).take(text_of_input.to(logits.device))

@@ -73,7 +73,7 @@ class Method:
     complete: bool
     """Whether the scores sum to the output difference."""
     signed: bool = True
-    """Whether a negative score speaks against the class."""
+    """Whether a negative score is a contribution against the class."""
     baseline: str | None = None
     """Baseline that the method always has; `none` for a method without baseline, None where a baseline is chosen."""
 

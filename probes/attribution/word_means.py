@@ -87,8 +87,8 @@ def _check_same_settings(attributions: Sequence[Attribution]) -> None:
             if first != second:
                 subject = "attributions" if a.task is None else f"attributions of {a.task!r}"
                 raise InputError(
-                    f"{subject} differ in {name}: {first!r} and {second!r}; their scores have no common mean, "
-                    "pass one kind alone"
+                    f"{subject} differ in {name}: {first!r} and {second!r}; their scores have no common mean; "
+                    "pass attributions of one kind"
                 )
 
 

@@ -55,7 +55,7 @@ def token_agreement(first: Attribution, second: Attribution) -> float:
     check_instance(first, Attribution, "first")
     check_instance(second, Attribution, "second")
     if first.tokens != second.tokens:
-        raise InputError("two attributions can be compared only where they are of the same tokens")
+        raise InputError("two attributions can be compared only if they have the same tokens")
     is_content = first.offsets[:, 0] >= 0
     return spearman(first.scores[is_content], second.scores[is_content])
 

@@ -80,8 +80,8 @@ def faithfulness(
 
     Args:
         head: Head that was explained.
-        attributions: Attributions of its decisions. Higher scores speak for the class; between equal scores the first
-            token counts as higher.
+        attributions: Attributions of its decisions. A higher score is a larger contribution to the class; between equal
+            scores the first token counts as higher.
         fractions: Shares of a text's tokens, in (0, 1].
         replacement: Name from `probes.attribution_checks.token_replacement.REPLACEMENTS`.
         random_orders: Random orders of each text's tokens. They depend only on the seed and the text, so that the

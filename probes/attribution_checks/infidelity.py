@@ -141,7 +141,8 @@ def _baselines(head: Head, attributions: Sequence[Attribution], name: str | None
         requested = attribution_baseline if name is None else name
         if requested == "sampled":
             raise InputError(
-                "baseline 'sampled' draws texts that an attribution does not keep; name another for infidelity"
+                "infidelity cannot use the baseline 'sampled', whose texts an attribution does not contain; use "
+                "another baseline"
             )
         is_pair = a.pair is not None
         if (requested, is_pair) not in resolved:

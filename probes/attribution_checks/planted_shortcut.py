@@ -1,6 +1,6 @@
 """Planted shortcut: whether attribution methods find a known cause of a decision, for an encoder and a layer.
 
-Each text gets a random class and a rare word that stands for this class alone, and a probe is trained on these classes.
+Each text gets a random class and a rare word that occurs only with this class, and a probe is trained on these classes.
 If the probe has learnt the shortcut, the word is the cause of its decisions, and a method that does not rank the word
 first is wrong.
 
@@ -167,7 +167,7 @@ def _check_numbers(n_classes: int, n_train: int, n_test: int, condition: str = "
     """
     if n_classes < 2 or n_train < VALIDATION_INTERVAL * n_classes or not n_test:
         raise InputError(
-            f"a planted shortcut needs 2 classes, {VALIDATION_INTERVAL} training texts a class and a test text, "
+            f"a planted shortcut needs 2 classes, {VALIDATION_INTERVAL} training texts per class and a test text, "
             f"or more; found {n_classes} classes, {n_train} training and {n_test} test texts{condition}"
         )
 
@@ -205,7 +205,9 @@ def rare_words(encoder: Encoder, texts: Sequence[str], n: int, *, seed: int = 0)
             words.append(word)
         if len(words) == n:
             return tuple(words)
-    raise InputError(f"the vocabulary has {len(words)} words of one piece that no text uses, {n} are needed")
+    raise InputError(
+        f"a planted shortcut needs {n} single-token words that no text contains; the vocabulary has {len(words)}"
+    )
 
 
 def _is_one_piece(encoder: Encoder, word: str, used_ids: set[int]) -> bool:

@@ -60,8 +60,8 @@ def plausibility(
     """Compute token F1, intersection over union and area under the precision-recall curve against rationales.
 
     Args:
-        attributions: (texts,) attributions. Higher scores speak for the class; between equal scores the first token
-            counts as higher.
+        attributions: (texts,) attributions. A higher score is a larger contribution to the class; between equal scores
+            the first token counts as higher.
         spans: (texts,) spans of the rationale in the first text. A token is in the rationale if it shares a character
             with a span that is no blank. Tokens of a second text are never in the rationale.
         random_orders: Random orders of each text's tokens.
@@ -131,7 +131,7 @@ def _rationale_mask(a: Attribution, spans: Sequence[Span]) -> NDArray[np.bool_]:
     for first, last in spans:
         if not 0 <= first < last <= n_characters:
             raise InputError(
-                f"the span ({first}, {last}) is empty or not in its text of {n_characters} characters: {a.text!r}"
+                f"the span ({first}, {last}) is empty or outside its text of {n_characters} characters: {a.text!r}"
             )
         is_marked[first:last] = True
     # A token may begin with the blank before its word.

@@ -60,7 +60,9 @@ def _replace_by(name: str) -> Callable[[TokenRow, Positions, Encoder], TokenRow]
 def _delete(row: TokenRow, positions: Positions, _encoder: Encoder) -> TokenRow:
     n_tokens = len(row.ids)
     if len(positions) == n_tokens:
-        raise InputError("nothing of a text is left: this tokenizer adds no special tokens; use mask or pad")
+        raise InputError(
+            "deleting all tokens leaves an empty input, as this tokenizer adds no special tokens; use mask or pad"
+        )
     remaining = np.setdiff1d(np.arange(n_tokens), positions)
     return TokenRow(row.ids[remaining], row.types[remaining], row.special[remaining])
 
@@ -201,13 +203,13 @@ def encode_explained(encoder: Encoder, attributions: Sequence[Attribution], enco
     encoded_rows = {key: row for row, key in enumerate(encoded.sources.keys)}
     for i, key in enumerate(texts.keys):
         if key not in encoded_rows:
-            raise InputError(f"text {i} is not among the {len(encoded)} encoded texts; encode all that were explained")
+            raise InputError(f"text {i} is not among the {len(encoded)} encoded texts; encode all explained texts")
     aligned = encoded.take([encoded_rows[key] for key in texts.keys])
     for i, (a, ids) in enumerate(zip(attributions, aligned.ids, strict=True)):
         tokens = tuple(encoder.tokenizer.convert_ids_to_tokens(ids))
         if tokens != a.tokens:
             raise InputError(
-                f"text {i} has other tokens than when it was explained; use the same encoder, max_length too"
+                f"text {i} has other tokens than when it was explained; use the same encoder and max_length"
             )
     return aligned
 
@@ -216,6 +218,6 @@ def _explained_texts(attributions: Sequence[Attribution]) -> Texts:
     second_texts = [a.pair for a in attributions if a.pair is not None]
     if second_texts and len(second_texts) < len(attributions):
         raise InputError(
-            f"{len(second_texts)} of {len(attributions)} attributions have a second text; pass these by themselves"
+            f"{len(second_texts)} of {len(attributions)} attributions have a second text; pass these separately"
         )
     return Texts([a.text for a in attributions], second_texts or None)

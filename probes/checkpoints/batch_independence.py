@@ -66,12 +66,13 @@ def takes_padding(model: nn.Module, states: States, ids: TokenIds) -> bool:
             ) from error
         for name, before, after in changes():
             raise InputError(
-                f"{family} switches its {name} from {before!r} to {after!r} at a short text, and for all texts after "
-                f"it: what a text gives would depend on those before it; set {name} to {after!r} in its config.json"
+                f"{family} switches its {name} from {before!r} to {after!r} at a short text and keeps it, so that the "
+                f"output for a text would depend on the texts before it; set {name} to {after!r} in its config.json"
             )
         if not _agree(states_alone, states_in_batch):
             raise InputError(
-                f"what {family} gives for a text depends on the other texts of its batch; this family is not supported"
+                f"the output of {family} for a text depends on the other texts in its batch; this family is not "
+                "supported"
             )
         try:
             states_with_padding = states([short, long])

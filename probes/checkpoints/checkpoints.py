@@ -26,7 +26,7 @@ from probes.checks import InputError, check_kind, first_line, from_home, short_r
 
 PACKAGED = "packaged"
 """Name of the encoder that the extra `demo` installs: all-MiniLM-L6-v2, 6 layers x 384, MIT."""
-NO_TOKENIZER = "comes without a tokenizer; save the tokenizer beside it"
+NO_TOKENIZER = "has no tokenizer; save the tokenizer in the same folder"
 """End of the message on a model without a tokenizer."""
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -72,7 +72,7 @@ def load_checkpoint(
             are not part of the model that its settings describe.
     """
     if not isinstance(name, str | os.PathLike):
-        raise InputError(f"a model is named by text or a path, found {short_repr(name)}")
+        raise InputError(f"model must be a name or a path, found {short_repr(name)}")
     name, revision = _at_revision(str(os.fspath(name)), revision)
     source = _source(name, revision, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
     config = source.config()
@@ -107,10 +107,10 @@ def check_readable(model: Any) -> None:
     if not (hasattr(model, "config") and hasattr(model, "get_input_embeddings")):
         raise InputError(f"model must be a model of transformers, found {type(model).__name__}")
     if getattr(model.config, "is_encoder_decoder", False):
-        raise InputError(f"{type(model).__name__} is an encoder-decoder; layerprobe reads encoders and decoders alone")
+        raise InputError(f"{type(model).__name__} is an encoder-decoder; layerprobe reads only encoders and decoders")
     inputs = getattr(model, "main_input_name", "input_ids")
     if inputs != "input_ids":
-        raise InputError(f"{type(model).__name__} reads {inputs}, not texts; name a model of texts")
+        raise InputError(f"{type(model).__name__} reads {inputs}, not texts; name a model that reads texts")
     try:
         model.get_input_embeddings()
     except NotImplementedError as error:  # CANINE hashes characters
@@ -190,7 +190,7 @@ class _Source:
             config = AutoConfig.from_pretrained(**self.location)
         family = next(map(str, config.architectures or ()), type(config).__name__)
         if getattr(config, "is_encoder_decoder", False) or family.endswith("EncoderModel"):
-            raise InputError(f"{family} is an encoder-decoder; layerprobe reads encoders and decoders alone")
+            raise InputError(f"{family} is an encoder-decoder; layerprobe reads only encoders and decoders")
         layers = getattr(config, "num_hidden_layers", None)
         if isinstance(layers, int) and layers < 1:
             raise InputError(f"cannot load model {self.name!r}: its config.json states num_hidden_layers {layers}")
@@ -218,14 +218,14 @@ def _at_revision(name: str, revision: str | None) -> tuple[str, str | None]:
         raise InputError(f"no model is named {name!r}; name a folder, a hub model, or {PACKAGED!r}")
     check_kind(str | None, revision=revision)
     if revision is not None and not revision.strip():
-        raise InputError(f"no revision is named {revision!r}; name a branch, tag or commit, or none at all")
+        raise InputError(f"no revision is named {revision!r}; name a branch, tag or commit, or leave the revision out")
     if "@" not in name or Path(name).exists() or Path(name).is_absolute() or name.startswith((".", "~")):
         return name, revision
     model_name, _, named_revision = name.partition("@")
     if not named_revision or not model_name:
-        raise InputError(f"a hub model at a revision is written NAME@REVISION, found {name!r}")
+        raise InputError(f"a hub model with a revision must be of the form NAME@REVISION, found {name!r}")
     if revision is not None:
-        raise InputError(f"{name!r} names a revision, and so does {revision!r}; give one of them")
+        raise InputError(f"{name!r} contains a revision, and {revision!r} is another one; give one of them")
     return model_name, named_revision
 
 
@@ -238,7 +238,7 @@ def _source(name: str, revision: str | None, *, trust_remote_code: bool, allow_p
     folder = packaged_folder() if name == PACKAGED else from_home(name, name="model")
     is_local = folder.exists()
     if revision is not None and is_local:
-        raise InputError(f"{name!r} is on this machine and has no revision {revision!r}; leave --revision out")
+        raise InputError(f"{name!r} is a folder and has no revision {revision!r}; leave --revision out")
     is_path = folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
     if not is_local and is_path:
         raise InputError(f"no model folder {name!r}; name a folder, a hub model, or {PACKAGED!r}")
@@ -259,7 +259,7 @@ def _local_source(name: str, folder: Path, options: Mapping[str, Any], *, allow_
     model_folder = folder / settings.subfolder
     if settings.subfolder and not model_folder.is_dir():
         missing = f"its modules.json names the folder {settings.subfolder!r}, which is missing"
-        raise InputError(f"cannot load model {name!r}: {missing}; copy the whole model")
+        raise InputError(f"cannot load model {name!r}: {missing}; copy the complete model folder")
     check_folder(name, model_folder, allow_pickle=allow_pickle)
     location = {
         **options,
@@ -309,7 +309,7 @@ def _read_json(name: str, path: str, find: Callable[[], str | Path | None]) -> o
     try:
         return None if text is None else json.loads(text)
     except ValueError as error:
-        raise InputError(f"cannot load model {name!r}: its {path} is no JSON ({first_line(error)})") from error
+        raise InputError(f"cannot load model {name!r}: its {path} is not JSON ({first_line(error)})") from error
 
 
 def _hub_file(name: str, path: str, *, revision: str) -> str | None:

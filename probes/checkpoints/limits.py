@@ -51,8 +51,8 @@ def with_numeric_limit(tokenizer: Any) -> Any:
 def no_limit_note(name: str) -> str:
     """Return the note on a model without a limit, of whose texts `DEFAULT_LENGTH` tokens are read."""
     return (
-        f"Neither {name} nor its tokenizer states how long a text may be; {DEFAULT_LENGTH} tokens are read of each. "
-        "Another number can be asked for with --max-length (max_length)."
+        f"Neither {name} nor its tokenizer states a maximum length; texts are truncated at {DEFAULT_LENGTH} tokens. "
+        "--max-length (max_length) sets another limit."
     )
 
 
@@ -68,9 +68,9 @@ def model_sizes(model: Any) -> tuple[int, int]:
 def _stated_size(model: Any, setting: str) -> int:
     size = getattr(model.config, setting, None)
     if not isinstance(size, int):
-        raise InputError(f"{type(model).__name__} states no {setting}; this family is not supported")
+        raise InputError(f"{type(model).__name__} has no {setting} in its config; this family is not supported")
     if size < 1:
-        raise InputError(f"{type(model).__name__} states {setting} {size}; layerprobe reads models of 1 or more")
+        raise InputError(f"{type(model).__name__} has {setting} {size}; it must be 1 or more")
     return size
 
 
@@ -89,11 +89,11 @@ def resolve_max_length(name: str, limit: int | None, max_length: int | None, def
     """
     if limit is not None and limit < MIN_LENGTH:
         raise InputError(
-            f"{name} states a limit of {limit} tokens; a text takes {MIN_LENGTH} or more, mend its settings"
+            f"{name} has a limit of {limit} tokens, and a text needs {MIN_LENGTH} or more; correct its config"
         )
     if max_length is None and default is not None and default < MIN_LENGTH:
         raise InputError(
-            f"{name} states a length of {default}, and a text takes {MIN_LENGTH} tokens or more; name a number with "
+            f"{name} has a limit of {default} tokens, and a text needs {MIN_LENGTH} or more; set another limit with "
             "--max-length (max_length)"
         )
     bound = limit or MAX_LENGTH

@@ -63,7 +63,7 @@ def check_folder(name: str, folder: Path, *, allow_pickle: bool) -> None:
 def _problem(folder: Path, *, allow_pickle: bool) -> str | None:
     """Return why a folder holds no model that can be read; None where it holds one."""
     if not folder.is_dir():
-        return f"it is a file; name the folder that holds it, {str(folder.parent)!r}"
+        return f"it is a file; name the folder that contains it, {str(folder.parent)!r}"
     try:
         names = {path.name for path in folder.iterdir()}
     except OSError as error:
@@ -93,11 +93,12 @@ def adapter_problem(settings: object, *, alone: bool) -> str:
     if alone:
         origin = f" of {base!r}" if base else ""
         return (
-            f"it holds an adapter{origin} and no model; merge it into its base (merge_and_unload of PEFT) and save that"
+            f"it contains an adapter{origin} and no model; merge it into its base (merge_and_unload of PEFT) and save "
+            "the merged model"
         )
     return (
-        f"it holds an adapter ({ADAPTER}) beside a full model, and only one of the two can be meant; merge the adapter "
-        f"into its base (merge_and_unload of PEFT), or take {ADAPTER} out of the folder"
+        f"it contains an adapter ({ADAPTER}) as well as a full model; merge the adapter into its base "
+        f"(merge_and_unload of PEFT), or remove {ADAPTER} from the folder"
     )
 
 
@@ -105,9 +106,9 @@ def _without_settings(folder: Path, names: set[str]) -> str:
     """Return why a folder without a config.json holds no model, from the names of its files."""
     for file in ("dataset_info.json", "dataset_dict.json"):
         if file in names:
-            return f"it holds a dataset ({file}); name it with --dataset, and a model here"
+            return f"it contains a dataset ({file}); name it with --dataset, and a model here"
     if "model_index.json" in names:
-        return "it holds a pipeline that makes images (model_index.json); name a text encoder"
+        return "it contains an image pipeline (model_index.json); name a text encoder"
     subfolders = sorted(path.parent.name for path in folder.glob("*/config.json"))
     training_steps = {}
     for name in subfolders:
@@ -116,12 +117,12 @@ def _without_settings(folder: Path, names: set[str]) -> str:
             training_steps[int(step)] = name
     if training_steps:
         last = training_steps[max(training_steps)]
-        return f"it holds no model itself; name {last} within: {str(folder / last)!r}"
+        return f"it contains no model itself; name its folder {last}: {str(folder / last)!r}"
     if subfolders:
         examples = ", ".join(map(repr, subfolders[:5]))
-        return f"it holds no model itself, but folders with one: {examples}; name one of them"
+        return f"it contains no model itself, but folders that do: {examples}; name one of them"
     problem = _weights_of_another_library(folder)
-    return problem or "it has no config.json; a model's folder holds config.json, weights and a tokenizer"
+    return problem or "it has no config.json; a model folder contains config.json, weights and a tokenizer"
 
 
 def _without_safetensors(folder: Path, *, allow_pickle: bool) -> str | None:
@@ -131,8 +132,8 @@ def _without_safetensors(folder: Path, *, allow_pickle: bool) -> str | None:
         return None
     if pickled:
         return (
-            f"no file of safetensors, and its weights are pickled ({pickled[0]}), which can run code; "
-            "add --allow-pickle (allow_pickle=True) if you trust whoever made them"
+            f"it has no safetensors file, and its weights are pickled ({pickled[0]}), which can execute code; "
+            "add --allow-pickle (allow_pickle=True) if you trust their author"
         )
     return _weights_of_another_library(folder) or _without_weights(folder)
 
@@ -143,14 +144,12 @@ def _without_weights(folder: Path) -> str:
     other_pickles = [file for file in _matching_files(folder, OTHER_PICKLES) if not _is_training_state(file)]
     if other_pickles:
         return (
-            f"{problem}; what {other_pickles[0]} holds is not read under that name: load it in the program that wrote "
-            "it, and save the model by save_pretrained"
+            f"{problem}; {other_pickles[0]} is not a file name of transformers: load it in the program that wrote it, "
+            "and save the model by save_pretrained"
         )
     training_state = _matching_files(folder, TRAINING_STATE)
     if training_state:
-        return (
-            f"{problem}, only the state of a training run ({training_state[0]}); name the folder that holds its weights"
-        )
+        return f"{problem}, only the state of a training run ({training_state[0]}); name the folder with its weights"
     return problem
 
 
@@ -169,8 +168,8 @@ def _weights_of_another_library(folder: Path) -> str | None:
         files = sorted(folder.glob(pattern))
         if files:
             return (
-                f"its weights are {library} ({files[0].name}), which is not read here; name the model that they were "
-                "made from, as safetensors"
+                f"its weights are {library} ({files[0].name}), which is not supported; name the original model, "
+                "in safetensors format"
             )
     return None
 
@@ -249,8 +248,8 @@ def _subfolder(name: str, path: object) -> str:
     # A drive of Windows, as C:, makes a path absolute too.
     if not isinstance(path, str) or not path.isprintable() or parts[0] == "" or ".." in parts or ":" in path:
         raise InputError(
-            f"cannot load model {name!r}: its modules.json names the path {short_repr(path)}, which is no folder "
-            "within the model's own; write a path within it, or none"
+            f"cannot load model {name!r}: its modules.json names the path {short_repr(path)}, which is not a folder "
+            "inside the model folder; write a path inside it, or none"
         )
     return "/".join(part for part in parts if part not in ("", "."))
 
@@ -267,14 +266,14 @@ def _notes(kinds: Sequence[str], settings: dict[str, Any], model_settings: objec
     later_modules = kinds[pooling + 1 :]
     if later_modules:
         notes.append(
-            f"As a sentence-transformers model it ends with {' and '.join(later_modules)} after its pooling, which "
-            "is left out here: vectors are those that go in there."
+            f"The sentence-transformers modules after the pooling ({' and '.join(later_modules)}) are left out; the "
+            "probes read their input."
         )
     if settings.get("do_lower_case"):
-        notes.append("As a sentence-transformers model it puts texts in lower case first, which is left out here.")
+        notes.append("The lower-casing of texts that the sentence-transformers model asks for is left out.")
     prompt = model_settings.get("default_prompt_name") if isinstance(model_settings, dict) else None
     if prompt:
         notes.append(
-            f"As a sentence-transformers model it puts the prompt {prompt!r} before each text, which is left out here."
+            f"The prompt {prompt!r}, which the sentence-transformers model puts before each text, is left out."
         )
     return notes

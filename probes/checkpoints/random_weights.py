@@ -41,15 +41,15 @@ def build_untrained(trained: Any, seed: int) -> Any:
     differing = [name for name in names if _shape(old_weights, name) != _shape(new_weights, name)]
     if differing:
         raise InputError(
-            f"{type(trained).__name__} built from its settings alone differs in {', '.join(differing[:3])}; "
-            "an untrained encoder needs an architecture that its settings describe completely"
+            f"{type(trained).__name__} built from its config alone differs in {', '.join(differing[:3])}; "
+            "an untrained encoder needs an architecture that the config describes completely"
         )
     for name, weights in new_weights.items():
         if _is_copy(weights, old_weights[name]):
             raise InputError(
-                f"{name} of the untrained {type(trained).__name__} (seed {seed}) equals the trained one: the untrained "
-                "floor would silently be the trained model; if this model was never trained, leave that floor out or "
-                "give another seed"
+                f"{name} of the untrained {type(trained).__name__} (seed {seed}) equals the trained one, so that the "
+                "untrained floor would be the trained model; if this model was never trained, use --untrained 0 or "
+                "another seed"
             )
     return model
 
@@ -103,8 +103,8 @@ def build_classifier(trained: Any, class_names: Sequence[str], seed: int) -> Any
     differing = sorted(key for key in unmatched if "pooler" not in key)
     if differing:
         raise InputError(
-            f"{type(model).__name__} built from its settings alone differs in {', '.join(differing[:3])}; a standard "
-            "classifier needs an architecture that its settings describe completely"
+            f"{type(model).__name__} built from its config alone differs in {', '.join(differing[:3])}; a standard "
+            "classifier needs an architecture that the config describes completely"
         )
     return model
 

@@ -35,7 +35,7 @@ class Weights:
         """
         notes = _unexpected_notes(name, self.model, self.unexpected)
         if self.prefix:
-            notes.append(f"The names of the weights begin with {self.prefix!r} in the checkpoint, which was left out.")
+            notes.append(f"The prefix {self.prefix!r} of the weight names in the checkpoint was removed.")
         return notes
 
 
@@ -77,9 +77,9 @@ def _load(name: str, location: Mapping[str, Any], has_head: bool, allow_pickle: 
     differing = sorted(info["mismatched_keys"])
     if differing:
         key, stored_shape, expected_shape = differing[0]
-        count = f" ({len(differing)} weights differ so)" if len(differing) > 1 else ""
+        count = f" ({len(differing)} weights differ)" if len(differing) > 1 else ""
         raise InputError(
-            f"cannot load model {name!r}: {key} is {_format_shape(stored_shape)} in the weights and "
+            f"cannot load model {name!r}: {key} has shape {_format_shape(stored_shape)} in the weights and "
             f"{_format_shape(expected_shape)} by config.json{count}; use the config.json that "
             "the weights were saved with"
         )
@@ -129,20 +129,20 @@ def _unexpected_notes(name: str, model: Any, unexpected: Sequence[str]) -> list[
     for key, base_name in base_names.items():
         if _ADAPTERS.search(key):
             raise InputError(
-                f"model {name!r} holds an adapter ({key}) that its settings do not name; merge it into the model and "
-                "save that"
+                f"model {name!r} contains an adapter ({key}) that its config does not name; merge it into the model "
+                "and save that"
             )
         block = _further_block(base_name, model_names)
         if block is not None:
             raise InputError(
-                f"model {name!r} holds weights of more blocks than its config.json names, {key} among them; set "
+                f"model {name!r} contains weights of more blocks than its config.json has, such as {key}; set "
                 f"num_hidden_layers to the number of trained blocks, {block + 1} or more"
             )
     if not base_names:
         return []
     first = next(iter(base_names))
     count = f" and {len(base_names) - 1} more" if len(base_names) > 1 else ""
-    return [f"The checkpoint holds weights that the model has no place for: {first}{count}. They are left out."]
+    return [f"Weights of the checkpoint that the model does not have are left out: {first}{count}."]
 
 
 def missing_weights_message(name: str, model: Any, missing: Sequence[str]) -> str:
@@ -158,17 +158,17 @@ def missing_weights_message(name: str, model: Any, missing: Sequence[str]) -> st
     prefix = model.base_model_prefix
     if hasattr(model, prefix) and not any(key.startswith(f"{prefix}.") for key in missing):
         return (
-            f"{lacks}. Its head was not saved with it: fine-tune it first, or take architectures out of its "
-            "config.json to read the encoder alone"
+            f"{lacks}. Its classification head was not saved: fine-tune it first, or remove architectures from its "
+            "config.json to probe the encoder without a head"
         )
     blocks = {next((int(part) for part in key.split(".") if part.isdecimal()), -1) for key in missing}
     first, n_layers = min(blocks), getattr(model.config, "num_hidden_layers", 0)
     if first > 0 and blocks == set(range(first, n_layers)):
         return (
-            f"{lacks}. If {first} layers are all that were trained, set num_hidden_layers in its config.json to "
-            f"{first}; else save the whole model again"
+            f"{lacks}. If only {first} layers were trained, set num_hidden_layers in its config.json to "
+            f"{first}; otherwise save the complete model again"
         )
-    return f"{lacks}. Save the whole model again (save_pretrained), or name the checkpoint that it was made from"
+    return f"{lacks}. Save the complete model again (save_pretrained), or name the original checkpoint"
 
 
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias|attn\.bias|attention\.bias)$")

@@ -163,13 +163,15 @@ def draw_control_task(
     test_types = np.array([type_ids[name] for name in test], dtype=np.int64)
     scored = np.isin(test_types, train_types)
     if scored.sum() < LEAST_SCORED:
-        raise NoControlTaskError(f"of {len(scored)} test texts {scored.sum()} have a type that occurs in training")
+        raise NoControlTaskError(
+            f"only {scored.sum()} of {len(scored)} test texts have an input type that occurs in training"
+        )
     # Types that determine the label would make the control task as meaningful as the real one.
     n_types = len(set(train))
     type_label_pairs = zip(train, labels.tolist(), strict=True)
     n_type_label_pairs = len(set(type_label_pairs))
     if n_types == n_type_label_pairs and n_types <= len(train) / 2:
-        raise NoControlTaskError("the types alone give the real labels")
+        raise NoControlTaskError("the input types determine the real labels")
     # Rejection sampling: draw a class for each type until there are enough valid draws.
     shares = np.bincount(labels, minlength=n_classes) / len(labels)
     accepted: list[Int64Array] = []
@@ -196,7 +198,7 @@ def draw_control_task(
 def _reason_for_few_draws(train: Sequence[str], shares: Float64Array, n_repeated: int) -> str:
     """Return the reason why there are not enough valid draws."""
     if n_repeated:
-        return f"there are too few ways to give labels to {len(set(train))} types"
+        return f"there are too few ways to assign labels to {len(set(train))} input types"
     top_type, count = Counter(train).most_common(1)[0]
     type_share = count / len(train)
     return (

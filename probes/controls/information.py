@@ -156,7 +156,7 @@ def online_codelength(
     n_classes = whole_number(n_classes, "n_classes", least=1, most=MOST_CLASSES)
     check_labels(labels, n_classes)
     if not len(labels):
-        raise InputError("features hold no examples, so that there are no labels to transmit")
+        raise InputError("features have no examples, so that there are no labels to transmit")
     fitter = LogisticProbe().prepare(features)
     ends = block_ends(fractions, len(labels))
     codelength, _ = _encode(fitter, Sample(features, labels), ends, cs, n_classes)

@@ -71,9 +71,9 @@ def obstacle_to_planting(
     """
     top_share = np.bincount(labels).max() / len(labels)
     if top_share == 1:
-        return "the training texts show one class only"
+        return "the training texts have only one class"
     if n_classes > hidden:
-        return f"{n_classes} classes have no room for marks in {hidden} dimensions"
+        return f"{hidden} dimensions are too few to plant signals for {n_classes} classes"
     if top_share + smallest_gain >= 1:
         return (
             f"the most frequent class has {top_share:.1%} of the training texts, and the weakest signal adds "

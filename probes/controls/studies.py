@@ -139,7 +139,7 @@ def _study_results(sweep: Sweep, name: str) -> Mapping[tuple[str, Site], Any]:
     """
     check_instance(sweep, Sweep, "sweep", "; make one by sweep_probes")
     if name not in sweep.studies:
-        raise InputError(f"the sweep has no study {name!r}; give SweepOptions(studies=default_studies(...)) to it")
+        raise InputError(f"the sweep has no study {name!r}; run it with SweepOptions(studies=default_studies(...))")
     return sweep.studies[name]
 
 

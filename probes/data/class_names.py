@@ -70,13 +70,13 @@ def check_no_fractions(names: Iterable[str], source: object, task: str) -> None:
 
 def infinite_message(source: object, task: str) -> str:
     """Return the message for a label that is infinite."""
-    return f"{source}: column {task!r} holds an infinite number; a label is a name or a whole number"
+    return f"{source}: column {task!r} has an infinite number; a label is a name or a whole number"
 
 
 def inexact_message(number: object, source: object, task: str) -> str:
     """Return the message for a label whose last digits are unknown."""
     return (
-        f"{source}: column {task!r} holds the number {number}, so large that its last digits are lost; write it as a "
+        f"{source}: column {task!r} has the number {number}, so large that its last digits are lost; write it as a "
         "whole number or as text"
     )
 
@@ -87,8 +87,8 @@ def fractions_message(fractions: Sequence[object], source: object, task: str) ->
     if len(fractions) > 3:
         examples += ", ..."
     return (
-        f"{source}: column {task!r} holds fractions ({examples}); layerprobe classifies, it does not regress. Put them "
-        f"into classes, or name them as classes, as in 'score {fractions[0]}'"
+        f"{source}: column {task!r} has fractions ({examples}), and layerprobe probes classes, not numbers. Bin them "
+        f"into classes, or write them as names, such as 'score {fractions[0]}'"
     )
 
 
@@ -102,7 +102,7 @@ def note_names(names: Sequence[str], task: str, *, in_lists: bool = False) -> li
     """
     counts = Counter(names)
     noun = "values in the lists" if in_lists else "labels"
-    consequence = "here it is one value among others" if in_lists else "they are a class of their own here"
+    consequence = "it is treated as a value" if in_lists else "it is treated as a class"
     notes = []
     # Among other numbers -1 is suspicious; beside 1 alone it is a class.
     labelled = [name for name in counts if name not in UNLABELLED]
@@ -117,7 +117,7 @@ def note_names(names: Sequence[str], task: str, *, in_lists: bool = False) -> li
     if missing:
         total = sum(counts[name] for name in missing)
         notes.append(
-            f"{total:,} of {len(names):,} {noun} of {task} are {quoted(missing)}, as missing values are written."
+            f"{total:,} of {len(names):,} {noun} of {task} are {quoted(missing)}, which usually marks a missing value."
         )
     return [*notes, *_equal_number_notes(counts, f"{'values' if in_lists else 'classes'} of {task}")]
 
@@ -135,8 +135,8 @@ def note_values(values: Sequence[str], noun: str) -> list[str]:
     if numbers and all(map(str.isdigit, numbers)):
         missing += [mark for mark in UNLABELLED if mark in counts]
     notes = [
-        f"{counts[mark]:,} of {len(values):,} {noun} are {mark!r}, which often marks a missing value; it is taken for "
-        "one value like others."
+        f"{counts[mark]:,} of {len(values):,} {noun} are {mark!r}, which often marks a missing value; it is treated "
+        "as a value."
         for mark in missing
     ]
     return [*notes, *_equal_number_notes(counts, noun), *note_alike(counts, noun)]
@@ -153,7 +153,7 @@ def note_missing_texts(texts: Sequence[str], noun: str) -> list[str]:
     total = words.total()
     if not total:
         return []
-    return [f"{total:,} of {len(texts):,} {noun} are {quoted(sorted(words))}, as missing values are written."]
+    return [f"{total:,} of {len(texts):,} {noun} are {quoted(sorted(words))}, which usually marks a missing value."]
 
 
 def note_numbers(
@@ -178,7 +178,10 @@ def _equal_number_notes(names: Iterable[str], noun: str) -> list[str]:
     groups = [quoted(group) for group in names_by_number.values() if len(group) > 1]
     if not groups:
         return []
-    return [f"Some {noun} are one number and are kept apart: {'; '.join(groups[:MAX_EXAMPLES])}."]
+    return [
+        f"Some {noun} are the same number in several spellings and are kept distinct: "
+        f"{'; '.join(groups[:MAX_EXAMPLES])}."
+    ]
 
 
 def _number(name: str) -> Decimal | None:

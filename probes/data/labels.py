@@ -94,9 +94,11 @@ def check_value(
     is_container = isinstance(value, containers) or hasattr(value, "shape")
     if is_container or callable(value) or not has_text:
         article = "an" if kind[0] in "aeiou" else "a"
-        raise InputError(f"{name} is {short_repr(value)}; {article} {kind} is one value, as a name or a number")
+        raise InputError(
+            f"{name} is {short_repr(value)}; {article} {kind} must be one value, such as a name or a number"
+        )
     if isinstance(value, str) and HALF_CHARACTER.search(value):
-        raise InputError(f"{name} holds half of a character ({value!r})"[:MAX_MESSAGE])
+        raise InputError(f"{name} contains half of a character ({value!r})"[:MAX_MESSAGE])
 
 
 def label_codes(
@@ -143,8 +145,8 @@ def _check_labels(labels: Sequence[Any], task: str) -> None:
         check_value(label, "label", f"label {row} of {task!r}", containers=CONTAINERS)
         if label == label and is_fraction(label):
             raise InputError(
-                f"label {row} of {task!r} is {label!r}; layerprobe classifies, it does not regress: put numbers into "
-                "classes"
+                f"label {row} of {task!r} is {label!r}, and layerprobe probes classes, not numbers; bin the "
+                "numbers into classes"
             )
         if isinstance(label, float) and abs(label) >= LARGEST_EXACT:
             raise InputError(
@@ -152,7 +154,7 @@ def _check_labels(labels: Sequence[Any], task: str) -> None:
             )
     has_truth_values = any(isinstance(label, bool) for label in labels)
     if has_truth_values and not all(isinstance(label, bool | None) for label in labels):
-        raise InputError(f"labels of {task!r} hold truth values and others; write all of them in one way")
+        raise InputError(f"labels of {task!r} are truth values and other values; write all of them in one way")
 
 
 def _complete_names(labels: Sequence[Any], task: str) -> list[str]:
@@ -196,7 +198,7 @@ def as_class_names(names: object, task: str) -> tuple[str, ...]:
         if name is None:
             raise InputError(f"class name {class_id} of {task!r} is missing")
         if name in class_names:
-            raise InputError(f"the class name {name!r} of {task!r} stands for two classes")
+            raise InputError(f"the class name {name!r} of {task!r} is given to two classes; rename one")
         class_names.append(name)
     return tuple(class_names)
 
@@ -260,9 +262,7 @@ def note_alike(names: Iterable[str], noun: str) -> list[str]:
     alike = _groups_by(all_names, _appearance)
     if alike:
         examples = "; ".join(map(quoted, alike[:MAX_EXAMPLES]))
-        notes.append(
-            f"Some {noun} look alike, as they differ in blanks or unseen characters, and are kept apart: {examples}."
-        )
+        notes.append(f"Some {noun} differ only in blanks or invisible characters and are kept distinct: {examples}.")
     # One name of each appearance.
     name_by_appearance: dict[str, str] = {}
     for name in all_names:
@@ -270,7 +270,7 @@ def note_alike(names: Iterable[str], noun: str) -> list[str]:
     same_but_case = _groups_by(list(name_by_appearance), str.casefold)
     if same_but_case:
         groups = [[name_by_appearance[look] for look in group] for group in same_but_case[:MAX_EXAMPLES]]
-        notes.append(f"Some {noun} differ in case only and are kept apart: {'; '.join(map(quoted, groups))}.")
+        notes.append(f"Some {noun} differ only in case and are kept distinct: {'; '.join(map(quoted, groups))}.")
     return notes
 
 

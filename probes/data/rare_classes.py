@@ -67,7 +67,7 @@ def leave_out_rare(parts: Mapping[str, Labels], class_names: ClassNames) -> Comm
         for split, labels in parts.items():
             rows[split] = _rows_without(rows[split], labels, rare)
             if not len(rows[split]):
-                raise InputError(f"every {split} text is of a class that has one text; give the classes more")
+                raise InputError(f"every {split} text has a class with only one text; give the classes more texts")
         remaining = []
         for split, labels in parts.items():
             remaining.append({task: labels[task][rows[split]] for task in class_names})
@@ -98,7 +98,7 @@ def _lost_classes_note(task: str, names: Sequence[str], n_texts: int) -> str:
     texts, were = ("text", "was") if n_texts == 1 else ("texts", "were")
     classes = "class" if len(names) == 1 else "classes"
     return (
-        f"{n_texts:,} {texts} of {len(names):,} {classes} of {task}, with too few texts to be probed, {were} left out: "
+        f"{n_texts:,} {texts} of {len(names):,} {classes} of {task} with too few texts to be probed {were} left out: "
         f"{quoted(names)}."
     )
 
@@ -117,18 +117,18 @@ def check_rare(counts: Mapping[str, Int64Array], class_names: ClassNames) -> Non
     for task, class_ids in _rare_classes(counts).items():
         names = [class_names[task][class_id] for class_id in class_ids.tolist()]
         if len(names) == 1:
-            faults.append(f"class {spelt(names[0])} of label column {task!r} has one text")
+            faults.append(f"class {spelt(names[0])} of label column {task!r} has only one text")
         else:
-            faults.append(f"{len(names):,} classes of label column {task!r} have one text each: {quoted(names)}")
+            faults.append(f"{len(names):,} classes of label column {task!r} have only one text each: {quoted(names)}")
     if faults:
-        raise InputError(f"{'; '.join(faults)}; give each more, or pass --drop-rare to leave them out")
+        raise InputError(f"{'; '.join(faults)}; give each more texts, or add --drop-rare to leave these classes out")
 
 
 def check_several(class_names: ClassNames) -> None:
     """Raise unless every label column has two classes or more."""
     for task, names in class_names.items():
         if len(names) < 2:
-            only = f"one class only ({spelt(names[0])})" if names else "no class"
+            only = f"only one class ({spelt(names[0])})" if names else "no class"
             raise InputError(f"label column {task!r} has {only}; a probe needs two or more")
 
 

@@ -13,7 +13,7 @@ from probes.checks import InputError
 
 Spans = tuple[tuple[int, int], ...]
 """First and last + 1 character of each span."""
-SPANS_ADVICE = "not a list of spans: each is [first, last + 1], in characters from 0, or all are text as in 3-9;15-20"
+SPANS_ADVICE = "not a list of spans: give [first, last + 1] in characters from 0, or text such as 3-9;15-20"
 
 
 def as_spans(value: Any, text: str) -> Spans:
@@ -37,7 +37,7 @@ def as_spans(value: Any, text: str) -> Spans:
         raise InputError(SPANS_ADVICE) from None
     for first, end in spans:
         if not 0 <= first < end <= len(text):
-            raise InputError(f"where {first}-{end} is empty or not in the text of {len(text)} characters")
+            raise InputError(f"where {first}-{end} is empty or outside the text of {len(text)} characters")
     return spans
 
 

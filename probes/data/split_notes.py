@@ -68,15 +68,15 @@ def repeat_notes(split: str, n_texts: int, repeats: Repeats) -> list[str]:
     notes = []
     if repeats.exact:
         notes.append(
-            f"{repeats.exact:,} of {n_texts:,} {split} texts also stand in an earlier split; their scores are "
-            "flattered."
+            f"{repeats.exact:,} of {n_texts:,} {split} texts also occur in an earlier split; accuracy on them may "
+            "be inflated."
         )
     n_similar = repeats.alike - repeats.exact
     if n_similar:
         more = "more " if repeats.exact else ""
         notes.append(
-            f"{n_similar:,} {more}of {n_texts:,} {split} texts stand in an earlier split but for case and blanks; "
-            "their scores are flattered."
+            f"{n_similar:,} {more}of {n_texts:,} {split} texts occur in an earlier split apart from case and "
+            "blanks; accuracy on them may be inflated."
         )
     return notes
 
@@ -96,7 +96,7 @@ def share_notes(
         total: Number of texts that they are held out of.
         grouped: Whether groups stay together.
     """
-    reason = "groups are kept whole" if grouped else "each class gives every split a text where it has enough"
+    reason = "a group is not divided" if grouped else "every class keeps a text in every split if it has enough"
     notes = []
     for split, wanted in wanted_shares.items():
         share = n_held_out[split] / total
@@ -104,8 +104,8 @@ def share_notes(
         is_rounding = not grouped and difference * total <= ROUNDING_TOLERANCE
         if difference > SHARE_TOLERANCE and not is_rounding:
             notes.append(
-                f"As {reason}, {100 * share:.0f} % of the texts are held out for {split} instead of "
-                f"{100 * wanted:.0f} %."
+                f"{100 * share:.0f} % of the texts are held out for {split} instead of {100 * wanted:.0f} %, because "
+                f"{reason}."
             )
     return notes
 
@@ -137,8 +137,8 @@ def few_notes(
         examples.append(f"{spelt(class_names[class_id])} ({split_counts})")
     rest = " and others" if len(small_classes) > MAX_EXAMPLES else ""
     return [
-        f"Few texts stand behind {len(small_classes):,} of the {len(class_names):,} classes of {task}, so that their "
-        f"scores say little: {', '.join(examples)}{rest}."
+        f"{len(small_classes):,} of the {len(class_names):,} classes of {task} have few texts, so that scores of these "
+        f"classes are unreliable: {', '.join(examples)}{rest}."
     ]
 
 
@@ -176,7 +176,7 @@ def too_few_message(
         columns = " and ".join(map(repr, tasks))
         return (
             f"{n_units:,} different texts are too few to hold out a {split} split and keep every class of the columns "
-            f"{columns} in train; give them more texts, or give {split} texts of your own"
+            f"{columns} in train; add texts, or name {split} texts"
         )
     if groups is None:
         needs_three = split == "test" and "validation" in held_out
@@ -184,14 +184,14 @@ def too_few_message(
         least = "three" if needs_three else "two"
         return (
             f"no {split} split can be held out: each class keeps a text in train{validation}, and of the {n_units:,} "
-            f"different texts no class of label column {tasks[0]!r} has {least}; give them more texts, or give {split} "
-            "texts of your own"
+            f"different texts no class of label column {tasks[0]!r} has {least}; add texts, or name "
+            f"{split} texts"
         )
     names = sorted(set(groups))
-    advice = "group by something finer, or give all splits"
+    advice = "use smaller groups, or name a file for every split"
     if len(names) == 1:
-        return f"all texts are of one group ({names[0]!r}), so that no {split} split can be held out; {advice}"
-    joined = f" ({n_units} where those that share a text are one)" if n_units < len(names) else ""
+        return f"all texts belong to one group ({names[0]!r}), so that no {split} split can be held out; {advice}"
+    joined = f" ({n_units} after joining those that share a text)" if n_units < len(names) else ""
     return (
         f"{len(names)} groups{joined} are too few to hold out a {split} split and keep every class in train; {advice}"
     )
@@ -212,10 +212,10 @@ def check_shared_classes(
         names_by_split[split] = [class_names[class_id] for class_id in np.flatnonzero(texts).tolist()]
     train_names = names_by_split["train"]
     if len(train_names) == 1:
-        raise InputError(f"the training texts of label column {task!r} have one class only")
+        raise InputError(f"the training texts of label column {task!r} have only one class; a probe needs two or more")
     for split, names in names_by_split.items():
         if not set(names) & set(train_names):
             raise InputError(
-                f"no {split} text of label column {task!r} has a class that training texts have: there "
-                f"{quoted(names)}, in train {quoted(train_names)}; name the classes alike in both"
+                f"no {split} text of label column {task!r} has a class that occurs in train: found "
+                f"{quoted(names)}, in train {quoted(train_names)}; use the same class names in both"
             )

@@ -118,7 +118,7 @@ def _check_matching(train: TextDataset, name: str, dataset: TextDataset) -> None
         raise InputError(f"train and {name} have different label columns: {columns}")
     if dataset.texts.paired != train.texts.paired:
         paired, single = (name, "train") if dataset.texts.paired else ("train", name)
-        raise InputError(f"{paired} has second texts and {single} has none")
+        raise InputError(f"{paired} has second texts and {single} has none; give both or neither second texts")
     if not dataset.texts:
         raise InputError(f"{name} has no texts")
 
@@ -260,8 +260,8 @@ def _split_notes(splits: Mapping[str, Split], shares: Mapping[str, float]) -> It
         n_repeated = sum(group in earlier_groups for group in split.groups or ())
         if n_repeated:
             yield (
-                f"{n_repeated:,} of {len(split):,} {name} texts are of a group that also stands in an earlier split; "
-                "their scores are flattered."
+                f"{n_repeated:,} of {len(split):,} {name} texts belong to a group that also occurs in an earlier "
+                "split; accuracy on them may be inflated."
             )
         earlier_keys += keys
         earlier_groups.update(split.groups or ())

@@ -200,7 +200,10 @@ class Encoder:
             choose("pooling", name, POOLINGS)
             if name not in available:
                 reason = "has no pooler" if self._has_cls else "adds no [CLS] token"
-                raise InputError(f"{self.name} {reason}, so no pooling {name!r}; it can give {', '.join(available)}")
+                raise InputError(
+                    f"{self.name} {reason}, so that pooling {name!r} is not available; available: "
+                    f"{', '.join(available)}"
+                )
 
     def check_layers(self, layers: Sequence[int]) -> None:
         """Raise unless every entry is a layer of this model."""

@@ -197,7 +197,7 @@ def check_layers_read(layers: Sequence[int], overwritten: Sequence[int]) -> None
     if highest_overwritten <= highest_read:
         return
     if not len(layers):
-        raise InputError("no layer is named to read")
+        raise InputError("no layer to read; name at least one")
     raise InputError(
         f"layer {highest_overwritten} is overwritten, but the highest layer that is read is {highest_read}, which it "
         f"cannot change; read layer {highest_overwritten} or one above it"
@@ -211,9 +211,7 @@ def check_states(states: Mapping[int, Tensor], layers: Sequence[int], shape: tup
         if isinstance(state, Tensor) and state.shape == shape:
             continue
         output = f"states of shape {tuple(state.shape)}" if isinstance(state, Tensor) else "no states"
-        raise InputError(
-            f"{family} gives {output} at layer {layer} where {shape} was expected; this family is not supported"
-        )
+        raise InputError(f"{family} gives {output} at layer {layer}, expected {shape}; this family is not supported")
 
 
 def _with_block_input(args: tuple[Any, ...], kwargs: dict[str, Any], block_input: Tensor) -> Any:
@@ -239,7 +237,7 @@ def _replacement(overwrite: Overwrite, layer: int, state: Tensor) -> Tensor:
     replacement = entry if isinstance(entry, Tensor) else entry(state)
     if replacement.shape != state.shape:
         raise InputError(
-            f"the states of layer {layer} are {tuple(state.shape)}, what overwrites them is "
+            f"the states of layer {layer} are {tuple(state.shape)}, the states that overwrite them "
             f"{tuple(replacement.shape)}; give a tensor of the same shape"
         )
     return replacement

@@ -109,8 +109,8 @@ def check_rows(encoded: Encoded, rows: Sequence[int] | IntegerArray, family: str
     lengths = set() if family is None else {len(encoded.ids[row]) for row in numbers}
     if len(lengths) > 1:
         raise InputError(
-            f"padding changes what {family} gives for a text, so a batch holds texts of one length, found lengths "
-            f"{min(lengths)} to {max(lengths)}; take rows of one length at a time"
+            f"padding changes the output of {family} for a text, so a batch must have texts of one length, found "
+            f"lengths {min(lengths)} to {max(lengths)}; take rows of one length at a time"
         )
     return numbers
 

@@ -82,7 +82,7 @@ def last(states: LayerStates) -> Tensor:
         InputError: A text has no token.
     """
     if not bool(states.mask.any(dim=1).all()):
-        raise InputError("a text has no token to take the last of")
+        raise InputError("a text has no tokens, so that pooling last is not defined")
     seq = states.mask.shape[1]
     n_padding = states.mask.flip(1).argmax(dim=1)
     return _at(states.hidden, seq - 1 - n_padding)
@@ -112,7 +112,7 @@ def _average(hidden: Tensor, mask: Tensor) -> Tensor:
     weights = mask.to(torch.float32)
     counts = weights.sum(dim=1, keepdim=True)
     if not bool((counts > 0).all()):
-        raise InputError("a text has no token to average over")
+        raise InputError("a text has no tokens, so that their mean is not defined")
     # A batched product of (1, seq) and (seq, hidden) reads the states once and makes no masked copy of them.
     normalised_weights = (weights / counts).unsqueeze(1)
     return torch.bmm(normalised_weights, hidden.float()).squeeze(1)
@@ -146,6 +146,6 @@ def pooling_identity(name: str) -> str:
         return f"{name}.{function_digest(function)[:20]}"
     except UnknownContentError as error:
         raise InputError(
-            f"the pooling {name!r} cannot be kept on disk, as a change of it would not be noticed: {error}; "
-            "let it refer to numbers, texts, arrays, tensors, modules and functions only"
+            f"the pooling {name!r} cannot be stored on disk, as a change to it would not be noticed: {error}; "
+            "let it refer only to numbers, texts, arrays, tensors, modules and functions"
         ) from error

@@ -193,13 +193,16 @@ def encode(
     except TypeError as error:
         for row, sides in enumerate(zip(*texts.sides, strict=True)):
             if any(map(_has_surrogate, sides)):
-                raise InputError(f"text {first + row} holds a lone surrogate; it is not valid Unicode") from error
+                raise InputError(
+                    f"text {first + row} contains a lone surrogate, which is not valid Unicode; remove it"
+                ) from error
         raise
     ids = tuple(np.asarray(row, dtype=np.int64) for row in encoded["input_ids"])
     for row, tokens in enumerate(ids):
         if not len(tokens):
             raise InputError(
-                f"text {first + row} ({texts.first[row]!r}) has no tokens; this tokenizer adds none of its own"
+                f"text {first + row} ({texts.first[row]!r}) has no tokens, and this tokenizer adds no special tokens; "
+                "leave it out"
             )
     return Encoded(
         ids=ids,

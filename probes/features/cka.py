@@ -162,7 +162,7 @@ def cka_matrix(features: LayerFeatures, layers: Sequence[int]) -> Alignment:
     Data Analysis 20, there of the RV coefficient, which is linear CKA.
     """
     if not len(layers):
-        raise InputError("no layer is asked for; name at least one")
+        raise InputError("no layers; name at least one")
     centred = _centred_layers(features, layers)
     n_layers, n_examples, hidden = centred.shape
     # Inner products of the layers' similarities, the cheaper way; narrow bands run slower than the count says.

@@ -183,7 +183,7 @@ def _worker_resources(ray: Any, on_gpus: bool, workers: int | None) -> tuple[int
     units_per_machine = [int(machine[kind]) for machine in machines if machine.get(kind, 0) >= 1]
     n_units = sum(units_per_machine)
     if workers is not None and not 1 <= workers <= n_units:
-        raise InputError(f"workers must lie in [1, {n_units}], one {kind} each at least, found {workers}")
+        raise InputError(f"workers must be from 1 to {n_units}, so that each has at least one {kind}, found {workers}")
     if not units_per_machine:
         raise InputError(f"the Ray cluster has no {kind}")
     if on_gpus:

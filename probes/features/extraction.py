@@ -29,7 +29,7 @@ DEFAULT_CACHE = Path("~/.cache/layerprobe")
 SHARD_ROWS = 2048
 TEXTS_PER_TOKENISATION = 256
 """Texts tokenised at once: an interrupted run waits for these only."""
-NO_CONTENT = "has no token of its own for the pooling 'content'; take it out, or leave out this pooling"
+NO_CONTENT = "has no content tokens for the pooling 'content'; remove the text, or leave out this pooling"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def extract_features(
     check_instance(encoder, Encoder, "encoder")
     texts = Texts.of(texts)
     if not texts:
-        raise InputError("there are no texts to extract features of")
+        raise InputError("there are no texts to extract features from")
     pooling_names = [] if poolings is None else names_list(poolings, "poolings")
     poolings = tuple(dict.fromkeys(pooling_names)) or encoder.usual_poolings
     layers = range(encoder.n_layers + 1) if layers is None else layer_list(layers)
@@ -149,10 +149,12 @@ def _checked_part(part: tuple[int, int]) -> tuple[int, int]:
     """
     numbers = item_list(part, "part", "two whole numbers")
     if len(numbers) != 2 or not all(isinstance(number, int) for number in numbers):
-        raise InputError(f"part must be two whole numbers, as (1, 3) for the first of three, found {short_repr(part)}")
+        raise InputError(
+            f"part must be two whole numbers, such as (1, 3) for the first of three parts, found {short_repr(part)}"
+        )
     number, n_parts = numbers
     if not 1 <= number <= n_parts:
-        raise InputError(f"part {number} of {n_parts} does not exist; name 1 to {n_parts} of them")
+        raise InputError(f"part {number} of {n_parts} does not exist; use a part from 1 to {n_parts}")
     return number, n_parts
 
 

@@ -91,8 +91,9 @@ class MemoryLimit:
         """Warn where a batch did not fit."""
         if self.failed_tokens:
             warnings.warn(
-                f"A batch of {self.failed_tokens} tokens did not fit in the memory of {encoder.device}; batches of at "
-                f"most {self.max_tokens} did. Vectors may differ in their last bits from those of a run where it fits.",
+                f"A batch of {self.failed_tokens} tokens did not fit in the memory of {encoder.device}, so that "
+                f"batches had at most {self.max_tokens}; features may differ by rounding from those of a run with "
+                "more memory.",
                 MemoryWarning,
                 stacklevel=3,
             )
@@ -130,7 +131,7 @@ def pool_into(
                     if len(rows) == 1:
                         memory = f"the memory of {replica.device}"
                         raise InputError(
-                            f"a text of {n_tokens} tokens does not fit in {memory}; set a max_length"
+                            f"a text of {n_tokens} tokens does not fit in {memory}; set --max-length (max_length)"
                         ) from error
                     memory_limit.record_failure(n_tokens)
             remaining += np.array_split(rows, 2)

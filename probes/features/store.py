@@ -70,7 +70,7 @@ class Manifest:
             if whole_number(getattr(self, name), name, least=1) > MAX_SIZE:
                 raise InputError(f"{name} must be at most {MAX_SIZE:,}, found {getattr(self, name):,}")
         if not self.layers:
-            raise InputError("no layer is asked for; name at least one")
+            raise InputError("no layers; name at least one")
 
     @property
     def key(self) -> str:
@@ -140,7 +140,7 @@ class FeatureStore:
         folder = as_path(folder, name="store")
         path = folder / "manifest.json"
         if not path.is_file():
-            raise InputError(f"{str(folder)!r} holds no feature store (no manifest.json)")
+            raise InputError(f"{str(folder)!r} contains no feature store (no manifest.json)")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             return cls(folder, Manifest(**{**values, "layers": tuple(values["layers"])}))
@@ -212,7 +212,7 @@ class FeatureStore:
         site = f"features of pooling {pooling!r} at layer {layer}"
         if is_overflow:
             dtype = np.dtype(STORED_DTYPES[self.manifest.stored_dtype]).name
-            return InputError(f"{site} hold a value that overflows {dtype}, first in row {text}")
+            return InputError(f"{site} have a value that overflows {dtype}, first in row {text}; store float32")
         return InputError(not_finite_message(site, text))
 
     def write_tokens(self, shard: int, counts: Int64Array) -> None:
@@ -260,7 +260,9 @@ class FeatureStore:
                 file.seek(index * n_values * dtype.itemsize, os.SEEK_CUR)
                 values = np.fromfile(file, dtype=dtype, count=n_values)
                 if _checksum(values) != record["xxh3"][index]:
-                    raise self._damage_error(self._path(pooling, shard), f"layer {layer} is not what was written")
+                    raise self._damage_error(
+                        self._path(pooling, shard), f"layer {layer} has changed since it was written"
+                    )
                 features[rows] = values.reshape(shape)
         return features
 
@@ -314,7 +316,7 @@ class FeatureStore:
         except (ValueError, KeyError, TypeError) as error:
             raise self._damage_error(path, f"it has no readable header: {error}") from error
         if not is_intact:
-            raise self._damage_error(path, "its header is not what was written")
+            raise self._damage_error(path, "its header has changed since it was written")
         expected_identity = self._file_identity(path)
         if identity != expected_identity:
             raise self._damage_error(path, f"it was written as {identity!r}, not as {expected_identity!r}")

@@ -30,7 +30,9 @@ def class_id(label: object, class_names: Sequence[str]) -> int:
         if 0 <= label < len(class_names):
             name = class_names[int(label)]
             if str(label) in class_names and name != str(label):
-                raise InputError(f"class {label} is the id of {name!r} and the name of another; give the name")
+                raise InputError(
+                    f"class {label} is the id of {name!r} and also the name of another class; give the name"
+                )
             return int(label)
         if str(label) not in class_names:
             raise InputError(
@@ -61,7 +63,7 @@ def named_class_ids(labels: object, class_names: Sequence[str], n: int, name: st
     if hasattr(labels, "tolist"):  # an array, a tensor, or a pandas column
         labels = labels.tolist()
     if isinstance(labels, Mapping | Set) or not isinstance(labels, Iterable):
-        raise InputError(f"{name} must be a class, or a list of one a text, found {type(labels).__name__}")
+        raise InputError(f"{name} must be a class, or a list of one class per text, found {type(labels).__name__}")
     entries = list(labels)
     if len(entries) != n:
         raise InputError(f"lengths differ: texts has {n}, {name} has {len(entries)}")
@@ -90,7 +92,7 @@ def label_ids(labels: object, class_names: Sequence[str], n: int) -> Int64Array:
     """
     values = labels.tolist() if hasattr(labels, "tolist") else labels
     if isinstance(values, str | Mapping | Set) or not isinstance(values, Iterable):
-        raise InputError(f"labels must be a list of one class a text, found {type(labels).__name__}")
+        raise InputError(f"labels must be a list of one class per text, found {type(labels).__name__}")
     entries = list(values)
     if entries and all(isinstance(label, int | np.integer) and not isinstance(label, bool) for label in entries):
         check_same_length(texts=range(n), labels=entries)

@@ -51,10 +51,12 @@ class FineTuned:
         folder = as_path(folder, name="folder")
         path = folder / RESULT_FILE
         if not path.is_file():
-            raise InputError(f"{str(folder)!r} holds no finished fine-tuning (no {RESULT_FILE}); run it again to go on")
+            raise InputError(
+                f"{str(folder)!r} contains no finished fine-tuning (no {RESULT_FILE}); run it again to resume it"
+            )
         content = read_json(path)
         if content.pop("format", None) != FORMAT:
-            raise damaged_file_error(path, "or of another version of layerprobe")
+            raise damaged_file_error(path, "or written by another version of layerprobe")
         try:
             epochs = tuple(Epoch(**epoch) for epoch in content.pop("epochs"))
             class_names = tuple(content.pop("class_names"))
@@ -81,7 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise damaged_file_error(path, getattr(error, "strerror", None) or first_line(error)) from error
     if not isinstance(content, dict):
-        raise damaged_file_error(path, f"it holds {type(content).__name__}, not an object")
+        raise damaged_file_error(path, f"it contains {type(content).__name__}, not an object")
     return content
 
 

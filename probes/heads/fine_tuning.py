@@ -191,7 +191,7 @@ def _train(
         try:
             epochs, best_epoch = train_epochs(trainable.model, train_inputs, validation_inputs, settings, options)
         except FloatingPointError as error:
-            advice = f"lower the learning rate, {settings.learning_rate:g}, and delete the folder {str(folder)!r}"
+            advice = f"use a learning rate below {settings.learning_rate:g}, and delete the folder {str(folder)!r}"
             raise InputError(f"training diverged: {error}; {advice}") from error
         with quiet():
             trainable.save(folder)
@@ -223,8 +223,8 @@ def disk_errors_naming(folder: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or first_line(error)
         if isinstance(error, RuntimeError):  # PyTorch does not name the reason
             free_mebibytes = shutil.disk_usage(folder).free / 2**20
-            reason = f"PyTorch could not write; {free_mebibytes:,.1f} MiB of the disk are free"
-        raise OSError(f"cannot write to {str(folder)!r}: {reason}; whole epochs are kept") from error
+            reason = f"PyTorch could not write, and {free_mebibytes:,.1f} MiB of the disk are free"
+        raise OSError(f"cannot write to {str(folder)!r}: {reason}; complete epochs are kept") from error
 
 
 def load_head(folder: Path | str, *, device: str = "auto", dtype: str = "float32") -> Head:
@@ -258,7 +258,7 @@ def _check_recipe(folder: Path, recipe: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         if (folder / "config.json").exists():
-            raise InputError(f"{str(folder)!r} holds a model that was not fine-tuned here; use another folder")
+            raise InputError(f"{str(folder)!r} contains a model that layerprobe did not fine-tune; use another folder")
         write_json(path, recipe)
     saved_recipe = read_json(path)
     for name, value in recipe.items():

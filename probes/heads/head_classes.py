@@ -34,11 +34,11 @@ def renamed_classes(head: Sequence[str], names: Sequence[str] | Mapping[str, str
     renamed = tuple(composed(name) for name in item_list(names, "head_classes", "names"))
     if len(renamed) != len(head):
         raise InputError(
-            f"the model's head has {len(head)} classes ({', '.join(map(repr, head))}), and names are given for "
-            f"{len(renamed)}; name all, in that order"
+            f"the model's head has {len(head)} classes ({', '.join(map(repr, head))}), found {len(renamed)} names for "
+            "them; name all of them, in that order"
         )
     if len(set(renamed)) < len(renamed):
-        raise InputError(f"two classes of the model's head have one name in {list(renamed)!r}")
+        raise InputError(f"two classes of the model's head have the same name in {list(renamed)!r}; give each its own")
     return renamed
 
 
@@ -49,7 +49,7 @@ def _names_by_logit(head: Sequence[str], names: Mapping[str, str]) -> list[str]:
         choose("class of the model's head", name, dict.fromkeys(head))
     missing = [name for name in head if name not in names_of_head]
     if missing:
-        raise InputError(f"no class of the dataset is named for {missing[0]!r} of the model's head; name all")
+        raise InputError(f"the class {missing[0]!r} of the model's head has no name of the dataset; name all classes")
     return [names_of_head[name] for name in head]
 
 
@@ -73,7 +73,9 @@ def check_head_classes(
             return
     column_classes = "; ".join(f"{task!r} has {_first_classes(classes)}" for task, classes in columns.items())
     names_in_message = ", ".join(map(repr, renamed))
-    raise InputError(f"--head-classes names {names_in_message}, the classes of no label column: {column_classes}")
+    raise InputError(
+        f"--head-classes names {names_in_message}, which are not the classes of any label column: {column_classes}"
+    )
 
 
 def _first_classes(classes: Sequence[str]) -> str:
@@ -110,8 +112,8 @@ def head_order(head: Sequence[str], dataset: Sequence[str]) -> list[int]:
     first_of_dataset = dataset[0] if dataset else "NAME"
     example = shlex.quote(f"{first_of_head}={first_of_dataset}")
     raise InputError(
-        f"the model's classes are {quoted(head)} and the dataset's {quoted(dataset)}; say what the dataset calls them "
-        f"with --head-classes, in their order or as {example} ... (head_classes of ModelHead)"
+        f"the model's classes are {quoted(head)} and the dataset's {quoted(dataset)}; give the dataset's names with "
+        f"--head-classes, in the order of the model's or as {example} ... (head_classes of ModelHead)"
     )
 
 

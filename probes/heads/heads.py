@@ -142,7 +142,7 @@ class ProbeHead(_PredictionsMixin):
         if check_weights and probe.encoder is not None and probe.encoder not in _fingerprints(encoder, pooling):
             raise InputError(
                 f"the probe was fitted on features of another encoder than {encoder.name}: their weights or settings "
-                "differ; load that one, or pass check_weights=False if both are known to give the same"
+                "differ; load that encoder, or pass check_weights=False if both give the same features"
             )
         self.encoder = encoder
         self.layer = layer
@@ -196,9 +196,14 @@ class ModelHead(_PredictionsMixin):
             raise InputError(f"{encoder.name} has no classification head; name a *ForSequenceClassification checkpoint")
         problem = getattr(encoder.config, "problem_type", None)
         if problem == "multi_label_classification":
-            raise InputError(f"the head of {encoder.name} gives a text several classes (multi_label_classification)")
+            raise InputError(
+                f"the head of {encoder.name} predicts several classes for a text (multi_label_classification), which "
+                "is not supported; name another checkpoint"
+            )
         if problem == "regression" or len(encoder.class_names) < 2:
-            raise InputError(f"the head of {encoder.name} has one output, a number (regression), and no classes")
+            raise InputError(
+                f"the head of {encoder.name} predicts a number (regression), not classes; name another checkpoint"
+            )
         self.encoder = encoder
         logit_names = encoder.class_names
         if head_classes is not None:

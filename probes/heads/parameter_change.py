@@ -154,8 +154,8 @@ def _check_comparable(base: Encoder, fine_tuned: Encoder, before: dict[str, Tens
     difference = next(_differences(base, fine_tuned, before, after), None)
     if difference is not None:
         raise InputError(
-            f"{fine_tuned.name} did not begin as {base.name}: {difference}; name the encoder that it was fine-tuned "
-            "from"
+            f"{fine_tuned.name} was not fine-tuned from {base.name}: {difference}; name the encoder that it was "
+            "fine-tuned from"
         )
 
 

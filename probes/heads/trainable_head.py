@@ -41,8 +41,8 @@ def _check_head(encoder: Encoder, head: str) -> None:
     choose("head", head, POOLINGS)
     if not encoder.takes_padding:
         raise InputError(
-            f"padding changes what {type(encoder.base).__name__} gives for a text, and fine-tuning pads; use another "
-            "encoder"
+            f"padding changes the output of {type(encoder.base).__name__} for a text, and fine-tuning needs padding; "
+            "use another encoder"
         )
     if head != "pooler":
         encoder.check_poolings([head])
@@ -53,7 +53,7 @@ def _standard_classifier(encoder: Encoder, class_names: Sequence[str], max_lengt
     model = build_classifier(encoder.base, class_names, seed)
     classifier = Encoder(model, encoder.tokenizer, max_length=max_length)
     if classifier.head_needs_texts_alone:
-        raise InputError(f"the head of {type(model).__name__} would read padding; use another head")
+        raise InputError(f"the head of {type(model).__name__} reads padding; use another head")
     return classifier
 
 

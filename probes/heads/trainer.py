@@ -83,7 +83,7 @@ class Epoch:
     train_loss: float
     """Mean loss over the batches in nats, with dropout, while the weights change."""
     validation_loss: float
-    """Mean loss in nats a text."""
+    """Mean loss in nats per text."""
     validation_accuracy: float
     seconds: float
     """Duration of training and validation, without that of a killed part and of writing."""
@@ -193,7 +193,9 @@ def _training_arguments(model: Any, settings: TrainingSettings, options: RunOpti
         label_names=["labels"],
     )
     if arguments.world_size > 1:
-        raise InputError("fine-tuning is one process on all GPUs that it sees; start it without a launcher")
+        raise InputError(
+            "fine-tuning runs in one process on all visible GPUs; start it without a launcher such as torchrun"
+        )
     batch_size_per_device = max(1, settings.batch_size // max(1, arguments.n_gpu))
     arguments.per_device_train_batch_size = batch_size_per_device
     arguments.per_device_eval_batch_size = batch_size_per_device

@@ -101,7 +101,7 @@ def parse_separator(name: str | None) -> str | None:
     separator = SEPARATOR_NAMES.get(name, name)
     if len(separator) != 1 or separator in '"\\\r\n' or separator.isalnum():
         names = ", ".join(name for name in SEPARATOR_NAMES if name.isalpha())
-        raise InputError(f"a separator is one character, or one of {names}; found {name!r}")
+        raise InputError(f"a separator must be one character, or one of {names}; found {name!r}")
     return separator
 
 
@@ -179,11 +179,11 @@ def _separator_advice(
     """Return the part of a message on a header of one column that names a likely separator; empty if there is none."""
     rare_separator = _rare_separator(header, columns)
     if rare_separator is not None:
-        return f"; its fields seem to be separated by {rare_separator!r}, name it with --separator"
+        return f"; its fields seem to be separated by {rare_separator!r}; name it with --separator"
     first_line = text.split("\n", 1)[0]
     counts = {name: first_line.count(usual) for usual, name in SEPARATORS.items() if usual != separator}
     likely = max(counts, key=lambda name: counts[name])
-    return f"; its fields seem to be separated by {likely}, see --separator" if counts[likely] else ""
+    return f"; its fields seem to be separated by {likely}; name it with --separator" if counts[likely] else ""
 
 
 def _rare_separator(header: str, columns: Sequence[str]) -> str | None:
@@ -224,7 +224,7 @@ def _row_like_notes(
         location = replace(row_location, line=row_location.line + n_skipped_lines)
         extent = f"{location} of {source} spans {location.n_lines} lines, of which {n_row_like} look like rows of"
         if 2 * n_row_like > location.n_lines:
-            raise InputError(f"{extent} their own; is a quote missing, or one too many?")
+            raise InputError(f"{extent} their own; add the missing quote, or remove a stray one")
         notes.append(f"{extent[0].upper()}{extent[1:]} their own; a quote may be missing.")
     return notes
 
@@ -236,7 +236,7 @@ def _backslash_notes(dialect: Dialect, text: str, source: object) -> list[str]:
     runs = re.findall(r"\\+", text)
     if not runs or any(len(run) % 2 for run in runs):
         return []
-    return [f"All backslashes in {source} are doubled, as where they escape; they were read as they stand."]
+    return [f"All backslashes in {source} are doubled, as if they were escaped; they were read unchanged."]
 
 
 def _single_quote_notes(columns: Cells, source: object) -> list[str]:
@@ -247,8 +247,8 @@ def _single_quote_notes(columns: Cells, source: object) -> list[str]:
         inner = [value[1:-1] for value in filled if len(value) > 1 and value[0] == value[-1] == "'"]
         if inner and (len(inner) == len(filled) or any("''" in value for value in inner)):
             notes.append(
-                f"{len(inner):,} fields of column {column!r} of {source} stand in single quotes, which were read as "
-                "characters of the fields."
+                f"{len(inner):,} fields of column {column!r} of {source} are in single quotes, which were read as "
+                "part of the fields."
             )
     return notes
 

@@ -31,7 +31,7 @@ class Dialect:
     has_spaces: bool = False
     """Whether a space follows each separator."""
     carriage_return: str = "\r"
-    """Character that stands in the text for a carriage return within a field."""
+    """Character that represents a carriage return within a field."""
 
     @property
     def escapable(self) -> set[str]:

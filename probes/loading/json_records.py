@@ -8,7 +8,7 @@ from typing import Any
 
 from probes.checks import InputError
 
-KIND_NAMES = {dict: "an object", list: "a list", str: "text", bool: "a truth value", int: "a number", float: "a number"}
+KIND_NAMES = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
 
 
 class _ExtraDataError(InputError):
@@ -65,7 +65,7 @@ def _records(
         if line.strip():
             record = _parse(line, f"{source}, line {number}")
             if not isinstance(record, dict):
-                raise InputError(f"{source}: line {number} holds {kind_name(record)}, not an object with named values")
+                raise InputError(f"{source}: line {number} is {kind_name(record)}, not an object with named values")
             yield record
 
 
@@ -74,7 +74,7 @@ def _rows_of_document(document: Any, source: object) -> Iterator[Mapping[str, An
         return _rows_of_list(document, source)
     if isinstance(document, dict):
         return _rows_of_columns(document, source)
-    raise InputError(f"{source} holds {kind_name(document)}, not objects with named values")
+    raise InputError(f"{source} contains {kind_name(document)}, not objects with named values")
 
 
 def _rows_of_list(rows: Iterable[Any], source: object) -> Iterator[Mapping[str, Any]]:
@@ -98,8 +98,8 @@ def _rows_of_columns(table: Mapping[str, Any], source: object) -> Iterator[Mappi
     if len(cells) < len(table) or len(lengths) != 1 or len(row_names) > 1:
         content = ", ".join(f"{name!r} ({kind_name(value)})" for name, value in list(table.items())[:5])
         raise InputError(
-            f"{source} holds one object with {content or 'nothing'}; write a list of objects, an object a line, or "
-            "columns of one length"
+            f"{source} contains one object with {content or 'nothing'}; write a list of objects, one object per line, "
+            "or columns of one length"
         )
     for row in zip(*cells.values(), strict=True):
         yield dict(zip(cells, row, strict=True))
@@ -128,5 +128,5 @@ def _object(pairs: list[tuple[str, Any]], location: str) -> dict[str, Any]:
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         duplicate = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{location}: the name {duplicate!r} stands twice in one object; which value is meant?")
+        raise InputError(f"{location}: the name {duplicate!r} occurs twice in one object; remove one")
     return values

@@ -65,7 +65,9 @@ def label_values(
     """
     values = parse_lists(values, source, task)
     if _all_are_minus_one(values):
-        raise InputError(f"{source}: every label in column {task!r} is -1 (a hidden test set?); name another split")
+        raise InputError(
+            f"{source}: every label in column {task!r} is -1, as in a test set with hidden labels; name another split"
+        )
     has_lists = _has_lists(values, source, task)
     cells = [value if has_lists or value is None else [value] for value in values]
     elements = [element for cell in cells for element in cell or ()]
@@ -95,7 +97,8 @@ def _check_elements(elements: list[Any], source: object, task: str) -> None:
     types = set(map(type, elements)) - {type(None)}
     if types & {list, dict}:
         raise InputError(
-            f"{source}: column {task!r} holds lists of lists or named values; a label is a value or a list"
+            f"{source}: column {task!r} contains lists of lists or named values; a label must be a value or a list of "
+            "values"
         )
     numbers = []
     if float in types:
@@ -120,7 +123,7 @@ def _check_one_kind(values: Iterable[Any], source: object, task: str) -> None:
             examples.setdefault(kind_name(value), value)
     if len(examples) > 1:
         kinds = " and ".join(f"{kind} ({value!r})" for kind, value in examples.items())
-        raise InputError(f"{source}: column {task!r} holds {kinds}; write all its labels in one way")
+        raise InputError(f"{source}: column {task!r} contains {kinds}; write all its labels in one way")
 
 
 def _all_are_minus_one(values: Iterable[Any]) -> bool:
@@ -176,6 +179,6 @@ def _parse_list(value: Any) -> list[Any] | None:
 def mixed_lists_message(source: object, column: str, example: object) -> str:
     """Return the message for a column of lists and single values."""
     return (
-        f"{source}: column {column!r} holds lists in some rows, as {reprlib.repr(example)}, and single values in "
-        "others; write lists in all of them"
+        f"{source}: column {column!r} contains lists in some rows, such as {reprlib.repr(example)}, and single "
+        "values in others; write lists in all rows"
     )

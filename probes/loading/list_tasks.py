@@ -49,7 +49,7 @@ def _holds_lists(
         if value != has_lists["train"]:
             with_lists, without = (name, "train") if value else ("train", name)
             raise InputError(
-                f"column {task!r} holds lists in {sources[with_lists]} and single values in {sources[without]}; "
+                f"column {task!r} contains lists in {sources[with_lists]} and single values in {sources[without]}; "
                 "write it the same way in both"
             )
     return has_lists["train"]
@@ -66,7 +66,7 @@ def _binary_tasks(task: str, parts: Mapping[str, Rows]) -> tuple[dict[str, Rows]
     left_out = [value for value in sort_names(counts) if value not in values]
     if left_out:
         examples = f"{', '.join(map(repr, left_out[:5]))}{' and others' if len(left_out) > 5 else ''}"
-        notes.append(f"Of {task} are left out, being in too few texts or in nearly all, the values {examples}.")
+        notes.append(f"Values of {task} that occur in too few texts or in nearly all are left out: {examples}.")
     return {name: _with_binary_tasks(rows, task, values) for name, rows in parts.items()}, notes
 
 
@@ -88,11 +88,11 @@ def _probeable_values(
         if varies and 0 < train_counts[value] < len(train.texts):
             values.append(value)
     if not values:
-        raise InputError(f"label column {task!r} holds lists, but no value that some texts have and others lack")
+        raise InputError(f"label column {task!r} contains lists, but no value that some texts have and others do not")
     if len(values) > MAX_VALUES:
         raise InputError(
-            f"label column {task!r} holds lists of {len(values)} values, and each would be a task; the most is "
-            f"{MAX_VALUES}: keep in the lists those to probe"
+            f"label column {task!r} contains lists of {len(values)} values, and each would be a task; the maximum is "
+            f"{MAX_VALUES}: keep only the values to probe"
         )
     return values
 
@@ -105,6 +105,6 @@ def _with_binary_tasks(rows: Rows, task: str, values: Sequence[str]) -> Rows:
             tasks = {f"{task}: {value}": ["yes" if value in cell else "no" for cell in cells] for value in values}
         for name, names in tasks.items():
             if name in labels:
-                raise InputError(f"two label columns would be called {name!r}; give one another name")
+                raise InputError(f"two label columns would be called {name!r}; rename one")
             labels[name] = names
     return dataclasses.replace(rows, labels=labels)

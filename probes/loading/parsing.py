@@ -151,7 +151,7 @@ def check_parsed(
         location = replace(location, line=location.line + n_skipped_lines)
         fault = _quote_fault(location.n_lines, is_at_end)
         raise InputError(
-            f"{source}: in {location} {fault}. Write a quote inside a quoted field twice, or take a stray one out"
+            f"{source}: in {location} {fault}. Write a quote inside a quoted field twice, or remove a stray one"
         )
     if parsed.long_rows:
         examples = []
@@ -180,8 +180,8 @@ def _long_row_advice(parsed: ParsedFile, header: list[str], separator_name: str)
     n_rows = len(next(iter(parsed.columns.values())))
     all_have_one_more = {n_fields for _, n_fields in parsed.long_rows} == {len(header) + 1}
     if len(parsed.long_rows) == n_rows and all_have_one_more:
-        return "the header seems to lack a name, as that of the row names which R writes"
-    return f"quote texts that hold {separator_name}"
+        return "the header seems to lack a name, such as that of the row names written by R"
+    return f"quote texts that contain {separator_name}"
 
 
 def row_like_lines(

@@ -117,7 +117,7 @@ def read_splits(
     except InputError as error:
         if not draws:
             raise
-        raise InputError(f"{error}; the limit leaves {' and '.join(draws)}: raise it") from error
+        raise InputError(f"{error}; --limit keeps {' and '.join(draws)}: raise it") from error
 
 
 def _as_source(source: Source | str | PathLike[str] | None, name: str) -> Source:
@@ -125,8 +125,8 @@ def _as_source(source: Source | str | PathLike[str] | None, name: str) -> Source
         return source
     if not isinstance(source, str | PathLike):
         raise InputError(
-            f"{name} must be a path or a Source, found {short_repr(source)}; texts in memory go to TextDataset.of and "
-            "make_splits"
+            f"{name} must be a path or a Source, found {short_repr(source)}; for texts in memory use TextDataset.of "
+            "and make_splits"
         )
     return Source(fspath(as_path(source, name=name)))
 
@@ -148,9 +148,11 @@ def _check_names(columns: Columns) -> None:
         if not isinstance(name, str) and not is_unused:
             raise InputError(f"{option} must be the name of a column, found {short_repr(name)}")
         if name == "":
-            raise InputError(f"the column named by {option!r} is ''; name a column, or give it a name in the file")
+            raise InputError(f"{option!r} is empty; name a column")
     if columns.text == columns.pair:
-        raise InputError(f"the column {columns.text!r} is named for the texts and for their second texts; name two")
+        raise InputError(
+            f"the column {columns.text!r} is named for both the texts and the second texts; name two columns"
+        )
 
 
 def _read_parts(
@@ -260,7 +262,7 @@ def _read(
             return None
         values = parse_lists(cells[column], source, column)
         if any(isinstance(value, list | dict) for value in values):
-            raise InputError(f"{source}: column {column!r} holds lists; {noun} is one value")
+            raise InputError(f"{source}: column {column!r} contains lists; {noun} must be one value")
         return [as_text(value, table.class_names.get(column)) for value in values]
 
     labels: dict[str, list[Any]] = {}

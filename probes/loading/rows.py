@@ -137,12 +137,12 @@ def _add_text_faults(
             if not text.strip():
                 faults.setdefault(row, f"the text in column {column!r} is empty")
             elif HALF_CHARACTER.search(text):
-                fault = f"the text in column {column!r} holds half of a character ({text!r})"
+                fault = f"the text in column {column!r} contains half of a character ({text!r})"
                 faults.setdefault(row, fault[:MAX_MESSAGE])
         elif is_missing(text):
             faults.setdefault(row, f"the text in column {column!r} is empty")
         else:
-            raise InputError(f"{source}: column {column!r} holds {kind_name(text)} in row {row + 1}, not text")
+            raise InputError(f"{source}: column {column!r} has {kind_name(text)} in row {row + 1}, not text")
 
 
 def _add_name_faults(
@@ -156,7 +156,7 @@ def _add_name_faults(
         if cell is None:
             faults.setdefault(row, f"the {kind} in column {column!r} is missing")
         elif any(map(HALF_CHARACTER.search, _names(cell))):
-            fault = f"the {kind} in column {column!r} holds half of a character ({cell!r})"
+            fault = f"the {kind} in column {column!r} contains half of a character ({cell!r})"
             faults.setdefault(row, fault[:MAX_MESSAGE])
 
 
@@ -174,14 +174,14 @@ def _parse_spans(
         try:
             spans[row] = as_spans(cell, texts[row])
         except InputError as error:
-            faults[row] = f"column {column!r} holds {reprlib.repr(cell)}, {error}"
+            faults[row] = f"column {column!r} has {reprlib.repr(cell)}, {error}"
     return spans
 
 
 def _faults_message(faults: Mapping[int, str], n: int) -> str:
     examples = "; ".join(f"in row {row + 1} {faults[row]}" for row in sorted(faults)[:MAX_EXAMPLES])
     rest = f" (and {len(faults) - MAX_EXAMPLES:,} more)" if len(faults) > MAX_EXAMPLES else ""
-    advice = "Mend them" if len(faults) == n else "Mend them, or pass --drop-invalid to leave them out"
+    advice = "Correct them" if len(faults) == n else "Correct them, or add --drop-invalid to leave them out"
     return f"{len(faults)} of {n} rows cannot be used; {examples}{rest}. {advice}"
 
 
@@ -287,7 +287,7 @@ def note_classes_lost(rows: Rows, drawn_rows: Rows, source: object) -> list[str]
         lost = sort_names(classes - set(drawn_rows.labels[task]))
         if lost:
             notes.append(
-                f"The limit leaves {len(lost):,} of {len(classes):,} classes of {task} in {source} no text: "
+                f"{len(lost):,} of {len(classes):,} classes of {task} in {source} have no text after --limit: "
                 f"{quoted(lost)}."
             )
     return notes

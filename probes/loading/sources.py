@@ -108,7 +108,7 @@ def _load(source: Source, request: RequestedColumns) -> Table:
         return _load_dataset(source, request)
     for part, value in (("subset", source.subset), ("split", source.split)):
         if value is not None:
-            raise InputError(f"{part} {value!r} has no meaning with {source.path}, a file; a dataset has splits")
+            raise InputError(f"{part} {value!r} has no meaning for the file {source.path}; only a dataset has splits")
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         advice = "; save the sheet as CSV in UTF-8" if suffix in SPREADSHEETS else ""
@@ -127,7 +127,7 @@ def _load(source: Source, request: RequestedColumns) -> Table:
         )
         return Table(cells, notes=[*notes, *csv_notes])
     if source.separator is not None:
-        raise InputError(f"a separator has no meaning with {source}, a JSON file")
+        raise InputError(f"a separator has no meaning for the JSON file {source}; leave it out")
     names, records = read_records(text, source, request.all, lines=suffix == ".jsonl")
     _check_columns(source, names, request.required)
     return Table(records, notes=notes)
@@ -209,7 +209,7 @@ def _load_saved_split(path: Path, split: str | None) -> Any:
     is_divided = isinstance(dataset, datasets.DatasetDict)
     splits = list(dataset) if is_divided else ["train"]
     if split is None and splits != ["train"]:
-        raise InputError(f"{path} holds the splits {', '.join(splits)}; name it with --dataset")
+        raise InputError(f"{path} contains the splits {', '.join(splits)}; name it with --dataset")
     if (split or "train") not in splits:
         raise InputError(f"{path}: {unknown_name_message('split', split, splits)}")
     return dataset[split or "train"] if is_divided else dataset
@@ -218,7 +218,9 @@ def _load_saved_split(path: Path, split: str | None) -> Any:
 def _check_no_subset(path: str, subset: str | None) -> None:
     """Raise where a subset of a saved folder is named."""
     if subset is not None:
-        raise InputError(f"subset {subset!r} has no meaning with {path}, a saved folder; a hub dataset has subsets")
+        raise InputError(
+            f"subset {subset!r} has no meaning for the saved folder {path}; only a hub dataset has subsets"
+        )
 
 
 def _load_saved(path: Path) -> Any:
@@ -249,7 +251,7 @@ def _check_hub_name(name: str) -> None:
     if not name.strip():
         raise InputError("the name of a dataset is empty; name a file, a saved folder or a hub dataset")
     if path.is_dir():
-        raise InputError(f"{name!r} is not a folder that `datasets` saved; name a file in it")
+        raise InputError(f"{name!r} is not a folder saved by the `datasets` library; name a file in it")
     if path.is_file():
         raise InputError(f"{name!r} is a file; give it with --train")
     is_path = path.is_absolute() or name.startswith(".") or name.count("/") > 1
@@ -276,7 +278,7 @@ def _quiet(source: str) -> Iterator[None]:
         raise
     except ConnectionError as error:
         raise InputError(
-            f"there is no file or folder {source!r}, and the hub cannot be asked for a dataset of this name: "
+            f"there is no file or folder {source!r}, and the hub could not be reached for a dataset of this name: "
             f"{first_line(error)}"
         ) from error
     except (datasets.exceptions.DatasetsError, pa.ArrowException, OSError, ValueError, StopIteration) as error:

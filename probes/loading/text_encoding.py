@@ -51,14 +51,15 @@ def decode_file(
         _check_encoding(encoding)
         if mark and codecs.lookup(encoding).name.partition("-")[0] != "utf":
             raise InputError(
-                f"{source} begins with the mark of {BYTE_ORDER_MARKS[mark].upper()}; leave out --encoding {encoding}"
+                f"{source} begins with the byte order mark of {BYTE_ORDER_MARKS[mark].upper()}; leave out --encoding "
+                f"{encoding}"
             )
         text = _decode(data, encoding, source)
         is_other_encoding = not mark and codecs.lookup(encoding).name != "utf-8"
         if is_other_encoding and not data.isascii() and _is_utf8(data):
             notes.append(
-                f"{source} was read as {encoding}, as was asked, but its bytes are valid UTF-8; where its texts look "
-                "garbled, leave out --encoding."
+                f"{source} was read as {encoding}, although it is valid UTF-8; if its texts look garbled, leave out "
+                "--encoding."
             )
     else:
         text = _decode(data, BYTE_ORDER_MARKS.get(mark, "utf-8"), source)
@@ -79,9 +80,9 @@ def _decode(data: bytes, encoding: str, source: object) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         name = "UTF-8" if encoding == "utf-8" else encoding
-        advice = "its own encoding" if encoding == "cp1252" else "its encoding with --encoding, as in --encoding cp1252"
+        advice = "its own encoding" if encoding == "cp1252" else "its encoding, such as --encoding cp1252"
         raise InputError(
-            f"{source} is not text in {name} (byte 0x{data[error.start]:02x} in line {line}); save it as UTF-8 or "
+            f"{source} is not text in {name} (byte 0x{data[error.start]:02x} in line {line}); save it as UTF-8, or "
             f"name {advice}"
         ) from None
     except UnicodeError as error:
@@ -95,11 +96,11 @@ def _check_no_nul(data: bytes, source: object) -> None:
     if 0 in data[:2]:
         encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
         raise InputError(
-            f"{source} holds NUL characters, as text in UTF-16 does where it is read as something else; save it as "
-            f"UTF-8 or name its encoding, as in --encoding {encoding}"
+            f"{source} contains NUL characters, as UTF-16 does when it is read in another encoding; save it as UTF-8, "
+            f"or name its encoding, such as --encoding {encoding}"
         )
     line = data[: data.index(b"\0")].count(b"\n") + 1
-    raise InputError(f"{source} holds a NUL character in line {line}, which no text has; take it out")
+    raise InputError(f"{source} contains a NUL character in line {line}; remove it")
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -116,5 +117,6 @@ def _check_encoding(encoding: str) -> None:
         "".encode(encoding)
     except (LookupError, ValueError):
         raise InputError(
-            f"unknown encoding {encoding!r}; name it as Python does, as in utf-8, utf-16, cp1252, latin-1 or shift_jis"
+            f"unknown encoding {encoding!r}; use a name of Python's, such as utf-8, utf-16, cp1252, latin-1 or "
+            "shift_jis"
         ) from None

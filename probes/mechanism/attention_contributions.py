@@ -58,7 +58,9 @@ def attention_contributions(encoder: Encoder, texts: TextInput, *, progress: boo
     check_instance(encoder, Encoder, "encoder")
     encoder = encoder.with_dtype("float32")
     if "cls" not in encoder.poolings:
-        raise InputError(f"{encoder.name} adds no [CLS] token, so nothing is carried into one")
+        raise InputError(
+            f"{encoder.name} adds no [CLS] token, whose attention contributions were requested; name another model"
+        )
     attention_layouts(encoder)
     encoded = encoder.encode(texts)
 
@@ -147,7 +149,7 @@ def attention_layouts(encoder: Encoder) -> list[AttentionLayout]:
     for block in encoder.blocks:
         layout = _block_layout(block)
         if layout is None:
-            raise _unsupported(encoder, "its blocks are not one attention with query, key and value layers apart")
+            raise _unsupported(encoder, "its blocks do not have separate query, key and value layers")
         layouts.append(layout)
     return layouts
 
@@ -247,7 +249,7 @@ def _contribution_norms(encoder: Encoder, batch: Batch, call: AttentionCall) -> 
     error = torch.linalg.vector_norm(difference, dim=-1)
     tolerance = RELATIVE_TOLERANCE * norms.sum(dim=-1)
     if bool((error.to(norms) > tolerance).any()):
-        raise _unsupported(encoder, "its attention is not a weighted sum of values by query and key alone")
+        raise _unsupported(encoder, "its attention is not a sum of values weighted only by query and key")
     return norms
 
 

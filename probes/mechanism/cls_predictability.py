@@ -105,7 +105,9 @@ def _check_dimensions(x: FloatArray, y: FloatArray, test_x: FloatArray, test_y: 
         sizes = f"x {x_sizes[0]} and {x_sizes[1]}, y {y_sizes[0]} and {y_sizes[1]}"
         raise InputError(f"training and test vectors must have the same dimensions, found {sizes}")
     if min(len(x), len(test_x)) < 2:
-        raise InputError(f"a share of variance needs 2 texts, found {len(x)} to fit on and {len(test_x)} to predict")
+        raise InputError(
+            f"a share of variance needs 2 texts or more, found {len(x)} to fit on and {len(test_x)} to predict"
+        )
 
 
 def _ridge_predictions(x: Float64Array, y: FloatArray, test_x: Float64Array) -> Float64Array:

@@ -131,7 +131,7 @@ def embedding_gradients(
 ) -> RowGradients:
     """Compute the gradient of the texts' summed loss with respect to each row of the input embedding table.
 
-    [CLS] and [SEP] stand in every text, a word in few: compare sums together with the number of occurrences. The memory
+    [CLS] and [SEP] occur in every text, a word in few: compare sums together with the number of occurrences. The memory
     needed is a float32 vector for each row that occurs, and for each fold of the texts in which it does.
 
     Args:

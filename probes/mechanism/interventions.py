@@ -76,7 +76,7 @@ def _check_edited_layers(head: Head, layers: Sequence[int]) -> None:
     head.encoder.check_layers(layers)
     for layer in layers:
         if head.layer is not None and layer > head.layer:
-            raise InputError(f"the head reads layer {head.layer}: an edit at layer {layer} does not reach it")
+            raise InputError(f"the head reads layer {head.layer}, which an edit at layer {layer} does not change")
 
 
 def _edited_logits(head: Head, batch: Batch, edits: Sequence[tuple[int, Edit]]) -> list[Tensor]:
@@ -224,7 +224,7 @@ def mean_states(encoder: Encoder, texts: TextInput) -> MeanStates:
     check_instance(encoder, Encoder, "encoder")
     encoded = encoder.encode(texts)
     if not len(encoded):
-        raise InputError("there are no texts to take the mean states of")
+        raise InputError("there are no texts to average the states of")
     layers = range(encoder.n_layers + 1)
     batch_sums = _results_by_batch(encoder, encoded, layers, _sums_and_counts)
     total = np.sum(batch_sums, axis=0)

@@ -132,7 +132,7 @@ def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[Floa
             warnings.filterwarnings("ignore", "`torch.jit.script` is", DeprecationWarning)
             from concept_erasure import LeaceFitter
     except ModuleNotFoundError as error:
-        raise InputError("erasure needs the package concept-erasure; install the extra erasure") from error
+        raise InputError("LEACE erasure needs concept-erasure; pip install 'layerprobe[erasure]'") from error
     n_examples, hidden = x.shape
     options = {"shrinkage": False, "constrain_cov_trace": False, "svd_tol": SINGULAR_VALUE_TOLERANCE, "dtype": x.dtype}
     fitter = LeaceFitter(hidden, z.shape[1], **options)

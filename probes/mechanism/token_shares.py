@@ -114,11 +114,11 @@ def _check_comparable(heads: Sequence[ProbeHead]) -> None:
         raise InputError("there is no probe to explain")
     for head in heads:
         if head.encoder is not heads[0].encoder:
-            raise InputError("the probes read different encoders; explain them one by one")
+            raise InputError("the probes read different encoders; explain them separately")
         if head.pooling == "pooler":
             raise _not_linear(head.pooling)
         if head.class_names != heads[0].class_names:
-            raise InputError("the probes have different classes; explain them one by one")
+            raise InputError("the probes have different classes; explain them separately")
 
 
 def _batch_scores(encoder: Encoder, batch: Batch, heads: Sequence[ProbeHead], target_ids: Int64Array) -> Float64Array:
@@ -174,8 +174,8 @@ def _check_linear(states: LayerStates, pooling: str, token_weights: torch.Tensor
 
 def _not_linear(pooling: str) -> InputError:
     return InputError(
-        f"a probe on {pooling!r} is not linear in token states: its vector is no weighted sum of them, as of cls, "
-        "mean, content and last; explain it by integrated_gradients"
+        f"a probe on {pooling!r} is not linear in token states: its vector is not a weighted sum of them; use cls, "
+        "mean, content or last, or explain it by integrated_gradients"
     )
 
 

@@ -52,11 +52,11 @@ def check_folds(n: int, units: int) -> None:
     if n < 2:
         raise InputError(f"folds must be 2 or more, found {n}")
     if units < 2:
-        raise InputError("folds need two texts or more that are not all duplicates or of one group")
+        raise InputError("folds need two texts or more that are neither duplicates nor in one group")
     if n > units:
         raise InputError(
-            f"{n} folds are more than the {units} training texts, those that are duplicates or of one group taken as "
-            f"one; ask for {units} or fewer"
+            f"{n} folds are more than the {units} training texts, where duplicates and texts of one group count as "
+            f"one; use {units} or fewer"
         )
 
 

@@ -80,7 +80,7 @@ def select_probe(path: Iterable[FittedProbe], features: Any, labels: IntegerArra
             best_probe = probe
             least_loss = loss
     if not trials:
-        raise InputError("no penalty strength was given to choose from")
+        raise InputError("no penalty strength to choose from")
     if best_probe is None:
         raise InputError(NO_FINITE_LOSS)
     return Selection(best_probe, tuple(trials))

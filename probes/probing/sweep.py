@@ -218,8 +218,8 @@ def _floor_predictions(task: str, data: SweepData) -> tuple[dict[str, Prediction
         floors["bag_of_words"] = Predictions.of(words.log_probs)
         if words.max_words is not None:
             notes.append(
-                f"The bag of words of {task} has the {words.max_words:,} most frequent words alone, as it takes a "
-                f"weight for each of them and of the {n_classes:,} classes."
+                f"The bag of words of {task} has only the {words.max_words:,} most frequent words, as each of them "
+                f"needs a weight for each of the {n_classes:,} classes."
             )
     return floors, notes
 
@@ -281,7 +281,7 @@ def _convergence_notes(results: _Results, options: SweepOptions) -> Iterator[str
     for task in dict.fromkeys(task for task, _ in results):
         if task in sites_by_task:
             sites = _first_sites(sites_by_task[task])
-            yield f"The probe of {task} did not reach its tolerance at {sites}: better scores may be possible there."
+            yield f"The probe of {task} did not converge at {sites}; its accuracy there may be too low."
     for name in options.studies or {}:
         failed = []
         for (task, site), result in results.items():
@@ -289,7 +289,10 @@ def _convergence_notes(results: _Results, options: SweepOptions) -> Iterator[str
             if not getattr(result.studies[name], "converged", True):
                 failed.append(f"{task} {site}")
         if failed:
-            yield f"A probe of the study {name!r} did not reach its tolerance at {_first_sites(failed)}."
+            yield (
+                f"A probe of the study {name!r} did not converge at {_first_sites(failed)}; its scores there may be "
+                "unreliable."
+            )
 
 
 def _first_sites(sites: Sequence[str]) -> str:

@@ -125,7 +125,7 @@ def sites_to_probe(data: SweepData, options: SweepOptions) -> list[Site]:
         for layer in _layers_to_probe(pooling, data, options):
             sites.append(Site(pooling, layer))
     if not set(data.train.features) - set(options.ineligible):
-        raise InputError("every pooling is ineligible; there is nothing to choose the best from")
+        raise InputError("every pooling is ineligible, so that no best site can be selected; leave one eligible")
     return sites
 
 
@@ -141,11 +141,11 @@ def _layers_to_probe(pooling: str, data: SweepData, options: SweepOptions) -> Se
     requested = options.layers
     if requested is None and not layers_by_split:
         raise InputError(
-            f"the features of pooling {pooling!r} do not name their layers; say which by SweepOptions(layers=...)"
+            f"the features of pooling {pooling!r} do not name their layers; name them by SweepOptions(layers=...)"
         )
     layers = list(layers_by_split[0] if requested is None else layer_list(requested))
     if not layers:
-        raise InputError("no layer is asked for; name at least one")
+        raise InputError("no layers; name at least one")
     for available_layers in layers_by_split:
         for layer in layers:
             if not isinstance(layer, int | str) or layer not in available_layers:

@@ -190,7 +190,7 @@ class Attribution:
                     expected = "inside the text or the pair, or of a special token"
                     raise misfit(f"{name}[{i}]", expected, [side, start, end])
         if len(self.tokens) and not len(self.words):
-            raise MisfitError("words are missing: each token is part of one")
+            raise MisfitError("words are missing: every token belongs to one")
 
 
 _ARRAYS = {"scores": 0, "word_scores": 0, "offsets": 3, "word_offsets": 3}

@@ -52,10 +52,10 @@ def check_names(names: Iterable[object], kind: str, reserved: Iterable[str] = ()
     for name in names:
         reason = _fault(name)
         if reason:
-            raise MisfitError(f"the {kind} name {short_repr(name)} {reason}; a name is plain: letters, digits, - and _")
+            raise MisfitError(f"the {kind} name {short_repr(name)} {reason}; use letters, digits, - and _")
         key = _folded(str(name))
         if key in taken:
-            raise MisfitError(f"the {kind} name {short_repr(name)} is taken already, by {taken[key]!r}")
+            raise MisfitError(f"the {kind} name {short_repr(name)} is already used, by {taken[key]!r}")
         taken[key] = str(name)
 
 
@@ -70,11 +70,11 @@ def _fault(name: object) -> str:
     if name != name.strip() or name.endswith("."):
         return "begins or ends with a blank or a dot"
     if not name.isprintable() or _FORBIDDEN & set(name):
-        return "holds a character that no file name may hold"
+        return "has a character that is not allowed in a file name"
     if len(name.encode("utf-8")) > LONGEST_NAME:
         return f"is longer than {LONGEST_NAME} bytes"
     if name.partition(".")[0].strip().casefold() in _DEVICES:
-        return "is that of a device"
+        return "is the name of a device"
     return ""
 
 
@@ -99,19 +99,21 @@ def read_bytes(folder: Path, name: str, max_bytes: int = MOST_BYTES) -> bytes:
         for parent in path.parents:
             is_inside = parent != folder and folder in parent.parents
             if is_inside and not stat.S_ISDIR(parent.lstat().st_mode):
-                raise InputError(f"{str(parent)!r} is no folder of its own; a result holds no links")
+                raise InputError(f"{str(parent)!r} is not a folder but a link; a result contains no links")
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise InputError(f"{str(path)!r} is no file of its own; a result holds no links, devices, pipes or folders")
+            raise InputError(
+                f"{str(path)!r} is not a regular file; a result contains no links, devices, pipes or folders"
+            )
         # If the file becomes a pipe or a link meanwhile, do not wait for it and do not follow it.
         flags = ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY", "O_CLOEXEC")
         descriptor = os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"{str(path)!r} is no file of its own")
+                raise InputError(f"{str(path)!r} is not a regular file")
             if status.st_size > max_bytes:
                 raise InputError(
-                    f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, {max_bytes:,} are the most it may have"
+                    f"{str(path)!r} is damaged: it has {status.st_size:,} bytes, and at most {max_bytes:,} are allowed"
                 )
             return file.read(max_bytes + 1)
     except FileNotFoundError as error:
@@ -146,7 +148,7 @@ def check_replaceable(folder: Path) -> None:
         raise InputError(f"{str(folder)!r} is a file; name a folder for the result")
     path = folder.resolve()
     if path == Path.cwd() or path.is_mount():
-        raise InputError(f"{str(folder)!r} cannot be replaced as a whole; name a folder inside it")
+        raise InputError(f"{str(folder)!r} cannot be replaced; name a folder inside it")
     if path.is_dir():
         _check_earlier(folder, path)
     check_writable(path.parent)
@@ -166,16 +168,17 @@ def _check_earlier(folder: Path, resolved: Path) -> None:
     if contents:
         summary = read_summary(resolved) if SUMMARY in contents else None
         if summary is None:
-            raise InputError(f"{str(folder)!r} exists and holds no earlier result; name another folder or empty it")
+            raise InputError(f"{str(folder)!r} exists and contains no earlier result; name another folder or empty it")
         foreign = next(_foreign_entries(resolved, summary), None)
         if foreign is not None:
             raise InputError(
-                f"{str(folder)!r} holds an earlier result and also {foreign!r}; move that away or name another folder"
+                f"{str(folder)!r} contains an earlier result and also {foreign!r}; move {foreign!r} away or name "
+                "another folder"
             )
     for inner in (resolved, resolved / TABLES):
         if inner.is_dir() and not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
             raise InputError(
-                f"the earlier result in {str(folder)!r} cannot be removed: no right to change {str(inner)!r}; "
+                f"the earlier result in {str(folder)!r} cannot be removed: no permission to change {str(inner)!r}; "
                 "name another folder"
             )
 
@@ -237,8 +240,8 @@ class Replacement:
     def __str__(self) -> str:
         """Describe where the results are, as a clause."""
         return (
-            f"a run ended while it replaced this result: the earlier one is in {str(self.earlier)!r}, the new one, "
-            f"which is complete, in {str(self.new)!r}"
+            f"a run was interrupted while it replaced this result: the earlier result is in {str(self.earlier)!r}, the "
+            f"new one, which is complete, in {str(self.new)!r}"
         )
 
     def undo(self) -> str:
@@ -252,10 +255,10 @@ class Replacement:
                 self.folder.rmdir()
             self.earlier.rename(self.folder)
         except OSError as error:
-            raise InputError(f"{self}; rename it, which failed here ({error.strerror or error})") from error
+            raise InputError(f"{self}; rename one of them, which failed ({error.strerror or error})") from error
         return (
-            f"a run ended while it replaced the result in {str(self.folder)!r}: the earlier one is back there, the new "
-            f"one, which is complete, in {str(self.new)!r}"
+            f"a run was interrupted while it replaced the result in {str(self.folder)!r}: the earlier result was "
+            f"restored, and the new one, which is complete, is in {str(self.new)!r}"
         )
 
 
@@ -305,7 +308,7 @@ def _read_back(part: Path, folder: Path, read: Callable[[Path], object]) -> None
         aside = folder.with_name(f"{folder.name}.unreadable-{uuid4().hex[:8]}")
         part.rename(aside)
         raise InputError(
-            f"what was written cannot be read back, and stands in {str(aside)!r}: "
+            f"what was written cannot be read again, and is in {str(aside)!r}: "
             + str(error).replace(str(part), str(aside))
         ) from error
 

@@ -181,14 +181,17 @@ class AnalysisResult:
         """
         folder = as_path(folder, name="folder")
         if not (folder / SUMMARY).is_file():
-            hint = interrupted_replacement(folder) or "name a folder that an analysis wrote"
-            raise InputError(f"{str(folder)!r} holds no {SUMMARY}; {hint}")
+            hint = interrupted_replacement(folder) or "name the folder of a finished run"
+            raise InputError(f"{str(folder)!r} contains no {SUMMARY}; {hint}")
         summary = read_summary(folder)
         if summary is None:
-            raise InputError(f"{str(folder / SUMMARY)!r} is damaged, or not of an analysis; run it again")
+            raise InputError(
+                f"{str(folder / SUMMARY)!r} is damaged, or was not written by layerprobe; run the analysis again"
+            )
         if summary["format"] != FORMAT:
             raise InputError(
-                f"{str(folder)!r} has result format {summary['format']!r}, this version reads {FORMAT}; run it again"
+                f"{str(folder)!r} has result format {summary['format']!r}, this version reads {FORMAT}; run the "
+                "analysis again"
             )
         return cls._read(summary, folder)
 

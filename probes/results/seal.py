@@ -47,7 +47,7 @@ def read_sealed(folder: Path, name: str, digests: Mapping[str, Mapping[str, Any]
         raise InputError(f"{path!r} is damaged: it has {len(content):,} of {n_bytes:,} bytes; run the analysis again")
     if digest(content) != digests[name]["sha256"]:
         raise InputError(
-            f"{path!r} is damaged: it is not as it was saved (another SHA-256); put the file back that was saved, and "
+            f"{path!r} is damaged: it was changed after it was saved (another SHA-256); restore the saved file and "
             "change a copy outside the result folder, or run the analysis again"
         )
     return content
@@ -70,7 +70,7 @@ def check_summary(summary: Mapping[str, Any]) -> None:
         if not isinstance(summary["settings"].get(part, {}), dict | None):
             raise misfit(f"settings.{part}", "an object", summary["settings"][part])
     if summary["digest"] != seal(summary):
-        raise MisfitError("it is not as it was saved (another SHA-256)")
+        raise MisfitError("it was changed after it was saved (another SHA-256)")
 
 
 _SUMMARY_TYPES: Mapping[str, Any] = {

@@ -140,7 +140,7 @@ def dot_panel(frame: pd.DataFrame, label: Label, *, limits: tuple[float, float],
     """Draw a dot with its interval in each row, in a panel of a row that shares one scale.
 
     Args:
-        frame: Columns row, value, lower, upper, and hollow, whether little stands behind the dot. Rows are drawn from
+        frame: Columns row, value, lower, upper, and hollow, whether the dot is based on few texts. Rows are drawn from
             the top.
         label: Text alternative of the drawing.
         limits: Lowest and highest number on the x axis, the same in all panels of a row.

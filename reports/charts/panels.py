@@ -29,7 +29,7 @@ MARGIN = 0.06
 
 @dataclass(frozen=True)
 class PanelOptions:
-    """Axes of a panel, and what stands behind its lines."""
+    """Axes and shaded areas of a panel."""
 
     limits: tuple[float, float]
     """Lowest and highest number on the y axis, the same in all panels of a row."""

@@ -19,7 +19,7 @@ from reports.text.wording import count, interval, listing, name, percent, plural
 
 MOST_NAMED = 3
 """Results that the title names."""
-OUTCOMES = {"above": "above", "below": "below", "cannot_tell": "cannot tell"}
+OUTCOMES = {"above": "above", "below": "below", "cannot_tell": "not significantly different"}
 """Outcome of a paired difference -> its cell in the table."""
 LUCK = (
     "Intervals resample the test texts; they leave out the variance of the training sample, so that the same model "
@@ -85,7 +85,7 @@ def _answer(together: Together, task: str, anchor: str) -> Answer:
 
 
 def _headline(sites: Mapping[str, Best], paired: Sequence[PairedDifference]) -> tuple[str, str, bool | None]:
-    """Return which result is best, how it stands in a few words, and whether it is above all others.
+    """Return which result is best, the outcome in a few words, and whether it is above all others.
 
     Args:
         sites: Result -> its best site, the highest test accuracy first.

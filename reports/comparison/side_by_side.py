@@ -119,7 +119,7 @@ class Together:
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """Return the last part of each path, with as many before it as tell all of them apart; numbered where none do."""
+    """Return the last parts of each path, as many as make all of them distinct; numbered where none do."""
     names = list[str]()
     for ending in _distinct_endings(paths):
         # What tells long names apart is at their end.
@@ -137,7 +137,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _distinct_endings(paths: Sequence[Path]) -> list[str]:
-    """Return the last parts of each path, as many as tell all of them apart; whole paths where none do."""
+    """Return the last parts of each path, as many as make all of them distinct; complete paths where none do."""
     longest = max(len(path.parts) for path in paths)
     endings = list[str]()
     for length in range(1, 1 + longest):

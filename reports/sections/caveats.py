@@ -25,9 +25,9 @@ NOTABLE = 0.01
 LONGEST_NOTE = 1000
 Kind = Literal["data", "model", "statistics", "attribution"]
 KINDS_OF_NOTES: Mapping[Kind, str] = {
-    "statistics": "--quick|interval|tolerance|seed|fold|minimal pair|come in pairs",
-    "attribution": "baseline|expla|attribut|rationale|shortcut|decisions",
-    "model": "checkpoint|encoder|tokenizer|own head|weights|pooler|not installed",
+    "statistics": "--quick|interval|did not converge|seed|fold|minimal pair",
+    "attribution": "baseline|expla|attribut|rationale|shortcut|sufficiency|infidelity|plausibility|randomisation",
+    "model": "checkpoint|encoder|tokenizer|own classifier|weights|pooler|sentence-transformers|not installed",
 }
 """Kind of caveat -> words by which a note of an analysis is one of it; all other notes are about the data."""
 
@@ -212,7 +212,7 @@ def _power(view: View) -> Iterator[Caveat]:
 def _attribution(view: View) -> Iterator[Caveat]:
     """Yield attributions that do not converge, and baselines that are not neutral."""
     if convergence := attributions.convergence_care(view):
-        yield Caveat("attribution", convergence, "attributions not converged", "Raise --steps.", "trust")
+        yield Caveat("attribution", convergence, "attributions not converged", "Raise --max-steps.", "trust")
     for task in view.tasks:
         for claim in view.claims("baseline_bias", task):
             if claim.outcome == "informed":

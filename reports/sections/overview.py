@@ -156,7 +156,7 @@ def _scores(view: View, tasks: list[str]) -> str:
 
 
 def _doubts(claim: Claim) -> str:
-    """Return what speaks against the evidence."""
+    """Return the doubts about the evidence."""
     phrases = list[str]()
     for doubt in filter(None, text(claim, "doubts").split(", ")):
         phrase = wording.DOUBTS.get(doubt, name(doubt))

@@ -92,7 +92,7 @@ BASELINES = {
     "sampled": "pieces of other texts",
     "none": "nothing",
 }
-"""Baseline -> what stands in it in the place of a text's own tokens."""
+"""Baseline -> what replaces the tokens of a text in it."""
 HEADS = {
     "probe": "the probe",
     "model": "the model's own classifier",

@@ -45,7 +45,7 @@ def test_every_check_asked_for_leaves_its_table(explained_result):
         (["--replacement", "blank"], "unknown replacement 'blank'"),
         (["--target", "neutral"], "unknown class of --target 'neutral'"),
         (["--target", "positive", "--against", "positive"], "both name 'positive'"),
-        (["--target", "label", "--against", "positive"], "some texts' label is 'positive' itself"),
+        (["--target", "label", "--against", "positive"], "some texts have the label 'positive'"),
         (["--words", "-1"], "0 or more"),
         (["--erase", "5"], "needs --head model or both"),
     ],

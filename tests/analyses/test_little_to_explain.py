@@ -91,7 +91,7 @@ def test_every_check_on_next_to_nothing_ends_in_a_page(root, name):
 @pytest.mark.parametrize(("model", "layer", "pooling"), [("bert", "0", "cls"), ("constant", "2", "mean")])
 def test_a_prediction_that_no_text_can_change_is_said_to_need_no_explanation(root, model, layer, pooling):
     result = explain(root, "--layer", layer, "--pooling", pooling, "--attribute", "3", model=model)
-    note = f"no word of a text changes what the probe on {pooling} at layer {layer} predicts, and all scores are 0."
+    note = f"All attributions are 0 for label (probe on {pooling}, layer {layer})"
     assert any(note in saved_note for saved_note in result.notes)
     assert "token_shares" not in result.tables
     assert all(abs(a.scores).max() < 1e-6 for a in result.attributions)
@@ -109,7 +109,7 @@ def test_a_decoder_without_padding_and_mask_is_explained_with_texts_of_one_token
     result = explain(root, *words, model="gpt2", test="test-mixed")
     table = result.tables["faithfulness"]
     assert set(table["head"]) == {"probe", "model"}
-    assert not [note for note in result.notes if "could not be made" in note]
+    assert not [note for note in result.notes if "could not be measured" in note]
     one_token = {a.text_id for a in result.attributions if len(a.tokens) == 1}
     assert len(one_token) == 3
     measured = table.groupby("text_id")["comprehensiveness"].count()
@@ -121,7 +121,7 @@ def test_a_decoder_without_padding_and_mask_is_explained_with_texts_of_one_token
 def test_texts_of_one_token_alone_have_no_faithfulness_and_the_run_says_why(root):
     result = explain(root, "--attribute", "3", *SITE, model="gpt2", train="train-words", test="test-words")
     assert "faithfulness" not in result.tables
-    assert any("no text has tokens that can be taken out" in note for note in result.notes)
+    assert any("no text has tokens left" in note for note in result.notes)
 
 
 def test_a_check_that_cannot_be_made_is_a_note_and_all_others_are_saved(root, monkeypatch):
@@ -132,8 +132,9 @@ def test_a_check_that_cannot_be_made_is_a_note_and_all_others_are_saved(root, mo
     result = explain(root, *SITE, "--attribute", "2")
     assert result.attributions
     assert "faithfulness" not in result.tables
-    wanted = "The check 'faithfulness' of 'label', probe head could not be made: texts are too short; use longer ones."
-    assert wanted in result.notes
+    (note,) = (note for note in result.notes if "could not be measured" in note)
+    assert note.startswith("Comprehensiveness and sufficiency of label (probe on ")
+    assert note.endswith(": texts are too short; use longer ones.")
 
 
 def test_texts_in_which_no_shortcut_can_be_planted_are_a_note(root, monkeypatch):
@@ -147,7 +148,7 @@ def test_texts_in_which_no_shortcut_can_be_planted_are_a_note(root, monkeypatch)
     monkeypatch.setattr(planted_shortcut, "_word_positions", none_in_the_first)
     result = explain(root, *SITE, "--attribute", "2", "--audit")
     assert set(result.tables["planted_shortcut"]["n"]) == {15}
-    note = "The planted shortcut of 'label' leaves out 2 of its training and test texts: a word planted in them would"
+    note = "2 training and test texts are left out of the planted shortcut of 'label'"
     assert [saved_note for saved_note in result.notes if saved_note.startswith(note)]
 
 
@@ -158,14 +159,12 @@ def test_an_audit_that_finds_no_words_is_a_note(root, monkeypatch):
 
     def of_texts(encoder, texts, n, *, seed=0):
         if texts:
-            raise InputError(f"the vocabulary has 0 words of one piece that no text uses, {n} are needed")
+            raise InputError(f"a planted shortcut needs {n} single-token words; the vocabulary has 0")
         return draw_words(encoder, texts, n, seed=seed)
 
     monkeypatch.setattr(planted_shortcut, "rare_words", of_texts)
     result = explain(root, *SITE, "--attribute", "2", "--audit")
-    assert [
-        note for note in result.notes if "The check 'planted shortcut' of 'label', probe head could not be made" in note
-    ]
+    assert any(note.startswith("Planted shortcut of label (probe on ") for note in result.notes)
     assert "planted_shortcut" not in {claim.id for claim in result.claims}
 
 
@@ -177,12 +176,12 @@ def test_an_audit_that_finds_no_words_is_a_note(root, monkeypatch):
         (["--erase", "-5"], "bert", "--erase must be 0 or more"),
         (["--max-steps", "0"], "bert", "--max-steps must be"),
         (["--max-steps", str(10**30)], "bert", "--max-steps must be"),
-        (["--curves", "--head", "model"], "gpt2", "--curves ends where all tokens of a text are deleted"),
-        (["--curves"], "gpt2", "--curves ends where all tokens of a text are deleted"),
+        (["--curves", "--head", "model"], "gpt2", "--curves removes all tokens of a text"),
+        (["--curves"], "gpt2", "--curves removes all tokens of a text"),
         (["--replacement", "mask"], "gpt2", "--replacement mask needs a mask token and this tokenizer has none"),
         (["--audit", "--head", "model"], "classifier", "--audit is about probes; it needs --head probe or both"),
         (["--explain-poolings", "mean", "--head", "model"], "classifier", "--explain-poolings is about probes"),
-        (["--target", "label", "--against", "positive"], "bert", "some texts' label is 'positive' itself"),
+        (["--target", "label", "--against", "positive"], "bert", "some texts have the label 'positive'"),
     ],
 )
 def test_what_can_be_known_before_the_long_part_is_refused_before_it(root, capsys, monkeypatch, words, model, message):
@@ -221,7 +220,7 @@ def test_a_vocabulary_without_lower_case_words_is_refused_for_an_audit_before_th
     save(root / "signs", BertModel(BertConfig(vocab_size=len(signs), **sizes)).eval(), fast)
     arguments = ["--train", root / "train.csv", "--test", root / "test.csv", "--model", root / "signs"]
     assert main(["attribute", *map(str, arguments), "--quiet", "--audit"]) == 1
-    assert "the vocabulary has 0 words of one piece" in capsys.readouterr().err
+    assert "single-token words .* the vocabulary has 0" in capsys.readouterr().err
 
 
 def test_every_label_column_is_erased_and_decisions_are_explained_on_the_heads_own(root):
@@ -235,7 +234,7 @@ def test_every_label_column_is_erased_and_decisions_are_explained_on_the_heads_o
         ("label", "model"),
         ("topic", "probe"),
     }
-    assert any("The model's own head has other classes than 'topic'" in note for note in result.notes)
+    assert any("classifier is not explained for 'topic'" in note for note in result.notes)
 
 
 class TestOneBaseline:
@@ -274,5 +273,5 @@ class TestOneBaseline:
             np.testing.assert_allclose(a.scores, alone.scores, atol=1e-4)
         (claim, *_) = [claim for claim in result.claims if claim.id == "baseline_bias"]
         assert claim.numbers["chosen_for"] == "probe"
-        notes = [note for note in result.notes if "which was chosen for the probe" in note]
+        notes = [note for note in result.notes if "selected for the probe" in note]
         assert len(notes) == (head == "both")

@@ -117,7 +117,7 @@ def test_an_interrupted_report_says_what_stays(tmp_path, monkeypatch, capsys, in
 
     monkeypatch.setattr("reports.__main__.write", interrupt)
     assert main(["report", str(tmp_path)]) == status
-    assert capsys.readouterr().err == f"error: {word}; pages that were written before stay as they are\n"
+    assert capsys.readouterr().err == f"error: {word}; pages written before that are unchanged\n"
 
 
 def test_a_reader_of_the_help_who_has_seen_enough_is_no_error(monkeypatch, capsys):
@@ -147,7 +147,7 @@ def test_the_help_of_each_flag_is_a_sentence_that_does_not_break_where_its_sourc
         text = field.metadata["help"]
         assert re.fullmatch(r"(?!(Of|That|As|Whose|What|Beside)\b)[A-Z][^\n]*\.", text), field.name
         assert text in out, field.name
-    assert "None" not in out, "a flag that is not given has no default; its help tells what happens then"
+    assert "None" not in out, "a flag that is not given has no default; its help states what happens then"
     assert out.count("(default: ") >= 10
     titles = {"run": "explain", "attribute": "explain", "heads": "fine-tuning"}
     assert f"{titles[name]} options" in out
@@ -197,7 +197,7 @@ def test_warnings_are_told_on_stderr_unless_quiet(root, capsys):
 
 def test_usage_mistakes_exit_with_2(capsys):
     assert main(["laers"]) == 2
-    assert "unknown analysis 'laers' (did you mean 'layers'?)" in capsys.readouterr().err
+    assert "unknown command 'laers' (did you mean 'layers'?)" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stopped:
         main(["run", "--trian", "x"])
     assert stopped.value.code == 2
@@ -208,4 +208,4 @@ def test_help_lists_the_analyses_and_their_questions(capsys):
     out = capsys.readouterr().out
     for name in ("run", "layers", "attribute", "demo"):
         assert f"\n  {name} " in out
-    assert "Which tokens does the decision rest on?" in out
+    assert "Explain predictions by token attributions" in out

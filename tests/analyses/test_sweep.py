@@ -206,9 +206,9 @@ REFUSED = {
     "no mapping": ({"examples": []}, "examples must be"),
     "a split of another name": (
         {"examples": lambda e: {**e, "dev": e["test"]}},
-        "examples must be those of",
+        "examples must be a mapping with",
     ),
-    "no test": ({"examples": lambda e: {"train": e["train"]}}, "examples must be those of"),
+    "no test": ({"examples": lambda e: {"train": e["train"]}}, "examples must be a mapping with"),
     "other labels": ({"examples": shuffled}, "the test labels of 'label' are not those of the sweep"),
     "other columns": (
         {"examples": lambda e: {k: dataclasses.replace(v, labels={"x": v.labels["label"]}) for k, v in e.items()}},
@@ -223,7 +223,7 @@ REFUSED = {
         {"encoder": lambda _: Encoder(*build_model("bert", hidden_size=32))},
         "vectors of BertModel have 32 values, those of",
     ),
-    "no splits of control tasks": ({"splits": None}, "the sweep has control tasks; name the splits"),
+    "no splits of control tasks": ({"splits": None}, "the sweep has control tasks; give the splits"),
     "other splits": ({"splits": lambda s: dataclasses.replace(s, test=s.train)}, "the test labels of 'label' are not"),
     "splits without validation": (
         {"splits": lambda s: dataclasses.replace(s, validation=None)},

@@ -78,7 +78,7 @@ def test_a_number_that_is_the_id_of_one_class_and_the_name_of_another_is_refused
     rng = np.random.default_rng(0)
     probe = FittedProbe(rng.standard_normal((3, HIDDEN)).astype(np.float32), np.zeros(3, np.float32))
     head = ProbeHead(probe_head().encoder, probe, layer=1, pooling="mean", class_names=("1", "2", "3"))
-    with pytest.raises(InputError, match="class 1 is the id of '2' and the name of another; give the name"):
+    with pytest.raises(InputError, match="class 1 is the id of '2' and also the name of another class; give the name"):
         attribute(head, TEXTS, targets=1)
     assert {a.target for a in attribute(head, TEXTS, targets=3, method="random")} == {"3"}
     assert {a.target for a in attribute(head, TEXTS, targets="1", method="random")} == {"1"}
@@ -107,7 +107,10 @@ REFUSED = {
     "a negative id": (explained(targets=-1), "class ids of this head lie in [0, 2), found -1"),
     "a class that is a fraction": (explained(targets=[0.0, 1.0, 0.0]), "targets must be names or ids of classes"),
     "a class that is no name": (explained(targets=[None] * 3), "targets must be names or ids of classes, found None"),
-    "targets by text": (explained(targets={"a": 1}), "targets must be a class, or a list of one a text, found dict"),
+    "targets by text": (
+        explained(targets={"a": 1}),
+        "targets must be a class, or a list of one class per text, found dict",
+    ),
     "against itself": (explained(targets=1, against="positive"), "'positive' cannot be explained against itself"),
     "a method": (explained(method="integrated_gradient"), "did you mean 'integrated_gradients'?"),
     "a method that is no name": (explained(method=["direct"]), "unknown attribution method ['direct']"),
@@ -142,7 +145,7 @@ REFUSED = {
     "fewer than no orders": (checked(faithfulness, random_orders=-1), "random_orders must be a whole number from 0 to"),
     "a replacement": (checked(perturbation_curves, replacement="[MASK]"), "unknown replacement '[MASK]'"),
     "no samples": (checked(infidelity, samples=0), "infidelity needs 1 set of tokens or more, found 0"),
-    "infidelity's baseline": (checked(infidelity, baseline="sampled"), "baseline 'sampled' draws texts"),
+    "infidelity's baseline": (checked(infidelity, baseline="sampled"), "the baseline 'sampled'"),
     "word means of texts": (lambda: word_means(TEXTS), "attribution 0 is 'the film was good', not Attribution"),
     "too few spans": (
         lambda: plausibility(attribute(probe_head(), TEXTS, method="random"), [[(0, 3)]]),
@@ -162,7 +165,7 @@ REFUSED = {
     ),
     "labels by a column's name": (
         lambda: gradient_shares(probe_head(), TEXTS, labels="label"),
-        "labels must be a list of one class a text, found str",
+        "labels must be a list of one class per text, found str",
     ),
     "heads that are none": (lambda: direct_scores([1], TEXTS, targets=0), "head 0 is 1, not ProbeHead"),
     "states of a head": (lambda: mean_states(probe_head(), TEXTS), "encoder must be an Encoder, found ProbeHead"),
@@ -211,7 +214,7 @@ def test_values_that_are_no_numbers_are_refused_not_explained():
     broken = ProbeHead(head.encoder, FittedProbe(weight, np.zeros(2, np.float32)), layer=1, pooling="mean")
     with pytest.raises(InputError, match=r"text 0 \('the film was good'\): the head's logits .* are not finite"):
         attribute(broken, TEXTS, baseline="zero")
-    with pytest.raises(InputError, match="the head's logits of a baseline are not finite"):
+    with pytest.raises(InputError, match="the head's logits at a baseline are not finite"):
         attribute(broken, TEXTS)
 
 

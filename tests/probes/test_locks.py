@@ -13,7 +13,7 @@ def test_a_lock_has_one_holder_whose_process_is_named(tmp_path):
     with file_lock(file, "writing to 'out'"):
         assert file.read_text() == f"{os.getpid()}\n"
         with (
-            pytest.raises(InputError, match=f"process {os.getpid()}.* is writing to 'out' at this moment"),
+            pytest.raises(InputError, match=f"process {os.getpid()}.* is writing to 'out'; wait"),
             file_lock(file, "writing to 'out'"),
         ):
             pass
@@ -26,7 +26,7 @@ def test_a_link_is_no_lock(tmp_path):
     target = tmp_path / "target"
     target.write_text("data")
     (tmp_path / "lock").symlink_to(target)
-    with pytest.raises(InputError, match="is a link or no file; delete it"), file_lock(tmp_path / "lock", "at work"):
+    with pytest.raises(InputError, match="is not a regular file; delete it"), file_lock(tmp_path / "lock", "at work"):
         pass
     assert target.read_text() == "data"
 

@@ -381,7 +381,7 @@ ODD = {
     "a huge number": 10**30,
     "nan": float("nan"),
     "infinity": float("inf"),
-    "a truth value": True,
+    "a boolean": True,
     "an empty list": [],
     "a list of nothing": [None],
     "a list of text": ["odd"],

@@ -53,7 +53,7 @@ def compare_models(
     heads[PROBE] = _best_probe(job, encoders[PRETRAINED], sweeps[PRETRAINED])
     order = np.random.default_rng(job.output.seed).permutation(len(job.splits.test))
     rows = np.sort(order[: amounts.measured])
-    with stage("test scores"):
+    with stage("predicting the test texts"):
         test_log_probs = {(model.name, model.seed): _test_log_probs(job, model) for model in models}
         texts = job.splits.test.texts.take(rows)
         encoded = {name: encoder.encode(texts) for name, encoder in encoders.items()}
@@ -81,14 +81,17 @@ def _explain_heads(models: FineTunedModels) -> FineTunedModels:
     """Return the models with the explanations of all heads, from the baseline with the smallest mean bias."""
     from probes.attribution.baseline_bias import choose_baseline
 
-    with stage("explanations"):
+    with stage("explaining predictions"):
         train_labels = models.job.splits.train.labels(models.task)
         class_counts = np.bincount(train_labels, minlength=len(models.class_names))
         prior = (class_counts / len(train_labels)).tolist()
         is_paired = models.job.splits.test.texts.paired
         baseline = choose_baseline(list(models.heads.values()), prior=prior, paired=is_paired)
         with_baseline = dataclasses.replace(models, baseline=baseline)
-        attributions = {name: with_baseline.explain(name) for name in models.heads}
+        attributions = {}
+        for name in models.heads:
+            with stage(f"{name} head"):
+                attributions[name] = with_baseline.explain(name)
         return dataclasses.replace(with_baseline, attributions=attributions)
 
 
@@ -111,7 +114,7 @@ def _encoders(job: Job, first: Mapping[str, FineTunedModel]) -> dict[str, Encode
 
 def _extract(job: Job, name: str, encoder: Encoder) -> EncoderFeatures:
     """Extract the features of a model, in the number format of the job's encoder."""
-    with stage(f"features of the {_stage_name(name)}"):
+    with stage(f"extracting features, {_stage_name(name)}"):
         return job.extract_with(encoder.with_dtype(job.encoder.dtype), _poolings(encoder))
 
 
@@ -128,7 +131,7 @@ def _sweep(job: Job, name: str, splits: ExampleSplits) -> Sweep:
         seed=job.output.seed,
         progress=job.progress,
     )
-    with stage(f"probes on the {_stage_name(name)}"):
+    with stage(f"fitting probes, {_stage_name(name)}"):
         return sweep_probes(
             _probed_examples(name, splits.train),
             None if splits.validation is None else _probed_examples(name, splits.validation),
@@ -167,4 +170,4 @@ def _stage_name(name: str) -> str:
     """Return a model's name as a stage of the progress calls it."""
     if name == CHECKPOINT:
         return name
-    return f"{name} encoder" if name in (PRETRAINED, UNTRAINED) else f"{name} model"
+    return f"{name} encoder" if name in (PRETRAINED, UNTRAINED) else f"encoder fine-tuned with the {name} head"

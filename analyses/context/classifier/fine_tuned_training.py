@@ -33,7 +33,7 @@ def fine_tune_heads(job: Job, settings: FineTuningSettings, amounts: Amounts) ->
     for seed in range(amounts.seeds):
         for name in settings.heads:
             number = f", seed {seed + 1} of {amounts.seeds}" if amounts.seeds > 1 else ""
-            with stage(f"fine-tuning, {name} head{number}"):
+            with stage(f"fine-tuning with the {name} head{number}"):
                 models.append(_fine_tune(job, settings, task, name, seed))
     return models
 
@@ -42,7 +42,7 @@ def _fine_tune(job: Job, settings: FineTuningSettings, task: str, name: str, see
     from probes.heads.fine_tuning import LabelledTexts, fine_tune, load_head
 
     if job.splits.validation is None:
-        raise InputError("fine-tuning needs validation texts to know when to stop; leave --folds out")
+        raise InputError("fine-tuning needs validation texts for early stopping; leave --folds out")
     folder = settings.models_folder(job.output.out) / f"{name}-{seed}"
     training = fine_tune(
         job.encoder,
@@ -83,7 +83,7 @@ def load_fine_tuned_checkpoint(job: Job, settings: FineTuningSettings) -> FineTu
 
     assert settings.checkpoint is not None
     class_names = next(iter(job.splits.class_names.values()))
-    with stage("checkpoint"):
+    with stage("loading the checkpoint"):
         encoder = Encoder.load(
             settings.checkpoint,
             revision=settings.checkpoint_revision,

@@ -143,7 +143,9 @@ class Explainer:
         if targets is None and settings.target != "predicted":
             targets = labels if settings.target == "label" else [settings.target] * len(rows)
         if settings.against is not None and targets is not None and settings.against in targets:
-            raise InputError(f"some texts' label is {settings.against!r} itself; name a class with --target")
+            raise InputError(
+                f"some texts have the label {settings.against!r}, which --against subtracts; name a class with --target"
+            )
         arguments: dict[str, Any] = {
             "method": settings.method,
             "baseline": self.baseline[task],

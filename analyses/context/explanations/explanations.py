@@ -13,6 +13,7 @@ from analyses.context.explanations.contrasts import explain_contrasts
 from analyses.context.explanations.explainer import Explainer
 from analyses.context.job import Job
 from analyses.settings.explaining import ExplainSettings
+from probes.progress import stage
 from probes.results.result import Attribution
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Case:
     """(texts,) rows of the test split."""
     by_method: Mapping[str, Sequence[Attribution]]
     """Method -> (texts,) attributions; the first method is the one that --method names."""
+
+    @property
+    def name(self) -> str:
+        """The label column and the head, for notes and the progress."""
+        return case_name(self.task, self.head)
 
     @property
     def attributions(self) -> Sequence[Attribution]:
@@ -112,12 +118,13 @@ class Explanations:
         notes = []
         if self.settings.head != "probe" and task not in explainer.results.own_head.log_probs:
             notes.append(
-                f"The model's own head has other classes than {task!r}: no decision of it on them is explained."
+                f"The model's own classifier is not explained for {task!r}, because it has other classes; "
+                "--head-classes names the classes of the dataset for them."
             )
         if self.settings.baseline == "auto" and len(explainer.heads[task]) > 1 and len(explainer.rows[task]):
             notes.append(
-                f"Both heads of {task!r} are explained from the baseline {explainer.baseline[task]!r}, which was "
-                "chosen for the probe."
+                f"Both classifiers of {task!r} are explained from the baseline {explainer.baseline[task]!r}, which was "
+                "selected for the probe; --baseline names another."
             )
         return notes
 
@@ -131,22 +138,28 @@ class Explanations:
         notes = []
         if self.settings.baselines and not further_baselines:
             notes.append(
-                f"--baselines names no other baseline than {baseline!r}, from which {task!r} is explained in any case: "
-                "how much the ranking depends on the baseline is not measured."
+                f"The agreement between baselines is not measured for {task!r}: --baselines names only {baseline!r}, "
+                "from which it is explained already."
             )
         if self.settings.methods and not further_methods:
             notes.append(
-                f"--methods names no other method than {method!r}, which explains {task!r} in any case: methods are "
-                "not compared."
+                f"Attribution methods are not compared for {task!r}: --methods names only {method!r}, by which it is "
+                "explained already."
             )
         has_probe = any(head.layer is not None for head in explainer.heads[task])
         if self.settings.explain_poolings and has_probe and not explainer.further_poolings(task):
             pooling = explainer.site_of(task).pooling
             notes.append(
-                f"--explain-poolings names no other pooling than {pooling!r}, whose probe of {task!r} is explained in "
-                "any case: poolings are not compared."
+                f"Poolings are not compared for {task!r}: --explain-poolings names only {pooling!r}, whose probe is "
+                "explained already."
             )
         return notes
+
+
+def case_name(task: str, head: Head) -> str:
+    """Return the name of a label column and of a head that predicts it."""
+    head_name = "model's own classifier" if head.layer is None else f"probe on {head.pooling}, layer {head.layer}"
+    return f"{task} ({head_name})"
 
 
 def explain_decisions(explainer: Explainer) -> Explanations:
@@ -159,7 +172,10 @@ def explain_decisions(explainer: Explainer) -> Explanations:
     for task in explainer.results.sweep.tasks:
         rows = explainer.rows[task]
         for head in explainer.heads[task] if len(rows) else ():
-            by_method = {method: explainer.explain(task, head, rows, method=method) for method in explainer.methods}
+            by_method = {}
+            for method in explainer.methods:
+                with stage(f"{case_name(task, head)}, {method}"):
+                    by_method[method] = explainer.explain(task, head, rows, method=method)
             cases.append(Case(task, head, rows, by_method))
     explained: list[tuple[Head, Sequence[Attribution]]] = [(case.head, case.attributions) for case in cases]
     by_layer: dict[str, list[Attribution]] = {}
@@ -176,8 +192,9 @@ def explain_decisions(explainer: Explainer) -> Explanations:
     for case in cases:
         explained += [(case.head, case.by_method[method]) for method in explainer.methods[1:]]
     contrasts: list[Attribution] = []
-    for head, attributions in explained:
-        contrasts += explain_contrasts(explainer, head, attributions)
+    with stage("errors by predicted minus true class"):
+        for head, attributions in explained:
+            contrasts += explain_contrasts(explainer, head, attributions)
     return Explanations(explainer, cases, by_layer, by_pooling, contrasts)
 
 
@@ -188,8 +205,12 @@ def _explain_elsewhere(
 
     With --depth these are the probes of all layers, otherwise those at the layer of the explained probe.
     """
-    probes = _other_probes(explainer, case, poolings)
-    return [(probe, explainer.explain(case.task, probe, case.rows, targets=case.targets)) for probe in probes]
+    attributions_of_probes = []
+    for probe in _other_probes(explainer, case, poolings):
+        with stage(case_name(case.task, probe)):
+            attributions = explainer.explain(case.task, probe, case.rows, targets=case.targets)
+        attributions_of_probes.append((probe, attributions))
+    return attributions_of_probes
 
 
 def _other_probes(explainer: Explainer, case: Case, poolings: Iterable[str]) -> list[ProbeHead]:
@@ -231,16 +252,11 @@ def _has_effect(attributions: Sequence[Attribution]) -> bool:
 
 
 def _no_effect_note(case: Case) -> str:
-    is_own_head = case.head.layer is None
-    head_name = "own head" if is_own_head else f"probe on {case.head.pooling} at layer {case.head.layer}"
-    return (
-        f"There is nothing to explain of {case.task!r}: no word of a text changes what the {head_name} predicts, and "
-        "all scores are 0."
-    )
+    return f"All attributions are 0 for {case.name}: no word of a text changes the prediction."
 
 
 def _unread_shortcut_note(task: str, shortcut: PlantedShortcut) -> str:
     return (
-        f"The planted shortcut of {task!r} leaves out {shortcut.n_unread:,} of its training and test texts: a word "
-        "planted in them would not be read."
+        f"{shortcut.n_unread:,} training and test texts are left out of the planted shortcut of {task!r}, because the "
+        "encoder would not read the planted word in them as one token."
     )

@@ -50,8 +50,8 @@ def _check_methods(settings: ExplainSettings, job: Job) -> None:
         choose("attribution method", method, METHODS)
     if "direct" in (settings.method, *settings.methods):
         raise InputError(
-            "the method 'direct' scores token states, not input words: what it tells is measured in any case, as "
-            "the share that each kind of token holds"
+            "the method 'direct' scores token states, not input words; the attribution by token type, which every "
+            "run measures, uses it; name another method"
         )
     poolings = dict.fromkeys(job.poolings)
     for pooling in settings.explain_poolings:
@@ -76,7 +76,9 @@ def _check_contrast(settings: ExplainSettings, job: Job) -> None:
     for task, classes in job.splits.class_names.items():
         class_id = list(classes).index(settings.against)
         if class_id in job.splits.test.labels(task):
-            raise InputError(f"some texts' label is {settings.against!r} itself; name a class with --target")
+            raise InputError(
+                f"some texts have the label {settings.against!r}, which --against subtracts; name a class with --target"
+            )
 
 
 def _model_heads(settings: ExplainSettings, job: Job) -> list[Head]:
@@ -107,11 +109,11 @@ def _check_erasure(settings: ExplainSettings, job: Job) -> None:
     if not settings.erase:
         return
     if settings.head == "probe":
-        raise InputError("--erase is about the checkpoint's own classifier; it needs --head model or both")
+        raise InputError("--erase measures the checkpoint's own classifier; add --head model or --head both")
     if importlib.util.find_spec("concept_erasure") is None:
         raise InputError("--erase needs the extra `erasure`; pip install 'layerprobe[erasure]'")
     if not set(ERASED) & set(job.poolings):
-        raise InputError(f"--erase takes labels out of {' or '.join(ERASED)}; name one of them with --poolings")
+        raise InputError(f"--erase needs one of the poolings {' and '.join(ERASED)}; add one with --poolings")
 
 
 def _check_replacement(settings: ExplainSettings, job: Job, heads: Sequence[Head]) -> None:
@@ -124,10 +126,13 @@ def _check_replacement(settings: ExplainSettings, job: Job, heads: Sequence[Head
         choose("replacement", name, REPLACEMENTS)
     if name in ("mask", "pad") and not has_token(job.encoder, name):
         raise InputError(
-            f"--replacement {name} needs a {name} token and {missing_token_reason(job.encoder, name)}; name delete"
+            f"--replacement {name} needs a {name} token, and {missing_token_reason(job.encoder, name)}; use "
+            "--replacement delete"
         )
     if name == "pad" and any(map(skips_padding, heads)):
-        raise InputError("--replacement pad would move the token that the model's own head reads; name delete")
+        raise InputError(
+            "--replacement pad would move the token that the model's own head reads; use --replacement delete"
+        )
 
 
 def _check_curves(settings: ExplainSettings, job: Job, heads: Sequence[Head]) -> None:
@@ -142,6 +147,6 @@ def _check_curves(settings: ExplainSettings, job: Job, heads: Sequence[Head]) ->
     has_special_tokens = job.encoder.encode(["a"]).special[0].any()
     if "delete" in replacements and not has_special_tokens:
         raise InputError(
-            "--curves ends where all tokens of a text are deleted, and nothing would be left: this tokenizer adds "
-            "no special tokens; leave --curves out"
+            "--curves removes all tokens of a text, and this tokenizer adds no special tokens, so that deletion would "
+            "leave an empty input; leave --curves out"
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def attention_contributions(models: FineTunedModels) -> Rows:
     """Yield the share of each kind of token in what the attention of every block carries into [CLS].
 
-    The pretrained encoder comes first; the shares of the others stand beside it, text by text.
+    The pretrained encoder comes first; the shares of the others are compared with its shares, text by text.
     """
     from probes.mechanism.attention_contributions import attention_contributions as measure_contributions
 

@@ -58,7 +58,7 @@ def fine_tuned_faithfulness(models: FineTunedModels) -> Rows:
             encoded=models.encoded[name],
         )
         if not any(math.isfinite(measurement.scores.comprehensiveness) for measurement in measurements):
-            raise InputError(f"no text has tokens that can be taken out of what the head {name!r} reads")
+            raise InputError(f"no text has tokens that can be removed from the input of the {name} head")
         for attribution, measurement in zip(attributions, measurements, strict=True):
             scores_of_order = {"attribution": measurement.scores}
             for i, random_scores in enumerate(measurement.random_scores):

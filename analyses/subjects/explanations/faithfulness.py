@@ -38,7 +38,7 @@ def faithfulness(explanations: Explanations, case: Case) -> Rows:
         progress=explanations.job.progress,
     )
     if not any(np.isfinite(measurement.scores.comprehensiveness) for measurement in measurements):
-        raise InputError("no text has tokens that can be taken out without leaving nothing of it")
+        raise InputError("no text has tokens left when some are removed")
     for attribution, measurement in zip(attributions, measurements, strict=True):
         scores_of_order = {"attribution": measurement.scores}
         for i, random_scores in enumerate(measurement.random_scores):

@@ -25,7 +25,7 @@ def word_means(explanations: Explanations, case: Case) -> Rows:
 
 
 def is_reliable(lower: float, upper: float, n_texts: int) -> bool:
-    """Return whether the mean of a word tells something: its interval leaves out 0, or enough texts hold the word."""
+    """Return whether the mean of a word is informative: its interval leaves out 0, or enough texts hold the word."""
     return n_texts >= RELIABLE_TEXTS or side_of_zero(lower, upper) != "cannot_tell"
 
 

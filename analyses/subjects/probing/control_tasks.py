@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from analyses.context.subject import ProbingSubject
 
-UNKNOWN_REASON = "none was given to the sweep"
+UNKNOWN_REASON = "the sweep was run without one"
 """Reason of a label column whose control task research code left out."""
 
 
@@ -41,7 +41,7 @@ def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
 
 
 def _selectivity_claims(task: str, row: pd.Series[Any]) -> Iterator[Claim]:
-    """Yield the selectivity of a site, and the control task beside the floors."""
+    """Yield the selectivity of a site, and the control task as a reference like the floors."""
     names = ("control_accuracy", "control_majority", "accuracy", "selectivity", "share_scored")
     numbers: dict[str, Any] = {name: float(row[name]) for name in names}
     numbers["n"] = int(row["n"])

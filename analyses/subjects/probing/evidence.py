@@ -1,4 +1,4 @@
-"""Evidence that a label is decodable: the best site beside every floor, its information and the power check."""
+"""Evidence that a label is decodable: the best site against every floor, its information and the power check."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def judge_evidence(task: str, claims: Sequence[Claim], *, best_floor_accuracy: f
       site is the layer-0 mean, it is a floor itself.
     - Weak evidence: above every floor, but one of three measurements says otherwise:
       compression: The online code is not shorter than the prior code by more than `SMALLEST_COMPRESSION`. The prior
-        code knows the class frequencies alone. A uniform code is longer for unbalanced classes, so that a probe
+        code uses only the class frequencies. A uniform code is longer for unbalanced classes, so that a probe
         without any information would seem to compress.
       v_information: The 95 % interval of the V-information does not lie above 0.
       power: A planted signal whose best possible gain over the majority class is at least the measured gain was missed

@@ -163,7 +163,7 @@ def _check_keys(table: pd.DataFrame, names: list[str]) -> None:
     repeated = table.duplicated(subset=keys).to_numpy()
     if repeated.any():
         row = int(np.flatnonzero(repeated)[0])
-        raise MisfitError(f"row {row + 1} has the same {', '.join(keys)} as one before it")
+        raise MisfitError(f"row {row + 1} has the same {', '.join(keys)} as an earlier row")
 
 
 def _check_cells(column: Column, cells: pd.Series[Any], n_layers: int) -> None:

@@ -55,8 +55,8 @@ TABLES: Mapping[str, TableSchema] = {
         "Losses and validation accuracy after each epoch of fine-tuning.",
         keys=(HEAD, SEED, Column("epoch", "count", "Epoch, from 1.")),
         values=(
-            Column("train_loss", "number", "Mean training loss during the epoch.", "nats a text", nullable=True),
-            Column("validation_loss", "number", "Validation loss after it.", "nats a text", nullable=True),
+            Column("train_loss", "number", "Mean training loss during the epoch.", "nats per text", nullable=True),
+            Column("validation_loss", "number", "Validation loss after it.", "nats per text", nullable=True),
             Column("validation_accuracy", "share", "Validation accuracy after it.", "share", nullable=True),
             Column("best", "flag", "Whether the weights after this epoch are the ones in use."),
             Column("seconds", "number", "Time of training and validation.", "seconds", nullable=True),

@@ -140,7 +140,7 @@ CORRELATION = Column("correlation", "difference", "Spearman rank correlation of 
 CORRECT = Column("correct", "flag", "Whether the predicted class is the true one.", nullable=True)
 SHARE = Column("share", "share", "Share that this kind of token holds.", "share", nullable=True)
 V_INFORMATION = Column(
-    "v_information", "number", "Usable information about the label in the vectors.", "bits a text", nullable=True
+    "v_information", "number", "Usable information about the label in the vectors.", "bits per text", nullable=True
 )
 COMPREHENSIVENESS = Column(
     "comprehensiveness", "number", "Probability lost without the tokens ranked first.", "probability", nullable=True
@@ -155,7 +155,7 @@ ACCURACY_LOSS = Column(
     "accuracy_loss", "difference", "Test accuracy lost by the intervention.", "share of the texts", nullable=True
 )
 INFORMATION_LOSS = Column(
-    "information_loss", "number", "Log loss added by the intervention.", "bits a text", nullable=True
+    "information_loss", "number", "Log loss added by the intervention.", "bits per text", nullable=True
 )
 BITS_LOWER = Column(
     "bits_lower", "number", "Lower end of the 95 % confidence interval of the added log loss.", "bits", True, True

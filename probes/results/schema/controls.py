@@ -34,15 +34,15 @@ TABLES: Mapping[str, TableSchema] = {
         values=(
             V_INFORMATION,
             *INTERVAL,
-            Column("codelength", "number", "Online codelength of the labels.", "bits a text", nullable=True),
+            Column("codelength", "number", "Online codelength of the labels.", "bits per text", nullable=True),
             Column(
-                "prior_codelength", "number", "Codelength from class frequencies alone.", "bits a text", nullable=True
+                "prior_codelength", "number", "Codelength from class frequencies alone.", "bits per text", nullable=True
             ),
             Column(
                 "uniform_codelength",
                 "number",
                 "Codelength of a uniform code.",
-                "bits a text",
+                "bits per text",
                 nullable=True,
                 optional=True,
             ),
@@ -57,7 +57,7 @@ TABLES: Mapping[str, TableSchema] = {
             Column("c", "number", "Inverse strength of the L2 penalty.", nullable=True, optional=True),
             ACCURACY,
             *INTERVAL,
-            Column("log_loss", "number", "Log loss on test.", "nats a text", nullable=True, optional=True),
+            Column("log_loss", "number", "Log loss on test.", "nats per text", nullable=True, optional=True),
         ),
     ),
     "control_tasks": TableSchema(
@@ -178,8 +178,8 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         main="v_information",
         numbers=(
             V_INFORMATION.but(nullable=False),
-            Column("codelength", "number", "Online codelength of the labels.", "bits a text"),
-            Column("prior_codelength", "number", "Codelength from class frequencies alone.", "bits a text"),
+            Column("codelength", "number", "Online codelength of the labels.", "bits per text"),
+            Column("prior_codelength", "number", "Codelength from class frequencies alone.", "bits per text"),
             Column("uniform_codelength", "number", "Codelength of a uniform code.", nullable=True, optional=True),
             Column("compression", "number", "Uniform codelength by online codelength.", nullable=True, optional=True),
             Column("prior_compression", "number", "Uniform codelength by prior one.", nullable=True, optional=True),

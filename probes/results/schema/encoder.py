@@ -77,7 +77,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         numbers=(N, TOTAL, Column("max_length", "count", "Most tokens that the encoder reads.", "tokens")),
     ),
     "leakage": ClaimSchema(
-        "Number of texts of a split that stand in the training texts, too.",
+        "Number of texts of a split that also occur in the training texts.",
         outcomes=MEASURED,
         main="share",
         about_task=False,

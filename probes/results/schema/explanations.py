@@ -233,14 +233,14 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         ),
     ),
     "baseline_bias": ClaimSchema(
-        "Whether a head leans to a class at the baseline.",
+        "Whether a head favours a class at the baseline.",
         outcomes=("informed", "uninformed"),
         main="distance",
         numbers=(
             HEAD,
             BASELINE,
             N,
-            Column("n_informed", "count", "Number of texts whose baseline leans to a class.", "texts"),
+            Column("n_informed", "count", "Number of texts at whose baseline the head favours a class.", "texts"),
             Column("distance", "number", "Mean distance from an uninformed prediction; 1 the most.", nullable=True),
             Column("nearest", "text", "Baseline with the smallest distance.", nullable=True, optional=True),
             Column("nearest_distance", "number", "Its distance.", nullable=True, optional=True),

@@ -54,7 +54,7 @@ TABLES: Mapping[str, TableSchema] = {
         "The path of penalties at each site, and the penalty that was chosen.",
         keys=(*SITE, Column("c", "number", "Inverse strength of the L2 penalty.", nullable=True)),
         values=(
-            Column("validation_log_loss", "number", "Log loss on validation.", "nats a text", nullable=True),
+            Column("validation_log_loss", "number", "Log loss on validation.", "nats per text", nullable=True),
             Column("chosen", "flag", "Whether this penalty has the lowest validation log loss."),
             Column("converged", "flag", "Whether the solver converged."),
         ),
@@ -194,7 +194,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("n_floors", "count", "Number of floors.", "floors"),
             Column("n_above", "count", "Number of floors that the best site is above.", "floors"),
             Column("missed", "text", "Floors that the best site is not above, such as `bag_of_words`."),
-            Column("doubts", "text", "What speaks against it: compression, v_information or power."),
+            Column("doubts", "text", "Reasons against it: compression, v_information or power."),
             Column("compression", "number", "Prior codelength by online codelength.", nullable=True, optional=True),
         ),
     ),

@@ -65,8 +65,8 @@ def test_what_is_set_by_default_lies_inside(analysis):
 @pytest.mark.parametrize(
     ("second_folder", "message"),
     [
-        ("out", "are one folder; name two"),
-        ("link", "are one folder; name two"),
+        ("out", "are the same folder; name two"),
+        ("link", "are the same folder; name two"),
         ("out/cache", "lies inside --out"),
         ("link/cache", "lies inside --out"),
         (".", "lies inside --cache"),
@@ -98,7 +98,7 @@ def test_an_empty_name_of_a_folder_is_not_the_working_folder(flag, tmp_path, cap
     monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
     monkeypatch.chdir(tmp_path)
     assert main(["heads", "--train", "nowhere.csv", flag, ""]) == 1
-    assert capsys.readouterr().err == f"error: {flag} is empty or the working folder; name a folder of its own\n"
+    assert capsys.readouterr().err == f"error: {flag} is empty or the working folder; name another folder\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -145,7 +145,7 @@ def test_a_second_run_into_one_folder_is_refused_at_once(name, tmp_path, capsys,
     settings = dataclasses.replace(layers.Settings().output, out=tmp_path / "deep" / "out")
     with output_lock(dataclasses.replace(layers.Settings(), output=settings)):
         assert main([name, "--train", "nowhere.csv", "--out", str(tmp_path / "deep" / "out")]) == 1
-        assert f"is writing to '{tmp_path / 'deep' / 'out'}' at this moment" in capsys.readouterr().err
+        assert f"is writing to '{tmp_path / 'deep' / 'out'}';" in capsys.readouterr().err
         shares = dataclasses.replace(layers.Settings().encoder, shards="1/2")
         with output_lock(dataclasses.replace(layers.Settings(), output=settings, encoder=shares)):
             pass  # shares of one work write no result
@@ -159,8 +159,9 @@ def test_the_next_run_puts_back_the_result_that_a_killed_one_had_set_aside(tmp_p
     PLAIN.save(new)
     monkeypatch.setattr(Encoder, "load", lambda *_a, **_o: pytest.fail("the model was loaded"))
     assert main(["layers", "--train", "nowhere.csv", "--out", str(out)]) == 1
-    notice = f"note: a run ended while it replaced the result in {str(out)!r}: the earlier one is back there, the new"
-    assert capsys.readouterr().err.splitlines()[0] == f"{notice} one, which is complete, in {str(new)!r}"
+    first_line = capsys.readouterr().err.splitlines()[0]
+    assert first_line.startswith(f"note: a run was interrupted while it replaced the result in {str(out)!r}: ")
+    assert first_line.endswith(f"complete, is in {str(new)!r}")
     assert AnalysisResult.load(out).name == PLAIN.name
     assert sorted(tmp_path.iterdir()) == [new, out]
 
@@ -213,7 +214,7 @@ def test_a_home_folder_that_is_not_known_is_one_line(tmp_path, capsys, monkeypat
     monkeypatch.setattr("pathlib.Path.expanduser", nowhere)
     monkeypatch.chdir(tmp_path)
     assert main(["layers", "--dataset", "controlled"]) == 1
-    message = "the home folder in --cache '~/.cache/layerprobe' is not known; name the folder in full"
+    message = "the home folder in --cache '~/.cache/layerprobe' is not known; give the full path"
     assert capsys.readouterr().err.splitlines()[-1] == f"error: {message}"
     with pytest.raises(InputError, match="the home folder in model '~nobody/bert' is not known"):
         Encoder.load("~nobody/bert")
@@ -251,7 +252,7 @@ def test_a_folder_of_something_else_is_never_replaced(root, capsys):
     (root / "mine").mkdir()
     (root / "mine" / "thesis.tex").write_text("years")
     assert call(root, "layers", *files(root), out="mine") == 1
-    assert "holds no earlier result" in capsys.readouterr().err
+    assert "contains no earlier result" in capsys.readouterr().err
     assert (root / "mine" / "thesis.tex").read_text() == "years"
 
 

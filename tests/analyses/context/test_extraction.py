@@ -53,7 +53,7 @@ def test_shares_of_the_features_are_extracted_apart_and_then_read_as_one(root, c
     words = ["layers", *files(root), "--cache", str(root / "shared cache")]
     for part in ("2/2", "1/2"):
         assert call(root, *words, "--shards", part, out="no result yet") == 0
-        assert f"part {part} of the features is extracted; shards still missing" in capsys.readouterr().out
+        assert f"share {part} of the features is extracted" in capsys.readouterr().out
         assert not (root / "no result yet").exists()
     monkeypatch.setattr(in_memory, "_pooled_vectors", lambda *_a, **_o: pytest.fail("a text was read again"))
     assert call(root, *words, out="from shares") == 0

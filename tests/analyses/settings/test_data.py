@@ -54,7 +54,7 @@ def test_flags_of_datasets_are_refused_with_files(csv_file, name):
 @pytest.mark.parametrize("name", ["validation", "validation_split"])
 def test_folds_exclude_validation_texts(csv_file, name):
     settings = dataclasses.replace(DataSettings(train=csv_file, folds=3), **{name: "x"})
-    with pytest.raises(InputError, match=f"^{flag_of(name)} and --folds both say what chooses"):
+    with pytest.raises(InputError, match=f"^{flag_of(name)} and --folds both name what selects"):
         settings.check()
 
 
@@ -132,7 +132,7 @@ def test_a_limit_of_the_built_in_sentences_keeps_their_balance():
     [
         (("--folds", "1"), "--folds must be 2 or more, found 1"),
         (("--folds", "1000000000"), "1000000000 folds are more than the 52 training texts"),
-        (("--folds", "5", "--validation-split", "x"), "--validation-split and --folds both say what chooses"),
+        (("--folds", "5", "--validation-split", "x"), "--validation-split and --folds both name what selects"),
     ],
 )
 def test_folds_that_cannot_be_are_refused(root, capsys, words, message):

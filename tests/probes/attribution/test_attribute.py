@@ -149,5 +149,5 @@ def test_unknown_names_are_refused_with_the_known_ones(bert, bert_classifier):
     with pytest.raises(InputError, match="unknown class 'neutral'; known: negative, positive"):
         attribute(ModelHead(bert_classifier), TEXTS, targets=["positive", "neutral", "positive"])
     bert_classifier.config.problem_type = "multi_label_classification"
-    with pytest.raises(InputError, match="gives a text several classes"):
+    with pytest.raises(InputError, match="predicts several classes"):
         ModelHead(bert_classifier)

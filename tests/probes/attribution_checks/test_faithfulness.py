@@ -231,7 +231,7 @@ def test_what_does_not_fit_is_refused(bert):
     attributions = attribute(head, TEXTS[:2])
     with pytest.raises(InputError, match="'mask' needs a mask token and this tokenizer has none; use delete"):
         faithfulness(head, attributions)
-    with pytest.raises(InputError, match="nothing of a text is left"):
+    with pytest.raises(InputError, match="leaves an empty input"):
         perturbation_curves(head, attributions, replacement="delete")
     (measured, _) = faithfulness(head, attributions, replacement="pad")
     assert measured.n_tokens == 6

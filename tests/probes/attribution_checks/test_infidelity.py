@@ -219,7 +219,7 @@ def test_what_does_not_fit_is_refused(bert):
     assert infidelity(head, []) == []
     with pytest.raises(InputError, match="needs 1 set of tokens or more, found 0"):
         infidelity(head, attributions, samples=0)
-    with pytest.raises(InputError, match="'sampled' draws texts that an attribution does not keep"):
+    with pytest.raises(InputError, match="cannot use the baseline 'sampled'"):
         infidelity(head, attribute(head, TEXTS[:2], baseline="sampled"))
     with pytest.raises(InputError, match="unknown baseline 'none'"):
         infidelity(head, attributions, baseline="none")

@@ -171,7 +171,7 @@ def test_no_texts_and_a_probe_on_the_embeddings(bert):
 
 def test_an_encoder_that_is_the_untrained_one_is_refused(bert):
     head = ProbeHead(bert.untrained(0), probe(), layer=2, pooling="mean")
-    with pytest.raises(InputError, match="give another seed"):
+    with pytest.raises(InputError, match="another seed"):
         parameter_randomisation(head, TEXTS, seed=0)
 
 

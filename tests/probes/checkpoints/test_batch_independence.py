@@ -30,7 +30,7 @@ def test_texts_of_one_length_share_a_batch_where_padding_changes_states(name, ch
             hidden = encoder.model(**plain, output_hidden_states=True).hidden_states
         expected = torch.stack([states[0].mean(dim=0) for states in hidden])
         np.testing.assert_allclose(vectors[:, row], expected, atol=1e-5, rtol=1e-4)
-    with pytest.raises(InputError, match=r"padding changes what .* one length, found lengths 3 to 10"):
+    with pytest.raises(InputError, match=r"padding changes .* one length, found lengths 3 to 10"):
         encoder.batch(encoded, range(len(texts)))
 
 

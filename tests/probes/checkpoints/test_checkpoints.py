@@ -28,7 +28,7 @@ from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model,
     [
         ({"num_hidden_layers": "three"}, "num_hidden_layers.*'three'"),
         ({"num_hidden_layers": 0}, "num_hidden_layers 0"),
-        ({"num_hidden_layers": 2}, r"more blocks than its config.json names, encoder\.layer\.2\..*3 or more"),
+        ({"num_hidden_layers": 2}, r"more blocks than its config.json has, .*encoder\.layer\.2\..*3 or more"),
         ({"hidden_size": 32}, r"is 16 in the weights and 32 by config\.json"),
         ({"vocab_size": 100}, "256 x 16 in the weights and 100 x 16 by config"),
         ({"num_attention_heads": 0}, "cannot load model.*ZeroDivisionError"),
@@ -103,7 +103,7 @@ def test_a_family_without_a_table_of_embeddings_is_refused():
         ("org/name@", None, "NAME@REVISION"),
         ("org/name@v1", "v2", "give one of them"),
         ("org/name", " ", "no revision is named"),
-        (None, None, "named by text or a path"),
+        (None, None, "must be a name or a path"),
     ],
 )
 def test_an_empty_or_malformed_name_is_refused(name, revision, why):
@@ -159,10 +159,10 @@ def test_the_classes_of_a_head_can_be_named_by_logit_or_by_name(bert_classifier,
 @pytest.mark.parametrize(
     ("names", "why"),
     [
-        (None, "say what the dataset calls them with --head-classes.*negative=0"),
-        (("0",), "the model's head has 2 classes .*, and names are given for 1"),
-        (("0", "0"), "have one name"),
-        ({"negative": "0"}, "no class of the dataset is named for 'positive'"),
+        (None, "--head-classes.*negative=0"),
+        (("0",), "the model's head has 2 classes .*, found 1 names"),
+        (("0", "0"), "have the same name"),
+        ({"negative": "0"}, "the class 'positive' of the model's head has no name"),
         ({"negativ": "0"}, "did you mean 'negative'"),
         ("01", "must be a list of names, found a single one"),
     ],
@@ -183,7 +183,7 @@ def test_names_for_a_head_are_those_of_one_label_column_at_least(names):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"num_labels": 1}, r"one output, a number \(regression\)"),
+        ({"num_labels": 1}, r"predicts a number \(regression\)"),
         ({"problem_type": "regression"}, "regression"),
         ({"problem_type": "multi_label_classification"}, "several classes"),
     ],
@@ -233,7 +233,7 @@ def test_a_saved_half_precision_model_computes_in_float32(saved):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_checkpoint_without_a_tokenizer_is_refused(family, saved):
     # transformers makes up an empty one, to which every word is unknown.
-    assert_folder_refused(saved(family, tokenizer=False), "comes without a tokenizer")
+    assert_folder_refused(saved(family, tokenizer=False), "has no tokenizer")
 
 
 def test_code_of_a_checkpoint_does_not_run(saved):

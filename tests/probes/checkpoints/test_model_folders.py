@@ -69,21 +69,21 @@ def pointer(folder):
         (instead_of_weights("rng_state_0.pth"), r"no weights .*state of a training run \(rng_state_0.pth\)"),
         (instead_of_weights("training_args.bin"), r"no weights .*state of a training run \(training_args.bin\)"),
         (instead_of_weights("optimizer.safetensors"), r"no weights .*training run \(optimizer.safetensors\)"),
-        (instead_of_weights("best.pt"), r"no weights .*what best.pt holds is not read .*save_pretrained"),
+        (instead_of_weights("best.pt"), r"no weights .*best.pt is not a file name .*save_pretrained"),
         (instead_of_weights("model-q4.gguf"), "GGUF"),
         (instead_of_weights("onnx/model.onnx"), "ONNX"),
         (instead_of_weights("tf_model.h5"), "TensorFlow"),
         (instead_of_weights("flax_model.msgpack"), "Flax"),
         (only("model.gguf"), "GGUF"),
-        (only("dataset_info.json", b"{}"), "it holds a dataset.*--dataset"),
+        (only("dataset_info.json", b"{}"), "it contains a dataset.*--dataset"),
         (only("model_index.json", b"{}"), "makes images"),
         (
             only("adapter_config.json", b'{"base_model_name_or_path": "base"}'),
             "an adapter of 'base' and no model; merge",
         ),
-        (adapter_beside, "beside a full model"),
+        (adapter_beside, "as well as a full model"),
         (moved_within("checkpoint-30"), "name checkpoint-30 within"),
-        (moved_within("final"), "folders with one: 'final'"),
+        (moved_within("final"), "folders that do: 'final'"),
         (pointer, "git lfs pull"),
     ],
 )
@@ -121,8 +121,8 @@ def sentences(saved):
 def test_a_sentence_transformers_folder_limits_texts_and_notes_steps_that_are_left_out(sentences):
     encoder = Encoder.load(str(sentences))
     assert encoder.max_length == 8
-    assert "ends with Dense and Normalize after its pooling, which is left out" in encoder.notes[0]
-    assert "lower case" in encoder.notes[1]
+    assert "modules after the pooling (Dense and Normalize) are left out" in encoder.notes[0]
+    assert "lower-casing" in encoder.notes[1]
     assert Encoder.load(str(sentences), max_length=20).max_length == 20
 
 
@@ -135,7 +135,7 @@ def test_the_length_of_a_sentence_transformer_may_be_a_number_or_text(sentences,
 def test_a_sentence_transformer_of_two_tokens_is_refused(sentences):
     change(sentences, "sentence_bert_config.json", max_seq_length=2)
     assert_refused(
-        sentences, "states a length of 2, and a text takes 3 tokens or more; name a number with --max-length"
+        sentences, "has a limit of 2 tokens, and a text needs 3 or more; set another limit with --max-length"
     )
     assert Encoder.load(str(sentences), max_length=5).max_length == 5
 
@@ -162,7 +162,7 @@ def test_a_sentence_transformers_model_of_words_is_refused(sentences):
 def test_a_module_outside_of_its_folder_is_refused_in_one_line(sentences, path):
     modules = [{"path": path, "type": "models.Transformer"}, {"path": "1_Pooling", "type": "models.Pooling"}]
     (sentences / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
-    message = "its modules.json names the path .*, which is no folder within the model's own; write a path"
+    message = "its modules.json names the path .*, which is not a folder inside the model folder; write a path"
     assert_refused(sentences, message)
 
 

@@ -260,7 +260,7 @@ def test_zeros_in_the_row_of_the_padding_make_no_trained_table_a_new_one(monkeyp
 def test_a_model_never_trained_is_refused_at_its_own_seed_alone():
     config, tokenizer = FAMILIES["bert"]()
     encoder = Encoder(seeded(config, 4), tokenizer)
-    with pytest.raises(InputError, match=r"\(seed 4\) equals the trained one.*give another seed"):
+    with pytest.raises(InputError, match=r"\(seed 4\) equals the trained one.*another seed"):
         encoder.untrained(4)
     assert encoder.untrained(5).fingerprint() != encoder.fingerprint()
 
@@ -284,7 +284,7 @@ def test_vectors_may_equal_their_first_values():
 def test_an_architecture_that_the_settings_do_not_describe_is_refused(change, named):
     encoder = Encoder(*build_model("bert"))
     change(encoder.base)
-    with pytest.raises(InputError, match=f"BertModel built from its settings alone differs in {named}"):
+    with pytest.raises(InputError, match=f"BertModel built from its config alone differs in {named}"):
         encoder.untrained(0)
 
 

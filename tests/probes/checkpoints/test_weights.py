@@ -71,7 +71,7 @@ def test_weights_that_the_encoder_lacks_are_refused_or_noted(saved, name, why):
     if why:
         assert_refused(folder, why)
     else:
-        assert f"no place for: {name}. They are left out." in Encoder.load(str(folder)).notes[0]
+        assert f"are left out: {name}." in Encoder.load(str(folder)).notes[0]
 
 
 def test_a_checkpoint_without_a_pooler_is_loaded_with_a_random_one(saved):
@@ -85,7 +85,7 @@ def test_a_classifier_whose_head_lacks_its_pooler_is_refused(saved):
     weights = load_file(folder / "model.safetensors")
     remaining = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
     save_file(remaining, folder / "model.safetensors", {"format": "pt"})
-    assert_folder_refused(folder, r"lacks weights for bert\.pooler\.dense\.bias.*Save the whole model again")
+    assert_folder_refused(folder, r"lacks weights for bert\.pooler\.dense\.bias.*Save the complete model again")
 
 
 def test_a_classifier_whose_head_was_not_saved_is_refused_with_what_to_do(saved):
@@ -95,7 +95,9 @@ def test_a_classifier_whose_head_was_not_saved_is_refused_with_what_to_do(saved)
         (folder / "config.json").write_text(json.dumps(config | {"architectures": architectures}), encoding="utf-8")
         if architectures:
             assert_folder_refused(
-                folder, r"classifier\.weight; they would be random\. Its head was not saved .*take architectures out"
+                folder,
+                r"classifier\.weight; they would be random\. Its classification head was not saved.*remove "
+                r"architectures",
             )
     Encoder.load(str(folder))
 
@@ -106,7 +108,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(saved):
     (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": LAYERS + 1}), encoding="utf-8")
     assert_folder_refused(folder, rf"lacks weights for encoder\.layer\.{LAYERS}\..*would be random")
     assert_folder_refused(
-        folder, rf"If {LAYERS} layers are all that were trained, set num_hidden_layers in its config.json to {LAYERS}"
+        folder, rf"If {LAYERS} layers were trained, set num_hidden_layers in its config.json to {LAYERS}"
     )
 
 

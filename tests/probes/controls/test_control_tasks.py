@@ -66,14 +66,14 @@ def test_a_type_that_most_texts_share_leaves_no_valid_control():
 
 def test_control_labels_that_equal_the_real_labels_up_to_names_are_refused():
     train, labels = ["a"] * 50 + ["b"] * 50, np.repeat([0, 1], 50)
-    with pytest.raises(NoControlTaskError, match="the types alone give the real labels"):
+    with pytest.raises(NoControlTaskError, match="the input types determine the real labels"):
         draw_control_task(train, train, labels, n_classes=2)
 
 
 def test_no_two_draws_are_alike():
     train = list("abcd" * 25)
     # Six ways are balanced, and each of them is another one with renamed classes.
-    with pytest.raises(NoControlTaskError, match="too few ways to give labels to 4 types"):
+    with pytest.raises(NoControlTaskError, match="too few ways to assign labels to 4 input types"):
         draw_control_task(train, train, np.random.default_rng(0).permutation(np.arange(100) % 2), n_classes=2)
 
 
@@ -82,7 +82,7 @@ def test_test_texts_of_other_types_alone_leave_nothing_to_score():
     train = [f"w{i % 20}" for i in range(200)]
     for n_known in (0, 9):
         test = ["x"] * 5 + train[:n_known]
-        with pytest.raises(NoControlTaskError, match=f"of {5 + n_known} test texts {n_known} have a type that occurs"):
+        with pytest.raises(NoControlTaskError, match=f"only {n_known} of {5 + n_known} test texts have an input type"):
             draw_control_task(train, test, labels, n_classes=2)
     assert draw_control_task(train, ["x"] * 5 + train[:10], labels, n_classes=2).scored.sum() == 10
 
@@ -90,7 +90,7 @@ def test_test_texts_of_other_types_alone_leave_nothing_to_score():
 def test_types_that_determine_the_label_make_no_control_task():
     labels = np.arange(600) % 6
     kinds = [f"kind {i}" for i in labels]
-    with pytest.raises(NoControlTaskError, match="the types alone give the real labels"):
+    with pytest.raises(NoControlTaskError, match="the input types determine the real labels"):
         draw_control_task(kinds, kinds, labels, n_classes=6)
     parts = [f"{kind}, part {i // 6 % 5}" for i, kind in enumerate(kinds)]
     labels[:60] = 0  # some types have two labels now
@@ -159,7 +159,7 @@ def test_control_tasks_of_splits_are_those_of_their_input_types_and_the_rest_hav
     splits = make_splits(dataset)
     controls = draw_control_tasks(splits, draws=3, seed=1)
     assert set(controls.tasks) == {"task"}
-    assert controls.reasons == {"type": "the types alone give the real labels"}
+    assert controls.reasons == {"type": "the input types determine the real labels"}
     train = splits.train
     expected = draw_control_task(
         train.input_types, splits.test.input_types, train.labels("task"), n_classes=2, draws=3, seed=1

@@ -96,5 +96,5 @@ def test_what_cannot_be_planted_is_refused():
         plant_signals(*one, n_classes=2)
     with pytest.raises(InputError, match=r"has 99\.0% of the training texts, and the weakest signal adds 1%"):
         plant_signals(*samples(200, share=(0.995, 0.005)), n_classes=2)
-    with pytest.raises(InputError, match="no room for marks in 16 dimensions"):
+    with pytest.raises(InputError, match="16 dimensions are too few"):
         plant_signals(*samples(200, n_classes=20), n_classes=20)

@@ -12,16 +12,16 @@ TEXTS = ["first", "second", "third", "fourth"]
 
 
 def test_fractions_as_text_are_scores_unless_they_are_named_as_classes():
-    with pytest.raises(InputError, match=r"memory: column 'label' holds fractions \(0.5, 1.5\)"):
+    with pytest.raises(InputError, match=r"memory: column 'label' has fractions \(0.5, 1.5\)"):
         TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"])
     dataset = TextDataset.of(TEXTS, ["0.5", "1.5", "0.5", "1.5"], class_names=["0.5", "1.5"])
     assert dataset.class_names["label"] == ("0.5", "1.5")
 
 
 ALIKE = {
-    "case": ("Ann", "ann", "differ in case only and are kept apart: 'Ann', 'ann'"),
+    "case": ("Ann", "ann", "differ only in case and are kept distinct: 'Ann', 'ann'"),
     "blanks": ("a b", "a  b", "look alike"),
-    "numbers": ("1.0", "1", "are one number and are kept apart: '1', '1.0'"),
+    "numbers": ("1.0", "1", "are the same number .*: '1', '1.0'"),
     "a word for a missing value": ("nan", "Bo", "20 of 40 .* are 'nan', which often marks a missing value"),
     "a number for a missing value": ("-1", "3", "20 of 40 .* are '-1', which often marks a missing value"),
 }
@@ -46,7 +46,7 @@ def test_texts_that_are_a_word_for_a_missing_value_are_a_note(column):
     columns[column] = ["nan", "None", *columns[column][2:]]
     dataset = TextDataset.of(Texts(*columns.values()), [0, 1] * 6)
     what = "second texts" if column == "pairs" else "texts"
-    assert f"2 of 12 {what} are 'None', 'nan', as missing values are written." in make_splits(dataset).notes
+    assert f"2 of 12 {what} are 'None', 'nan', which usually marks a missing value." in make_splits(dataset).notes
 
 
 def test_whole_numbers_written_with_a_point_or_an_exponent_become_digits():
@@ -68,7 +68,7 @@ def test_dates_lose_their_midnight_beside_words_for_missing_values():
     [
         (["0.5", "1"], r"column 'label' holds fractions \(0.5\); layerprobe classifies"),
         (["0.1", "0.2", "0.3", "0.4"], r"fractions \(0.1, 0.2, 0.3, ...\)"),
-        (["1", "inf"], "holds an infinite number"),
+        (["1", "inf"], "has an infinite number"),
         (["1.0", "9007199254740992.0"], "so large that its last digits are lost"),
     ],
 )
@@ -88,8 +88,8 @@ def test_names_that_may_be_classes_pass(names):
         (["-1", "0", "2"], ["1 of 3 labels of label are -1, which often marks a text without a label; "]),
         (["-1", "1"], []),
         (["-1", "a"], []),
-        (["a", "NA", "NA"], ["2 of 3 labels of label are 'NA', as missing values are written."]),
-        (["1", "1.0", "x"], ["Some classes of label are one number and are kept apart: "]),
+        (["a", "NA", "NA"], ["2 of 3 labels of label are 'NA', which usually marks a missing value."]),
+        (["1", "1.0", "x"], ["Some classes of label are the same number in several spellings and are kept distinct: "]),
     ],
 )
 def test_doubtful_class_names_are_noted(names, expected):

@@ -12,10 +12,12 @@ def test_all_classes_with_one_text_are_refused_together():
     with pytest.raises(InputError) as raised:
         make_splits(dataset([*COMMON, *LONE]))
     assert str(raised.value) == (
-        "12 classes of label column 'label' have one text each: 'rare 00', 'rare 01', 'rare 02', 'rare 03', 'rare 04' "
-        "and others; give each more, or pass --drop-rare to leave them out"
+        "12 classes of label column 'label' have only one text each: 'rare 00', 'rare 01', 'rare 02', 'rare 03', "
+        "'rare 04' and others; give each more texts, or add --drop-rare to leave these classes out"
     )
-    with pytest.raises(InputError, match="class 'c' of label column 'x' has one text; 2 classes of label column 'y'"):
+    with pytest.raises(
+        InputError, match="class 'c' of label column 'x' has only one text; 2 classes of label column 'y'"
+    ):
         make_splits(dataset({"x": [*"ab" * 6, "c"], "y": [*"pq" * 5, "r", "s", "p"]}))
 
 
@@ -63,7 +65,7 @@ def test_rare_classes_are_counted_over_all_given_splits():
     splits = make_splits(train, test=test, drop_rare=True)
     assert splits.class_names["label"] == ("bad", "good", "twice")
     assert len(splits.test) == 3
-    with pytest.raises(InputError, match="every test text is of a class that has one text"):
+    with pytest.raises(InputError, match="every test text has a class with only one text"):
         make_splits(train, test=dataset(["unseen", "other"], prefix="new"), drop_rare=True)
     with pytest.raises(InputError, match=r"one class only \('a'\)"):
         make_splits(dataset([*"aaaa", "b"]), drop_rare=True)

@@ -143,7 +143,7 @@ BAD_SPANS = {
     "infinite": ("[[0, Infinity]]", "not a list of spans"),
     "triple": ("[[0, 4, 5]]", "not a list of spans"),
     "single characters": ("[3, 4]", "not a list of spans"),
-    "number": ("7", "holds '7', not a list of spans: each is [first, last + 1], in characters from 0"),
+    "number": ("7", "has '7', not a list of spans: give [first, last + 1] in characters from 0"),
     "words": ("text number", "not a list of spans"),
     "comma": ("0-4,5-11", "not a list of spans"),
     "broken": ("[[0, 4", "not a list of spans"),

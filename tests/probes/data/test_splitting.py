@@ -56,7 +56,7 @@ def test_only_missing_splits_are_held_out():
 def test_texts_in_two_datasets_are_counted():
     train, test = dataset([0, 1] * 10), dataset([0, 1], ["text 3", "new"])
     notes = make_splits(train, dataset([0, 1], ["u", "v"]), test).notes
-    assert notes[0] == "1 of 2 test texts also stand in an earlier split; their scores are flattered."
+    assert notes[0].startswith("1 of 2 test texts also occur in an earlier split")
 
 
 def test_a_class_without_training_texts_is_a_note():
@@ -128,10 +128,10 @@ def test_a_group_too_large_to_hold_out_is_a_note_where_little_is_left():
         groups = ["large"] * large + [f"small {i // 2}" for i in range(large, 100)]
         splits = make_splits(TextDataset.of([f"text {i}" for i in range(100)], labels, groups=groups))
         assert set(splits.train.groups) >= {"large"}
-        assert sum("groups are kept whole" in note for note in splits.notes) == notes
+        assert sum("a group is not divided" in note for note in splits.notes) == notes
     assert splits.notes[:2] == (
-        "As groups are kept whole, 4 % of the texts are held out for validation instead of 15 %.",
-        "As groups are kept whole, 4 % of the texts are held out for test instead of 15 %.",
+        "4 % of the texts are held out for validation instead of 15 %, because a group is not divided.",
+        "4 % of the texts are held out for test instead of 15 %, because a group is not divided.",
     )
 
 
@@ -149,15 +149,15 @@ def test_groups_in_two_datasets_are_counted():
     train = some([f"t{i}" for i in range(6)], "uuvvww")
     notes = make_splits(train, some(["v0", "v1"], "xy"), some(["s0", "s1", "s2", "t0"], "uxzz")).notes
     assert notes[:2] == (
-        "1 of 4 test texts also stand in an earlier split; their scores are flattered.",
-        "2 of 4 test texts are of a group that also stands in an earlier split; their scores are flattered.",
+        "1 of 4 test texts also occur in an earlier split; accuracy on them may be inflated.",
+        "2 of 4 test texts belong to a group that also occurs in an earlier split; accuracy on them may be inflated.",
     )
 
 
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ("x" * 8, r"all texts are of one group \('x'\), so that no validation split can be held out; group by"),
+        ("x" * 8, r"all texts belong to one group \('x'\), so that no validation split can be held out; use smaller"),
         ("xxxxyyyy", "2 groups are too few to hold out a validation split and keep every class in train; group by"),
         ("xyxyzwzw", "4 groups are too few"),  # each class has two groups, and keeps one
     ],
@@ -178,5 +178,5 @@ def test_groups_that_share_a_text_count_as_one():
     text_dataset = TextDataset.of(
         ["t0", "t1", "t2", "t3", "t2", "t0"], {"label": ["a", "b"] * 3}, groups=list("uvwxxv")
     )
-    with pytest.raises(InputError, match=r"4 groups \(2 where those that share a text are one\) are too few"):
+    with pytest.raises(InputError, match=r"4 groups \(2 after joining those that share a text\) are too few"):
         make_splits(text_dataset)

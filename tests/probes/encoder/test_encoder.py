@@ -243,7 +243,7 @@ def test_the_packaged_encoders_states_are_the_plain_models(packaged):
 
 
 def test_states_of_no_layer_are_refused(bert):
-    with pytest.raises(InputError, match="no layer is named"):
+    with pytest.raises(InputError, match="no layer to read"):
         bert.states(bert.batch(bert.encode(["a film"]), [0]), [])
 
 

@@ -85,12 +85,12 @@ def test_what_a_model_or_a_text_lacks_is_refused():
         pooler(layer_states)
     with pytest.raises(InputError, match="which tokens are special"):
         content(dataclasses.replace(layer_states, special=None))
-    with pytest.raises(InputError, match="no token to average"):
+    with pytest.raises(InputError, match="no tokens, so that their mean"):
         content(layer_states)  # nothing but special tokens
     nothing = dataclasses.replace(layer_states, mask=torch.zeros(2, 3, dtype=torch.long))
-    with pytest.raises(InputError, match="no token to average"):
+    with pytest.raises(InputError, match="no tokens, so that their mean"):
         mean(nothing)
-    with pytest.raises(InputError, match="no token to take the last of"):
+    with pytest.raises(InputError, match="no tokens, so that pooling last"):
         last(nothing)
 
 
@@ -169,7 +169,7 @@ def test_a_decoder_gives_neither_cls_nor_pooler():
     assert encoder_of("gpt2").usual_poolings == ("last", "mean")
     assert encoder_of("distilbert").usual_poolings == ("cls", "mean")
     assert encoder_of("bert").usual_poolings == ("cls", "mean", "pooler")
-    with pytest.raises(InputError, match=r"adds no \[CLS\] token, so no pooling 'cls'"):
+    with pytest.raises(InputError, match=r"adds no \[CLS\] token, so that pooling 'cls' is not available"):
         encoder_of("gpt2").check_poolings(["mean", "cls"])
 
 
@@ -207,6 +207,7 @@ def test_each_family_gives_its_poolings_and_an_error_lists_them(family, auto):
             encoder.check_poolings([pooling])
         else:
             with pytest.raises(
-                InputError, match=f"so no pooling '{pooling}'; it can give {', '.join(encoder.poolings)}$"
+                InputError,
+                match=f"so that pooling '{pooling}' is not available; available: {', '.join(encoder.poolings)}$",
             ):
                 encoder.check_poolings([pooling])

@@ -176,7 +176,7 @@ def test_an_empty_text_without_special_tokens_is_refused():
 
 @pytest.mark.parametrize(("texts", "pairs"), [(["a", "\ud800 b"], None), (["a", "b"], ["a", "b\udfff"])])
 def test_a_lone_surrogate_is_refused_by_the_number_of_its_text(bert, texts, pairs):
-    with pytest.raises(InputError, match="text 1 holds a lone surrogate"):
+    with pytest.raises(InputError, match="text 1 contains a lone surrogate"):
         bert.encode(Texts(texts, pairs))
 
 
@@ -190,9 +190,9 @@ def test_texts_and_pairs_of_different_numbers_are_refused(bert):
 
 
 def test_one_text_in_the_place_of_a_list_is_an_error_not_a_text_a_letter(bert):
-    with pytest.raises(InputError, match="put it into a list"):
+    with pytest.raises(InputError, match="put it in a list"):
         bert.encode("a good film")
-    with pytest.raises(InputError, match="put it into a list"):
+    with pytest.raises(InputError, match="put it in a list"):
         bert.encode(Texts(["a"], "b"))
 
 

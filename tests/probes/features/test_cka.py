@@ -292,5 +292,5 @@ def test_layers_of_different_shapes_are_refused():
 
 
 def test_no_layer_is_refused():
-    with pytest.raises(InputError, match="no layer is asked for"):
+    with pytest.raises(InputError, match="no layers; name"):
         cka_matrix(cloud()[None], [])

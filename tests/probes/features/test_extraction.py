@@ -136,7 +136,7 @@ def test_bfloat16_moves_the_features_a_little(bert, texts):
 
 @pytest.mark.parametrize("text", ["lone \ud800 surrogate"])
 def test_a_text_that_is_refused_is_named_by_its_number_among_all(bert, texts, tmp_path, text):
-    with pytest.raises(InputError, match="text 5 holds a lone surrogate"):
+    with pytest.raises(InputError, match="text 5 contains a lone surrogate"):
         extract_features(bert, [*texts[:5], text], store=tmp_path, shard_rows=2)
 
 
@@ -174,7 +174,7 @@ def test_a_model_that_cannot_be_copied_runs_by_itself(bert, texts):
 
 def test_a_text_without_a_token_of_its_own_is_named(bert, texts, tmp_path):
     texts = [*filter(None, texts), ""]
-    wanted = rf"text {len(texts) - 1} \(''\) has no token of its own for the pooling 'content'"
+    wanted = rf"text {len(texts) - 1} \(''\) has no content tokens for the pooling 'content'"
     with pytest.raises(InputError, match=wanted):
         extract_features(bert, texts, poolings=["content"], store=tmp_path, shard_rows=4)
 
@@ -194,7 +194,7 @@ def test_weights_that_are_not_finite_are_refused_with_layer_and_text(bert, texts
         ({"texts": []}, "there are no texts"),
         ({"poolings": ["avg"]}, "unknown pooling 'avg'"),
         ({"layers": [4]}, "unknown layer 4"),
-        ({"layers": []}, "no layer is asked for"),
+        ({"layers": []}, "no layers; name"),
         ({"batch_tokens": 0}, "batch_tokens must be a whole number 1 or more, found 0"),
         ({"shard_rows": -1}, "shard_rows must be a whole number 1 or more, found -1"),
         ({"stored_dtype": "int8"}, "unknown stored dtype 'int8'"),

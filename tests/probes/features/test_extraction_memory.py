@@ -66,7 +66,7 @@ def test_what_found_no_memory_in_one_shard_is_not_tried_in_the_next_and_noted_on
 
 def test_a_text_that_finds_no_memory_by_itself_is_refused(bert, texts, tmp_path, monkeypatch):
     no_memory_beyond(8, MemoryError(), monkeypatch)
-    with pytest.raises(InputError, match=r"a text of \d+ tokens does not fit in the memory of cpu; set a max_length"):
+    with pytest.raises(InputError, match=r"a text of \d+ tokens does not fit in the memory of cpu; set --max-length"):
         extract_features(bert, texts, store=tmp_path)
 
 

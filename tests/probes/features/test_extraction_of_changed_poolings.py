@@ -113,14 +113,14 @@ READS_BESIDE = {
 @pytest.mark.parametrize("pooling", READS_BESIDE.values(), ids=READS_BESIDE)
 def test_a_pooling_that_reads_what_its_code_does_not_name_is_refused(pooling, monkeypatch):
     monkeypatch.setitem(POOLINGS, "beside", pooling)
-    with pytest.raises(InputError, match="'beside' cannot be kept on disk"):
+    with pytest.raises(InputError, match="'beside' cannot be stored on disk"):
         pooling_identity("beside")
 
 
 def test_a_pooling_whose_content_cannot_be_told_is_refused_before_the_work(bert, texts, tmp_path, monkeypatch):
     draws = np.random.default_rng(0)
     monkeypatch.setitem(POOLINGS, "noisy", lambda states: states.hidden[:, 0] + float(draws.standard_normal()))
-    with pytest.raises(InputError, match=r"'noisy' cannot be kept on disk.* draws is numpy.*Generator"):
+    with pytest.raises(InputError, match=r"'noisy' cannot be stored on disk.* draws is numpy.*Generator"):
         extract_features(bert, texts, poolings=["noisy"], cache=tmp_path)
     assert not list(tmp_path.iterdir())
     monkeypatch.setitem(POOLINGS, "../x", Scale(1))

@@ -123,7 +123,7 @@ def test_a_store_made_from_something_else_is_refused_by_the_name_of_the_differen
 
 
 def test_a_folder_without_a_store_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds no feature store"):
+    with pytest.raises(InputError, match="contains no feature store"):
         FeatureStore.open(tmp_path)
 
 
@@ -167,7 +167,9 @@ def test_a_shard_altered_by_one_bit_is_refused_where_that_layer_is_read(tmp_path
     content[-1] ^= 1  # of the last layer
     path.write_bytes(content)
     np.testing.assert_array_equal(store.read("mean", 0), features[0])
-    with pytest.raises(InputError, match=r"mean-000001.safetensors' is damaged \(layer 2 is not what was written\)"):
+    with pytest.raises(
+        InputError, match=r"mean-000001.safetensors' is damaged \(layer 2 has changed since it was written\)"
+    ):
         store.read("mean", 2)
 
 

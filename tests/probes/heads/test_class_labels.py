@@ -21,7 +21,7 @@ def test_a_number_that_is_no_id_may_be_a_name():
 
 def test_a_number_that_is_an_id_and_another_classs_name_is_refused():
     assert class_id(0, ("0", "1")) == 0
-    with pytest.raises(InputError, match="class 0 is the id of '1' and the name of another; give the name"):
+    with pytest.raises(InputError, match="class 0 is the id of '1' and also the name of another class; give the name"):
         class_id(0, ("1", "0"))
 
 
@@ -50,7 +50,7 @@ def test_one_class_stands_for_all_texts_and_a_list_for_one_each():
     ("labels", "message"),
     [
         (["positive"], "lengths differ: texts has 2, labels has 1"),
-        ({"positive", "negative"}, "must be a class, or a list of one a text, found set"),
+        ({"positive", "negative"}, "must be a class, or a list of one class per text, found set"),
         ([None, 1], "must be names or ids of classes, found None"),
         ([0.5, 1], "found 0.5"),
     ],
@@ -65,5 +65,5 @@ def test_labels_that_are_all_numbers_are_ids_also_where_classes_are_called_by_nu
     np.testing.assert_array_equal(label_ids(["1", "0"], ("1", "0"), 2), [0, 1])
     with pytest.raises(InputError, match=r"\[0, 2\)"):
         label_ids([0, 2], NAMES, 2)
-    with pytest.raises(InputError, match="must be a list of one class a text, found str"):
+    with pytest.raises(InputError, match="must be a list of one class per text, found str"):
         label_ids("positive", NAMES, 1)

@@ -35,7 +35,7 @@ def test_what_is_written_is_what_is_loaded(tmp_path):
 
 def test_a_folder_without_the_last_file_is_not_finished(tmp_path):
     (tmp_path / "head.safetensors").write_bytes(b"")
-    with pytest.raises(InputError, match="holds no finished fine-tuning"):
+    with pytest.raises(InputError, match="contains no finished fine-tuning"):
         FineTuned.load(tmp_path)
 
 

@@ -206,7 +206,7 @@ def test_what_is_not_a_finished_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="no finished fine-tuning"):
         load_head(tmp_path)
     tiny_encoder().model.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="not fine-tuned here"):
+    with pytest.raises(InputError, match="layerprobe did not fine-tune"):
         tune(tmp_path)
 
 
@@ -316,7 +316,7 @@ def test_nothing_is_printed_but_a_bar_on_request(tmp_path, capfd):
 )
 def test_a_disk_that_is_full_is_one_kind_of_error_that_names_the_folder(error, tmp_path):
     with (
-        pytest.raises(OSError, match=f"cannot write to '{tmp_path}': .*; whole epochs are kept"),
+        pytest.raises(OSError, match=f"cannot write to '{tmp_path}': .*; complete epochs are kept"),
         disk_errors_naming(tmp_path),
     ):
         raise error

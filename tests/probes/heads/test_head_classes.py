@@ -21,7 +21,7 @@ def test_head_classes_are_matched_by_name(head, dataset, order):
 
 @pytest.mark.parametrize("head", [("LABEL_0", "LABEL_1"), ("negative", "neutral"), ("negative", "neutral", "positive")])
 def test_head_classes_that_are_not_the_datasets_are_refused(head):
-    with pytest.raises(InputError, match="say what the dataset calls them with --head-classes"):
+    with pytest.raises(InputError, match="give the dataset's names with --head-classes"):
         head_order(head, ("negative", "positive"))
 
 

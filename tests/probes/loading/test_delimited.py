@@ -61,7 +61,7 @@ def test_one_line_of_a_long_text_that_looks_like_a_row_is_a_note():
 def test_backslashes_that_are_all_doubled_are_a_note():
     cells, notes = columns("text,label\na\\\\b,x\nc,y\n")
     assert cells["text"] == ["a\\\\b", "c"]
-    assert notes == ["All backslashes in t.csv are doubled, as where they escape; they were read as they stand."]
+    assert notes == ["All backslashes in t.csv are doubled, as if they were escaped; they were read unchanged."]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -92,7 +92,9 @@ def test_a_separator_may_be_named(tmp_path, name):
 @pytest.mark.parametrize("name", ["", ";;", '"', "\n", "a", "\\", "semi"])
 def test_a_character_that_cannot_separate_fields_is_refused(tmp_path, name):
     path = write_table(tmp_path / "t.csv", ROWS)
-    with pytest.raises(InputError, match=r"--separator is empty|a separator is one character, or one of comma, tab"):
+    with pytest.raises(
+        InputError, match=r"--separator is empty|a separator must be one character, or one of comma, tab"
+    ):
         DataSettings(train=path, separator=name).read(0)
 
 
@@ -158,7 +160,7 @@ def test_single_quotes_around_fields_are_a_note(texts):
     assert cells["text"] == texts
     count = sum(text.startswith("'") for text in texts)
     assert notes == [
-        f"{count} fields of column 'text' of t.csv stand in single quotes, which were read as characters of the fields."
+        f"{count} fields of column 'text' of t.csv are in single quotes, which were read as part of the fields."
     ]
     assert columns(lines([("'tis", "a"), ("the boys'", "b")]))[1] == []
 
@@ -177,7 +179,7 @@ def test_a_rare_separator_is_named_in_the_message(tmp_path, character):
 def test_a_missing_name_of_row_names_is_named_in_the_message(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text('"text","label"\n' + "".join(f'"{i}","t{i}","{i % 2}"\n' for i in range(20)), encoding="utf-8")
-    with pytest.raises(InputError, match="the header seems to lack a name, as that of the row names which R writes"):
+    with pytest.raises(InputError, match="the header seems to lack a name, such as that of the row names written by R"):
         read_splits(path, labels="label")
 
 

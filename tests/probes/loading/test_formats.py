@@ -169,7 +169,7 @@ def test_a_saved_folder_gives_the_split_that_is_named_and_no_other(tmp_path):
     assert len(read_splits(Source(str(tmp_path / "both"), split="held"), labels=["label"]).train.dataset.texts) == 10
     with pytest.raises(InputError, match="unknown split 'held'"):
         read_splits(Source(str(tmp_path / "single"), split="held"), labels=["label"])
-    with pytest.raises(InputError, match="holds the splits train, held; name it with --dataset"):
+    with pytest.raises(InputError, match="contains the splits train, held; name it with --dataset"):
         read_splits(Source(str(tmp_path / "both")), labels=["label"])
 
 
@@ -211,5 +211,5 @@ def test_names_that_differ_in_case_only_are_two_classes_with_a_note(tmp_path):
     source = write(tmp_path / "t.csv", [(f"text {i}", ["True", "true", "False"][i % 3]) for i in range(60)])
     splits = read_splits(source, labels=["label"])
     assert splits.class_names["label"] == ("False", "True", "true")
-    note = "Some classes of label differ in case only and are kept apart: 'True', 'true'."
+    note = "Some classes of label differ only in case and are kept distinct: 'True', 'true'."
     assert note in splits.notes

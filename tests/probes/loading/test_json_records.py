@@ -29,25 +29,25 @@ JSON = {
     "two in a line": ('{"text": "a"} {"text": "b"}\n', "line 1: more than one JSON value, from character 15 on"),
     "not JSON": ("text,label\na,x\n", r"t\.jsonl: not JSON|line 1: not JSON"),
     "number": ("7", "holds a number, not objects with named values"),
-    "name twice": ('{"text": "a", "text": "b", "label": "x"}\n', "the name 'text' stands twice in one object"),
+    "name twice": ('{"text": "a", "text": "b", "label": "x"}\n', "the name 'text' occurs twice in one object"),
     "deep": ('{"text": ' + "[" * 100_000, "nested too deeply"),
     "many digits": ('{"text": "a", "label": ' + "9" * 5000 + "}", "line 1: Exceeds the limit"),
     "object as text": ('{"text": {"a": 1}, "label": "x"}\n' * 2, "column 'text' holds an object in row 1, not text"),
     "number as text": ('{"text": 7, "label": "x"}\n' * 2, "column 'text' holds a number in row 1, not text"),
-    "object as label": ('{"text": "a", "label": {"b": 1}}\n' * 2, "holds lists of lists or named values"),
+    "object as label": ('{"text": "a", "label": {"b": 1}}\n' * 2, "contains lists of lists or named values"),
     "mixed labels": (
         '{"text": "a", "label": 1}\n{"text": "b", "label": "1"}\n',
         r"column 'label' holds a number \(1\) and text \('1'\); write all its labels in one way",
     ),
     "truth and number": (
         '{"text": "a", "label": true}\n{"text": "b", "label": 1}\n',
-        r"holds a truth value \(True\) and a number \(1\)",
+        r"contains a boolean \(True\) and a number \(1\)",
     ),
-    "infinite": ('{"text": "a", "label": Infinity}\n' * 2, "holds an infinite number"),
-    "half a character": ('{"text": "\\ud83d", "label": "x"}\n' * 2, "holds half of a character"),
+    "infinite": ('{"text": "a", "label": Infinity}\n' * 2, "has an infinite number"),
+    "half a character": ('{"text": "\\ud83d", "label": "x"}\n' * 2, "contains half of a character"),
     "half a label": (
         '{"text": "a", "label": "\\ud83d"}\n' * 2,
-        "the label in column 'label' holds half of a character",
+        "the label in column 'label' contains half of a character",
     ),
     "empty": ("\n\n", "is empty"),
     "no rows": ("[]", "has no rows"),
@@ -84,7 +84,9 @@ def test_json_may_have_any_shape_that_pandas_writes(tmp_path, shape):
 
 def test_json_of_columns_that_are_no_table_is_refused(tmp_path):
     for content in ({"version": 1, "data": RECORDS}, {"text": ["a"], "label": ["x", "y"]}):
-        with pytest.raises(InputError, match=r"holds one object with .*; write a list of objects, an object a line"):
+        with pytest.raises(
+            InputError, match=r"contains one object with .*; write a list of objects, one object per line"
+        ):
             whole(write(tmp_path / "t.json", json.dumps(content)))
 
 

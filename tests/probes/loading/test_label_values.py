@@ -25,13 +25,16 @@ def test_names_that_are_not_all_whole_numbers_are_unchanged(tmp_path):
     assert read.class_names["label"] == ("1.0", "2.0", "beta")
     read = read_splits(numbers(tmp_path / "t.csv", ["01", "1", "2", "1e2", "100"] * 6), labels="label")
     assert read.class_names["label"] == ("01", "1", "2", "100")
-    assert any("Some classes of label are one number and are kept apart: '01', '1'." in note for note in read.notes)
+    assert any(
+        "Some classes of label are the same number in several spellings and are kept distinct: '01', '1'." in note
+        for note in read.notes
+    )
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 @pytest.mark.parametrize("values", [[0.5, 1.0, 4.5], [i / 7 for i in range(9)], [-0.5, 3.0]])
 def test_fractions_are_refused_in_every_format(tmp_path, suffix, values):
-    with pytest.raises(InputError, match=r"holds fractions .*; layerprobe classifies, it does not regress"):
+    with pytest.raises(InputError, match=r"has fractions .*, and layerprobe probes classes, not numbers"):
         whole(numbers(tmp_path / f"t{suffix}", values * 4))
 
 
@@ -61,13 +64,15 @@ def test_labels_that_are_all_minus_one_are_refused(tmp_path, values):
 
 def test_words_for_missing_values_are_a_note(tmp_path):
     splits = read_splits(numbers(tmp_path / "t.csv", ["x", "y", "nan", "None"] * 6), labels="label")
-    assert splits.notes[0] == "12 of 24 labels of label are 'None', 'nan', as missing values are written."
+    assert splits.notes[0] == "12 of 24 labels of label are 'None', 'nan', which usually marks a missing value."
 
 
 def test_lists_mixed_with_single_values_are_refused_in_csv_as_in_json(tmp_path):
     path = tmp_path / "tags.csv"
     path.write_text("text,label\n" + "".join(f"t{i},{['[1]', '1'][i % 2]}\n" for i in range(20)), encoding="utf-8")
-    with pytest.raises(InputError, match=r"column 'label' holds lists in some rows, as '\[1\]', and single values"):
+    with pytest.raises(
+        InputError, match=r"column 'label' contains lists in some rows, such as '\[1\]', and single values"
+    ):
         read_splits(path, labels="label")
 
 
@@ -75,7 +80,7 @@ def test_groups_that_are_lists_are_refused_in_csv_as_in_json(tmp_path):
     path = tmp_path / "groups.csv"
     rows = "".join(f"t{i},{i % 2},\"['a', '{i}']\"\n" for i in range(20))
     path.write_text("text,label,who\n" + rows, encoding="utf-8")
-    with pytest.raises(InputError, match="column 'who' holds lists; a group is one value"):
+    with pytest.raises(InputError, match="column 'who' contains lists; a group must be one value"):
         read_splits(path, labels="label", group="who")
 
 

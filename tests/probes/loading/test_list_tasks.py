@@ -67,7 +67,7 @@ def test_values_in_too_few_texts_or_nearly_all_are_left_out_with_a_note(tmp_path
     ]
     splits = read_splits(write_lists(tmp_path / "t.jsonl", cells), labels=["tags"])
     assert list(splits.class_names) == ["tags: some", "tags: two"]
-    note = "Of tags are left out, being in too few texts or in nearly all, the values 'all', 'most', 'one'."
+    note = "Values of tags that occur in too few texts or in nearly all are left out: 'all', 'most', 'one'."
     assert splits.notes[0] == note
 
 
@@ -104,12 +104,12 @@ def test_a_limit_keeps_texts_of_every_value_of_a_list(tmp_path):
 
 
 BAD_LISTS = {
-    "too many": ([[f"v{i}", f"v{(i + 1) % 51}"] for i in range(51)], "lists of 51 values, .* the most is 50"),
-    "nothing to tell apart": ([["a"]] * 6, "no value that some texts have and others lack"),
-    "all empty": ([[]] * 6, "no value that some texts have and others lack"),
-    "lists of lists": ([[["a"]], [["b"]]] * 3, "holds lists of lists or named values"),
-    "named values": ([{"a": 1}, {"a": 2}] * 3, "holds lists of lists or named values"),
-    "lists of named values": ([[{"a": 1}], [{"a": 2}]] * 3, "holds lists of lists or named values"),
+    "too many": ([[f"v{i}", f"v{(i + 1) % 51}"] for i in range(51)], "lists of 51 values, .* the maximum is 50"),
+    "nothing to tell apart": ([["a"]] * 6, "no value that some texts have and others do not"),
+    "all empty": ([[]] * 6, "no value that some texts have and others do not"),
+    "lists of lists": ([[["a"]], [["b"]]] * 3, "contains lists of lists or named values"),
+    "named values": ([{"a": 1}, {"a": 2}] * 3, "contains lists of lists or named values"),
+    "lists of named values": ([[{"a": 1}], [{"a": 2}]] * 3, "contains lists of lists or named values"),
     "lists and single values": ([["a"], "bc"] * 3, "lists in some rows, .* and single values in others|cannot read"),
     "fractions": ([[0.5], [1.5]] * 3, "holds fractions"),
     "missing list": ([["a"], None, []] * 2, "2 of 6 rows .* in row 2 the label in column 'tags' is missing"),
@@ -132,7 +132,7 @@ def test_lists_are_refused_where_a_column_must_have_one_value_and_in_one_file_of
     source = write_lists(tmp_path / "t.jsonl", [["a"], []] * 10)
     single = write(tmp_path / "s.jsonl", [(f"other {i}", "ab"[i % 2]) for i in range(10)], ("text", "tags"))
     for option, what in (("group", "a group"), ("control", "an input type")):
-        with pytest.raises(InputError, match=f"column 'tags' holds lists; {what} is one value"):
+        with pytest.raises(InputError, match=f"column 'tags' contains lists; {what} is one value"):
             read_splits(source, labels=["text"], **{option: "tags"})
     for train, test, lists in ((source, single, source), (single, source, source)):
         with pytest.raises(InputError, match=r"column 'tags' holds lists in .* and single values in") as raised:

@@ -14,7 +14,7 @@ from tests.support.datasets.table_files import ROWS, lines, numbers, whole, writ
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_test_file_of_other_classes_is_refused(tmp_path, suffix):
     train, test = numbers(tmp_path / f"a{suffix}", ["x", "y"] * 6), numbers(tmp_path / f"b{suffix}", ["X", "Y"] * 3)
-    with pytest.raises(InputError, match="no test text of label column 'label' has a class that training texts have"):
+    with pytest.raises(InputError, match="no test text of label column 'label' has a class that occurs in train"):
         read_splits(train, test=test, labels="label")
 
 
@@ -80,7 +80,7 @@ def test_a_column_of_numbers_is_noted_as_texts_and_one_column_is_no_pair(tmp_pat
     path.write_text("id,label\n" + "".join(f"{i},{i % 2}\n" for i in range(20)), encoding="utf-8")
     notes = read_splits(path, labels="label", text="id").notes
     assert f"Every text in column 'id' of {path} is a number; is it the right column?" in notes
-    with pytest.raises(InputError, match="the column 'id' is named for the texts and for their second texts"):
+    with pytest.raises(InputError, match="the column 'id' is named for both the texts and the second texts"):
         read_splits(path, labels="label", text="id", pair="id")
 
 
@@ -88,7 +88,10 @@ MISUSED = {
     "no training texts": ({"train": None}, "train must be a path or a Source, found None"),
     "a number": ({"train": 5}, "train must be a path or a Source, found 5"),
     "a list": ({"train": ["train.csv"]}, "train must be a path or a Source, found \\['train.csv'\\]"),
-    "a table": ({"test": pd.DataFrame()}, "test must be a path or a Source, found a DataFrame; texts in memory go to"),
+    "a table": (
+        {"test": pd.DataFrame()},
+        "test must be a path or a Source, found a DataFrame; for texts in memory use",
+    ),
     "no labels": ({"labels": None}, "labels must be a list of texts, found None"),
     "part of a text": ({"limit": 2.5}, "limit must be a whole number 1 or more, found 2.5"),
     "limit as text": ({"limit": "5"}, "limit must be a whole number 1 or more, found '5'"),

@@ -69,7 +69,7 @@ def test_a_column_without_a_name_is_one_like_others(tmp_path):
     for option in ("text", "pair", "group", "control", "rationales"):
         with pytest.raises(InputError, match=f"the column named by '{option}' is ''"):
             whole(path, **{option: ""})
-    with pytest.raises(InputError, match="the column named by 'labels' is ''"):
+    with pytest.raises(InputError, match="'labels' is empty"):
         whole(path, labels=["label", ""])
     with pytest.raises(InputError, match="text must be the name of a column, found 3"):
         whole(path, text=3)

@@ -35,9 +35,9 @@ def test_a_wrong_encoding_is_refused_or_noted(tmp_path):
     rows = [(f"{text} marché", label) for text, label in ROWS]
     plain = write(tmp_path / "plain.csv", lines(rows))
     notes = read_splits(Source(str(plain), encoding="cp1252"), labels="label").notes
-    assert any("was read as cp1252, as was asked, but its bytes are valid UTF-8" in note for note in notes)
+    assert any("was read as cp1252, although it is valid UTF-8" in note for note in notes)
     marked = write(tmp_path / "marked.csv", lines(rows), "utf-8-sig")
-    with pytest.raises(InputError, match="begins with the mark of UTF-8; leave out --encoding cp1252"):
+    with pytest.raises(InputError, match="begins with the byte order mark of UTF-8; leave out --encoding cp1252"):
         whole(Source(str(marked), encoding="cp1252"))
     bare = write(tmp_path / "bare.csv", lines(rows), "utf-16-le")
     with pytest.raises(InputError, match="--encoding utf-16-le"):
@@ -60,7 +60,7 @@ def test_binary_files_are_refused_by_their_format(tmp_path):
 def test_a_nul_character_is_named_by_its_line(tmp_path):
     for content in (b"\0", b"\0a\0b"):
         (tmp_path / "n.csv").write_bytes(content)
-        with pytest.raises(InputError, match="holds NUL characters, as text in UTF-16 does"):
+        with pytest.raises(InputError, match="contains NUL characters, as UTF-16 does"):
             whole(tmp_path / "n.csv")
-    with pytest.raises(InputError, match="holds a NUL character in line 3, which no text has; take it out"):
+    with pytest.raises(InputError, match="contains a NUL character in line 3; remove it"):
         whole(write(tmp_path / "t.csv", "text,label\na,x\nb\0,y\n"))

@@ -104,7 +104,7 @@ def test_features_of_any_kind_of_array_are_fitted_and_scored_alike(three_classes
         (lambda p, x: load_probes(3), "path must be a path, found 3"),
         (lambda p, x: load_probes(""), "path must be a path, found ''"),
         (lambda p, x: select_probe([p], x * np.nan, np.zeros(120, int)), "validation features .* first in row 0"),
-        (lambda p, x: select_probe([], x, np.zeros(120, int)), "no penalty strength was given"),
+        (lambda p, x: select_probe([], x, np.zeros(120, int)), "no penalty strength to choose from"),
     ],
 )
 def test_what_a_probe_cannot_use_is_refused_in_one_line(three_classes, call, message):

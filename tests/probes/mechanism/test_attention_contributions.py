@@ -123,14 +123,14 @@ def test_an_attention_that_only_looks_plain_is_refused(monkeypatch):
     monkeypatch.setitem(module.LAYOUTS, "DeBERTa", disguised)
     encoder = Encoder(*build_model("deberta-v2"))
     before = traces(encoder.model)
-    with pytest.raises(InputError, match="by query and key alone"):
+    with pytest.raises(InputError, match="only by query and key"):
         attention_contributions(encoder, TEXTS)
     assert traces(encoder.model) == before
 
 
 def test_a_bias_of_positions_that_was_overlooked_is_refused(monkeypatch):
     monkeypatch.setattr(module, "AttentionCall", lambda projection, _bias: CALL(projection))
-    with pytest.raises(InputError, match="by query and key alone"):
+    with pytest.raises(InputError, match="only by query and key"):
         attention_contributions(Encoder(*build_model("mpnet")), TEXTS)
 
 

@@ -122,7 +122,7 @@ def test_vectors_that_do_not_fit_together_are_refused():
         predicted(train, (test[0], test[1][:9]))
     with pytest.raises(InputError, match="found x 6 and 5, y 4 and 4"):
         predicted(train, (test[0][:, :5], test[1]))
-    with pytest.raises(InputError, match="needs 2 texts, found 20 to fit on and 1 to predict"):
+    with pytest.raises(InputError, match="needs 2 texts or more, found 20 to fit on and 1 to predict"):
         predicted(train, (test[0][:1], test[1][:1]))
 
 

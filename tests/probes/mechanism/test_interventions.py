@@ -136,7 +136,7 @@ def test_the_model_is_left_as_it_was_also_after_an_exception(family):
 
 def test_an_edit_that_does_not_reach_the_head_is_refused(bert):
     head = ProbeHead(bert, probe(), layer=1, pooling="mean")
-    with pytest.raises(InputError, match="the head reads layer 1: an edit at layer 2 does not reach it"):
+    with pytest.raises(InputError, match="the head reads layer 1, which an edit at layer 2 does not change"):
         edited_log_prob(head, TEXTS, 2, erasure_edit(map_of(), "mean"))
     with pytest.raises(InputError, match="unknown layer 9"):
         edited_log_prob(head, TEXTS, 9, erasure_edit(map_of(), "mean"))

@@ -198,7 +198,7 @@ def test_what_cannot_be_erased_is_refused(monkeypatch):
     with pytest.raises(InputError, match="needs 2 examples or more, found 1"):
         leace(x[:1], y[:1], n_classes=2)
     monkeypatch.setitem(sys.modules, "concept_erasure", None)
-    with pytest.raises(InputError, match="install the extra erasure"):
+    with pytest.raises(InputError, match="layerprobe\\[erasure\\]"):
         leace(x, y, n_classes=2)
 
 

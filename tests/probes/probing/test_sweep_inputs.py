@@ -31,7 +31,7 @@ def test_studies_are_copied():
     ("settings", "message"),
     [
         ({"probe": 3}, "probe must be LogisticProbe, found 3"),
-        ({"cs": ()}, "no penalty strength was given"),
+        ({"cs": ()}, "no penalty strength to choose from"),
         ({"cs": (0.1, -1)}, "finite number above 0, found -1"),
         ({"folds": "5"}, "folds"),
         ({"seed": -1}, "seed"),

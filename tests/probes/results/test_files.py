@@ -75,7 +75,7 @@ def test_a_result_can_name_no_table_outside_its_folder(folder, tmp_path, name):
 @pytest.mark.parametrize("kind", ["tables", "files"])
 def test_names_that_one_system_takes_for_the_same_are_refused(tmp_path, kind):
     content = TABLE if kind == "tables" else b""
-    with pytest.raises(InputError, match="is taken already, by 'caf"):
+    with pytest.raises(InputError, match="is already used, by 'caf"):
         dataclasses.replace(PLAIN, **{kind: {"caf\xe9": content, "CAFE\u0301": content}}).save(tmp_path / "r")
     assert list(tmp_path.iterdir()) == []
 
@@ -94,14 +94,14 @@ def test_what_is_no_file_of_its_own_is_refused_without_waiting(folder, tmp_path,
         path.mkdir()
     elif kind == "pipe":
         os.mkfifo(path)
-    with pytest.raises(InputError, match=r"is no file of its own|is missing|holds no result\.json"):
+    with pytest.raises(InputError, match=r"is not a regular file|is missing|contains no result\.json"):
         AnalysisResult.load(folder)
 
 
 def test_a_folder_of_tables_that_is_a_link_is_refused(folder, tmp_path):
     (folder / "tables").rename(tmp_path / "elsewhere")
     (folder / "tables").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="tables' is no folder of its own"):
+    with pytest.raises(InputError, match="tables' is not a folder"):
         AnalysisResult.load(folder)
 
 
@@ -126,7 +126,7 @@ def test_a_folder_in_the_place_of_a_file_protects_the_result(folder):
 def test_an_earlier_result_that_cannot_be_removed_is_refused_before_the_work(folder, monkeypatch, inner):
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder / inner and access(path, mode))
-    with pytest.raises(InputError, match="cannot be removed: no right to change"):
+    with pytest.raises(InputError, match="cannot be removed: no permission to change"):
         check_replaceable(folder)
     assert [path.name for path in folder.parent.iterdir()] == ["made"]
 
@@ -172,12 +172,13 @@ def interrupted(folder):
 def test_a_result_that_a_killed_run_set_aside_is_named_where_it_is_missed(interrupted, is_empty_folder):
     if is_empty_folder:
         interrupted.mkdir()
-    with pytest.raises(InputError, match=r"holds no result\.json; a run ended while it replaced this") as error:
+    with pytest.raises(
+        InputError, match=r"contains no result\.json; a run was interrupted while it replaced this"
+    ) as error:
         AnalysisResult.load(interrupted)
     earlier, new = sorted(interrupted.parent.glob(".made.*"), key=lambda path: path.suffix != ".old")
-    assert f"the earlier one is in {str(earlier)!r}, the new one, which is complete, in {str(new)!r}" in str(
-        error.value
-    )
+    assert f"the earlier result is in {str(earlier)!r}" in str(error.value)
+    assert str(error.value).endswith(f"complete, in {str(new)!r}")
     assert "\n" not in str(error.value)
     assert AnalysisResult.load(earlier).name == PLAIN.name
 
@@ -188,7 +189,7 @@ def test_a_result_that_a_killed_run_set_aside_is_put_back_and_the_new_one_stays(
         interrupted.mkdir()
     notice = interrupted_replacement(interrupted).undo()
     (new,) = (path for path in interrupted.parent.iterdir() if path != interrupted)
-    assert notice.endswith(f"the earlier one is back there, the new one, which is complete, in {str(new)!r}")
+    assert notice.endswith(f"restored, and the new one, which is complete, is in {str(new)!r}")
     assert AnalysisResult.load(interrupted).name == PLAIN.name
     assert interrupted_replacement(interrupted) is None
 
@@ -233,7 +234,7 @@ def test_an_interruption_after_the_first_rename_leaves_the_earlier_result(folder
 
 def test_what_cannot_be_read_back_is_kept_and_an_earlier_result_stays(folder):
     broken = dataclasses.replace(PLAIN, claims=(Claim("best_site", "measured", "a"),))
-    with pytest.raises(InputError, match=r"cannot be read back, and stands in .*numbers lack 'pooling'") as error:
+    with pytest.raises(InputError, match=r"cannot be read again, and is in .*numbers lack 'pooling'") as error:
         broken.save(folder)
     (set_aside,) = (path for path in folder.parent.iterdir() if path != folder)
     assert str(set_aside) in str(error.value)

@@ -48,7 +48,7 @@ def test_an_earlier_result_is_replaced_whole(result, tmp_path):
 
 def test_a_folder_that_is_no_result_is_never_replaced(result, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="holds no earlier result"):
+    with pytest.raises(InputError, match="contains no earlier result"):
         result.save(tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
@@ -82,10 +82,10 @@ def test_a_stranger_called_result_json_protects_its_folder(result, tmp_path, con
     folder = tmp_path / "thesis"
     folder.mkdir()
     (folder / "result.json").write_text(content)
-    with pytest.raises(InputError, match="holds no earlier result"):
+    with pytest.raises(InputError, match="contains no earlier result"):
         result.save(folder)
     assert (folder / "result.json").read_text() == content
-    with pytest.raises(InputError, match="damaged, or not of an analysis"):
+    with pytest.raises(InputError, match="damaged, or was not written by layerprobe"):
         AnalysisResult.load(folder)
 
 
@@ -111,7 +111,7 @@ def test_the_folder_one_stands_in_is_refused_before_the_work(result, tmp_path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub").mkdir()
     for place in (".", "sub/.."):
-        with pytest.raises(InputError, match="cannot be replaced as a whole"):
+        with pytest.raises(InputError, match="cannot be replaced"):
             result.save(Path(place))
 
 

@@ -8,7 +8,7 @@ from probes import AnalysisResult, InputError
 def test_a_file_larger_than_it_was_is_refused_unread(folder):
     with (folder / "probes.safetensors").open("r+b") as file:
         file.truncate(2**40)
-    with pytest.raises(InputError, match="it has 1,099,511,627,776 bytes, 2 are the most it may have"):
+    with pytest.raises(InputError, match="it has 1,099,511,627,776 bytes, and at most 2 are allowed"):
         AnalysisResult.load(folder)
 
 
@@ -32,7 +32,9 @@ def test_a_table_that_the_user_sorted_is_named_with_what_to_do(folder):
     path = folder / "tables" / "x_odd.csv"
     header, *lines = path.read_text().splitlines(keepends=True)
     path.write_text(header + "".join(sorted(lines, reverse=True)))
-    with pytest.raises(InputError, match=r"odd\.csv' is damaged: it is not as it was saved .* change a copy outside"):
+    with pytest.raises(
+        InputError, match=r"odd\.csv' is damaged: it was changed after it was saved .* change a copy outside"
+    ):
         AnalysisResult.load(folder)
 
 

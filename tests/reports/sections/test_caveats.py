@@ -99,7 +99,7 @@ def test_a_comparison_tells_of_unknown_tokens_with_the_result_they_are_of():
     ("analysis", "note"),
     [
         (unread(0.3, "test"), "30.0 % of the tokens of the test texts (600 of 2,000) are unknown to the tokenizer."),
-        (leaky(0.3), "300 of 1,000 test texts also stand in train."),
+        (leaky(0.3), "300 of 1,000 test texts also occur in train."),
     ],
 )
 def test_what_a_note_says_already_is_not_said_twice(analysis, note):
@@ -108,7 +108,7 @@ def test_what_a_note_says_already_is_not_said_twice(analysis, note):
     assert len(cares) == 1
 
 
-@pytest.mark.parametrize("note", ["11,300 of 1,000 test texts also stand", "300 of 1,000,000 test texts also stand"])
+@pytest.mark.parametrize("note", ["11,300 of 1,000 test texts also occur", "300 of 1,000,000 test texts also occur"])
 def test_counts_inside_longer_numbers_of_a_note_do_not_hush_a_warning(note):
     analysis = dataclasses.replace(leaky(0.3), notes=(f"{note} in an earlier split.",))
     assert any("300 of 1,000) occur in training" in words(warning) for warning in warnings(analysis))

@@ -129,7 +129,9 @@ def test_a_power_check_that_recovers_nothing_is_a_caveat(smallest, is_stated):
 
 
 def test_a_quick_run_is_the_first_caveat():
-    analysis = result(tasks=ONE, notes=("12 rows have no text.", "--quick makes this a first look: --seeds 1."))
+    analysis = result(
+        tasks=ONE, notes=("12 rows have no text.", "--quick reduces this run to a first look: --seeds 1.")
+    )
     first, *_ = caveats(View(analysis))
     assert (first.short, first.mend) == ("quick run", "Run without --quick.")
 

@@ -62,7 +62,7 @@ def test_a_checkpoint_is_compared_with_its_base(heads_root, heads_result):
     before = heads_result.tables["fine_tuned_accuracy"].query("metric == 'accuracy' and head == 'pooler' and seed == 0")
     assert accuracies["head"].tolist() == ["checkpoint"]
     assert accuracies["value"].item() == pytest.approx(before["value"].item())
-    assert any(note.startswith(f"Of the checkpoint {copy}: The names of the weights") for note in analysis.notes)
+    assert any(note.startswith(f"Checkpoint {copy}: The prefix") for note in analysis.notes)
     weights = {name: model["weights"] for name, model in analysis.provenance.models.items()}
     assert weights["checkpoint"] == heads_result.provenance.models["pooler-0"]["weights"]
     moved = analysis.tables["parameter_change"].query("group == 'whole encoder'")["relative"].item()

@@ -38,7 +38,10 @@ def test_what_an_analysis_makes_fits(analysis):
     ("table", "message"),
     [
         (METRICS.drop(columns="value"), "it has no column 'value'"),
-        (pd.concat([METRICS, METRICS.iloc[3:4]]), f"row {len(METRICS) + 1} has the same model, task, .* as one before"),
+        (
+            pd.concat([METRICS, METRICS.iloc[3:4]]),
+            f"row {len(METRICS) + 1} has the same model, task, .* as an earlier row",
+        ),
         (METRICS.assign(task=None), "column 'task' has no value in row 1"),
         (METRICS.assign(task=1), "column 'task' must be text, found 1"),
         (METRICS.assign(value="x"), "column 'value' must be a number, found 'x'"),
