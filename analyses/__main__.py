@@ -134,8 +134,8 @@ def _write_help(settings: Any) -> None:
 
 
 def _default_hint(default: str) -> str:
-    """Return the default as the help of a flag ends with it; nothing for None."""
-    return "" if default == "None" else f"(default: {default})"
+    """Return the default as the help of a flag ends with it; nothing for None and for an empty list."""
+    return "" if default in ("None", "") else f"(default: {default})"
 
 
 def _analyse(module: Any, settings: Any, command: str) -> int:
@@ -244,7 +244,7 @@ def _overview(names: dict[str, str]) -> str:
         "Probe every layer of a BERT-like encoder for the labels of your texts, and\n"
         "explain predictions by token attributions. The result is an HTML report."
     )
-    last = "layerprobe COMMAND --help lists the flags of a command; layerprobe --version prints the version."
+    last = "layerprobe COMMAND --help lists the flags; layerprobe --version the version."
     return "\n".join(["usage: layerprobe COMMAND [flags]", "", overview, "", *rows, "", last])
 
 

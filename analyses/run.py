@@ -1,4 +1,4 @@
-"""Run the whole analysis: probe every layer and explain predictions of the best probe."""
+"""Run the whole analysis: probe every layer and explain predictions."""
 
 from __future__ import annotations
 

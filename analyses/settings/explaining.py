@@ -57,15 +57,15 @@ class ExplainSettings:
     """How faithfulness checks remove tokens: replace them by mask or pad, or delete them. `auto` is mask if the
     tokenizer has a mask token, otherwise pad or delete."""
     curves: bool = False
-    """Compute deletion and insertion curves, too."""
+    """Also compute deletion and insertion curves."""
     infidelity: bool = False
-    """Measure infidelity (Yeh et al. 2019), too: the error with which scores predict the effect of removing random
+    """Also measure infidelity (Yeh et al. 2019): the error with which scores predict the effect of removing random
     sets of tokens."""
     randomised: bool = False
-    """Run the parameter randomisation test (Adebayo et al. 2018), too: attributions must change when the encoder's
+    """Also run the parameter randomisation test (Adebayo et al. 2018): attributions must change when the encoder's
     weights are randomised block by block from the top."""
     audit: bool = False
-    """Run the planted shortcut check: train a probe on a copy of the texts in which one added word determines the
+    """Also run the planted shortcut check: train a probe on a copy of the texts in which one added word determines the
     class, and measure whether the attribution methods rank that word first."""
     erase: int = 0
     """Number of test texts, drawn at random, for LEACE erasure: the accuracy that the checkpoint's own classifier

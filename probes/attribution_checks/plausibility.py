@@ -71,7 +71,7 @@ def plausibility(
         One value a text; None where no token is in the rationale.
 
     Raises:
-        InputError: Lengths differ, a span is empty or not in its text, or there is no random order.
+        InputError: Lengths differ, a span is empty or outside its text, or there is no random order.
 
     Source: DeYoung et al. (2020), ERASER, arXiv:1911.03429.
     """
@@ -124,7 +124,7 @@ def _rationale_mask(a: Attribution, spans: Sequence[Span]) -> NDArray[np.bool_]:
     """Return for each token that is not special whether it is in the rationale.
 
     Raises:
-        InputError: A span is empty or not in the text.
+        InputError: A span is empty or outside the text.
     """
     n_characters = len(a.text)
     is_marked = np.zeros(n_characters, dtype=bool)

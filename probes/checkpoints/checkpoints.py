@@ -300,7 +300,7 @@ def _read_json(name: str, path: str, find: Callable[[], str | Path | None]) -> o
         The content of the file; None where it does not exist or cannot be read.
 
     Raises:
-        InputError: The file is no JSON.
+        InputError: The file is not JSON.
     """
     text = None
     with contextlib.suppress(OSError, ValueError):  # some names are no names of hub models

@@ -52,7 +52,7 @@ def check_folder(name: str, folder: Path, *, allow_pickle: bool) -> None:
         allow_pickle: Whether pickled weights can be read.
 
     Raises:
-        InputError: The folder is a file or empty, holds an adapter, a dataset, other models, weights of another
+        InputError: The folder is a file or empty, contains an adapter, a dataset, other models, weights of another
             library or pickled ones, or lacks its settings or its weights.
     """
     problem = _problem(folder, allow_pickle=allow_pickle)

@@ -57,7 +57,7 @@ def make_splits(
         notes: Notes to put before those on the splits.
 
     Raises:
-        InputError: The datasets have different label columns, a task has one class only, a class has one text, no class
+        InputError: The datasets have different label columns, a task has only one class, a class has one text, no class
             of a dataset occurs in train, or there are too few texts or groups to hold out.
     """
     check_kind(bool, fold=fold, drop_rare=drop_rare)

@@ -74,7 +74,7 @@ def read_splits(
 
     Raises:
         InputError: A source or column is missing, a text is empty, a label, group or input type is missing, a span is
-            not within its text, a task has one class only or a class with one text, a task's labels are fractions, no
+            not within its text, a task has only one class or a class with one text, a task's labels are fractions, no
             class of a source is one of the training texts, or there are too few groups to hold a split out.
     """
     columns = Columns(text, pair, tuple(names_list(labels, "labels")), group, control, rationales)
@@ -148,7 +148,7 @@ def _check_names(columns: Columns) -> None:
         if not isinstance(name, str) and not is_unused:
             raise InputError(f"{option} must be the name of a column, found {short_repr(name)}")
         if name == "":
-            raise InputError(f"{option!r} is empty; name a column")
+            raise InputError(f"the column named by {option!r} is empty; name another")
     if columns.text == columns.pair:
         raise InputError(
             f"the column {columns.text!r} is named for both the texts and the second texts; name two columns"

@@ -157,7 +157,7 @@ REFUSED = {
     ),
     "spans beyond the text": (
         lambda: plausibility(attribute(probe_head(), TEXTS[:1], method="random"), [[(0, 300)]]),
-        "the span (0, 300) is empty or not in its text",
+        "the span (0, 300) is empty or outside its text",
     ),
     "labels that are no ids": (
         lambda: gradient_shares(probe_head(), TEXTS, labels=[0, 1, 2]),

@@ -25,7 +25,7 @@ def test_repeated_texts_rare_classes_and_splits_that_are_not_alike_are_told(root
     (claim,) = [claim for claim in unlike.claims if claim.id == "leakage"]
     assert (claim.outcome, claim.task) == ("measured", None)
     assert claim.numbers == {"n": 5, "total": 45, "share": 5 / 45, "split": "test"}
-    assert unlike.notes[0] == "1 text of 1 class of label, with too few texts to be probed, was left out: 'mixed'."
+    assert unlike.notes[0] == "1 text of 1 class of label with too few texts to be probed was left out: 'mixed'."
     (best,) = (claim for claim in unlike.claims if claim.id == "best_site")
     assert best.numbers["validation_accuracy"] > best.numbers["accuracy"] + 0.3
     (drop,) = (claim for claim in unlike.claims if claim.id == "validation_drop")

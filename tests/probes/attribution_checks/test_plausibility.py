@@ -149,7 +149,7 @@ def test_random_scores_depend_on_the_seed_alone(bert):
 def test_what_does_not_fit_is_refused(bert):
     attributions = explained(bert, [TEXT])
     for bad in ((-1, 2), (3, 3), (5, 4), (20, 30)):
-        with pytest.raises(InputError, match="is empty or not in its text of 29 characters"):
+        with pytest.raises(InputError, match="is empty or outside its text of 29 characters"):
             plausibility(attributions, [[bad]])
     with pytest.raises(InputError, match="lengths differ"):
         plausibility(attributions, [])

@@ -29,7 +29,7 @@ from tests.support.encoders.models import FAMILIES, HIDDEN, LAYERS, build_model,
         ({"num_hidden_layers": "three"}, "num_hidden_layers.*'three'"),
         ({"num_hidden_layers": 0}, "num_hidden_layers 0"),
         ({"num_hidden_layers": 2}, r"more blocks than its config.json has, .*encoder\.layer\.2\..*3 or more"),
-        ({"hidden_size": 32}, r"is 16 in the weights and 32 by config\.json"),
+        ({"hidden_size": 32}, r"has shape 16 in the weights and 32 by config\.json"),
         ({"vocab_size": 100}, "256 x 16 in the weights and 100 x 16 by config"),
         ({"num_attention_heads": 0}, "cannot load model.*ZeroDivisionError"),
         ({"dtype": "float99"}, "cannot load model.*float99"),
@@ -176,7 +176,9 @@ def test_names_that_do_not_fit_a_head_are_refused(bert_classifier, names, why):
 def test_names_for_a_head_are_those_of_one_label_column_at_least(names):
     head, columns = ("negative", "positive"), {"topic": ("a", "b", "c"), "label": ("0", "1")}
     check_head_classes(head, names, columns)
-    with pytest.raises(InputError, match="names '0', '1', the classes of no label column: 'topic' has 'a', 'b', 'c'"):
+    with pytest.raises(
+        InputError, match="names '0', '1', which are not the classes of any label column: 'topic' has 'a', 'b', 'c'"
+    ):
         check_head_classes(head, names, {"topic": columns["topic"]})
 
 
@@ -302,7 +304,7 @@ def test_the_packaged_encoder_that_is_not_installed_is_refused_with_what_to_do(n
 
 def test_a_model_that_states_no_sizes_is_refused(bert):
     bert.model.config = SimpleNamespace(is_encoder_decoder=False, name_or_path="")
-    with pytest.raises(InputError, match="states no num_hidden_layers"):
+    with pytest.raises(InputError, match="has no num_hidden_layers"):
         Encoder(bert.model, bert.tokenizer)
     with pytest.raises(InputError, match="model must be a model of transformers, found SimpleNamespace"):
         Encoder(SimpleNamespace(config=bert.model.config), bert.tokenizer)

@@ -36,7 +36,7 @@ def test_a_family_without_a_limit_reads_512_tokens_with_a_note():
     tokenizer.model_max_length = int(1e30)
     encoder = Encoder(model, tokenizer)
     assert encoder.max_length == 512
-    assert "512 tokens are read" in encoder.notes[0]
+    assert "truncated at 512 tokens" in encoder.notes[0]
     assert Encoder(model, tokenizer, max_length=2000).max_length == 2000
     with pytest.raises(InputError, match="max_length must lie in"):
         Encoder(model, tokenizer, max_length=10**30)

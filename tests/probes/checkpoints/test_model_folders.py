@@ -76,13 +76,13 @@ def pointer(folder):
         (instead_of_weights("flax_model.msgpack"), "Flax"),
         (only("model.gguf"), "GGUF"),
         (only("dataset_info.json", b"{}"), "it contains a dataset.*--dataset"),
-        (only("model_index.json", b"{}"), "makes images"),
+        (only("model_index.json", b"{}"), "image pipeline"),
         (
             only("adapter_config.json", b'{"base_model_name_or_path": "base"}'),
             "an adapter of 'base' and no model; merge",
         ),
         (adapter_beside, "as well as a full model"),
-        (moved_within("checkpoint-30"), "name checkpoint-30 within"),
+        (moved_within("checkpoint-30"), "name its folder checkpoint-30"),
         (moved_within("final"), "folders that do: 'final'"),
         (pointer, "git lfs pull"),
     ],
@@ -143,7 +143,7 @@ def test_a_sentence_transformer_of_two_tokens_is_refused(sentences):
 @pytest.mark.parametrize("file", ["modules.json", "sentence_bert_config.json"])
 def test_settings_of_a_sentence_transformer_that_are_no_json_are_refused(sentences, file):
     (sentences / file).write_text("{", encoding="utf-8")
-    assert_refused(sentences, f"its {file} is no JSON")
+    assert_refused(sentences, f"its {file} is not JSON")
 
 
 def test_a_length_beyond_the_models_is_the_models(sentences):

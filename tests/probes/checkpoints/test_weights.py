@@ -62,7 +62,10 @@ def test_old_names_of_norms_and_heads_of_pretraining_are_expected(saved):
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("encoder.layer.0.attention.self.query.lora_A.weight", "holds an adapter"), ("encoder.bias_table.weight", None)],
+    [
+        ("encoder.layer.0.attention.self.query.lora_A.weight", "contains an adapter"),
+        ("encoder.bias_table.weight", None),
+    ],
 )
 def test_weights_that_the_encoder_lacks_are_refused_or_noted(saved, name, why):
     folder = saved()
@@ -108,7 +111,7 @@ def test_a_checkpoint_that_lacks_weights_is_refused(saved):
     (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": LAYERS + 1}), encoding="utf-8")
     assert_folder_refused(folder, rf"lacks weights for encoder\.layer\.{LAYERS}\..*would be random")
     assert_folder_refused(
-        folder, rf"If {LAYERS} layers were trained, set num_hidden_layers in its config.json to {LAYERS}"
+        folder, rf"If only {LAYERS} layers were trained, set num_hidden_layers in its config.json to {LAYERS}"
     )
 
 

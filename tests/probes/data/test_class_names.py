@@ -20,7 +20,7 @@ def test_fractions_as_text_are_scores_unless_they_are_named_as_classes():
 
 ALIKE = {
     "case": ("Ann", "ann", "differ only in case and are kept distinct: 'Ann', 'ann'"),
-    "blanks": ("a b", "a  b", "look alike"),
+    "blanks": ("a b", "a  b", "differ only in blanks"),
     "numbers": ("1.0", "1", "are the same number .*: '1', '1.0'"),
     "a word for a missing value": ("nan", "Bo", "20 of 40 .* are 'nan', which often marks a missing value"),
     "a number for a missing value": ("-1", "3", "20 of 40 .* are '-1', which often marks a missing value"),
@@ -66,7 +66,7 @@ def test_dates_lose_their_midnight_beside_words_for_missing_values():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["0.5", "1"], r"column 'label' holds fractions \(0.5\); layerprobe classifies"),
+        (["0.5", "1"], r"column 'label' has fractions \(0.5\), and layerprobe probes classes"),
         (["0.1", "0.2", "0.3", "0.4"], r"fractions \(0.1, 0.2, 0.3, ...\)"),
         (["1", "inf"], "has an infinite number"),
         (["1.0", "9007199254740992.0"], "so large that its last digits are lost"),

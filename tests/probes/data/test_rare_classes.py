@@ -26,7 +26,7 @@ def test_classes_with_one_text_are_left_out_on_request_and_counted():
     assert splits.class_names == {"label": ("bad", "good")}
     assert sum(len(split) for _, split in splits.items()) == len(COMMON)
     assert splits.notes[0] == (
-        "12 texts of 12 classes of label, with too few texts to be probed, were left out: 'rare 00', 'rare 01', "
+        "12 texts of 12 classes of label with too few texts to be probed were left out: 'rare 00', 'rare 01', "
         "'rare 02', 'rare 03', 'rare 04' and others."
     )
     names = splits.class_names["label"]
@@ -34,7 +34,7 @@ def test_classes_with_one_text_are_left_out_on_request_and_counted():
         for text, label in zip(split.texts.first, split.labels("label"), strict=True):
             assert names[label] == COMMON[int(text.split()[1])]
     (note, *_) = make_splits(dataset([*COMMON, "once"]), drop_rare=True).notes
-    assert note == "1 text of 1 class of label, with too few texts to be probed, was left out: 'once'."
+    assert note == "1 text of 1 class of label with too few texts to be probed was left out: 'once'."
 
 
 def test_leaving_out_for_one_label_column_may_make_a_class_of_another_rare():
@@ -44,8 +44,8 @@ def test_leaving_out_for_one_label_column_may_make_a_class_of_another_rare():
     assert splits.class_names == {"x": ("a", "b"), "y": ("p", "q")}
     assert sum(len(split) for _, split in splits.items()) == 20
     assert [note for note in splits.notes if "left out" in note] == [
-        "1 text of 1 class of x, with too few texts to be probed, was left out: 'c'.",
-        "2 texts of 1 class of y, with too few texts to be probed, were left out: 'r'.",
+        "1 text of 1 class of x with too few texts to be probed was left out: 'c'.",
+        "2 texts of 1 class of y with too few texts to be probed were left out: 'r'.",
     ]
 
 
@@ -67,7 +67,7 @@ def test_rare_classes_are_counted_over_all_given_splits():
     assert len(splits.test) == 3
     with pytest.raises(InputError, match="every test text has a class with only one text"):
         make_splits(train, test=dataset(["unseen", "other"], prefix="new"), drop_rare=True)
-    with pytest.raises(InputError, match=r"one class only \('a'\)"):
+    with pytest.raises(InputError, match=r"only one class \('a'\)"):
         make_splits(dataset([*"aaaa", "b"]), drop_rare=True)
 
 
@@ -75,6 +75,6 @@ def test_files_leave_rare_classes_out_too(tmp_path):
     rows = [f"text {i},{label}" for i, label in enumerate([*COMMON, *LONE])]
     (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
     source = Source(str(tmp_path / "t.csv"))
-    with pytest.raises(InputError, match="12 classes of label column 'label' have one text each"):
+    with pytest.raises(InputError, match="12 classes of label column 'label' have only one text each"):
         read_splits(source, labels=["label"])
     assert read_splits(source, labels=["label"], drop_rare=True).class_names["label"] == ("bad", "good")

@@ -99,7 +99,7 @@ def test_spans_count_the_characters_of_the_first_text(tmp_path):
     for text, spans in zip(actual.texts.first, actual.rationales["label"], strict=True):
         assert [text[a:b] for a, b in spans] in (["\U0001f44d", "\u0301t\u00e9"], ["س", "نیا"])
     beyond = [(*row[:3], "0-20") for row in rows]  # in the second text, not in the first
-    with pytest.raises(InputError, match="where 0-20 is empty or not in the text of 11 characters"):
+    with pytest.raises(InputError, match="where 0-20 is empty or outside the text of 11 characters"):
         read_splits(
             write(tmp_path / "t.csv", beyond, ("text", "pair", "label", "why")),
             labels=["label"],
@@ -131,9 +131,9 @@ def test_only_test_texts_need_the_column_of_spans(tmp_path):
 
 
 BAD_SPANS = {
-    "reversed": ("4-2", "holds '4-2', where 4-2 is empty or not in the text of 13 characters"),
+    "reversed": ("4-2", "holds '4-2', where 4-2 is empty or outside the text of 13 characters"),
     "empty": ("[[3, 3]]", "where 3-3 is empty"),
-    "one too far": ("[[0, 4], [5, 14]]", "where 5-14 is empty or not in the text of 13 characters"),
+    "one too far": ("[[0, 4], [5, 14]]", "where 5-14 is empty or outside the text of 13 characters"),
     "negative": ("[[-3, 4]]", "where -3-4 is empty"),
     "fraction": ("[[0, 2.5]]", "not a list of spans"),
     "truth value": ("[[true, 4]]", "not a list of spans"),
@@ -160,7 +160,7 @@ def test_invalid_spans_are_refused_or_left_out(tmp_path, case):
     with pytest.raises(InputError) as raised:
         read_splits(source, labels=["label"], rationales="why")
     message = str(raised.value)
-    assert message.startswith(f"{source}: 1 of 40 rows cannot be used; in row 6 column 'why' holds {repr(cell)[:6]}")
+    assert message.startswith(f"{source}: 1 of 40 rows cannot be used; in row 6 column 'why' has {repr(cell)[:6]}")
     assert message in message
     assert "--drop-invalid" in message
     assert len(message) - len(str(source)) < 300
@@ -179,7 +179,7 @@ def test_spans_in_every_writing_are_equal(text, spans):
             if valid:
                 assert as_spans(write_as([list(span) for span in spans]), text) == tuple(spans)
             else:
-                with pytest.raises(InputError, match="is empty or not in the text"):
+                with pytest.raises(InputError, match="is empty or outside the text"):
                     as_spans(write_as([list(span) for span in spans]), text)
 
 

@@ -158,7 +158,7 @@ def test_groups_in_two_datasets_are_counted():
     ("groups", "message"),
     [
         ("x" * 8, r"all texts belong to one group \('x'\), so that no validation split can be held out; use smaller"),
-        ("xxxxyyyy", "2 groups are too few to hold out a validation split and keep every class in train; group by"),
+        ("xxxxyyyy", "2 groups are too few to hold out a validation split and keep every class in train; use smaller"),
         ("xyxyzwzw", "4 groups are too few"),  # each class has two groups, and keeps one
     ],
 )

@@ -99,7 +99,7 @@ def test_a_character_that_cannot_separate_fields_is_refused(tmp_path, name):
 
 
 def test_a_wrong_separator_is_answered_with_the_likely_one():
-    with pytest.raises(InputError, match="its fields seem to be separated by semicolons, see --separator"):
+    with pytest.raises(InputError, match="its fields seem to be separated by semicolons; name it with --separator"):
         columns(lines(ROWS, ";"), separator=",")
 
 
@@ -126,7 +126,7 @@ def test_bad_rows_are_counted_and_the_first_few_named(tmp_path):
         whole(write(tmp_path / "t.csv", lines(rows)))
     missing = "the label in column 'label' is missing"
     examples = "; ".join(f"in row {row} {missing}" for row in (4, 6, 9))
-    assert f"4 of 20 rows cannot be used; {examples} (and 1 more). Mend them" in str(raised.value)
+    assert f"4 of 20 rows cannot be used; {examples} (and 1 more). Correct them" in str(raised.value)
     longer = [(text, f"{label},x,y") if i in (3, 5, 8, 11) else (text, label) for i, (text, label) in enumerate(ROWS)]
     with pytest.raises(InputError) as raised:
         whole(write(tmp_path / "t.csv", lines(longer)))
@@ -171,7 +171,7 @@ def test_a_rare_separator_is_named_in_the_message(tmp_path, character):
     path.write_text(
         f"text{character}label\n" + "".join(f"t{i}{character}{i % 2}\n" for i in range(20)), encoding="utf-8"
     )
-    with pytest.raises(InputError, match=r"its fields seem to be separated by .*, name it with --separator") as raised:
+    with pytest.raises(InputError, match=r"its fields seem to be separated by .*; name it with --separator") as raised:
         read_splits(path, labels="label")
     assert repr(character) in str(raised.value)
 

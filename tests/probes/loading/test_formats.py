@@ -98,8 +98,8 @@ BAD = {
     "empty file": ("", {}, "is empty"),
     "header only": ("text,label\n", {}, "has a header and no rows"),
     "wrong column": ("text,label\na,x\nb,y\n", {"text": "txt"}, r"unknown column 'txt' \(did you mean 'text'\?\)"),
-    "one class": ("text,label\na,x\nb,x\n", {}, "has one class only"),
-    "lone class": ("text,label\na,x\nb,x\nc,y\n", {}, "class 'y' of label column 'label' has one text"),
+    "one class": ("text,label\na,x\nb,x\n", {}, "has only one class"),
+    "lone class": ("text,label\na,x\nb,x\nc,y\n", {}, "class 'y' of label column 'label' has only one text"),
     "hidden labels": ("text,label\na,-1\nb,-1\n", {}, "every label in column 'label' is -1"),
     "empty text": (
         "text,label\na,x\n,y\nb,x\nc,y\n",
@@ -136,7 +136,7 @@ def test_a_missing_path_is_never_looked_up_on_a_hub(name):
 
 
 def test_a_folder_that_datasets_did_not_save_is_refused(tmp_path):
-    with pytest.raises(InputError, match="is not a folder that `datasets` saved"):
+    with pytest.raises(InputError, match="is not a folder saved by the `datasets` library"):
         read_splits(Source(str(tmp_path)), labels=["label"])
 
 

@@ -23,21 +23,21 @@ def test_numbers_and_dates_of_json_are_unchanged(tmp_path):
 
 
 JSON = {
-    "list in a line": ('["a", "x"]\n["b", "y"]\n', "line 1 holds a list, not an object with named values"),
-    "text in a line": ('{"text": "a", "label": "x"}\n"b"\n', "line 2 holds text, not an object with named values"),
+    "list in a line": ('["a", "x"]\n["b", "y"]\n', "line 1 is a list, not an object with named values"),
+    "text in a line": ('{"text": "a", "label": "x"}\n"b"\n', "line 2 is text, not an object with named values"),
     "broken line": ('{"text": "a", "label": "x"}\n{"text": \n', r"line 2: not JSON \(Expecting value at character"),
     "two in a line": ('{"text": "a"} {"text": "b"}\n', "line 1: more than one JSON value, from character 15 on"),
     "not JSON": ("text,label\na,x\n", r"t\.jsonl: not JSON|line 1: not JSON"),
-    "number": ("7", "holds a number, not objects with named values"),
+    "number": ("7", "contains a number, not objects with named values"),
     "name twice": ('{"text": "a", "text": "b", "label": "x"}\n', "the name 'text' occurs twice in one object"),
     "deep": ('{"text": ' + "[" * 100_000, "nested too deeply"),
     "many digits": ('{"text": "a", "label": ' + "9" * 5000 + "}", "line 1: Exceeds the limit"),
-    "object as text": ('{"text": {"a": 1}, "label": "x"}\n' * 2, "column 'text' holds an object in row 1, not text"),
-    "number as text": ('{"text": 7, "label": "x"}\n' * 2, "column 'text' holds a number in row 1, not text"),
+    "object as text": ('{"text": {"a": 1}, "label": "x"}\n' * 2, "column 'text' has an object in row 1, not text"),
+    "number as text": ('{"text": 7, "label": "x"}\n' * 2, "column 'text' has a number in row 1, not text"),
     "object as label": ('{"text": "a", "label": {"b": 1}}\n' * 2, "contains lists of lists or named values"),
     "mixed labels": (
         '{"text": "a", "label": 1}\n{"text": "b", "label": "1"}\n',
-        r"column 'label' holds a number \(1\) and text \('1'\); write all its labels in one way",
+        r"column 'label' contains a number \(1\) and text \('1'\); write all its labels in one way",
     ),
     "truth and number": (
         '{"text": "a", "label": true}\n{"text": "b", "label": 1}\n',

@@ -39,10 +39,10 @@ def test_fractions_are_refused_in_every_format(tmp_path, suffix, values):
 
 
 def test_fractions_as_text_and_with_a_comma_are_fractions(tmp_path):
-    with pytest.raises(InputError, match="holds fractions"):
+    with pytest.raises(InputError, match="has fractions"):
         whole(numbers(tmp_path / "t.jsonl", ["0.5", "1.5"] * 6))
     rows = [(f"text {i}", f"{i % 3},5") for i in range(12)]
-    with pytest.raises(InputError, match="holds fractions"):
+    with pytest.raises(InputError, match="has fractions"):
         whole(write(tmp_path / "t.csv", lines(rows, ";")))
 
 

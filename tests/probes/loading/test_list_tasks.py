@@ -76,7 +76,7 @@ def test_values_that_no_training_text_has_are_left_out(tmp_path):
     test = write_lists(tmp_path / "b.jsonl", [["a", "b"], ["b"], []])
     splits = read_splits(train, test, test, labels=["tags"])
     assert list(splits.class_names) == ["tags: a"]
-    assert "the values 'b'." in splits.notes[0]
+    assert "nearly all are left out: 'b'." in splits.notes[0]
 
 
 def test_every_value_of_a_list_has_a_text_in_train_for_every_seed(tmp_path):
@@ -111,7 +111,7 @@ BAD_LISTS = {
     "named values": ([{"a": 1}, {"a": 2}] * 3, "contains lists of lists or named values"),
     "lists of named values": ([[{"a": 1}], [{"a": 2}]] * 3, "contains lists of lists or named values"),
     "lists and single values": ([["a"], "bc"] * 3, "lists in some rows, .* and single values in others|cannot read"),
-    "fractions": ([[0.5], [1.5]] * 3, "holds fractions"),
+    "fractions": ([[0.5], [1.5]] * 3, "has fractions"),
     "missing list": ([["a"], None, []] * 2, "2 of 6 rows .* in row 2 the label in column 'tags' is missing"),
     "missing value": ([["a"], ["a", None], []] * 2, "in row 2 the label in column 'tags' is missing"),
     "blank value": ([["a"], ["a", " "], []] * 2, "in row 2 the label in column 'tags' is missing"),
@@ -132,10 +132,10 @@ def test_lists_are_refused_where_a_column_must_have_one_value_and_in_one_file_of
     source = write_lists(tmp_path / "t.jsonl", [["a"], []] * 10)
     single = write(tmp_path / "s.jsonl", [(f"other {i}", "ab"[i % 2]) for i in range(10)], ("text", "tags"))
     for option, what in (("group", "a group"), ("control", "an input type")):
-        with pytest.raises(InputError, match=f"column 'tags' contains lists; {what} is one value"):
+        with pytest.raises(InputError, match=f"column 'tags' contains lists; {what} must be one value"):
             read_splits(source, labels=["text"], **{option: "tags"})
     for train, test, lists in ((source, single, source), (single, source, source)):
-        with pytest.raises(InputError, match=r"column 'tags' holds lists in .* and single values in") as raised:
+        with pytest.raises(InputError, match=r"column 'tags' contains lists in .* and single values in") as raised:
             read_splits(train, test=test, labels=["tags"])
         assert f"lists in {lists} and" in str(raised.value)
 

@@ -67,9 +67,9 @@ def test_a_column_without_a_name_is_one_like_others(tmp_path):
     with pytest.raises(InputError, match="unknown column 'x'; known: '', text, label"):
         whole(path, labels="x")
     for option in ("text", "pair", "group", "control", "rationales"):
-        with pytest.raises(InputError, match=f"the column named by '{option}' is ''"):
+        with pytest.raises(InputError, match=f"the column named by '{option}' is empty"):
             whole(path, **{option: ""})
-    with pytest.raises(InputError, match="'labels' is empty"):
+    with pytest.raises(InputError, match="the column named by 'labels' is empty"):
         whole(path, labels=["label", ""])
     with pytest.raises(InputError, match="text must be the name of a column, found 3"):
         whole(path, text=3)
@@ -119,7 +119,7 @@ def test_flags_of_text_files_are_refused_where_there_is_none(tmp_path):
     for path in (parquet, both):
         with pytest.raises(InputError, match="an encoding has no meaning with"):
             whole(Source(str(path), split="train" if path is both else None, encoding="cp1252"))
-    with pytest.raises(InputError, match="a separator has no meaning with"):
+    with pytest.raises(InputError, match="a separator has no meaning for"):
         whole(Source(str(lines_), separator=","))
     semicolons = write(tmp_path / "t.csv", lines([(text, label) for text, label in ROWS], ";"))
     splits = DataSettings(train=semicolons, test=parquet, separator=";").read(0)
@@ -145,7 +145,7 @@ def test_a_split_or_subset_of_a_file_is_refused_and_a_path_of_a_source_may_be_an
     path.write_text("text,label\n" + "".join(f"t{i},{i % 2}\n" for i in range(20)), encoding="utf-8")
     assert read_splits(Source(path), labels="label").train.dataset.source == str(path)
     for part in ("split", "subset"):
-        with pytest.raises(InputError, match=f"{part} 'test' has no meaning with .*t.csv, a file"):
+        with pytest.raises(InputError, match=f"{part} 'test' has no meaning for the file .*t.csv"):
             read_splits(Source(str(path), **{part: "test"}), labels="label")
     with pytest.raises(InputError, match="the path of a source must be a path, found 3"):
         Source(3)
@@ -158,7 +158,7 @@ def test_a_subset_of_a_saved_dataset_is_refused(tmp_path):
     table.save_to_disk(tmp_path / "one")
     datasets.DatasetDict({"train": table, "test": table}).save_to_disk(tmp_path / "both")
     for name in ("one", "both"):
-        message = f"subset 'x' has no meaning with .*{name}, a saved folder"
+        message = f"subset 'x' has no meaning for the saved folder .*{name}"
         with pytest.raises(InputError, match=message):
             read_splits(Source(str(tmp_path / name), subset="x", split="train"), labels="label")
         with pytest.raises(InputError, match=message):

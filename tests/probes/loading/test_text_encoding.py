@@ -24,7 +24,7 @@ def test_text_that_is_not_utf_8_is_refused_unless_its_encoding_is_named(tmp_path
     records = "".join(json.dumps({"text": t, "label": label}, ensure_ascii=False) + "\n" for t, label in rows)
     content = records if name == "t.jsonl" else lines(rows, {"t.tsv": "\t"}.get(name, ","))
     path = write(tmp_path / name, content, "cp1252")
-    with pytest.raises(InputError, match=r"not text in UTF-8 \(byte 0xe9 in line .\); save it as UTF-8 .* --encoding"):
+    with pytest.raises(InputError, match=r"not text in UTF-8 \(byte 0xe9 in line .\); save it as UTF-8, .* --encoding"):
         whole(path)
     splits = DataSettings(train=path, encoding="cp1252").read(0)
     assert splits.train.dataset.texts.first == tuple(text for text, _ in rows)

@@ -108,7 +108,7 @@ def test_a_folder_of_tables_that_is_a_link_is_refused(folder, tmp_path):
 @pytest.mark.parametrize("name", ["mine.csv", "notes.txt", "Odd.csv"])
 def test_a_file_of_the_users_among_the_tables_protects_the_result(folder, name):
     (folder / "tables" / name).write_text("mine")
-    with pytest.raises(InputError, match=f"holds an earlier result and also 'tables/{name}'"):
+    with pytest.raises(InputError, match=f"contains an earlier result and also 'tables/{name}'"):
         PLAIN.save(folder)
     assert (folder / "tables" / name).read_text() == "mine"
 
@@ -251,7 +251,7 @@ def test_what_is_no_strict_json_is_damaged(folder, content):
 
 def test_an_older_format_is_named(folder):
     tamper(folder, lambda summary: summary.update(format=1))
-    with pytest.raises(InputError, match="has result format 1, this version reads 2; run it again"):
+    with pytest.raises(InputError, match="has result format 1, this version reads 2; run the analysis again"):
         AnalysisResult.load(folder)
 
 

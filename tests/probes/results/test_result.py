@@ -73,7 +73,7 @@ def test_result_json_is_strict_json(result, tmp_path):
 
 
 def test_a_folder_without_result_is_a_clear_error(tmp_path):
-    with pytest.raises(InputError, match=r"holds no result\.json"):
+    with pytest.raises(InputError, match=r"contains no result\.json"):
         AnalysisResult.load(tmp_path)
 
 
@@ -92,7 +92,7 @@ def test_a_stranger_called_result_json_protects_its_folder(result, tmp_path, con
 def test_a_file_of_the_users_in_a_result_folder_protects_it(result, tmp_path):
     result.save(tmp_path / "r")
     (tmp_path / "r" / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"holds an earlier result and also 'notes.txt'"):
+    with pytest.raises(InputError, match=r"contains an earlier result and also 'notes.txt'"):
         result.save(tmp_path / "r")
     assert (tmp_path / "r" / "notes.txt").read_text() == "mine"
 

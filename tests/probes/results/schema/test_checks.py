@@ -79,7 +79,7 @@ def test_what_the_schema_does_not_declare_is_not_saved(tmp_path):
         ({"claims": (Claim("best", "measured", "a"),)}, "unknown kind of claim 'best' "),
         ({"claims": (Claim("no_cls", "absent", None, {"reason": "a", "cause": "b"}),)}, "unknown number of .*'cause'"),
     ):
-        with pytest.raises(InputError, match=rf"cannot be read back, .*{message}.*begin with 'x_'"):
+        with pytest.raises(InputError, match=rf"cannot be read again, .*{message}.*begin with 'x_'"):
             dataclasses.replace(PLAIN, **part).save(tmp_path / "made")
     assert not (tmp_path / "made").exists()
 
