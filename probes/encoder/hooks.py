@@ -237,7 +237,7 @@ def _replacement(overwrite: Overwrite, layer: int, state: Tensor) -> Tensor:
     replacement = entry if isinstance(entry, Tensor) else entry(state)
     if replacement.shape != state.shape:
         raise InputError(
-            f"the states of layer {layer} are {tuple(state.shape)}, the states that overwrite them "
+            f"the states of layer {layer} are {tuple(state.shape)}, the states that overwrite them are "
             f"{tuple(replacement.shape)}; give a tensor of the same shape"
         )
     return replacement

@@ -47,7 +47,7 @@ def test_every_check_asked_for_leaves_its_table(explained_result):
         (["--target", "positive", "--against", "positive"], "both name 'positive'"),
         (["--target", "label", "--against", "positive"], "some texts have the label 'positive'"),
         (["--words", "-1"], "0 or more"),
-        (["--erase", "5"], "needs --head model or both"),
+        (["--erase", "5"], "add --head model or --head both"),
     ],
 )
 def test_what_cannot_be_explained_is_one_line(root, capsys, words, message):

@@ -94,7 +94,7 @@ def test_folds_choose_the_probes_on_a_checkpoint_where_there_are_no_validation_t
     assert set(analysis.provenance.data) == {"train", "test"}
     models = {"pretrained", "checkpoint", "untrained"}
     assert models <= set(analysis.tables["fine_tuned_layers"]["model"])
-    assert any(note.startswith("3 folds of the training texts") for note in analysis.notes)
+    assert any(note.startswith("3-fold cross-validation") for note in analysis.notes)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_folds_choose_the_probes_on_a_checkpoint_where_there_are_no_validation_t
     [
         (["--seeds", "0"], "--seeds must be 1 or more"),
         (["--base", "x"], "--base has no meaning without --checkpoint"),
-        (["--shards", "1/2"], "--shards has no meaning here"),
+        (["--shards", "1/2"], "--shards has no meaning for this command"),
         (["--checkpoint", "nowhere/at/all"], "nowhere/at/all"),
         (["--checkpoint-revision", "main"], "--checkpoint-revision has no meaning without --checkpoint"),
         (["--checkpoint", "x", "--models", "y"], "--models has no meaning with --checkpoint"),

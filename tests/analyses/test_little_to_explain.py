@@ -178,7 +178,7 @@ def test_an_audit_that_finds_no_words_is_a_note(root, monkeypatch):
         (["--max-steps", str(10**30)], "bert", "--max-steps must be"),
         (["--curves", "--head", "model"], "gpt2", "--curves removes all tokens of a text"),
         (["--curves"], "gpt2", "--curves removes all tokens of a text"),
-        (["--replacement", "mask"], "gpt2", "--replacement mask needs a mask token and this tokenizer has none"),
+        (["--replacement", "mask"], "gpt2", "--replacement mask needs a mask token, and this tokenizer has none"),
         (["--audit", "--head", "model"], "classifier", "--audit is about probes; it needs --head probe or both"),
         (["--explain-poolings", "mean", "--head", "model"], "classifier", "--explain-poolings is about probes"),
         (["--target", "label", "--against", "positive"], "bert", "some texts have the label 'positive'"),
@@ -220,7 +220,7 @@ def test_a_vocabulary_without_lower_case_words_is_refused_for_an_audit_before_th
     save(root / "signs", BertModel(BertConfig(vocab_size=len(signs), **sizes)).eval(), fast)
     arguments = ["--train", root / "train.csv", "--test", root / "test.csv", "--model", root / "signs"]
     assert main(["attribute", *map(str, arguments), "--quiet", "--audit"]) == 1
-    assert "single-token words .* the vocabulary has 0" in capsys.readouterr().err
+    assert "the vocabulary has 0" in capsys.readouterr().err
 
 
 def test_every_label_column_is_erased_and_decisions_are_explained_on_the_heads_own(root):

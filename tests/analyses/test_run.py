@@ -44,7 +44,7 @@ def test_a_head_with_other_classes_is_a_note_and_cannot_be_explained(root, capsy
     table.to_csv(root / "other.csv", index=False)
     words = ("--train", str(root / "other.csv"), "--attribute", "2")
     assert call(root, "run", *words, model="classifier", out="noted") == 0
-    assert any("own head is not scored on label" in note for note in AnalysisResult.load(root / "noted").notes)
+    assert any("own classifier is not scored on label" in note for note in AnalysisResult.load(root / "noted").notes)
     capsys.readouterr()
     assert call(root, "run", *words, "--head", "model", model="classifier", out="refused") == 1
     assert "the model's classes are 'POSITIVE', 'NEGATIVE'" in capsys.readouterr().err
@@ -107,7 +107,7 @@ MISTAKES = {
     "unknown group": (["--group", "author"], "unknown column 'author'"),
     "unknown type": (["--control-type", "lable"], "unknown column 'lable' (did you mean 'label'?)"),
     "unknown rationales": (["--rationales", "lable"], "test.csv: unknown column 'lable' (did you mean 'label'?)"),
-    "rationales of words": (["--rationales", "text"], "in row 1 column 'text' holds"),
+    "rationales of words": (["--rationales", "text"], "in row 1 column 'text' has"),
     "too long": (["--max-length", "4096"], "max_length must lie in [3, 64]"),
     "two sources": (["--dataset", "controlled"], "--train and --dataset both name the texts"),
     "unheeded split": (["--test-split", "test"], "--test-split has no meaning with --train"),

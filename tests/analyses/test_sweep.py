@@ -202,7 +202,7 @@ def shuffled(examples):
 
 REFUSED = {
     "no sweep": ({"sweep": {}}, "sweep must be a Sweep, found dict; make one by sweep_probes"),
-    "an empty sweep": ({"sweep": Sweep({}, "mine", 0)}, "the sweep holds no label column"),
+    "an empty sweep": ({"sweep": Sweep({}, "mine", 0)}, "the sweep has no label column"),
     "no mapping": ({"examples": []}, "examples must be"),
     "a split of another name": (
         {"examples": lambda e: {**e, "dev": e["test"]}},
@@ -227,11 +227,11 @@ REFUSED = {
     "other splits": ({"splits": lambda s: dataclasses.replace(s, test=s.train)}, "the test labels of 'label' are not"),
     "splits without validation": (
         {"splits": lambda s: dataclasses.replace(s, validation=None)},
-        "there are train, test among the splits, train, validation, test among the examples",
+        "found train, test among the splits, train, validation, test among the examples",
     ),
     "a mapping of controls": ({"controls": {}}, "controls must be a ControlTasks, found dict; draw them by"),
     "probes that are none": ({"untrained": [[1]]}, "a probe of untrained encoder 0 must be"),
-    "a model without a name": ({"encoder": None}, "nothing names the model"),
+    "a model without a name": ({"encoder": None}, "the name of the model is not known"),
 }
 """Fault -> an argument (or a function of the right one), and a part of the message."""
 
@@ -252,6 +252,6 @@ def test_what_does_not_belong_to_the_sweep_is_refused_in_one_line(research, name
 def test_texts_are_needed_where_there_are_no_splits(research):
     examples = {name: dataclasses.replace(split, texts=None) for name, split in research["examples"].items()}
     sweep = sweep_probes(**examples, options=SweepOptions(layers=[1], model="mine"))
-    with pytest.raises(InputError, match="the train examples hold no texts"):
+    with pytest.raises(InputError, match="the train examples have no texts"):
         describe_sweep(sweep, examples)
     assert describe_sweep(sweep, examples, splits=research["splits"]).tables["predictions"]["text"].notna().all()

@@ -87,7 +87,7 @@ def test_a_word_that_is_another_piece_at_the_beginning_must_be_one_there_too():
     encoder = Encoder(build_model("bert")[0], fast)
     assert set(rare_words(encoder, ["film"], 2)) == {"bright", "great"}
     assert set(rare_words(encoder, ["film bright"], 1)) == {"great"}
-    with pytest.raises(InputError, match="has 2 words"):
+    with pytest.raises(InputError, match="the vocabulary has 2"):
         rare_words(encoder, ["film"], 3)
 
 

@@ -92,7 +92,7 @@ def test_the_prior_is_that_of_all_training_texts_also_without_validation():
 
 def test_what_cannot_be_planted_is_refused():
     one = [Sample(np.zeros((4, 3), dtype=np.float32), np.zeros(4, dtype=int))] * 3
-    with pytest.raises(InputError, match="one class only"):
+    with pytest.raises(InputError, match="only one class"):
         plant_signals(*one, n_classes=2)
     with pytest.raises(InputError, match=r"has 99\.0% of the training texts, and the weakest signal adds 1%"):
         plant_signals(*samples(200, share=(0.995, 0.005)), n_classes=2)

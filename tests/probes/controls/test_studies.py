@@ -53,5 +53,5 @@ def test_where_every_layer_is_constant_the_tables_are_empty_and_keep_their_types
     ],
 )
 def test_a_table_of_a_study_that_the_sweep_did_not_make_is_refused_with_its_name(table, study):
-    with pytest.raises(InputError, match=f"the sweep has no study '{study}'; give SweepOptions"):
+    with pytest.raises(InputError, match=f"the sweep has no study '{study}'; run it with SweepOptions"):
         table(Sweep({}, "model", 0))

@@ -93,7 +93,7 @@ def test_float16_is_read_as_float32_and_near(tmp_path, features):
 def test_a_value_beyond_float16_is_refused_with_its_layer_and_text(tmp_path, features):
     features[1, 3, 0] = 70000
     with pytest.raises(
-        InputError, match="features of pooling 'mean' at layer 2 hold a value that overflows float16, first in row 3"
+        InputError, match="features of pooling 'mean' at layer 2 have a value that overflows float16, first in row 3"
     ):
         filled(tmp_path / "half", features, dataclasses.replace(MANIFEST, stored_dtype="float16"))
     filled(tmp_path / "single", features)

@@ -234,7 +234,7 @@ def test_other_families_train_under_their_own_heads(family, head, kind, tmp_path
 
 
 def test_a_head_that_would_read_padding_is_refused(tmp_path):
-    with pytest.raises(InputError, match="XLNetForSequenceClassification would read padding"):
+    with pytest.raises(InputError, match="XLNetForSequenceClassification reads padding"):
         tune(tmp_path, "pooler", encoder=tiny_encoder("xlnet"))
 
 

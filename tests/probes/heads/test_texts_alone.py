@@ -135,5 +135,5 @@ def test_states_of_other_texts_are_never_put_in_the_place_of_a_batchs_own(bert, 
     batch = bert.batch(bert.encode(TEXTS), range(len(TEXTS)))
     other_states = bert.states(batch, [layer])[layer].hidden[:1]
     for put in (other_states, lambda _states: other_states):
-        with pytest.raises(InputError, match=rf"the states of layer {layer} are \(2, .* overwrite them is \(1, "):
+        with pytest.raises(InputError, match=rf"the states of layer {layer} are \(2, .* overwrite them are \(1, "):
             bert.states(batch, [LAYERS], overwrite={layer: put})

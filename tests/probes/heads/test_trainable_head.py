@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     ("family", "heads", "reason"),
     [
-        ("xlnet", ("cls", "pooler"), "XLNetForSequenceClassification would read padding"),
+        ("xlnet", ("cls", "pooler"), "XLNetForSequenceClassification reads padding"),
         ("gpt2", ("last", "cls"), "adds no \\[CLS\\] token"),
     ],
 )

@@ -88,7 +88,7 @@ def test_folds_keep_units_whole_and_classes_in_their_shares():
     [
         ([0, 1, 0, 1], [0, 0, 0, 0], 5, "folds need two texts or more that are neither duplicates"),
         ([0, 1], None, 1, "folds must be 2 or more, found 1"),
-        ([0, 1] * 3, None, 10**9, "1000000000 folds are more than the 6 training texts, .*; ask for 6 or fewer"),
+        ([0, 1] * 3, None, 10**9, "1000000000 folds are more than the 6 training texts, .*; use 6 or fewer"),
         ([0, 1] * 3, [0, 1, 2, 0, 1, 2], 4, "4 folds are more than the 3 training texts, where duplicates"),
     ],
 )

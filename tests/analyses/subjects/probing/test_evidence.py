@@ -94,7 +94,7 @@ def test_a_gain_that_a_planted_signal_of_its_strength_does_not_reach_makes_the_e
 
 
 def test_a_power_check_that_could_not_be_made_says_nothing():
-    unmeasured = Claim("minimum_detectable_difference", "measured", "label", {"no_signal": "one class only"})
+    unmeasured = Claim("minimum_detectable_difference", "measured", "label", {"no_signal": "only one class"})
     assert judge_evidence("label", [*floors(), information(), unmeasured]).outcome == "decodable"
 
 
