@@ -371,11 +371,11 @@ def test_the_page_goes_to_the_current_directory_when_no_file_is_named(three, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["big", "nothing"], "holds no result.json"),
+        (["big", "nothing"], "contains no result.json"),
         (["big", "big"], "there twice"),
         (["big", "small", "--out", "paper.tex"], "must name an HTML file"),
         (["big", "--out", "x.html"], "--out names the comparison of several results"),
-        (["big", "small", "--format", "json"], "--format has no meaning for several folders"),
+        (["big", "small", "--format", "json"], "--format has no meaning for several results"),
         (["big", "small", "--out", "absent/x.html"], "there is no folder"),
     ],
 )
