@@ -180,11 +180,12 @@ const explore = (texts) => {
     return chosen.size > 0 || !entries.length;
   };
   // Prediction, correctness and certainty of a text are those of the explanation that its first row shows.
-  const assess = (item, { target, head, facets }) => {
+  const assess = (item, { target, head, facets, key }) => {
     item.isShown = chooseEntries(item, target, head);
     for (const entry of item.entries) {
-      const fitting = fittingExplanations(entry, facets);
-      entry.explanation = fitting.find(({ source }) => source.layer === layer) ?? fitting[0];
+      // Of many texts, what fits is looked for again only where another pooling, method or baseline is chosen.
+      if (entry.key !== key) [entry.key, entry.fitting] = [key, fittingExplanations(entry, facets)];
+      entry.explanation = entry.fitting.find(({ source }) => source.layer === layer) ?? entry.fitting[0];
     }
     const shown = item.entries.find((entry) => entry.isShown), current = shown?.explanation;
     const isFirst = !current || (shown === item.entries[0] && current === shown.explanations[0]);
@@ -204,7 +205,12 @@ const explore = (texts) => {
         make("li", {}, shade(make("bdi", { textContent: token }), ofTokens[k], source.full), " ", make("span", { textContent: signed(ofTokens[k]) }))));
     }
   };
+  // A text that is drawn so already stays as it is.
   const draw = (item) => {
+    const sought = query(), isWhole = control("whole").checked;
+    const state = [...item.entries.map((entry) => entry.isShown && entry.explanation), choice("scores"), sought, isWhole];
+    if (item.drawn && state.every((value, i) => value === item.drawn[i])) return;
+    item.drawn = state;
     prepare(item);
     for (const entry of item.entries) {
       const { explanation, fact } = entry, isFirst = explanation === entry.explanations[0];
@@ -218,7 +224,7 @@ const explore = (texts) => {
       entry.strongest.textContent = isFirst ? entry.firstStrongest : strongestWords(entry, explanation.word_scores);
       drawScores(entry);
     }
-    for (const text of item.card.querySelectorAll(".text")) markHits(text, query(), control("whole").checked);
+    for (const text of item.card.querySelectorAll(".text")) markHits(text, sought, isWhole);
     mapLayers(item);
   };
   // Drawn when the details of a text are opened.
@@ -247,7 +253,8 @@ const explore = (texts) => {
     }
   };
   const matchingItems = (current) => {
-    const sought = query(), whole = control("whole").checked, explained = { target: choice("target"), head: choice("head"), facets: facetChoices() };
+    const sought = query(), whole = control("whole").checked, facets = facetChoices();
+    const explained = { target: choice("target"), head: choice("head"), facets, key: facets.join() };
     const wanted = { correct: choice("correct"), predicted: choice("predicted"), label: choice("label") };
     for (const item of current) assess(item, explained);
     return current.filter((item) =>
@@ -268,8 +275,8 @@ const explore = (texts) => {
     return matching.sort((a, b) => rank(a) - rank(b));
   };
   const update = () => {
-    const current = ofTask(), matching = inOrder(matchingItems(current)), shown = matching.slice(0, limit);
-    for (const item of visible) item.card.hidden = !shown.includes(item);
+    const current = ofTask(), matching = inOrder(matchingItems(current)), shown = matching.slice(0, limit), toShow = new Set(shown);
+    for (const item of visible) if (!toShow.has(item)) item.card.hidden = true;
     shown.forEach((item, i) => {
       item.card.hidden = false;
       draw(item);
@@ -285,6 +292,7 @@ const explore = (texts) => {
     const nOptions = ["whole", "label", "predicted", "head"].filter(isSet).length;
     texts.querySelector(".options summary").textContent = nOptions ? `Options (${nOptions})` : "Options";
     drawLegend(shown.flatMap(({ entries }) => entries.filter(({ isShown }) => isShown).map((entry) => entry.explanation.source)));
+    drawSlider();
     drawCell();
     point(null);
   };
@@ -302,6 +310,8 @@ const explore = (texts) => {
     offerChoices();
     layers = explainedLayers();
     if (!layers.includes(layer)) layer = layers.includes(firstLayer()) ? firstLayer() : layers[0] ?? firstLayer();
+  };
+  const drawSlider = () => {
     const slider = control("layer");
     if (!slider) return;
     slider.max = Math.max(0, layers.length - 1);
@@ -441,7 +451,8 @@ const explore = (texts) => {
         chosenCell = null;
       }
       limit = AT_FIRST;
-      refresh();
+      if (input === control("task") || FACETS.some((facet) => input === control(facet))) updateChoices();
+      update();
       writeView(anchor, view());
     });
   }
