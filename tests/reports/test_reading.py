@@ -163,7 +163,20 @@ def test_a_closed_page_has_few_stops_of_the_tab_key(opened, page):
         """[...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")]
         .filter((element) => element.tabIndex >= 0 && element.checkVisibility() && !element.closest(".texts")).length"""
     )
-    assert 30 < n_stops < 120
+    assert 30 < n_stops < 110
+
+
+def test_what_leads_to_the_same_place_is_one_stop_of_the_tab_key(opened, page):
+    tab, _ = opened(page, viewport={"width": 1280, "height": 900})
+    script = """select => [...document.querySelectorAll(select)]
+        .filter((link) => link.checkVisibility() && !link.closest("details"))
+        .map((link) => [link.hash, link.tabIndex])"""
+    links = tab.evaluate(script, ".page a[href^='#']:not(.anchor)")
+    stops = [place for place, position in links if position == 0]
+    assert len(stops) == len(set(stops)) < len(links)
+    assert set(stops) == {place for place, _ in links}
+    contents = tab.evaluate(script, ".contents a")
+    assert {position for _, position in contents} == {0}
 
 
 def test_sources_are_links_to_the_papers():

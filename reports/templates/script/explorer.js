@@ -76,8 +76,10 @@ const explore = (texts) => {
   const cards = [...texts.querySelectorAll(".card")];
   texts.querySelector(".more")?.remove();
   texts.classList.add("scripted");
-  for (const card of cards) card.hidden = true;
-  list.append(...cards);
+  // Each hidden card among those that are shown would make every change of them slower.
+  const rest = make("ul", { className: "cards", hidden: true });
+  list.after(rest);
+  rest.append(...cards);
   let limit = AT_FIRST, visible = [];
 
   // What a text needs to be drawn is made when it is drawn first.
@@ -276,9 +278,8 @@ const explore = (texts) => {
   };
   const update = () => {
     const current = ofTask(), matching = inOrder(matchingItems(current)), shown = matching.slice(0, limit), toShow = new Set(shown);
-    for (const item of visible) if (!toShow.has(item)) item.card.hidden = true;
+    for (const item of visible) if (!toShow.has(item)) rest.append(item.card);
     shown.forEach((item, i) => {
-      item.card.hidden = false;
       draw(item);
       // A card that is in its position already is not laid out again.
       if (list.children[i] !== item.card) list.insertBefore(item.card, list.children[i]);

@@ -106,6 +106,13 @@ for (const term of document.querySelectorAll("a.term")) {
   term.setAttribute("role", "button");
   term.setAttribute("aria-expanded", "false");
 }
+// What leads to the same place is one stop of the Tab key: a section in the contents, a term where it comes first.
+const places = new Set();
+for (const link of document.querySelectorAll(".page a[href^='#']")) {
+  if (link.tabIndex < 0 || link.closest("details")) continue;
+  if (places.has(link.hash)) link.tabIndex = -1;
+  places.add(link.hash);
+}
 addEventListener("click", (event) => {
   const term = event.target.closest?.("a.term");
   const isAgain = term && term === definedTerm;
