@@ -77,7 +77,7 @@ const explore = (texts) => {
   texts.querySelector(".more")?.remove();
   texts.classList.add("scripted");
   // Each hidden card among those that are shown would make every change of them slower.
-  const rest = make("ul", { className: "cards", hidden: true });
+  const rest = make("ul", { className: "rest", hidden: true });
   list.after(rest);
   rest.append(...cards);
   let limit = AT_FIRST, visible = [];

@@ -329,6 +329,7 @@ def test_the_details_of_a_text_hold_a_map_of_its_scores_by_layer_and_word(opened
     tab, heard = opened(render_report(analysis))
     assert tab.locator(".layer-map").count() == 0
     tab.locator(".card:visible .details summary").first.click()
+    tab.locator(".layer-map").wait_for()
     rows = tab.locator(".layer-map tbody tr")
     assert rows.count() == 7
     assert tab.locator(".layer-map thead th").all_text_contents() == TEXTS[0].split()
