@@ -40,6 +40,8 @@ class Table:
     """Text that opens a folded table."""
     badge: int | None = None
     """Column of outcomes, each shown as a badge; the rows are then set close."""
+    cards: bool = False
+    """Shown on a phone as a card for each row, so that nothing scrolls sideways."""
 
     @classmethod
     def of(cls, frame: pd.DataFrame, caption: str, *, folded: bool = False) -> Table:
@@ -300,6 +302,18 @@ class SummaryRow:
     """Smaller text under the name, such as an example and the class names."""
     cells: tuple[SummaryCell, ...]
     """A cell for each column."""
+    group: str = ""
+    """Heading above the row, of it and those after it; empty where it belongs to the row before."""
+
+
+@dataclass(frozen=True)
+class SummaryTable:
+    """A further table of the summary; on a phone each row is a card."""
+
+    columns: tuple[str, ...]
+    rows: tuple[SummaryRow, ...]
+    caption: str
+    """Sentence below the table."""
 
 
 @dataclass(frozen=True)
@@ -340,25 +354,11 @@ class Summary:
     drawings: tuple[Drawing, ...] = ()
     tables: tuple[Table, ...] = ()
     """Small tables beside the panels, where there is room for them."""
+    further: tuple[SummaryTable, ...] = ()
+    """Tables below the first one, such as what differs between the runs of a comparison."""
     checks: tuple[CheckCount, ...] = ()
     guide: tuple[str, ...] = ()
     """How to read the numbers: folded."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The first block of a comparison: the answer on one label column."""
-
-    task: str
-    score: str
-    """The main number, large; empty where there is none."""
-    headline: str
-    sentences: tuple[str, ...]
-    standing: str
-    """A few words: how it stands against the floors."""
-    good: bool | None
-    """True above every floor, False not; None where no floor was measured."""
-    drawings: tuple[Drawing, ...] = ()
 
 
 def joined_summaries(summaries: Sequence[str]) -> str:

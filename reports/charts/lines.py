@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,6 @@ import seaborn
 from reports.charts.canvas import (
     GAP,
     INK,
-    MUTED,
     SURFACE,
     Label,
     blank,
@@ -49,14 +48,10 @@ class LineOptions:
 
     quantity: str
     """Name of the numbers, above the axis."""
-    floors: Mapping[str, float] = field(default_factory=dict)
-    """Name as printed -> number at which a dashed line is drawn."""
     x_title: str | None = None
     """Name of x; None where it is a layer."""
     tick_names: Mapping[float, str] | None = None
     """Some x -> its label below the axis; None where every x is labelled by its number."""
-    limits: tuple[float, float] | None = None
-    """Lowest and highest number of several drawings side by side, which then share a scale."""
 
 
 def lines(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, options: LineOptions) -> str:
@@ -75,7 +70,6 @@ def lines(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, option
     present = set(data["series"])
     keys = [key for key in styles if key in present]
     names = [styles[key].name for key in keys]
-    names += options.floors
     longest = min(max(map(len, names)), LONGEST_NAME)
     height = max(280.0, 76 + GAP * len(names))
     ends = list[tuple[float, str, str]]()
@@ -83,14 +77,7 @@ def lines(frame: pd.DataFrame, styles: Mapping[str, Style], label: Label, option
         axes = plain_axes(figure, left=44, right=24 + LETTER * longest, top=30, bottom=46)
         for key in keys:
             ends.append(_draw_series(axes, data[data["series"] == key], styles[key], options))
-        for text, height in options.floors.items():
-            axes.axhline(height, color=MUTED, linewidth=1.2, linestyle=DASHED, zorder=1)
-            ends.append((height, name(text, LONGEST_NAME), MUTED))
         _set_x_axis(axes, data["x"], options)
-        if options.limits is not None:
-            low, high = options.limits
-            margin = 0.05 * (high - low or 1.0)
-            axes.set_ylim(low - margin, high + margin)
         axes.set_ylabel("")
         heading(axes, options.quantity)
         name_ends(axes, ends, last=float(data["x"].max()))

@@ -1,4 +1,4 @@
-"""A score on one line among the floors: a drawing as high as a line of text, for a cell of a table."""
+"""A score among the floors, or a difference around 0, on one line: drawings for a cell of a table."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import html
 import math
 from collections.abc import Mapping
 
-from reports.charts.canvas import COLOURS, GRID, MUTED
-from reports.text.wording import legal, percent
+from reports.charts.canvas import COLOURS, GRID, INK, MUTED, SURFACE
+from reports.text.wording import confidence, legal, percent, points
 
 WIDTH, HEIGHT = 132.0, 26.0
 MARGIN = 7.0
@@ -69,6 +69,49 @@ def strip(
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="strip" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" '
         f'aria-labelledby="{label}">{titles}{"".join(marks)}</svg>'
+    )
+
+
+def difference_scale(differences: list[float]) -> float:
+    """Return the end of the scale that all difference strips of a table share: a whole number of points, as a share."""
+    finite = [abs(difference) for difference in differences if math.isfinite(difference)]
+    return max(1, math.ceil(100 * max(finite, default=0.0))) / 100
+
+
+def difference_strip(difference: float, interval: tuple[float, float], end: float, *, anchor: str) -> str:
+    """Draw a difference as a dot on its 95 % interval, with a tick at 0; the dot is hollow where the interval holds 0.
+
+    Args:
+        difference: Difference of two shares.
+        interval: Its 95 % confidence interval.
+        end: End of the scale, which goes from minus this number to it; see `difference_scale`.
+        anchor: Name of the drawing on the page.
+
+    Returns:
+        The drawing as an SVG element.
+    """
+    middle = HEIGHT / 2
+    scale = (-end, end)
+    dot = COLOURS[INK]
+    zero = _position(0.0, scale)
+    marks = [
+        _line(MARGIN, middle, WIDTH - MARGIN, middle, COLOURS[GRID], 1.5),
+        _line(zero, middle - 9, zero, middle + 9, COLOURS[MUTED], 1.5),
+    ]
+    lower, upper = interval
+    if math.isfinite(lower) and math.isfinite(upper):
+        marks.append(_line(_position(lower, scale), middle, _position(upper, scale), middle, dot, 3))
+    if math.isfinite(difference):
+        face = COLOURS[SURFACE] if lower <= 0 <= upper else dot
+        centre = f'cx="{_position(difference, scale):.1f}" cy="{middle:g}"'
+        marks.append(f'<circle {centre} r="5" style="fill: {face}; stroke: {dot}; stroke-width: 2"/>')
+    titles = (
+        f'<title id="{anchor}-title">Difference {points(difference)} points</title>'
+        f'<desc id="{anchor}-desc">95 % CI {confidence(interval)}.</desc>'
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="strip" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" '
+        f'aria-labelledby="{anchor}-title {anchor}-desc">{titles}{"".join(marks)}</svg>'
     )
 
 

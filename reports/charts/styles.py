@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.charts.canvas import INK, MUTED, NAMES, OTHERS, RAMP, STYLES
+from reports.charts.canvas import INK, MUTED, NAMES, OTHERS, RAMP, RUNS, STYLES
 from reports.text import wording
 
 LETTER = 7.2
@@ -87,4 +87,13 @@ def styles_of_methods(methods: Iterable[str]) -> dict[str, Style]:
         is_random = key == "random"
         colour = MUTED if is_random else colour
         styles[key] = Style(wording.method(key), colour, marker, floor="dashed" if is_random else None)
+    return styles
+
+
+def styles_of_runs(runs: Iterable[str]) -> dict[str, Style]:
+    """Return the styles of the runs of a comparison; those beyond the number of colours are dashed."""
+    styles = dict[str, Style]()
+    for position, run in enumerate(runs):
+        colour, marker = RUNS[position % len(RUNS)]
+        styles[run] = Style(run, colour, marker, dashed=position >= len(RUNS))
     return styles

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from probes.results.result import Attribution
 from reports.blocks import Card
 from reports.cards import cards
+from reports.charts.styles import colour_name
 from reports.colour_scales import scale
 from reports.comparison.side_by_side import Together
 from reports.text import wording
@@ -24,14 +25,15 @@ class SharedText:
     label: str
     agree: bool
     """All predict the same class."""
-    readings: tuple[tuple[str, Card], ...]
-    """Result and what it says of the text."""
+    readings: tuple[tuple[str, str, Card], ...]
+    """Run, name of its colour, and its explanation of the text."""
 
 
 @dataclass(frozen=True)
 class SharedTexts:
     """All texts that several results explain."""
 
+    title: str
     sentences: tuple[str, ...]
     texts: tuple[SharedText, ...]
     notes: tuple[str, ...]
@@ -59,14 +61,13 @@ def shared(together: Together) -> SharedTexts | None:
     texts.sort(key=lambda text: text.agree)
     apart = sum(not text.agree for text in texts)
     verdict = f"of {count(apart)} they predict different classes" if apart else "they predict the same class of each"
-    sentences = (
-        f"{plural(len(texts), 'text')} {'is' if len(texts) == 1 else 'are'} explained by two or more; {verdict}.",
-    )
+    scope = "both runs" if together.is_pair else "several runs"
+    sentences = (f"{plural(len(texts), 'text')} {'is' if len(texts) == 1 else 'are'} explained in {scope}; {verdict}.",)
     scales = listing(f"{size:.2f} {name(unit)}" for unit, size in full.items())
     notes = [
-        f"Fullest colour: {scales} or more, on one scale for all results, centred on zero. A score belongs to the "
-        "class named under the words, by the method and from the baseline of its own result.",
-        "Each result chose which texts to explain, errors and extremes first; those that two chose are no sample.",
+        f"Fullest colour: {scales} or more, on one scale for all runs, centred on zero. A score belongs to the "
+        "class named under the words, by the method and from the baseline of its own run.",
+        "Each run chose which texts to explain, errors and extremes first; those that two chose are no random sample.",
     ]
     if len(texts) > MOST_TEXTS:
         notes.append(f"The first {count(MOST_TEXTS)} of {count(len(texts))} texts; each report has all of its own.")
@@ -82,7 +83,7 @@ def shared(together: Together) -> SharedTexts | None:
             for (m, b), names in results_by_method.items()
         )
         notes.append(f"Not all were explained alike: {'; '.join(by)}.")
-    return SharedTexts(sentences, tuple(texts[:MOST_TEXTS]), tuple(notes))
+    return SharedTexts(f"Texts explained in {scope}", sentences, tuple(texts[:MOST_TEXTS]), tuple(notes))
 
 
 def _shared_text(
@@ -95,7 +96,8 @@ def _shared_text(
         label=listing((name(label) for label in labels), "or"),
         agree=len({a.predicted for a in first}) == 1,
         readings=tuple(
-            (result, _card(together, result, attributions, full)) for result, attributions in by_result.items()
+            (result, colour_name(together.styles[result].colour), _card(together, result, attributions, full))
+            for result, attributions in by_result.items()
         ),
     )
 

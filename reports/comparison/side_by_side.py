@@ -8,22 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError
 from probes.results.result import AnalysisResult
-from probes.statistics.paired_difference import PairedDifference, paired_interval
-from reports.lookup import View, rows_at_site
+from probes.statistics.paired_difference import PairedDifference, paired_difference
+from reports.charts.styles import Style, styles_of_runs
+from reports.comparison.correctness import Hits, hits_at_best, why_not_paired
+from reports.lookup import View
 from reports.sections.probing.best_site import Best
 from reports.text.wording import name
 
 LONGEST_NAME = 24
 """Characters of a result's name."""
-ROUNDING = 1e-9
-"""Largest difference by rounding between a mean of zeros and ones and the accuracy that was saved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +70,16 @@ class Together:
         """Label columns that several results have a score on."""
         return [task for task, results in self.tasks.items() if len(results) > 1]
 
+    @property
+    def is_pair(self) -> bool:
+        """There are two results: the second is compared with the first, whichever has the higher accuracy."""
+        return len(self.views) == 2
+
+    @cached_property
+    def styles(self) -> Mapping[str, Style]:
+        """Result -> its style in every drawing."""
+        return styles_of_runs(self.views)
+
     def heading(self, task: str) -> str | None:
         """Return a label column's name as the heading of its part, where there are several."""
         return name(task) if len(self.tasks) > 1 else None
@@ -87,34 +93,55 @@ class Together:
                 sites[result] = site
         return dict(sorted(sites.items(), key=lambda pair: -pair[1].accuracy))
 
+    def reference(self, task: str) -> str:
+        """Return the result whose accuracies are subtracted: the first of two, else the one with the highest."""
+        return next(iter(self.views if self.is_pair else self.best(task)))
+
+    def differences(self, task: str) -> Mapping[str, PairedDifference]:
+        """Return result -> its difference from the reference, for each of the other results on a label column."""
+        reference = self.reference(task)
+        differences = dict[str, PairedDifference]()
+        for pair in self.pairs(task):
+            if pair.other_result == reference:
+                differences[pair.result] = pair
+            elif pair.result == reference:
+                differences[pair.other_result] = pair.reversed()
+        return differences
+
     def pairs(self, task: str) -> tuple[PairedDifference, ...]:
         """Return the difference of every two results that have a score on a label column, the higher one first."""
+        return self._pairs_of_tasks.get(task, ())
+
+    @cached_property
+    def _pairs_of_tasks(self) -> Mapping[str, tuple[PairedDifference, ...]]:
+        return {task: self._compute_pairs(task) for task in self.shared_tasks}
+
+    def _compute_pairs(self, task: str) -> tuple[PairedDifference, ...]:
         sites = self.best(task)
-        correct = {result: _correct(self.views[result], task, site) for result, site in sites.items()}
+        hits = {result: hits_at_best(self.views[result], task, site) for result, site in sites.items()}
         pairs = list(combinations(sites, 2))
-        reasons = {pair: self._reason(task, pair, correct) for pair in pairs}
+        reasons = {pair: self._reason(task, pair, hits) for pair in pairs}
         n_paired = sum(not reason for reason in reasons.values())
         differences = list[PairedDifference]()
         for pair in pairs:
             first, second = pair
-            difference = sites[first].accuracy - sites[second].accuracy
-            interval = (math.nan, math.nan)
-            n_texts = 0
-            correct_first = correct[first]
-            correct_second = correct[second]
-            if not (reasons[pair] or isinstance(correct_first, str) or isinstance(correct_second, str)):
-                interval = paired_interval(correct_first - correct_second, n_paired)
-                n_texts = len(correct_first)
-            differences.append(PairedDifference(first, second, difference, interval, n_texts, reasons[pair]))
+            hits_of_first = hits[first]
+            hits_of_second = hits[second]
+            if reasons[pair] or isinstance(hits_of_first, str) or isinstance(hits_of_second, str):
+                difference = sites[first].accuracy - sites[second].accuracy
+                unknown = (math.nan, math.nan)
+                differences.append(PairedDifference(first, second, difference, unknown, missing=reasons[pair]))
+            else:
+                differences.append(paired_difference(first, second, hits_of_first, hits_of_second, n_pairs=n_paired))
         return tuple(differences)
 
-    def _reason(self, task: str, pair: tuple[str, str], correct: Mapping[str, NDArray[np.float64] | str]) -> str:
+    def _reason(self, task: str, pair: tuple[str, str], hits: Mapping[str, Hits | str]) -> str:
         """Return why two results have no paired difference; empty where they have one."""
         first, second = pair
-        reason = _unlike(self.views[first], self.views[second], task)
+        reason = why_not_paired(self.views[first], self.views[second], task)
         for result in pair:
-            if not reason and isinstance(correct[result], str):
-                reason = f"{result} {correct[result]}"
+            if not reason and isinstance(hits[result], str):
+                reason = f"{result} {hits[result]}"
         return reason
 
 
@@ -145,57 +172,3 @@ def _distinct_endings(paths: Sequence[Path]) -> list[str]:
         if len(set(endings)) == len(endings):
             break
     return endings
-
-
-def _unlike(first: View, second: View, task: str) -> str:
-    """Return why two results were not tested on the same texts; empty where they were."""
-    first_test = _test_split(first)
-    second_test = _test_split(second)
-    if not (first_test.get("texts") and second_test.get("texts")):
-        return "what they were tested on is not known"
-    for key in ("texts", "rows"):
-        if first_test.get(key) != second_test.get(key):
-            return "their test texts are not the same"
-    first_counts = first_test.get("classes", {}).get(task)
-    second_counts = second_test.get("classes", {}).get(task)
-    first_labels = _labels(first, task)
-    second_labels = _labels(second, task)
-    # `_correct` says so where a result has no such table.
-    has_labels = first_labels is not None and second_labels is not None
-    if first_counts != second_counts or (has_labels and first_labels != second_labels):
-        return "their test texts are the same, but the labels are not"
-    return ""
-
-
-def _test_split(view: View) -> Mapping[str, Any]:
-    """Return the provenance of a result's test texts; empty where it is not known."""
-    split: Mapping[str, Any] = view.result.provenance.data.get("test", {})
-    return split
-
-
-def _labels(view: View, task: str) -> list[tuple[str, str]] | None:
-    """Return text and label of each test text, in their order; None where the result does not hold them."""
-    table = view.table("predictions", task)
-    if table is None or not {"text_id", "text", "label", "correct"} <= set(table.columns):
-        return None
-    rows = table.drop_duplicates("text_id").sort_values("text_id")
-    # A text that no file gives back, as an empty one, is the same in both.
-    texts = rows["text"].fillna("").astype(str)
-    labels = rows["label"].fillna("").astype(str)
-    return list(zip(texts, labels, strict=True))
-
-
-def _correct(view: View, task: str, site: Best) -> NDArray[np.float64] | str:
-    """Return (texts,) 1 where the chosen probe is correct, else 0; or the reason why that is not known."""
-    if view.result.name == "heads":
-        return "is a result of heads, which does not say which texts it has right"
-    table = view.table("predictions", task)
-    if table is None or not {"correct", "label", "text"} <= set(table.columns):
-        return "does not say which texts it has right (tables/predictions.csv)"
-    rows = rows_at_site(table, (site.pooling, site.layer)).sort_values("text_id")
-    correct: NDArray[np.float64] = rows["correct"].to_numpy(dtype=np.float64, na_value=np.nan)
-    is_complete = site.n > 0 and rows["text_id"].tolist() == list(range(site.n))
-    is_consistent = is_complete and abs(correct.mean() - site.accuracy) <= ROUNDING
-    if not is_consistent:
-        return "says of single texts what does not make its accuracy"
-    return correct

@@ -14,8 +14,10 @@ from markupsafe import Markup
 from probes.results.notebook import marked_word
 from probes.results.result import AnalysisResult
 from reports.blocks import Word
-from reports.comparison import comparison
-from reports.comparison.differences import differing
+from reports.comparison import overview as comparison_overview
+from reports.comparison import provenance, run_caveats
+from reports.comparison.page import sections as comparison_sections
+from reports.comparison.provenance import Facts
 from reports.comparison.shared_texts import shared
 from reports.comparison.side_by_side import Together
 from reports.export.markdown import summary as markdown
@@ -26,7 +28,7 @@ from reports.sections.explanations.attribution_checks import CHECK_TABLES
 from reports.sections.overview import summary
 from reports.sections.page import sections
 from reports.sections.provenance import heading, origin
-from reports.text.glossary import first_uses, glossary, linked
+from reports.text.glossary import first_uses, glossary, linked, linked_terms
 from reports.text.wording import legal
 
 OPEN_CARDS = 5
@@ -97,21 +99,29 @@ def _traits(result: AnalysisResult, tables: set[str]) -> set[str]:
 
 def render_comparison(together: Together) -> str:
     """Return the page of several results; the same results give the same page."""
-    page_sections = comparison.sections(together)
-    return _ENVIRONMENT.get_template("comparison.html.j2").render(
-        policy=policy(script()),
-        script=script(),
-        style=style((*STYLES, "comparison")),
-        heading=comparison.heading(together),
-        answers=comparison.answers(together),
-        sections=page_sections,
-        origin=differing(together),
-        texts=shared(together),
-        terms=glossary({"explained"} if shared(together) else ()),
-        # What the report's own macros ask for.
-        anchors={section.anchor: section.title for section in page_sections},
-        open_cards=OPEN_CARDS,
-    )
+    page = _ENVIRONMENT.get_template("comparison.html.j2")
+    facts = Facts(together)
+    texts = shared(together)
+    page_sections = comparison_sections(together)
+    origin_of_runs = provenance.section(facts)
+    caveats_of_runs = run_caveats.caveats(together, facts)
+    content = {
+        "policy": policy(script()),
+        "script": script(),
+        "style": style((*STYLES, "comparison")),
+        "heading": comparison_overview.heading(together),
+        "summary": comparison_overview.summary(together, facts),
+        "caveats": (*caveats_of_runs.shared, *caveats_of_runs.single),
+        "single_caveats": caveats_of_runs.single,
+        "sections": page_sections,
+        "origin": origin_of_runs,
+        "texts": texts,
+        "anchors": {section.anchor: section.title for section in (*page_sections, origin_of_runs)},
+        "open_cards": OPEN_CARDS,
+    }
+    terms = glossary({"explained"} if texts else ())
+    # The glossary holds the terms that the page links to, which is known once it is drawn.
+    return page.render(**content, terms=linked_terms(terms, page.render(**content, terms=terms)))
 
 
 def script() -> str:

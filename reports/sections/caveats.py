@@ -58,12 +58,6 @@ def invalid_test(view: View) -> str:
     return f"{percent(most)} of the test texts occur in training" if most >= NO_TEST else ""
 
 
-def standing(view: View) -> str:
-    """Return the words of the badge where most of the test texts occur in training; else an empty text."""
-    leakage = invalid_test(view)
-    return f"not a test: {leakage}" if leakage else ""
-
-
 def openings(view: View) -> Iterator[str]:
     """Yield what the first screen says before any score: test texts in training, and unknown tokens."""
     yield from leaked(view)

@@ -59,7 +59,7 @@ DEPTH_TABLES = (
 UNDRAWN_TABLES = ("special_tokens",)
 """Tables that no page shows: norms of single rows of the embedding table, which answer no question by themselves."""
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
-    "layers": (layers.section, ("metrics", "selection", "differences_from_best")),
+    "layers": (layers.section, ("metrics", "selection", "differences_from_best", "correct_by_site")),
     "used": (erasure.section, ("erasure",)),
     "without": (ablation.section, ("ablation",)),
     "tuned": (fine_tuning.section, ("fine_tuned_layers", "representation_change")),

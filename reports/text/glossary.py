@@ -54,6 +54,12 @@ def linked(text: str, terms: Sequence[Term]) -> Markup:
     return Markup("").join(parts)
 
 
+def linked_terms(terms: Sequence[Term], html: str) -> tuple[Term, ...]:
+    """Return the terms that a page links to."""
+    anchors = {match["anchor"] for match in _TERM_LINK.finditer(html)}
+    return tuple(term for term in terms if term.anchor in anchors)
+
+
 def first_uses(html: str) -> Markup:
     """Return a section of the page with a link from only the first use of each term."""
     linked_anchors = set[str]()

@@ -258,6 +258,17 @@ def confidence(bounds: Sequence[float] | None, *, scale: float = 100.0, digits: 
     return f"{before}[{lower}, {upper}]"
 
 
+def p_value(p: float) -> str:
+    """Return a p-value as `p = 0.042`, or `p < 0.001`; a dash where it is not known."""
+    if not math.isfinite(p):
+        return MISSING
+    return "p\u00a0<\u00a00.001" if p < SMALLEST_P else f"p\u00a0=\u00a0{p:.3f}"
+
+
+SMALLEST_P = 0.001
+"""Smallest p-value that is written as it is."""
+
+
 def sample_size(n: float) -> str:
     """Return a number of texts as ` (n = 100)`; empty where it is not known."""
     return f" (n = {count(n)})" if math.isfinite(n) else ""

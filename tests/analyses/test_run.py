@@ -14,7 +14,7 @@ from tests.support.encoders.models import build_model
 def test_run_leaves_tables_attributions_probes_and_one_page(root, result):
     names = {path.relative_to(root / "out").as_posix() for path in (root / "out").rglob("*") if path.is_file()}
     tables = "metrics selection differences_from_best confusion special_tokens cls_spread anisotropy cka".split()
-    tables += ["predictions", "class_scores", "calibration_bins"]
+    tables += ["predictions", "correct_by_site", "class_scores", "calibration_bins"]
     tables += "information learning_curve control_tasks planted_signals pointwise_information".split()
     tables += "prediction_depth prediction_depth_reliability prediction_depth_shares token_shares word_means".split()
     tables += ["faithfulness", "faithfulness_means"]

@@ -131,6 +131,27 @@ def predictions(measurements: Measurements) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def correct_by_site(measurements: Measurements) -> pd.DataFrame:
+    """Tabulate which test texts the probe of each site classifies correctly, packed into one cell a site."""
+    import pandas as pd
+
+    from probes.results.packed_flags import pack_flags
+
+    rows = []
+    for task, task_sweep in measurements.sweep.tasks.items():
+        for site in task_sweep.selections:
+            hits = task_sweep.predictions[site].predicted == task_sweep.labels
+            row = {
+                "task": task,
+                "pooling": site.pooling,
+                "layer": site.layer,
+                "packed_correct": pack_flags(hits),
+                "n": len(hits),
+            }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def class_scores(measurements: Measurements) -> pd.DataFrame:
     """Tabulate precision, recall and F1 of every class at every site."""
     import pandas as pd
@@ -301,6 +322,7 @@ SUBJECT: ProbingSubject = Subject(
         "differences_from_best": differences_from_best,
         "confusion": confusion,
         "predictions": predictions,
+        "correct_by_site": correct_by_site,
         "class_scores": class_scores,
         "calibration_bins": calibration_bins,
     },

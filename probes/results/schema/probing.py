@@ -86,6 +86,18 @@ TABLES: Mapping[str, TableSchema] = {
             CORRECT,
         ),
     ),
+    "correct_by_site": TableSchema(
+        "Which test texts the probe at each site classifies correctly, for paired comparisons with other results.",
+        keys=SITE,
+        values=(
+            Column(
+                "packed_correct",
+                "text",
+                "Whether each test text is classified correctly, as bits in hexadecimal digits, the first text first.",
+            ),
+            N.but(description="Number of test texts."),
+        ),
+    ),
     "class_scores": TableSchema(
         "Precision, recall and F1 of every class at every site, on test.",
         keys=(*SITE, Column("class", "text", "Class.")),

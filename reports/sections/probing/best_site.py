@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reports.lookup import Score, View, rows_at_site, text, value
@@ -61,9 +61,8 @@ class Best:
         )
 
 
-def cells(sites: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def cells(bests: Sequence[Best]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the headings of columns with a number in any row, and a row of cells for each site."""
-    bests = list(sites.values())
     extra_columns = {"macro F1": [percent(best.macro_f1) for best in bests]}
     for floor in _floor_order(bests):
         heading = wording.SHORT_FLOORS.get(floor, name(floor, 24))
@@ -81,7 +80,7 @@ def cells(sites: Mapping[str, Best]) -> tuple[tuple[str, ...], list[tuple[str, .
     return tuple(headings), [tuple(row) for row in rows]
 
 
-def _floor_order(bests: list[Best]) -> list[str]:
+def _floor_order(bests: Sequence[Best]) -> list[str]:
     """Return the floors that any site has, in the order of a table."""
     present = {floor for best in bests for floor in best.floors}
     known = [floor for floor in FLOORS if floor in present]

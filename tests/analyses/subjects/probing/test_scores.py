@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.subjects.probing.scores import calibration_bins, class_scores, drop_claims
+from analyses.subjects.probing.scores import calibration_bins, class_scores, correct_by_site, drop_claims
 from probes.probing.sites import Site
+from probes.results.packed_flags import unpack_flags
 from probes.results.schema.checks import check_table
 from probes.statistics.bootstrap import Predictions
 from probes.statistics.metrics import ece
@@ -101,6 +102,15 @@ def test_every_class_has_its_scores_at_every_site(measurements, sweep):
         np.testing.assert_allclose(rows["f1"], 2 * correct / (counts.sum(axis=0) + counts.sum(axis=1)))
         np.testing.assert_allclose(rows["recall"][:2], (correct / np.maximum(counts.sum(axis=1), 1))[:2])
         assert ((rows["lower"] <= rows["f1"]) & (rows["f1"] <= rows["upper"])).all()
+
+
+def test_the_texts_that_each_site_has_correct_make_its_accuracy(measurements, sweep):
+    table = check_table("correct_by_site", correct_by_site(measurements), n_layers=3)
+    assert len(table) == len(SITES)
+    for site, row in zip(SITES, table.itertuples(), strict=True):
+        hits = unpack_flags(row.packed_correct, row.n)
+        assert (row.pooling, row.layer) == (site.pooling, site.layer)
+        np.testing.assert_array_equal(hits, sweep.predictions[site].predicted == sweep.labels)
 
 
 def test_bins_of_confidence_make_the_calibration_error_of_the_best_site(measurements, sweep):

@@ -34,11 +34,11 @@ def test_a_result_without_scores_has_no_site():
 
 def test_a_number_that_no_site_has_is_no_column():
     site = Best.of(View(with_tables(result_with())), TASK)
-    headings, (row,) = cells({"a": site})
+    headings, (row,) = cells([site])
     assert math.isnan(site.selectivity)
     assert not [heading for heading in headings if "selectivity" in heading or "codelength" in heading]
     assert row[1:3] == (wording.percent(site.accuracy), wording.interval(site.bounds))
-    more_headings, rows = cells({"a": site, "b": dataclasses.replace(site, selectivity=0.1)})
+    more_headings, rows = cells([site, dataclasses.replace(site, selectivity=0.1)])
     assert len(more_headings) == len(headings) + 1
     assert wording.MISSING in rows[0]
     assert wording.points(0.1) in rows[1]
