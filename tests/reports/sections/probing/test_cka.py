@@ -47,7 +47,7 @@ def test_layers_that_are_not_neighbours_in_the_encoder_are_neighbours_where_only
     _, words = of_the_encoder(
         with_tables(result(), cka=pairs[pairs[["layer", "other_layer"]].isin([0, 2, 6]).all(axis=1)])
     )
-    assert "layers: 2 and 6 ([CLS] 0.40, mean 0.40 and pooler 0.40)" in words
+    assert "layers (n = 896): 2 and 6 ([CLS] 0.40, mean 0.40 and pooler 0.40)" in words
 
 
 def test_a_result_without_the_floor_of_cka_shows_its_numbers_alone():
