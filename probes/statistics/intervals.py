@@ -9,7 +9,7 @@ import numpy as np
 
 from probes.checks import InputError
 from probes.sequences import BoolArray, Float64Array, FloatArray, IntegerArray
-from probes.statistics.resampling import N_RESAMPLES, resampling_counts
+from probes.statistics.resampling import resampled_means
 
 Interval = tuple[float, float]
 """Lower and upper end."""
@@ -75,14 +75,9 @@ def mean_intervals(values: FloatArray, *, seed: int = 0) -> list[Interval]:
     Raises:
         InputError: There are no examples.
     """
-    n, n_columns = values.shape
-    if n == 0:
+    if not len(values):
         raise InputError("a bootstrap needs at least one example")
-    rng = np.random.default_rng(seed)
-    means = np.empty((N_RESAMPLES, n_columns))
-    for chunk, counts in resampling_counts(n, rng, width=n):
-        means[chunk] = counts @ values / n
-    return [percentile_interval(column) for column in means.T]
+    return [percentile_interval(column) for column in resampled_means(values, seed).T]
 
 
 def mean_interval(values: FloatArray, *, seed: int = 0) -> Interval:

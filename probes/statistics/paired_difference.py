@@ -10,7 +10,7 @@ import numpy as np
 from probes.checks import side_of_zero
 from probes.sequences import BoolArray, Float64Array, FloatArray
 from probes.statistics.intervals import Interval, simultaneous_intervals
-from probes.statistics.resampling import N_RESAMPLES, resampling_counts
+from probes.statistics.resampling import resampled_means
 
 N_COUNT_RESAMPLES = 100_000
 """Number of bootstrap samples of the best sites; each is three numbers, so that many cost little."""
@@ -169,11 +169,6 @@ def site_differences(hits: BoolArray, other_hits: BoolArray) -> SiteDifferences:
         other_hits: (texts, sites) the same of the other result, whose accuracies are subtracted.
     """
     gaps = hits.astype(np.float64) - other_hits
-    n_texts, n_sites = gaps.shape
-    # A resampling draws the same texts for all sites: the sites stay paired, too.
-    resampled = np.empty((N_RESAMPLES, n_sites))
-    for chunk, counts in resampling_counts(n_texts, np.random.default_rng(0), width=n_texts):
-        resampled[chunk] = counts @ gaps / n_texts
     differences = gaps.mean(axis=0)
-    lower, upper = simultaneous_intervals(differences, resampled, n=n_texts)
+    lower, upper = simultaneous_intervals(differences, resampled_means(gaps, 0), n=len(gaps))
     return SiteDifferences(differences, lower, upper)

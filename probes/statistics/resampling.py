@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from probes.sequences import Int64Array
+from probes.sequences import Float64Array, FloatArray, Int64Array
 
 N_RESAMPLES = 2000
 """Resamplings behind every bootstrap interval."""
@@ -43,3 +43,20 @@ def resampling_counts(
         draws = rng.integers(n, size=(size, n)) + offsets
         counts = np.bincount(draws.ravel(), minlength=size * n)
         yield slice(start, stop), counts.reshape(size, n)
+
+
+def resampled_means(values: FloatArray, seed: int) -> Float64Array:
+    """Draw the means of (examples, columns) values over resamplings, in each of which the columns stay paired.
+
+    Args:
+        values: (examples, columns) values; one example or more.
+        seed: Seed of the resampling.
+
+    Returns:
+        (resamples, columns) means.
+    """
+    n, n_columns = values.shape
+    means = np.empty((N_RESAMPLES, n_columns))
+    for chunk, counts in resampling_counts(n, np.random.default_rng(seed), width=n):
+        means[chunk] = counts @ values / n
+    return means

@@ -17,7 +17,7 @@ from reports.charts.styles import Style
 from reports.comparison.correctness import hits_by_site, why_not_paired
 from reports.comparison.side_by_side import Together
 from reports.lookup import View
-from reports.sections.small_multiples import description, legend
+from reports.sections.small_multiples import description, in_points, legend
 from reports.text import wording
 from reports.text.wording import confidence, listing, name, plural, points
 
@@ -101,8 +101,7 @@ def _curves(together: Together, task: str) -> pd.DataFrame:
         if curve is not None and view.random_pooler:
             curve = curve[curve["pooling"] != "pooler"]
         if curve is not None:
-            in_percent = {column: 100 * curve[column].astype(float) for column in NUMBERS}
-            frames.append(curve.assign(series=result, **in_percent)[frames[0].columns])
+            frames.append(in_points(curve.assign(series=result))[frames[0].columns])
     return pd.concat([frame for frame in frames if len(frame)]) if len(frames) > 1 else frames[0]
 
 

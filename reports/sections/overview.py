@@ -18,7 +18,7 @@ from reports.lookup import View, item, rows_at_site, text, value
 from reports.sections import caveats
 from reports.sections.check_counts import check_counts
 from reports.sections.classifier import answer
-from reports.sections.small_multiples import panels_of_tasks, pooling_styles
+from reports.sections.small_multiples import in_points, panels_of_tasks, pooling_styles
 from reports.text import wording
 from reports.text.wording import (
     MISSING,
@@ -304,8 +304,7 @@ def _panels(view: View, tasks: list[str]) -> Panels | None:
         if view.random_pooler:
             curve = curve[curve["pooling"] != "pooler"]
         frame = curve.rename(columns={"pooling": "series", "layer": "x"})[["series", "x", "value", "lower", "upper"]]
-        numbers = ["value", "lower", "upper"]
-        frames[task] = frame.assign(**{column: 100 * frame[column].astype(float) for column in numbers})
+        frames[task] = in_points(frame)
     if not frames:
         return None
     best_floors = {task: 100 * max(floors.values()) for task in frames if (floors := _floors(view, task))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,15 @@ from reports.text.wording import decimal, name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def in_points(frame: pd.DataFrame, columns: Sequence[str] = ("value", "lower", "upper")) -> pd.DataFrame:
+    """Return a frame whose shares, or differences of shares, are in per cent, or in percentage points."""
+    scaled = frame.copy()
+    for column in columns:
+        if column in frame:
+            scaled[column] = 100 * frame[column].astype(float)
+    return scaled
 
 
 def panels_of_tasks(

@@ -11,8 +11,8 @@ from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import styles_of_models
 from reports.lookup import View, n_of_table, value
 from reports.sections.classifier.gradient_flow import shares_table
-from reports.sections.classifier.panel_rows import RowWords, in_points, kind_legend, line_drawings, share_drawings
-from reports.sections.small_multiples import legend
+from reports.sections.classifier.panel_rows import RowWords, kind_legend, line_drawings, share_drawings
+from reports.sections.small_multiples import in_points, legend
 from reports.text import wording
 from reports.text.wording import confidence, name, percent, sample_size
 

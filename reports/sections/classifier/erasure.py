@@ -14,8 +14,8 @@ from reports.charts.canvas import Label
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import Style
 from reports.lookup import View, by_head, item, n_of_claims, n_of_table, value
-from reports.sections.classifier.panel_rows import RowWords, in_points, line_row
-from reports.sections.small_multiples import legend, pooling_styles
+from reports.sections.classifier.panel_rows import RowWords, line_row
+from reports.sections.small_multiples import in_points, legend, pooling_styles
 from reports.text import wording
 from reports.text.wording import confidence, count, decimal, listing, name, plural, points, sample_size, sentence
 

@@ -12,7 +12,8 @@ from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import styles_of_models
 from reports.lookup import View, item, n_of_claims, n_of_table, value
-from reports.sections.classifier.panel_rows import RowWords, in_points, line_row
+from reports.sections.classifier.panel_rows import RowWords, line_row
+from reports.sections.small_multiples import in_points
 from reports.text import wording
 from reports.text.wording import confidence, decimal, listing, percent, points, sample_size, sentence
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -32,15 +32,6 @@ class RowWords:
         anchor = f"{self.anchor}-{number}"
         title = f"{self.quantity}, {heading}" if heading else self.quantity
         return Label(anchor, title, description)
-
-
-def in_points(frame: pd.DataFrame, columns: Sequence[str] = ("value", "lower", "upper")) -> pd.DataFrame:
-    """Return a frame whose shares, or differences of shares, are in per cent, or in percentage points."""
-    scaled = frame.copy()
-    for column in columns:
-        if column in frame:
-            scaled[column] = 100 * frame[column]
-    return scaled
 
 
 def line_drawings(

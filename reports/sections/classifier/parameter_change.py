@@ -12,7 +12,8 @@ from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.panels import PanelOptions
 from reports.charts.styles import styles_of_heads
 from reports.lookup import View
-from reports.sections.classifier.panel_rows import RowWords, in_points, line_row
+from reports.sections.classifier.panel_rows import RowWords, line_row
+from reports.sections.small_multiples import in_points
 from reports.text import wording
 from reports.text.wording import count, listing, name
 

@@ -12,8 +12,8 @@ from reports.blocks import Drawing, Panels, Part, Section, Table, columns
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import Style, styles_of_heads
 from reports.lookup import View, item, n_of_claims, value
-from reports.sections.classifier.panel_rows import RowWords, in_points, line_drawings
-from reports.sections.small_multiples import legend
+from reports.sections.classifier.panel_rows import RowWords, line_drawings
+from reports.sections.small_multiples import in_points, legend
 from reports.text import wording
 from reports.text.wording import confidence, count, decimal, name, percent, points, sample_size, sentence
 

@@ -11,7 +11,7 @@ from reports.charts.canvas import INK
 from reports.charts.panels import PanelOptions
 from reports.charts.styles import Style
 from reports.lookup import View, rows_at_site
-from reports.sections.small_multiples import panels_of_tasks
+from reports.sections.small_multiples import in_points, panels_of_tasks
 from reports.text import wording
 from reports.text.wording import between, count, decimal, interval, listing, name, percent
 
@@ -59,10 +59,7 @@ def _panels(view: View, tables: Mapping[str, pd.DataFrame]) -> Panels | None:
     """Return the reliability diagrams, all on one scale."""
     frames = dict[str, pd.DataFrame]()
     for task, rows in tables.items():
-        in_percent = {column: 100 * rows[column] for column in ("lower", "upper")}
-        frames[task] = rows.assign(series="probe", x=100 * rows["confidence"], value=100 * rows["accuracy"]).assign(
-            **in_percent
-        )
+        frames[task] = in_points(rows.assign(series="probe", x=100 * rows["confidence"], value=rows["accuracy"]))
     return panels_of_tasks(
         view,
         frames,

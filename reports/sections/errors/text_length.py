@@ -11,7 +11,7 @@ from reports.charts.canvas import INK
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import Style
 from reports.lookup import View, value
-from reports.sections.small_multiples import panels_of_tasks
+from reports.sections.small_multiples import in_points, panels_of_tasks
 from reports.text.wording import confidence, count, decimal, interval, name, percent, points
 
 NOTES = (
@@ -53,9 +53,7 @@ def _panels(view: View, tables: Mapping[str, pd.DataFrame]) -> Panels | None:
     """Return a panel for each label column, all on one scale."""
     frames = dict[str, pd.DataFrame]()
     for task, rows in tables.items():
-        in_percent = {column: 100 * rows[column] for column in ("lower", "upper")}
-        frame = rows.assign(series="probe", x=rows["mean_length"], value=100 * rows["accuracy"])
-        frames[task] = frame.assign(**in_percent)
+        frames[task] = in_points(rows.assign(series="probe", x=rows["mean_length"], value=rows["accuracy"]))
     limits = shared_limits(frames.values())
 
     def options(task: str) -> PanelOptions:

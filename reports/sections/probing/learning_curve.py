@@ -11,7 +11,7 @@ import pandas as pd
 from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.lookup import View, rows_at_site, value
-from reports.sections.small_multiples import panels_of_tasks, pooling_styles
+from reports.sections.small_multiples import in_points, panels_of_tasks, pooling_styles
 from reports.text import wording
 from reports.text.wording import confidence, count, decimal, interval, name, percent, plural, points
 
@@ -79,9 +79,8 @@ def _panels(view: View, tables: Mapping[str, pd.DataFrame]) -> Panels | None:
     floors = dict[str, float]()
     for task, rows in tables.items():
         sizes = rows["train_texts"].astype(float)
-        in_percent = {column: 100 * rows[column] for column in ("lower", "upper")}
-        columns_of_panel = {"series": rows["pooling"], "x": sizes.map(math.log10), "value": 100 * rows["accuracy"]}
-        frames[task] = pd.DataFrame(columns_of_panel).assign(**in_percent)
+        frame = rows.assign(series=rows["pooling"], x=sizes.map(math.log10), value=rows["accuracy"])
+        frames[task] = in_points(frame)
         if "majority" in (task_floors := view.floors(task)):
             floors[task] = 100 * task_floors["majority"]
     limits = shared_limits(frames.values(), *floors.values())
