@@ -229,7 +229,7 @@ def test_what_does_not_fit_is_refused(bert):
     decoder = Encoder(*build_model("gpt2"))
     head = ProbeHead(decoder, probe(), layer=1, pooling="last")
     attributions = attribute(head, TEXTS[:2])
-    with pytest.raises(InputError, match="'mask' needs a mask token.* use delete"):
+    with pytest.raises(InputError, match=r"'mask' needs a mask token.* use delete"):
         faithfulness(head, attributions)
     with pytest.raises(InputError, match="leaves an empty input"):
         perturbation_curves(head, attributions, replacement="delete")
