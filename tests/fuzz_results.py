@@ -117,7 +117,7 @@ def _with_evidence(analysis: AnalysisResult) -> AnalysisResult:
 
 _PLACE = "task pooling layer"
 _INFORMATION = (
-    f"{_PLACE} v_information lower upper codelength prior_codelength uniform_codelength compression prior_compression"
+    f"{_PLACE} v_information lower upper codelength prior_codelength uniform_codelength compression uniform_compression"
 )
 _CONTROL = f"{_PLACE} control_accuracy lowest highest control_majority accuracy selectivity lower upper n share_scored"
 _TEXTS = f"{_PLACE} text_id probability pvi correct"

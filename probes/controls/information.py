@@ -65,13 +65,16 @@ class Codelength:
 
     @property
     def compression(self) -> float:
-        """Uniform codelength divided by this codelength."""
-        return self.uniform / self.total
+        """Codelength of the code without features divided by this codelength; nan for a single class."""
+        return self.prior / self.total if self.total else math.nan
 
     @property
-    def prior_compression(self) -> float:
-        """Uniform codelength divided by that of the code without features; above 1 for unbalanced labels."""
-        return self.uniform / self.prior
+    def uniform_compression(self) -> float:
+        """Uniform codelength divided by this codelength, as Voita & Titov report it; nan for a single class.
+
+        For unbalanced labels it exceeds 1 without any information in the features.
+        """
+        return self.uniform / self.total if self.total else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +144,7 @@ def online_codelength(
         fractions: Block ends as increasing fractions of the examples; the last one is 1.
 
     Returns:
-        Bits by block; `total` is their sum, and `compression` the uniform codelength divided by it.
+        Bits by block; `total` is their sum, and `compression` the codelength without features divided by it.
 
     Raises:
         InputError: Lengths differ, there are no penalties, or `fractions` do not increase to 1.

@@ -32,7 +32,7 @@ INFORMATION_COLUMNS = (
     "prior_codelength",
     "uniform_codelength",
     "compression",
-    "prior_compression",
+    "uniform_compression",
 )
 DEPTH_TYPES = {
     "text_id": "int64",
@@ -108,7 +108,7 @@ def information_table(sweep: Sweep) -> pd.DataFrame:
         row["prior_codelength"] = codelength.prior / n_train
         row["uniform_codelength"] = codelength.uniform / n_train
         row["compression"] = codelength.compression
-        row["prior_compression"] = codelength.prior_compression
+        row["uniform_compression"] = codelength.uniform_compression
         rows.append(row)
     return _frame(rows, INFORMATION_COLUMNS)
 

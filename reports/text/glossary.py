@@ -142,8 +142,8 @@ TERMS = (
     Term(
         "Codelength, MDL",
         "The online codelength (minimum description length) is the number of bits needed to transmit the "
-        "training labels to a receiver who has the vectors. <b>Compression</b> is the codelength of a uniform "
-        "code divided by it.",
+        "training labels to a receiver who has the vectors. <b>Compression</b> is the codelength without the "
+        "vectors, from the class frequencies alone, divided by it.",
         ("codelength", "compression", "MDL"),
     ),
     Term(

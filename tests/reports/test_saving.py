@@ -77,7 +77,7 @@ def page_with_panels():
     run = result()
     numbers = {"v_information": 0.6, "codelength": 0.4, "prior_codelength": 1.0, "pooling": "mean", "layer": 4}
     claims = tuple(Claim("information", "measured", task, numbers, (0.5, 0.7)) for task in ("sentiment", "topic"))
-    names = "task pooling layer v_information lower upper codelength prior_codelength compression prior_compression"
+    names = "task pooling layer v_information lower upper codelength prior_codelength compression uniform_compression"
     rows = [
         (claim.task, pooling, layer, 0.1 * layer, 0.0, 0.6, 0.4, 1.0, 2.5, 1.0)
         for claim in claims

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from analyses.context.measurements import Measurements
 from analyses.context.subject import Subject, Tables
 from analyses.subjects.probing import floors, information, planted_signals
+from analyses.subjects.probing.information import SMALLEST_COMPRESSION
 from probes.results.result import Claim
 
 if TYPE_CHECKING:
     from analyses.context.subject import ProbingSubject
 
-SMALLEST_COMPRESSION = 1.05
-"""Compression above which the online code counts as shorter than the prior code."""
 NOT_FLOORS = ("model_head", "control")
 """Reference scores that are no floor: the model's own head may be better, a control task is another task."""
 
@@ -73,7 +72,7 @@ def judge_evidence(task: str, claims: Sequence[Claim], *, best_floor_accuracy: f
     numbers["missed"] = ", ".join(missed)
     numbers["doubts"] = ", ".join(doubts)
     if information_claim is not None:
-        numbers["compression"] = compression(information_claim)
+        numbers["compression"] = information_claim.number("compression")
     if missed:
         outcome = "not_shown"
     elif doubts:
@@ -81,12 +80,6 @@ def judge_evidence(task: str, claims: Sequence[Claim], *, best_floor_accuracy: f
     else:
         outcome = "above_floors" if information_claim is None else "decodable"
     return Claim("evidence", outcome, task, numbers, best_floor.interval)
-
-
-def compression(information_claim: Claim) -> float:
-    """Compute the prior codelength divided by the online codelength; not a number where one is missing or 0."""
-    codelength = information_claim.number("codelength")
-    return information_claim.number("prior_codelength") / codelength if codelength else math.nan
 
 
 def _of_kind(claims: Sequence[Claim], kind: str) -> Iterator[Claim]:
@@ -97,7 +90,7 @@ def _information_doubts(claim: Claim | None) -> Iterator[str]:
     """Yield which measure of information does not support the accuracy."""
     if claim is None:
         return
-    if not compression(claim) > SMALLEST_COMPRESSION:
+    if not claim.number("compression") > SMALLEST_COMPRESSION:
         yield "compression"
     if claim.outcome != "above":
         yield "v_information"

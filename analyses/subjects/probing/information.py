@@ -22,9 +22,11 @@ NUMBERS = (
     "prior_codelength",
     "uniform_codelength",
     "compression",
-    "prior_compression",
+    "uniform_compression",
 )
 """Columns of `information` that the claim repeats."""
+SMALLEST_COMPRESSION = 1.05
+"""Compression above which the online code counts as shorter than the prior code."""
 
 
 def information(measurements: Measurements) -> pd.DataFrame | None:
@@ -51,13 +53,13 @@ def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
         interval = (float(row["lower"]), float(row["upper"]))
         outcome = side_of_zero(*interval)
         yield Claim("information", outcome, task, numbers, interval)
-        yield Claim("information_agreement", information_agreement(outcome, row), task)
+        yield Claim("information_agreement", information_agreement(outcome, row["compression"]), task)
 
 
-def information_agreement(v_information_outcome: str, row: pd.Series[Any]) -> str:
+def information_agreement(v_information_outcome: str, compression: float) -> str:
     """Return whether V-information and online codelength both find information about the label, or neither."""
     has_v_information = v_information_outcome == "above"
-    is_compressed = bool(row["codelength"] < row["prior_codelength"])
+    is_compressed = compression > SMALLEST_COMPRESSION
     return "agree" if has_v_information == is_compressed else "disagree"
 
 

@@ -21,7 +21,8 @@ NOTES = (
     "V-information is the log loss that the probe saves on the test texts, compared with a probe that sees no text. It "
     "can be below 0.",
     "Online codelength (MDL): the training labels are sent in blocks, and each block is coded with a probe trained on "
-    "the blocks before it. Compression is relative to a uniform code.",
+    "the blocks before it. Without the vectors, a block is coded with the class frequencies of the blocks before it. "
+    "Compression is the codelength without the vectors divided by that with them.",
 )
 
 
@@ -44,8 +45,8 @@ def _sentence(claim: Claim) -> str:
     compression = value(claim, "compression")
     return (
         f"V-information {decimal(value(claim, 'v_information'), 2)} bits per text [95 % CI {decimal(bounds[0], 2)}, "
-        f"{decimal(bounds[1], 2)}]. Online codelength (MDL) {decimal(value(claim, 'codelength'), 2)} bits per label "
-        f"with the vectors, {decimal(value(claim, 'prior_codelength'), 2)} without: compression "
+        f"{decimal(bounds[1], 2)}]. Online codelength (MDL) {decimal(value(claim, 'codelength'))} bits per label "
+        f"with the vectors, {decimal(value(claim, 'prior_codelength'))} without: compression "
         f"{decimal(compression, 2)}×."
     )
 
@@ -87,12 +88,12 @@ def _table(view: View, task: str, rows: pd.DataFrame) -> Table:
             f"{decimal(r.lower)} to {decimal(r.upper)}",
             decimal(r.codelength),
             decimal(r.prior_codelength),
-            f"{r.compression:.2f}× ({r.prior_compression:.2f}× without)",
+            f"{decimal(r.compression, 2)}×",
         )
         for r in rows.itertuples()
     )
     subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
-    table_summary = f"All {len(rows)} probes{subject}"
+    table_summary = f"All {len(rows)} sites{subject}"
     return Table(
         "Bits per text.", rows=cells, folded=True, summary=table_summary, **columns(*heading, numeric=heading[1:])
     )

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from analyses.subjects.probing.evidence import SMALLEST_COMPRESSION, judge_evidence
+from analyses.subjects.probing.evidence import judge_evidence
+from analyses.subjects.probing.information import SMALLEST_COMPRESSION
 from probes.results.result import Claim
 from probes.results.schema.checks import claim_schema
 
@@ -24,6 +25,7 @@ def information(compression=2.0, outcome="above", classes_give=1.0):
     """Information with a prior code that is shorter than the uniform one by `classes_give`."""
     numbers = {"v_information": 0.2, "prior_codelength": 1 / classes_give, "uniform_codelength": 1.0}
     numbers["codelength"] = numbers["prior_codelength"] / compression
+    numbers["compression"] = compression
     return Claim("information", outcome, "label", numbers, (0.1, 0.3))
 
 

@@ -1,10 +1,9 @@
 """V-information: the mean of what each text has."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from analyses.subjects.probing.information import information_agreement
+from analyses.subjects.probing.information import SMALLEST_COMPRESSION, information_agreement
 
 
 def test_the_bits_of_each_text_average_to_the_v_information_of_the_place(result):
@@ -17,18 +16,17 @@ def test_the_bits_of_each_text_average_to_the_v_information_of_the_place(result)
 
 
 @pytest.mark.parametrize(
-    ("v_information_outcome", "codelength", "expected"),
+    ("v_information_outcome", "compression", "expected"),
     [
-        ("above", 0.5, "agree"),
-        ("above", 1.01, "disagree"),
-        ("above", 1.0, "disagree"),
-        ("cannot_tell", 0.9, "disagree"),
-        ("cannot_tell", 1.01, "agree"),
-        ("below", 1.01, "agree"),
+        ("above", 2.0, "agree"),
+        ("above", SMALLEST_COMPRESSION, "disagree"),
+        ("above", 0.99, "disagree"),
+        ("cannot_tell", 1.1, "disagree"),
+        ("cannot_tell", SMALLEST_COMPRESSION, "agree"),
+        ("below", 0.99, "agree"),
     ],
 )
 def test_v_information_and_codelength_disagree_where_one_alone_finds_information(
-    v_information_outcome, codelength, expected
+    v_information_outcome, compression, expected
 ):
-    row = pd.Series({"codelength": codelength, "prior_codelength": 1.0})
-    assert information_agreement(v_information_outcome, row) == expected
+    assert information_agreement(v_information_outcome, compression) == expected
