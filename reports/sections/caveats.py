@@ -10,7 +10,9 @@ from probes.results.result import Claim
 from reports.blocks import Caveat
 from reports.lookup import View, item, text, value
 from reports.sections.classifier import answer
+from reports.sections.errors import text_length
 from reports.sections.explanations import attributions, baselines
+from reports.sections.probing import control_tasks
 from reports.text import wording
 from reports.text.wording import confidence, count, decimal, listing, name, percent, points, unsigned_points
 
@@ -23,6 +25,8 @@ UNKNOWN = 0.1
 NOTABLE = 0.01
 """Share of unknown tokens above which a caveat says so."""
 LONGEST_NOTE = 1000
+LENGTH_EFFECT = 0.05
+"""Difference of test accuracy between the longest and the shortest texts from which on a caveat states it."""
 Kind = Literal["data", "model", "statistics", "attribution"]
 KINDS_OF_NOTES: Mapping[Kind, str] = {
     "statistics": "--quick|interval|did not converge|seed|fold|minimal pair",
@@ -133,6 +137,8 @@ def _statistics(view: View) -> Iterator[Caveat]:
         yield from _drop(view, task)
         yield from _better_sites(view, task)
         yield from _disagreement(view, task)
+        yield from _length_effect(view, task)
+    yield from _negative_selectivity(view)
     yield from answer.cautions(view)
     yield from _power(view)
     seeds = [item(claim, "seeds") for claim in view.every("floor") if item(claim, "floor") == "untrained"]
@@ -170,20 +176,50 @@ def _better_sites(view: View, task: str) -> Iterator[Caveat]:
 
 def _disagreement(view: View, task: str) -> Iterator[Caveat]:
     """Yield where V-information and online codelength do not agree on whether there is information."""
-    claim = view.claim("evidence", task)
     information = view.claim("information", task)
-    if claim is None or information is None:
-        return
-    doubts = text(claim, "doubts").split(", ")
-    if ("compression" in doubts) == ("v_information" in doubts):
+    agreement = view.claim("information_agreement", task)
+    if information is None or agreement is None or agreement.outcome == "agree":
         return
     bits = decimal(value(information, "v_information"), 2)
     limits = information.interval or (float("nan"),) * 2
     sentence = (
         f"{name(task)}: V-information ({bits} bits [95 % CI {decimal(limits[0], 3)}, {decimal(limits[1], 3)}]) and MDL "
-        f"compression ({decimal(value(claim, 'compression'), 2)}×) disagree; treat the information as inconclusive."
+        f"compression ({decimal(value(information, 'compression'), 2)}×) disagree: the information is inconclusive."
     )
     yield Caveat("statistics", sentence, f"{name(task, 24)}: V-information and MDL disagree", see="information")
+
+
+def _length_effect(view: View, task: str) -> Iterator[Caveat]:
+    """Yield a test accuracy that differs between short and long texts."""
+    claim = view.claim("length_effect", task)
+    if claim is None or claim.outcome == "cannot_tell" or abs(value(claim, "difference")) < LENGTH_EFFECT:
+        return
+    longest = percent(value(claim, "longest_accuracy"))
+    at_least = count(value(claim, "at_least"))
+    short = f"{name(task, 24)} {longest} on texts from {at_least} characters on"
+    yield Caveat("data", f"{name(task)}: {text_length.contrast(claim)}.", short, see="lengths")
+
+
+def _negative_selectivity(view: View) -> Iterator[Caveat]:
+    """Yield the label columns whose control task is learnt better than the task, in one sentence."""
+    below = {task: claim for task, claim in _selectivities(view).items() if claim.outcome == "below"}
+    if not below:
+        return
+    accuracies = [
+        f"{name(task, 24)} {percent(value(claim, 'accuracy'))} vs {percent(value(claim, 'control_accuracy'))}"
+        for task, claim in below.items()
+    ]
+    kind = control_tasks.input_type(view)
+    sentence = (
+        f"Selectivity is negative ({', '.join(accuracies)} on the control task): the vectors identify {kind}, so that "
+        "a probe can also learn random labels of it. High accuracy alone therefore does not show that the encoder "
+        "represents the label; the comparison with the floors does."
+    )
+    yield Caveat("statistics", sentence, "negative selectivity", see="control")
+
+
+def _selectivities(view: View) -> dict[str, Claim]:
+    return {task: claim for task in view.tasks if (claim := view.claim("selectivity", task)) is not None}
 
 
 def _power(view: View) -> Iterator[Caveat]:

@@ -67,7 +67,8 @@ GUIDE = (
     "V-information above 0, and a gain at least as large as the planted signals that the power check misses. Weak "
     "evidence: above every floor, but one of the other three says otherwise. Not shown: not above every floor.",
     "MDL compression: online codelength of the labels without the vectors (class frequencies alone) divided by that "
-    "with them. Selectivity: accuracy minus accuracy on the control task; it does not enter the badge.",
+    "with them. Selectivity: accuracy minus accuracy on the control task, in which all texts of one type (such as the "
+    "same first word) have the same random label. It does not enter the badge.",
     "Ticks: floors. Dot: probe, with its 95 % CI. Floors: majority class, bag of words, layer-0 mean, and an untrained "
     "encoder at the same site.",
 )
@@ -288,7 +289,8 @@ def _selectivity_cell(view: View, task: str) -> SummaryCell:
     """Return the selectivity, or the reason why there is none."""
     claim = view.claim("selectivity", task)
     if claim is not None:
-        return SummaryCell(points(value(claim, "selectivity")), confidence(claim.interval, before=" ").strip())
+        control = f"control task {percent(value(claim, 'control_accuracy'))}"
+        return SummaryCell(points(value(claim, "selectivity")), confidence(claim.interval, before=" ").strip(), control)
     if view.claim("no_control_task", task) is None:
         return SummaryCell("n/a", note="not measured")
     return SummaryCell("n/a", note="no valid control task", see="floors")

@@ -18,6 +18,8 @@ PACKAGED = " (packaged)"
 """Ending of the name of a model that the package brings; the title goes without it."""
 MOST_TASKS = 4
 """Label columns that the title names."""
+LONGEST_CLASSES = 48
+"""Characters of class names in a title."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,7 @@ class Origin:
 def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
     """Return the question in a line, then model and data in a few words."""
     origin = result.provenance
-    named = [name(task, 40) for task in tasks[:MOST_TASKS]]
-    further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
-    predicted_names = listing([*named, *further]) or "its texts"
+    predicted_names = _predicted(result, tasks)
     splits = [f"{count(split.get('rows', 0))} {name(key)}" for key, split in origin.data.items()]
     state = "" if result.name == "heads" else ", frozen"
     facts = (
@@ -64,6 +64,18 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
     if result.name == "attribute":
         question = f"Which words do decisions about {predicted_names} rest on in {model}?"
     return Heading(question, tuple(filter(None, facts)))
+
+
+def _predicted(result: AnalysisResult, tasks: Sequence[str]) -> str:
+    """Return the names of the label columns; of a single one with few classes, also their names."""
+    named = [name(task, 40) for task in tasks[:MOST_TASKS]]
+    further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
+    names = listing([*named, *further]) or "its texts"
+    if len(tasks) != 1:
+        return names
+    split = result.provenance.data.get("test", {})
+    classes = " / ".join(name(key, 24) for key in split.get("classes", {}).get(tasks[0], {}))
+    return f"{names} ({classes})" if classes and len(classes) <= LONGEST_CLASSES else names
 
 
 def _date(created: str) -> str:

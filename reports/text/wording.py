@@ -58,7 +58,11 @@ EVIDENCE = {
 }
 """Outcome of the claim on evidence -> the words of its badge."""
 
-DOUBTS = {"compression": "no MDL compression", "v_information": "V-information not above 0", "power": "low power"}
+DOUBTS = {
+    "compression": "no MDL compression",
+    "v_information": "V-information not above 0",
+    "power": "gain within what the power check misses",
+}
 """Doubt about the evidence -> a few words for it."""
 
 METRICS = {

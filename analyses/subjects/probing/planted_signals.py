@@ -93,8 +93,10 @@ def _signal_numbers(rows: pd.DataFrame) -> dict[str, Any]:
     signals = []
     for gain, repeats in rows.groupby("gain"):
         signals.append(PlantedSignal(float(gain), tuple(repeats["measured_gain"]), tuple(repeats["recovered"])))
+    strongest = rows[rows["gain"] == rows["gain"].max()]
     return {
         "smallest": smallest_recovered_gain(signals),
+        "strongest_recovered": int(strongest["recovered"].sum()),
         "repeats": int(rows["repeat"].nunique()),
         "weakest_tried": float(rows["gain"].min()),
         "strongest_tried": float(rows["gain"].max()),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from probes.results.result import Claim
 from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.canvas import INK
 from reports.charts.panels import PanelOptions, shared_limits
@@ -38,15 +39,20 @@ def _sentence(view: View, task: str) -> str:
     claim = view.claim("length_effect", task)
     if claim is None:
         return ""
+    significance = "" if claim.outcome in ("above", "below") else ", not significantly different"
+    return view.about(task, f"{contrast(claim)}{significance}.")
+
+
+def contrast(claim: Claim) -> str:
+    """Return the test accuracy on the shortest and on the longest texts, and their difference."""
     shortest = percent(value(claim, "shortest_accuracy"))
     longest = percent(value(claim, "longest_accuracy"))
-    sentence = (
-        f"Up to {count(value(claim, 'at_most'))} characters {shortest} (n = {count(value(claim, 'n_shortest'))}), "
-        f"from {count(value(claim, 'at_least'))} on {longest} (n = {count(value(claim, 'n_longest'))}): "
-        f"{points(value(claim, 'difference'))} points{confidence(claim.interval, before=' ')}"
+    return (
+        f"test accuracy on texts of up to {count(value(claim, 'at_most'))} characters {shortest} "
+        f"(n = {count(value(claim, 'n_shortest'))}), from {count(value(claim, 'at_least'))} characters on {longest} "
+        f"(n = {count(value(claim, 'n_longest'))}): {points(value(claim, 'difference'))} points"
+        f"{confidence(claim.interval, before=' ')}"
     )
-    significance = "" if claim.outcome in ("above", "below") else ", not significantly different"
-    return view.about(task, f"{sentence}{significance}.")
 
 
 def _panels(view: View, tables: Mapping[str, pd.DataFrame]) -> Panels | None:

@@ -55,8 +55,7 @@ def section(view: View) -> Section | None:
 
 def _notes(view: View) -> tuple[str, ...]:
     """Return what a control task is, and how to read selectivity."""
-    column = (view.result.settings.get("data") or {}).get("control_type")
-    kind = f"the value of column {name(str(column), 40)}" if column else "the text's first word"
+    kind = input_type(view)
     return (
         "Control task (Hewitt & Liang 2019): all texts of one type get one label, drawn at random with the shares of "
         f"the real labels. A text's type is {kind}. Each probe has the penalty of the real task. Scored are the test "
@@ -65,6 +64,12 @@ def _notes(view: View) -> tuple[str, ...]:
         f"together, and no floor: vectors that expose {kind} have low selectivity, whatever they encode of the label.",
         "95 % CIs: bootstrap over the test texts; the range over the draws is in the tables.",
     )
+
+
+def input_type(view: View) -> str:
+    """Return which property of a text its control label depends on."""
+    column = (view.result.settings.get("data") or {}).get("control_type")
+    return f"the value of column {name(str(column), 40)}" if column else "the text's first word"
 
 
 def _sentence(claim: Claim) -> str:
@@ -132,7 +137,7 @@ def _table(view: View, task: str, rows: pd.DataFrame) -> Table:
     first = rows.iloc[0]
     caption = f"{count(first['n'])} test texts ({percent(first['share_scored'])}) whose type occurs in training."
     subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
-    summary = f"All {plural(len(rows), 'probe')}{subject}"
+    summary = f"All {plural(len(rows), 'site')}{subject}"
     return Table(
         caption,
         rows=cells,

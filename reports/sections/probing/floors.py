@@ -29,8 +29,9 @@ NOTES = (
     "initialised, with a probe at the same site.",
     "Minimum detectable difference: the smallest difference in test accuracy between the best site and any other site "
     "whose simultaneous 95 % CI could leave out 0; then the same for the median site.",
-    "Power check: signals of known strength are planted in the vectors of the best site. Weaker real signals can be "
-    "missed.",
+    "Power check: signals of known strength are planted in the vectors of the best site, and a new probe is trained on "
+    "each. Weaker real signals can be missed. The minimum detectable difference takes the probes as they are and is "
+    "therefore smaller.",
 )
 
 
@@ -93,7 +94,7 @@ def _gain(view: View, task: str, claims: Sequence[Claim]) -> Iterator[str]:
     yield (
         f"{opening} {n_above} of {plural(len(floor_claims), 'floor')}; smallest gain "
         f"{points(value(smallest, 'difference'))} points{confidence(smallest.interval, before=' ')} over "
-        f"{_floor_name(smallest)}."
+        f"{_floor_name(smallest)} ({percent(value(smallest, 'accuracy'))})."
     )
 
 

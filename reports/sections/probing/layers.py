@@ -78,11 +78,12 @@ def _sentences(view: View, task: str, curve: pd.DataFrame) -> Iterator[str]:
         return
     pooling, layer = best
     vector = wording.pooling(pooling, random_pooler=view.random_pooler)
-    opening = "Best" if view.claim("best_site", task) is not None else "Probe"
+    opening = f"Selected {view.choosing}" if view.claim("best_site", task) is not None else "Probe"
     bounds = f"[95\u00a0% CI {confidence(score.interval).strip('[]')}]"
     sentence = f"{opening}: {vector}, layer\u00a0{layer}, test accuracy {percent(score.accuracy)} {bounds}"
     if tied := view.claim("tied", task):
-        sentence += f"; {count(value(tied, 'n_tied'))} of {count(value(tied, 'n_sites'))} tied"
+        n_others = wording.plural(int(value(tied, "n_sites")), "other site")
+        sentence += f"; {count(value(tied, 'n_tied'))} of {n_others} tied with it"
     yield f"{sentence}."
     if better := view.claim("better_than_best", task):
         yield f"Higher on test: {wording.places(text(better, 'sites'), random_pooler=view.random_pooler)}."

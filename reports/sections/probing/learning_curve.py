@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROUND_NUMBERS = [digit * 10**power for power in range(9) for digit in (1, 2, 5)]
 """Numbers of texts that are labelled below the axis."""
 MOST_LABELS = 4
-VERDICTS = {"plateau": "plateau", "rising": "no plateau", "cannot_tell": "undecided"}
+VERDICTS = {"plateau": "plateau", "rising": "no plateau", "cannot_tell": "not distinguishable from a plateau"}
 """Outcome of the claim -> what the sentence calls it."""
 NOTES = (
     "Smaller training sets are subsets of the larger ones, drawn once: the left end of the curve is noisy.",

@@ -55,6 +55,13 @@ def _power(claim: Claim) -> str:
     every = f"all {count(repeats)} repeats" if math.isfinite(repeats) else "every repeat"
     if item(claim, "smallest") is None:
         strongest = points(value(claim, "strongest_tried"))
-        return f"no planted signal was recovered in {every}, even at {strongest} points over the majority class"
+        recovered = value(claim, "strongest_recovered")
+        is_counted = math.isfinite(recovered)
+        outcome = (
+            f"recovered in {count(recovered)} of {count(repeats)} repeats"
+            if is_counted
+            else f"not recovered in {every}"
+        )
+        return f"the strongest planted signal, {strongest} points over the majority class, was {outcome}"
     weakest = points(value(claim, "smallest"))
     return f"the weakest planted signal recovered in {every} is worth {weakest} points over the majority class"

@@ -61,7 +61,12 @@ def test_a_row_holds_site_accuracy_gain_and_floor():
     [
         ("decodable", {"missed": ""}, "good", "Sentiment is linearly decodable, above every floor"),
         ("weak", {"missed": "", "doubts": "compression", "compression": 0.99}, "poor", "no MDL compression (0.99×)"),
-        ("weak", {"missed": "", "doubts": "v_information, power"}, "poor", "V-information not above 0 and low power"),
+        (
+            "weak",
+            {"missed": "", "doubts": "v_information, power"},
+            "poor",
+            f"{wording.DOUBTS['v_information']} and {wording.DOUBTS['power']}",
+        ),
         ("above_floors", {"missed": ""}, "good", "Sentiment is above every floor"),
         (
             "not_shown",
@@ -91,6 +96,19 @@ def test_the_control_task_changes_neither_badge_nor_takeaway():
     assert (plain.rows[0].cells[-1].value, controlled.rows[0].cells[-1].value) == ("n/a", "−22.0")
 
 
+@pytest.mark.parametrize(("outcome", "is_stated"), [("below", True), ("cannot_tell", False), ("above", False)])
+def test_negative_selectivity_is_a_caveat_that_says_what_it_means(outcome, is_stated):
+    numbers = {"control_accuracy": 0.996, "control_majority": 0.5, "accuracy": 0.78, "selectivity": -0.216}
+    analysis = with_claim(result(tasks=ONE), "selectivity", outcome, "sentiment", numbers, (-0.25, -0.19))
+    stated = [caveat for caveat in caveats(View(analysis)) if caveat.see == "control"]
+    assert len(stated) == is_stated
+    for caveat in stated:
+        assert wording.percent(0.996) in caveat.sentence
+        assert "first word" in caveat.sentence
+    row, _ = screen_of(analysis)
+    assert row.cells[-1].note == f"control task {wording.percent(0.996)}"
+
+
 def test_a_label_column_without_a_control_task_says_so_beside_its_number():
     analysis = with_claim(result(tasks=ONE), "no_control_task", "absent", "sentiment", {"reason": "one type"})
     row, _ = screen_of(analysis)
@@ -111,12 +129,10 @@ def test_a_drop_from_validation_to_test_is_a_caveat_where_it_is_beyond_chance(ou
     assert ("sentiment drops 10.3 points from validation to test" in shorts(analysis)) is is_stated
 
 
-@pytest.mark.parametrize(
-    ("doubts", "is_stated"), [("compression", True), ("", False), ("compression, v_information", False)]
-)
-def test_information_and_mdl_that_disagree_are_a_caveat(doubts, is_stated):
-    numbers = {"v_information": 0.03, "codelength": 1.007, "prior_codelength": 1.003}
-    analysis = judged_by("weak", missed="", doubts=doubts, compression=0.996)
+@pytest.mark.parametrize(("outcome", "is_stated"), [("disagree", True), ("agree", False)])
+def test_information_and_mdl_that_disagree_are_a_caveat(outcome, is_stated):
+    numbers = {"v_information": 0.03, "codelength": 1.007, "prior_codelength": 1.003, "compression": 0.996}
+    analysis = with_claim(judged_by("weak"), "information_agreement", outcome, "sentiment")
     analysis = with_claim(analysis, "information", "above", "sentiment", numbers, (0.001, 0.065))
     assert ("sentiment: V-information and MDL disagree" in shorts(analysis)) is is_stated
 
@@ -142,6 +158,18 @@ def test_attribution_checks_are_counted_with_what_they_were_not_passed_for():
         numbers = {"check": "comprehensiveness", "head": "probe", "value": 0.2, "n": 16}
         analysis = with_claim(analysis, "attribution_check", outcome, task, numbers)
     assert check_counts(View(analysis)) == (CheckCount("comprehensiveness", 1, 2, "topic weak"),)
+
+
+def test_the_first_screen_says_how_many_checks_were_passed_and_how_many_caveats_it_does_not_name():
+    analysis = result(tasks=ONE, notes=("12 rows have no text.", "13 rows have no label."))
+    for check, outcome in (("comprehensiveness", "passed"), ("sufficiency", "weak")):
+        numbers = {"check": check, "head": "probe", "value": 0.2, "n": 16}
+        analysis = with_claim(analysis, "attribution_check", outcome, "sentiment", numbers)
+    words = Page(render_report(analysis)).words
+    assert "Attribution checks (1 of 2 passed)" in words
+    n_unnamed = sum(not short for short in shorts(analysis))
+    assert n_unnamed >= 2
+    assert f"and {n_unnamed} more" in words or f"{n_unnamed} listed below" in words
 
 
 def test_one_label_column_has_room_for_classes_and_confused_pairs():

@@ -72,7 +72,7 @@ def test_a_result_of_attribute_needs_only_one_place():
         analysis, tables={"metrics": one}, claims=tuple(c for c in analysis.claims if c.id == "convergence")
     )
     words = Page(render_report(analysis)).words.replace("\u00a0", " ")
-    assert "Which words do decisions about sentiment rest on in" in words
+    assert "Which words do decisions about sentiment (negative / positive) rest on in" in words
     assert "Sentiment: test accuracy 78.0 % (mean, layer 4)." in words
 
 

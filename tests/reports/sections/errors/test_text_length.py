@@ -3,8 +3,12 @@
 import dataclasses
 
 import pandas as pd
+import pytest
 
 from probes.results.result import Claim
+from reports.lookup import View
+from reports.sections.caveats import caveats
+from reports.text.wording import percent
 from tests.support.pages.sections import section_of, with_tables
 from tests.support.results.probed import result
 
@@ -16,8 +20,14 @@ GROUPS = pd.DataFrame(
 )  # fmt: skip
 
 
-def analysis(outcome):
-    numbers = {"difference": -0.2, "shortest_accuracy": 0.8, "longest_accuracy": 0.6, "at_most": 10, "at_least": 1021}
+def analysis(outcome, difference=-0.2):
+    numbers = {
+        "difference": difference,
+        "shortest_accuracy": 0.8,
+        "longest_accuracy": 0.6,
+        "at_most": 10,
+        "at_least": 1021,
+    }
     numbers |= {"n_shortest": 40, "n_longest": 41}
     claims = [Claim("length_effect", outcome, task, numbers, (-0.38, -0.01)) for task in TASKS]
     with_groups = with_tables(result(), accuracy_by_length=GROUPS)
@@ -27,12 +37,26 @@ def analysis(outcome):
 def test_each_task_has_a_sentence_with_the_difference_between_long_and_short_texts():
     section = section_of(analysis("below"), "lengths")
     assert section.folded
-    assert [sentence.replace("\u00a0", " ") for sentence in section.verdict] == [
-        f"{task}: Up to 10 characters 80.0 % (n = 40), from 1,021 on 60.0 % (n = 41): −20.0 points [−38.0, −1.0]."
-        for task in TASKS
-    ]
+    for task, sentence in zip(TASKS, section.verdict, strict=True):
+        assert sentence.startswith(f"{task}: ")
+        for phrase in ("10 characters", "1,021 characters", "(n = 40)", "(n = 41)", "−20.0 points [−38.0, −1.0]."):
+            assert phrase in sentence
+        assert percent(0.8) in sentence
+        assert percent(0.6) in sentence
     unsure = section_of(analysis("cannot_tell"), "lengths")
     assert all(sentence.endswith("not significantly different.") for sentence in unsure.verdict)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "difference", "is_stated"),
+    [("below", -0.2, True), ("above", 0.2, True), ("cannot_tell", -0.2, False), ("below", -0.04, False)],
+)
+def test_a_large_effect_of_length_is_a_caveat(outcome, difference, is_stated):
+    stated = [caveat for caveat in caveats(View(analysis(outcome, difference))) if caveat.see == "lengths"]
+    assert len(stated) == (len(TASKS) if is_stated else 0)
+    for caveat, task in zip(stated, TASKS, strict=False):
+        assert caveat.sentence.startswith(f"{task}: ")
+        assert f"{percent(0.6)} on texts from 1,021 characters on" in caveat.short
 
 
 def test_there_is_a_panel_and_a_table_for_each_task():

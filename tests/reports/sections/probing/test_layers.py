@@ -21,7 +21,7 @@ def test_the_sentence_holds_test_accuracy_interval_and_number_of_tied_probes():
     (sentence,) = section_of(analysis, "layers").verdict
     assert percent(best.numbers["accuracy"]) in sentence
     assert confidence(best.interval).strip("[]") in sentence
-    assert "3 of 20 tied" in sentence
+    assert "3 of 20 other sites tied" in sentence
 
 
 @pytest.mark.parametrize(("outcome", "n_sentences"), [("below", 2), ("cannot_tell", 1)])

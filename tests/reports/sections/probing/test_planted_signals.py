@@ -24,8 +24,22 @@ from tests.support.pages.sections import TASK, result_with
         (
             {"difference": math.nan, "usual_difference": math.nan, "smallest": None, "strongest_tried": 0.12},
             [
-                "Power check: no planted signal was recovered in every repeat, even at +12.0 points over the majority "
-                "class."
+                "Power check: the strongest planted signal, +12.0 points over the majority class, was not recovered in "
+                "every repeat."
+            ],
+        ),
+        (
+            {
+                "difference": math.nan,
+                "usual_difference": math.nan,
+                "smallest": None,
+                "strongest_tried": 0.12,
+                "strongest_recovered": 2,
+                "repeats": 3,
+            },
+            [
+                "Power check: the strongest planted signal, +12.0 points over the majority class, was recovered in 2 "
+                "of 3 repeats."
             ],
         ),
         (
