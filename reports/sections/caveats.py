@@ -137,7 +137,7 @@ def _statistics(view: View) -> Iterator[Caveat]:
         yield from _drop(view, task)
         yield from _better_sites(view, task)
         yield from _disagreement(view, task)
-        yield from _length_effect(view, task)
+    yield from _length_effects(view)
     yield from _negative_selectivity(view)
     yield from answer.cautions(view)
     yield from _power(view)
@@ -189,15 +189,20 @@ def _disagreement(view: View, task: str) -> Iterator[Caveat]:
     yield Caveat("statistics", sentence, f"{name(task, 24)}: V-information and MDL disagree", see="information")
 
 
-def _length_effect(view: View, task: str) -> Iterator[Caveat]:
-    """Yield a test accuracy that differs between short and long texts."""
-    claim = view.claim("length_effect", task)
-    if claim is None or claim.outcome == "cannot_tell" or abs(value(claim, "difference")) < LENGTH_EFFECT:
+def _length_effects(view: View) -> Iterator[Caveat]:
+    """Yield the label columns whose test accuracy differs between short and long texts, in one sentence."""
+    claims = dict[str, Claim]()
+    for task in view.tasks:
+        claim = view.claim("length_effect", task)
+        if claim is not None and claim.outcome != "cannot_tell" and abs(value(claim, "difference")) >= LENGTH_EFFECT:
+            claims[task] = claim
+    if not claims:
         return
-    longest = percent(value(claim, "longest_accuracy"))
-    at_least = count(value(claim, "at_least"))
-    short = f"{name(task, 24)} {longest} on texts from {at_least} characters on"
-    yield Caveat("data", f"{name(task)}: {text_length.contrast(claim)}.", short, see="lengths")
+    contrasts = "; ".join(f"{name(task)}: {text_length.contrast(claim)}" for task, claim in claims.items())
+    longest = listing(f"{name(task, 24)} {percent(value(claim, 'longest_accuracy'))}" for task, claim in claims.items())
+    at_least = count(min(value(claim, "at_least") for claim in claims.values()))
+    short = f"{longest} on texts from {at_least} characters on"
+    yield Caveat("data", f"Accuracy depends on text length. {contrasts}.", short, see="lengths")
 
 
 def _negative_selectivity(view: View) -> Iterator[Caveat]:

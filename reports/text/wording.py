@@ -59,11 +59,11 @@ EVIDENCE = {
 """Outcome of the claim on evidence -> the words of its badge."""
 
 DOUBTS = {
-    "compression": "no MDL compression",
-    "v_information": "V-information not above 0",
-    "power": "gain within what the power check misses",
+    "compression": "there is no MDL compression",
+    "v_information": "V-information is not above 0",
+    "power": "the power check misses gains of this size",
 }
-"""Doubt about the evidence -> a few words for it."""
+"""Doubt about the evidence -> a clause for it."""
 
 METRICS = {
     "accuracy": "accuracy",
