@@ -7,7 +7,7 @@ from reports.blocks import CheckCount
 from reports.lookup import View, item, text
 from reports.sections.explanations.attribution_checks import COUNTED, MEASURES, OUTCOMES
 from reports.text import wording
-from reports.text.wording import name
+from reports.text.wording import listing, name
 
 
 def check_counts(view: View) -> tuple[CheckCount, ...]:
@@ -19,9 +19,9 @@ def check_counts(view: View) -> tuple[CheckCount, ...]:
     counts = list[CheckCount]()
     for check in MEASURES:
         claims = claims_by_check.get(check, [])
-        failed = [_failure(view, claim) for claim in claims if claim.outcome != "passed"]
+        failed = [claim for claim in claims if claim.outcome != "passed"]
         if claims:
-            counts.append(CheckCount(_name(check), len(claims) - len(failed), len(claims), "; ".join(failed)))
+            counts.append(CheckCount(_name(check), len(claims) - len(failed), len(claims), _failures(view, failed)))
     return tuple(counts)
 
 
@@ -31,12 +31,24 @@ def _name(check: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def _failure(view: View, claim: Claim) -> str:
-    """Return for what a check was not passed, and its outcome."""
-    subjects = list[str]()
+def _failures(view: View, claims: list[Claim]) -> str:
+    """Return the outcomes of a check that was not passed, each after what it was not passed for."""
+    subjects_by_outcome = dict[str, list[str]]()
+    for claim in claims:
+        subjects_by_outcome.setdefault(OUTCOMES[claim.outcome], []).append(_subject(view, claim))
+    phrases = list[str]()
+    for outcome, subjects in subjects_by_outcome.items():
+        listed = listing(filter(None, subjects))
+        phrases.append(f"{listed} {outcome}".strip())
+    return "; ".join(phrases)
+
+
+def _subject(view: View, claim: Claim) -> str:
+    """Return the label column and the head of a check, where there are several."""
+    names = list[str]()
     if claim.task is not None and len(view.tasks) > 1:
-        subjects.append(name(claim.task, 40))
+        names.append(name(claim.task, 40))
     heads = {item(other, "head") for other in view.every("attribution_check") if item(other, "head")}
     if len(heads) > 1 and item(claim, "head"):
-        subjects.append(wording.short_head(item(claim, "head")))
-    return " ".join((*subjects, OUTCOMES[claim.outcome]))
+        names.append(wording.short_head(item(claim, "head")))
+    return " ".join(names)

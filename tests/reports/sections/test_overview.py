@@ -158,6 +158,10 @@ def test_attribution_checks_are_counted_with_what_they_were_not_passed_for():
         numbers = {"check": "comprehensiveness", "head": "probe", "value": 0.2, "n": 16}
         analysis = with_claim(analysis, "attribution_check", outcome, task, numbers)
     assert check_counts(View(analysis)) == (CheckCount("comprehensiveness", 1, 2, "topic weak"),)
+    for task in ("sentiment", "topic"):
+        numbers = {"check": "plausibility", "head": "probe", "value": 0.2, "n": 16}
+        analysis = with_claim(analysis, "attribution_check", "inconclusive", task, numbers)
+    assert CheckCount("plausibility", 0, 2, "sentiment and topic inconclusive") in check_counts(View(analysis))
 
 
 def test_the_first_screen_says_how_many_checks_were_passed_and_how_many_caveats_it_does_not_name():
