@@ -52,7 +52,7 @@ LONGEST_EXAMPLE = 64
 """Characters of an example text."""
 EXAMPLE_STEP = 7
 """Texts between the examples of two label columns, so that they differ where texts come in pairs."""
-PANEL_HEIGHT = 164.0
+PANEL_HEIGHT = 160.0
 """Pixels of a panel, so that the first screen is whole on a laptop."""
 MOST_CLASSES = 6
 """Classes that are named beside a label column."""
