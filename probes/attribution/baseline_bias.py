@@ -31,7 +31,11 @@ from probes.heads.heads import Head
 from probes.logistic.fitted_probe import log_softmax
 
 MAX_BASELINE_BIAS = 0.25
-"""Largest bias, in total variation, of a baseline that counts as unbiased."""
+"""Largest bias, in total variation, of a baseline that counts as neutral.
+
+No set of classes is then more than .25 more or less probable than without a text: for two balanced classes, one of them
+may have up to 75 %.
+"""
 LENGTHS = (8, 16, 32, 64, 128)
 """Words of the texts that `choose_baseline` measures: a baseline keeps of a text only the number of tokens."""
 DECIMALS = 6
@@ -69,15 +73,6 @@ def _distribution(values: Sequence[float], name: str) -> NDArray[np.float64]:
 
 def _total_variation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     return float(np.abs(first - second).sum() / 2)
-
-
-def is_unbiased(probabilities: Sequence[float], prior: Sequence[float]) -> bool:
-    """Return whether the bias of a baseline is at most `MAX_BASELINE_BIAS`; see `baseline_bias`.
-
-    No class, nor any set of classes, is then more than .25 more or less probable than without a text. A baseline of a
-    balanced task with two classes may thus predict up to 75 % for one of them.
-    """
-    return baseline_bias(probabilities, prior) <= MAX_BASELINE_BIAS
 
 
 def choose_baseline(heads: Sequence[Head], *, prior: Sequence[float] | None = None, paired: bool = False) -> str:

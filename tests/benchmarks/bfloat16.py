@@ -53,6 +53,6 @@ def _moves(folder: Path, limit: int | None) -> None:
         worst = max(moves, key=lambda point: abs(moves[point]))
         lower, upper = sweep_of_dtype["float32"].interval(worst)
         rows.append((task, len(splits.test), str(worst), moves[worst], lower, upper, upper - lower))
-    columns = ["task", "test texts", "place", "largest move", "lower", "upper", "interval's width"]
+    columns = ["task", "test texts", "site", "largest move", "lower", "upper", "interval's width"]
     print("\nTest accuracy, bfloat16 minus float32, where it moves most; 95 % interval of float32's there:")
     print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="{:.4f}".format))

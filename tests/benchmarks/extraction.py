@@ -107,7 +107,7 @@ def _measure(folder: Path, texts: list[str], repeats: int) -> None:
     extract_features(exact, texts[::PARTS], store=store.folder)
     opened = time.perf_counter() - start
     print(f"Tokenising alone: {tokenised:.2f} s ({tokenised / best:.1%}) for {encoded.lengths.sum():,} tokens")
-    print(f"Asking a second time: {opened:.2f} s; reading one layer: ", end="")
+    print(f"Opening the features that are stored: {opened:.2f} s; reading one layer: ", end="")
     start = time.perf_counter()
     store.read("mean", 3)
     print(f"{time.perf_counter() - start:.3f} s")

@@ -63,8 +63,8 @@ print((peak() - before) * 1024, train.features.nbytes + held_out.features.nbytes
 """
 
 
-Place = Callable[[], tuple[Sample, Sample]]
-"""Reads training and held-out examples of one place."""
+Site = Callable[[], tuple[Sample, Sample]]
+"""Reads training and held-out examples of one site."""
 
 
 def report(*, limit: int | None, repeats: int) -> None:
@@ -73,10 +73,10 @@ def report(*, limit: int | None, repeats: int) -> None:
         sys.exit("no folder shared/data/sst2 beside the checkout")
     with tempfile.TemporaryDirectory(prefix="layerprobe-") as folder:
         encoder = Encoder.load("packaged", device="cpu")
-        _race("sst2", _places(encoder, "sst2", "label", range(7), Path(folder), limit), 10, repeats)
+        _race("sst2", _sites(encoder, "sst2", "label", range(7), Path(folder), limit), 10, repeats)
         _floors(encoder, Path(folder), limit, repeats)
         most = limit and max(limit, 1000)  # each of 47 classes needs a few
-        _race("trec, fine", _places(encoder, "trec", "fine", (0, 3, 6), Path(folder), most), 5, repeats)
+        _race("trec, fine", _sites(encoder, "trec", "fine", (0, 3, 6), Path(folder), most), 5, repeats)
     rows = limit or ROWS
     for n_classes in (2, 5):
         name = f"{rows:,} x {HIDDEN} synthetic, {n_classes} classes"
@@ -157,7 +157,7 @@ def synthetic(rows: int, n_classes: int) -> tuple[Sample, Sample]:
     return Sample(x[:rows], y[:rows]), Sample(x[rows:], y[rows:])
 
 
-def _places(encoder: Encoder, data: str, label: str, layers: Any, cache: Path, limit: int | None) -> dict[str, Place]:
+def _sites(encoder: Encoder, data: str, label: str, layers: Any, cache: Path, limit: int | None) -> dict[str, Site]:
     files = {path.stem: Source(str(path)) for path in (DATA.parent / data).glob("*.csv")}
     splits = read_splits(**files, labels=[label], limit=limit)
     stores = {
@@ -173,11 +173,11 @@ def _places(encoder: Encoder, data: str, label: str, layers: Any, cache: Path, l
     return {f"{pooling} {layer}": (lambda p=pooling, i=layer: read(p, i)) for pooling in POOLINGS for layer in layers}
 
 
-def _race(name: str, places: dict[str, Place], aim: float, repeats: int) -> None:
-    """Fit every place by both, in turn, and print what it took and how far from the optimum it ended."""
+def _race(name: str, sites: dict[str, Site], aim: float, repeats: int) -> None:
+    """Fit every site by both, in turn, and print what it took and how far from the optimum it ended."""
     total_seconds, early, gaps = {"scikit-learn": 0.0, "ours": 0.0}, 0, {}
-    for place, read in places.items():
-        print(f"{name}: {place} ...", file=sys.stderr, flush=True)
+    for site, read in sites.items():
+        print(f"{name}: {site} ...", file=sys.stderr, flush=True)
         train, held_out = read()
         k = int(max(train.labels.max(), held_out.labels.max())) + 1
         seconds: dict[str, list[float]] = {side: [] for side in total_seconds}
@@ -191,12 +191,12 @@ def _race(name: str, places: dict[str, Place], aim: float, repeats: int) -> None
             seconds["ours"].append(time.perf_counter() - start)
         for side, durations in seconds.items():
             total_seconds[side] += float(np.median(durations))
-        gaps[place] = _gap(chosen, train, held_out)
-    ratio, worst = total_seconds["scikit-learn"] / total_seconds["ours"], max(gaps, key=lambda place: abs(gaps[place]))
-    print(f"\n{name}: {len(places)} places x {len(DEFAULT_CS)} penalties")
+        gaps[site] = _gap(chosen, train, held_out)
+    ratio, worst = total_seconds["scikit-learn"] / total_seconds["ours"], max(gaps, key=lambda site: abs(gaps[site]))
+    print(f"\n{name}: {len(sites)} sites x {len(DEFAULT_CS)} penalties")
     print(pd.Series(total_seconds).to_string(float_format="{:.2f} s".format))
     print(f"scikit-learn / ours: {ratio:.1f} ({'at or above' if ratio >= aim else 'BELOW'} the aim of {aim:g})")
-    print(f"scikit-learn's fits that ended at 100 iterations: {early} of {len(places) * len(DEFAULT_CS) * repeats}")
+    print(f"scikit-learn's fits that ended at 100 iterations: {early} of {len(sites) * len(DEFAULT_CS) * repeats}")
     verdict = "within" if abs(gaps[worst]) <= NEAR else "BEYOND"
     print(
         f"Held-out log loss at the chosen penalty minus the converged one, where it is most: {gaps[worst]:+.1e} at "
