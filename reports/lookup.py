@@ -246,7 +246,7 @@ class View:
         last = self.result.provenance.n_layers
         if reason := self.claim("random_pooler"):
             why = name(str(item(reason, "reason") or ""), 300)
-            return (f"The pooler was never trained ({why}): drawn dashed as “random pooler”, never chosen as best.",)
+            return (f"Untrained pooler ({why}): drawn dashed, and never selected as the best site.",)
         return (
             f"Pooler at a layer below {last} is the trained head used as a lens on that layer's [CLS]; only at layer "
             f"{last} is it the model's own output.",

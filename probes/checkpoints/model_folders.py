@@ -31,6 +31,8 @@ PICKLED_WEIGHTS = ("pytorch_model*.bin",)
 """Files of pickled weights that --allow-pickle reads."""
 OTHER_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 """Files that may hold pickled weights under a name that is not read."""
+MODULES = {"Normalize": "Normalize, scaling vectors to length 1"}
+"""Module of sentence-transformers -> its name with what it does."""
 TRAINING_STATE = (
     "optimizer*",
     "scheduler*",
@@ -259,16 +261,24 @@ def _kind(module: dict[str, Any]) -> str:
     return str(module.get("type", "")).rpartition(".")[2]
 
 
+def _later_modules_note(kinds: Sequence[str]) -> str:
+    """Return a note on the modules after the pooling, of which the probes read the input."""
+    modules = [MODULES.get(kind, kind) for kind in kinds]
+    if len(modules) == 1:
+        return f"The checkpoint's last module ({modules[0]}) is not applied: the probes read the vectors before it."
+    return (
+        f"The checkpoint's last modules ({'; '.join(modules)}) are not applied: the probes read the vectors before "
+        "them."
+    )
+
+
 def _notes(kinds: Sequence[str], settings: dict[str, Any], model_settings: object) -> list[str]:
     """Return a note for every step of the model that layerprobe leaves out."""
     notes = []
     pooling = kinds.index("Pooling") if "Pooling" in kinds else 0
     later_modules = kinds[pooling + 1 :]
     if later_modules:
-        notes.append(
-            f"The sentence-transformers modules after the pooling ({' and '.join(later_modules)}) are left out; the "
-            "probes read their input."
-        )
+        notes.append(_later_modules_note(later_modules))
     if settings.get("do_lower_case"):
         notes.append("The lower-casing of texts that the sentence-transformers model asks for is left out.")
     prompt = model_settings.get("default_prompt_name") if isinstance(model_settings, dict) else None

@@ -101,7 +101,7 @@ def accuracy_scale(frames: Iterable[pd.DataFrame]) -> tuple[float, float]:
 
 def _pooling_name(pooling: str, *, random_pooler: bool) -> str:
     if pooling == "pooler" and random_pooler:
-        return name("random pooler", 13)
+        return name("untrained pooler", 16)
     return name(POOLINGS.get(pooling, pooling), 13)
 
 

@@ -31,7 +31,7 @@ DIFFERENCE_HEIGHT, ACCURACY_HEIGHT = 170.0, 128.0
 """Pixels of a panel of differences, and of the smaller one of accuracies below it."""
 NO_FLOORS = ("control", "model_head")
 """Reference scores that are no floor."""
-RANDOM_POOLER = "The pooler was never trained, so that it is not drawn."
+RANDOM_POOLER = "The untrained pooler is not drawn."
 NUMBERS = ["value", "lower", "upper"]
 
 

@@ -93,7 +93,7 @@ BASELINES = {
     "mask": "mask tokens",
     "zero": "zero vectors",
     "mean": "the mean embedding",
-    "sampled": "pieces of other texts",
+    "sampled": "tokens of other texts",
     "none": "nothing",
 }
 """Baseline -> what replaces the tokens of a text in it."""
@@ -298,7 +298,7 @@ def listing(parts: Iterable[str], last: str = "and") -> str:
 
 def pooling(key: str, *, random_pooler: bool = False) -> str:
     """Return the name of a pooling in a sentence."""
-    return "random\u00a0pooler" if key == "pooler" and random_pooler else name(POOLINGS.get(key, key), 24)
+    return "untrained\u00a0pooler" if key == "pooler" and random_pooler else name(POOLINGS.get(key, key), 24)
 
 
 def place(key: str, layer: int | str, *, random_pooler: bool = False) -> str:

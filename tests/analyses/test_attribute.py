@@ -27,7 +27,7 @@ def test_explaining_alone_says_what_a_reader_must_know_of_the_encoder(root):
     ids = {claim.id for claim in AnalysisResult.load(root / "alone").claims}
     assert {"random_pooler", "truncated", "convergence"} <= ids
     page = (root / "alone" / "report.html").read_text(encoding="utf-8")
-    assert "random pooler" in page
+    assert "untrained pooler" in page
     assert "cut at 4 tokens" in page
 
 

@@ -94,6 +94,7 @@ def _baseline_bias(
         "distance": float(distances.mean()),
         "nearest": nearest,
         "nearest_distance": mean_biases[nearest],
+        "limit": MAX_BASELINE_BIAS,
     }
     if explanations.settings.baseline == "auto":
         numbers["chosen_for"] = explanations.explainer.heads[case.task][0].kind

@@ -244,6 +244,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("distance", "number", "Mean distance from an uninformed prediction; 1 the most.", nullable=True),
             Column("nearest", "text", "Baseline with the smallest distance.", nullable=True, optional=True),
             Column("nearest_distance", "number", "Its distance.", nullable=True, optional=True),
+            Column("limit", "number", "Largest distance of a neutral baseline.", nullable=True, optional=True),
             Column("chosen_for", "text", "Head that the baseline was chosen for.", nullable=True, optional=True),
         ),
     ),

@@ -177,7 +177,7 @@ def _notes(attributions: Sequence[Attribution], scales: Scales) -> list[str]:
 # The explanation by layer
 
 
-def _explained_layer(view: View, task: str) -> int | None:
+def explained_layer(view: View, task: str) -> int | None:
     """Return the layer whose probe is explained."""
     for a in view.result.attributions:
         if a.task == task and a.head == "probe":
@@ -193,7 +193,7 @@ def _layer_means(view: View, task: str) -> dict[int, dict[str, Mean]]:
 
 def _layer_sentence(view: View, task: str) -> str:
     """Return at which layers the tokens are ranked most and least alike; empty where one layer is explained."""
-    explained = _explained_layer(view, task)
+    explained = explained_layer(view, task)
     correlations = dict[int, Mean]()
     for layer, by_measure in _layer_means(view, task).items():
         correlation = by_measure["correlation"]
@@ -217,7 +217,7 @@ def _layer_phrase(layer: int, correlation: Mean) -> str:
 
 def _layer_table(view: View, task: str) -> tuple[Table, ...]:
     """Return the means over the explained texts, a row for each layer."""
-    explained = _explained_layer(view, task)
+    explained = explained_layer(view, task)
     rows = list[tuple[str, ...]]()
     for layer, means in _layer_means(view, task).items():
         correlation = means["correlation"]

@@ -24,23 +24,51 @@ def bias_sentence(claim: Claim) -> str:
     n_texts = int(value(claim, "n"))
     n_informed = int(value(claim, "n_informed"))
     baseline = item(claim, "baseline")
-    nearest = item(claim, "nearest")
     head = wording.head(item(claim, "head"))
     distance = f"mean total variation {decimal(value(claim, 'distance'), 2)}"
     if claim.outcome == "informed":
-        if nearest and nearest != baseline:
-            nearest_distance = decimal(value(claim, "nearest_distance"), 2)
-            distance += f"; best alternative, {wording.baseline(nearest)}: {nearest_distance}, --baseline {nearest}"
         return (
             f"The baseline of the attributions is not neutral: with {wording.baseline(baseline)}, {head} already "
-            f"favours a class in {count(n_informed)} of {plural(n_texts, 'text')} ({distance}). Scores explain "
-            "only the change from that prediction."
+            f"favours a class in {count(n_informed)} of {plural(n_texts, 'text')} ({distance}{_alternative(claim)}). "
+            f"{_none_is_neutral(claim)}Scores explain only the change from that prediction."
         )
     return (
         f"The baseline of the attributions is neutral: with {wording.baseline(baseline)}, {head} predicts about the "
         f"class shares in training, or equal shares, in {count(n_texts - n_informed)} of {plural(n_texts, 'text')} "
         f"({distance})."
     )
+
+
+def neutral_alternative(claim: Claim) -> str:
+    """Return the baseline to use instead of the one that is not neutral; empty where no other is neutral."""
+    nearest = item(claim, "nearest")
+    if not nearest or nearest == item(claim, "baseline") or _exceeds_limit(claim):
+        return ""
+    return str(nearest)
+
+
+def _exceeds_limit(claim: Claim) -> bool:
+    """Return whether even the most neutral baseline is not neutral."""
+    return value(claim, "nearest_distance") > value(claim, "limit")
+
+
+def _alternative(claim: Claim) -> str:
+    """Return the neutral baseline to use instead, in the parentheses of a sentence; empty where there is none."""
+    nearest = neutral_alternative(claim)
+    if not nearest:
+        return ""
+    distance = decimal(value(claim, "nearest_distance"), 2)
+    return f"; best alternative, {wording.baseline(nearest)}: {distance}, --baseline {nearest}"
+
+
+def _none_is_neutral(claim: Claim) -> str:
+    """Return that no available baseline is neutral, with the nearest one; empty where one is, or it is not known."""
+    if not _exceeds_limit(claim):
+        return ""
+    nearest = wording.baseline(item(claim, "nearest"))
+    distance = decimal(value(claim, "nearest_distance"), 2)
+    limit = decimal(value(claim, "limit"), 2)
+    return f"No available baseline is neutral (limit {limit}; the nearest, {nearest}: {distance}). "
 
 
 def agreement(view: View) -> Part | None:

@@ -11,6 +11,7 @@ from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import TOKEN_KINDS, Style
 from reports.lookup import View, by_head
+from reports.sections.explanations.attributions import explained_layer
 from reports.sections.small_multiples import panels_of_tasks
 from reports.text import wording
 from reports.text.wording import count, listing, name, percent
@@ -35,6 +36,10 @@ class Explained:
     """Columns layer, kind, share and n."""
     is_exact: bool
     """Whether it is each layer's own probe."""
+    site: str = ""
+    """Explained site, as in `the mean vector of layer 4`; empty where no probe is explained."""
+    layer: int | None = None
+    """Layer of the explained site; None where the decision is read at the last layer of states."""
 
     @property
     def shares(self) -> pd.DataFrame:
@@ -69,8 +74,7 @@ def _explained(view: View, task: str) -> Iterator[Explained]:
     for head, rows_of_head in by_head(view.table("token_shares", task)):
         for (pooling, method), rows in rows_of_head.groupby(["pooling", "method"], sort=False, dropna=False):
             if method == "direct":
-                vector = wording.pooling(str(pooling), random_pooler=view.random_pooler)
-                yield Explained(f"each layer's own probe ({vector})", rows, is_exact=True)
+                yield _own_probes(view, task, str(pooling), rows)
                 continue
             for layer, rows_of_layer in rows.groupby("probe_layer", sort=False, dropna=False):
                 head_name = wording.head(head)
@@ -80,19 +84,32 @@ def _explained(view: View, task: str) -> Iterator[Explained]:
                 yield Explained(head_name, rows_of_layer, is_exact=False)
 
 
+def _own_probes(view: View, task: str, pooling: str, rows: pd.DataFrame) -> Explained:
+    """Return the exact shares of each layer's own probe, with the site that is explained."""
+    vector = wording.pooling(pooling, random_pooler=view.random_pooler)
+    probes = f"each layer's own probe ({vector})"
+    layer = explained_layer(view, task)
+    if layer is None:
+        return Explained(probes, rows, is_exact=True)
+    site = wording.place(pooling, layer, random_pooler=view.random_pooler)
+    return Explained(probes, rows, is_exact=True, site=site, layer=layer)
+
+
 def _sentence(explained: Explained) -> str:
-    """Return the share of each kind of token at the last layer of states."""
+    """Return the share of each kind of token at the explained layer; without one, at the last layer of states."""
     shares = explained.shares
-    last = shares.iloc[-1].sort_values(ascending=False)
+    layer = shares.index[-1]
+    subject = explained.name
+    if explained.layer in shares.index:
+        layer = explained.layer
+        subject = f"the probe on {explained.site}"
+    at_layer = shares.loc[layer].sort_values(ascending=False)
     phrases = list[str]()
-    for kind, share in last.items():
+    for kind, share in at_layer.items():
         if share >= SMALLEST_SHARE:
             phrases.append(f"{_kind(str(kind))} {percent(share)}")
     n_texts = count(explained.rows["n"].max())
-    return (
-        f"Share of absolute attribution of {explained.name}, at layer {shares.index[-1]}: {listing(phrases)} "
-        f"(n = {n_texts})."
-    )
+    return f"Share of absolute attribution of {subject}, at layer {layer}: {listing(phrases)} (n = {n_texts})."
 
 
 def _kind(kind: str) -> str:

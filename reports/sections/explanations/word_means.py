@@ -18,6 +18,7 @@ from reports.text import wording
 from reports.text.wording import (
     between,
     clean,
+    confidence,
     count,
     listing,
     name,
@@ -39,10 +40,11 @@ MOST_LISTED = 24
 MOST_NAMED = 2
 """Words of a sentence for a class, and as many against it."""
 WELL_COVERED_TEXTS = 5
-"""Texts from which on the dot of a word is filled."""
+"""Texts from which on a word is quoted in the sentence, and its dot is filled."""
 WEAK = "one text"
 NOTES = (
     "The texts were drawn at random; those of the explained texts were selected.",
+    f"Quoted are words in at least {WELL_COVERED_TEXTS} texts; n: texts that hold the word.",
     f"Drawn are words whose interval leaves out 0, and words of {RELIABLE_TEXTS} or more texts. With many words, some "
     "intervals leave out 0 by chance.",
     "A mean hides what a word does in its sentence: after “not” it may count for the other class.",
@@ -57,7 +59,9 @@ class ClassWords:
     head: str
     target: str
     words: pd.DataFrame
-    """Rows of the table of word means, from the highest mean to the lowest."""
+    """Words of the figure: rows of the table of word means, from the highest mean to the lowest."""
+    quoted: pd.DataFrame
+    """Words of the sentence, in the same order: those in at least `WELL_COVERED_TEXTS` texts."""
 
 
 def section(view: View) -> Section | None:
@@ -70,13 +74,13 @@ def section(view: View) -> Section | None:
             subject = view.drawing_subject(task, head)
             words_by_class, remarks = _classes(task, head, means)
             selected += words_by_class
-            lines = [_strongest_sentence(words_by_class)] if words_by_class else []
+            lines = _strongest_sentences(words_by_class)
             if head == "probe" or not sentences:
                 sentences += [view.about(task, text) for text in (*lines, *remarks)]
             tables.append(_table(means, subject))
     if not tables:
         return None
-    opening = f"Mean attribution over {_number_of_texts(view)} drawn at random."
+    opening = f"Mean attribution [95\u00a0% CI] over {_number_of_texts(view)} drawn at random."
     row = _panels(view, selected)
     part = Part(panels=() if row is None else (row,), tables=tuple(tables))
     return Section("Global word attributions", "words", (opening, *sentences), (part,), NOTES)
@@ -90,14 +94,20 @@ def _classes(task: str, head: str, means: pd.DataFrame) -> tuple[list[ClassWords
     selected = list[ClassWords]()
     without_words = list[str]()
     for target in targets[-1:] if is_binary else targets:
-        strongest = _strongest_words(means[means["target"] == target], each_side)
-        if strongest.empty:
+        of_class = means[means["target"] == target]
+        strongest = _strongest_words(of_class, each_side)
+        is_well_covered = of_class["n_texts"] >= WELL_COVERED_TEXTS
+        quoted = _strongest_words(of_class[is_well_covered], MOST_NAMED)
+        if not is_binary:
+            quoted = quoted[quoted["mean"] > 0]
+        if quoted.empty:
             without_words.append(name(target))
-        else:
-            selected.append(ClassWords(task, head, str(target), strongest))
+        if len(strongest):
+            selected.append(ClassWords(task, head, str(target), strongest, quoted))
     remarks = list[str]()
     if without_words:
-        remarks.append(f"{_listed(without_words)}: no word occurs in enough texts.")
+        words = "word" if is_binary else "word with a mean above 0"
+        remarks.append(f"No {words} occurs in at least {WELL_COVERED_TEXTS} texts: {_listed(without_words)}.")
     further = [name(class_words.target) for class_words in selected[MOST_CLASSES:]]
     if further:
         remarks.append(f"In the table only: {_listed(further)}.")
@@ -131,13 +141,20 @@ def _strongest_words(means: pd.DataFrame, each_side: int) -> pd.DataFrame:
     return pd.concat([in_favour, against])
 
 
-def _strongest_sentence(words_by_class: Sequence[ClassWords]) -> str:
+def _strongest_sentences(words_by_class: Sequence[ClassWords]) -> list[str]:
     """Return the words with the highest and the lowest means of one class; of several classes, the highest of each."""
+    quoted_classes = [class_words for class_words in words_by_class if len(class_words.quoted)]
+    if not quoted_classes:
+        return []
     if len(words_by_class) > 1:
-        phrases = [_highest_phrase(class_words) for class_words in words_by_class]
-        return f"Highest mean attribution: {listing(phrases)}."
-    (class_words,) = words_by_class
-    words = class_words.words
+        phrases = [_highest_phrase(class_words) for class_words in quoted_classes]
+        return [f"Highest mean attribution: {'; '.join(phrases)}."]
+    return [_both_sides(quoted_classes[0])]
+
+
+def _both_sides(class_words: ClassWords) -> str:
+    """Return the words with the highest and the lowest means of one class."""
+    words = class_words.quoted
     phrases = [_word_phrase(row) for row in words.itertuples()]
     n_towards = int((words["mean"] > 0).sum())
     towards = phrases[:n_towards]
@@ -145,22 +162,23 @@ def _strongest_sentence(words_by_class: Sequence[ClassWords]) -> str:
     away.reverse()
     sides = list[str]()
     if towards:
-        sides.append(f"towards {name(class_words.target)}: {listing(towards[:MOST_NAMED])}")
+        sides.append(f"towards {name(class_words.target)}: {listing(towards)}")
     if away:
         opening = "away" if towards else f"away from {name(class_words.target)}"
-        sides.append(f"{opening}: {listing(away[:MOST_NAMED])}")
+        sides.append(f"{opening}: {listing(away)}")
     return sentence(f"{'; '.join(sides)}.")
 
 
 def _highest_phrase(class_words: ClassWords) -> str:
-    """Return a class with its word of the highest mean, as `NUM “when” +6.37`."""
-    highest = next(class_words.words.itertuples())
+    """Return a class with its word of the highest mean, as `NUM “when” +6.37 [5.10, 7.64], n = 12`."""
+    highest = next(class_words.quoted.itertuples())
     return f"{name(class_words.target)} {_word_phrase(highest)}"
 
 
 def _word_phrase(row: Any) -> str:
-    """Return `“lovely” +0.90`."""
-    return f"“{name(row.word, 30)}” {signed(row.mean)}"
+    """Return `“lovely” +0.90 [0.71, 1.09], n = 14`."""
+    limits = confidence((row.lower, row.upper), scale=1, digits=2)
+    return f"“{name(row.word, 30)}” {signed(row.mean)} {limits}, n\u00a0=\u00a0{count(row.n_texts)}"
 
 
 def _panels(view: View, selected: Sequence[ClassWords]) -> Panels | None:

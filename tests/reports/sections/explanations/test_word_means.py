@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from reports import render_report
+from reports.sections.explanations.word_means import WELL_COVERED_TEXTS
 from tests.support.pages.reader import HOSTILE, Page
 from tests.support.pages.sections import section_of, words_of
 from tests.support.results.explained import WORDS, checked
@@ -17,7 +18,7 @@ def test_the_words_of_two_classes_are_one_panel_with_both_sides():
     (sentence,) = section.verdict[1:]
     assert sentence.startswith("Towards positive: “")
     assert "; away: “" in sentence
-    assert section.verdict[0] == "Mean attribution over 400 test texts drawn at random."
+    assert section.verdict[0] == "Mean attribution [95\u00a0% CI] over 400 test texts drawn at random."
     assert "(logit)" in row.drawings[0].svg
     assert all(table.folded for table in part.tables)
 
@@ -27,7 +28,8 @@ def test_of_several_classes_the_strongest_word_of_each_is_named_in_one_sentence(
     (_, sentence, *_) = section_of(analysis, "words").verdict
     means = analysis.tables["word_means"]
     assert sentence.startswith("Highest mean attribution: arts “")
-    for target, rows in means[means["reliable"]].groupby("target", sort=False):
+    is_quotable = means["reliable"] & (means["n_texts"] >= WELL_COVERED_TEXTS)
+    for target, rows in means[is_quotable].groupby("target", sort=False):
         highest = rows.sort_values("mean", ascending=False, kind="stable").iloc[0]
         assert f"{target} “{highest['word']}” {highest['mean']:+.2f}" in sentence
 
@@ -53,11 +55,40 @@ def test_words_in_few_texts_are_hollow():
     assert drawings[0].count("fill: var(--surface") > drawings[1].count("fill: var(--surface")
 
 
+def test_words_in_fewer_than_five_texts_are_drawn_but_not_quoted():
+    analysis = checked(heads=("probe",))
+    means = analysis.tables["word_means"].assign(n_texts=WELL_COVERED_TEXTS - 1, reliable=True)
+    first, *further = means["word"].unique()[::-1]
+    quotable = means.assign(n_texts=means["n_texts"] + (means["word"] == first))
+    sections = [
+        section_of(dataclasses.replace(analysis, tables={"word_means": table}), "words") for table in (means, quotable)
+    ]
+    assert "“" not in " ".join(sections[0].verdict)
+    assert sections[0].parts[0].panels
+    assert f"“{first}”" in sections[1].verdict[1]
+    assert not any(f"“{word}”" in sections[1].verdict[1] for word in further)
+
+
+def test_a_quoted_word_has_its_interval_and_the_number_of_its_texts():
+    analysis = checked(heads=("probe",))
+    (sentence,) = section_of(analysis, "words").verdict[1:]
+    assert re.search(r"” [+−]\d\.\d\d \[−?\d\.\d\d, −?\d\.\d\d\], n = \d+", sentence.replace("\u00a0", " "))
+
+
+def test_of_several_classes_a_word_against_a_class_is_not_quoted():
+    analysis = checked(heads=("probe",), tasks={"topic": ("arts", "sport", "war")})
+    means = analysis.tables["word_means"]
+    negative = means.assign(mean=means["mean"].where(means["target"] != "war", -means["mean"].abs()), n_texts=9)
+    verdict = section_of(dataclasses.replace(analysis, tables={"word_means": negative}), "words").verdict
+    assert "war “" not in verdict[1]
+    assert verdict[2].endswith(": war.")
+
+
 def test_words_in_too_few_texts_leave_no_panel():
     analysis = checked(heads=("probe",))
     shaky = analysis.tables["word_means"].assign(n_texts=1, lower=float("nan"), upper=float("nan"), reliable=False)
     section = section_of(dataclasses.replace(analysis, tables={"word_means": shaky}), "words")
-    assert section.verdict[1:] == ("Positive: no word occurs in enough texts.",)
+    assert section.verdict[1:] == (f"No word occurs in at least {WELL_COVERED_TEXTS} texts: positive.",)
     assert section.parts[0].panels == ()
     assert section.parts[0].tables[0].rows
 
@@ -72,7 +103,7 @@ def test_many_classes_of_words_are_in_the_table_alone():
 
 def test_the_number_of_texts_is_left_out_where_the_settings_do_not_tell_it():
     section = section_of(dataclasses.replace(checked(heads=("probe",)), settings={}), "words")
-    assert section.verdict[0] == "Mean attribution over test texts drawn at random."
+    assert "CI] over test texts drawn at random." in section.verdict[0]
 
 
 def test_hostile_words_become_text():
