@@ -23,13 +23,14 @@ NARROWEST_CELL = 46.0
 WIDEST_CELL = 100.0
 """Width of a cell in pixels: as wide as the longest name, between these."""
 LONGEST_NAME = 14
-"""Characters of a class name."""
+LONGEST_SMALL_NAME = 9
+"""Characters of a class name, and of one in a row of several matrices."""
 HEAD = 46.0
 SLANTED_HEAD = 116.0
 """Pixels above the matrix, with names that fit their columns and with names that are slanted."""
 FOOT = 24.0
 SUPPORT_WIDTH = 46.0
-F1_WIDTH = 104.0
+F1_WIDTH = 92.0
 """Pixels for the numbers of texts, and for the axis of F1, at the right of the matrix."""
 SLANTED_RIGHT = 70.0
 """Pixels that the last of the slanted names needs at the right of the matrix."""
@@ -44,6 +45,8 @@ class _Layout:
 
     names: Sequence[str]
     has_scores: bool
+    least_width: float = 0.0
+    """Width of the widest matrix of its row, so that all are drawn on one scale."""
 
     @property
     def name_width(self) -> float:
@@ -51,7 +54,7 @@ class _Layout:
 
     @property
     def cell_width(self) -> float:
-        widest = min(self.name_width + 6, WIDEST_CELL)
+        widest = min(self.name_width + 12, WIDEST_CELL)
         return max(NARROWEST_CELL, widest)
 
     @property
@@ -78,12 +81,41 @@ class _Layout:
         return max(right, SLANTED_RIGHT) if self.is_slanted else right
 
     @property
-    def width(self) -> float:
+    def own_width(self) -> float:
         return self.left + self.matrix_width + self.right
+
+    @property
+    def width(self) -> float:
+        return max(self.own_width, self.least_width)
+
+    @property
+    def right_of_matrix(self) -> float:
+        """Pixels from the matrix to the right edge."""
+        return self.width - self.left - self.matrix_width
 
     @property
     def height(self) -> float:
         return self.top + CELL_HEIGHT * len(self.names) + FOOT
+
+
+def common_width(classes_of_matrices: Sequence[Sequence[str]], *, has_scores: bool) -> float:
+    """Return the width of the widest of several matrices in a row.
+
+    Args:
+        classes_of_matrices: Classes of each matrix.
+        has_scores: Whether F1 is drawn beside them.
+    """
+    longest = _longest_name(len(classes_of_matrices))
+    widths = list[float]()
+    for classes in classes_of_matrices:
+        names = [name(text, longest) for text in classes]
+        widths.append(_Layout(names, has_scores).own_width)
+    return max(widths, default=0.0)
+
+
+def _longest_name(n_matrices: int) -> int:
+    """Return the number of characters that a class name may have in a row of so many matrices."""
+    return LONGEST_NAME if n_matrices == 1 else LONGEST_SMALL_NAME
 
 
 def confusion_matrix(
@@ -93,6 +125,8 @@ def confusion_matrix(
     *,
     scores: pd.DataFrame | None = None,
     links: Mapping[tuple[str, str], Mapping[str, str]] | None = None,
+    n_matrices: int = 1,
+    least_width: float = 0.0,
 ) -> str:
     """Draw the share of each true class (down) predicted as each class (across), with the counts; then support and F1.
 
@@ -102,15 +136,17 @@ def confusion_matrix(
         label: Text alternative of the drawing.
         scores: Columns class, value, lower and upper: F1 with its interval; None leaves it out.
         links: True and predicted class -> attributes of the cell, by which the script of the page lists its texts.
+        n_matrices: Number of matrices in the row of this one.
+        least_width: Their `common_width`.
 
     Returns:
         The drawing as an SVG element.
     """
     matrix = _counts_matrix(counts, classes)
-    names = [name(text, LONGEST_NAME) for text in classes]
-    layout = _Layout(names, scores is not None)
+    names = [name(text, _longest_name(n_matrices)) for text in classes]
+    layout = _Layout(names, scores is not None, least_width)
     with blank(layout.width, layout.height) as figure:
-        axes = plain_axes(figure, left=layout.left, right=layout.right, top=layout.top, bottom=FOOT)
+        axes = plain_axes(figure, left=layout.left, right=layout.right_of_matrix, top=layout.top, bottom=FOOT)
         _draw_matrix(axes, matrix, classes, links or {})
         _name_classes(axes, layout)
         _write_support(axes, matrix.sum(axis=1), layout)

@@ -29,7 +29,7 @@ from reports.sections.overview import summary
 from reports.sections.page import sections
 from reports.sections.provenance import heading, origin
 from reports.text.glossary import first_uses, glossary, linked, linked_terms
-from reports.text.wording import legal
+from reports.text.wording import legal, unbroken
 
 OPEN_CARDS = 5
 """Explained texts that stand open; the others are folded under them."""
@@ -187,4 +187,5 @@ _ENVIRONMENT.filters["first_uses"] = first_uses
 _ENVIRONMENT.filters["linked"] = linked
 _ENVIRONMENT.filters["marked"] = _marked
 _ENVIRONMENT.filters["marked_piece"] = _marked_piece
+_ENVIRONMENT.filters["unbroken"] = unbroken
 _ENVIRONMENT.filters["with_arxiv_links"] = _with_arxiv_links

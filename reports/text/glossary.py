@@ -34,8 +34,14 @@ def glossary(traits: Collection[str]) -> tuple[Term, ...]:
     return tuple(term for term in TERMS if not term.needs or set(term.needs.split()) & set(traits))
 
 
-def linked(text: str, terms: Sequence[Term]) -> Markup:
-    """Return a sentence, escaped, with a link from the first use of each term to its entry."""
+def linked(text: str, terms: Sequence[Term], style_class: str = "term") -> Markup:
+    """Return a sentence, escaped, with a link from the first use of each term to its entry.
+
+    Args:
+        text: Sentence.
+        terms: Terms that are linked.
+        style_class: Class of the links; `first_uses` sees only those of the class `term`.
+    """
     places = {word.lower(): term for term in terms for word in term.used}
     if not places:
         return escape(legal(text))
@@ -50,7 +56,7 @@ def linked(text: str, terms: Sequence[Term]) -> Markup:
             parts.append(escape(piece))
         else:
             done.add(term.anchor)
-            parts.append(Markup('<a class="term" href="#{}">{}</a>').format(term.anchor, piece))
+            parts.append(Markup('<a class="{}" href="#{}">{}</a>').format(style_class, term.anchor, piece))
     return Markup("").join(parts)
 
 
@@ -138,6 +144,7 @@ TERMS = (
     Term(
         "[CLS]",
         "The tokenizer adds this special token to every text. Many classifiers read only its vector.",
+        ("[CLS]",),
     ),
     Term(
         "Codelength, MDL",
@@ -196,10 +203,15 @@ TERMS = (
         ("floor", "floors"),
     ),
     Term(
+        "Frozen",
+        "The weights of a frozen encoder stay as they are: only the probe is trained.",
+        ("frozen",),
+    ),
+    Term(
         "Head",
-        "A head is the classifier on top of an encoder. Here it is one linear layer, named after the vector "
-        "that it reads.",
-        needs="heads",
+        "A head is the classifier on top of an encoder: a probe, the model's own classifier, or a linear layer "
+        "that is named after the vector that it reads.",
+        ("head", "heads"),
     ),
     Term(
         "Hidden states",
@@ -216,7 +228,9 @@ TERMS = (
     ),
     Term(
         "Layer",
-        "Layer 0 is the embedding output. The other layers are the blocks of the encoder.",
+        "Each layer of the encoder computes one vector for each token. Layer 0 is the embedding output. The other "
+        "layers are the blocks of the encoder.",
+        ("layer", "layers"),
     ),
     Term(
         "Logit",
@@ -251,6 +265,13 @@ TERMS = (
         ("minimum detectable difference",),
     ),
     Term(
+        "Output bar",
+        "The output bar of an explained text goes from the explained output at the baseline to the output at the "
+        "text, which has a dot. The vertical line marks 0.",
+        ("output bar",),
+        needs="explained",
+    ),
+    Term(
         "Parameter randomisation",
         "This test replaces the weights of the encoder by random ones, block by block. The attribution should change.",
         ("parameter randomisation",),
@@ -280,6 +301,12 @@ TERMS = (
         "Pooler",
         "The pooler is a dense layer with tanh on [CLS] of the last layer. At a lower layer it is used as a lens.",
         ("pooler",),
+    ),
+    Term(
+        "Pooling",
+        "Pooling makes one vector of a text from the vectors of its tokens: that of [CLS], their mean, or the output "
+        "of the pooler.",
+        ("pooling", "poolings"),
     ),
     Term(
         "Prediction depth",
@@ -318,7 +345,7 @@ TERMS = (
     ),
     Term(
         "Site",
-        "A site is a label column, a pooling and a layer.",
+        "A site is where a probe reads the encoder: a pooling and a layer, for one label column.",
         ("site", "sites"),
     ),
     Term(

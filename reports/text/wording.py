@@ -121,6 +121,14 @@ SHORT_HEADS = {"probe": "probe", "model": "own classifier"}
 """Head -> its name in a table."""
 
 
+def unbroken(text: str) -> str:
+    """Return a heading whose `95 % CI` does not break over two lines."""
+    return text.replace("95 % CI", _INTERVAL).replace("95\u00a0% CI", _INTERVAL)
+
+
+_INTERVAL = "95\u00a0%\u00a0CI"
+
+
 def clean(text: str, limit: int | None = None) -> str:
     """Return a text with a replacement character for all that no page may hold, cut to `limit` characters."""
     if limit is not None and len(text) > limit:

@@ -209,3 +209,55 @@ def test_a_table_beside_its_figure_is_whole(opened, page):
             .map((region) => region.scrollWidth - region.clientWidth)"""
     )
     assert [width for width in cut if width > 0] == []
+
+
+def test_terms_are_links_in_the_labels_of_the_cards_of_a_phone(opened, page):
+    tab, _ = opened(page, viewport={"width": 390, "height": 844})
+    for anchor in ("term-site", "term-selectivity", "term-95-ci"):
+        links = tab.locator(f".tasks .label a[href='#{anchor}']:visible")
+        assert links.count() >= 1
+    link = tab.locator(".tasks .label a[href='#term-selectivity']:visible").first
+    assert link.get_attribute("tabindex") != "-1"
+    link.click()
+    assert tab.locator(".definition:visible").count() == 1
+    desktop, _ = opened(page, viewport={"width": 1280, "height": 900})
+    assert desktop.locator(".tasks .label:visible").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_dots_and_ticks_of_the_first_table_have_a_key(opened, page, width):
+    tab, _ = opened(page, viewport={"width": width, "height": 900})
+    (key,) = tab.locator("#summary .strip-key:visible").all_inner_texts()
+    assert key.split() == ["floor", "probe"]
+
+
+def test_an_interval_in_a_heading_is_on_one_line():
+    html = render_report(checked())
+    headings = re.findall(r"<th scope=\"col\".*?</th>", html, flags=re.S)
+    words = [re.sub("<.*?>", "", heading) for heading in headings if "CI" in heading]
+    assert words
+    assert not [text for text in words if re.search("95 |% CI", text)]
+
+
+def test_the_save_buttons_of_a_section_are_one_stop_of_the_tab_key(opened, page):
+    tab, _ = opened(page)
+    stops = tab.evaluate(
+        """() => [...document.querySelectorAll("main > section")].map((section) => [
+            section.querySelectorAll(".save").length,
+            [...section.querySelectorAll(".save")].filter((save) => !save.tabIndex && save.checkVisibility()).length,
+        ])"""
+    )
+    assert max(n_buttons for n_buttons, _ in stops) > 1
+    assert max(n_stops for _, n_stops in stops) == 1
+
+
+def test_save_buttons_that_are_unfolded_can_be_reached_by_keys(opened, page):
+    tab, _ = opened(page)
+    tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    unreachable = tab.evaluate(
+        """() => [...document.querySelectorAll("details")].filter((fold) => {
+            const saves = [...fold.querySelectorAll(".save")].filter((save) => save.closest("details") === fold);
+            return saves.length && !saves.some((save) => save.tabIndex >= 0);
+        }).length"""
+    )
+    assert unreachable == 0

@@ -50,7 +50,6 @@ def class_scores(view: View, task: str, subject: str) -> tuple[Table, ...]:
         return ()
     wide = scores.pivot_table(index="class", columns="metric", values="value", sort=False)
     wide = wide.reindex(columns=SCORES)
-    f1_rows = scores[scores["metric"] == "f1"].set_index("class")
     n_classes = len(wide)
     caption = "The chosen probe on test; n: test texts of the class."
     if n_classes > MOST_LISTED:
@@ -59,18 +58,26 @@ def class_scores(view: View, task: str, subject: str) -> tuple[Table, ...]:
         wide = pd.concat([ranked.head(half), ranked.tail(half)])
         caption += f" The {half} highest and the {half} lowest F1 of {count(n_classes)}; all: tables/metrics.csv."
     rows = list[tuple[str, ...]]()
-    for class_name, *values in wide.itertuples():
-        limits = wording.MISSING
-        n_texts = wording.MISSING
-        if class_name in f1_rows.index:
-            row = f1_rows.loc[class_name]
-            limits = interval((row["lower"], row["upper"]))
-            n_texts = count(row["n"])
-        rows.append((name(class_name), n_texts, *map(percent, values), limits))
-    heading = ("class", "n", "precision", "recall", "F1", "95 % CI of F1")
+    for row in wide.itertuples():
+        class_name = row.Index
+        recall_limits, n_texts = _limits(scores, class_name, "recall")
+        f1_limits, n_texts_of_f1 = _limits(scores, class_name, "f1")
+        n_cell = n_texts_of_f1 if n_texts == wording.MISSING else n_texts
+        precision, recall, f1 = map(percent, (row.precision, row.recall, row.f1))
+        rows.append((name(class_name), n_cell, precision, recall, recall_limits, f1, f1_limits))
+    heading = ("class", "n", "precision", "recall", "95 % CI of recall", "F1", "95 % CI of F1")
     shape = columns(*heading, numeric=heading[1:])
     title = f"Precision, recall and F1{subject}"
     return (Table(caption, rows=tuple(rows), folded=True, summary=title, **shape),)
+
+
+def _limits(scores: pd.DataFrame, class_name: object, metric: str) -> tuple[str, str]:
+    """Return the interval of a score of a class, and the number of its test texts."""
+    rows = scores[(scores["class"] == class_name) & (scores["metric"] == metric)]
+    if rows.empty:
+        return wording.MISSING, wording.MISSING
+    row = rows.iloc[0]
+    return interval((row["lower"], row["upper"])), count(row["n"])
 
 
 def confused_pairs(counts: pd.DataFrame, subject: str) -> tuple[Table, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -35,6 +35,8 @@ class ClassErrors:
 
     f1: pd.DataFrame
     """Columns class, value, lower, upper and n: the F1 of each class that test texts have."""
+    recall: pd.DataFrame
+    """The same columns: the recall of each class."""
     counts: pd.DataFrame
     """Columns label, predicted and count."""
     classes: tuple[str, ...]
@@ -70,25 +72,28 @@ def section(view: View) -> Section | None:
 def _errors(view: View, task: str) -> ClassErrors:
     """Return the F1 and the confusion counts of a label column's probe."""
     scores = class_tables.scores_of_probe(view, task)
-    is_f1 = scores["metric"] == "f1"
-    has_texts = scores["n"] > 0
-    f1 = scores[is_f1 & has_texts]
+    measured = scores[scores["n"] > 0]
+    f1 = measured[measured["metric"] == "f1"]
+    recall = measured[measured["metric"] == "recall"]
     counts = class_tables.counts_of_probe(view, task)
     # In the order of their scores' rows: a pair that never occurs has no row among the counts.
     classes = dict.fromkeys([*scores["class"], *counts["label"], *counts["predicted"]])
-    return ClassErrors(f1, counts, tuple(classes))
+    return ClassErrors(f1, recall, counts, tuple(classes))
 
 
 def _sentence(errors: ClassErrors) -> str:
-    """Return the class with the lowest F1, and the most confused pair."""
+    """Return the classes with the lowest recall and the lowest F1, and the most confused pair."""
     sentences = list[str]()
-    measured = errors.f1[errors.f1["value"].notna()]
-    ranked = measured.sort_values("value", ascending=False, kind="stable")
-    if len(ranked):
-        lowest = ranked.iloc[-1]
-        limits = wording.interval((lowest["lower"], lowest["upper"]))
-        bounds = "" if limits == wording.MISSING else f" [95\u00a0% CI {limits.replace(' to ', ', ')}]"
-        sentences.append(f"Lowest F1: {name(lowest['class'])} {percent(lowest['value'])}{bounds}.")
+    recall = _lowest(errors.recall)
+    f1 = _lowest(errors.f1)
+    if recall is not None and f1 is not None and recall["class"] == f1["class"]:
+        scores = f"{_score(recall)} and {_score(f1)}"
+        sentences.append(f"Lowest recall and F1: {name(f1['class'])}, {scores}, n\u00a0=\u00a0{count(f1['n'])}.")
+    else:
+        for measure, lowest in (("recall", recall), ("F1", f1)):
+            if lowest is not None:
+                n_texts = f"n\u00a0=\u00a0{count(lowest['n'])}"
+                sentences.append(f"Lowest {measure}: {name(lowest['class'])} {_score(lowest)}, {n_texts}.")
     pairs = class_tables.ranked_errors(errors.counts)
     if len(pairs):
         pair = pairs.iloc[0]
@@ -99,11 +104,34 @@ def _sentence(errors: ClassErrors) -> str:
     return " ".join(sentences) or "No errors."
 
 
+def _lowest(scores: pd.DataFrame) -> pd.Series[Any] | None:
+    """Return the row of the class with the lowest score; None where none was measured."""
+    measured = scores[scores["value"].notna()]
+    ranked = measured.sort_values("value", ascending=False, kind="stable")
+    return None if ranked.empty else ranked.iloc[-1]
+
+
+def _score(row: pd.Series[Any]) -> str:
+    """Return a score with its interval, as `70.0 % [95 % CI 60.0, 75.0]`."""
+    limits = wording.confidence((row["lower"], row["upper"]), before=" ")
+    bounds = limits.replace("[", "[95\u00a0% CI ")
+    return f"{percent(row['value'])}{bounds}"
+
+
+def _has_matrix(errors: ClassErrors) -> bool:
+    """Return whether there are confusion counts, of few enough classes to be read as a matrix."""
+    return len(errors.counts) > 0 and len(errors.classes) <= MOST_CLASSES
+
+
 def _matrices(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels | None:
     """Return the confusion matrix of each label column with few classes, with the F1 of the classes beside it."""
     drawings = list[Drawing]()
+    in_row = {task: errors for task, errors in errors_by_task.items() if _has_matrix(errors)}
+    classes_of_matrices = [errors.classes for errors in in_row.values()]
+    has_scores = any(len(errors.f1) for errors in in_row.values())
+    width = confusion_matrix.common_width(classes_of_matrices, has_scores=has_scores)
     for number, (task, errors) in enumerate(errors_by_task.items(), start=1):
-        if not len(errors.counts) or len(errors.classes) > MOST_CLASSES:
+        if task not in in_row:
             continue
         phrases = list[str]()
         for pair in class_tables.ranked_errors(errors.counts).to_dict("records"):
@@ -115,7 +143,15 @@ def _matrices(view: View, errors_by_task: Mapping[str, ClassErrors]) -> Panels |
         alternative = Label(f"confusion-{number}", title, f"{text_of_errors}.")
         f1 = errors.f1 if len(errors.f1) else None
         links = cell_links(view, task, errors.counts)
-        svg = confusion_matrix.confusion_matrix(errors.counts, errors.classes, alternative, scores=f1, links=links)
+        svg = confusion_matrix.confusion_matrix(
+            errors.counts,
+            errors.classes,
+            alternative,
+            scores=f1,
+            links=links,
+            n_matrices=len(in_row),
+            least_width=width,
+        )
         heading = view.heading(task) or ""
         drawings.append(Drawing(svg, heading))
     if not drawings:

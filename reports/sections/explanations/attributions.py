@@ -162,7 +162,6 @@ def _notes(attributions: Sequence[Attribution], scales: Scales) -> list[str]:
     units = listing(dict.fromkeys(name(a.unit) for a in attributions), "or")
     notes = [
         f"Colour scale: ±{scale} (99th percentile), shared by all texts{further}.",
-        "Bar: output at the baseline to output at the text; the line marks 0.",
         "Special tokens at the ends of a text whose scores are all 0 appear only among the subword tokens.",
         f"A score is a word's contribution to the {units} of a class, relative to the baseline; it does not say "
         "whether the label is correct.",

@@ -249,16 +249,16 @@ def _curve_chart(table: pd.DataFrame, curve: str, x_title: str, anchor: str, sub
         middle = values[len(values) // 2]
         course = f"from {values[0]:.0f} % over {middle:.0f} % to {values[-1]:.0f} %"
         descriptions.append(f"{wording.method(method)} {course}")
-    title = f"Probability of the explained class by {x_title}, {subject}"
+    title = f"Mean probability of the explained class by {x_title}, {subject}"
     svg = lines.method_lines(
         data[["method", "x", "value"]],
         Label(anchor, title, f"{'; '.join(descriptions)}."),
-        quantity="probability of the explained class, %",
+        quantity="mean probability of the explained class, %",
         x_title=x_title,
         tick_names={float(x): f"{x:.0f}" for x in (0, 25, 50, 75, 100)},
     )
     criterion = "Lower is better." if curve == "deletion" else "Higher is better."
-    return Drawing(svg, f"{sentence(subject)}. {criterion} Dashed: random order.")
+    return Drawing(svg, f"{sentence(subject)}. {criterion} Dashed: random order. Means over the texts, without a CI.")
 
 
 # Infidelity

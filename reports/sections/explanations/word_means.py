@@ -37,8 +37,8 @@ MOST_WORDS = 40
 """Rows of a class in the table."""
 MOST_LISTED = 24
 """Classes of the table, and of a list in a sentence."""
-MOST_NAMED = 2
-"""Words of a sentence for a class, and as many against it."""
+MOST_NAMED = 1
+"""Words that a sentence quotes for a class, and as many against it."""
 WELL_COVERED_TEXTS = 5
 """Texts from which on a word is quoted in the sentence, and its dot is filled."""
 WEAK = "one text"

@@ -290,7 +290,7 @@ const explore = (texts) => {
     further.textContent = `Show ${Math.min(AT_ONCE, matching.length - limit)} more`;
     texts.querySelector(".found").textContent = matching.length ? `${matching.length} of ${current.length} texts` : "No texts match.";
     texts.querySelector(".clear").hidden = !FILTERS.some(isSet) && !chosenCell;
-    const nOptions = ["whole", "label", "predicted", "head"].filter(isSet).length;
+    const nOptions = [...texts.querySelectorAll(".options [data-use]")].filter(({ dataset }) => FILTERS.includes(dataset.use) && isSet(dataset.use)).length;
     texts.querySelector(".options summary").textContent = nOptions ? `Options (${nOptions})` : "Options";
     drawLegend(shown.flatMap(({ entries }) => entries.filter(({ isShown }) => isShown).map((entry) => entry.explanation.source)));
     drawSlider();
@@ -480,6 +480,15 @@ const explore = (texts) => {
   addEventListener("click", (event) => {
     if (!options.contains(event.target)) options.open = false;
   });
+  // On a phone the filters that are seldom used are among the options.
+  const narrow = matchMedia("(max-width: 46rem)");
+  const seldomUsed = SELDOM_USED.flatMap((name) => control(name)?.closest("label") ?? []);
+  const arrange = () => {
+    if (narrow.matches) options.querySelector("div").prepend(...seldomUsed);
+    else options.before(...seldomUsed);
+  };
+  narrow.addEventListener("change", arrange);
+  arrange();
   for (const part of texts.querySelectorAll(".tools")) part.hidden = false;
   refresh();
   const atFirst = Object.fromEntries(choices.map(([name, element]) => [name, valueOf(element)]));

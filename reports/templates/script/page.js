@@ -3,7 +3,7 @@
 // where one points, and saves figures and tables.
 
 const UNIT = 10000, SHADES = 8, AT_FIRST = 5, AT_ONCE = 20, LEAST_LISTED = 50;
-const FACETS = ["pooling", "method", "baseline"];
+const FACETS = ["pooling", "method", "baseline"], SELDOM_USED = ["correct", "order", "target"];
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);

@@ -70,3 +70,6 @@ const rove = (buttons) => {
   }
   if (buttons.length) stop(buttons[0]);
 };
+// The buttons that save are one stop in a section, and one in each of its folds; the arrow keys go to the others.
+const saveButtons = Map.groupBy?.(document.querySelectorAll(".save"), (button) => button.closest("details, section")) ?? new Map();
+for (const buttons of saveButtons.values()) rove(buttons);

@@ -52,13 +52,18 @@ const contents = document.querySelector(".contents");
 if (contents) {
   const links = new Map([...contents.querySelectorAll("a[href^='#']")].map((link) => [document.getElementById(link.hash.slice(1)), link]));
   links.delete(null);
-  const sections = [...links.keys()], atTop = new Set();
+  const sections = [...links.keys()];
+  // Positions are read when they are needed: what an observer reported may be out of date once something is unfolded.
+  const isAtTop = (section) => {
+    const { top, bottom } = section.getBoundingClientRect();
+    return top < innerHeight / 4 && bottom > 0;
+  };
   let current = null;
   const mark = () => {
     const isAtEnd = scrollY > 0 && innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
     const inView = sections.filter((section) => section.getBoundingClientRect().top < innerHeight);
     const target = inView.find((section) => `#${section.id}` === location.hash);
-    const top = sections.findLast((section) => atTop.has(section));
+    const top = sections.findLast(isAtTop);
     const section = isAtEnd ? target ?? inView.at(-1) : top ?? current ?? sections[0];
     if (!section || section === current) return;
     links.get(current)?.removeAttribute("aria-current");
@@ -69,12 +74,11 @@ if (contents) {
     list.scrollLeft = link.offsetLeft - list.offsetLeft - 16;
     if (contents.scrollHeight > contents.clientHeight) contents.scrollTop = link.offsetTop - contents.clientHeight / 2;
   };
-  const observer = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) atTop[isIntersecting ? "add" : "delete"](target);
-    mark();
-  }, { rootMargin: "0px 0px -75% 0px" });
+  const observer = new IntersectionObserver(mark, { rootMargin: "0px 0px -75% 0px" });
   for (const section of sections) observer.observe(section);
+  new ResizeObserver(mark).observe(document.querySelector("main"));
   addEventListener("scrollend", mark);
+  addEventListener("hashchange", () => requestAnimationFrame(mark));
 }
 
 // The definition of a term opens beside it; its entry in the glossary is a link in it.
@@ -109,7 +113,7 @@ for (const term of document.querySelectorAll("a.term")) {
 // What leads to the same place is one stop of the Tab key: a section in the contents, a term where it comes first.
 const places = new Set();
 for (const link of document.querySelectorAll(".page a[href^='#']")) {
-  if (link.tabIndex < 0 || link.closest("details")) continue;
+  if (link.tabIndex < 0 || link.closest("details") || !link.getClientRects().length) continue;
   if (places.has(link.hash)) link.tabIndex = -1;
   places.add(link.hash);
 }

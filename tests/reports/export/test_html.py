@@ -132,9 +132,18 @@ def test_sources_and_terms_stand_only_where_they_apply(fine_tuned_page):
 
 def test_sections_that_a_caveat_concerns_are_marked_in_the_contents_and_beside_their_heading():
     blocks = html_module._ENVIRONMENT.get_template("parts/blocks.html.j2")
-    caveats = [SimpleNamespace(see="layers"), SimpleNamespace(see="layers"), SimpleNamespace(see="words")]
+    caveats = [SimpleNamespace(kind="data", see=anchor) for anchor in ("layers", "layers", "words")]
     macros = blocks.make_module({"caveats": caveats, "terms": (), "anchors": {}, "open_cards": 1})
     assert [int(macros.n_caveats(anchor)) for anchor in ("layers", "words", "floors")] == [2, 1, 0]
     marked, plain = (str(macros.section(Section("Title", anchor, ()))) for anchor in ("layers", "floors"))
     assert '<a class="marker" href="#caveats">2 caveats</a>' in marked
     assert "caveat" not in plain
+
+
+def test_a_caveat_about_the_attributions_is_marked_at_every_section_that_shows_scores():
+    page = render_report(checked(baseline_bias="informed", heads=("probe",)))
+    for anchor in ("explained", "words", "states", "trust"):
+        section = re.search(rf'<section id="{anchor}".*?</section>', page, flags=re.S).group()
+        assert '<a class="marker" href="#caveats">' in section, anchor
+    errors = re.search(r'<section id="errors".*?</section>', page, flags=re.S)
+    assert errors is None or "marker" not in errors.group()

@@ -39,6 +39,11 @@ def test_every_definition_is_a_sentence():
         assert term.meaning.endswith("."), term.title
 
 
+@pytest.mark.parametrize("term", ["[CLS]", "layer", "head", "frozen", "pooling", "site"])
+def test_a_word_that_a_novice_does_not_know_is_linked_to_its_entry(term):
+    assert linked(f"The {term} is here.", glossary(())).count('class="term"') == 1
+
+
 def test_what_is_no_term_is_escaped():
     assert linked('<b onclick="x">probe</b> {{ 1 }}', ()) == "&lt;b onclick=&#34;x&#34;&gt;probe&lt;/b&gt; {{ 1 }}"
     assert "<b" not in linked("<b>probe</b>", glossary(()))
