@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 
 QUICK_TEXTS = 1000
 """Most texts of each split with --quick."""
+QUICK_USE = (
+    "It can show that the data and the set-up work, and large effects; it cannot show small effects or differences "
+    "between heads."
+)
+"""Sentence on what --quick can show and what it cannot."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,7 @@ def _setting_notes(settings: Settings) -> Iterator[str]:
     if settings.quick:
         reductions = _reductions(settings)
         if reductions:
-            yield f"--quick reduces this run to a first look: {', '.join(reductions)}."
+            yield f"--quick reduces this run to a first look: {', '.join(reductions)}. {QUICK_USE}"
     if importlib.util.find_spec("concept_erasure") is None:
         yield (
             "LEACE erasure is not measured, because the extra `erasure` is not installed; pip install "

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 500
 """Rows of an unknown table that the page shows; the CSV file holds the rest."""
 LONGEST_CELL = 300
+MOST_HEADS = 2
+"""Heads whose decisions on a text are shown one below the other."""
 MOST_NAMED = 4
 """Tables that the text which opens them together names."""
 
@@ -222,6 +224,11 @@ class Explorer:
     has_depth: bool
     """Whether the prediction depth of the texts is known."""
 
+    @property
+    def one_head(self) -> bool:
+        """Whether the decision of one head is shown at first, as there are too many for one text."""
+        return len(self.heads) > MOST_HEADS
+
 
 @dataclass(frozen=True)
 class Part:
@@ -290,6 +297,11 @@ class SummaryCell:
     """Anchor of the section that says more, to which the note links."""
     svg: str = ""
     """A drawing on one line, instead of a number."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it holds nothing but a dash, so that a card leaves it out."""
+        return self.value == MISSING and not self.note
 
 
 @dataclass(frozen=True)

@@ -246,12 +246,11 @@ def _predictions_by_layer(decision: Sequence[Attribution], *, random_pooler: boo
 
 
 def head_name(a: Attribution, *, random_pooler: bool) -> str:
-    """Return `Probe on the mean vector of layer 4`, the model's own classifier, or the fine-tuned one."""
+    """Return `Probe on the mean vector of layer 4`, the model's own classifier, or `Pooler head`."""
     if a.model is not None and a.model != "pretrained":
-        vector = wording.READS.get(a.model)
-        if vector is None:
-            return wording.sentence(wording.head(a.model))
-        return f"The classifier on {vector}, fine-tuned"
+        if a.model in wording.READS:
+            return wording.sentence(wording.HEADS[a.model].removeprefix("the "))
+        return wording.sentence(wording.head(a.model))
     if a.head == "model" or a.layer is None or a.pooling is None:
         return "The model's own classifier"
     return f"Probe on {place(a.pooling, a.layer, random_pooler=random_pooler)}"
@@ -259,8 +258,15 @@ def head_name(a: Attribution, *, random_pooler: bool) -> str:
 
 def head_names(attributions: Sequence[Attribution], *, random_pooler: bool) -> str:
     """Return every head that is explained, in a phrase."""
-    names = dict.fromkeys(head_name(a, random_pooler=random_pooler) for a in attributions)
-    return listing(title[0].lower() + title[1:] for title in names)
+    return listing(dict.fromkeys(_head_phrase(a, random_pooler=random_pooler) for a in attributions))
+
+
+def _head_phrase(a: Attribution, *, random_pooler: bool) -> str:
+    """Return the name of a head within a sentence."""
+    if a.model in wording.READS:
+        return wording.HEADS[a.model]
+    title = head_name(a, random_pooler=random_pooler)
+    return title[0].lower() + title[1:]
 
 
 # The words of a text

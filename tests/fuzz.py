@@ -26,13 +26,13 @@ from probes.results.result import AnalysisResult
 from probes.results.typed_json import parse_json
 from reports import FORMATS
 from reports.__main__ import main as report
-from reports.charts import confusion_matrix, dots, erasure_map, lines, matrices, panels, stacked_bars
+from reports.charts import confusion_matrix, dots, lines, matrices, panels, stacked_bars
 from reports.export.html import script
 from tests.fuzz_changes import WAYS, Saved
 from tests.fuzz_results import bases
 
 OTHER_FORMATS = tuple(name for name in FORMATS if name != "html")
-CHARTS = (confusion_matrix, dots, erasure_map, lines, matrices, panels, stacked_bars)
+CHARTS = (confusion_matrix, dots, lines, matrices, panels, stacked_bars)
 """Modules whose drawings are remembered; the sections call them as `module.function`."""
 MUTATIONS = 20
 """Mutations made of a base before it is drawn with those that were not refused."""
@@ -77,7 +77,7 @@ MOST_REMEMBERED = 1000
 """Outcomes of a function that are remembered."""
 DRAWN = (
     *("panel", "layer_heat_map", "forest", "confusion_matrix", "layer_pairs", "spread_by_layer"),
-    *("dots", "dot_panel", "lines", "stacked_bars", "erasure_map"),
+    *("dots", "dot_panel", "lines", "stacked_bars"),
 )
 
 

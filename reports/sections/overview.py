@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,6 +17,7 @@ from reports.charts.styles import styles_of_poolings
 from reports.lookup import View, item, rows_at_site, text, value
 from reports.sections import caveats
 from reports.sections.check_counts import check_counts
+from reports.sections.class_names import MOST_CLASSES, class_counts, class_names
 from reports.sections.classifier import answer
 from reports.sections.small_multiples import in_points, panels_of_tasks, pooling_styles
 from reports.text import wording
@@ -54,8 +55,6 @@ EXAMPLE_STEP = 7
 """Texts between the examples of two label columns, so that they differ where texts come in pairs."""
 PANEL_HEIGHT = 160.0
 """Pixels of a panel, so that the first screen is whole on a laptop."""
-MOST_CLASSES = 6
-"""Classes that are named beside a label column."""
 MOST_PAIRS = 3
 """Pairs of confused classes that are listed."""
 VERDICTS = {"decodable": "linearly decodable, above every floor", "above_floors": "above every floor"}
@@ -238,11 +237,8 @@ def _badge(view: View, task: str) -> Badge | None:
 
 def _task_lines(view: View, task: str, position: int) -> Iterator[str]:
     """Yield the class names, and an example text with its label, another one for each label column."""
-    if classes := _class_counts(view, task, "test"):
-        names = [name(class_name, 24) for class_name in list(classes)[:MOST_CLASSES]]
-        if len(classes) > MOST_CLASSES:
-            names.append(f"{len(classes) - MOST_CLASSES} more")
-        yield " / ".join(names)
+    if names := class_names(view, task):
+        yield names
     predictions = view.table("predictions", task)
     if predictions is not None and {"text", "label"} <= set(predictions.columns):
         correct = predictions[predictions["correct"].fillna(False).astype(bool)]
@@ -252,12 +248,6 @@ def _task_lines(view: View, task: str, position: int) -> Iterator[str]:
         if len(examples):
             row = examples.iloc[EXAMPLE_STEP * position % len(examples)]
             yield f"e.g. “{name(row['text'], LONGEST_EXAMPLE)}” → {name(row['label'], 24)}"
-
-
-def _class_counts(view: View, task: str, split: str) -> Mapping[str, int]:
-    """Return the number of texts of each class in a split."""
-    classes: Mapping[str, Mapping[str, int]] = view.result.provenance.data.get(split, {}).get("classes", {})
-    return classes.get(task, {})
 
 
 def _accuracy_cell(score: Score) -> SummaryCell:
@@ -339,8 +329,8 @@ def _panels_caption(view: View) -> str:
 def _class_tables(view: View, task: str) -> tuple[Table, ...]:
     """Return the classes with their texts, and the pairs that are confused most."""
     tables = list[Table]()
-    train = _class_counts(view, task, "train")
-    test = _class_counts(view, task, "test")
+    train = class_counts(view, task, "train")
+    test = class_counts(view, task, "test")
     rows = [(name(key, 24), count(train.get(key, math.nan)), count(n)) for key, n in list(test.items())[:MOST_CLASSES]]
     if rows:
         rest = len(test) - len(rows)

@@ -89,6 +89,12 @@ TERMS = (
         ("95 % CIs", "95 % CI", "95 % interval", "95 % intervals"),
     ),
     Term(
+        "Ablation",
+        "Ablation replaces the vectors of a layer by their mean over the texts. The blocks above continue from there.",
+        ("ablation", "ablating", "ablated"),
+        needs="ablation",
+    ),
+    Term(
         "Anisotropy",
         "Anisotropy is the mean cosine between the vectors of different texts. It is 1 where all vectors "
         "point in one direction.",
@@ -182,7 +188,7 @@ TERMS = (
     Term(
         "Erasure, LEACE",
         "LEACE is the smallest change of a vector after which no linear classifier can predict the label from it.",
-        ("LEACE", "erasure"),
+        ("LEACE", "erasure", "erasing", "erased"),
         needs="erasure",
     ),
     Term(

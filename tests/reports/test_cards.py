@@ -96,13 +96,13 @@ def test_a_contrast_has_the_colours_of_its_own_scale():
 
 def test_the_classifier_of_each_fine_tuned_model_is_named_on_its_card(fine_tuned, fine_tuned_page):
     words = Page(fine_tuned_page).words
-    for named in ("pooler, fine-tuned", "[CLS], fine-tuned", "mean, fine-tuned"):
-        assert f"The classifier on {'the ' * (named[0] != '[')}{named}:" in words
+    for named in ("Pooler head", "[CLS] head", "Mean head"):
+        assert f"{named}:" in words
     assert "Probe on the mean vector of layer 4:" in words
     assert "Attributions by layer" not in words, "other models are no other layers"
     (card,) = cards(fine_tuned.attributions[::4], 1.0, random_pooler=False)
     assert len(card.entries) == 4
-    assert "correct by the classifier on the pooler, fine-tuned (a random sample)" in words
+    assert "correct by the pooler head (a random sample)" in words
 
 
 def test_token_states_are_pieces_never_words():

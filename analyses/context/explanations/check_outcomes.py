@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probes.checks import side_of_zero
-from probes.results.result import Claim
+from probes.results.result import Attribution, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,24 @@ def _of_first_methods(claims: Sequence[Claim], kind: str) -> list[Claim]:
         if claim.id == kind:
             first_claims.setdefault((claim.task, claim.numbers.get("head")), claim)
     return list(first_claims.values())
+
+
+def convergence_claims(attributions: Sequence[Attribution]) -> Iterator[Claim]:
+    """Yield whether scores sum to the output difference they explain, for methods with completeness."""
+    from probes.attribution.options import ABSOLUTE_TOLERANCE, TOLERANCE
+
+    complete = [attribution for attribution in attributions if attribution.convergence_delta is not None]
+    if not complete:
+        return
+    n_converged = sum(bool(attribution.converged) for attribution in complete)
+    numbers: dict[str, Any] = {
+        "n": len(complete),
+        "n_converged": n_converged,
+        "tolerance": TOLERANCE,
+        "smallest": ABSOLUTE_TOLERANCE,
+        "max_abs_delta": max(abs(attribution.convergence_delta or 0.0) for attribution in complete),
+    }
+    yield Claim("convergence", "holds" if n_converged == len(complete) else "fails", numbers=numbers)
 
 
 # Checks that a claim decides
@@ -163,6 +181,7 @@ CHECKS: Mapping[str, Callable[[Claim], Claim | None]] = {
     "convergence": _completeness,
     "baseline_bias": _baseline_neutrality,
     "faithfulness": _comprehensiveness,
+    "fine_tuned_faithfulness": _comprehensiveness,
     "plausibility": _plausibility,
     "deciding_words": _deciding_words,
     "planted_shortcut": _planted_shortcut,

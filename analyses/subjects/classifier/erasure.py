@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,15 +95,18 @@ def erasure_rows(inputs: InterventionInputs, tasks: Mapping[str, TaskSweep]) -> 
             progress=inputs.progress,
         )
         for site, effect in effects.items():
+            information = _information(task_sweep, site)
             columns = {
                 "head": inputs.name,
                 "label": label,
                 "pooling": site.pooling,
                 "layer": site.layer,
-                **_information(task_sweep, site),
+                **information,
             }
-            for row in _effect_rows(effect, seed=inputs.seed):
-                yield {**columns, **row}
+            rows = list(_effect_rows(effect, seed=inputs.seed))
+            use = label_use(rows, v_lower=information["v_lower"])
+            for row in rows:
+                yield {**columns, **row, "use": use if row["eraser"] == "leace" else None}
 
 
 def _erasures(
@@ -147,6 +150,24 @@ def _effect_rows(effect: ErasureEffect, *, seed: int) -> Rows:
         "repeat": 0,
         **loss_columns(accuracy_loss, information_loss, seed=seed),
     }
+
+
+def label_use(rows: Sequence[Mapping[str, Any]], *, v_lower: float) -> str:
+    """Return whether a head uses a label at a site: `used`, `unused`, or `not_decodable`.
+
+    The label is decodable where the 95 % confidence interval of its V-information lies above 0. It is used where that
+    of the loss by its erasure lies above 0 and above the largest loss by a random erasure at the same site.
+
+    Args:
+        rows: Losses at the site by each eraser and draw.
+        v_lower: Lower end of the 95 % confidence interval of the V-information of the label.
+    """
+    if not is_above_zero(v_lower):
+        return "not_decodable"
+    random_losses = [row["accuracy_loss"] for row in rows if row["eraser"] == "random"]
+    largest_random_loss = max([0.0, *random_losses])
+    (leace,) = (row for row in rows if row["eraser"] == "leace")
+    return "used" if leace["lower"] > largest_random_loss else "unused"
 
 
 def _information(task_sweep: TaskSweep, site: Site) -> dict[str, float]:
@@ -194,30 +215,17 @@ def erasure_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
 def unused_site_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
     """Yield at how many sites a probe reads a label, and at how many of them a head does not use it.
 
-    A head does not use the label at a site where the loss by its erasure is not above 0 and above the largest loss by
-    a random erasure, to the lower end of its 95 % confidence interval.
-
     Args:
         table: Rows of the table `erasure` about one label column.
         task: Label column of the head.
     """
     for (head, label), rows in table.groupby(["head", "label"], sort=False):
-        random = rows[rows["eraser"] == "random"]
-        random_losses = random.groupby(["pooling", "layer"])["accuracy_loss"].max()
-        n_readable = 0
-        n_unused = 0
-        for row in rows[rows["eraser"] == "leace"].to_dict("records"):
-            if not is_above_zero(row["v_lower"]):
-                continue
-            n_readable += 1
-            site = (row["pooling"], row["layer"])
-            largest_random_loss = max(0.0, random_losses.get(site, 0.0))
-            if row["lower"] <= largest_random_loss:
-                n_unused += 1
+        uses = rows["use"].value_counts()
+        n_unused = int(uses.get("unused", 0))
         numbers: dict[str, Any] = {
             "head": str(head),
             "label": str(label),
-            "n_readable": n_readable,
+            "n_readable": n_unused + int(uses.get("used", 0)),
             "n_unused": n_unused,
         }
         yield Claim("unused_sites", "measured", task, numbers)

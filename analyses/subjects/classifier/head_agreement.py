@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analyses.context.classifier.fine_tuned import FineTunedModels
+from analyses.context.explanations.check_outcomes import check_claims, convergence_claims
 from analyses.context.explanations.means import mean_interval_or_missing, token_removal_by_text
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import InputError, side_of_zero
@@ -73,11 +74,14 @@ def fine_tuned_faithfulness(models: FineTunedModels) -> Rows:
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
-    """Yield the mean rank correlation of each pair of heads, and the mean losses of each head."""
+    """Yield the mean rank correlation of each pair of heads, the mean losses of each head, and the checks passed."""
     if "fine_tuned_head_agreement" in tables:
         yield from _agreement_claims(models, tables["fine_tuned_head_agreement"])
+    checked = list(convergence_claims([a for of_head in models.attributions.values() for a in of_head]))
     if "fine_tuned_faithfulness" in tables:
-        yield from _faithfulness_claims(models, tables["fine_tuned_faithfulness"])
+        checked += _faithfulness_claims(models, tables["fine_tuned_faithfulness"])
+    yield from checked
+    yield from check_claims(checked, tables)
 
 
 def _agreement_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:

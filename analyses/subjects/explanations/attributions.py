@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyses.context.explanations.check_outcomes import convergence_claims
 from analyses.context.explanations.explanations import Case, Explanations
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import is_above_zero
-from probes.results.result import Attribution, Claim
+from probes.results.result import Claim
 
 if TYPE_CHECKING:
     from analyses.context.subject import ExplanationSubject
@@ -44,29 +45,11 @@ def attributions_by_layer(explanations: Explanations, case: Case) -> Rows:
 def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
     """Yield whether the integrals converge, and whether the highest score falls on a word that decides the label."""
     method = explanations.settings.method
-    yield from _convergence([a for a in explanations.attributions if a.method == method])
+    yield from convergence_claims([a for a in explanations.attributions if a.method == method])
     for case in explanations.cases:
         rationales = explanations.job.splits.test.dataset.rationales.get(case.task)
         if rationales is not None and case.head.kind == "probe":
             yield from _deciding_words(explanations, case, rationales)
-
-
-def _convergence(attributions: Sequence[Attribution]) -> Iterator[Claim]:
-    """Yield whether scores sum to the output difference they explain, for methods with completeness."""
-    from probes.attribution.options import ABSOLUTE_TOLERANCE, TOLERANCE
-
-    complete = [attribution for attribution in attributions if attribution.convergence_delta is not None]
-    if not complete:
-        return
-    n_converged = sum(bool(attribution.converged) for attribution in complete)
-    numbers: dict[str, Any] = {
-        "n": len(complete),
-        "n_converged": n_converged,
-        "tolerance": TOLERANCE,
-        "smallest": ABSOLUTE_TOLERANCE,
-        "max_abs_delta": max(abs(attribution.convergence_delta or 0.0) for attribution in complete),
-    }
-    yield Claim("convergence", "holds" if n_converged == len(complete) else "fails", numbers=numbers)
 
 
 def _deciding_words(explanations: Explanations, case: Case, rationales: Sequence[Sequence[Span]]) -> Iterator[Claim]:

@@ -205,6 +205,13 @@ TABLES: Mapping[str, TableSchema] = {
             V_INFORMATION,
             Column("v_lower", "number", "Lower end of the 95 % confidence interval of it.", "bits", nullable=True),
             Column("v_upper", "number", "Upper end of the 95 % confidence interval of it.", "bits", nullable=True),
+            Column(
+                "use",
+                "text",
+                "Whether the head uses the label there: used, unused or not_decodable; missing for other erasers.",
+                nullable=True,
+                optional=True,
+            ),
             ACCURACY_LOSS,
             *INTERVAL,
             INFORMATION_LOSS,

@@ -14,12 +14,13 @@ from reports.lookup import View, item, n_of_claims, n_of_table, value
 from reports.sections.classifier.panel_rows import RowWords, line_row
 from reports.sections.small_multiples import in_points
 from reports.text import wording
-from reports.text.wording import confidence, decimal, listing, percent, points, sample_size, sentence
+from reports.text.wording import confidence, decimal, listing, percent, sample_size, sentence
 
 NOTES = (
     "A state is replaced by its mean over the texts at one layer, and the blocks above continue from there. What other "
     "tokens also hold is not lost: a small loss shows that the state was not needed, not that it is empty.",
-    "At layer 0 [CLS] is its own mean: nothing can be lost there.",
+    "At layer 0 [CLS] is its own mean: nothing can be lost there. Losses are points of test accuracy; a loss below 0 "
+    "is a gain; “none changed”: no prediction became correct or wrong.",
 )
 REPLACED = {"[CLS]": "[CLS] ablated", "content": "content tokens ablated"}
 """Kind of token that is replaced by its mean -> the heading of its panel."""
@@ -60,13 +61,39 @@ def _table(table: pd.DataFrame) -> Table:
             wording.name(row.replacement),
             str(row.layer),
             percent(row.accuracy),
-            points(row.accuracy_loss),
-            confidence((row.lower, row.upper)),
-            decimal(row.information_loss),
+            wording.unsigned_points(row.accuracy_loss),
+            loss_limits(row.accuracy_loss, (row.lower, row.upper)),
+            two_digits(row.information_loss),
         )
         rows.append(cells)
     shape = columns(*_HEADING, numeric=_HEADING[2:])
     return Table("Replaced by the mean over the texts.", rows=tuple(rows), folded=True, **shape)
+
+
+UNCHANGED = "none changed"
+"""Cell in place of an interval where an intervention makes no prediction correct or wrong."""
+
+
+def is_unchanged(loss: float, limits: tuple[float, float] | None) -> bool:
+    """Return whether an intervention makes no prediction correct or wrong: the loss is 0 in every resample."""
+    return limits is not None and loss == limits[0] == limits[1] == 0
+
+
+def loss_limits(loss: float, limits: tuple[float, float]) -> str:
+    """Return the interval of a loss; words where no prediction changed."""
+    return UNCHANGED if is_unchanged(loss, limits) else confidence(limits)
+
+
+def unchanged_phrase(view: View) -> str:
+    """Return what it means that an intervention makes no prediction correct or wrong."""
+    classes = view.result.provenance.data.get("test", {}).get("classes", {})
+    is_binary = all(len(of_task) == 2 for of_task in classes.values())
+    return "no prediction changed" if is_binary else "no prediction became correct or wrong"
+
+
+def two_digits(number: float) -> str:
+    """Return a number with two digits after the point, for a column of a table."""
+    return decimal(round(number, 2), 2)
 
 
 def cls_sentences(view: View) -> Iterator[str]:
@@ -84,7 +111,7 @@ def cls_sentences(view: View) -> Iterator[str]:
     last_claims = view.stated("last_layer_ablation", replacement="[CLS]")
     n_texts = n_of_claims([*claims, *last_claims])
     sample = sample_size(n_texts)
-    yield f"Replacing [CLS] by its mean at layer {last} lowers test accuracy by {losses}{sample}."
+    yield f"Loss of test accuracy by replacing [CLS] by its mean at layer {last}: {losses}{sample}."
     first_layers = dict[object, list[str]]()
     for claim in claims:
         first_layer = item(claim, "first_layer")
@@ -94,7 +121,7 @@ def cls_sentences(view: View) -> Iterator[str]:
     for layer, heads in first_layers.items():
         where = "at no layer" if layer is None else f"from layer {wording.name(layer)} on"
         phrases.append(f"{where} for {listing(heads)}")
-    yield f"The loss is above 0 {'; '.join(phrases)}."
+    yield f"The loss is significantly above 0 {'; '.join(phrases)}."
 
 
 def _content_sentences(view: View) -> Iterator[str]:
@@ -108,11 +135,13 @@ def _content_sentences(view: View) -> Iterator[str]:
         head = wording.head(item(claim, "head"))
         phrases.append(f"{first_loss} at layer 0 and {last_loss} at layer {last} for {head}")
     if phrases:
-        yield f"Replacing all content tokens by their mean lowers it by {'; '.join(phrases)}."
+        yield f"Loss by replacing all content tokens by their mean: {'; '.join(phrases)}."
 
 
 def _loss(view: View, claim: Claim, key: str, layer: int) -> str:
-    """Return a loss as `39.0 points [95 % CI 37.8, 40.2]`."""
+    """Return a loss as `39.0 points [37.8, 40.2]`, or that no prediction changed."""
     site = {"head": item(claim, "head"), "replacement": item(claim, "replacement"), "layer": layer}
     limits = view.limits("ablation", **site)
+    if is_unchanged(value(claim, key), limits):
+        return f"0.0 points ({unchanged_phrase(view)})"
     return f"{wording.unsigned_points(value(claim, key))} points{confidence(limits, before=' ')}"

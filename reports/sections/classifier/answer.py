@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from probes.results.result import Claim
+from probes.results.result import Attribution, Claim
 from reports.blocks import Badge, Caveat, Summary, SummaryCell, SummaryRow
 from reports.lookup import View, item, n_of_claims, value
+from reports.sections.class_names import class_names
 from reports.sections.classifier import erasure
+from reports.sections.classifier.ablation import UNCHANGED, is_unchanged, unchanged_phrase
 from reports.text import wording
 from reports.text.wording import (
     MISSING,
@@ -19,6 +21,7 @@ from reports.text.wording import (
     percent,
     plural,
     points,
+    sample_size,
     sentence,
     unsigned_points,
 )
@@ -30,16 +33,18 @@ READERS = ("pooler", "cls", "mean")
 COLUMNS = (
     "head",
     "test accuracy [95 % CI]",
-    "gain over frozen probe",
-    "[CLS] probe",
-    "[CLS] ablated at layer {last}",
-    "label erased − random",
+    "gain over frozen probe, points",
+    "[CLS] probe, before → after",
+    "loss by ablating [CLS] at layer {last}, points",
+    "loss by erasing the label − random, points",
 )
 """Headings of the table of heads; the fifth is formatted with the number of layers."""
+LONGEST_EXAMPLE = 72
+"""Characters of an example text."""
 
 
 def summary(view: View, *, drawn: bool = True) -> Summary | None:
-    """Return the first screen: the answer, a row for each head, and its erasure maps; None without fine-tuned heads.
+    """Return the first screen: the answer, a row for each head, and its losses; None without fine-tuned heads.
 
     Args:
         view: Result.
@@ -49,23 +54,24 @@ def summary(view: View, *, drawn: bool = True) -> Summary | None:
     if not scores:
         return None
     last = view.result.provenance.n_layers
-    rows = [*_frozen_row(view), *(_row(view, score) for score in scores)]
+    rows = [*(_row(view, score) for score in scores), *_frozen_row(view)]
     return Summary(
         takeaway=takeaways(view),
         columns=tuple(column.format(last=last) for column in COLUMNS),
         rows=tuple(rows),
-        panels=erasure.map_rows(view, "answer-used") if drawn else (),
+        panels=erasure.loss_rows(view, "answer-used") if drawn else (),
         guide=GUIDE,
     )
 
 
 GUIDE = (
-    "Gain, ablation and erasure: changes of test accuracy in points, with their 95 % CI. Frozen probe: the best probe "
-    "on the pretrained encoder, selected on validation.",
+    "Gain and losses: points of test accuracy, with their 95 % CI. A loss below 0 is a gain. Frozen probe: the best "
+    "probe on the pretrained encoder, selected on validation; the encoder is frozen.",
     "[CLS] probe: test accuracy of a probe on [CLS] of the last layer, before and after fine-tuning.",
-    "[CLS] ablated: [CLS] of the last layer is replaced by its mean over the texts.",
-    "Label erased − random: the label is erased (LEACE) at the site where that costs most; change of accuracy minus "
-    "that by random subspaces of equal rank.",
+    "Loss by ablating [CLS]: [CLS] of the last layer is replaced by its mean over the texts; “none changed”: no "
+    "prediction became correct or wrong.",
+    "Loss by erasing the label − random: the label is erased (LEACE) at the site where that costs most; loss of test "
+    "accuracy minus that by random subspaces of equal rank.",
 )
 
 
@@ -75,32 +81,37 @@ def takeaways(view: View) -> tuple[str, ...]:
 
 
 def _ablation_sentence(view: View) -> Iterator[str]:
-    """Yield which heads depend on [CLS] at the last layer, and since which layer."""
+    """Yield what ablating [CLS] at the last layer costs, and whether it costs anything at an earlier one."""
     claims = view.stated("last_layer_ablation", replacement="[CLS]")
     if not claims:
         return
     layer = name(item(claims[0], "layer"))
     dependent = [claim for claim in claims if claim.outcome == "above"]
-    independent = [claim for claim in claims if claim.outcome != "above"]
+    sample = sample_size(n_of_claims(claims))
     if not dependent:
-        losses = _losses(independent)
-        yield f"No head depends on [CLS] at layer {layer}: ablating it there costs {losses} points (not significant)."
+        unchanged = all(is_unchanged(value(claim, "accuracy_loss"), claim.interval) for claim in claims)
+        losses = unchanged_phrase(view) if unchanged else _differences(claims, "accuracy_loss")
+        yield f"Ablating [CLS] at layer {layer} costs no head significantly: {losses}{sample}."
         return
-    first_layers = {int(value(claim, "first_layer")) for claim in dependent}
-    since = f"only at layer {layer}" if first_layers == {int(layer)} else f"from layer {min(first_layers)} on"
-    rest = f", {_losses(independent)} points (not significant)" if independent else ""
-    where = "there" if since.startswith("only") else f"at layer {layer}"
-    yield f"[CLS] carries the decision {since}: ablating it {where} costs {_losses(dependent)} points{rest}."
+    opening = f"Ablating [CLS] costs {_differences(dependent, 'accuracy_loss')} at layer {layer}"
+    first_layers = [value(claim, "first_layer") for claim in claims]
+    first = min((each for each in first_layers if math.isfinite(each)), default=float(layer))
+    if first < int(layer):
+        yield f"{opening}; the first significant loss is at layer {int(first)}{sample}."
+        return
+    yield f"{opening}, and no head significantly before: until then other tokens hold the label{sample}."
 
 
-def _losses(claims: Sequence[Claim]) -> str:
-    """Return `the pooler head 20.0 and the [CLS] head 26.0`."""
-    losses = list[str]()
+def _differences(claims: Sequence[Claim], key: str) -> str:
+    """Return `the pooler head 20.0 points [12.0, 28.0] and the [CLS] head 26.0 [18.0, 34.0]`."""
+    phrases = list[str]()
     for claim in claims:
-        loss = unsigned_points(value(claim, "accuracy_loss"))
+        unit = "" if phrases else " points"
+        limits = confidence(claim.interval, before=" ")
+        points_lost = unsigned_points(value(claim, key))
         head = wording.head(item(claim, "head"))
-        losses.append(f"{head} {loss}")
-    return listing(losses)
+        phrases.append(f"{head} {points_lost}{unit}{limits}")
+    return listing(phrases)
 
 
 def _decodability_sentence(view: View) -> Iterator[str]:
@@ -111,44 +122,68 @@ def _decodability_sentence(view: View) -> Iterator[str]:
     higher = [claim for claim in claims if claim.outcome == "above"]
     unchanged = [claim for claim in claims if claim.outcome != "above"]
     if not higher:
-        opening = "Fine-tuning does not make the label significantly more decodable from [CLS]"
-        yield f"{opening} ({_change(claims)})."
+        opening = "Fine-tuning does not make [CLS] significantly more decodable"
+        yield f"{opening} ({_differences(claims, 'difference')})."
         return
-    heads = listing(wording.head(item(claim, "head")) for claim in higher)
+    smallest = min(higher, key=_difference)
+    gain = f"{points(_difference(smallest))} points{confidence(smallest.interval, before=' ')}"
+    least = f"{gain} or more" if len(higher) > 1 else gain
+    which = "every head" if len(higher) > 1 else _heads(higher)
+    rest = ""
     if unchanged:
-        rest = f", not significantly with {listing(wording.head(item(claim, 'head')) for claim in unchanged)}"
-        which = f" with {heads}{rest}"
-    else:
-        which = " whichever head is trained" if len(higher) > 1 else ""
-    yield f"Fine-tuning makes the label more decodable from [CLS] ({_change(higher)}){which}."
+        which = _heads(higher)
+        rest = f", not significantly with {_heads(unchanged)}"
+    yield f"Fine-tuning with {which} makes [CLS] more decodable ({least}){rest}."
 
 
-def _change(claims: Sequence[Claim]) -> str:
-    """Return the accuracy of a probe before and after, as `72.7 → 80.2 to 81.1 %`."""
-    before = percent(value(claims[0], "before"))
-    accuracies = sorted(value(claim, "after") for claim in claims)
-    ends = list(dict.fromkeys(percent(accuracy) for accuracy in (accuracies[0], accuracies[-1])))
-    return f"{before} → {' to '.join(ends)}"
+def _difference(claim: Claim) -> float:
+    return value(claim, "difference")
 
 
 def _gain_sentence(view: View) -> Iterator[str]:
-    """Yield whether a head exceeds the best probe of the frozen encoder."""
+    """Yield whether a head exceeds the best probe of the frozen encoder, and whether the heads differ."""
     claims = view.stated("head_gain") or view.stated("fine_tuning_gain")
     if not claims:
         return
-    frozen = next(iter(view.stated("frozen_probe")), None)
-    reference = "" if frozen is None else f" ({percent(value(frozen, 'accuracy'))}, {erasure.site(frozen)})"
-    opening = sentence(f"{_training_size(view)}{{}} the best probe on the frozen encoder{reference}")
     above = [claim for claim in claims if claim.outcome == "above"]
     below = [claim for claim in claims if claim.outcome == "below"]
+    comparison = _head_comparison(view)
     if above:
         verb = "exceeds" if len(above) == 1 else "exceed"
-        exceeding = opening.format(f"{_heads(above)} {verb}")
-        yield sentence(f"{exceeding} by {_gains(above)} points.")
+        yield sentence(f"{_heads(above)} {verb} the best frozen probe by {_gains(above)}{comparison}.")
         return
-    rest = f"; {_heads(below)} is below it by {_gains(below)} points" if below else ""
+    rest = f", {_heads(below)} is below it by {_gains(below)}" if below else ""
     subject = "no head exceeds" if len(claims) > 1 else f"{_heads(claims)} does not exceed"
-    yield sentence(f"{opening.format(subject)}{rest}.")
+    yield sentence(f"{subject} the best frozen probe significantly{rest}{comparison}.")
+
+
+def _head_comparison(view: View) -> str:
+    """Return which heads differ in test accuracy, paired over the test texts, and the number of seeds."""
+    claims = view.stated("fine_tuned_difference")
+    if not claims:
+        return ""
+    n_seeds = max(value(claim, "n_seeds") for claim in view.stated("fine_tuned_accuracy"))
+    seeds = "one seed" if n_seeds == 1 else f"{count(n_seeds)} seeds"
+    largest = max(claims, key=_distance)
+    gap = f"{unsigned_points(_distance(largest))}{confidence(_upwards(largest), before=' ')}"
+    different = [claim for claim in claims if claim.outcome != "cannot_tell"]
+    if not different:
+        return f"; the heads are not distinguishable (largest gap {gap}, {seeds})"
+    pairs = f"{count(len(different))} of {plural(len(claims), 'pair')} of heads"
+    verb = "differs" if len(different) == 1 else "differ"
+    return f"; {pairs} {verb} (largest gap {gap}, {seeds})"
+
+
+def _distance(claim: Claim) -> float:
+    return abs(value(claim, "difference"))
+
+
+def _upwards(claim: Claim) -> tuple[float, float] | None:
+    """Return the interval of the absolute difference of two heads."""
+    limits = claim.interval
+    if limits is None or value(claim, "difference") >= 0:
+        return limits
+    return -limits[1], -limits[0]
 
 
 def _heads(claims: Sequence[Claim]) -> str:
@@ -156,16 +191,13 @@ def _heads(claims: Sequence[Claim]) -> str:
 
 
 def _gains(claims: Sequence[Claim]) -> str:
-    """Return differences without their sign."""
-    gains = [unsigned_points(abs(value(claim, "difference"))) for claim in claims]
+    """Return differences without their sign, with their intervals."""
+    gains = list[str]()
+    for claim in claims:
+        unit = "" if gains else " points"
+        size = unsigned_points(_distance(claim))
+        gains.append(f"{size}{unit}{confidence(_upwards(claim), before=' ')}")
     return listing(gains)
-
-
-def _training_size(view: View) -> str:
-    """Return `with 1,000 training texts `; empty where the classifier came fine-tuned, or where it is not known."""
-    is_checkpoint = any(item(claim, "head") == "checkpoint" for claim in view.stated("fine_tuned_accuracy"))
-    n = view.result.provenance.data.get("train", {}).get("rows")
-    return "" if n is None or is_checkpoint else f"with {count(n)} training texts "
 
 
 def _frozen_row(view: View) -> Iterator[SummaryRow]:
@@ -173,9 +205,9 @@ def _frozen_row(view: View) -> Iterator[SummaryRow]:
     for claim in view.stated("frozen_probe"):
         accuracy = percent(value(claim, "accuracy"))
         site = erasure.site(claim)
-        score = SummaryCell(accuracy, confidence(claim.interval), f"{site}, {_note(claim)}")
+        score = SummaryCell(accuracy, confidence(claim.interval), _note(claim))
         absent = SummaryCell(MISSING)
-        yield SummaryRow("frozen probe", None, (), (score, *[absent] * 4))
+        yield SummaryRow("frozen probe", Badge(site, "none"), (), (score, *[absent] * 4))
 
 
 def _row(view: View, score: Claim) -> SummaryRow:
@@ -237,15 +269,17 @@ def _change_cell(claim: Claim | None) -> SummaryCell:
 
 
 def _loss_cell(claim: Claim | None) -> SummaryCell:
-    """Return a loss of accuracy as a negative change."""
+    """Return a loss of accuracy; words where no prediction changed."""
     if claim is None:
         return SummaryCell(MISSING)
-    change = points(-value(claim, "accuracy_loss"))
-    return SummaryCell(change, confidence(_negative(claim.interval)), _note(claim))
+    loss = value(claim, "accuracy_loss")
+    if is_unchanged(loss, claim.interval):
+        return SummaryCell("0.0", UNCHANGED, _note(claim))
+    return SummaryCell(unsigned_points(loss), confidence(claim.interval), _note(claim))
 
 
 def _erasure_cell(claim: Claim | None) -> SummaryCell:
-    """Return the change of accuracy by erasure minus that by random subspaces, and its site."""
+    """Return the loss of accuracy by erasure minus that by random subspaces, and its site."""
     if claim is None:
         return SummaryCell(MISSING)
     random = value(claim, "random")
@@ -254,11 +288,7 @@ def _erasure_cell(claim: Claim | None) -> SummaryCell:
         excess -= random
     site = erasure.site(claim)
     note = ", ".join(filter(None, (site, _note(claim))))
-    return SummaryCell(points(-excess), confidence(_negative(claim.interval)), note)
-
-
-def _negative(limits: tuple[float, float] | None) -> tuple[float, float] | None:
-    return None if limits is None else (-limits[1], -limits[0])
+    return SummaryCell(unsigned_points(excess), confidence(claim.interval), note)
 
 
 def cautions(view: View) -> Iterator[Caveat]:
@@ -286,9 +316,34 @@ def cautions(view: View) -> Iterator[Caveat]:
 
 
 def lead(view: View) -> str:
-    """Return what was trained, as the first paragraph of the page; empty where no head was fine-tuned."""
+    """Return what was trained and the classes, as the first paragraph; empty where no head was fine-tuned."""
     if view.result.name != "heads":
         return ""
+    return " ".join((_training(view), *_classes(view)))
+
+
+def _classes(view: View) -> Iterator[str]:
+    """Yield the classes of the label with an example text."""
+    claims = view.stated("fine_tuned_accuracy")
+    task = claims[0].task if claims else None
+    names = class_names(view, task or "")
+    if not names:
+        return
+    example = next((a for a in view.result.attributions if _is_example(a, task)), None)
+    words = ""
+    if example is not None:
+        words = f", e.g. “{name(example.text, LONGEST_EXAMPLE)}” → {name(example.label, 24)}"
+    yield f"Classes: {names}{words}."
+
+
+def _is_example(a: Attribution, task: str | None) -> bool:
+    """Return whether a text is short and classified correctly."""
+    is_short = 0 < len(a.text) <= LONGEST_EXAMPLE and a.pair is None
+    return a.task == task and a.label is not None and a.predicted == a.label and is_short
+
+
+def _training(view: View) -> str:
+    """Return what was trained."""
     heads = [item(claim, "head") for claim in view.stated("fine_tuned_accuracy")]
     reads = [wording.READS[head] for head in READERS if head in heads]
     changes = view.table("parameter_change")

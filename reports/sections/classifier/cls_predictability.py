@@ -66,16 +66,16 @@ def _pretrained_sentence(view: View, claim: Claim) -> str:
         f"Held-out R² of [CLS] from the mean of the content tokens in the pretrained encoder: at most {highest}, at "
         f"layer {best_layer}; {_r2(view, claim, 'last_r2')} at layer {last}{sample}"
     )
-    untrained = value(claim, "untrained_last_r2")
     references = list[str]()
-    if not math.isnan(untrained):
-        reached = _r2(view, claim, "untrained_last_r2", model="untrained")
-        is_architectural = untrained >= value(claim, "last_r2")
-        reason = ", so this is architectural" if is_architectural else ""
-        references.append(f"an untrained encoder reaches {reached}{reason}")
     shuffled = value(claim, "shuffled_last")
     if not math.isnan(shuffled):
-        references.append(f"shuffled pairs {decimal(shuffled, 2)}")
+        references.append(f"shuffled pairs {decimal(round(shuffled, 2), 2)}")
+    untrained = value(claim, "untrained_last_r2")
+    if not math.isnan(untrained):
+        reached = _r2(view, claim, "untrained_last_r2", model="untrained")
+        is_as_high = untrained >= value(claim, "last_r2")
+        reason = ": high predictability alone is not evidence of training" if is_as_high else ""
+        references.append(f"a randomly initialised encoder of the same architecture reaches {reached}{reason}")
     return f"{'; '.join((opening, *references))}."
 
 
@@ -120,8 +120,8 @@ def _table(predictability: pd.DataFrame) -> Table:
             sentence(wording.model(row.model)),
             DIRECTIONS.get(str(row.direction), name(row.direction)),
             str(row.layer),
-            decimal(row.r2, 2),
-            decimal(row.shuffled, 2),
+            decimal(round(row.r2, 2), 2),
+            decimal(round(row.shuffled, 2), 2),
             count(row.n),
         )
         rows.append(cells)

@@ -83,27 +83,36 @@ def _share(view: View, claim: Claim, key: str, layer: int) -> str:
 
 
 def _reason_sentence(view: View) -> Iterator[str]:
-    """Yield whether [CLS] gains because the loss enters through it, from its outcome with each head."""
+    """Yield whether [CLS] gains although only part of the loss enters through it, from its outcome with each head."""
     outcomes = dict[str, str]()
     for claim in view.stated("cls_change"):
         head = str(item(claim, "head"))
         outcomes[head] = claim.outcome
     through = [outcomes[head] for head in ENTERED if head in outcomes]
     mean = outcomes.get("mean")
-    if not through or mean is None:
+    shares = view.stated("gradient_shares", head="mean")
+    if not through or mean is None or not shares:
         return
-    yield REASONS["above" in through, mean == "above"]
+    share = percent(value(shares[0], "last_cls"))
+    reason = REASONS["above" in through, mean == "above"]
+    yield reason.format(share=share, last=view.result.provenance.n_layers)
 
 
 ENTERED = ("pooler", "cls", "checkpoint")
-"""Heads whose loss enters through [CLS]."""
+"""Heads whose loss enters through [CLS] alone."""
 REASONS = {
-    (True, True): "Direct gradient is not required: [CLS] becomes more decodable with the mean head, too.",
-    (
-        True,
-        False,
-    ): "[CLS] becomes more decodable where the loss enters through it, not significantly with the mean head.",
-    (False, True): "[CLS] becomes more decodable with the mean head only, not where the loss enters through it.",
+    (True, True): (
+        "[CLS] becomes more decodable with the mean head too, where it receives only {share} of the loss gradient at "
+        "layer {last}, as one of the averaged tokens: a large direct share is not required."
+    ),
+    (True, False): (
+        "[CLS] becomes more decodable where the loss enters through it alone, not significantly with the mean head, "
+        "where it receives {share} of the loss gradient at layer {last}."
+    ),
+    (False, True): (
+        "[CLS] becomes more decodable with the mean head only, where it receives {share} of the loss gradient at layer "
+        "{last}, not significantly where the loss enters through it alone."
+    ),
     (False, False): "With no head does [CLS] become significantly more decodable.",
 }
 """Whether [CLS] gains where the loss enters through it, and with the mean head -> sentence."""
@@ -154,7 +163,7 @@ def shares_table(table: pd.DataFrame, whose: str, caption: str) -> Table:
     has_limits = "lower" in table
     for row in table.itertuples():
         share = percent(row.share)
-        if has_limits:
+        if has_limits and row.lower < row.upper:
             share += confidence((row.lower, row.upper), before=" ")
         key = (getattr(row, whose), row.layer)
         shares_by_layer.setdefault(key, {})[row.kind] = share

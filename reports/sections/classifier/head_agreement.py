@@ -81,10 +81,11 @@ def faithfulness_sentences(view: View) -> Iterator[str]:
         for claim in claims:
             limits = confidence(claim.interval, before=" ")
             head = wording.head(text(claim, "head"))
-            differences.append(f"{points(value(claim, 'difference'))}{limits} for {head}")
+            difference = points(value(claim, "difference"))
+            differences.append(f"{difference} points{limits} for {head}")
         if differences:
             sample = sample_size(n_of_claims(claims))
-            yield f"{opening}: {listing(differences)} points of the predicted probability{sample}."
+            yield f"{opening} (difference of the predicted probability): {listing(differences)}{sample}."
 
 
 OPENINGS = {

@@ -184,10 +184,11 @@ class _Writer:
     def _source(self, a: Attribution) -> dict[str, Any]:
         """Return what explains a decision: head, layer, pooling, method and baseline, and the scale of the scores."""
         title = head_name(a, random_pooler=self.random_pooler)
+        is_probe = a.layer is not None and a.head == "probe" and a.model in (None, "pretrained")
         unit_range = self.ranges[a.unit]
         return {
             "title": title,
-            "head": title if a.layer is None or a.head != "probe" else "Probe",
+            "head": "Probe" if is_probe else title,
             "pooling": "" if a.pooling is None else wording.pooling(a.pooling, random_pooler=self.random_pooler),
             "method": wording.method(a.method),
             "baseline": wording.baseline(a.baseline),

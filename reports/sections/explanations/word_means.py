@@ -71,13 +71,12 @@ def section(view: View) -> Section | None:
     tables = list[Table]()
     for task in view.tasks:
         for head, means in by_head(view.table("word_means", task)):
-            subject = view.drawing_subject(task, head)
             words_by_class, remarks = _classes(task, head, means)
             selected += words_by_class
             lines = _strongest_sentences(words_by_class)
             if head == "probe" or not sentences:
                 sentences += [view.about(task, text) for text in (*lines, *remarks)]
-            tables.append(_table(means, subject))
+            tables.append(_table(means, view.row_subject(task, head)))
     if not tables:
         return None
     opening = f"Mean attribution [95\u00a0% CI] over {_number_of_texts(view)} drawn at random."
@@ -223,8 +222,8 @@ def _description(words: pd.DataFrame) -> str:
     return f"{'; '.join(phrases)}."
 
 
-def _table(means: pd.DataFrame, subject: str) -> Table:
-    """Return the strongest words of each class, reliable or not."""
+def _table(means: pd.DataFrame, subject: Sequence[str]) -> Table:
+    """Return the strongest words of each class, reliable or not; the subject is a label column and a head."""
     caption = (
         f"The {MOST_WORDS} strongest words of each class; every word: tables/word_means.csv. A word of one "
         "text has no interval."
@@ -238,7 +237,9 @@ def _table(means: pd.DataFrame, subject: str) -> Table:
         rows += _rows(str(target), means[means["target"] == target])
     heading = ("class", "word", "mean attribution (logit)", "95 % CI", "texts", "occurrences", "")
     shape = columns(*heading, numeric=heading[2:6])
-    return Table(caption, rows=tuple(rows), folded=True, summary=f"All words, {subject}", **shape)
+    of_head = f" ({subject[-1]})" if len(subject) > 1 else ""
+    summary = f"All words: {subject[0]}{of_head}"
+    return Table(caption, rows=tuple(rows), folded=True, summary=summary, **shape)
 
 
 def _rows(target: str, means: pd.DataFrame) -> Iterator[tuple[str, ...]]:

@@ -246,11 +246,11 @@ const explore = (texts) => {
 
   const query = () => choice("find").trim().toLowerCase();
   const FILTERS = ["find", "whole", "correct", "label", "predicted", "target", "head"];
-  const isSet = (name) => control(name) && (name === "whole" ? control(name).checked : choice(name) !== "");
+  const isSet = (name) => control(name) && (name === "whole" ? control(name).checked : choice(name) !== (control(name).dataset.default ?? ""));
   const clearFilters = () => {
     chosenCell = null;
     for (const name of FILTERS.filter(isSet)) {
-      control(name).value = "";
+      control(name).value = control(name).dataset.default ?? "";
       control(name).checked = false;
     }
   };
@@ -290,7 +290,7 @@ const explore = (texts) => {
     further.textContent = `Show ${Math.min(AT_ONCE, matching.length - limit)} more`;
     texts.querySelector(".found").textContent = matching.length ? `${matching.length} of ${current.length} texts` : "No texts match.";
     texts.querySelector(".clear").hidden = !FILTERS.some(isSet) && !chosenCell;
-    const nOptions = [...texts.querySelectorAll(".options [data-use]")].filter(({ dataset }) => FILTERS.includes(dataset.use) && isSet(dataset.use)).length;
+    const nOptions = [...texts.querySelectorAll(".options [data-use]")].filter(({ dataset }) => FILTERS.includes(dataset.use) && isSet(dataset.use) && !dataset.default).length;
     texts.querySelector(".options summary").textContent = nOptions ? `Options (${nOptions})` : "Options";
     drawLegend(shown.flatMap(({ entries }) => entries.filter(({ isShown }) => isShown).map((entry) => entry.explanation.source)));
     drawSlider();

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from analyses.subjects.classifier.erasure import unused_site_claims
+from analyses.subjects.classifier.erasure import label_use, unused_site_claims
 from analyses.subjects.explanations.faithfulness import curve_claims
 from analyses.subjects.explanations.word_means import is_reliable
 from probes.checks import SMALLEST_EFFECT
@@ -30,6 +30,7 @@ def erased(*, v_lower, lower, random_losses):
     site = {"head": "cls", "label": "sentiment", "pooling": "mean", "layer": 1, "v_lower": v_lower}
     rows = [{**site, "eraser": "leace", "accuracy_loss": lower + 0.01, "lower": lower}]
     rows += [{**site, "eraser": "random", "accuracy_loss": loss, "lower": loss} for loss in random_losses]
+    rows[0]["use"] = label_use(rows, v_lower=v_lower)
     return pd.DataFrame(rows)
 
 

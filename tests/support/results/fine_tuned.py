@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from analyses.subjects.classifier.erasure import unused_site_claims
+from analyses.context.explanations.check_outcomes import check_claims
+from analyses.subjects.classifier.erasure import label_use, unused_site_claims
 from probes.checks import side_of_zero
 from probes.results.result import AnalysisResult, Claim
 from tests.support.results.explained import TEXTS
@@ -98,7 +99,8 @@ def claims(
         losses = {"comprehensiveness": 0.11 + difference, "random_comprehensiveness": 0.11}
         losses |= {"sufficiency": 0.02, "random_sufficiency": 0.33}
         numbers = {"head": head, **losses, "difference": difference, "n": 24}
-        every_claim.append(Claim("fine_tuned_faithfulness", outcome, task, numbers, bounds))
+        faithful = Claim("fine_tuned_faithfulness", outcome, task, numbers, bounds)
+        every_claim += [faithful, *check_claims([faithful], {})]
     for head_name, other_head in itertools.combinations(heads, 2):
         outcome, gap, bounds = outcomes[f"{head_name} {other_head}"]
         numbers = {"head": head_name, "other_head": other_head, "difference": gap, "n_seeds": SEEDS, "n": N}
@@ -183,12 +185,17 @@ def _erased(heads: tuple[str, ...], label: str) -> list[tuple[object, ...]]:
         bits = max(0.0, 0.62 * (FROZEN[pooling][layer] - 0.5) / 0.3) * (0.55 + 0.09 * layer)
         is_read = pooling == ("mean" if head == "mean" else "cls")
         lost = 0.386 * (layer / LAST) ** (2.2 if is_read else 3.0) * (1.0 if is_read else 0.75) * (bits > 0)
-        place = (pooling, layer, bits, max(0.0, bits - 0.03), bits + 0.03)
+        v_lower = max(0.0, bits - 0.03)
+        place = (pooling, layer, bits, v_lower, bits + 0.03)
+        site_rows = []
         for eraser, repeats in (("leace", 1), ("random", 5), ("shuffled", 3)):
             for repeat in range(repeats):
                 cost = lost if eraser == "leace" else abs(rng.normal(0, 0.006)) * (layer > 0)
                 limits = (cost, cost - 0.018, cost + 0.018, 2.4 * cost, 2.4 * cost - 0.05, 2.4 * cost + 0.05)
-                rows.append((head, label, eraser, *place, *limits, repeat, N))
+                site_rows.append((head, label, eraser, *place, *limits, repeat, N))
+        losses = [{"eraser": row[2], "accuracy_loss": row[8], "lower": row[9]} for row in site_rows]
+        use = label_use(losses, v_lower=v_lower)
+        rows += [(*row, use if row[2] == "leace" else None) for row in site_rows]
     return rows
 
 
@@ -205,7 +212,7 @@ COLUMNS = {
     "fine_tuned_token_shares": "head layer kind share n",
     "ablation": "head replacement layer accuracy accuracy_loss lower upper information_loss n",
     "erasure": "head label eraser pooling layer v_information v_lower v_upper accuracy_loss lower upper "
-    "information_loss bits_lower bits_upper repeat n",
+    "information_loss bits_lower bits_upper repeat n use",
     "fine_tuned_head_agreement": "head other_head text_id correlation",
     "fine_tuned_faithfulness": "head text_id order comprehensiveness sufficiency log_odds",
 }

@@ -11,6 +11,7 @@ from probes.results.result import AnalysisResult
 from reports import render_report
 from reports.lookup import View
 from reports.sections import page as page_module
+from reports.sections.classifier import ablation
 from reports.sections.classifier.answer import cautions, lead, summary, takeaways
 from reports.text import wording
 from tests.support.pages.reader import HOSTILE, Page
@@ -44,78 +45,116 @@ def _with_ablation(analysis, *, first_layer, **losses):
 LOSS, NO_LOSS = ("above", 0.2, (0.12, 0.28)), ("cannot_tell", 0.0, (-0.02, 0.02))
 
 
-def test_cls_that_is_needed_at_the_last_layer_alone_carries_the_decision_only_there(fine_tuned):
+def test_cls_that_is_needed_at_the_last_layer_alone_is_rebuilt_until_then(fine_tuned):
     analysis = _with_ablation(fine_tuned, first_layer=LAST, pooler=LOSS, cls=LOSS, mean=NO_LOSS)
     first, *_ = _answer(analysis)
-    assert first.startswith(f"[CLS] carries the decision only at layer {LAST}: ")
-    assert "the pooler head 20.0 and the [CLS] head 20.0 points" in first
-    assert "the mean head 0.0 points (not significant)" in first
+    assert "the pooler head 20.0 points [12.0, 28.0] and the [CLS] head 20.0 [12.0, 28.0]" in first
+    assert f"at layer {LAST}, and no head significantly before" in first
+    assert "mean head" not in first
+    assert first.endswith(f"(n = {N:,}).")
 
 
-def test_cls_that_is_needed_earlier_carries_the_decision_from_there_on(fine_tuned):
+def test_the_first_layer_with_a_significant_loss_is_named_where_it_is_not_the_last(fine_tuned):
     first, *_ = _answer(_with_ablation(fine_tuned, first_layer=4, pooler=LOSS, cls=LOSS, mean=LOSS))
-    assert first.startswith("[CLS] carries the decision from layer 4 on: ")
-    assert "not significant" not in first
+    assert "the first significant loss is at layer 4" in first
+    assert "no head significantly before" not in first
 
 
-def test_cls_that_no_head_needs_carries_no_decision(fine_tuned):
+def test_cls_that_no_head_needs_is_said_to_cost_none_significantly(fine_tuned):
     first, *_ = _answer(_with_ablation(fine_tuned, first_layer=None, pooler=NO_LOSS, cls=NO_LOSS, mean=NO_LOSS))
-    assert first.startswith(f"No head depends on [CLS] at layer {LAST}")
+    assert first.startswith(f"Ablating [CLS] at layer {LAST} costs no head significantly: ")
+    assert "the mean head 0.0 [−2.0, 2.0]" in first
+
+
+UNCHANGED = ("cannot_tell", 0.0, (0.0, 0.0))
+
+
+def test_heads_of_which_no_prediction_changes_have_no_interval(fine_tuned):
+    analysis = _with_ablation(fine_tuned, first_layer=None, pooler=UNCHANGED, cls=UNCHANGED, mean=UNCHANGED)
+    first, *_ = _answer(analysis)
+    assert f"no prediction changed (n = {N:,})" in first
+    *rows, _ = summary(View(analysis), drawn=False).rows
+    assert {row.cells[3].interval for row in rows} == {ablation.UNCHANGED}
 
 
 @pytest.mark.parametrize(
     ("pooler", "mean", "expected"),
     [
-        ("above", "above", "whichever head is trained"),
-        ("above", "cannot_tell", "with the pooler head and the [CLS] head, not significantly with the mean head"),
-        ("cannot_tell", "above", "with the mean head, not significantly with the pooler head and the [CLS] head"),
-        ("cannot_tell", "cannot_tell", "Fine-tuning does not make the label significantly more decodable from [CLS]"),
+        ("above", "above", "with every head makes [CLS] more decodable (+5.0 points [3.0, 7.0] or more)"),
+        ("above", "cannot_tell", "with the pooler head and the [CLS] head makes [CLS] more decodable (+10.0 points"),
+        ("above", "cannot_tell", ", not significantly with the mean head"),
+        ("cannot_tell", "above", ", not significantly with the pooler head and the [CLS] head"),
+        ("cannot_tell", "cannot_tell", "Fine-tuning does not make [CLS] significantly more decodable"),
     ],
 )
 def test_whether_cls_becomes_more_decodable_is_said_by_head(pooler, mean, expected):
     change = (pooler, 0.1, (0.08, 0.12))
     _, second, _ = _answer(tuned(explained=False, cls_change=change, cls_change_in_mean=(mean, 0.05, (0.03, 0.07))))
     assert expected in second
-    assert "77.2 % → " in second
 
 
 @pytest.mark.parametrize(
     ("outcome", "gain", "bounds", "expected"),
     [
-        ("above", 0.053, (0.038, 0.068), "exceed the best probe on the frozen encoder"),
-        ("below", -0.053, (-0.068, -0.038), "no head exceeds the best probe on the frozen encoder"),
-        ("cannot_tell", 0.01, (-0.01, 0.03), "no head exceeds the best probe on the frozen encoder"),
+        ("above", 0.053, (0.038, 0.068), "exceed the best frozen probe by 5.3 points [3.8, 6.8]"),
+        ("below", -0.053, (-0.068, -0.038), "No head exceeds the best frozen probe significantly"),
+        ("below", -0.053, (-0.068, -0.038), "below it by 5.3 points [3.8, 6.8]"),
+        ("cannot_tell", 0.01, (-0.01, 0.03), "No head exceeds the best frozen probe significantly"),
     ],
 )
 def test_the_heads_are_compared_with_the_best_frozen_probe(outcome, gain, bounds, expected):
     *_, third = _answer(tuned(explained=False, fine_tuning_gain=(outcome, gain, bounds)))
-    assert third.startswith("With 896 training texts ")
     assert expected in third
-    assert "(83.4 %, mean, layer 4)" in third
-    assert ("5.3" in third) == (outcome != "cannot_tell")
+
+
+SAME, LESS = ("cannot_tell", -0.012, (-0.024, 0.0)), ("below", -0.03, (-0.05, -0.01))
+
+
+def test_heads_that_do_not_differ_are_not_distinguishable_with_the_interval_of_the_largest_difference():
+    *_, third = _answer(tuned(explained=False, **{"pooler cls": SAME, "pooler mean": SAME, "cls mean": SAME}))
+    assert third.endswith("; the heads are not distinguishable (largest gap 1.2 [0.0, 2.4], 3 seeds).")
+
+
+def test_heads_that_differ_are_counted_with_the_interval_of_the_largest_difference():
+    outcomes = {"pooler cls": SAME, "pooler mean": LESS, "cls mean": SAME}
+    *_, third = _answer(tuned(explained=False, **outcomes))
+    assert third.endswith("; 1 of 3 pairs of heads differs (largest gap 3.0 [1.0, 5.0], 3 seeds).")
 
 
 def test_every_head_has_a_row_with_its_intervals_and_numbers_of_texts(fine_tuned):
     screen = summary(View(fine_tuned), drawn=False)
     assert [row.name.replace("\u00a0", " ") for row in screen.rows] == [
-        "frozen probe",
         "pooler head",
         "[CLS] head",
         "mean head",
+        "frozen probe",
     ]
     assert all(len(row.cells) == len(screen.columns) - 1 for row in screen.rows)
-    for row in screen.rows[1:]:
+    for row in screen.rows[:-1]:
         score, gain, _, ablated, erased = row.cells
         for cell in (score, gain, ablated, erased):
             assert re.fullmatch(r"\[−?[\d.]+, −?[\d.]+\]", cell.interval)
             assert f"n = {N:,}" in cell.note
-    assert [row.badge is not None for row in screen.rows] == [False, False, False, True]
+    assert [row.badge is not None for row in screen.rows] == [False, False, True, True]
+
+
+def test_a_cell_without_a_number_is_left_out_of_the_card_of_a_row(fine_tuned):
+    *_, frozen = summary(View(fine_tuned), drawn=False).rows
+    assert [cell.is_missing for cell in frozen.cells] == [False, True, True, True, True]
+
+
+def test_losses_are_positive_on_the_first_screen_as_in_the_sections(fine_tuned):
+    screen = summary(View(fine_tuned), drawn=False)
+    for row in screen.rows[:-1]:
+        for column, cell in zip(screen.columns[1:], row.cells, strict=True):
+            if column.startswith("loss by"):
+                assert not cell.value.startswith(("+", "−"))
 
 
 def test_the_head_that_is_marked_is_the_one_that_was_best_on_validation(fine_tuned):
     (chosen,) = (claim for claim in fine_tuned.claims if claim.id == "fine_tuning_gain")
     rows = summary(View(fine_tuned), drawn=False).rows
-    (marked,) = (row for row in rows if row.badge is not None)
+    (marked,) = (row for row in rows if row.badge is not None and row.badge.text == "best on validation")
     assert marked.name == wording.short_head(chosen.numbers["head"])
 
 
@@ -144,8 +183,37 @@ def test_a_checkpoint_is_not_said_to_have_been_trained():
 def test_an_encoder_that_was_frozen_is_not_called_fine_tuned(fine_tuned):
     still = fine_tuned.tables["parameter_change"].assign(change=0.0, relative=0.0)
     frozen = dataclasses.replace(fine_tuned, tables={"parameter_change": still}, attributions=())
-    assert lead(View(frozen)) == "Classifiers on one frozen encoder that read the pooler, [CLS] and the mean."
+    assert lead(View(frozen)).startswith("Classifiers on one frozen encoder that read the pooler, [CLS] and the mean.")
     assert "fine-tuned 3 times from the same weights" in lead(View(fine_tuned))
+
+
+def test_the_first_paragraph_names_the_classes_and_an_example_with_its_label(fine_tuned):
+    words = lead(View(fine_tuned))
+    assert "Classes: negative / positive" in words
+    is_example = [a for a in fine_tuned.attributions if f"“{a.text}” → {a.label}" in words]
+    assert is_example
+    assert all(a.predicted == a.label for a in is_example[:1])
+
+
+def test_the_first_screen_links_the_terms_that_it_begins_with_in_a_card_too(fine_tuned_page):
+    screen = fine_tuned_page.partition('id="summary"')[2].partition("</section>")[0]
+    for anchor in ("term-cls", "term-layer", "term-head", "term-frozen", "term-ablation"):
+        assert f'class="term" href="#{anchor}"' in screen
+    for anchor in ("term-cls", "term-layer", "term-frozen", "term-ablation"):
+        assert f'class="term in-card" href="#{anchor}"' in screen
+
+
+def test_of_many_heads_one_is_shown_first_in_the_explained_texts(fine_tuned):
+    (section,) = (s for s in page_module.sections(fine_tuned) if s.anchor == "explained")
+    explorer = section.parts[0].explorer
+    assert explorer.one_head
+    assert explorer.heads[:3] == ("Pooler head", "[CLS] head", "Mean head")
+
+
+def test_the_attribution_checks_are_counted(fine_tuned):
+    (section,) = (s for s in page_module.sections(fine_tuned) if s.anchor == "trust")
+    n_made = sum(c.id == "attribution_check" for c in fine_tuned.claims)
+    assert f"of {n_made} checks passed" in section.verdict[0]
 
 
 def test_the_page_opens_with_its_question_and_what_is_used_of_the_label(fine_tuned_page, fine_tuned):

@@ -24,9 +24,8 @@ def _with_untrained(analysis, r2):
     return dataclasses.replace(analysis, claims=claims)
 
 
-def test_only_an_untrained_encoder_that_reaches_as_much_makes_predictability_architectural(fine_tuned):
+def test_only_an_untrained_encoder_that_reaches_as_much_takes_predictability_as_evidence_away(fine_tuned):
     below, *_ = section_of(_with_untrained(fine_tuned, 0.64), "fills").verdict
     above, *_ = section_of(_with_untrained(fine_tuned, 0.9), "fills").verdict
-    assert f"an untrained encoder reaches {decimal(0.64, 2)}" in below
-    assert "architectural" not in below
-    assert f"an untrained encoder reaches {decimal(0.9, 2)}, so this is architectural" in above
+    assert f"same architecture reaches {decimal(0.64, 2)}." in below
+    assert f"same architecture reaches {decimal(0.9, 2)}: high predictability alone is not evidence" in above

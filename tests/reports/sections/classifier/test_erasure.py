@@ -1,4 +1,4 @@
-"""Erasure on the page: the losses by layer, the maps with their controls, one for each label."""
+"""Erasure on the page: the losses by layer with their controls, and where the label is used."""
 
 import dataclasses
 
@@ -7,32 +7,73 @@ import pytest
 
 from reports.lookup import View
 from reports.sections import page as page_module
-from reports.sections.classifier import erasure
-from tests.support.pages.sections import section_of
+from reports.sections.classifier import ablation, erasure
+from reports.text.wording import decimal
+from tests.support.pages.sections import section_of, with_tables
 from tests.support.results.fine_tuned import OUTCOMES, N, tuned, with_erasure
 
 HEADS = ["Pooler\u00a0head", "[CLS]\u00a0head", "Mean\u00a0head"]
 
 
-def test_the_maps_of_all_heads_stand_in_one_row_with_every_site_and_the_controls(fine_tuned):
-    (row,) = erasure.map_rows(View(fine_tuned), "map")
-    assert [drawing.caption for drawing in row.drawings] == HEADS
-    assert f"n = {N:,}" in row.caption
-    assert [entry.name for entry in row.legend][:2] == ["[CLS]", "mean"]
-    assert row.legend[2].name.startswith("random")
-    first = row.drawings[0].svg.replace("\u00a0", " ")
-    assert "[CLS] layer 6: 0.61 bits, 38.6 points lost" in first
-    assert [first.count(f">{layer}<") >= 2 for layer in range(7)] == [True] * 7
-    assert "var(--cls" in first
-    assert "var(--mean" in first
-
-
 def test_the_losses_by_layer_have_a_panel_for_each_head(fine_tuned):
-    (part,) = section_of(fine_tuned, "used").parts
-    (row,) = part.panels
+    (row,) = erasure.loss_rows(View(fine_tuned), "losses")
     assert [drawing.caption for drawing in row.drawings] == HEADS
     assert f"n = {N:,}" in row.caption
+
+
+def test_each_vector_has_the_largest_random_loss_of_the_same_head_and_site_beside_it(fine_tuned):
+    (row,) = erasure.loss_rows(View(fine_tuned), "losses")
+    assert [(entry.name, entry.dashed) for entry in row.legend] == [
+        ("[CLS]", False),
+        ("mean", False),
+        ("[CLS], random", True),
+        ("mean, random", True),
+    ]
+    random = fine_tuned.tables["erasure"].query("eraser == 'random' and head == 'mean' and pooling == 'cls'")
+    largest = 100 * random.groupby("layer")["accuracy_loss"].max()
+    numbers = ", ".join(f"layer {layer} {decimal(loss, 1)}" for layer, loss in largest.items())
+    assert f"[CLS], random: {numbers}." in row.drawings[2].svg
+
+
+def test_the_figure_of_the_first_screen_is_not_repeated_in_the_section(fine_tuned):
+    (part,) = section_of(fine_tuned, "used").parts
+    assert part.panels == ()
     assert len(part.tables[0].rows) == len(fine_tuned.tables["erasure"].query("eraser == 'leace'"))
+
+
+def test_the_sites_that_a_sentence_counts_as_unused_are_marked_in_the_table(fine_tuned):
+    section = section_of(fine_tuned, "used")
+    (table,) = section.parts[0].tables
+    head_cell = HEADS[-1]
+    marks = [row[table.columns.index("used")] for row in table.rows if row[0] == head_cell]
+    n_unused = marks.count("no")
+    assert n_unused
+    (claim,) = (c for c in fine_tuned.claims if c.id == "unused_sites" and c.numbers["head"] == "mean")
+    assert (n_unused, n_unused + marks.count("yes")) == (claim.numbers["n_unused"], claim.numbers["n_readable"])
+    assert f"{n_unused} of {claim.numbers['n_readable']} sites" in section.verdict[-1]
+
+
+def test_a_result_that_does_not_say_where_the_label_is_used_has_no_such_column(fine_tuned):
+    table = fine_tuned.tables["erasure"].drop(columns="use")
+    (part,) = section_of(with_tables(fine_tuned, erasure=table), "used").parts
+    assert "used" not in part.tables[0].columns
+
+
+def test_a_loss_is_written_without_a_sign_and_a_gain_with_one(fine_tuned):
+    table = fine_tuned.tables["erasure"].copy()
+    is_leace = table["eraser"] == "leace"
+    table.loc[is_leace, ["accuracy_loss", "lower", "upper"]] = (-0.02, -0.03, -0.01)
+    (part,) = section_of(with_tables(fine_tuned, erasure=table), "used").parts
+    losses = {row[part.tables[0].columns.index("loss, points")] for row in part.tables[0].rows}
+    assert losses == {"−2.0"}
+    assert erasure.SIGN in part.tables[0].caption
+
+
+def test_a_site_where_no_prediction_changed_has_words_in_place_of_an_interval(fine_tuned):
+    table = fine_tuned.tables["erasure"].assign(accuracy_loss=0.0, lower=0.0, upper=0.0)
+    (part,) = section_of(with_tables(fine_tuned, erasure=table), "used").parts
+    limits = {row[part.tables[0].columns.index("95 % CI (points)")] for row in part.tables[0].rows}
+    assert limits == {ablation.UNCHANGED}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +97,7 @@ def test_heads_that_use_the_label_are_kept_apart_from_those_that_are_not_shown_t
     assert "the mean head" in undecided
 
 
-def test_another_label_that_was_erased_has_panels_and_a_map_of_its_own():
+def test_another_label_that_was_erased_has_panels_of_its_own():
     analysis = tuned(explained=False)
     other_label = analysis.tables["erasure"].assign(label="topic", accuracy_loss=0.0)
     both = dataclasses.replace(
@@ -64,7 +105,7 @@ def test_another_label_that_was_erased_has_panels_and_a_map_of_its_own():
     )
     section = erasure.section(View(both))
     assert [part.heading for part in section.parts] == ["Erased: sentiment", "Erased: topic"]
-    assert [len(part.panels) for part in section.parts] == [1, 2]
+    assert [len(part.panels) for part in section.parts] == [0, 1]
 
 
 def test_a_run_that_erased_has_its_section_after_the_layers():

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
+from reports.lookup import value
 from reports.sections.classifier import gradient_flow
 from reports.text import wording
 from tests.support.pages.sections import section_of, with_tables, without_tables
-from tests.support.results.fine_tuned import tuned
+from tests.support.results.fine_tuned import LAST, tuned
 
 
 def test_every_layer_of_every_head_has_a_row_with_its_shares(fine_tuned):
@@ -42,7 +43,19 @@ def test_one_layer_has_its_row_and_no_bars(fine_tuned):
 def test_whether_a_direct_gradient_is_needed_follows_from_what_the_heads_gain(through, mean):
     change = (through, 0.1, (0.08, 0.12))
     analysis = tuned(explained=False, cls_change=change, cls_change_in_mean=(mean, 0.05, (0.03, 0.07)))
-    assert gradient_flow.REASONS[through == "above", mean == "above"] in section_of(analysis, "entry").verdict
+    (claim,) = (c for c in analysis.claims if c.id == "gradient_shares" and c.numbers["head"] == "mean")
+    share = wording.percent(value(claim, "last_cls"))
+    reason = gradient_flow.REASONS[through == "above", mean == "above"].format(share=share, last=LAST)
+    assert reason in section_of(analysis, "entry").verdict
+
+
+def test_a_share_whose_interval_has_no_width_has_none_in_the_table(fine_tuned):
+    shares = fine_tuned.tables["gradient_shares"]
+    (part,) = section_of(fine_tuned, "entry").parts
+    certain = shares[shares["lower"] == shares["upper"]]
+    cells = {cell for row in part.tables[0].rows for cell in row}
+    assert len(certain)
+    assert {wording.percent(share) for share in certain["share"]} <= cells
 
 
 def test_the_gradient_at_the_embedding_of_cls_is_given_per_occurrence_too(fine_tuned):
