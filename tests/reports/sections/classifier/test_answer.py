@@ -200,7 +200,7 @@ def test_the_first_screen_links_the_terms_that_it_begins_with_in_a_card_too(fine
     for anchor in ("term-cls", "term-layer", "term-head", "term-frozen", "term-ablation"):
         assert f'class="term" href="#{anchor}"' in screen
     for anchor in ("term-cls", "term-layer", "term-frozen", "term-ablation"):
-        assert f'class="term in-card" href="#{anchor}"' in screen
+        assert f'class="term again" href="#{anchor}"' in screen
 
 
 def test_of_many_heads_one_is_shown_first_in_the_explained_texts(fine_tuned):
