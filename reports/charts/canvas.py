@@ -31,6 +31,8 @@ RAMP = tuple(f"#0201{level:02x}" for level in range(1, 10))
 LOW_TEXT, HIGH_TEXT = "#010105", "#010106"
 STYLES = {"cls": ("#030101", "o"), "mean": ("#030102", "s"), "pooler": ("#030103", "D"), "last": ("#030104", "^")}
 OTHERS = (("#030105", "v"), ("#030106", "P"), ("#030107", "X"))
+HEADS = {"cls": ("#030401", "o"), "mean": ("#030402", "s"), "pooler": ("#030403", "D")}
+"""Colour and marker of each fine-tuned head: no pooling and no kind of token has these colours."""
 RUNS = tuple((f"#03030{i}", marker) for i, marker in enumerate("osDv^P", start=1))
 """Colour and marker of each run of a comparison: no pooling and no verdict has these colours."""
 FOR, AGAINST = "#030201", "#030202"
@@ -47,6 +49,7 @@ NAMES = {
     **{colour: f"ramp-{level}" for level, colour in enumerate(RAMP, start=1)},
     **{colour: key for key, (colour, _) in STYLES.items()},
     **{colour: f"other-{i}" for i, (colour, _) in enumerate(OTHERS, start=1)},
+    **{colour: f"head-{key}" for key, (colour, _) in HEADS.items()},
     **{colour: f"run-{i}" for i, (colour, _) in enumerate(RUNS, start=1)},
 }
 """Placeholder -> name of the colour in the style sheet."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.charts.canvas import INK, MUTED, NAMES, OTHERS, RAMP, RUNS, STYLES
+from reports.charts.canvas import HEADS, INK, MUTED, NAMES, OTHERS, RAMP, RUNS, STYLES
 from reports.text import wording
 
 LETTER = 7.2
@@ -62,8 +62,8 @@ def styles_of_poolings(poolings: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 
 def styles_of_models(models: Iterable[str]) -> dict[str, Style]:
-    """Return the styles of encoders before and after fine-tuning; a head has the colour of the vector it reads."""
-    fixed = {"pretrained": (INK, "o"), "untrained": (MUTED, "o"), **STYLES}
+    """Return the styles of encoders before and after fine-tuning; heads have colours of their own."""
+    fixed = {"pretrained": (INK, "o"), "untrained": (MUTED, "o"), **HEADS}
     keys = list(dict.fromkeys(models))
     unknown = [key for key in keys if key not in fixed]
     styles = dict[str, Style]()

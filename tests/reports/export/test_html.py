@@ -86,7 +86,8 @@ def test_colours_meet_wcag_aa(scheme):
         return (high + 0.05) / (low + 0.05)
 
     surface, ink = rgb(colours["surface"]), rgb(colours["ink"])
-    for key in "ink muted accent cls mean pooler last other-1 other-2 other-3 for-line against-line good poor".split():
+    names = "ink muted accent cls mean pooler last other-1 other-2 other-3 for-line against-line good poor"
+    for key in f"{names} head-cls head-mean head-pooler".split():
         assert contrast(rgb(colours[key]), surface) >= 4.5, key
     for key in ("ink", "muted", "accent"):
         assert contrast(rgb(colours[key]), rgb(colours["paper"])) >= 4.5, key
