@@ -165,7 +165,7 @@ def _head_comparison(view: View) -> str:
     n_seeds = max(value(claim, "n_seeds") for claim in view.stated("fine_tuned_accuracy"))
     seeds = "one seed" if n_seeds == 1 else f"{count(n_seeds)} seeds"
     largest = max(claims, key=_distance)
-    gap = f"{unsigned_points(_distance(largest))}{confidence(_upwards(largest), before=' ')}"
+    gap = f"{unsigned_points(_distance(largest))} points{confidence(_upwards(largest), before=' ')}"
     different = [claim for claim in claims if claim.outcome != "cannot_tell"]
     if not different:
         return f"; the heads are not distinguishable (largest gap {gap}, {seeds})"

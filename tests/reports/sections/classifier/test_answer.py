@@ -112,13 +112,13 @@ SAME, LESS = ("cannot_tell", -0.012, (-0.024, 0.0)), ("below", -0.03, (-0.05, -0
 
 def test_heads_that_do_not_differ_are_not_distinguishable_with_the_interval_of_the_largest_difference():
     *_, third = _answer(tuned(explained=False, **{"pooler cls": SAME, "pooler mean": SAME, "cls mean": SAME}))
-    assert third.endswith("; the heads are not distinguishable (largest gap 1.2 [0.0, 2.4], 3 seeds).")
+    assert third.endswith("; the heads are not distinguishable (largest gap 1.2 points [0.0, 2.4], 3 seeds).")
 
 
 def test_heads_that_differ_are_counted_with_the_interval_of_the_largest_difference():
     outcomes = {"pooler cls": SAME, "pooler mean": LESS, "cls mean": SAME}
     *_, third = _answer(tuned(explained=False, **outcomes))
-    assert third.endswith("; 1 of 3 pairs of heads differs (largest gap 3.0 [1.0, 5.0], 3 seeds).")
+    assert third.endswith("; 1 of 3 pairs of heads differs (largest gap 3.0 points [1.0, 5.0], 3 seeds).")
 
 
 def test_every_head_has_a_row_with_its_intervals_and_numbers_of_texts(fine_tuned):
@@ -141,6 +141,13 @@ def test_every_head_has_a_row_with_its_intervals_and_numbers_of_texts(fine_tuned
 def test_a_cell_without_a_number_is_left_out_of_the_card_of_a_row(fine_tuned):
     *_, frozen = summary(View(fine_tuned), drawn=False).rows
     assert [cell.is_missing for cell in frozen.cells] == [False, True, True, True, True]
+
+
+def test_a_card_shows_its_badge_and_no_empty_cell(opened, fine_tuned_page):
+    tab, _ = opened(fine_tuned_page, viewport={"width": 390, "height": 900})
+    assert all(badge.is_visible() for badge in tab.query_selector_all(".tasks .badge"))
+    assert not any(cell.is_visible() for cell in tab.query_selector_all(".tasks .empty"))
+    assert "–" not in tab.query_selector(".tasks").inner_text()
 
 
 def test_losses_are_positive_on_the_first_screen_as_in_the_sections(fine_tuned):
@@ -208,6 +215,17 @@ def test_of_many_heads_one_is_shown_first_in_the_explained_texts(fine_tuned):
     explorer = section.parts[0].explorer
     assert explorer.one_head
     assert explorer.heads[:3] == ("Pooler head", "[CLS] head", "Mean head")
+
+
+def test_all_heads_of_a_text_are_shown_when_they_are_chosen(opened, fine_tuned_page):
+    tab, _ = opened(fine_tuned_page, viewport={"width": 1280, "height": 900})
+    first_card = tab.locator("#explained .card").first
+    assert first_card.locator(".worded:visible").count() == 1
+    assert tab.locator("#explained .clear").is_hidden()
+    tab.locator('#explained [data-use="head"]').select_option("")
+    assert first_card.locator(".worded:visible").count() > 1
+    tab.locator("#explained .clear").click()
+    assert first_card.locator(".worded:visible").count() == 1
 
 
 def test_the_attribution_checks_are_counted(fine_tuned):
