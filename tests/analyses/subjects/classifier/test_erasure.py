@@ -2,6 +2,8 @@
 
 import pytest
 
+from analyses.subjects.classifier.erasure import label_use
+
 
 def test_what_a_checkpoints_classifier_uses_stands_beside_what_can_be_read(explained_result):
     table, claims = explained_result.tables["erasure"], [c for c in explained_result.claims if c.id == "erasure"]
@@ -22,3 +24,20 @@ def test_a_label_can_be_neither_read_nor_erased_where_every_text_has_one_vector(
     assert set(first["eraser"]) == {"leace", "random", "shuffled", "leace - random"}
     assert (first["accuracy_loss"] == 0).all()
     assert first["v_information"].max() <= 1e-3
+
+
+def test_each_site_has_the_use_that_its_losses_show_and_the_controls_have_none(heads_result):
+    table = heads_result.tables["erasure"]
+    is_leace = table["eraser"] == "leace"
+    assert table.loc[~is_leace, "use"].isna().all()
+    for _, rows in table.groupby(["head", "label", "pooling", "layer"]):
+        (use,) = rows.loc[rows["eraser"] == "leace", "use"]
+        assert use == label_use(rows.to_dict("records"), v_lower=rows["v_lower"].iloc[0])
+
+
+def test_sites_that_are_not_used_are_counted_from_the_column(heads_result):
+    table = heads_result.tables["erasure"]
+    for claim in (claim for claim in heads_result.claims if claim.id == "unused_sites"):
+        uses = table[(table["head"] == claim.numbers["head"]) & (table["label"] == claim.numbers["label"])]["use"]
+        assert claim.numbers["n_unused"] == (uses == "unused").sum()
+        assert claim.numbers["n_readable"] == uses.isin(["used", "unused"]).sum()
