@@ -118,3 +118,9 @@ def test_hostile_words_become_text():
     assert not re.search(
         "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066\u2067]", html
     )
+
+
+def test_the_fold_of_several_tables_names_each_label_column_with_its_head():
+    analysis = checked(heads=("probe",), tasks={"sentiment": ("negative", "positive"), "topic": ("arts", "sport")})
+    (part,) = section_of(analysis, "words").parts
+    assert part.fold == "All words: sentiment (probe) and topic (probe)"
