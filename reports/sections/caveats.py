@@ -116,7 +116,7 @@ def _model(view: View) -> Iterator[Caveat]:
         sentence = (
             f"The pooler of the checkpoint is untrained: {_reason(claim)}. It is never selected as the best site."
         )
-        yield Caveat("model", sentence, "pooler untrained", see="layers")
+        yield Caveat("model", sentence, "untrained pooler", see="layers")
     for kind, subject in (("no_pooler", "pooler"), ("no_cls", "[CLS]")):
         for claim in view.claims(kind):
             yield Caveat("model", f"No {subject} curve: {_reason(claim)}.", f"no {subject}", see="layers")
@@ -257,8 +257,8 @@ def _attribution(view: View) -> Iterator[Caveat]:
 
 def _bias(view: View, task: str, claim: Claim) -> Caveat:
     """Return that a head favours a class at the baseline."""
-    nearest = item(claim, "nearest")
-    mend = f"Use --baseline {name(nearest, 24)}." if nearest and nearest != item(claim, "baseline") else ""
+    alternative = baselines.neutral_alternative(claim)
+    mend = f"Use --baseline {name(alternative, 24)}." if alternative else ""
     short = "baseline not neutral" + (f" for {name(task, 24)}" if len(view.tasks) > 1 else "")
     return Caveat("attribution", view.about(task, baselines.bias_sentence(claim)), short, mend, "trust")
 

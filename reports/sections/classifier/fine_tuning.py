@@ -187,7 +187,7 @@ def _pooler_notes(view: View) -> tuple[str, ...]:
     last = view.result.provenance.n_layers
     lens = f"The pooler below layer {last} is the pooler of layer {last}, applied to the [CLS] of that layer."
     if view.random_pooler:
-        return (lens, "Before fine-tuning the pooler is a random layer: it was never trained.")
+        return (lens, "Before fine-tuning, the pooler is untrained: its weights are random.")
     return (lens,)
 
 

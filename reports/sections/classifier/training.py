@@ -58,7 +58,7 @@ def _notes(view: View) -> tuple[str, ...]:
         random = view.claim("random_pooler")
         if random is not None:
             reason = name(str(item(random, "reason") or ""), 300)
-            notes.append(f"The pooler of this encoder was never pretrained ({reason}): fine-tuning begins at random.")
+            notes.append(f"The pooler of this encoder is untrained ({reason}): fine-tuning begins from random weights.")
     if epochs is not None and epochs["head"].nunique() > 1:
         notes.append(SAME_TRAINING)
     return tuple(notes)

@@ -196,21 +196,23 @@ const explore = (texts) => {
     item.certainty = isFirst ? +item.card.dataset.certainty : current.probability / 1000;
   };
 
+  // The score with the fullest colour: that of all texts on the page, or the highest one of this text.
+  const fullest = (scores, { full }) => choice("colours") === "text" ? Math.max(1, ...scores.map((score) => Math.abs(score ?? 0))) / UNIT : full;
   const drawScores = (entry) => {
     const { explanation: { word_scores: scores, source }, explanation } = entry, asPieces = choice("scores") === "pieces";
     entry.text.hidden = asPieces;
     entry.pieces.hidden = !asPieces;
-    if (!asPieces) entry.words.forEach((word, k) => shade(word, scores[k], source.full));
+    if (!asPieces) entry.words.forEach((word, k) => shade(word, scores[k], fullest(scores, source)));
     else {
-      const ofTokens = tokenScores(explanation);
+      const ofTokens = tokenScores(explanation), full = fullest(ofTokens, source);
       entry.pieces.replaceChildren(...entry.tokens.map((token, k) =>
-        make("li", {}, shade(make("bdi", { textContent: token }), ofTokens[k], source.full), " ", make("span", { textContent: signed(ofTokens[k]) }))));
+        make("li", {}, shade(make("bdi", { textContent: token }), ofTokens[k], full), " ", make("span", { textContent: signed(ofTokens[k]) }))));
     }
   };
   // A text that is drawn so already stays as it is.
   const draw = (item) => {
     const sought = query(), isWhole = control("whole").checked;
-    const state = [...item.entries.map((entry) => entry.isShown && entry.explanation), choice("scores"), sought, isWhole];
+    const state = [...item.entries.map((entry) => entry.isShown && entry.explanation), choice("scores"), choice("colours"), sought, isWhole];
     if (item.drawn && state.every((value, i) => value === item.drawn[i])) return;
     item.drawn = state;
     prepare(item);
@@ -300,7 +302,7 @@ const explore = (texts) => {
   // The score with the fullest colour, and beside it that of differences of two classes.
   const drawLegend = (shown) => {
     const contrast = shown.find((source) => source.contrast), first = shown.find((source) => !source.contrast) ?? contrast;
-    const text = ({ full, unit }) => `${full.toFixed(2)} ${unit}`;
+    const text = ({ full, unit }) => choice("colours") === "text" ? "highest" : `${full.toFixed(2)} ${unit}`;
     if (first) for (const number of texts.querySelectorAll(".key .full")) number.textContent = text(first);
     const ofContrasts = texts.querySelector(".key .contrasts");
     if (!ofContrasts) return;

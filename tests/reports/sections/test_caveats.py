@@ -7,6 +7,8 @@ import pytest
 from probes.results.result import Claim
 from reports import compare_reports, markdown, render_report, warnings
 from reports.blocks import Badge
+from reports.lookup import View
+from reports.sections.caveats import caveats
 from reports.sections.overview import summary
 from tests.support.results.compared import judged, right
 from tests.support.results.fine_tuned import tuned
@@ -113,3 +115,10 @@ def test_what_a_note_says_already_is_not_said_twice(analysis, note):
 def test_counts_inside_longer_numbers_of_a_note_do_not_hush_a_warning(note):
     analysis = dataclasses.replace(leaky(0.3), notes=(f"{note} in an earlier split.",))
     assert any("300 of 1,000) occur in training" in words(warning) for warning in warnings(analysis))
+
+
+def test_the_note_about_modules_that_are_not_applied_is_about_the_model():
+    note = "The checkpoint's last module (Normalize, scaling vectors to length 1) is not applied."
+    analysis = result(tasks=ONE, notes=(note,))
+    (caveat,) = [caveat for caveat in caveats(View(analysis)) if caveat.sentence == note]
+    assert caveat.kind == "model"

@@ -175,6 +175,32 @@ def shades(tab):
 
 
 @pytest.mark.timeout(120)
+def test_colours_are_on_one_scale_for_all_texts_or_full_at_the_highest_score_of_each(opened, page):
+    tab, heard = opened(page)
+
+    def levels():
+        return [
+            max((int(name[1:]) for name, _ in shades_of_text if name), default=0) for shades_of_text in all_shades()
+        ]
+
+    def all_shades():
+        return tab.locator(".card:visible .worded:visible .text").evaluate_all(
+            "texts => texts.map((text) => [...text.children].map((word) => [word.className, word.dataset.tip]))"
+        )
+
+    before = all_shades()
+    assert min(levels()) < max(levels())
+    tab.locator(".options summary").first.click()
+    use(tab, "colours").select_option("text")
+    assert len(set(levels())) == 1
+    assert [[tip for _, tip in text] for text in all_shades()] == [[tip for _, tip in text] for text in before]
+    assert "highest" in tab.locator(".key").first.inner_text()
+    use(tab, "colours").select_option("page")
+    assert all_shades() == before
+    assert heard == []
+
+
+@pytest.mark.timeout(120)
 def test_texts_can_be_found_filtered_and_ordered(opened):
     tab, heard = opened(render_report(result(tasks={"sentiment": ("negative", "positive")}, texts=TEXTS[:20])))
     count_of_texts = tab.locator(".found")
@@ -770,3 +796,25 @@ def test_a_hostile_link_is_read_as_far_as_it_has_a_meaning(opened, explained_pag
     assert tab.locator("[data-use=layer-name]").inner_text() == f"{CHOSEN} (explained)"
     assert tab.locator(".cell-filter").is_hidden()
     assert heard == []
+
+
+def test_on_a_phone_the_tools_are_one_row_and_what_stays_in_view_is_two(opened, explained_page):
+    tab, _ = opened(explained_page, viewport={"width": 390, "height": 844})
+    line = 22
+    heights = [tab.locator(f".controls > {part}").bounding_box()["height"] for part in (".tools", ".legend-row")]
+    assert heights[0] < 2 * line
+    assert heights[1] < 3.5 * line
+    for name in ("correct", "order", "target"):
+        assert tab.locator(f".options [data-use={name}]").count() == 1
+    tab.locator(".options summary").click()
+    tab.locator("[data-use=correct]").select_option("no")
+    assert tab.locator(".options summary").inner_text() == "Options (1)"
+    tab.set_viewport_size({"width": 1280, "height": 844})
+    assert tab.locator(".options [data-use=correct]").count() == 0
+    assert tab.locator("[data-use=correct]").input_value() == "no"
+
+
+def test_the_output_bar_has_a_key_with_its_definition(explained_page):
+    key = re.search(r'<p class="row-key">.*?</p>', explained_page, flags=re.S).group()
+    assert 'href="#term-output-bar"' in key
+    assert 'id="term-output-bar"' in explained_page
