@@ -216,4 +216,4 @@ def test_an_untrained_pooler_is_not_drawn_and_a_trained_one_is():
         html = render_report(result(random_pooler=random_pooler))
         panel = re.search(r"<svg[^>]*accuracy-1-title.*?</svg>", html, flags=re.S)[0]
         assert ("var(--pooler" in panel) is not random_pooler
-        assert ("pooler untrained" in html) is random_pooler
+        assert ("untrained pooler" in html) is random_pooler

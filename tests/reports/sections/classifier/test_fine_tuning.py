@@ -36,6 +36,6 @@ def test_a_pooler_that_was_random_is_called_so_only_before_fine_tuning(fine_tune
     absent = Claim("random_pooler", "random", numbers={"reason": "its bias is exactly zero"})
     random = dataclasses.replace(fine_tuned, claims=(*fine_tuned.claims, absent))
     section = section_of(random, "tuned")
-    assert any("Before fine-tuning the pooler is a random layer" in note for note in section.notes)
+    assert any("Before fine-tuning, the pooler is untrained" in note for note in section.notes)
     assert {row[1] for table in section.parts[0].tables for row in table.rows} == {"[CLS]", "mean", "pooler"}
     assert any("its bias is exactly zero" in note for note in section_of(random, "training").notes)
