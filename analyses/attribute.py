@@ -120,7 +120,7 @@ def add_explanations(
     with stage("explaining predictions") if settings.attribute else contextlib.nullcontext():
         explanations = explain_decisions(Explainer.prepare(results, settings, site))
     tables, notes = tabulate_checks(explanations)
-    tables |= mean_tables(tables, seed=explanations.job.output.seed)
+    tables |= mean_tables(tables)
     tables |= explanation_agreement(explanations.attributions)
     claims = list[Claim]()
     for subject in SUBJECTS:

@@ -44,18 +44,17 @@ class InterventionInputs:
     progress: bool
 
 
-def loss_columns(accuracy_loss: NDArray[Any], information_loss: NDArray[Any], *, seed: int) -> dict[str, Any]:
+def loss_columns(accuracy_loss: NDArray[Any], information_loss: NDArray[Any]) -> dict[str, Any]:
     """Return the columns of a table about losses: means over texts with their 95 % intervals.
 
     Args:
         accuracy_loss: (texts,) hits before an intervention minus hits after it.
         information_loss: (texts,) bits of the log probability of the label before minus after it.
-        seed: Seed of the resampling.
     """
-    from probes.statistics.intervals import mean_intervals
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
-    losses = np.stack([accuracy_loss, information_loss], axis=1).astype(float)
-    accuracy_interval, information_interval = mean_intervals(losses, seed=seed)
+    accuracy_interval = mean_interval(accuracy_loss, bounds=HIT_DIFFERENCES)
+    information_interval = mean_interval(information_loss)
     return {
         "accuracy_loss": float(accuracy_loss.mean()),
         "lower": accuracy_interval[0],

@@ -12,7 +12,7 @@ from probes.logistic.fitting import LogisticFitter, LogisticProbe
 from probes.parallel import limited_cores
 from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, Sample
 from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
-from probes.statistics.intervals import mean_intervals
+from probes.statistics.intervals import HIT_DIFFERENCES, mean_intervals
 
 GAINS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 """Gains of the best possible accuracy over the majority class."""
@@ -252,7 +252,7 @@ def _measured_signals(
     """Return the signals with their measured gains, from (examples, gains x repeats) differences."""
     shape = (len(gains), options.repeats)
     measured_gains = differences.mean(axis=0).reshape(shape)
-    intervals = mean_intervals(differences, seed=options.seed)
+    intervals = mean_intervals(differences, bounds=HIT_DIFFERENCES)
     lower_limits = [lower for lower, _ in intervals]
     lower_limits_by_gain = np.reshape(lower_limits, shape)
     signals = []

@@ -16,7 +16,7 @@ from probes.controls.prediction_depth import RefitResult, prediction_depth, refi
 from probes.probing.sites import Site, Study
 from probes.probing.sweep_result import Sweep
 from probes.sequences import Int64Array
-from probes.statistics.intervals import mean_intervals, wilson_interval
+from probes.statistics.intervals import HIT_DIFFERENCES, mean_intervals, wilson_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +169,7 @@ def control_task_table(sweep: Sweep) -> pd.DataFrame:
     rows: list[_Row] = []
     for task, results in control_results(sweep).items():
         differences = [result.differences for result in results.values()]
-        intervals = mean_intervals(np.stack(differences, axis=1), seed=sweep.seed)
+        intervals = mean_intervals(np.stack(differences, axis=1), bounds=HIT_DIFFERENCES)
         for (site, result), (lower, upper) in zip(results.items(), intervals, strict=True):
             n_scored = len(result.correct)
             row = _site_columns(task, site)

@@ -22,7 +22,7 @@ ARRAYS_PER_CLASS = 8
 """Arrays of a number for each resampling and class, or pair of examples, that are in memory while scores are made."""
 DENSE_EXAMPLES_PER_CLASS = 16
 """Examples to a class below which AUROC is a product of matrices: a walk over them for each class takes longer."""
-SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
+SHARES = ("balanced_accuracy", "macro_f1", "auroc")
 """Scores from 0 to 1 that have Wilson's interval at the ends."""
 
 
@@ -69,9 +69,10 @@ class Bootstrap:
     def interval(self, metric: str, index: int) -> Interval:
         """Compute the 95 % interval of one classifier's score.
 
-        It runs between percentiles of the resampled scores, undefined ones left out. Three scores need more care:
+        That of an accuracy is Wilson's. Those of other scores run between percentiles of the resampled scores,
+        undefined ones left out. Three of them need more care:
 
-        - A share of 0 or 1 is the same in every resampling; see `_extreme_share_interval`.
+        - A mean share of 0 or 1 is the same in every resampling; see `_extreme_share_interval`.
         - So is a Matthews correlation of 1 or -1; see `_extreme_mcc_interval`.
         - A calibration error is overestimated by samples; see `reflected_interval`.
 
@@ -81,8 +82,10 @@ class Bootstrap:
         """
         estimate = float(self.estimates[metric][index])
         values = self.scores[metric][:, index]
+        if metric == "accuracy":
+            return wilson_interval(estimate, int(self.class_counts.sum()))
         if metric in SHARES and estimate in (0.0, 1.0):
-            return self._extreme_share_interval(metric, estimate)
+            return self._extreme_share_interval(estimate)
         if metric == "mcc" and abs(estimate) == 1:
             return self._extreme_mcc_interval(estimate)
         if metric == "ece":
@@ -113,16 +116,14 @@ class Bootstrap:
             return reflected_interval(differences, float(estimates[index] - estimates[reference]))
         return percentile_interval(differences)
 
-    def _extreme_share_interval(self, metric: str, share: float) -> Interval:
-        """Compute Wilson's interval of a share of 0 or 1.
+    def _extreme_share_interval(self, share: float) -> Interval:
+        """Compute Wilson's interval of a mean share of 0 or 1.
 
-        Accuracy is a share of all examples. The scores that average over classes count as a share of the examples of
-        the rarest labelled class, which is conservative since the other classes have more (and an AUROC of 1 has that
-        many disjoint pairs in order).
+        The scores that average over classes count as a share of the examples of the rarest labelled class, which is
+        conservative since the other classes have more (and an AUROC of 1 has that many disjoint pairs in order).
         """
         labelled = self.class_counts[self.class_counts > 0]
-        n = labelled.sum() if metric == "accuracy" else labelled.min()
-        return wilson_interval(share, int(n))
+        return wilson_interval(share, int(labelled.min()))
 
     def _extreme_mcc_interval(self, correlation: float) -> Interval:
         """Compute the interval of a Matthews correlation of 1 or -1 from Wilson's interval of an accuracy of 1.

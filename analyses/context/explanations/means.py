@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.results.result import Attribution
-from probes.statistics.intervals import Interval, mean_interval
+from probes.statistics.intervals import mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,16 +41,15 @@ MEANS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Table with a row for each text -> the columns that name a group of its rows, and the measures of the group."""
 
 
-def mean_tables(tables: Mapping[str, pd.DataFrame], *, seed: int) -> dict[str, pd.DataFrame]:
+def mean_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Compute the mean of each measure over the texts of each group of rows.
 
     Args:
         tables: Tables with a row for each text; those that `MEANS` does not name are left out.
-        seed: Seed of the bootstrap.
 
     Returns:
         Table name with `_means` appended -> its rows: the columns of the group, `measure`, `value`, `lower`, `upper`
-        (the 95 % confidence interval; missing for fewer than two texts) and `n`, the number of texts measured.
+        (the 95 % confidence interval; missing where `mean_interval` has none) and `n`, the number of texts measured.
     """
     import pandas as pd
 
@@ -64,30 +62,21 @@ def mean_tables(tables: Mapping[str, pd.DataFrame], *, seed: int) -> dict[str, p
             table = token_removal_by_text(table, list(group_columns))
         if name == "infidelity" and "silent" in table:
             table = table.assign(silent_difference=table["silent"] - table["value"])
-        rows = list(_mean_rows(table, group_columns, measures, seed=seed))
+        rows = list(_mean_rows(table, group_columns, measures))
         means[f"{name}_means"] = pd.DataFrame(rows)
     return means
 
 
-def _mean_rows(
-    table: pd.DataFrame, group_columns: Sequence[str], measures: Sequence[str], *, seed: int
-) -> Iterator[dict[str, Any]]:
+def _mean_rows(table: pd.DataFrame, group_columns: Sequence[str], measures: Sequence[str]) -> Iterator[dict[str, Any]]:
     for key, rows in table.groupby(list(group_columns), sort=False):
         group = dict(zip(group_columns, key, strict=True))
         for measure in measures:
             if measure not in rows:
                 continue
             values = rows[measure].dropna().to_numpy(dtype=np.float64)
-            lower, upper = mean_interval_or_missing(values, seed=seed)
+            lower, upper = mean_interval(values)
             mean = float(values.mean()) if len(values) else float("nan")
             yield {**group, "measure": measure, "value": mean, "lower": lower, "upper": upper, "n": len(values)}
-
-
-def mean_interval_or_missing(values: NDArray[np.float64], *, seed: int) -> Interval:
-    """Return the 95 % bootstrap interval of a mean; two missing numbers for fewer than two values."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    return mean_interval(values, seed=seed)
 
 
 def token_removal_by_text(table: pd.DataFrame, group_columns: list[str]) -> pd.DataFrame:

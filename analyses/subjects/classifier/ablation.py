@@ -55,7 +55,7 @@ def ablation_rows(inputs: InterventionInputs) -> Rows:
             "layer": layer,
         }
         columns["accuracy"] = float(hits[i].mean())
-        yield {**columns, **loss_columns(hits[0] - hits[i], bits[0] - bits[i], seed=inputs.seed)}
+        yield {**columns, **loss_columns(hits[0] - hits[i], bits[0] - bits[i])}
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:

@@ -27,7 +27,7 @@ def attention_contributions(models: FineTunedModels) -> Rows:
         if name == PRETRAINED:
             pretrained = shares
         reference = None if name == PRETRAINED else pretrained
-        yield from share_rows({"model": name}, shares, reference=reference, seed=models.job.output.seed)
+        yield from share_rows({"model": name}, shares, reference=reference)
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:

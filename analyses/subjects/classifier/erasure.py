@@ -103,7 +103,7 @@ def erasure_rows(inputs: InterventionInputs, tasks: Mapping[str, TaskSweep]) -> 
                 "layer": site.layer,
                 **information,
             }
-            rows = list(_effect_rows(effect, seed=inputs.seed))
+            rows = list(_effect_rows(effect))
             use = label_use(rows, v_lower=information["v_lower"])
             for row in rows:
                 yield {**columns, **row, "use": use if row["eraser"] == "leace" else None}
@@ -130,7 +130,7 @@ def _erasures(
     return erasures_of_site
 
 
-def _effect_rows(effect: ErasureEffect, *, seed: int) -> Rows:
+def _effect_rows(effect: ErasureEffect) -> Rows:
     """Yield the losses by each erasure, and those by LEACE minus the mean of those by random erasures."""
     losses_of_eraser = {
         "leace": (effect.erased,),
@@ -139,7 +139,7 @@ def _effect_rows(effect: ErasureEffect, *, seed: int) -> Rows:
     }
     for eraser, losses in losses_of_eraser.items():
         for repeat, loss in enumerate(losses):
-            columns = loss_columns(loss.accuracy_loss, loss.information_loss, seed=seed)
+            columns = loss_columns(loss.accuracy_loss, loss.information_loss)
             yield {"eraser": eraser, "repeat": repeat, **columns}
     random_accuracy_loss = np.mean([loss.accuracy_loss for loss in effect.random], axis=0)
     random_information_loss = np.mean([loss.information_loss for loss in effect.random], axis=0)
@@ -148,7 +148,7 @@ def _effect_rows(effect: ErasureEffect, *, seed: int) -> Rows:
     yield {
         "eraser": DIFFERENCE,
         "repeat": 0,
-        **loss_columns(accuracy_loss, information_loss, seed=seed),
+        **loss_columns(accuracy_loss, information_loss),
     }
 
 

@@ -82,7 +82,7 @@ def fine_tuned_layers(models: FineTunedModels) -> Rows:
 
 def representation_change(models: FineTunedModels) -> Rows:
     """Yield what fine-tuning changes at every site: the accuracy of its probe, and the geometry of the test texts."""
-    from probes.statistics.intervals import mean_intervals
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_intervals
 
     before = models.sweeps[PRETRAINED].tasks[models.task]
     rng = np.random.default_rng(models.job.output.seed)
@@ -90,7 +90,7 @@ def representation_change(models: FineTunedModels) -> Rows:
         after = models.sweeps[name].tasks[models.task]
         sites = [site for site in before.selections if site in after.selections]
         differences = [_hits(after, site) - _hits(before, site) for site in sites]
-        intervals = mean_intervals(np.stack(differences, axis=1), seed=models.job.output.seed)
+        intervals = mean_intervals(np.stack(differences, axis=1), bounds=HIT_DIFFERENCES)
         for site, difference, (lower, upper) in zip(sites, differences, intervals, strict=True):
             yield {
                 "model": name,
@@ -163,7 +163,7 @@ def _head_hits(models: FineTunedModels, head: str) -> NDArray[np.bool_]:
 
 def _accuracy_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
     """Yield the mean test accuracy of each head over its seeds."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import accuracy_interval
 
     accuracies = table[table["metric"] == "accuracy"]
     for head in models.first:
@@ -178,13 +178,13 @@ def _accuracy_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[C
             "validation_accuracy": _validation_accuracy(models, head),
             "n": hits.shape[1],
         }
-        interval = mean_interval(hits.mean(axis=0), seed=models.job.output.seed)
+        interval = accuracy_interval(hits.mean(axis=0))
         yield Claim("fine_tuned_accuracy", "measured", models.task, numbers, interval)
 
 
 def _difference_claims(models: FineTunedModels) -> Iterator[Claim]:
     """Yield the difference in mean test accuracy of each pair of heads."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
     for head, other_head in itertools.combinations(models.first, 2):
         hits = _head_hits(models, head)
@@ -196,7 +196,7 @@ def _difference_claims(models: FineTunedModels) -> Iterator[Claim]:
             "n_seeds": len(hits),
             "n": len(differences),
         }
-        interval = mean_interval(differences, seed=models.job.output.seed)
+        interval = mean_interval(differences, bounds=HIT_DIFFERENCES)
         yield Claim("fine_tuned_difference", side_of_zero(*interval), models.task, numbers, interval)
 
 
@@ -255,7 +255,7 @@ def _head_gains(models: FineTunedModels) -> Iterator[Claim]:
 
 
 def _gain_claim(kind: str, models: FineTunedModels, head: str) -> Claim:
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
     differences = _gain(models, head)
     numbers: dict[str, Any] = {
@@ -263,7 +263,7 @@ def _gain_claim(kind: str, models: FineTunedModels, head: str) -> Claim:
         "difference": float(differences.mean()),
         "n": len(differences),
     }
-    interval = mean_interval(differences, seed=models.job.output.seed)
+    interval = mean_interval(differences, bounds=HIT_DIFFERENCES)
     return Claim(kind, side_of_zero(*interval), models.task, numbers, interval)
 
 

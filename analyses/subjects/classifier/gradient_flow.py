@@ -34,7 +34,7 @@ def gradient_shares(models: FineTunedModels) -> Rows:
     for head, model in models.first.items():
         encoded = models.encoded[head]
         shares = measure_shares(model.head, encoded, labels=models.labels, progress=models.job.progress)
-        yield from share_rows({"head": head}, shares, seed=models.job.output.seed)
+        yield from share_rows({"head": head}, shares)
 
 
 def embedding_gradients(models: FineTunedModels) -> Rows:

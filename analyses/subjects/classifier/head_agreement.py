@@ -12,7 +12,7 @@ import numpy as np
 
 from analyses.context.classifier.fine_tuned import FineTunedModels
 from analyses.context.explanations.check_outcomes import check_claims, convergence_claims
-from analyses.context.explanations.means import mean_interval_or_missing, token_removal_by_text
+from analyses.context.explanations.means import token_removal_by_text
 from analyses.context.subject import Rows, Subject, Tables
 from probes.checks import InputError, side_of_zero
 from probes.results.result import Claim
@@ -86,7 +86,7 @@ def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
 
 def _agreement_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
     """Yield the mean rank correlation of each pair of heads."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import CORRELATIONS, mean_interval
 
     for (head, other_head), rows in table.groupby(["head", "other_head"], sort=False):
         correlations = rows["correlation"].dropna().to_numpy()
@@ -98,12 +98,14 @@ def _agreement_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[
         }
         numbers["correlation"] = float(correlations.mean())
         numbers["n"] = len(correlations)
-        interval = mean_interval(correlations, seed=models.job.output.seed)
+        interval = mean_interval(correlations, bounds=CORRELATIONS)
         yield Claim("fine_tuned_head_agreement", side_of_zero(*interval), models.task, numbers, interval)
 
 
 def _faithfulness_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterator[Claim]:
     """Yield whether a head's decisions depend on the tokens ranked first more than on random ones."""
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
+
     for head, rows in token_removal_by_text(table, ["head"]).groupby("head", sort=False):
         differences = rows["comprehensiveness_difference"].dropna().to_numpy(dtype=np.float64)
         if not len(differences):
@@ -113,7 +115,7 @@ def _faithfulness_claims(models: FineTunedModels, table: pd.DataFrame) -> Iterat
             numbers[measure] = float(rows[measure].mean())
         numbers["difference"] = float(differences.mean())
         numbers["n"] = len(differences)
-        interval = mean_interval_or_missing(differences, seed=models.job.output.seed)
+        interval = mean_interval(differences, bounds=HIT_DIFFERENCES)
         yield Claim("fine_tuned_faithfulness", side_of_zero(*interval), models.task, numbers, interval)
 
 

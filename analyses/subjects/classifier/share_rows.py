@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from probes.mechanism.token_shares import TokenShares
 
 
-def share_rows(
-    columns: Mapping[str, Any], token_shares: TokenShares, *, reference: TokenShares | None = None, seed: int
-) -> Rows:
+def share_rows(columns: Mapping[str, Any], token_shares: TokenShares, *, reference: TokenShares | None = None) -> Rows:
     """Yield the mean share of each kind of token in every layer, with its 95 % interval over texts.
 
     Args:
         columns: Columns that all rows begin with.
         token_shares: Shares of every text; texts without finite shares are left out.
         reference: Shares of the same texts in the model that this one is compared with; None where there is none.
-        seed: Seed of the resampling.
     """
     from probes.mechanism.token_shares import KINDS
     from probes.statistics.intervals import mean_intervals
@@ -37,8 +34,8 @@ def share_rows(
         differences = None
         if reference is not None:
             reference_shares = reference.shares[i]
-            differences = _differences(shares, reference_shares, seed=seed)
-        intervals = mean_intervals(finite, seed=seed)
+            differences = _differences(shares, reference_shares)
+        intervals = mean_intervals(finite, bounds=(0.0, 1.0))
         means = finite.mean(axis=0).tolist()
         for j, kind in enumerate(KINDS):
             lower, upper = intervals[j]
@@ -54,20 +51,17 @@ def share_rows(
             yield {**columns, **row, **difference}
 
 
-def _differences(
-    shares: NDArray[np.float64], reference_shares: NDArray[np.float64], *, seed: int
-) -> list[dict[str, float]]:
+def _differences(shares: NDArray[np.float64], reference_shares: NDArray[np.float64]) -> list[dict[str, float]]:
     """Return the mean difference of each kind of token between two models, with its paired 95 % interval over texts.
 
     Args:
         shares: (texts, kinds) shares in one layer.
         reference_shares: (texts, kinds) shares in the same layer of the model that it is compared with.
-        seed: Seed of the resampling.
 
     Returns:
         For each kind: difference, difference_lower and difference_upper; nan where no text has both shares.
     """
-    from probes.statistics.intervals import mean_intervals
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_intervals
 
     differences = shares - reference_shares
     is_finite = np.isfinite(differences).all(axis=1)
@@ -75,7 +69,7 @@ def _differences(
     names = ("difference", "difference_lower", "difference_upper")
     if not len(finite):
         return [dict.fromkeys(names, float("nan")) for _ in range(shares.shape[1])]
-    intervals = mean_intervals(finite, seed=seed)
+    intervals = mean_intervals(finite, bounds=HIT_DIFFERENCES)
     means = finite.mean(axis=0).tolist()
     columns = list[dict[str, float]]()
     for mean, (lower, upper) in zip(means, intervals, strict=True):

@@ -50,7 +50,7 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
                 biases_of_task[case.task] = _mean_biases(explanations.explainer, case.task)
             yield _baseline_bias(explanations, case, np.array(distances), biases_of_task[case.task])
     if "baseline_agreement" in tables:
-        yield from _agreement_claims(tables["baseline_agreement"], seed=explanations.job.output.seed)
+        yield from _agreement_claims(tables["baseline_agreement"])
 
 
 def _distances(explanations: Explanations, case: Case) -> list[float]:
@@ -101,9 +101,9 @@ def _baseline_bias(
     return Claim("baseline_bias", "informed" if n_informed else "uninformed", case.task, numbers)
 
 
-def _agreement_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
+def _agreement_claims(table: pd.DataFrame) -> Iterator[Claim]:
     """Yield the mean rank correlation between baselines, and the baseline with the lowest one."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import CORRELATIONS, mean_interval
 
     for (task, head, method), rows in table.groupby(["task", "head", "method"], sort=False):
         text_means = rows.groupby("text_id")["correlation"].mean().dropna()
@@ -120,7 +120,9 @@ def _agreement_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
             "lowest": str(baseline_means.idxmin()),
             "lowest_correlation": float(baseline_means.min()),
         }
-        yield Claim("baseline_agreement", "measured", str(task), numbers, mean_interval(text_means, seed=seed))
+        yield Claim(
+            "baseline_agreement", "measured", str(task), numbers, mean_interval(text_means, bounds=CORRELATIONS)
+        )
 
 
 SUBJECT: ExplanationSubject = Subject(tables={"baseline_agreement": baseline_agreement}, claims=claims)

@@ -105,13 +105,13 @@ def _replacement(explanations: Explanations, case: Case) -> str:
 def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
     """Yield mean comprehensiveness and sufficiency of each head and method, and of random orders."""
     if "faithfulness" in tables:
-        yield from _faithfulness_claims(tables["faithfulness"], seed=explanations.job.output.seed)
+        yield from _faithfulness_claims(tables["faithfulness"])
     if "perturbation_curves" in tables:
         yield from curve_claims(tables["perturbation_curves"])
 
 
-def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
-    from probes.statistics.intervals import mean_interval
+def _faithfulness_claims(table: pd.DataFrame) -> Iterator[Claim]:
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
     metrics = ["comprehensiveness", "sufficiency"]
     measured = table.dropna(subset="comprehensiveness")
@@ -120,7 +120,7 @@ def _faithfulness_claims(table: pd.DataFrame, *, seed: int) -> Iterator[Claim]:
         means = rows[is_attribution].groupby("text_id")[metrics].mean()
         random_means = rows[~is_attribution].groupby("text_id")[metrics].mean()
         differences = (means - random_means)["comprehensiveness"]
-        interval = mean_interval(differences, seed=seed)
+        interval = mean_interval(differences, bounds=HIT_DIFFERENCES)
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(means)}
         for metric in metrics:
             numbers[metric] = float(means[metric].mean())

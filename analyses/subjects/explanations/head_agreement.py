@@ -34,14 +34,14 @@ def explained_head_agreement(explanations: Explanations, case: Case) -> Rows:
 
 def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
     """Yield the mean rank correlation of the two heads on each label column."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import CORRELATIONS, mean_interval
 
     if "explained_head_agreement" not in tables:
         return
     for task, rows in tables["explained_head_agreement"].groupby("task", sort=False):
         correlations = rows["correlation"].dropna()
         if len(correlations):
-            interval = mean_interval(correlations, seed=explanations.job.output.seed)
+            interval = mean_interval(correlations, bounds=CORRELATIONS)
             numbers: dict[str, Any] = {"correlation": float(correlations.mean()), "n": len(correlations)}
             yield Claim("explained_head_agreement", side_of_zero(*interval), str(task), numbers, interval)
 

@@ -43,13 +43,13 @@ def plausibility(explanations: Explanations, case: Case) -> Rows:
 
 def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
     """Yield the mean agreement of each head and method, and that of random rankings."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
     if "plausibility" not in tables:
         return
     table = tables["plausibility"]
     for (task, head, method), rows in table.groupby(["task", "head", "method"], sort=False):
-        interval = mean_interval(rows["auprc"] - rows["random_auprc"], seed=explanations.job.output.seed)
+        interval = mean_interval(rows["auprc"] - rows["random_auprc"], bounds=HIT_DIFFERENCES)
         numbers: dict[str, Any] = {"head": head, "method": method, "n": len(rows)}
         for metric in METRICS:
             numbers[metric] = float(rows[metric].mean())

@@ -69,7 +69,7 @@ def _randomised_parts(levels: Sequence[str]) -> Iterator[str]:
 
 def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
     """Yield whether the rankings, signs aside, change once every parameter is random."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import CORRELATIONS, mean_interval
 
     if "parameter_randomisation" not in tables:
         return
@@ -79,7 +79,7 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
         correlations = rows["absolute_correlation"].dropna()
         if not len(correlations):
             continue
-        lower, upper = mean_interval(correlations, seed=explanations.job.output.seed)
+        lower, upper = mean_interval(correlations, bounds=CORRELATIONS)
         outcome = OUTCOMES[side_of_zero(lower - SIMILAR_RANKING, upper - SIMILAR_RANKING)]
         numbers: dict[str, Any] = {"head": head, "method": method}
         numbers["correlation"] = float(correlations.mean())

@@ -61,13 +61,13 @@ def _untrained_claim(
     measurements: Measurements, task: str, task_sweep: TaskSweep, probes: Sequence[UntrainedProbe]
 ) -> Claim:
     """Return the accuracy of the best site minus the mean accuracy of untrained encoders at the same site."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
     labels = task_sweep.labels
     untrained_hits = np.stack([probe.predictions.predicted == labels for probe in probes]).mean(axis=0)
     hits = task_sweep.predictions[task_sweep.best].predicted == labels
     differences = hits - untrained_hits
-    lower, upper = mean_interval(differences, seed=measurements.sweep.seed)
+    lower, upper = mean_interval(differences, bounds=HIT_DIFFERENCES)
     numbers: dict[str, Any] = {"floor": "untrained", "accuracy": float(untrained_hits.mean())}
     numbers["difference"] = float(differences.mean())
     numbers["seeds"] = len(probes)

@@ -33,15 +33,15 @@ def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     for task, task_sweep in measurements.sweep.tasks.items():
         points = results[task, task_sweep.best].learning_curve
         if len(points) > 1:
-            yield _claim(task, points[-2], points[-1], seed=measurements.sweep.seed)
+            yield _claim(task, points[-2], points[-1])
 
 
-def _claim(task: str, fewer: LearningCurvePoint, full: LearningCurvePoint, *, seed: int) -> Claim:
+def _claim(task: str, fewer: LearningCurvePoint, full: LearningCurvePoint) -> Claim:
     """Return the accuracy with all training texts minus that with fewer, with its paired 95 % interval."""
-    from probes.statistics.intervals import mean_interval
+    from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
     differences = full.correct.astype(float) - fewer.correct
-    lower, upper = mean_interval(differences, seed=seed)
+    lower, upper = mean_interval(differences, bounds=HIT_DIFFERENCES)
     numbers: dict[str, Any] = {
         "train_texts": full.examples,
         "accuracy": full.accuracy,

@@ -64,10 +64,9 @@ def _accuracy_rows(measurements: Measurements, probe: str, columns: list[Column]
     """Tabulate the test accuracies of probes on the same texts, with their 95 % intervals."""
     import pandas as pd
 
-    from probes.statistics.intervals import share_intervals
+    from probes.statistics.intervals import accuracy_interval
 
-    all_hits = np.stack([hits for *_, hits in columns], axis=1)
-    intervals = share_intervals(all_hits, seed=measurements.sweep.seed)
+    intervals = [accuracy_interval(hits) for *_, hits in columns]
     rows = []
     for (task, site, seed, hits), (lower, upper) in zip(columns, intervals, strict=True):
         row = {

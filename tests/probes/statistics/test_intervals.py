@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from probes import InputError
+from probes.checks import side_of_zero
 from probes.statistics.intervals import (
+    FEWEST_EXAMPLES,
     N_FOLDS,
+    accuracy_interval,
     class_intervals,
     drop_interval,
     jackknife_interval,
@@ -15,25 +17,63 @@ from probes.statistics.intervals import (
     minimum_detectable_difference,
     percentile_interval,
     share_difference_interval,
-    share_intervals,
     simultaneous_intervals,
     wilson_interval,
 )
-from probes.statistics.resampling import N_RESAMPLES
 
 
-@pytest.mark.parametrize("n", [1, 2, 50])
-def test_the_interval_of_a_mean_is_that_of_a_plain_bootstrap(n):
+@pytest.mark.parametrize("n", [6, 7, 50])
+def test_the_interval_of_a_mean_is_students(n):
     values = np.random.default_rng(1).standard_normal((n, 2))
-    draws = np.random.default_rng(7).integers(n, size=(N_RESAMPLES, n))
-    expected = np.percentile(values[draws].mean(axis=1), [2.5, 97.5], axis=0).T
-    np.testing.assert_allclose(mean_intervals(values, seed=7), expected, atol=1e-12)
-    assert mean_interval(values[:, 0], seed=7) == mean_intervals(np.sort(values[:, :1], axis=0), seed=7)[0]
+    expected = scipy.stats.t.interval(0.95, n - 1, loc=values.mean(axis=0), scale=scipy.stats.sem(values))
+    np.testing.assert_allclose(mean_intervals(values), np.transpose(expected), rtol=1e-12)
+    assert mean_interval(values[:, 0]) == pytest.approx(mean_intervals(values)[0])
 
 
-def test_a_mean_of_no_examples_is_an_error():
-    with pytest.raises(InputError, match="at least one example"):
-        mean_interval(np.zeros(0))
+@pytest.mark.parametrize("n", range(6))
+def test_a_mean_of_fewer_than_six_examples_has_no_interval(n):
+    assert FEWEST_EXAMPLES == 6
+    assert 2 * 0.5 ** (FEWEST_EXAMPLES - 1) > 0.05 > 2 * 0.5**FEWEST_EXAMPLES  # two-sided sign test
+    assert np.isnan(mean_interval(np.arange(n, dtype=float))).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1 + 0.2, 1.0])
+@pytest.mark.parametrize("n", [6, 100])
+def test_equal_values_are_no_certainty(value, n):
+    values = np.full(n, value)
+    values[::2] += 1e-17
+    assert np.isnan(mean_interval(values)).all()
+    lower, upper = mean_interval(values, bounds=(-1, 1))
+    unseen = wilson_interval(0.0, n)[1]
+    assert (upper - value) == pytest.approx(unseen * (1 - value))
+    assert (value - lower) == pytest.approx(unseen * (1 + value))
+
+
+def test_an_interval_ends_at_the_bounds_of_its_values():
+    values = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.9])
+    lower, upper = mean_interval(values)
+    assert lower < 0
+    assert mean_interval(values, bounds=(0, 1)) == (0.0, upper)
+
+
+@pytest.mark.parametrize(("n", "limit"), [(6, 0.055), (16, 0.055), (100, 0.055)])
+def test_means_of_nothing_are_called_an_effect_as_often_as_stated(n, limit):
+    rng = np.random.default_rng(0)
+    draws = {
+        "normal": rng.standard_normal((n, 4000)),
+        "hits": rng.choice([-1.0, 0.0, 1.0], p=[0.15, 0.7, 0.15], size=(n, 4000)),
+        "bounded": np.tanh(rng.standard_normal((n, 4000))),
+    }
+    for values in draws.values():
+        sides = [side_of_zero(*interval) for interval in mean_intervals(values)]
+        assert np.mean([side != "cannot_tell" for side in sides]) <= limit + 0.012  # a binomial's 3.5 deviations
+
+
+def test_an_accuracy_of_one_seed_has_wilsons_interval_and_of_several_students():
+    hits = np.arange(50) % 5 != 0
+    assert accuracy_interval(hits) == wilson_interval(0.8, 50)
+    of_seeds = np.stack([hits, np.arange(50) % 4 != 0]).mean(axis=0)
+    assert accuracy_interval(of_seeds) == mean_interval(of_seeds, bounds=(0, 1))
 
 
 def test_simultaneous_intervals_are_wider_than_single_ones_and_hold_the_estimate():
@@ -86,15 +126,6 @@ def test_intervals_of_class_scores_are_those_of_resampling():
         f1 = 2 * correct / (is_predicted.sum(axis=1) + is_label.sum(axis=1))
         assert intervals["f1"][i] == pytest.approx(percentile_interval(f1), abs=0.006)
     assert np.isnan([intervals[name][3] for name in ("precision", "recall", "f1")]).all()
-
-
-def test_shares_of_0_and_1_have_wilsons_interval():
-    hits = np.zeros((157, 3), dtype=bool)
-    hits[:, 1], hits[:80, 2] = True, True
-    zero, one, half = share_intervals(hits)
-    assert zero == (0.0, pytest.approx(0.0239, abs=1e-4))
-    assert one == (pytest.approx(1 - 0.0239, abs=1e-4), 1.0)
-    assert half == mean_intervals(hits.astype(float))[2]
 
 
 def without_each(values):

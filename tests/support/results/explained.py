@@ -78,7 +78,7 @@ def twice(a: Attribution, against: str) -> Attribution:
 
 def with_means(analysis: AnalysisResult) -> AnalysisResult:
     """The result with what an analysis derives from its tables and attributions."""
-    means = mean_tables(analysis.tables, seed=0)
+    means = mean_tables(analysis.tables)
     derived = [claim for claim in analysis.claims if claim.id not in DERIVED]
     if "perturbation_curves" in analysis.tables:
         derived += curve_claims(analysis.tables["perturbation_curves"])

@@ -111,15 +111,15 @@ def infidelity_table(errors, zero_score_error):
     ("share", "outcome"), [(0.5, "passed"), (0.97, "weak"), (1.0, "inconclusive"), (1.5, "failed")]
 )
 def test_infidelity_is_judged_as_a_share_of_the_error_of_scores_of_0(share, outcome):
-    table = infidelity_table([40 * share] * 12, 40.0)
-    (claim,) = check_claims([], mean_tables({"infidelity": table}, seed=0))
+    table = infidelity_table([40 * share + text for text in (-0.1, 0.0, 0.1)] * 4, 40.0)
+    (claim,) = check_claims([], mean_tables({"infidelity": table}))
     assert claim.outcome == outcome
     assert claim.numbers["gain"] == pytest.approx(40 * (1 - share))
 
 
 def test_infidelity_without_the_error_of_scores_of_0_is_measured():
     table = infidelity_table([1.0, 2.0], 1.0).drop(columns="silent")
-    (claim,) = check_claims([], mean_tables({"infidelity": table}, seed=0))
+    (claim,) = check_claims([], mean_tables({"infidelity": table}))
     assert (claim.outcome, claim.numbers["value"]) == ("measured", 1.5)
     assert "gain" not in claim.numbers
 
