@@ -84,8 +84,8 @@ _TERM_LINK = re.compile(r'<a class="term" href="#(?P<anchor>[^"]*)">(?P<text>[^<
 TERMS = (
     Term(
         "95 % CI",
-        "This is the 95 % confidence interval, by a bootstrap over the test texts. It leaves out the variance "
-        "from the training sample.",
+        "This is the 95 % confidence interval over the test texts: Wilson's of an accuracy, Student's of a mean, a "
+        "bootstrap's of other scores. It leaves out the variance from the training sample.",
         ("95 % CIs", "95 % CI", "95 % interval", "95 % intervals"),
     ),
     Term(

@@ -62,7 +62,7 @@ def _notes(view: View) -> tuple[str, ...]:
         "texts whose type occurs in training.",
         "Selectivity is the accuracy on the task minus that on the control task. It is a property of vectors and probe "
         f"together, and no floor: vectors that expose {kind} have low selectivity, whatever they encode of the label.",
-        "95 % CIs: bootstrap over the test texts; the range over the draws is in the tables.",
+        "95 % CIs: Student's, over the test texts; the range over the draws is in the tables.",
     )
 
 

@@ -18,7 +18,7 @@ from reports.text.wording import confidence, count, decimal, name, percent, poin
 NOTES = (
     "Decodable does not mean used: probing does not show what the model relies on.",
     "Tied with the best: the simultaneous 95 % CI of the difference in test accuracy contains 0.",
-    "95 % CIs: bootstrap over the test texts; variance from the training sample is not included.",
+    "95 % CIs: Wilson's, over the test texts; variance from the training sample is not included.",
 )
 
 
