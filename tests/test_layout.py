@@ -1,6 +1,7 @@
 """Where tests live: in the folder of what they test, one file a subject, and what they share in `support`."""
 
 import ast
+import functools
 import re
 
 import pytest
@@ -65,9 +66,9 @@ def is_of_pytest(module):
     return any(part.startswith("test_") or part == "conftest" for part in module.split(".")[:-1])
 
 
-@pytest.mark.parametrize("path", TESTS, ids=name)
-def test_nothing_is_imported_from_a_module_of_tests_or_of_fixtures(path):
-    assert not {module for module in imports(path) if is_of_pytest(module)}
+def test_nothing_is_imported_from_a_module_of_tests_or_of_fixtures():
+    imported = {name(path): {module for module in imports(path) if is_of_pytest(module)} for path in TESTS}
+    assert {path: modules for path, modules in imported.items() if modules} == {}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("conftest.py")), ids=name)
@@ -127,6 +128,7 @@ def source_of(module):
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+@functools.cache
 def exists(module, public_name):
     """Whether a module has a submodule or a definition of this name."""
     if source_of(f"{module}.{public_name}").is_file():
@@ -135,11 +137,11 @@ def exists(module, public_name):
     return source.is_file() and re.search(rf"\b{public_name}\b", source.read_text(encoding="utf-8")) is not None
 
 
-@pytest.mark.parametrize("path", TESTS, ids=name)
-def test_imports_exist_those_in_code_for_other_processes_included(path):
-    for module, public_names in IMPORT.findall(path.read_text(encoding="utf-8")):
-        for public_name in public_names.split(", "):
-            assert exists(module, public_name), f"from {module} import {public_name}"
+def test_imports_exist_those_in_code_for_other_processes_included():
+    for path in TESTS:
+        for module, public_names in IMPORT.findall(path.read_text(encoding="utf-8")):
+            for public_name in public_names.split(", "):
+                assert exists(module, public_name), f"{name(path)}: from {module} import {public_name}"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

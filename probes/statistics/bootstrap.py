@@ -69,8 +69,8 @@ class Bootstrap:
     def interval(self, metric: str, index: int) -> Interval:
         """Compute the 95 % interval of one classifier's score.
 
-        That of an accuracy is Wilson's. Those of other scores run between percentiles of the resampled scores,
-        undefined ones left out. Three of them need more care:
+        An accuracy has Wilson's interval. The intervals of other scores run between percentiles of the resampled
+        scores, undefined ones left out. Three of them need more care:
 
         - A mean share of 0 or 1 is the same in every resampling; see `_extreme_share_interval`.
         - So is a Matthews correlation of 1 or -1; see `_extreme_mcc_interval`.

@@ -160,7 +160,7 @@ def test_vectors_from_elsewhere_need_no_encoder_and_no_splits(research, tmp_path
     assert {"special_tokens", "control_tasks", "information"}.isdisjoint(result.tables)
     assert any("arrays" in note for note in result.notes)
     page = Page(write_report(result.save(tmp_path / "result")).read_text(encoding="utf-8"))
-    assert "What does mine encode about label?" in page.words
+    assert "What does mine encode about label (" in page.words
     assert "0 tokens" not in page.words
     from probes import load_probes
 
