@@ -67,11 +67,11 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
 
 
 def _predicted(result: AnalysisResult, tasks: Sequence[str]) -> str:
-    """Return the names of the label columns; of a single one with few classes, also their names."""
+    """Return the names of the label columns; of a single one with few classes, also the names of these."""
     named = [name(task, 40) for task in tasks[:MOST_TASKS]]
     further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
     names = listing([*named, *further]) or "its texts"
-    if len(tasks) != 1:
+    if len(tasks) != 1 or result.name == "heads":  # that page names the classes in its first paragraph
         return names
     split = result.provenance.data.get("test", {})
     classes = " / ".join(name(key, 24) for key in split.get("classes", {}).get(tasks[0], {}))

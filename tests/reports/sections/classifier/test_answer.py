@@ -237,7 +237,7 @@ def test_the_attribution_checks_are_counted(fine_tuned):
 def test_the_page_opens_with_its_question_and_what_is_used_of_the_label(fine_tuned_page, fine_tuned):
     words = Page(fine_tuned_page).words.replace("\u00a0", " ")
     assert (
-        "How does all-MiniLM-L6-v2, as a classifier of sentiment (negative / positive), use its [CLS] vector?" in words
+        "How does all-MiniLM-L6-v2, as a classifier of sentiment, use its [CLS] vector?" in words
     )
     anchors = [section.anchor for section in page_module.sections(fine_tuned)]
     assert anchors[:4] == ["used", "without", "tuned", "training"]
