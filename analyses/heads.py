@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 QUICK_TEXTS = 1000
 """Most texts of each split with --quick."""
 QUICK_USE = (
-    "It can show that the data and the set-up work, and large effects; it cannot show small effects or differences "
-    "between heads."
+    "It can show that the data and the set-up work, and large effects; small effects and "
+    "differences between heads need more seeds and texts."
 )
 """Sentence on what --quick can show and what it cannot."""
 

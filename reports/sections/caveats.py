@@ -49,6 +49,12 @@ def caveats(view: View) -> tuple[Caveat, ...]:
 KINDS: tuple[Kind, ...] = ("statistics", "data", "model", "attribution")
 """Kinds of caveats, in the order of the list."""
 QUICK = "quick run"
+SHORT_NOTES = {
+    "^--quick": QUICK,
+    "minimal pairs": "minimal pairs: CIs too narrow",
+    "^[0-9,]+ of [0-9,]+ test texts also occur": "test texts in an earlier split",
+}
+"""Beginning or words of a note -> the note in a few words."""
 
 
 def sentences(view: View) -> tuple[str, ...]:
@@ -195,15 +201,28 @@ def _length_effects(view: View) -> Iterator[Caveat]:
     claims = dict[str, Claim]()
     for task in view.tasks:
         claim = view.claim("length_effect", task)
-        if claim is not None and claim.outcome != "cannot_tell" and abs(value(claim, "difference")) >= LENGTH_EFFECT:
+        if claim is not None and _is_large(claim):
             claims[task] = claim
     if not claims:
         return
     contrasts = "; ".join(f"{name(task)}: {text_length.contrast(claim)}" for task, claim in claims.items())
-    longest = listing(f"{name(task, 24)} {percent(value(claim, 'longest_accuracy'))}" for task, claim in claims.items())
-    at_least = count(min(value(claim, "at_least") for claim in claims.values()))
-    short = f"{longest} on texts from {at_least} characters on"
-    yield Caveat("data", f"Accuracy depends on text length. {contrasts}.", short, see="lengths")
+    names = listing(name(task, 24) for task in claims)
+    sentence = f"Accuracy differs with text length, or with what longer texts say. {contrasts}."
+    yield Caveat("data", sentence, f"{names}: accuracy differs with text length", see="lengths")
+
+
+def long_texts(view: View, task: str) -> str:
+    """Return the test accuracy on the longest texts where a caveat states it; else nothing."""
+    claim = view.claim("length_effect", task)
+    if claim is None or not _is_large(claim):
+        return ""
+    longest = percent(value(claim, "longest_accuracy"))
+    return f"{longest} on texts from {count(value(claim, 'at_least'))} characters on"
+
+
+def _is_large(claim: Claim) -> bool:
+    """Return whether accuracy differs between short and long texts by enough to be stated."""
+    return claim.outcome != "cannot_tell" and abs(value(claim, "difference")) >= LENGTH_EFFECT
 
 
 def _negative_selectivity(view: View) -> Iterator[Caveat]:
@@ -270,8 +289,8 @@ def _noted(note: str) -> Caveat:
         if re.search(words, note, flags=re.IGNORECASE):
             kind = candidate
             break
-    short = QUICK if note.startswith("--quick") else ""
-    mend = "Run without --quick." if short else ""
+    short = next((words for pattern, words in SHORT_NOTES.items() if re.search(pattern, note)), "")
+    mend = "Run without --quick." if short == QUICK else ""
     return Caveat(kind, name(note, LONGEST_NOTE), short, mend)
 
 

@@ -63,8 +63,9 @@ GUIDE = (
     "The encoder is frozen. At each layer a logistic-regression probe predicts the label from the text's vector; its "
     "test accuracy shows how linearly decodable the label is there. Decodable does not mean used by the model.",
     "Decodable: test accuracy above every floor (95 % CI of the gain above 0), MDL compression above 1.05, "
-    "V-information above 0, and a gain at least as large as the planted signals that the power check misses. Weak "
-    "evidence: above every floor, but one of the other three says otherwise. Not shown: not above every floor.",
+    "V-information above 0, and a gain over the majority class at least as large as the planted signals that the power "
+    "check misses: smaller gains are overestimated where they are found. Weak evidence: above every floor, but one of "
+    "the other three says otherwise. Not shown: not above every floor.",
     "MDL compression: online codelength of the labels without the vectors (class frequencies alone) divided by that "
     "with them. Selectivity: accuracy minus accuracy on the control task, in which all texts of one type (such as the "
     "same first word) have the same random label. It does not enter the badge.",
@@ -248,6 +249,8 @@ def _task_lines(view: View, task: str, position: int) -> Iterator[str]:
         if len(examples):
             row = examples.iloc[EXAMPLE_STEP * position % len(examples)]
             yield f"e.g. “{name(row['text'], LONGEST_EXAMPLE)}” → {name(row['label'], 24)}"
+    if long_texts := caveats.long_texts(view, task):
+        yield long_texts
 
 
 def _accuracy_cell(score: Score) -> SummaryCell:

@@ -93,13 +93,13 @@ def _ablation_sentence(view: View) -> Iterator[str]:
         losses = unchanged_phrase(view) if unchanged else _differences(claims, "accuracy_loss")
         yield f"Ablating [CLS] at layer {layer} costs no head significantly: {losses}{sample}."
         return
-    opening = f"Ablating [CLS] costs {_differences(dependent, 'accuracy_loss')} at layer {layer}"
+    opening = f"Ablating [CLS] at layer {layer} costs {_differences(dependent, 'accuracy_loss')}"
     first_layers = [value(claim, "first_layer") for claim in claims]
     first = min((each for each in first_layers if math.isfinite(each)), default=float(layer))
     if first < int(layer):
         yield f"{opening}; the first significant loss is at layer {int(first)}{sample}."
         return
-    yield f"{opening}, and no head significantly before: until then other tokens hold the label{sample}."
+    yield f"{opening}; at earlier layers no head loses significantly{sample}."
 
 
 def _differences(claims: Sequence[Claim], key: str) -> str:

@@ -34,6 +34,7 @@ NOTES = (
     "label of those texts. For [CLS] that one state is changed; for mean every token's state, by the same affine map.",
     "Random subspaces have equal rank and equal mean displacement; shuffled: LEACE for a label that is shuffled over "
     "the texts. Damage by any erasure would be as large.",
+    "A loss can exceed the distance to the majority class: the changed state then leads to wrong predictions.",
     f"{SIGN} Each loss is the loss through that vector only. A head may read the label again from other tokens, whose "
     "states are unchanged: a small loss does not show that the head never uses it.",
     "The most sensitive site is chosen on the same texts, so that its loss is overestimated somewhat.",
@@ -152,9 +153,9 @@ def unused_sentence(view: View) -> Iterator[str]:
         shares = listing(phrases)
         label_name = name(labels[0]) if len(labels) > 1 else "the label"
         yield (
-            f"Decodable is not always used: of the sites where a probe decodes {label_name}, erasing it costs no more "
-            f"than random subspaces at {shares} (“no” in the table: the 95 % CI of the loss reaches down to the "
-            "largest loss by a random subspace at the same site, or to 0)."
+            f"Decodable is not always used: of the sites where a probe decodes {label_name}, erasing it is not "
+            f"shown to cost more than random subspaces at {shares} (“no” in the table: the 95 % CI of the loss reaches "
+            "down to the largest loss by a random subspace at the same site, or to 0)."
         )
 
 

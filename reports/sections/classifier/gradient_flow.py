@@ -127,11 +127,14 @@ def _embedding_sentence(view: View) -> Iterator[str]:
         per_occurrence = decimal(value(claim, "per_occurrence_ratio"), 1)
         ratio = decimal(value(claim, "ratio"), 0)
         head = wording.head(item(claim, "head"))
-        ratios.append(f"{ratio}×{limits} ({per_occurrence}× per occurrence) with {head}")
+        ratios.append(f"{ratio}×{limits} in sum and {per_occurrence}× per occurrence with {head}")
     if ratios:
         # [CLS] occurs once in each text.
         sample = f" ({count(value(claims[0], 'occurrences'))} training texts)"
-        yield f"Gradient at the input embedding of [CLS], relative to the median row: {listing(ratios)}{sample}."
+        yield (
+            "Gradient at the input embedding of [CLS], which occurs in every text, relative to the median row: "
+            f"{listing(ratios)}{sample}."
+        )
 
 
 def _embedding_table(rows: pd.DataFrame) -> Table:

@@ -84,8 +84,16 @@ def faithfulness_sentences(view: View) -> Iterator[str]:
             difference = points(value(claim, "difference"))
             differences.append(f"{difference} points{limits} for {head}")
         if differences:
-            sample = sample_size(n_of_claims(claims))
-            yield f"{opening} (difference of the predicted probability): {listing(differences)}{sample}."
+            n_texts = n_of_claims(claims)
+            few = "; as a check inconclusive" if _is_inconclusive(view) else ""
+            sample = sample_size(n_texts)
+            yield f"{opening} (difference of the predicted probability): {listing(differences)}{sample}{few}."
+
+
+def _is_inconclusive(view: View) -> bool:
+    """Return whether a check of comprehensiveness could not be decided, as with few texts."""
+    checks = [claim for claim in view.every("attribution_check") if text(claim, "check") == "comprehensiveness"]
+    return any(claim.outcome == "inconclusive" for claim in checks)
 
 
 OPENINGS = {

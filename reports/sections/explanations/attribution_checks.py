@@ -138,6 +138,7 @@ RULE = (
     "passed where all texts meet the criterion."
 )
 LIMIT = "An attribution can fail a check; passing proves nothing."
+SAMPLE = "Checks are made on the explained texts. Where these were selected, intervals are about texts selected so."
 
 
 def section(view: View) -> Section | None:
@@ -275,7 +276,7 @@ def _notes(claims: Sequence[Claim]) -> tuple[str, ...]:
     """Return the rule of the outcomes, and what each check that was made means."""
     checks = dict.fromkeys(text(claim, "check") for claim in claims)
     meanings = [MEASURES[check].meaning for check in checks if MEASURES[check].meaning]
-    return (*((RULE,) if claims else ()), *meanings, LIMIT)
+    return (*((RULE,) if claims else ()), *meanings, SAMPLE, LIMIT)
 
 
 CHECKS: Mapping[str, Callable[[View], Part | None]] = {

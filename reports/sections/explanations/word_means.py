@@ -39,12 +39,13 @@ MOST_LISTED = 24
 """Classes of the table, and of a list in a sentence."""
 MOST_NAMED = 1
 """Words that a sentence quotes for a class, and as many against it."""
-WELL_COVERED_TEXTS = 5
+WELL_COVERED_TEXTS = 6
 """Texts from which on a word is quoted in the sentence, and its dot is filled."""
 WEAK = "one text"
 NOTES = (
     "The texts were drawn at random; those of the explained texts were selected.",
-    f"Quoted are words in at least {WELL_COVERED_TEXTS} texts; n: texts that hold the word.",
+    f"Quoted are words in at least {WELL_COVERED_TEXTS} texts whose 95 % CI leaves out 0; n: texts that hold the word "
+    "and in which the class is explained, which is the predicted one.",
     f"Drawn are words whose interval leaves out 0, and words of {RELIABLE_TEXTS} or more texts. With many words, some "
     "intervals leave out 0 by chance.",
     "A mean hides what a word does in its sentence: after “not” it may count for the other class.",
@@ -79,7 +80,7 @@ def section(view: View) -> Section | None:
             tables.append(_table(means, view.row_subject(task, head)))
     if not tables:
         return None
-    opening = f"Mean attribution [95\u00a0% CI] over {_number_of_texts(view)} drawn at random."
+    opening = f"Mean attribution to the predicted class [95\u00a0% CI], {_number_of_texts(view)} drawn at random."
     row = _panels(view, selected)
     part = Part(panels=() if row is None else (row,), tables=tuple(tables))
     return Section("Global word attributions", "words", (opening, *sentences), (part,), NOTES)
@@ -95,8 +96,7 @@ def _classes(task: str, head: str, means: pd.DataFrame) -> tuple[list[ClassWords
     for target in targets[-1:] if is_binary else targets:
         of_class = means[means["target"] == target]
         strongest = _strongest_words(of_class, each_side)
-        is_well_covered = of_class["n_texts"] >= WELL_COVERED_TEXTS
-        quoted = _strongest_words(of_class[is_well_covered], MOST_NAMED)
+        quoted = _strongest_words(of_class[_is_quotable(of_class)], MOST_NAMED)
         if not is_binary:
             quoted = quoted[quoted["mean"] > 0]
         if quoted.empty:
@@ -106,11 +106,18 @@ def _classes(task: str, head: str, means: pd.DataFrame) -> tuple[list[ClassWords
     remarks = list[str]()
     if without_words:
         words = "word" if is_binary else "word with a mean above 0"
-        remarks.append(f"No {words} occurs in at least {WELL_COVERED_TEXTS} texts: {_listed(without_words)}.")
+        rule = f"in at least {WELL_COVERED_TEXTS} texts has a 95\u00a0% CI that leaves out 0"
+        remarks.append(f"No {words} {rule}: {_listed(without_words)}.")
     further = [name(class_words.target) for class_words in selected[MOST_CLASSES:]]
     if further:
         remarks.append(f"In the table only: {_listed(further)}.")
     return selected[:MOST_CLASSES], remarks
+
+
+def _is_quotable(means: pd.DataFrame) -> pd.Series[bool]:
+    """Return whether a word occurs in enough texts, and its interval leaves out 0."""
+    has_sign = (means["lower"] > 0) | (means["upper"] < 0)
+    return has_sign & (means["n_texts"] >= WELL_COVERED_TEXTS)
 
 
 def _listed(names: list[str]) -> str:

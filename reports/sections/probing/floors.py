@@ -28,7 +28,7 @@ NOTES = (
     "order. Layer-0 mean: context-free token embeddings. Untrained encoder: the same architecture, randomly "
     "initialised, with a probe at the same site.",
     "Minimum detectable difference: the smallest difference in test accuracy between the best site and any other site "
-    "whose simultaneous 95 % CI could leave out 0; then the same for the median site.",
+    "whose simultaneous 95 % CI could leave out 0.",
     "Power check: signals of known strength are planted in the vectors of the best site, and a new probe is trained on "
     "each. Weaker real signals can be missed. The minimum detectable difference takes the probes as they are and is "
     "therefore smaller.",

@@ -23,6 +23,7 @@ NOTES = (
     "Online codelength (MDL): the training labels are sent in blocks, and each block is coded with a probe trained on "
     "the blocks before it. Without the vectors, a block is coded with the class frequencies of the blocks before it. "
     "Compression is the codelength without the vectors divided by that with them.",
+    "The two need not agree: codelength is about the training texts, V-information about the test texts.",
 )
 
 
@@ -44,8 +45,8 @@ def _sentence(claim: Claim) -> str:
     bounds = claim.interval or (float("nan"),) * 2
     compression = value(claim, "compression")
     return (
-        f"V-information {decimal(value(claim, 'v_information'), 2)} bits per text [95 % CI {decimal(bounds[0], 2)}, "
-        f"{decimal(bounds[1], 2)}]. Online codelength (MDL) {decimal(value(claim, 'codelength'))} bits per label "
+        f"V-information {decimal(value(claim, 'v_information'))} bits per text [95 % CI {decimal(bounds[0])}, "
+        f"{decimal(bounds[1])}]. Online codelength (MDL) {decimal(value(claim, 'codelength'))} bits per label "
         f"with the vectors, {decimal(value(claim, 'prior_codelength'))} without: compression "
         f"{decimal(compression, 2)}×."
     )

@@ -18,7 +18,7 @@ from reports.text.wording import confidence, count, decimal, name, percent, poin
 NOTES = (
     "Decodable does not mean used: probing does not show what the model relies on.",
     "Tied with the best: the simultaneous 95 % CI of the difference in test accuracy contains 0.",
-    "95 % CIs: Wilson's, over the test texts; variance from the training sample is not included.",
+    "95 % CIs: Wilson intervals over the test texts; variance from the training sample is not included.",
 )
 
 
@@ -44,7 +44,8 @@ def section(view: View) -> Section | None:
     rows = (_heat_maps(view, curves), _dumbbells(view, curves))
     tables = (*scores.metric_table(view, curves), *(scores.probe_table(view, task) for task in curves))
     part = Part(panels=_side_by_side([row for row in rows if row is not None]), tables=tables)
-    notes = (f"Best: lowest log loss {view.choosing}.", *NOTES, *view.lens())
+    change = f"The CI of the change from {view.chooser} to test allows for the choice among all candidates."
+    notes = (f"Best: lowest log loss {view.choosing}.", *NOTES, change, *view.lens())
     return Section(
         "Accuracy by layer and pooling",
         "layers",

@@ -25,7 +25,8 @@ VERDICTS = {"plateau": "plateau", "rising": "no plateau", "cannot_tell": "not di
 """Outcome of the claim -> what the sentence calls it."""
 NOTES = (
     "Smaller training sets are subsets of the larger ones, drawn once: the left end of the curve is noisy.",
-    "Plateau: the 95 % CI of the difference lies below 2 points. No plateau: it lies above 0. Undecided: neither.",
+    "Plateau: the 95 % CI of the difference lies below 2 points. No plateau: it lies above 0. Not distinguishable from "
+    "a plateau: neither, and more texts may still help.",
     "All sites: tables/learning_curve.csv.",
 )
 

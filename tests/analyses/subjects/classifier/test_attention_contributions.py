@@ -23,4 +23,8 @@ def test_attention_contributions_are_compared_with_those_of_the_pretrained_encod
     for row in compared.itertuples():
         shares = share.loc[(row.layer, row.kind)]
         assert row.difference == pytest.approx(shares[row.model] - shares[PRETRAINED], abs=1e-12)
-        assert row.difference_lower <= row.difference <= row.difference_upper
+        is_constant = np.isnan(row.difference_lower)
+        assert is_constant == np.isnan(row.difference_upper)
+        assert is_constant or row.difference_lower <= row.difference <= row.difference_upper
+    of_content = compared[(compared["kind"] == "content") & (compared["layer"] > 1)]
+    assert of_content["difference_lower"].notna().all()

@@ -60,7 +60,7 @@ def test_a_share_whose_interval_has_no_width_has_none_in_the_table(fine_tuned):
 
 def test_the_gradient_at_the_embedding_of_cls_is_given_per_occurrence_too(fine_tuned):
     *_, last = section_of(fine_tuned, "entry").verdict
-    assert "212× (0.8× per occurrence)" in last
+    assert "212× in sum and 0.8× per occurrence" in last
 
 
 def test_a_result_without_gradients_has_no_section(fine_tuned):
