@@ -14,7 +14,7 @@ from reports.lookup import View, item, n_of_claims, n_of_table, value
 from reports.sections.classifier.panel_rows import RowWords, line_row
 from reports.sections.small_multiples import in_points
 from reports.text import wording
-from reports.text.wording import confidence, decimal, listing, percent, sample_size, sentence
+from reports.text.wording import confidence, decimal, listing, percent, plural, sample_size, sentence
 
 NOTES = (
     "A state is replaced by its mean over the texts at one layer, and the blocks above continue from there. What other "
@@ -67,7 +67,8 @@ def _table(table: pd.DataFrame) -> Table:
         )
         rows.append(cells)
     shape = columns(*_HEADING, numeric=_HEADING[2:])
-    return Table("Replaced by the mean over the texts.", rows=tuple(rows), folded=True, **shape)
+    summary = f"All {plural(len(rows), 'loss')}"
+    return Table("Replaced by the mean over the texts.", rows=tuple(rows), folded=True, summary=summary, **shape)
 
 
 UNCHANGED = "none changed"

@@ -44,8 +44,8 @@ WELL_COVERED_TEXTS = 6
 WEAK = "one text"
 NOTES = (
     "The texts were drawn at random; those of the explained texts were selected.",
-    f"Quoted are words in at least {WELL_COVERED_TEXTS} texts whose 95 % CI leaves out 0; n: texts that hold the word "
-    "and in which the class is explained, which is the predicted one.",
+    f"Quoted are words in at least {WELL_COVERED_TEXTS} texts whose 95 % CI leaves out 0, of several classes only "
+    "those with a mean above 0. n: texts that hold the word and in which the class, the predicted one, is explained.",
     f"Drawn are words whose interval leaves out 0, and words of {RELIABLE_TEXTS} or more texts. With many words, some "
     "intervals leave out 0 by chance.",
     "A mean hides what a word does in its sentence: after “not” it may count for the other class.",
@@ -105,9 +105,7 @@ def _classes(task: str, head: str, means: pd.DataFrame) -> tuple[list[ClassWords
             selected.append(ClassWords(task, head, str(target), strongest, quoted))
     remarks = list[str]()
     if without_words:
-        words = "word" if is_binary else "word with a mean above 0"
-        rule = f"in at least {WELL_COVERED_TEXTS} texts has a 95\u00a0% CI that leaves out 0"
-        remarks.append(f"No {words} {rule}: {_listed(without_words)}.")
+        remarks.append(f"No word to quote: {_listed(without_words)}.")
     further = [name(class_words.target) for class_words in selected[MOST_CLASSES:]]
     if further:
         remarks.append(f"In the table only: {_listed(further)}.")
