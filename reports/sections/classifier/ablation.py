@@ -20,7 +20,7 @@ NOTES = (
     "A state is replaced by its mean over the texts at one layer, and the blocks above continue from there. What other "
     "tokens also hold is not lost: a small loss shows that the state was not needed, not that it is empty.",
     "At layer 0 [CLS] is its own mean: nothing can be lost there. Losses are points of test accuracy; a loss below 0 "
-    "is a gain; “none changed”: no prediction became correct or wrong.",
+    "is a gain.",
 )
 REPLACED = {"[CLS]": "[CLS] ablated", "content": "content tokens ablated"}
 """Kind of token that is replaced by its mean -> the heading of its panel."""
@@ -62,34 +62,13 @@ def _table(table: pd.DataFrame) -> Table:
             str(row.layer),
             percent(row.accuracy),
             wording.unsigned_points(row.accuracy_loss),
-            loss_limits(row.accuracy_loss, (row.lower, row.upper)),
+            confidence((row.lower, row.upper)),
             two_digits(row.information_loss),
         )
         rows.append(cells)
     shape = columns(*_HEADING, numeric=_HEADING[2:])
     summary = f"All {plural(len(rows), 'loss')}"
     return Table("Replaced by the mean over the texts.", rows=tuple(rows), folded=True, summary=summary, **shape)
-
-
-UNCHANGED = "none changed"
-"""Cell in place of an interval where an intervention makes no prediction correct or wrong."""
-
-
-def is_unchanged(loss: float, limits: tuple[float, float] | None) -> bool:
-    """Return whether an intervention makes no prediction correct or wrong: the loss is 0 in every resample."""
-    return limits is not None and loss == limits[0] == limits[1] == 0
-
-
-def loss_limits(loss: float, limits: tuple[float, float]) -> str:
-    """Return the interval of a loss; words where no prediction changed."""
-    return UNCHANGED if is_unchanged(loss, limits) else confidence(limits)
-
-
-def unchanged_phrase(view: View) -> str:
-    """Return what it means that an intervention makes no prediction correct or wrong."""
-    classes = view.result.provenance.data.get("test", {}).get("classes", {})
-    is_binary = all(len(of_task) == 2 for of_task in classes.values())
-    return "no prediction changed" if is_binary else "no prediction became correct or wrong"
 
 
 def two_digits(number: float) -> str:
@@ -140,9 +119,7 @@ def _content_sentences(view: View) -> Iterator[str]:
 
 
 def _loss(view: View, claim: Claim, key: str, layer: int) -> str:
-    """Return a loss as `39.0 points [37.8, 40.2]`, or that no prediction changed."""
+    """Return a loss as `39.0 points [37.8, 40.2]`."""
     site = {"head": item(claim, "head"), "replacement": item(claim, "replacement"), "layer": layer}
     limits = view.limits("ablation", **site)
-    if is_unchanged(value(claim, key), limits):
-        return f"0.0 points ({unchanged_phrase(view)})"
     return f"{wording.unsigned_points(value(claim, key))} points{confidence(limits, before=' ')}"

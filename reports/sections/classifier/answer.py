@@ -10,7 +10,6 @@ from reports.blocks import Badge, Caveat, Summary, SummaryCell, SummaryRow
 from reports.lookup import View, item, n_of_claims, value
 from reports.sections.class_names import class_names
 from reports.sections.classifier import erasure
-from reports.sections.classifier.ablation import UNCHANGED, is_unchanged, unchanged_phrase
 from reports.text import wording
 from reports.text.wording import (
     MISSING,
@@ -68,8 +67,7 @@ GUIDE = (
     "Gain and losses: points of test accuracy, with their 95 % CI. A loss below 0 is a gain. Frozen probe: the best "
     "probe on the pretrained encoder, selected on validation; the encoder is frozen.",
     "[CLS] probe: test accuracy of a probe on [CLS] of the last layer, before and after fine-tuning.",
-    "Loss by ablating [CLS]: [CLS] of the last layer is replaced by its mean over the texts; “none changed”: no "
-    "prediction became correct or wrong.",
+    "Loss by ablating [CLS]: [CLS] of the last layer is replaced by its mean over the texts.",
     "Loss by erasing the label − random: the label is erased (LEACE) at the site where that costs most; loss of test "
     "accuracy minus that by random subspaces of equal rank.",
 )
@@ -89,13 +87,12 @@ def _ablation_sentence(view: View) -> Iterator[str]:
     dependent = [claim for claim in claims if claim.outcome == "above"]
     sample = sample_size(n_of_claims(claims))
     if not dependent:
-        unchanged = all(is_unchanged(value(claim, "accuracy_loss"), claim.interval) for claim in claims)
-        losses = unchanged_phrase(view) if unchanged else _differences(claims, "accuracy_loss")
+        losses = _differences(claims, "accuracy_loss")
         yield f"Ablating [CLS] at layer {layer} costs no head significantly: {losses}{sample}."
         return
     opening = f"Ablating [CLS] at layer {layer} costs {_differences(dependent, 'accuracy_loss')}"
     first_layers = [value(claim, "first_layer") for claim in claims]
-    first = min((each for each in first_layers if math.isfinite(each)), default=float(layer))
+    first = min(filter(math.isfinite, first_layers), default=float(layer))
     if first < int(layer):
         yield f"{opening}; the first significant loss is at layer {int(first)}{sample}."
         return
@@ -269,12 +266,10 @@ def _change_cell(claim: Claim | None) -> SummaryCell:
 
 
 def _loss_cell(claim: Claim | None) -> SummaryCell:
-    """Return a loss of accuracy; words where no prediction changed."""
+    """Return a loss of accuracy."""
     if claim is None:
         return SummaryCell(MISSING)
     loss = value(claim, "accuracy_loss")
-    if is_unchanged(loss, claim.interval):
-        return SummaryCell("0.0", UNCHANGED, _note(claim))
     return SummaryCell(unsigned_points(loss), confidence(claim.interval), _note(claim))
 
 

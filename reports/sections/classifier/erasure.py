@@ -12,7 +12,7 @@ from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import Style
 from reports.lookup import View, by_head, item, n_of_claims, n_of_table, value
-from reports.sections.classifier.ablation import loss_limits, two_digits
+from reports.sections.classifier.ablation import two_digits
 from reports.sections.classifier.panel_rows import RowWords, line_row
 from reports.sections.small_multiples import in_points, pooling_styles
 from reports.text import wording
@@ -227,7 +227,7 @@ def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
             two_digits(row.v_information),
             confidence((row.v_lower, row.v_upper), scale=1, digits=2),
             unsigned_points(row.accuracy_loss),
-            loss_limits(row.accuracy_loss, (row.lower, row.upper)),
+            confidence((row.lower, row.upper)),
             wording.interval(random_range),
             unsigned_points(shuffled_mean),
             two_digits(row.information_loss),

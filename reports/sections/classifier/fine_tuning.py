@@ -12,7 +12,6 @@ from reports.blocks import Panels, Part, Section, Table, columns
 from reports.charts.panels import PanelOptions, shared_limits
 from reports.charts.styles import styles_of_models
 from reports.lookup import View, item, n_of_claims, n_of_table, value
-from reports.sections.classifier.ablation import loss_limits
 from reports.sections.classifier.panel_rows import RowWords, line_row
 from reports.sections.small_multiples import in_points
 from reports.text import wording
@@ -216,7 +215,7 @@ def _change_table(changes: pd.DataFrame) -> Table:
             wording.pooling(row.pooling),
             str(row.layer),
             points(row.difference),
-            loss_limits(row.difference, (row.lower, row.upper)),
+            confidence((row.lower, row.upper)),
             decimal(row.cka, 2),
             decimal(row.cka_floor, 2),
         )

@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from reports.lookup import View, value
-from reports.sections.classifier import ablation
+from reports.lookup import value
 from reports.text import wording
 from tests.support.pages.sections import section_of, with_tables
 from tests.support.results.fine_tuned import N, tuned
@@ -23,25 +22,6 @@ def test_a_head_that_loses_nothing_anywhere_is_drawn_all_the_same():
     table = analysis.tables["ablation"].assign(accuracy_loss=0.0, lower=0.0, upper=0.0)
     (part,) = section_of(with_tables(analysis, ablation=table), "without").parts
     assert [drawing.caption for drawing in part.panels[0].drawings] == ["[CLS] ablated", "Content tokens ablated"]
-
-
-def test_a_head_of_which_no_prediction_changes_has_words_in_place_of_an_interval(fine_tuned):
-    table = fine_tuned.tables["ablation"].assign(accuracy_loss=0.0, lower=0.0, upper=0.0)
-    claims = tuple(
-        dataclasses.replace(c, numbers={**c.numbers, "at_last": 0.0}) if c.id == "ablation" else c
-        for c in fine_tuned.claims
-    )
-    section = section_of(with_tables(dataclasses.replace(fine_tuned, claims=claims), ablation=table), "without")
-    assert "0.0 points (no prediction changed) for the [CLS] head" in section.verdict[0]
-    (rows,) = (part.tables[0].rows for part in section.parts)
-    assert {row[5] for row in rows} == {ablation.UNCHANGED}
-
-
-def test_with_several_classes_a_prediction_may_change_and_stay_wrong():
-    binary = View(tuned(explained=False))
-    several = View(tuned(explained=False, classes=("negative", "neutral", "positive")))
-    assert ablation.unchanged_phrase(binary) == "no prediction changed"
-    assert "correct or wrong" in ablation.unchanged_phrase(several)
 
 
 def test_the_loss_at_the_last_layer_has_its_interval_and_the_number_of_texts(fine_tuned):

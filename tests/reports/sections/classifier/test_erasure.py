@@ -7,7 +7,7 @@ import pytest
 
 from reports.lookup import View
 from reports.sections import page as page_module
-from reports.sections.classifier import ablation, erasure
+from reports.sections.classifier import erasure
 from reports.text.wording import decimal
 from tests.support.pages.sections import section_of, with_tables
 from tests.support.results.fine_tuned import OUTCOMES, N, tuned, with_erasure
@@ -67,13 +67,6 @@ def test_a_loss_is_written_without_a_sign_and_a_gain_with_one(fine_tuned):
     losses = {row[part.tables[0].columns.index("loss, points")] for row in part.tables[0].rows}
     assert losses == {"−2.0"}
     assert erasure.SIGN in part.tables[0].caption
-
-
-def test_a_site_where_no_prediction_changed_has_words_in_place_of_an_interval(fine_tuned):
-    table = fine_tuned.tables["erasure"].assign(accuracy_loss=0.0, lower=0.0, upper=0.0)
-    (part,) = section_of(with_tables(fine_tuned, erasure=table), "used").parts
-    limits = {row[part.tables[0].columns.index("95 % CI (points)")] for row in part.tables[0].rows}
-    assert limits == {ablation.UNCHANGED}
 
 
 @pytest.mark.parametrize(
