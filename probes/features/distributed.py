@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from probes.atomic_write import delete_abandoned_parts
 from probes.checks import InputError, first_line
 from probes.encoder.encoder import Encoder
 from probes.encoder.replicas import MAX_REPLICAS
@@ -133,6 +134,7 @@ class _Worker:
     """Ray actor with an encoder, and the store that it fills."""
 
     def __init__(self, store: FeatureStore, device: str) -> None:
+        delete_abandoned_parts(store.folder)  # this may be the restart of a worker that was killed while it wrote
         self.store = store
         self.device = device
         self.memory_limit = MemoryLimit(store.manifest.batch_tokens)

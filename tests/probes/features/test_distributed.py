@@ -1,5 +1,6 @@
 """The Ray engine: the local store, byte for byte, also when a worker is killed; and what it refuses."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -80,22 +81,36 @@ def workers():
     return counts
 
 
+def is_writing(process):
+    """Whether a process has a part file open; it is stopped at that moment if so."""
+    os.kill(process, signal.SIGSTOP)
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if file.readlink().suffix == ".part":
+                return True
+    os.kill(process, signal.SIGCONT)
+    return False
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
-def test_a_killed_worker_does_not_lose_the_job(cluster, bert, tmp_path):
+def test_a_worker_killed_while_it_writes_costs_no_shard_and_leaves_no_part_file(cluster, bert, tmp_path):
     options = {"shard_rows": 1, "poolings": ["cls", "mean"]}
     whole, killed = one_core(bert, tmp_path / "local", **options), []
 
     def kill():
         while len(list((tmp_path / "ray").glob("*.safetensors"))) < 20:
             time.sleep(0.001)
-        killed.append(workers()[0])
-        os.kill(killed[0], signal.SIGKILL)
+        worker = workers()[0]
+        while not is_writing(worker):
+            time.sleep(0.001)
+        os.kill(worker, signal.SIGKILL)
+        killed.extend((tmp_path / "ray").glob(".*.part"))
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     store = extract_features(bert, TEXTS, store=tmp_path / "ray", engine=RayEngine(workers=2), **options)
     killer.join(timeout=1)
-    assert len(killed) == 1
+    assert killed
     assert files(store.folder) == files(whole.folder)
 
 
