@@ -140,9 +140,9 @@ def test_real_texts_are_read_above_their_floors_and_the_first_cls_at_the_majorit
     data, packaged, tmp_path, folder, label, n_classes
 ):
     flags = (
-        f"--model packaged --label {label} --poolings cls mean --layers 0 4 --attribute 4 --limit 700 --quiet".split()
+        f"--model packaged --label {label} --poolings cls mean --layers 0 4 --attribute 4 --limit 500 --quiet".split()
     )
-    flags += ["--untrained", "1"]
+    flags += ["--untrained", "0"]
     flags += ["--train", str(data / folder / "train.csv"), "--test", str(data / folder / "test.csv")]
     assert main(["run", *flags, "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]) == 0
     analysis = AnalysisResult.load(tmp_path / "out")

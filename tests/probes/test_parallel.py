@@ -84,17 +84,16 @@ def test_tasks_of_a_block_that_ends_early_end_at_their_next_step(error):
     check_stopped()  # nothing is left behind in this thread
 
 
+@pytest.mark.timeout(60)
 def test_a_fit_ends_when_its_result_is_no_longer_needed():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((400, 30)), rng.integers(2, size=400)
-    fitter = LogisticProbe(c=1e6, tol=1e-300, max_iter=10**6).prepare(x)
+    fitter = LogisticProbe(c=1e6, tol=1e-300, max_iter=10**9).prepare(x)  # hours
     started_event = threading.Event()
 
     def work(_):
         started_event.set()
         return next(fitter.fit_path(y, (1e6,), n_classes=2))
 
-    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         end_early(work, started_event, KeyboardInterrupt)
-    assert time.monotonic() - started < 2

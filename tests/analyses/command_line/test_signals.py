@@ -68,15 +68,13 @@ WORK = {
     ("work", "number", "status"),
     [(name, signal.SIGINT, 130) for name in WORK] + [("a thread that does not end", signal.SIGTERM, 143)],
 )
-def test_a_signal_ends_the_command_with_one_line_and_soon(work, number, status):
+def test_a_signal_ends_the_command_with_one_line_before_its_work_ends(work, number, status):
     code = f"def main():\n    print('ready', flush=True)\n    exec({WORK[work]!r})"
     process = program(f"from analyses.command_line.signals import end_by\n{code}\nend_by(main)")
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.1)
-    started = time.monotonic()
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - started < signals.GRACE + 2  # 2 s for a busy machine
+    _, err = process.communicate(timeout=30)  # the work itself would take 60 s
     assert (process.returncode, err) == (status, f"error: {'interrupted' if status == 130 else 'terminated'}\n")
 
 

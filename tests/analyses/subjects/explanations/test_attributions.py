@@ -31,7 +31,7 @@ def test_words_known_to_decide_are_found_far_above_chance_on_the_real_encoder(pa
     features = pool_texts(packaged, packaged.encode(train.texts), ["mean"], [layer])["mean"][0]
     probe = LogisticProbe(c=0.1).fit(features, labels, n_classes=len(names))
     head = ProbeHead(packaged, probe, layer=layer, pooling="mean", class_names=names.tolist())
-    rows = np.sort(np.random.default_rng(0).permutation(len(sentences.texts))[:120])
+    rows = np.sort(np.random.default_rng(0).permutation(len(sentences.texts))[:60])
     hits, chance = [], []
     for a, row in zip(attribute(head, [sentences.texts[row] for row in rows], baseline="zero"), rows, strict=True):
         spans = sentences.rationales["sentiment"][row]
