@@ -22,6 +22,8 @@ CELL_HEIGHT = 40.0
 NARROWEST_CELL = 46.0
 WIDEST_CELL = 100.0
 """Width of a cell in pixels: as wide as the longest name, between these."""
+NAME_GAP = 24.0
+"""Pixels between names in neighbouring columns, also where they are of wide letters."""
 LONGEST_NAME = 14
 LONGEST_SMALL_NAME = 9
 """Characters of a class name, and of one in a row of several matrices."""
@@ -54,7 +56,7 @@ class _Layout:
 
     @property
     def cell_width(self) -> float:
-        widest = min(self.name_width + 12, WIDEST_CELL)
+        widest = min(self.name_width + NAME_GAP, WIDEST_CELL)
         return max(NARROWEST_CELL, widest)
 
     @property
