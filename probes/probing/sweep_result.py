@@ -14,8 +14,9 @@ from probes.probing.penalty_selection import Selection
 from probes.probing.sites import Site
 from probes.sequences import Float64Array, IntegerArray
 from probes.statistics.bootstrap import Bootstrap, Predictions
-from probes.statistics.intervals import class_intervals, minimum_detectable_difference, simultaneous_intervals
+from probes.statistics.intervals import class_intervals
 from probes.statistics.metrics import confusion, per_class
+from probes.statistics.simultaneous import minimum_detectable_difference, simultaneous_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,9 +69,9 @@ class TaskSweep:
 
     @property
     def detectable(self) -> tuple[float, float]:
-        """Minimum detectable difference from the best site's test accuracy: the smallest and the median over sites."""
+        """Difference from the best site that is significant with 80 % power, and the smallest significant one."""
         reference = list(self.selections).index(self.best)
-        return minimum_detectable_difference(*self._accuracy_differences, n=len(self.labels), reference=reference)
+        return minimum_detectable_difference(*self._accuracy_differences, reference=reference)
 
     @property
     def _accuracy_differences(self) -> tuple[Float64Array, Float64Array]:

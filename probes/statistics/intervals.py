@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from probes.sequences import BoolArray, Float64Array, FloatArray, IntegerArray
+from probes.sequences import BoolArray, FloatArray, IntegerArray
 
 Interval = tuple[float, float]
 """Lower and upper end."""
@@ -117,7 +117,7 @@ def mean_intervals(values: FloatArray, *, bounds: Interval | None = None) -> lis
     Returns:
         The interval of each column's mean, within the bounds. With fewer than `FEWEST_EXAMPLES` examples both ends are
         nan, and so are they for equal values without bounds, which show no variance to judge by. For equal values with
-        bounds the interval is that of `_constant_interval`.
+        bounds the interval is that of `constant_interval`.
 
     Source: Student (1908), Biometrika 6.
     """
@@ -132,27 +132,41 @@ def mean_intervals(values: FloatArray, *, bounds: Interval | None = None) -> lis
     ranges = np.ptp(values, axis=0)
     intervals = []
     for mean, half_width, value_range in zip(means.tolist(), half_widths.tolist(), ranges.tolist(), strict=True):
-        if value_range <= ROUNDING * max(1.0, abs(mean)):
-            intervals.append(_constant_interval(mean, n, bounds))
+        if is_constant(mean, value_range):
+            intervals.append(constant_interval(mean, n, bounds))
         else:
-            intervals.append(_within(mean - half_width, mean + half_width, bounds))
+            intervals.append(within_bounds(mean - half_width, mean + half_width, bounds))
     return intervals
 
 
-def _constant_interval(value: float, n: int, bounds: Interval | None) -> Interval:
+def is_constant(mean: float, value_range: float) -> bool:
+    """Return whether values with this mean and range are equal but for rounding."""
+    return value_range <= ROUNDING * max(1.0, abs(mean))
+
+
+def constant_interval(value: float, n: int, bounds: Interval | None, *, z: float = NORMAL_QUANTILE) -> Interval:
     """Compute the interval of a mean of n equal values from the share of other values that n examples can miss.
 
     The share is the upper end of Wilson's interval of 0 of n. All values of that share might be at one of the bounds.
+
+    Args:
+        value: The equal values.
+        n: Number of examples.
+        bounds: Smallest and largest possible value.
+        z: Normal quantile of the confidence level, 95 % by default.
+
+    Returns:
+        The interval; nan at both ends without bounds, since equal values show no variance to judge by.
     """
     if bounds is None:
         return math.nan, math.nan
-    unseen_share = wilson_interval(0.0, n)[1]
+    unseen_share = wilson_interval(0.0, n, z=z)[1]
     lower = value + unseen_share * (bounds[0] - value)
     upper = value + unseen_share * (bounds[1] - value)
     return lower, upper
 
 
-def _within(lower: float, upper: float, bounds: Interval | None) -> Interval:
+def within_bounds(lower: float, upper: float, bounds: Interval | None) -> Interval:
     """Return an interval cut off at the bounds."""
     if bounds is None:
         return lower, upper
@@ -308,81 +322,3 @@ def jackknife_interval(estimate: float, leave_out_estimates: FloatArray) -> Inte
     quantile = float(stdtrit(n_folds - 1, (1 + LEVEL) / 2))
     half_width = quantile * standard_error
     return estimate - half_width, estimate + half_width
-
-
-# Intervals of several differences at once
-
-
-def simultaneous_intervals(
-    differences: FloatArray,
-    resampled_differences: FloatArray,
-    *,
-    n: int,
-) -> tuple[Float64Array, Float64Array]:
-    """Compute intervals that hold for all differences at once with 95 % confidence (max-T).
-
-    Args:
-        differences: (sites,) differences in accuracy from the reference.
-        resampled_differences: (resamples, sites) the same under resampling.
-        n: Number of examples.
-
-    Returns:
-        (sites,) lower ends and (sites,) upper ends.
-
-    Source: Westfall & Young (1993), Resampling-Based Multiple Testing.
-    """
-    # The largest studentised deviation of each resampling decides how far all intervals reach.
-    spread = resampled_differences.std(axis=0)
-    deviations = np.abs(resampled_differences - differences)
-    studentised = np.divide(
-        deviations,
-        spread,
-        out=np.zeros_like(deviations),
-        where=spread > 0,
-    )
-    critical_value = np.quantile(studentised.max(axis=1, initial=0.0), LEVEL)
-    half_width = critical_value * spread
-    lower = differences - half_width
-    upper = differences + half_width
-    # A difference on every example never varies under resampling; it has a closed form.
-    is_total = (np.abs(differences) == 1) & (spread == 0)
-    for site in np.flatnonzero(is_total):
-        interval = _total_difference_interval(float(differences[site]), n)
-        lower[site], upper[site] = interval
-    return lower, upper
-
-
-def _total_difference_interval(difference: float, n: int) -> Interval:
-    """Compute the 95 % interval of a difference of accuracies that is 1, or -1, on all n examples."""
-    unseen_share = wilson_interval(1.0, n)[0]
-    nearest = 2 * unseen_share - 1  # every unseen example might differ in the other direction
-    return (nearest, 1.0) if difference > 0 else (-1.0, -nearest)
-
-
-def minimum_detectable_difference(
-    differences: FloatArray,
-    resampled_differences: FloatArray,
-    *,
-    n: int,
-    reference: int,
-) -> Interval:
-    """Compute how large a difference must be for the simultaneous intervals to exclude 0: their half width.
-
-    Half widths are smaller at sites whose predictions agree more with the reference's. Sites that always agree with it
-    have none.
-
-    Args:
-        differences: (sites,) differences in accuracy from the reference.
-        resampled_differences: (resamples, sites) the same under resampling.
-        n: Number of examples.
-        reference: Index of the reference among the sites.
-
-    Returns:
-        The smallest and the median half width of the sites besides the reference; nan where there are none.
-    """
-    lower, upper = simultaneous_intervals(differences, resampled_differences, n=n)
-    half_widths = np.delete((upper - lower) / 2, reference)
-    half_widths = half_widths[half_widths > 0]
-    if not len(half_widths):
-        return math.nan, math.nan
-    return float(half_widths.min()), float(np.median(half_widths))

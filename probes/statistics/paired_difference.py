@@ -9,8 +9,9 @@ import numpy as np
 
 from probes.checks import side_of_zero
 from probes.sequences import BoolArray, Float64Array, FloatArray
-from probes.statistics.intervals import Interval, simultaneous_intervals
+from probes.statistics.intervals import Interval
 from probes.statistics.resampling import resampled_means
+from probes.statistics.simultaneous import simultaneous_intervals
 
 N_COUNT_RESAMPLES = 100_000
 """Number of bootstrap samples of the best sites; each is three numbers, so that many cost little."""

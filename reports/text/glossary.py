@@ -267,7 +267,8 @@ TERMS = (
     ),
     Term(
         "Minimum detectable difference",
-        "This is the smallest difference in test accuracy that the number of test texts can show.",
+        "A true difference of this size between the best site and another is significant with a probability of 80 %, "
+        "for this number of test texts.",
         ("minimum detectable difference",),
     ),
     Term(

@@ -72,10 +72,10 @@ def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
         return
     table = tables["planted_signals"]
     for task, task_sweep in measurements.sweep.tasks.items():
-        difference, median_difference = task_sweep.detectable
+        difference, smallest_difference = task_sweep.detectable
         numbers: dict[str, Any] = {
             "difference": difference,
-            "usual_difference": median_difference,
+            "smallest_difference": smallest_difference,
             "n": len(task_sweep.labels),
         }
         reason = _no_signal_reason(measurements, task, task_sweep)

@@ -204,12 +204,14 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         ),
     ),
     "minimum_detectable_difference": ClaimSchema(
-        "Smallest difference of test accuracies that these texts can show, and the weakest recovered signal.",
+        "Difference of test accuracies that these texts show with 80 % power, and the weakest recovered signal.",
         outcomes=MEASURED,
         main="difference",
         numbers=(
-            DIFFERENCE.but(description="Smallest distance from the best site's accuracy that any site could show."),
-            Column("usual_difference", "difference", "The same for the median site.", "share", nullable=True),
+            DIFFERENCE.but(description="Difference from the best site that is significant with 80 % power."),
+            Column(
+                "smallest_difference", "difference", "Smallest difference that is significant.", "share", nullable=True
+            ),
             N,
             Column("smallest", "number", "Weakest recovered planted signal.", "share", nullable=True, optional=True),
             Column("repeats", "count", "Draws of each planted signal.", nullable=True, optional=True),

@@ -27,8 +27,9 @@ NOTES = (
     "Majority class: always the most frequent class of the training texts. Bag of words: word counts without their "
     "order. Layer-0 mean: context-free token embeddings. Untrained encoder: the same architecture, randomly "
     "initialised, with a probe at the same site.",
-    "Minimum detectable difference: the smallest difference in test accuracy between the best site and any other site "
-    "whose simultaneous 95 % CI could leave out 0.",
+    "Minimum detectable difference: a true difference of this size in test accuracy between the best site and another "
+    "(the median one) has a simultaneous 95 % CI that leaves out 0 with a probability of 80 %. A measured difference "
+    "below the smallest significant one, beside it, cannot be told from 0 at any site.",
     "Power check: signals of known strength are planted in the vectors of the best site, and a new probe is trained on "
     "each. Weaker real signals can be missed. The minimum detectable difference takes the probes as they are and is "
     "therefore smaller.",

@@ -27,8 +27,8 @@ def sentences(view: View) -> Iterator[str]:
     ]
     if measured := list(filter(None, differences)):
         numbers = {count(value(claim, "n")) for claim in claims.values()}
-        n = f", n\u00a0= {numbers.pop()}" if len(numbers) == 1 else ""
-        yield f"Minimum detectable difference (points{n}): {', '.join(measured)}."
+        n = f"n\u00a0= {numbers.pop()}, " if len(numbers) == 1 else ""
+        yield f"Minimum detectable difference ({n}80\u00a0% power): {', '.join(measured)}."
     # Label columns with the same outcome share a sentence.
     tasks_by_outcome = dict[str, list[str]]()
     for task, claim in claims.items():
@@ -40,11 +40,12 @@ def sentences(view: View) -> Iterator[str]:
 
 def _difference(view: View, task: str, claim: Claim) -> str:
     """Return the minimum detectable difference of a label column; empty where it is not known."""
-    least = value(claim, "difference")
-    if not math.isfinite(least):
+    detectable = value(claim, "difference")
+    if not math.isfinite(detectable):
         return ""
     subject = f"{name(task)} " if len(view.tasks) > 1 else ""
-    return f"{subject}{unsigned_points(least)}"
+    smallest = unsigned_points(value(claim, "smallest_difference"))
+    return f"{subject}{unsigned_points(detectable)} points (smallest significant difference {smallest})"
 
 
 def _power(claim: Claim) -> str:

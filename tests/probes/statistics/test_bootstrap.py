@@ -10,10 +10,10 @@ from probes.statistics.bootstrap import ARRAYS_PER_CLASS, SHARES, Bootstrap, Pre
 from probes.statistics.intervals import (
     percentile_interval,
     reflected_interval,
-    simultaneous_intervals,
     wilson_interval,
 )
 from probes.statistics.metrics import METRICS
+from probes.statistics.simultaneous import simultaneous_intervals
 
 
 def log_softmax(logits):

@@ -14,10 +14,8 @@ from probes.statistics.intervals import (
     jackknife_interval,
     mean_interval,
     mean_intervals,
-    minimum_detectable_difference,
     percentile_interval,
     share_difference_interval,
-    simultaneous_intervals,
     wilson_interval,
 )
 
@@ -76,39 +74,10 @@ def test_an_accuracy_of_one_seed_has_wilsons_interval_and_of_several_students():
     assert accuracy_interval(of_seeds) == mean_interval(of_seeds, bounds=(0, 1))
 
 
-def test_simultaneous_intervals_are_wider_than_single_ones_and_hold_the_estimate():
-    rng = np.random.default_rng(0)
-    measured = np.array([0.0, 0.1, 0.2])
-    resampled = measured + rng.standard_normal((4000, 3)) * [0, 0.05, 0.1]
-    lower, upper = simultaneous_intervals(measured, resampled, n=100)
-    assert (lower[0], upper[0]) == (0.0, 0.0)
-    np.testing.assert_allclose((upper - lower)[1:] / 2 / [0.05, 0.1], 2.236, atol=0.06)  # two independent normals
-    single = percentile_interval(resampled[:, 1])
-    assert upper[1] - lower[1] > single[1] - single[0]
-
-
 def test_wilson_at_the_ends_and_in_the_middle():
     np.testing.assert_allclose(wilson_interval(1.0, 10), (0.7225, 1.0), atol=1e-4)
     np.testing.assert_allclose(wilson_interval(0.0, 10), (0.0, 0.2775), atol=1e-4)
     np.testing.assert_allclose(wilson_interval(0.5, 100), (0.4038, 0.5962), atol=1e-4)
-
-
-def test_minimum_detectable_differences_are_the_smallest_and_the_median_half_width():
-    rng = np.random.default_rng(0)
-    measured = np.array([0.0, 0.1, 0.2, -0.1])
-    resampled = measured + rng.standard_normal((1000, 4)) * [0, 0.01, 0.05, 0.1]
-    lower, upper = simultaneous_intervals(measured, resampled, n=100)
-    least, usual = minimum_detectable_difference(measured, resampled, n=100, reference=0)
-    assert (least, usual) == pytest.approx(((upper[1] - lower[1]) / 2, (upper[2] - lower[2]) / 2))
-    shifted = np.array([0.0, least * 0.99, usual * 1.01, -0.1])
-    moved = simultaneous_intervals(shifted, resampled + shifted - measured, n=100)
-    assert moved[0][2] > 0  # such a difference is told from 0
-    assert moved[0][1] < 0 < moved[1][1]  # such a one is not, and nowhere is one so small
-    alike = np.column_stack([resampled, resampled[:, 0]])  # one more site, which predicts as the reference does
-    assert minimum_detectable_difference(np.append(measured, 0.0), alike, n=100, reference=0)[0] == pytest.approx(
-        least, rel=0.1
-    )
-    assert np.isnan(minimum_detectable_difference(measured[:1], resampled[:, :1], n=100, reference=0)).all()
 
 
 def test_intervals_of_class_scores_are_those_of_resampling():

@@ -14,15 +14,16 @@ from tests.support.pages.sections import TASK, result_with
     ("numbers", "sentences"),
     [
         (
-            {"difference": 0.018, "usual_difference": 0.027, "smallest": 0.05, "repeats": 3},
+            {"difference": 0.018, "smallest_difference": 0.011, "smallest": 0.05, "repeats": 3},
             [
-                "Minimum detectable difference (points, n = 1,821): 1.8.",
+                "Minimum detectable difference (n = 1,821, 80 % power): 1.8 points (smallest significant difference "
+                "1.1).",
                 "Power check: the weakest planted signal recovered in all 3 repeats is worth +5.0 points over the "
                 "majority class.",
             ],
         ),
         (
-            {"difference": math.nan, "usual_difference": math.nan, "smallest": None, "strongest_tried": 0.12},
+            {"difference": math.nan, "smallest_difference": math.nan, "smallest": None, "strongest_tried": 0.12},
             [
                 "Power check: the strongest planted signal, +12.0 points over the majority class, was not recovered in "
                 "every repeat."
@@ -31,7 +32,7 @@ from tests.support.pages.sections import TASK, result_with
         (
             {
                 "difference": math.nan,
-                "usual_difference": math.nan,
+                "smallest_difference": math.nan,
                 "smallest": None,
                 "strongest_tried": 0.12,
                 "strongest_recovered": 2,
@@ -43,7 +44,7 @@ from tests.support.pages.sections import TASK, result_with
             ],
         ),
         (
-            {"difference": math.nan, "usual_difference": math.nan, "no_signal": "there is no room"},
+            {"difference": math.nan, "smallest_difference": math.nan, "no_signal": "there is no room"},
             ["Power check: not possible, since there is no room."],
         ),
     ],
