@@ -16,6 +16,7 @@ WITHOUT_TESTS = {
     "probes/results/schema/controls.py": DECLARATIONS,
     "probes/results/schema/encoder.py": DECLARATIONS,
     "probes/results/schema/explanations.py": DECLARATIONS,
+    "probes/results/schema/interventions.py": DECLARATIONS,
     "probes/results/schema/probing.py": DECLARATIONS,
 }
 """Module of `probes` without a test file -> why."""

@@ -32,6 +32,8 @@ class InterventionLoss:
     """(texts,) log2 probability of the label without the edit minus that with it, in bits."""
     rank: int
     """Number of erased directions."""
+    strength: float
+    """Mean factor by which parts along the directions shrink; see `Erasure.strength`."""
     displacement: float
     """Mean distance that the states at the edited positions were moved."""
 
@@ -112,9 +114,9 @@ def erasure_effects(
         if not erasure.rank:
             no_accuracy_loss = np.zeros_like(is_correct[0])
             no_information_loss = np.zeros_like(bits[0])
-            return InterventionLoss(no_accuracy_loss, no_information_loss, rank=0, displacement=0.0)
+            return InterventionLoss(no_accuracy_loss, no_information_loss, 0, erasure.strength, displacement=0.0)
         accuracy_loss, information_loss, edit = next(edit_losses)
-        return InterventionLoss(accuracy_loss, information_loss, erasure.rank, edit.displacement)
+        return InterventionLoss(accuracy_loss, information_loss, erasure.rank, erasure.strength, edit.displacement)
 
     # In the order of the edits: each map of a site takes the next losses.
     effects = {}

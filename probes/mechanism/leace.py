@@ -38,6 +38,11 @@ class Erasure:
         """Number of erased directions; 0 where nothing is erased."""
         return len(self.left)
 
+    @property
+    def strength(self) -> float:
+        """Mean factor by which parts along the directions shrink: 1 removes them, 2 reverses them; nan for rank 0."""
+        return float(np.trace(self.left @ self.right)) / self.rank if self.rank else float("nan")
+
     def __call__(self, features: FloatArray) -> Float64Array:
         """Return (..., hidden) erased features in float64."""
         precise: Float64Array = features.astype(np.float64)
@@ -56,12 +61,12 @@ class Erasures:
     leace: Erasure
     """LEACE of the label."""
     random: tuple[Erasure, ...]
-    """Random subspaces of as many dimensions, which move vectors as far on average."""
+    """Random subspaces of as many dimensions, scaled so that they move vectors as far on average."""
     shuffled: tuple[Erasure, ...]
-    """LEACE of the label permuted over the examples."""
+    """LEACE of the label permuted over the examples: what a direction of no meaning costs, fitted in the same way."""
 
 
-def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int) -> Erasure:
+def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int, shrinkage: bool = True) -> Erasure:
     """Fit the affine map that moves features least and leaves no linear trace of a label in them.
 
     On the features it is fitted on, every class then has the same mean, so that no linear classifier beats the majority
@@ -72,6 +77,9 @@ def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int) -> Eras
         features: (examples, hidden) features of one layer and pooling.
         labels: (examples,) class ids in [0, n_classes).
         n_classes: Classes of the task; k of them take out k - 1 directions.
+        shrinkage: Whether the covariance is shrunk towards a multiple of the identity. Without it the map moves the
+            features it is fitted on least; fitted on few examples, it takes directions for narrow in which others
+            vary, and destroys those. All classes have the same mean either way.
 
     Returns:
         Erasure with one direction fewer than there are classes among the labels.
@@ -80,8 +88,8 @@ def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int) -> Eras
         InputError: Lengths differ, there are fewer than 2 examples, a value is not finite, or the extra `erasure` is
             not installed.
 
-    Source: Belrose et al. (2023), LEACE, arXiv:2306.03819; by their package, with the covariance as it is (shrinkage
-    would move features further) and no bound on the trace of the result, which would give up the guarantee.
+    Source: Belrose et al. (2023), LEACE, arXiv:2306.03819, by their package, without its bound on the trace of the
+    result, which would give up the guarantee; Bodnar et al. (2014), arXiv:1308.2608, for the shrinkage.
     """
     features = finite_features(features)
     labels = class_ids(labels)
@@ -107,7 +115,9 @@ def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int) -> Eras
     # One column a class: with ids as a column LEACE would erase one direction whatever the number of classes.
     one_hot = torch.from_numpy(np.eye(n_classes)[labels])
     with parallel_map(1) as run:  # numpy's waiting threads can make PyTorch's eigenvectors a hundred times slower
-        ((right_factor, left_factor),) = run(lambda z: _leace_factors(centred, z, rounding**2), [one_hot])
+        ((right_factor, left_factor),) = run(
+            lambda z: _leace_factors(centred, z, rounding**2, shrinkage=shrinkage), [one_hot]
+        )
 
     # Factors in all dimensions, zero where the features do not vary.
     rank = len(left_factor)
@@ -118,13 +128,16 @@ def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int) -> Eras
     return Erasure(right, left, centre)
 
 
-def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[Float64Array, Float64Array]:
+def _leace_factors(
+    x: Tensor, z: Tensor, rounding_variance: float, *, shrinkage: bool
+) -> tuple[Float64Array, Float64Array]:
     """Return the (hidden, rank) and (rank, hidden) factors of the part that LEACE removes.
 
     Args:
         x: (examples, hidden) centred features.
         z: (examples, classes) one-hot labels.
         rounding_variance: Variance of rounding, added to that of every direction.
+        shrinkage: Whether the covariance is shrunk.
     """
     try:
         with warnings.catch_warnings():
@@ -134,8 +147,14 @@ def _leace_factors(x: Tensor, z: Tensor, rounding_variance: float) -> tuple[Floa
     except ModuleNotFoundError as error:
         raise InputError("LEACE erasure needs concept-erasure; pip install 'layerprobe[erasure]'") from error
     n_examples, hidden = x.shape
-    options = {"shrinkage": False, "constrain_cov_trace": False, "svd_tol": SINGULAR_VALUE_TOLERANCE, "dtype": x.dtype}
-    fitter = LeaceFitter(hidden, z.shape[1], **options)
+    fitter = LeaceFitter(
+        hidden,
+        z.shape[1],
+        shrinkage=shrinkage,
+        constrain_cov_trace=False,
+        svd_tol=SINGULAR_VALUE_TOLERANCE,
+        dtype=x.dtype,
+    )
     fitter = fitter.update(x, z)
 
     # The fitter holds the covariance as a sum over examples.
@@ -152,8 +171,9 @@ def random_erasure(reference: Erasure, features: FloatArray, *, seed: int = 0) -
     """Erase a random subspace of the reference's rank, as strongly as the reference moves vectors.
 
     With V the (hidden, rank) orthonormal basis of a Gaussian draw, x goes to x - s (x - centre) V V', with s such that
-    the mean distance moved is that of the reference on the same features. It may lie above 1: random directions hold
-    little of what varies, and the part along them is then reversed rather than removed.
+    the mean distance moved is that of the reference on the same features. It usually lies above 1: random directions
+    hold little of what varies, and the part along them is then reversed, above 2 also enlarged, rather than removed.
+    Such a map shows what a displacement of this size costs, not what a removal of equal rank costs.
 
     Args:
         reference: Erasure whose rank and displacement are matched.
@@ -186,11 +206,11 @@ def erasures(
     *,
     n_classes: int,
     states: FloatArray | None = None,
-    random: int = 3,
-    shuffled: int = 1,
+    random: int = 1,
+    shuffled: int = 3,
     seed: int = 0,
 ) -> Erasures:
-    """Fit LEACE of a label at one site, random subspaces that move states as far, and LEACE of permuted labels.
+    """Fit LEACE of a label at one site, and its controls: LEACE of permuted labels, and random subspaces.
 
     Args:
         features: (examples, hidden) training features of one layer and pooling.

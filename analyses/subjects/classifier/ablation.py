@@ -30,6 +30,8 @@ def ablation(models: FineTunedModels) -> Rows:
 def ablation_rows(inputs: InterventionInputs) -> Rows:
     """Yield what a head loses where [CLS], or every token of the text itself, is replaced by its mean in a layer."""
     from probes.mechanism.interventions import intervened_log_probs, mean_ablation, mean_states
+    from probes.statistics.intervals import HIT_DIFFERENCES
+    from probes.statistics.simultaneous import simultaneous_mean_intervals
 
     # Edits: one for each kind of token and layer.
     means = mean_states(inputs.head.encoder, inputs.train)
@@ -47,15 +49,23 @@ def ablation_rows(inputs: InterventionInputs) -> Rows:
     hits = (log_probs.argmax(axis=2) == inputs.labels).astype(float)
     texts = np.arange(len(inputs.labels))
     bits: NDArray[np.float64] = log_probs[:, texts, inputs.labels] / math.log(2)
-    # Losses: what each edit takes from the predictions.
-    for i, (kind, layer) in enumerate(sites, start=1):
-        columns: dict[str, Any] = {
-            "head": inputs.name,
-            "replacement": kind,
-            "layer": layer,
-        }
-        columns["accuracy"] = float(hits[i].mean())
-        yield {**columns, **loss_columns(hits[0] - hits[i], bits[0] - bits[i])}
+    # Losses: what each edit takes from the predictions, with intervals that hold at all layers of a kind at once.
+    for kind in mean_of_kind:
+        edits_of_kind = [i for i, (edited, _) in enumerate(sites, start=1) if edited == kind]
+        losses = [hits[0] - hits[i] for i in edits_of_kind]
+        limits_of_edits = (
+            simultaneous_mean_intervals(np.stack(losses, axis=1), bounds=HIT_DIFFERENCES) if losses else []
+        )
+        for i, loss, (lower, upper) in zip(edits_of_kind, losses, limits_of_edits, strict=True):
+            columns: dict[str, Any] = {
+                "head": inputs.name,
+                "replacement": kind,
+                "layer": sites[i - 1][1],
+                "accuracy": float(hits[i].mean()),
+                "simultaneous_lower": lower,
+                "simultaneous_upper": upper,
+            }
+            yield {**columns, **loss_columns(loss, bits[0] - bits[i])}
 
 
 def claims(models: FineTunedModels, tables: Tables) -> Iterator[Claim]:
@@ -83,10 +93,13 @@ def _last_layer_claim(task: str, numbers: dict[str, Any], rows: pd.DataFrame) ->
 
 
 def _loss_numbers(head: str, kind: str, rows: pd.DataFrame) -> dict[str, Any]:
-    """Return the losses of accuracy at the first, the last and the most affected layer."""
+    """Return the losses of accuracy at the first, the last and the most affected layer.
+
+    The first layer with a loss above 0 is picked among all; its interval is one that holds for all of them at once.
+    """
     by_layer = rows.sort_values("layer").set_index("layer")
     losses = by_layer["accuracy_loss"]
-    certain_layers = losses.index[by_layer["lower"].map(is_above_zero)]
+    certain_layers = losses.index[by_layer["simultaneous_lower"].map(is_above_zero)]
     return {
         "head": head,
         "replacement": kind,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from probes.mechanism.leace import Erasures
     from probes.probing.sites import Site
     from probes.probing.sweep_result import TaskSweep
+    from probes.sequences import FloatArray
+    from probes.statistics.intervals import Interval
 
-DIFFERENCE = "leace - random"
-"""Eraser of the rows with the loss by LEACE minus the mean loss by random erasures."""
+CONTROL = "mean shuffled"
+"""Eraser of the rows with the mean loss by LEACE of shuffled labels, which is the control."""
+DIFFERENCE = "leace - shuffled"
+"""Eraser of the rows with the loss by LEACE minus that of the control."""
+SITE = ["pooling", "layer"]
+"""Columns that name a site."""
 
 
 def erasure(models: FineTunedModels) -> Rows:
@@ -82,6 +88,8 @@ def erasure_rows(inputs: InterventionInputs, tasks: Mapping[str, TaskSweep]) -> 
     """
     from probes.mechanism.erasure_effects import erasure_effects
     from probes.mechanism.interventions import sample_states
+    from probes.statistics.intervals import HIT_DIFFERENCES
+    from probes.statistics.simultaneous import simultaneous_mean_intervals
 
     encoder = inputs.head.encoder
     token_states = sample_states(encoder, inputs.train, pooling="mean", layers=inputs.layers, seed=inputs.seed)
@@ -94,7 +102,9 @@ def erasure_rows(inputs: InterventionInputs, tasks: Mapping[str, TaskSweep]) -> 
             seed=inputs.seed,
             progress=inputs.progress,
         )
-        for site, effect in effects.items():
+        excess_losses = np.stack([_excess_loss(effect) for effect in effects.values()], axis=1)
+        limits_of_sites = simultaneous_mean_intervals(excess_losses, bounds=HIT_DIFFERENCES)
+        for (site, effect), limits in zip(effects.items(), limits_of_sites, strict=True):
             information = _information(task_sweep, site)
             columns = {
                 "head": inputs.name,
@@ -103,9 +113,8 @@ def erasure_rows(inputs: InterventionInputs, tasks: Mapping[str, TaskSweep]) -> 
                 "layer": site.layer,
                 **information,
             }
-            rows = list(_effect_rows(effect))
-            use = label_use(rows, v_lower=information["v_lower"])
-            for row in rows:
+            use = label_use(v_lower=information["v_lower"], excess_lower=limits[0])
+            for row in _effect_rows(effect, limits):
                 yield {**columns, **row, "use": use if row["eraser"] == "leace" else None}
 
 
@@ -130,8 +139,27 @@ def _erasures(
     return erasures_of_site
 
 
-def _effect_rows(effect: ErasureEffect) -> Rows:
-    """Yield the losses by each erasure, and those by LEACE minus the mean of those by random erasures."""
+def _control_losses(effect: ErasureEffect) -> tuple[FloatArray, FloatArray]:
+    """Return the (texts,) mean losses of accuracy and of information by LEACE of shuffled labels."""
+    accuracy_loss = np.mean([loss.accuracy_loss for loss in effect.shuffled], axis=0)
+    information_loss = np.mean([loss.information_loss for loss in effect.shuffled], axis=0)
+    return accuracy_loss, information_loss
+
+
+def _excess_loss(effect: ErasureEffect) -> FloatArray:
+    """Return the (texts,) losses of accuracy by LEACE minus those of the control."""
+    accuracy_loss, _ = _control_losses(effect)
+    excess: FloatArray = effect.erased.accuracy_loss - accuracy_loss
+    return excess
+
+
+def _effect_rows(effect: ErasureEffect, limits: Interval) -> Rows:
+    """Yield the losses by each erasure, those of the control, and their difference.
+
+    Args:
+        effect: Losses at one site.
+        limits: Simultaneous interval of the difference.
+    """
     losses_of_eraser = {
         "leace": (effect.erased,),
         "random": effect.random,
@@ -140,34 +168,29 @@ def _effect_rows(effect: ErasureEffect) -> Rows:
     for eraser, losses in losses_of_eraser.items():
         for repeat, loss in enumerate(losses):
             columns = loss_columns(loss.accuracy_loss, loss.information_loss)
-            yield {"eraser": eraser, "repeat": repeat, **columns}
-    random_accuracy_loss = np.mean([loss.accuracy_loss for loss in effect.random], axis=0)
-    random_information_loss = np.mean([loss.information_loss for loss in effect.random], axis=0)
-    accuracy_loss = effect.erased.accuracy_loss - random_accuracy_loss
-    information_loss = effect.erased.information_loss - random_information_loss
-    yield {
-        "eraser": DIFFERENCE,
-        "repeat": 0,
-        **loss_columns(accuracy_loss, information_loss),
-    }
+            yield {"eraser": eraser, "repeat": repeat, "strength": loss.strength, **columns}
+    control_accuracy_loss, control_information_loss = _control_losses(effect)
+    control_columns = loss_columns(control_accuracy_loss, control_information_loss)
+    yield {"eraser": CONTROL, "repeat": 0, **control_columns}
+    excess_columns = loss_columns(_excess_loss(effect), effect.erased.information_loss - control_information_loss)
+    simultaneous_columns = {"simultaneous_lower": limits[0], "simultaneous_upper": limits[1]}
+    yield {"eraser": DIFFERENCE, "repeat": 0, **excess_columns, **simultaneous_columns}
 
 
-def label_use(rows: Sequence[Mapping[str, Any]], *, v_lower: float) -> str:
+def label_use(*, v_lower: float, excess_lower: float) -> str:
     """Return whether a head uses a label at a site: `used`, `unused`, or `not_decodable`.
 
-    The label is decodable where the 95 % confidence interval of its V-information lies above 0. It is used where that
-    of the loss by its erasure lies above 0 and above the largest loss by a random erasure at the same site.
+    The label is decodable where the 95 % confidence interval of its V-information lies above 0. It is used where, in
+    addition, the loss by its erasure minus that by the erasure of shuffled labels lies above 0, by an interval that
+    holds for all sites at once: the sites are many, and one of them would otherwise be called used by chance.
 
     Args:
-        rows: Losses at the site by each eraser and draw.
         v_lower: Lower end of the 95 % confidence interval of the V-information of the label.
+        excess_lower: Lower end of the simultaneous 95 % confidence interval of the difference of the losses.
     """
     if not is_above_zero(v_lower):
         return "not_decodable"
-    random_losses = [row["accuracy_loss"] for row in rows if row["eraser"] == "random"]
-    largest_random_loss = max([0.0, *random_losses])
-    (leace,) = (row for row in rows if row["eraser"] == "leace")
-    return "used" if leace["lower"] > largest_random_loss else "unused"
+    return "used" if is_above_zero(excess_lower) else "unused"
 
 
 def _information(task_sweep: TaskSweep, site: Site) -> dict[str, float]:
@@ -184,28 +207,37 @@ def _information(task_sweep: TaskSweep, site: Site) -> dict[str, float]:
 
 
 def erasure_claims(table: pd.DataFrame, *, task: str) -> Iterator[Claim]:
-    """Yield whether a head loses more by the erasure of a label than by random ones, where it loses most.
+    """Yield whether a head loses more by the erasure of a label than by that of shuffled labels, where it loses most.
 
-    This site is chosen on the same texts, so that its loss is overestimated somewhat; those of the controls are not.
+    The site is chosen on the same texts. Its interval therefore is the one that holds for all sites at once.
 
     Args:
         table: Rows of the table `erasure` about one label column.
         task: Label column of the head.
     """
     for (head, label), rows in table.groupby(["head", "label"], sort=False):
-        losses = rows[rows["eraser"] == "leace"].set_index(["pooling", "layer"])["accuracy_loss"]
-        pooling, layer = losses.idxmax()
-        site_rows = rows[(rows["pooling"] == pooling) & (rows["layer"] == layer)].groupby("eraser")
-        difference = site_rows.get_group(DIFFERENCE).iloc[0]
-        interval = (float(difference["lower"]), float(difference["upper"]))
-        numbers: dict[str, Any] = {
-            "head": str(head),
-            "label": str(label),
+        subject = {"head": str(head), "label": str(label)}
+        by_eraser = {str(eraser): of_eraser.set_index(SITE) for eraser, of_eraser in rows.groupby("eraser")}
+        uses = by_eraser["leace"]["use"]
+        decodable_sites = uses.index[uses != "not_decodable"]
+        numbers: dict[str, Any] = {**subject, "n_sites": len(uses), "n_decodable": len(decodable_sites)}
+        if not len(decodable_sites):
+            yield Claim("erasure", "not_decodable", task, numbers)
+            continue
+        pooling, layer = by_eraser[DIFFERENCE].loc[decodable_sites, "accuracy_loss"].idxmax()
+        at_site = {eraser: of_eraser.loc[[(pooling, layer)]] for eraser, of_eraser in by_eraser.items()}
+        difference = at_site[DIFFERENCE].iloc[0]
+        interval = (float(difference["simultaneous_lower"]), float(difference["simultaneous_upper"]))
+        control = at_site[CONTROL].iloc[0]
+        numbers |= {
             "pooling": str(pooling),
             "layer": int(layer),
-            "accuracy_loss": float(losses.max()),
-            "random": float(site_rows.get_group("random")["accuracy_loss"].mean()),
-            "shuffled": float(site_rows.get_group("shuffled")["accuracy_loss"].mean()),
+            "accuracy_loss": float(at_site["leace"]["accuracy_loss"].iloc[0]),
+            "difference": float(difference["accuracy_loss"]),
+            "shuffled": float(control["accuracy_loss"]),
+            "shuffled_outcome": side_of_zero(float(control["lower"]), float(control["upper"])),
+            "random": float(at_site["random"]["accuracy_loss"].mean()),
+            "strength": float(at_site["random"]["strength"].mean()),
             "v_information": float(difference["v_information"]),
             "n": int(difference["n"]),
         }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probes.checks import InputError, choose, unknown_name_message
-from probes.results.schema import classifiers, controls, encoder, explanations, probing
+from probes.results.schema import classifiers, controls, encoder, explanations, interventions, probing
 from probes.results.schema.columns import EXTRA_PREFIX as EXTRA_PREFIX
 from probes.results.schema.columns import KINDS, SITES, ClaimSchema, Column, Kind, TableSchema, is_extra
 from probes.results.typed_json import LARGEST_NUMBER, MisfitError, check_characters, fits, misfit
@@ -36,6 +36,7 @@ TABLES: Mapping[str, TableSchema] = {
     **controls.TABLES,
     **explanations.TABLES,
     **classifiers.TABLES,
+    **interventions.TABLES,
 }
 """Table -> its declaration."""
 CLAIMS: Mapping[str, ClaimSchema] = {
@@ -44,6 +45,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
     **controls.CLAIMS,
     **explanations.CLAIMS,
     **classifiers.CLAIMS,
+    **interventions.CLAIMS,
 }
 """Kind of claim -> its declaration."""
 

@@ -21,6 +21,7 @@ NOTES = (
     "tokens also hold is not lost: a small loss shows that the state was not needed, not that it is empty.",
     "At layer 0 [CLS] is its own mean: nothing can be lost there. Losses are points of test accuracy; a loss below 0 "
     "is a gain.",
+    "The first layer with a significant loss is picked by 95 % CIs that hold for all layers of a head at once.",
 )
 REPLACED = {"[CLS]": "[CLS] ablated", "content": "content tokens ablated"}
 """Kind of token that is replaced by its mean -> the heading of its panel."""

@@ -35,7 +35,7 @@ COLUMNS = (
     "gain over frozen probe, points",
     "[CLS] probe, before → after",
     "loss by ablating [CLS] at layer {last}, points",
-    "loss by erasing the label − random, points",
+    "loss by erasing the label − shuffled, points",
 )
 """Headings of the table of heads; the fifth is formatted with the number of layers."""
 LONGEST_EXAMPLE = 72
@@ -68,8 +68,8 @@ GUIDE = (
     "probe on the pretrained encoder, selected on validation; the encoder is frozen.",
     "[CLS] probe: test accuracy of a probe on [CLS] of the last layer, before and after fine-tuning.",
     "Loss by ablating [CLS]: [CLS] of the last layer is replaced by its mean over the texts.",
-    "Loss by erasing the label − random: the label is erased (LEACE) at the site where that costs most; loss of test "
-    "accuracy minus that by random subspaces of equal rank.",
+    "Loss by erasing the label − shuffled: the label is erased (LEACE) at the site where that costs most; loss of test "
+    "accuracy minus that by erasing shuffled labels, with a 95 % CI that holds for all sites of a head at once.",
 )
 
 
@@ -274,16 +274,14 @@ def _loss_cell(claim: Claim | None) -> SummaryCell:
 
 
 def _erasure_cell(claim: Claim | None) -> SummaryCell:
-    """Return the loss of accuracy by erasure minus that by random subspaces, and its site."""
+    """Return the loss of accuracy by erasure minus that by shuffled labels, and its site."""
     if claim is None:
         return SummaryCell(MISSING)
-    random = value(claim, "random")
-    excess = value(claim, "accuracy_loss")
-    if math.isfinite(random):
-        excess -= random
-    site = erasure.site(claim)
-    note = ", ".join(filter(None, (site, _note(claim))))
-    return SummaryCell(unsigned_points(excess), confidence(claim.interval), note)
+    if claim.outcome == "not_decodable":
+        return SummaryCell(MISSING, "", "label not decodable")
+    excess = unsigned_points(value(claim, "difference"))
+    notes = (erasure.site(claim), _note(claim))
+    return SummaryCell(excess, confidence(claim.interval), ", ".join(filter(None, notes)))
 
 
 def cautions(view: View) -> Iterator[Caveat]:

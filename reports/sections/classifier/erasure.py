@@ -30,23 +30,28 @@ from reports.text.wording import (
 
 SIGN = "Losses are points of test accuracy; a loss below 0 is a gain."
 NOTES = (
-    "Erasure by LEACE, fitted on the training texts: the smallest change after which no linear classifier predicts the "
-    "label of those texts. For [CLS] that one state is changed; for mean every token's state, by the same affine map.",
-    "Random subspaces have equal rank and equal mean displacement; shuffled: LEACE for a label that is shuffled over "
-    "the texts. Damage by any erasure would be as large.",
+    "Erasure by LEACE, fitted on the training texts with a shrunk covariance: after it no linear classifier predicts "
+    "the label of those texts. For [CLS] that one state is changed; for mean every token's state, by the same affine "
+    "map.",
+    "Control: LEACE for labels that are shuffled over the texts (mean of several draws). Where it costs accuracy "
+    "itself, the erasure is destructive, and the loss by the label is judged by the difference alone.",
+    "Used: V-information on the label above 0, and the loss by the label minus that by the control above 0, by a 95 % "
+    "CI that holds for all sites of a head and label at once; the most sensitive site may therefore be quoted. Heads "
+    "and labels are not corrected for.",
+    "Random subspace: equal rank, scaled to move the states equally far. Strength 1 would remove the parts along it; "
+    "above 1 they are reversed, above 2 also enlarged.",
     "A loss can exceed the distance to the majority class: the changed state then leads to wrong predictions.",
     f"{SIGN} Each loss is the loss through that vector only. A head may read the label again from other tokens, whose "
     "states are unchanged: a small loss does not show that the head never uses it.",
-    "The most sensitive site is chosen on the same texts, so that its loss is overestimated somewhat.",
 )
 _HEADING = (
     *("head", "vector", "layer", "V-information, bits", "95 % CI (bits)", "loss, points", "95 % CI (points)"),
-    *("random, lowest to highest", "shuffled", "log loss added, bits"),
+    *("shuffled labels", "loss minus shuffled", "simultaneous 95 % CI", "random (strength)", "log loss added, bits"),
 )
 USES = {"used": "yes", "unused": "no", "not_decodable": "not decodable"}
 """Whether a head uses a label at a site -> cell of the table."""
-RANDOM = "random "
-"""Beginning of the series of losses by random subspaces."""
+CONTROL = "control "
+"""Beginning of the series of losses by shuffled labels."""
 PANEL_HEIGHT = 184.0
 """Pixels of a panel, so that the first screen is whole on a laptop."""
 
@@ -93,35 +98,37 @@ def verdict(view: View) -> Iterator[str]:
     for label in labels:
         of_label = [claim for claim in claims if item(claim, "label") == label]
         subject = f"{name(label)}: " if len(labels) > 1 else ""
-        n_texts = n_of_claims(of_label)
+        n_texts = n_of_claims([claim for claim in of_label if claim.outcome in OPENINGS])
         sample = sample_size(n_texts)
         for outcome, opening in OPENINGS.items():
             costs = [_cost(claim) for claim in of_label if claim.outcome == outcome]
             listed = listing(costs)
             if costs:
                 yield sentence(f"{subject}{opening}: {listed}{sample}.")
+        heads = [wording.head(item(claim, "head")) for claim in of_label if claim.outcome == "not_decodable"]
+        if heads:
+            yield sentence(f"{subject}use is not tested for {listing(heads)}: no site has V-information above 0.")
 
 
 OPENINGS = {
     "above": "the label is used: loss of test accuracy by erasing it at the most sensitive site",
-    "cannot_tell": "the loss by erasing the label does not differ significantly from that by random subspaces",
-    "below": "erasing the label costs less than random subspaces: loss of test accuracy",
+    "cannot_tell": "the loss by erasing the label does not differ significantly from that by shuffled labels",
+    "below": "erasing the label costs less than erasing shuffled labels: loss of test accuracy",
 }
-"""Outcome against random subspaces -> the beginning of the sentence on the heads that have it."""
+"""Outcome against shuffled labels -> the beginning of the sentence on the heads that have it."""
 
 
 def _cost(claim: Claim) -> str:
-    """Return `38.6 points for the [CLS] head ([CLS], layer 6; minus random subspaces 38.2 [35.5, 40.9])`."""
-    loss = value(claim, "accuracy_loss")
-    random = value(claim, "random")
-    comparison = ""
-    if not math.isnan(random):
-        limits = confidence(claim.interval, before=" ")
-        excess = wording.unsigned_points(loss - random)
-        comparison = f"; minus random subspaces {excess}{limits}"
+    """Return `38.6 points for the [CLS] head ([CLS], layer 6; minus shuffled labels 38.2 [35.5, 40.9])`."""
     head = wording.head(item(claim, "head"))
-    head_loss = wording.unsigned_points(loss)
-    return f"{head_loss} points for {head} ({site(claim)}{comparison})"
+    loss = wording.unsigned_points(value(claim, "accuracy_loss"))
+    excess = wording.unsigned_points(value(claim, "difference"))
+    limits = confidence(claim.interval, before=" ")
+    destruction = ""
+    if item(claim, "shuffled_outcome") == "above":
+        cost = wording.unsigned_points(value(claim, "shuffled"))
+        destruction = f"; the erasure itself is destructive here: shuffled labels cost {cost}"
+    return f"{loss} points for {head} ({site(claim)}; minus shuffled labels {excess}{limits}{destruction})"
 
 
 def site(claim: Claim) -> str:
@@ -132,7 +139,7 @@ def site(claim: Claim) -> str:
 
 
 def unused_sentence(view: View) -> Iterator[str]:
-    """Yield at how many sites a probe reads the first label although its erasure costs no more than random erasure."""
+    """Yield at how many sites a probe reads the first label although its erasure is not shown to cost more."""
     claims = view.stated("unused_sites")
     heads_by_share = dict[str, list[str]]()
     labels = list(dict.fromkeys(item(claim, "label") for claim in claims))
@@ -154,28 +161,26 @@ def unused_sentence(view: View) -> Iterator[str]:
         label_name = name(labels[0]) if len(labels) > 1 else "the label"
         yield (
             f"Decodable is not always used: of the sites where a probe decodes {label_name}, erasing it is not "
-            f"shown to cost more than random subspaces at {shares} (“no” in the table: the 95 % CI of the loss reaches "
-            "down to the largest loss by a random subspace at the same site, or to 0)."
+            f"shown to cost more than erasing shuffled labels at {shares} (“no” in the table)."
         )
 
 
 def _layer_row(view: View, erasures: pd.DataFrame, anchor: str) -> tuple[Panels, ...]:
-    """Return the loss by layer, a panel for each head, beside the largest loss by a random subspace at each site."""
+    """Return the loss by layer, a panel for each head, beside that by shuffled labels at each site."""
     measured = erasures[erasures["accuracy_loss"].notna()]
     names = {"pooling": "series", "layer": "x", "accuracy_loss": "value"}
     frame = in_points(measured.rename(columns=names))
     is_leace = frame["eraser"] == "leace"
-    is_random = frame["eraser"] == "random"
-    random = frame[is_random].groupby(["head", "series", "x"], sort=False)["value"].max().reset_index()
-    random["series"] = RANDOM + random["series"].astype(str)
+    control = frame.loc[frame["eraser"] == "mean shuffled", ["head", "series", "x", "value"]]
     columns_of_line = ["head", "series", "x", "value", "lower", "upper"]
     lines = frame.loc[is_leace, columns_of_line]
     styles = pooling_styles(view, frame["series"])
     reference = ""
-    if len(random):
-        lines = pd.concat([lines, random])
-        styles |= _random_styles(styles)
-        reference = " Dashed: largest loss by a random subspace at the same layer and vector."
+    if len(control):
+        names_of_control = CONTROL + control["series"].astype(str)
+        lines = pd.concat([lines, control.assign(series=names_of_control)])
+        styles |= _control_styles(styles)
+        reference = " Dashed: mean loss by shuffled labels."
     frames = {wording.short_head(head): rows for head, rows in by_head(lines)}
     sample = sample_size(n_of_table(measured))
     words = RowWords(
@@ -188,11 +193,11 @@ def _layer_row(view: View, erasures: pd.DataFrame, anchor: str) -> tuple[Panels,
     return line_row(frames, styles, options, words)
 
 
-def _random_styles(styles: Mapping[str, Style]) -> dict[str, Style]:
-    """Return the styles of the losses by random subspaces: that of the same vector, dashed."""
+def _control_styles(styles: Mapping[str, Style]) -> dict[str, Style]:
+    """Return the styles of the losses by shuffled labels: that of the same vector, dashed."""
     dashed = dict[str, Style]()
     for key, style in styles.items():
-        dashed[RANDOM + key] = Style(f"{style.name}, random", style.colour, floor="dashed")
+        dashed[CONTROL + key] = Style(f"{style.name}, shuffled", style.colour, floor="dashed")
     return dashed
 
 
@@ -209,16 +214,13 @@ def _table(erasures: pd.DataFrame) -> Table:
 
 def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """Yield a row for each site."""
-    random = _control_losses(erasures, "random")
-    shuffled = _control_losses(erasures, "shuffled")
-    for row in erasures[erasures["eraser"] == "leace"].itertuples():
+    by_eraser = {str(eraser): rows.set_index(["pooling", "layer"]) for eraser, rows in erasures.groupby("eraser")}
+    for row in by_eraser["leace"].reset_index().itertuples():
         key = (row.pooling, row.layer)
-        random_losses = random.get(key)
-        random_range = None
-        if random_losses is not None:
-            random_range = (random_losses.min(), random_losses.max())
-        shuffled_losses = shuffled.get(key)
-        shuffled_mean = None if shuffled_losses is None else shuffled_losses.mean()
+        control = _at_site(by_eraser.get("mean shuffled"), key)
+        excess = _at_site(by_eraser.get("leace - shuffled"), key)
+        limits = [excess.get(f"simultaneous_{end}", math.nan) for end in ("lower", "upper")]
+        random = _at_site(by_eraser.get("random"), key)
         use = (USES.get(str(row.use), MISSING),) if "use" in erasures else ()
         yield (
             sentence(wording.short_head(head)),
@@ -228,17 +230,25 @@ def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
             confidence((row.v_lower, row.v_upper), scale=1, digits=2),
             unsigned_points(row.accuracy_loss),
             confidence((row.lower, row.upper)),
-            wording.interval(random_range),
-            unsigned_points(shuffled_mean),
+            unsigned_points(control.get("accuracy_loss")),
+            unsigned_points(excess.get("accuracy_loss")),
+            confidence(limits),
+            _with_strength(random),
             two_digits(row.information_loss),
             *use,
         )
 
 
-def _control_losses(erasures: pd.DataFrame, eraser: str) -> dict[tuple[str, int], pd.Series[float]]:
-    """Return site -> losses by the draws of a control."""
-    losses_by_site: dict[tuple[str, int], pd.Series[float]] = {}
-    of_eraser = erasures[erasures["eraser"] == eraser]
-    for (pooling, layer), rows in of_eraser.groupby(["pooling", "layer"]):
-        losses_by_site[pooling, layer] = rows["accuracy_loss"]
-    return losses_by_site
+def _at_site(rows: pd.DataFrame | None, site: tuple[str, int]) -> Mapping[str, float]:
+    """Return the mean numbers of an eraser's draws at a site; none where it was not measured there."""
+    if rows is None or site not in rows.index:
+        return {}
+    means: dict[str, float] = rows.loc[[site]].mean(numeric_only=True).astype(float).to_dict()
+    return means
+
+
+def _with_strength(random: Mapping[str, float]) -> str:
+    """Return the loss by random subspaces with their strength, as `0.4 (1.8)`."""
+    loss = unsigned_points(random.get("accuracy_loss"))
+    strength = random.get("strength", math.nan)
+    return loss if math.isnan(strength) else f"{loss} ({strength:.1f})"

@@ -57,7 +57,7 @@ def majority(labels):
 @pytest.mark.parametrize("n_classes", [2, 3, 6])
 def test_leace_is_its_closed_form(n_classes, examples):
     x, y = classes(n_classes, examples)
-    erasure = leace(x, y, n_classes=n_classes)
+    erasure = leace(x, y, n_classes=n_classes, shrinkage=False)
     assert erasure.rank == len(np.unique(y)) - 1
     np.testing.assert_allclose(erasure(x), closed_form(x, y), atol=1e-6)
     assert erasure.displacement(x) > 0.1
@@ -79,7 +79,7 @@ def test_a_probe_refitted_after_erasure_knows_the_majority_only(n_classes):
 
 def test_no_other_map_that_gives_all_classes_one_mean_moves_features_less():
     x, y = classes(3)
-    erasure = leace(x, y, n_classes=3)
+    erasure = leace(x, y, n_classes=3, shrinkage=False)
     means = np.stack([x[y == label].mean(axis=0, dtype=np.float64) for label in range(3)])
     away = np.linalg.qr((means[1:] - means[0]).T)[0]
     orthogonal = Erasure(away, away.T, x.mean(axis=0, dtype=np.float64))
@@ -87,6 +87,30 @@ def test_no_other_map_that_gives_all_classes_one_mean_moves_features_less():
         assert np.ptp([map_(x)[y == c].mean(axis=0) for c in range(3)], axis=0).max() < 1e-5
     squares = [np.square(map_(x) - x).sum(axis=1).mean() for map_ in (erasure, orthogonal)]
     assert squares[0] < 0.95 * squares[1]
+
+
+@pytest.mark.parametrize("n_classes", [2, 20])
+def test_shrinkage_erases_a_label_from_few_examples_without_moving_others_far(n_classes):
+    rng = np.random.default_rng(0)
+    scale = np.geomspace(3, 0.03, 64)  # most directions are narrow, as those of means of many tokens
+    x = rng.standard_normal((4 * n_classes + 60, 64)) * scale
+    y = np.arange(len(x)) % n_classes
+    unseen = rng.standard_normal((500, 64)) * 3  # tokens vary in all directions
+    plain, shrunk = (leace(x, y, n_classes=n_classes, shrinkage=shrinkage) for shrinkage in (False, True))
+    for erasure in (plain, shrunk):
+        means = np.stack([erasure(x)[y == label].mean(axis=0) for label in range(n_classes)])
+        np.testing.assert_allclose(means, np.broadcast_to(x.mean(axis=0), means.shape), atol=1e-8)
+    assert shrunk.displacement(unseen) < 0.7 * plain.displacement(unseen)
+
+
+def test_the_strength_of_a_removal_is_1_and_that_of_a_random_subspace_is_its_scale():
+    x, y = classes(3)
+    maps = erasures(x, y, n_classes=3)
+    assert maps.leace.strength == pytest.approx(1)
+    (control,) = maps.random
+    along = (x - control.centre) @ control.right
+    np.testing.assert_allclose((control(x) - control.centre) @ control.right, (1 - control.strength) * along, atol=1e-6)
+    assert np.isnan(erasures(x, np.zeros_like(y), n_classes=3).leace.strength)
 
 
 def test_erasure_of_one_label_leaves_another():
@@ -113,9 +137,9 @@ def test_a_direction_that_varies_by_rounding_alone_is_not_blown_up(monkeypatch):
     x, y = classes(2)
     x = x.astype(np.float64) - x.mean(axis=1, keepdims=True) + 20  # as a layer norm leaves them: one sum for all
     once, again = (x * (1 + 6e-8 * np.random.default_rng(seed).standard_normal(x.shape)) for seed in (1, 2))
-    erasure = leace(once, y, n_classes=2)
+    erasure = leace(once, y, n_classes=2, shrinkage=False)
     monkeypatch.setattr(leace_module, "LEAST_RELATIVE_DEVIATION", 0.0)
-    plain = leace(once, y, n_classes=2)
+    plain = leace(once, y, n_classes=2, shrinkage=False)
     apart = [np.linalg.norm(map_(again) - map_(once), axis=1).max() for map_ in (erasure, plain)]
     assert apart[0] < 1e-3 * erasure.displacement(once) < 1e-2 * plain.displacement(once) < apart[1]
     assert refitted(erasure(once), y) == (majority(y), pytest.approx(0, abs=1e-4))

@@ -149,7 +149,14 @@ def _last_layer_ablation(task: str, numbers: dict[str, object], expected: object
 def _used(head: str, label: str, expected: tuple[str, float, tuple[float, float]]) -> Claim:
     outcome, excess, bounds = expected
     numbers = {"head": head, "label": label, "pooling": "mean" if head == "mean" else "cls", "layer": LAST, "n": N}
-    numbers |= {"accuracy_loss": excess + 0.004, "random": 0.004, "shuffled": 0.001, "v_information": 0.61}
+    numbers |= {
+        "n_sites": 2 * (LAST + 1),
+        "n_decodable": LAST + 1,
+        "v_information": 0.61,
+        "shuffled_outcome": "cannot_tell",
+    }
+    numbers |= {"accuracy_loss": excess + 0.001, "difference": excess, "shuffled": 0.001, "random": 0.004}
+    numbers["strength"] = 1.8
     return Claim("erasure", outcome, label, numbers, bounds)
 
 
@@ -187,15 +194,18 @@ def _erased(heads: tuple[str, ...], label: str) -> list[tuple[object, ...]]:
         lost = 0.386 * (layer / LAST) ** (2.2 if is_read else 3.0) * (1.0 if is_read else 0.75) * (bits > 0)
         v_lower = max(0.0, bits - 0.03)
         place = (pooling, layer, bits, v_lower, bits + 0.03)
-        site_rows = []
-        for eraser, repeats in (("leace", 1), ("random", 5), ("shuffled", 3)):
-            for repeat in range(repeats):
-                cost = lost if eraser == "leace" else abs(rng.normal(0, 0.006)) * (layer > 0)
-                limits = (cost, cost - 0.018, cost + 0.018, 2.4 * cost, 2.4 * cost - 0.05, 2.4 * cost + 0.05)
-                site_rows.append((head, label, eraser, *place, *limits, repeat, N))
-        losses = [{"eraser": row[2], "accuracy_loss": row[8], "lower": row[9]} for row in site_rows]
-        use = label_use(losses, v_lower=v_lower)
-        rows += [(*row, use if row[2] == "leace" else None) for row in site_rows]
+        control = abs(rng.normal(0, 0.006)) * (layer > 0)
+        losses = {"leace": lost, "mean shuffled": control, "leace - shuffled": lost - control}
+        draws = [(eraser, 0, cost) for eraser, cost in losses.items()]
+        draws += [("random", repeat, abs(rng.normal(0, 0.006)) * (layer > 0)) for repeat in range(2)]
+        draws += [("shuffled", repeat, control) for repeat in range(3)]
+        use = label_use(v_lower=v_lower, excess_lower=lost - control - 0.025)
+        for eraser, repeat, cost in draws:
+            limits = (cost, cost - 0.018, cost + 0.018, 2.4 * cost, 2.4 * cost - 0.05, 2.4 * cost + 0.05)
+            together = (cost - 0.025, cost + 0.025) if eraser == "leace - shuffled" else (None, None)
+            strength = {"leace": 1.0, "random": 1.8}.get(eraser)
+            row_use = use if eraser == "leace" else None
+            rows.append((head, label, eraser, *place, *limits, repeat, N, row_use, *together, strength))
     return rows
 
 
@@ -212,7 +222,7 @@ COLUMNS = {
     "fine_tuned_token_shares": "head layer kind share n",
     "ablation": "head replacement layer accuracy accuracy_loss lower upper information_loss n",
     "erasure": "head label eraser pooling layer v_information v_lower v_upper accuracy_loss lower upper "
-    "information_loss bits_lower bits_upper repeat n use",
+    "information_loss bits_lower bits_upper repeat n use simultaneous_lower simultaneous_upper strength",
     "fine_tuned_head_agreement": "head other_head text_id correlation",
     "fine_tuned_faithfulness": "head text_id order comprehensiveness sufficiency log_odds",
 }

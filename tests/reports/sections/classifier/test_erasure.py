@@ -21,18 +21,18 @@ def test_the_losses_by_layer_have_a_panel_for_each_head(fine_tuned):
     assert f"n = {N:,}" in row.caption
 
 
-def test_each_vector_has_the_largest_random_loss_of_the_same_head_and_site_beside_it(fine_tuned):
+def test_each_vector_has_the_loss_by_shuffled_labels_of_the_same_head_and_site_beside_it(fine_tuned):
     (row,) = erasure.loss_rows(View(fine_tuned), "losses")
     assert [(entry.name, entry.dashed) for entry in row.legend] == [
         ("[CLS]", False),
         ("mean", False),
-        ("[CLS], random", True),
-        ("mean, random", True),
+        ("[CLS], shuffled", True),
+        ("mean, shuffled", True),
     ]
-    random = fine_tuned.tables["erasure"].query("eraser == 'random' and head == 'mean' and pooling == 'cls'")
-    largest = 100 * random.groupby("layer")["accuracy_loss"].max()
-    numbers = ", ".join(f"layer {layer} {decimal(loss, 1)}" for layer, loss in largest.items())
-    assert f"[CLS], random: {numbers}." in row.drawings[2].svg
+    control = fine_tuned.tables["erasure"].query("eraser == 'mean shuffled' and head == 'mean' and pooling == 'cls'")
+    losses = 100 * control.set_index("layer")["accuracy_loss"]
+    numbers = ", ".join(f"layer {layer} {decimal(loss, 1)}" for layer, loss in losses.items())
+    assert f"[CLS], shuffled: {numbers}." in row.drawings[2].svg
 
 
 def test_the_figure_of_the_first_screen_is_not_repeated_in_the_section(fine_tuned):
@@ -73,7 +73,7 @@ def test_a_loss_is_written_without_a_sign_and_a_gain_with_one(fine_tuned):
     ("outcome", "excess", "bounds"),
     [("above", 0.382, (0.355, 0.409)), ("cannot_tell", 0.004, (-0.01, 0.018)), ("below", -0.02, (-0.03, -0.01))],
 )
-def test_the_loss_is_compared_with_that_of_random_subspaces(outcome, excess, bounds):
+def test_the_loss_is_compared_with_that_of_shuffled_labels(outcome, excess, bounds):
     first, *_ = section_of(tuned(explained=False, erasure=(outcome, excess, bounds)), "used").verdict
     assert first.casefold().startswith(erasure.OPENINGS[outcome].casefold())
     assert f"n = {N:,}" in first
@@ -108,3 +108,34 @@ def test_a_run_that_erased_has_its_section_after_the_layers():
     assert OUTCOMES["erasure"][0] == "above"
     first, *_ = section_of(analysis, "used").verdict
     assert "the model's own classifier" in first
+
+
+def with_claims(analysis, outcome, **numbers):
+    claims = [
+        dataclasses.replace(claim, outcome=outcome, numbers={**claim.numbers, **numbers})
+        if claim.id == "erasure"
+        else claim
+        for claim in analysis.claims
+    ]
+    return dataclasses.replace(analysis, claims=tuple(claims))
+
+
+def test_a_destructive_erasure_is_called_so_with_its_cost(fine_tuned):
+    first, *_ = section_of(with_claims(fine_tuned, "above", shuffled_outcome="above", shuffled=0.78), "used").verdict
+    assert "the erasure itself is destructive here: shuffled labels cost 78.0" in first
+
+
+def test_a_label_that_is_nowhere_decodable_is_not_tested(fine_tuned):
+    first, *_ = section_of(with_claims(fine_tuned, "not_decodable"), "used").verdict
+    assert first.startswith("Use is not tested for the pooler head")
+
+
+def test_the_table_has_the_strength_of_random_subspaces_and_the_simultaneous_interval(fine_tuned):
+    (part,) = section_of(fine_tuned, "used").parts
+    (table,) = part.tables
+    row = dict(zip(table.columns, table.rows[-1], strict=True))
+    assert row["random (strength)"].endswith("(1.8)")
+    (excess,) = fine_tuned.tables["erasure"].query(
+        f"eraser == 'leace - shuffled' and head == 'mean' and pooling == 'mean' and layer == {row['layer']}"
+    )["accuracy_loss"]
+    assert row["loss minus shuffled"] == decimal(100 * excess, 1)
