@@ -91,7 +91,8 @@ class LegendEntry:
     key: str
     """Name of its colour in the style sheet, such as `cls` or `mean`."""
     name: str
-    dashed: bool = False
+    line: str = ""
+    """How the line is broken: `dashed` or `dotted`; empty for a whole line."""
     block: bool = False
     """Whether it is a shade of a heat map, not a line."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from probes.checks import InputError
 from probes.results.result import Attribution
 from probes.sequences import check_instances
+from probes.statistics.intervals import FEWEST_EXAMPLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,15 @@ CONFIDENCE = 0.95
 """Confidence level of the intervals."""
 SETTINGS = ("method", "baseline", "head", "layer", "pooling", "unit", "against", "states_layer")
 """Fields that the attributions of one task must share, so that their scores can be averaged."""
-NUMBER_TYPES = {"n": np.int64, "n_texts": np.int64, "mean": np.float64, "lower": np.float64, "upper": np.float64}
+NUMBER_TYPES = {
+    "n": np.int64,
+    "n_texts": np.int64,
+    "mean": np.float64,
+    "lower": np.float64,
+    "upper": np.float64,
+    "simultaneous_lower": np.float64,
+    "simultaneous_upper": np.float64,
+}
 """Column with numbers in the table of word means -> its type."""
 COLUMNS = ("task", "target", "word", *NUMBER_TYPES)
 
@@ -39,7 +48,9 @@ def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
     its occurrences, and the interval is Student's for the mean of n texts: the t quantile with n - 1 degrees of freedom
     times the standard deviation of the texts over √n. It is exact where these means are normally distributed. It takes
     the texts as independent draws and ignores the variance due to the training sample. Each interval holds for its word
-    alone: of a thousand words without effect, about fifty have an interval that excludes 0.
+    alone: of a thousand words without effect, about fifty have an interval that excludes 0. Words that are picked for
+    their means need the simultaneous intervals, which hold together for all words of a task, of all its classes, that
+    occur in at least `FEWEST_EXAMPLES` texts (Bonferroni).
 
     Args:
         attributions: Attributions of one head and method for each task, one for each text and class. Scores of a text
@@ -48,7 +59,8 @@ def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
     Returns:
         A row for each task, class and word: `task`, `target`, `word`, `n` occurrences, `n_texts` that hold the word,
         `mean` over the texts in the explained unit, `lower` and `upper` end of its 95 % interval, nan for a word of a
-        single text. Rows are ordered by task and class, then by falling mean.
+        single text, and `simultaneous_lower` and `simultaneous_upper`, nan for a word of fewer than `FEWEST_EXAMPLES`
+        texts. Rows are ordered by task and class, then by falling mean.
 
     Raises:
         InputError: The attributions of a task are of several heads, methods or settings.
@@ -59,9 +71,11 @@ def word_means(attributions: Iterable[Attribution]) -> pd.DataFrame:
 
     checked = check_instances(attributions, Attribution, "attributions")
     _check_same_settings(checked)
+    scores_of_words = _scores_of_words(checked)
+    n_compared = Counter(task for (task, _, _), scores in scores_of_words.items() if len(scores) >= FEWEST_EXAMPLES)
     rows = []
-    for (task, target, word), scores in _scores_of_words(checked).items():
-        rows.append((task, target, word, *_word_statistics(scores)))
+    for (task, target, word), scores in scores_of_words.items():
+        rows.append((task, target, word, *_word_statistics(scores, n_compared[task])))
     rows.sort(key=_row_order)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(NUMBER_TYPES)
 
@@ -107,14 +121,15 @@ def _scores_of_words(attributions: Sequence[Attribution]) -> Mapping[WordKey, Se
     return scores
 
 
-def _word_statistics(scores: Sequence[Sequence[float]]) -> tuple[Any, ...]:
+def _word_statistics(scores: Sequence[Sequence[float]], n_compared: int) -> tuple[Any, ...]:
     """Compute the last columns of a word's row.
 
     Args:
         scores: For each text that holds the word, the scores of its occurrences.
+        n_compared: Number of words whose simultaneous intervals hold together.
 
     Returns:
-        Occurrences, texts, mean, and lower and upper end of the interval.
+        Occurrences, texts, mean, and lower and upper end of the interval and of the simultaneous interval.
     """
     from scipy.special import stdtrit
 
@@ -124,11 +139,18 @@ def _word_statistics(scores: Sequence[Sequence[float]]) -> tuple[Any, ...]:
     means = [math.fsum(occurrences) / len(occurrences) for occurrences in scores]
     mean = math.fsum(means) / n_texts
     half_width = math.nan
+    simultaneous_half_width = math.nan
     if n_texts > 1:
         variance = math.fsum((text_mean - mean) ** 2 for text_mean in means) / (n_texts - 1)
         quantile = float(stdtrit(n_texts - 1, (1 + CONFIDENCE) / 2))
-        half_width = quantile * math.sqrt(variance / n_texts)
-    return n_occurrences, n_texts, mean, mean - half_width, mean + half_width
+        standard_error = math.sqrt(variance / n_texts)
+        half_width = quantile * standard_error
+        if n_texts >= FEWEST_EXAMPLES:
+            simultaneous_quantile = float(stdtrit(n_texts - 1, 1 - (1 - CONFIDENCE) / 2 / n_compared))
+            simultaneous_half_width = simultaneous_quantile * standard_error
+    interval = (mean - half_width, mean + half_width)
+    simultaneous_interval = (mean - simultaneous_half_width, mean + simultaneous_half_width)
+    return n_occurrences, n_texts, mean, *interval, *simultaneous_interval
 
 
 def fold_case(word: str) -> str:

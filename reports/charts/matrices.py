@@ -64,14 +64,15 @@ def layer_heat_map(
     layers = list(table.index)
     row_height = 23 if len(layers) <= MOST_NUMBERED else 20
     width = 62 + 80 * len(poolings)
-    height = 34 + row_height * len(layers)
+    names = [_pooling_name(pooling, random_pooler=random_pooler) for pooling in poolings]
+    head = 28 if all("\n" not in text for text in names) else 40
+    height = head + 6 + row_height * len(layers)
     with blank(width, height) as figure:
-        axes = plain_axes(figure, left=56, right=6, top=28, bottom=6)
+        axes = plain_axes(figure, left=56, right=6, top=head, bottom=6)
         values = table.to_numpy()
         texts = [[f"{value:.1f}" for value in row] for row in values]
         low, high = scale
         text_colours = draw_shades(axes, values, texts, low=100 * low, high=100 * high)
-        names = [_pooling_name(pooling, random_pooler=random_pooler) for pooling in poolings]
         axes.set_xticks(middles(len(poolings)), names)
         axes.set_yticks(middles(len(layers)), [f"layer {layer}" for layer in layers], rotation=0)
         framed_sites = [*tied] if best is None else [*tied, best]
@@ -101,7 +102,7 @@ def accuracy_scale(frames: Iterable[pd.DataFrame]) -> tuple[float, float]:
 
 def _pooling_name(pooling: str, *, random_pooler: bool) -> str:
     if pooling == "pooler" and random_pooler:
-        return name("untrained pooler", 16)
+        return "untrained\npooler"
     return name(POOLINGS.get(pooling, pooling), 13)
 
 

@@ -164,9 +164,9 @@ def _drop(view: View, task: str) -> Iterator[Caveat]:
     sentence = (
         f"{name(task)}: accuracy {change} from {view.chooser} ({percent(value(claim, 'validation_accuracy'))}, n = "
         f"{count(value(claim, 'n_validation'))}) to test ({percent(value(claim, 'accuracy'))}, n = "
-        f"{count(value(claim, 'n'))}; 95 % CI of the difference {confidence(claim.interval)}), more than the choice "
-        f"among {count(value(claim, 'n_candidates'))} candidate probes (sites and penalty strengths) explains: the two "
-        "samples may differ."
+        f"{count(value(claim, 'n'))}; 95 % CI of the difference, which allows for the choice among "
+        f"{count(value(claim, 'n_candidates'))} candidate probes, {confidence(claim.interval)}): the two samples may "
+        "differ."
     )
     short = f"{name(task, 24)} {change} from {view.chooser} to test"
     yield Caveat("statistics", sentence, short, see="layers")

@@ -126,7 +126,7 @@ def _takeaway(view: View, tasks: list[str]) -> Iterator[str]:
         if names := by_outcome.get(outcome):
             be = "is" if len(names) == 1 else "are"
             subject = wording.sentence(listing(name(task, 40) for task in names))
-            yield f"{subject} {be} {verb}: {_scores(view, names)}."
+            yield f"{subject} {be} {verb}: {_scores(view, names)}{_weak_spots(view, names)}."
     for task in by_outcome.get("weak", ()):
         claim = view.claim("evidence", task)
         doubts = "" if claim is None else f", but {_doubts(claim)}"
@@ -154,6 +154,20 @@ def _scores(view: View, tasks: list[str]) -> str:
         start = "" if len(tasks) > 1 else "test accuracy "
         phrases.append(f"{start}{percent(score.accuracy)} ({vector}, layer\u00a0{layer})")
     return listing(phrases)
+
+
+def _weak_spots(view: View, tasks: list[str]) -> str:
+    """Return the label columns whose accuracy on long texts is not above the best floor on all texts."""
+    phrases = list[str]()
+    for task in tasks:
+        evidence = view.claim("evidence", task)
+        effect = view.claim("length_effect", task)
+        if evidence is None or effect is None or not caveats.long_texts(view, task):
+            continue
+        if value(effect, "longest_accuracy") <= value(evidence, "accuracy"):
+            subject = f"{name(task, 24)} " if len(tasks) > 1 else ""
+            phrases.append(f"{subject}{caveats.long_texts(view, task)}")
+    return f"; but {listing(phrases)}" if phrases else ""
 
 
 def _doubts(claim: Claim) -> str:

@@ -60,7 +60,7 @@ def heading(result: AnalysisResult, tasks: Sequence[str]) -> Heading:
     model = short_model(origin.model).removesuffix(PACKAGED)
     question = f"What does {model} encode about {predicted_names}?"
     if result.name == "heads":
-        question = f"How does {model}, as a classifier of {predicted_names}, use its [CLS] vector?"
+        question = f"How does {model} use its [CLS] vector to classify {predicted_names}?"
     if result.name == "attribute":
         question = f"Which words do decisions about {predicted_names} rest on in {model}?"
     return Heading(question, tuple(filter(None, facts)))
@@ -71,11 +71,13 @@ def _predicted(result: AnalysisResult, tasks: Sequence[str]) -> str:
     named = [name(task, 40) for task in tasks[:MOST_TASKS]]
     further = [f"{len(tasks) - MOST_TASKS} more"] if len(tasks) > MOST_TASKS else []
     names = listing([*named, *further]) or "its texts"
-    if len(tasks) != 1 or result.name == "heads":  # that page names the classes in its first paragraph
+    if len(tasks) != 1:
         return names
     split = result.provenance.data.get("test", {})
     classes = " / ".join(name(key, 24) for key in split.get("classes", {}).get(tasks[0], {}))
-    return f"{names} ({classes})" if classes and len(classes) <= LONGEST_CLASSES else names
+    if not classes or len(classes) > LONGEST_CLASSES:
+        return names
+    return classes if result.name == "heads" else f"{names} ({classes})"
 
 
 def _date(created: str) -> str:

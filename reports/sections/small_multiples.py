@@ -66,7 +66,7 @@ def panels_of_tasks(
 def legend(styles: Mapping[str, Style]) -> tuple[LegendEntry, ...]:
     """Return the legend of these series."""
     return tuple(
-        LegendEntry(colour_name(style.colour), style.name, dashed=style.dashed or style.floor is not None)
+        LegendEntry(colour_name(style.colour), style.name, "dashed" if style.dashed else style.floor or "")
         for style in styles.values()
     )
 

@@ -5,8 +5,7 @@ The rule compares the gain over the reference (what a random order, a random wor
 
 - `passed`: the whole interval lies at or above `SMALLEST_GAIN`.
 - `weak`: the interval lies above 0, but reaches below `SMALLEST_GAIN`.
-- `inconclusive`: the interval holds 0, or there are fewer than `FEWEST_TEXTS` texts, with which a bootstrap interval is
-  too narrow.
+- `inconclusive`: the interval holds 0, or there are fewer than `FEWEST_EXAMPLES` texts, whose mean has no interval.
 - `failed`: the interval lies below 0.
 
 Two checks have a criterion in place of a reference. Completeness is passed where every attribution converged, and
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from probes.checks import side_of_zero
 from probes.results.result import Attribution, Claim
+from probes.statistics.intervals import FEWEST_EXAMPLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 SMALLEST_GAIN = 0.05
 """Gain over the reference that the interval must exceed: 5 points of probability, of AUPRC or of hits, or 5 % of the
 error of scores of 0."""
-FEWEST_TEXTS = 10
-"""Number of texts below which no gain is judged."""
 SIMILAR_RANKING = 0.5
 """Rank correlation with the trained encoder's scores above which a ranking counts as unchanged."""
 RANDOMISATION_OUTCOMES = {"changes": "passed", "unchanged": "failed", "cannot_tell": "inconclusive"}
@@ -47,7 +45,7 @@ def outcome_of_gain(interval: Interval, n: float) -> str:
         n: Number of texts.
     """
     side = side_of_zero(*interval)
-    if n < FEWEST_TEXTS or side == "cannot_tell":
+    if n < FEWEST_EXAMPLES or side == "cannot_tell":
         return "inconclusive"
     if side == "below":
         return "failed"
@@ -139,7 +137,7 @@ def _planted_shortcut_hits(claim: Claim) -> Claim:
 
 def _parameter_randomisation(claim: Claim) -> Claim:
     numbers = {"value": claim.number("correlation"), "reference": SIMILAR_RANKING}
-    has_texts = claim.number("n") >= FEWEST_TEXTS
+    has_texts = claim.number("n") >= FEWEST_EXAMPLES
     outcome = RANDOMISATION_OUTCOMES[claim.outcome] if has_texts else "inconclusive"
     return _check(claim, "parameter_randomisation", outcome, numbers, claim.interval)
 

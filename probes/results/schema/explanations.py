@@ -164,6 +164,8 @@ TABLES: Mapping[str, TableSchema] = {
             Column("n_texts", "count", "Number of texts that hold the word.", "texts"),
             Column("mean", "number", "Mean score.", "logits", nullable=True),
             *INTERVAL,
+            Column("simultaneous_lower", "number", "Lower end of the interval for all words.", "logits", nullable=True),
+            Column("simultaneous_upper", "number", "Upper end of the interval for all words.", "logits", nullable=True),
             Column("reliable", "flag", f"Whether the interval leaves out 0, or {RELIABLE_TEXTS} texts hold the word."),
         ),
     ),

@@ -21,6 +21,8 @@ NOTES = (
     "tokens also hold is not lost: a small loss shows that the state was not needed, not that it is empty.",
     "At layer 0 [CLS] is its own mean: nothing can be lost there. Losses are points of test accuracy; a loss below 0 "
     "is a gain.",
+    "Tokens that are not replaced may hold the label too, and the blocks above may copy it back to those that are: the "
+    "loss need not fall from layer to layer.",
     "The first layer with a significant loss is picked by 95 % CIs that hold for all layers of a head at once.",
 )
 REPLACED = {"[CLS]": "[CLS] ablated", "content": "content tokens ablated"}

@@ -25,7 +25,9 @@ from reports.text.wording import (
     unsigned_points,
 )
 
-READERS = ("pooler", "cls", "mean")
+CLS_READERS = ("pooler", "cls")
+"""Heads that read nothing but [CLS] of the last layer."""
+READERS = (*CLS_READERS, "mean")
 """Heads that are fine-tuned, by the vector that they read."""
 
 
@@ -90,13 +92,15 @@ def _ablation_sentence(view: View) -> Iterator[str]:
         losses = _differences(claims, "accuracy_loss")
         yield f"Ablating [CLS] at layer {layer} costs no head significantly: {losses}{sample}."
         return
-    opening = f"Ablating [CLS] at layer {layer} costs {_differences(dependent, 'accuracy_loss')}"
     first_layers = [value(claim, "first_layer") for claim in claims]
     first = min(filter(math.isfinite, first_layers), default=float(layer))
+    start = f"Ablating [CLS] costs no head significantly below layer {layer}"
     if first < int(layer):
-        yield f"{opening}; the first significant loss is at layer {int(first)}{sample}."
-        return
-    yield f"{opening}; at earlier layers no head loses significantly{sample}."
+        start = f"The first significant loss by ablating [CLS] is at layer {int(first)}"
+    losses = _differences(dependent, "accuracy_loss")
+    constant = [claim for claim in dependent if item(claim, "head") in CLS_READERS]
+    reason = f", by construction for {_heads(constant)}, which then read one constant vector" if constant else ""
+    yield f"{start}; at layer {layer} it costs {losses}{reason}{sample}."
 
 
 def _differences(claims: Sequence[Claim], key: str) -> str:

@@ -112,6 +112,7 @@ def _faithfulness(view: View) -> tuple[Table, ...]:
             sentence(wording.short_head(text(claim, "head"))),
             wording.unsigned_points(value(claim, "comprehensiveness")),
             wording.unsigned_points(value(claim, "random_comprehensiveness")),
+            points(value(claim, "difference")),
             confidence(claim.interval),
             wording.unsigned_points(value(claim, "sufficiency")),
             wording.unsigned_points(value(claim, "random_sufficiency")),
@@ -121,7 +122,7 @@ def _faithfulness(view: View) -> tuple[Table, ...]:
     if not rows:
         return ()
     heading = (
-        *("head", "comprehensiveness", "random", "difference, 95 % CI"),
+        *("head", "comprehensiveness", "random", "difference", "95 % CI"),
         *("sufficiency", "random", "texts"),
     )
     numeric = frozenset(range(1, len(heading)))

@@ -134,7 +134,7 @@ COUNTED = ("passed", "weak", "inconclusive", "failed")
 RULE = (
     "The outcome follows from the 95 % CI of the gain over the reference. Passed: the whole CI is at least 0.05 (5 "
     "points, or 5 % of the error of scores of 0). Weak: the CI is above 0, but not by 0.05. Inconclusive: the CI "
-    "includes 0, or there are fewer than 10 texts. Failed: the CI is below 0. Completeness and baseline neutrality are "
+    "includes 0, or there are fewer than 6 texts. Failed: the CI is below 0. Completeness and baseline neutrality are "
     "passed where all texts meet the criterion."
 )
 LIMIT = "An attribution can fail a check; passing proves nothing."

@@ -109,7 +109,7 @@ def _sentence(explained: Explained) -> str:
         if share >= SMALLEST_SHARE:
             phrases.append(f"{_kind(str(kind))} {percent(share)}")
     n_texts = count(explained.rows["n"].max())
-    return f"Share of absolute attribution of {subject}, at layer {layer}: {listing(phrases)} (n = {n_texts})."
+    return f"Share of absolute attribution of {subject}, states of layer {layer}: {listing(phrases)} (n = {n_texts})."
 
 
 def _kind(kind: str) -> str:

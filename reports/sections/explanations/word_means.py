@@ -44,8 +44,9 @@ WELL_COVERED_TEXTS = 6
 WEAK = "one text"
 NOTES = (
     "The texts were drawn at random; those of the explained texts were selected.",
-    f"Quoted are words in at least {WELL_COVERED_TEXTS} texts whose 95 % CI leaves out 0, of several classes only "
-    "those with a mean above 0. n: texts that hold the word and in which the class, the predicted one, is explained.",
+    "Quoted, and filled in the figure, are words whose simultaneous 95 % CI leaves out 0: it holds for all words of a "
+    f"label column in at least {WELL_COVERED_TEXTS} texts at once. Of several classes only words with a mean above 0 "
+    "are quoted. n: texts that hold the word and in which the class, the predicted one, is explained.",
     f"Drawn are words whose interval leaves out 0, and words of {RELIABLE_TEXTS} or more texts. With many words, some "
     "intervals leave out 0 by chance.",
     "A mean hides what a word does in its sentence: after “not” it may count for the other class.",
@@ -62,7 +63,7 @@ class ClassWords:
     words: pd.DataFrame
     """Words of the figure: rows of the table of word means, from the highest mean to the lowest."""
     quoted: pd.DataFrame
-    """Words of the sentence, in the same order: those in at least `WELL_COVERED_TEXTS` texts."""
+    """Words of the sentence, in the same order: those with a simultaneous interval that leaves out 0."""
 
 
 def section(view: View) -> Section | None:
@@ -80,7 +81,11 @@ def section(view: View) -> Section | None:
             tables.append(_table(means, view.row_subject(task, head)))
     if not tables:
         return None
-    opening = f"Mean attribution to the predicted class [95\u00a0% CI], {_number_of_texts(view)} drawn at random."
+    each = " for each label column" if len(view.tasks) > 1 else ""
+    opening = (
+        f"Mean attribution to the predicted class [simultaneous 95\u00a0% CI], {_number_of_texts(view)} drawn at random"
+        f"{each}; words in at least {WELL_COVERED_TEXTS} of them."
+    )
     row = _panels(view, selected)
     part = Part(panels=() if row is None else (row,), tables=tuple(tables))
     return Section("Global word attributions", "words", (opening, *sentences), (part,), NOTES)
@@ -113,9 +118,8 @@ def _classes(task: str, head: str, means: pd.DataFrame) -> tuple[list[ClassWords
 
 
 def _is_quotable(means: pd.DataFrame) -> pd.Series[bool]:
-    """Return whether a word occurs in enough texts, and its interval leaves out 0."""
-    has_sign = (means["lower"] > 0) | (means["upper"] < 0)
-    return has_sign & (means["n_texts"] >= WELL_COVERED_TEXTS)
+    """Return whether the simultaneous interval of a word leaves out 0; words in few texts have none."""
+    return (means["simultaneous_lower"] > 0) | (means["simultaneous_upper"] < 0)
 
 
 def _listed(names: list[str]) -> str:
@@ -181,7 +185,7 @@ def _highest_phrase(class_words: ClassWords) -> str:
 
 def _word_phrase(row: Any) -> str:
     """Return `“lovely” +0.90 [0.71, 1.09], n = 14`."""
-    limits = confidence((row.lower, row.upper), scale=1, digits=2)
+    limits = confidence((row.simultaneous_lower, row.simultaneous_upper), scale=1, digits=2)
     return f"“{name(row.word, 30)}” {signed(row.mean)} {limits}, n\u00a0=\u00a0{count(row.n_texts)}"
 
 
@@ -206,8 +210,8 @@ def _panels(view: View, selected: Sequence[ClassWords]) -> Panels | None:
             heading.append(wording.short_head(class_words.head))
         drawings.append(Drawing(svg, ", ".join(heading)))
     caption = (
-        f"Mean attribution of a word to the logit of the class. Lines: 95 % CI. Hollow: in fewer than "
-        f"{WELL_COVERED_TEXTS} texts."
+        "Mean attribution of a word to the logit of the class, over the texts predicted as it. Lines: 95 % CI. Filled: "
+        "the simultaneous 95 % CI leaves out 0."
     )
     return Panels(tuple(drawings), caption)
 
@@ -215,7 +219,7 @@ def _panels(view: View, selected: Sequence[ClassWords]) -> Panels | None:
 def _frame(words: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a panel."""
     numbers = words.rename(columns={"word": "row", "mean": "value"})
-    return numbers.assign(hollow=words["n_texts"] < WELL_COVERED_TEXTS)
+    return numbers.assign(hollow=~_is_quotable(words))
 
 
 def _description(words: pd.DataFrame) -> str:

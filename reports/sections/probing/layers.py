@@ -98,7 +98,8 @@ def _drop(view: View, task: str) -> Iterator[str]:
     difference = points(value(claim, "difference"))
     bounds = confidence(claim.interval, before=" ")
     subject = view.chooser[:1].upper() + view.chooser[1:]
-    yield f"{subject} to test {difference} points{bounds}, more than selection explains."
+    reason = "more than selection explains" if claim.outcome == "below" else "although selection favours validation"
+    yield f"{subject} to test {difference} points{bounds}, {reason}."
 
 
 def _heat_maps(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:
@@ -127,15 +128,10 @@ def _heat_maps(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:
         return None
     caption = f"Test accuracy (%){_n(view, curves)}. Solid frame: best {view.choosing}. Dashed: tied with it on test."
     middle = (low + high) / 2
-    shades = {"ramp-1": low, "ramp-5": middle, "ramp-9": high}
-    legend = tuple(
-        LegendEntry(
-            key,
-            percent(accuracy),
-            block=True,
-        )
-        for key, accuracy in shades.items()
-    )
+    lowest = min(curve["value"].min() for curve in curves.values())
+    sign = "≤\u00a0" if lowest < low else ""
+    shades = {"ramp-1": f"{sign}{percent(low)}", "ramp-5": percent(middle), "ramp-9": percent(high)}
+    legend = tuple(LegendEntry(key, text, block=True) for key, text in shades.items())
     return Panels(tuple(drawings), caption, legend)
 
 

@@ -35,7 +35,10 @@ def test_a_small_example_by_hand():
         attribution_of_words(["good"], [-7.0], target="bad"),
     ]
     means = word_means(texts)
-    assert list(means.columns) == ["task", "target", "word", "n", "n_texts", "mean", "lower", "upper"]
+    assert list(means.columns) == [
+        *("task", "target", "word", "n", "n_texts", "mean", "lower", "upper"),
+        *("simultaneous_lower", "simultaneous_upper"),
+    ]
     assert means[["task", "target", "word", "n", "n_texts"]].to_numpy().tolist() == [
         ["label", "bad", "good", 1, 1],
         ["label", "good", "good", 4, 3],
@@ -48,6 +51,23 @@ def test_a_small_example_by_hand():
     np.testing.assert_allclose(means.loc[1, ["lower", "upper"]].astype(float), [2 - half, 2 + half], rtol=1e-9)
     half = 12.706204736432095 * np.sqrt(0.5) / np.sqrt(2)
     np.testing.assert_allclose(means.loc[3, ["lower", "upper"]].astype(float), [-0.5 - half, -0.5 + half], rtol=1e-9)
+
+
+def test_simultaneous_intervals_hold_for_all_words_in_six_texts_or_more():
+    rng = np.random.default_rng(0)
+    texts = [attribution_of_words(["a", "b"], rng.standard_normal(2), target="good") for _ in range(6)]
+    texts += [attribution_of_words(["a"], rng.standard_normal(1), target="bad") for _ in range(9)]
+    texts += [attribution_of_words(["rare"], [1.0], target="bad") for _ in range(5)]
+    texts += [attribution_of_words(["a"], rng.standard_normal(1), task="other") for _ in range(7)]
+    table = word_means(texts).set_index(["task", "target", "word"])
+    assert table.loc[("label", "bad", "rare"), "simultaneous_lower":].isna().all()
+    for (task, _, _), row in table.dropna().iterrows():
+        n_compared = 3 if task == "label" else 1
+        quantiles = stats.t.isf([0.025 / n_compared, 0.025], row["n_texts"] - 1)
+        widths = row["simultaneous_upper"] - row["simultaneous_lower"], row["upper"] - row["lower"]
+        assert widths[0] / widths[1] == pytest.approx(quantiles[0] / quantiles[1])
+        assert (row["simultaneous_upper"] + row["simultaneous_lower"]) / 2 == pytest.approx(row["mean"])
+    assert len(table.dropna()) == 4
 
 
 def random_attributions(n_texts, seed):

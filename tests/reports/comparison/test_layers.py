@@ -87,7 +87,7 @@ def test_several_runs_have_lines_in_their_colours(three):
 def test_more_runs_than_colours_are_dashed():
     many = [judged(right(0.7, i), model=f"m{i}") for i in range(9)]
     _, accuracies = rows_of_panels(many)
-    looks = {(entry.key, entry.dashed) for entry in accuracies.legend}
+    looks = {(entry.key, bool(entry.line)) for entry in accuracies.legend}
     assert len(looks) == 9
     assert sum(dashed for _, dashed in looks) == 3
 

@@ -13,6 +13,7 @@ from analyses.subjects.explanations.infidelity import infidelity_claims
 from analyses.subjects.explanations.planted_shortcut import hits_claims
 from analyses.subjects.explanations.word_means import is_reliable
 from probes.results.result import AnalysisResult, Attribution, Claim
+from probes.statistics.intervals import FEWEST_EXAMPLES
 from tests.support.results.probed import attribution, result
 
 METHODS = ("integrated_gradients", "occlusion", "gradient_norm")
@@ -212,13 +213,25 @@ def tables(
     ]
     strengths = np.linspace(0.9, -0.9, len(word_list))
     seen = [
-        (task, head, target, word, 3 * texts_with, texts_with, mean, *limits, is_reliable(*limits, texts_with))
+        (
+            task,
+            head,
+            target,
+            word,
+            3 * texts_with,
+            texts_with,
+            mean,
+            *limits,
+            *together,
+            is_reliable(*limits, texts_with),
+        )
         for head in heads
         for sign, target in zip((-1, *[1] * (len(classes) - 1)), classes, strict=True)
         for i, (word, strength) in enumerate(zip(word_list, strengths, strict=True))
         for texts_with in (1 + (7 * i) % 23,)
         for mean in (float(sign * strength),)
         for limits in ((mean - 0.15, mean + 0.2) if texts_with > 1 else (float("nan"),) * 2,)
+        for together in ((mean - 0.25, mean + 0.3) if texts_with >= FEWEST_EXAMPLES else (float("nan"),) * 2,)
     ]
     kinds = ("[CLS]", "[SEP]", "other special", "punctuation", "content")
     sits = []
@@ -258,7 +271,7 @@ def tables(
         "parameter_randomisation": "task head method randomised_blocks level text_id correlation absolute_correlation",
         "plausibility": "task head method text_id f1 iou auprc random_f1 random_iou random_auprc n_marked n_tokens",
         "planted_shortcut": "task pooling layer method k hits lower upper chance n",
-        "word_means": "task head target word n n_texts mean lower upper reliable",
+        "word_means": "task head target word n n_texts mean lower upper simultaneous_lower simultaneous_upper reliable",
         "token_shares": "task head pooling probe_layer layer kind share n method",
         "attributions_by_layer": "task pooling layer text_id predicted probability correlation same_class",
     }

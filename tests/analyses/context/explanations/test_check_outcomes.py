@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from analyses.context.explanations.check_outcomes import (
-    FEWEST_TEXTS,
     SMALLEST_GAIN,
     check_claims,
     outcome_of_gain,
@@ -15,6 +14,7 @@ from analyses.context.explanations.check_outcomes import (
 from analyses.context.explanations.means import mean_tables
 from probes.results.result import Claim
 from probes.results.schema.columns import CHECK_OUTCOMES
+from probes.statistics.intervals import FEWEST_EXAMPLES
 from tests.support.results.explained import METHODS, checked
 
 
@@ -28,8 +28,8 @@ from tests.support.results.explained import METHODS, checked
         ((-0.1, 0.3), 1000, "inconclusive"),
         ((-0.3, 0.0), 16, "inconclusive"),
         ((-0.3, -0.01), 16, "failed"),
-        ((0.2, 0.3), FEWEST_TEXTS - 1, "inconclusive"),
-        ((-0.3, -0.2), FEWEST_TEXTS - 1, "inconclusive"),
+        ((0.2, 0.3), FEWEST_EXAMPLES - 1, "inconclusive"),
+        ((-0.3, -0.2), FEWEST_EXAMPLES - 1, "inconclusive"),
         ((math.nan, math.nan), 16, "inconclusive"),
     ],
 )

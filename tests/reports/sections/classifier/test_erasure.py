@@ -23,11 +23,11 @@ def test_the_losses_by_layer_have_a_panel_for_each_head(fine_tuned):
 
 def test_each_vector_has_the_loss_by_shuffled_labels_of_the_same_head_and_site_beside_it(fine_tuned):
     (row,) = erasure.loss_rows(View(fine_tuned), "losses")
-    assert [(entry.name, entry.dashed) for entry in row.legend] == [
-        ("[CLS]", False),
-        ("mean", False),
-        ("[CLS], shuffled", True),
-        ("mean, shuffled", True),
+    assert [(entry.name, entry.line) for entry in row.legend] == [
+        ("[CLS]", ""),
+        ("mean", ""),
+        ("[CLS], shuffled", "dashed"),
+        ("mean, shuffled", "dashed"),
     ]
     control = fine_tuned.tables["erasure"].query("eraser == 'mean shuffled' and head == 'mean' and pooling == 'cls'")
     losses = 100 * control.set_index("layer")["accuracy_loss"]

@@ -1,7 +1,10 @@
 """Means of words on the page: the firmest are drawn, and nothing is said without firm ground."""
 
 import dataclasses
+import math
 import re
+
+import numpy as np
 
 from reports import render_report
 from reports.sections.explanations.word_means import WELL_COVERED_TEXTS
@@ -18,8 +21,9 @@ def test_the_words_of_two_classes_are_one_panel_with_both_sides():
     (sentence,) = section.verdict[1:]
     assert sentence.startswith("Towards positive: “")
     assert "; away: “" in sentence
-    assert (
-        section.verdict[0] == "Mean attribution to the predicted class [95\u00a0% CI], 400 test texts drawn at random."
+    assert section.verdict[0] == (
+        "Mean attribution to the predicted class [simultaneous 95\u00a0% CI], 400 test texts drawn at random; words in "
+        f"at least {WELL_COVERED_TEXTS} of them."
     )
     assert "(logit)" in row.drawings[0].svg
     assert all(table.folded for table in part.tables)
@@ -30,7 +34,7 @@ def test_of_several_classes_the_strongest_word_of_each_is_named_in_one_sentence(
     (_, sentence, *_) = section_of(analysis, "words").verdict
     means = analysis.tables["word_means"]
     assert sentence.startswith("Highest mean attribution: arts “")
-    is_quotable = means["reliable"] & (means["n_texts"] >= WELL_COVERED_TEXTS)
+    is_quotable = means["simultaneous_lower"] > 0
     for target, rows in means[is_quotable].groupby("target", sort=False):
         highest = rows.sort_values("mean", ascending=False, kind="stable").iloc[0]
         assert f"{target} “{highest['word']}” {highest['mean']:+.2f}" in sentence
@@ -46,12 +50,12 @@ def test_words_of_a_single_text_are_in_the_table_alone(checked_page):
     assert not [word for word in single if f">{word}<" in figures]
 
 
-def test_words_in_few_texts_are_hollow():
+def test_words_without_a_simultaneous_interval_above_or_below_0_are_hollow():
     analysis = checked(heads=("probe",))
     means = analysis.tables["word_means"]
     drawings = []
-    for n_texts in (WELL_COVERED_TEXTS - 1, WELL_COVERED_TEXTS):
-        tables = {"word_means": means.assign(n_texts=n_texts, reliable=True)}
+    for lower, upper in ((-9.0, 9.0), (0.1, 9.0)):
+        tables = {"word_means": means.assign(simultaneous_lower=lower, simultaneous_upper=upper, reliable=True)}
         section = section_of(dataclasses.replace(analysis, tables=tables), "words")
         drawings.append(section.parts[0].panels[0].drawings[0].svg)
     assert drawings[0].count("fill: var(--surface") > drawings[1].count("fill: var(--surface")
@@ -59,9 +63,12 @@ def test_words_in_few_texts_are_hollow():
 
 def test_words_in_few_texts_are_drawn_but_not_quoted():
     analysis = checked(heads=("probe",))
-    means = analysis.tables["word_means"].assign(n_texts=WELL_COVERED_TEXTS - 1, reliable=True)
+    means = analysis.tables["word_means"].assign(
+        simultaneous_lower=math.nan, simultaneous_upper=math.nan, reliable=True
+    )
     first, *further = means["word"].unique()[::-1]
-    quotable = means.assign(n_texts=means["n_texts"] + (means["word"] == first))
+    is_first = means["word"] == first
+    quotable = means.assign(simultaneous_lower=np.where(is_first, 0.1, np.nan), simultaneous_upper=9.0 * is_first)
     sections = [
         section_of(dataclasses.replace(analysis, tables={"word_means": table}), "words") for table in (means, quotable)
     ]
@@ -73,8 +80,8 @@ def test_words_in_few_texts_are_drawn_but_not_quoted():
 
 def test_a_word_whose_interval_holds_0_is_not_quoted():
     analysis = checked(heads=("probe",))
-    means = analysis.tables["word_means"].assign(n_texts=WELL_COVERED_TEXTS, reliable=True)
-    unsure = means.assign(lower=-means["mean"].abs(), upper=means["mean"].abs())
+    means = analysis.tables["word_means"].assign(n_texts=WELL_COVERED_TEXTS, lower=0.1, upper=9.0, reliable=True)
+    unsure = means.assign(simultaneous_lower=-means["mean"].abs(), simultaneous_upper=means["mean"].abs())
     verdict = section_of(dataclasses.replace(analysis, tables={"word_means": unsure}), "words").verdict
     assert "“" not in " ".join(verdict)
 
@@ -96,7 +103,8 @@ def test_of_several_classes_a_word_against_a_class_is_not_quoted():
 
 def test_words_in_too_few_texts_leave_no_panel():
     analysis = checked(heads=("probe",))
-    shaky = analysis.tables["word_means"].assign(n_texts=1, lower=float("nan"), upper=float("nan"), reliable=False)
+    bounds = dict.fromkeys(("lower", "upper", "simultaneous_lower", "simultaneous_upper"), math.nan)
+    shaky = analysis.tables["word_means"].assign(n_texts=1, reliable=False, **bounds)
     section = section_of(dataclasses.replace(analysis, tables={"word_means": shaky}), "words")
     (sentence,) = section.verdict[1:]
     assert sentence == "No word to quote: positive."
@@ -114,7 +122,7 @@ def test_many_classes_of_words_are_in_the_table_alone():
 
 def test_the_number_of_texts_is_left_out_where_the_settings_do_not_tell_it():
     section = section_of(dataclasses.replace(checked(heads=("probe",)), settings={}), "words")
-    assert "CI], test texts drawn at random." in section.verdict[0]
+    assert "CI], test texts drawn at random;" in section.verdict[0]
 
 
 def test_hostile_words_become_text():

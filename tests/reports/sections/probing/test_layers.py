@@ -38,7 +38,7 @@ def test_all_label_columns_share_one_scale_with_a_legend():
     assert [entry.block for entry in heat_maps.legend] == [True] * 3
     curves = [result().tables["metrics"].query("metric == 'accuracy' and split == 'test' and probe == 'logistic'")]
     low, high = matrices.accuracy_scale(curves)
-    assert [entry.name for entry in heat_maps.legend][::2] == [percent(low), percent(high)]
+    assert [entry.name for entry in heat_maps.legend][::2] == [f"≤\u00a0{percent(low)}", percent(high)]
 
 
 def test_a_single_label_column_has_heat_map_and_validation_side_by_side():
