@@ -22,6 +22,22 @@ LEAST_SCORED = 10
 """Smallest number of test texts with a type that occurs in training."""
 
 
+def is_informative(n_types: int, hidden: int) -> bool:
+    """Return whether a control task can tell anything of a linear probe's capacity.
+
+    A linear classifier in d dimensions with an intercept realises half of all labellings of 2 (d + 1) points in general
+    position, and nearly all of fewer. With fewer types than that the accuracy on a control task shows only that the
+    type can be read from the vectors.
+
+    Args:
+        n_types: Number of input types in training.
+        hidden: Number of dimensions of the vectors.
+
+    Source: Cover (1965), IEEE Transactions on Electronic Computers 14.
+    """
+    return n_types >= 2 * (hidden + 1)
+
+
 class NoControlTaskError(InputError):
     """No control task can be drawn that is like the real one."""
 
@@ -36,6 +52,8 @@ class ControlTask:
     """(draws, examples) class ids of the test texts."""
     scored: BoolArray
     """(examples,) test texts whose type occurs in training; no probe can know the label of other types."""
+    n_types: int
+    """Number of input types in training."""
 
     @property
     def majority(self) -> Float64Array:
@@ -69,6 +87,10 @@ class ControlTaskResult:
     """(draws,) accuracy on the scored texts of the most frequent control label in training."""
     n_test: int
     """Number of test texts, scored or not."""
+    n_types: int
+    """Number of input types in training."""
+    hidden: int
+    """Number of dimensions of the vectors."""
     converged: bool
     """Whether every probe of control labels reached its tolerance."""
 
@@ -192,7 +214,7 @@ def draw_control_task(
     if len(accepted) < draws:
         raise NoControlTaskError(_reason_for_few_draws(train, shares, n_repeated))
     all_classes = np.stack(accepted)
-    return ControlTask(all_classes[:, train_types], all_classes[:, test_types], scored)
+    return ControlTask(all_classes[:, train_types], all_classes[:, test_types], scored, n_types)
 
 
 def _reason_for_few_draws(train: Sequence[str], shares: Float64Array, n_repeated: int) -> str:
@@ -237,7 +259,14 @@ def control_task_study(tasks: Mapping[str, ControlTask]) -> Callable[[ProbedSite
             control_correct.append(probe.predict(features) == control_labels[task.scored])
         correct = selected_probe.predict(features) == probed_site.test.labels[task.scored]
         converged = all(probe.converged for probe in probes)
-        n_test = len(task.scored)
-        return ControlTaskResult(np.stack(control_correct), correct, task.majority, n_test, converged)
+        return ControlTaskResult(
+            np.stack(control_correct),
+            correct,
+            task.majority,
+            n_test=len(task.scored),
+            n_types=task.n_types,
+            hidden=features.shape[1],
+            converged=converged,
+        )
 
     return study

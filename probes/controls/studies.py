@@ -183,8 +183,11 @@ def control_task_table(sweep: Sweep) -> pd.DataFrame:
             row["upper"] = upper
             row["n"] = n_scored
             row["share_scored"] = n_scored / result.n_test
+            row["n_types"] = result.n_types
+            row["hidden"] = result.hidden
             rows.append(row)
-    names = "control_accuracy lowest highest control_majority accuracy selectivity lower upper n share_scored"
+    names = "control_accuracy lowest highest control_majority accuracy selectivity lower upper n share_scored "
+    names += "n_types hidden"
     return _frame(rows, ("task", "pooling", "layer", *names.split()))
 
 

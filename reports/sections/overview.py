@@ -19,6 +19,7 @@ from reports.sections import caveats
 from reports.sections.check_counts import check_counts
 from reports.sections.class_names import MOST_CLASSES, class_counts, class_names
 from reports.sections.classifier import answer
+from reports.sections.probing import control_tasks
 from reports.sections.small_multiples import in_points, panels_of_tasks, pooling_styles
 from reports.text import wording
 from reports.text.wording import (
@@ -295,6 +296,8 @@ def _compression_cell(view: View, task: str) -> SummaryCell:
 def _selectivity_cell(view: View, task: str) -> SummaryCell:
     """Return the selectivity, or the reason why there is none."""
     claim = view.claim("selectivity", task)
+    if claim is not None and claim.outcome == "uninformative":
+        return SummaryCell("uninformative", note=control_tasks.types_and_dimensions(claim), see="control")
     if claim is not None:
         control = f"control task {percent(value(claim, 'control_accuracy'))}"
         return SummaryCell(points(value(claim, "selectivity")), confidence(claim.interval, before=" ").strip(), control)

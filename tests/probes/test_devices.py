@@ -34,7 +34,7 @@ splits = [
     for rows in (slice(0, 300), slice(300, 400), slice(400, 500))
 ]
 train, _, test = splits
-control = ControlTask(*(np.stack([s.labels["two"]] * 2) for s in (train, test)), np.ones(100, dtype=bool))
+control = ControlTask(*(np.stack([s.labels["two"]] * 2) for s in (train, test)), np.ones(100, dtype=bool), n_types=2)
 
 
 def numbers(device):

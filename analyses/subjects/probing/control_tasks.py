@@ -41,13 +41,20 @@ def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
 
 
 def _selectivity_claims(task: str, row: pd.Series[Any]) -> Iterator[Claim]:
-    """Yield the selectivity of a site, and the control task as a reference like the floors."""
+    """Yield the selectivity of a site, and the control task as a reference like the floors.
+
+    With few input types any labelling of them can be memorised, and the control task tells nothing of the probe.
+    """
+    from probes.controls.control_tasks import is_informative
+
     names = ("control_accuracy", "control_majority", "accuracy", "selectivity", "share_scored")
     numbers: dict[str, Any] = {name: float(row[name]) for name in names}
-    numbers["n"] = int(row["n"])
+    for name in ("n", "n_types", "hidden"):
+        numbers[name] = int(row[name])
     interval = (float(row["lower"]), float(row["upper"]))
     outcome = side_of_zero(*interval)
-    yield Claim("selectivity", outcome, task, numbers, interval)
+    informative = is_informative(numbers["n_types"], numbers["hidden"])
+    yield Claim("selectivity", outcome if informative else "uninformative", task, numbers, interval)
     reference: dict[str, Any] = {
         "floor": "control",
         "accuracy": numbers["control_accuracy"],

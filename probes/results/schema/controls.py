@@ -27,6 +27,9 @@ from probes.results.schema.columns import (
     TableSchema,
 )
 
+N_TYPES = Column("n_types", "count", "Number of input types in training.", "types", optional=True)
+HIDDEN = Column("hidden", "count", "Number of dimensions of the vectors.", optional=True)
+
 TABLES: Mapping[str, TableSchema] = {
     "information": TableSchema(
         "V-information and online codelength of the label at each site.",
@@ -79,6 +82,8 @@ TABLES: Mapping[str, TableSchema] = {
                 "share",
                 nullable=True,
             ),
+            N_TYPES,
+            HIDDEN,
         ),
     ),
     "planted_signals": TableSchema(
@@ -156,7 +161,7 @@ TABLES: Mapping[str, TableSchema] = {
 CLAIMS: Mapping[str, ClaimSchema] = {
     "selectivity": ClaimSchema(
         "Accuracy of the best site's probe minus its accuracy on control tasks.",
-        outcomes=SIDES,
+        outcomes=(*SIDES, "uninformative"),
         main="selectivity",
         numbers=(
             Column("control_accuracy", "share", "Mean accuracy on control tasks.", "share"),
@@ -164,6 +169,8 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             ACCURACY.but(description="Accuracy on the real task, on the same texts.", nullable=False),
             Column("selectivity", "difference", "Accuracy minus control accuracy.", "share"),
             Column("share_scored", "share", "Share of the test texts that are scored.", nullable=True, optional=True),
+            N_TYPES,
+            HIDDEN,
             OPTIONAL_N,
         ),
     ),

@@ -62,6 +62,8 @@ def _notes(view: View) -> tuple[str, ...]:
         "texts whose type occurs in training.",
         "Selectivity is the accuracy on the task minus that on the control task. It is a property of vectors and probe "
         f"together, and no floor: vectors that expose {kind} have low selectivity, whatever they encode of the label.",
+        "Uninformative: with fewer types than twice the number of dimensions a linear probe can memorise nearly any "
+        "labels of them (Cover 1965); a high control accuracy then shows only that the type can be read.",
         "95 % CIs: Student's, over the test texts; the range over the draws is in the tables.",
     )
 
@@ -74,11 +76,20 @@ def input_type(view: View) -> str:
 
 def _sentence(claim: Claim) -> str:
     """Return the accuracy on the task and on the control task, and selectivity."""
+    control = percent(value(claim, "control_accuracy"))
+    if claim.outcome == "uninformative":
+        return f"uninformative: {types_and_dimensions(claim)} (control task {control})."
     undecided = " (CI contains 0)" if claim.outcome == "cannot_tell" else ""
     return (
-        f"task {percent(value(claim, 'accuracy'))}, control task {percent(value(claim, 'control_accuracy'))}, "
+        f"task {percent(value(claim, 'accuracy'))}, control task {control}, "
         f"selectivity {points(value(claim, 'selectivity'))} points{confidence(claim.interval, before=' ')}{undecided}."
     )
+
+
+def types_and_dimensions(claim: Claim) -> str:
+    """Return why a control task is uninformative, as `11 types, 384 dimensions`."""
+    types = plural(int(value(claim, "n_types")), "type")
+    return f"{types}, {plural(int(value(claim, 'hidden')), 'dimension')}"
 
 
 def _panels(view: View, tables: Mapping[str, pd.DataFrame]) -> Panels | None:

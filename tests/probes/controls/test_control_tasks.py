@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 from probes import Examples, SweepOptions, TextDataset, make_splits, sweep_probes
 from probes.controls.control_tasks import (
@@ -10,6 +11,7 @@ from probes.controls.control_tasks import (
     control_task_study,
     draw_control_task,
     draw_control_tasks,
+    is_informative,
 )
 
 TYPES = tuple(f"w{i}" for i in range(40))
@@ -166,3 +168,27 @@ def test_control_tasks_of_splits_are_those_of_their_input_types_and_the_rest_hav
     )
     np.testing.assert_array_equal(controls.tasks["task"].train, expected.train)
     assert len(expected.train) == 3
+
+
+@pytest.mark.parametrize(("n_types", "hidden", "expected"), [(11, 384, False), (769, 384, False), (770, 384, True)])
+def test_a_control_task_of_fewer_types_than_twice_the_dimensions_is_uninformative(n_types, hidden, expected):
+    assert is_informative(n_types, hidden) is expected
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.5, 1.0), (1.0, 1.0), (2.0, 0.5), (4.0, 0.0)])
+def test_the_limit_is_that_of_random_labellings_that_a_linear_classifier_can_realise(factor, expected):
+    """By linear programming: half of all labellings of 2 (d + 1) points are realised (Cover 1965)."""
+    rng = np.random.default_rng(0)
+    hidden, repeats = 12, 60
+    n_types = int(factor * (hidden + 1))
+    realised = 0
+    for _ in range(repeats):
+        points = np.column_stack([rng.standard_normal((n_types, hidden)), np.ones(n_types)])
+        signs = rng.choice([-1.0, 1.0], size=n_types)
+        bounds = [(None, None)] * (hidden + 1)
+        separation = scipy.optimize.linprog(
+            np.zeros(hidden + 1), -signs[:, None] * points, -np.ones(n_types), bounds=bounds
+        )
+        realised += separation.success
+    assert realised / repeats == pytest.approx(expected, abs=0.17)
+    assert is_informative(n_types, hidden) == (factor >= 2)

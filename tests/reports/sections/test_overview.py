@@ -15,6 +15,7 @@ from reports.sections.check_counts import check_counts
 from reports.sections.overview import summary
 from reports.text import wording
 from tests.support.pages.reader import Page
+from tests.support.pages.sections import section_of
 from tests.support.results.probed import result
 
 ONE = {"sentiment": ("negative", "positive")}
@@ -107,6 +108,17 @@ def test_negative_selectivity_is_a_caveat_that_says_what_it_means(outcome, is_st
         assert "first word" in caveat.sentence
     row, _ = screen_of(analysis)
     assert row.cells[-1].note == f"control task {wording.percent(0.996)}"
+
+
+def test_a_control_task_of_few_types_is_no_number_of_the_first_screen_and_no_caveat():
+    numbers = {"control_accuracy": 1.0, "control_majority": 0.5, "accuracy": 0.78, "selectivity": -0.22}
+    numbers |= {"n_types": 11, "hidden": 384}
+    analysis = with_claim(result(tasks=ONE), "selectivity", "uninformative", "sentiment", numbers, (-0.25, -0.19))
+    row, _ = screen_of(analysis)
+    assert (row.cells[-1].value, row.cells[-1].note) == ("uninformative", "11 types, 384 dimensions")
+    assert not [caveat for caveat in caveats(View(analysis)) if caveat.see == "control"]
+    (sentence,) = section_of(analysis, "control").verdict
+    assert sentence.startswith("Uninformative: 11 types, 384 dimensions")
 
 
 def test_a_label_column_without_a_control_task_says_so_beside_its_number():

@@ -10,7 +10,8 @@ def test_the_shares_of_the_decision_stand_in_one_sentence_with_the_number_of_tex
     section = section_of(checked(), "states")
     sentence = section.verdict[0].replace("\u00a0", " ")
     assert sentence.startswith(
-        "Share of absolute attribution of the probe on the mean vector of layer 4, states of layer 4: content tokens 51.0 %"
+        "Share of absolute attribution of the probe on the mean vector of layer 4, states of layer 4: content tokens "
+        "51.0 %"
     )
     assert "(n = " in section.verdict[0]
     assert any("Token states are positions in the network, not input words" in note for note in section.notes)
