@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from probes.probing.folds import Folds
 from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, Sample, select_by_folds, select_probe
 from probes.probing.sites import ExampleSplits, Site
 from probes.statistics.bootstrap import Predictions
+from probes.statistics.metrics import METRICS
 
 _SelectedCs = dict[tuple[int, str, Site], float]
 """Encoder, label column and site -> the C that was selected there."""
@@ -27,6 +29,8 @@ class UntrainedProbe:
     task: str
     site: Site
     c: float
+    validation_log_loss: float
+    """In nats; nan where the penalty was taken from another layer and there is no validation split."""
     predictions: Predictions
     """Predictions for the test examples."""
 
@@ -40,7 +44,18 @@ class _Settings:
     folds: Mapping[str, Folds]
     device: str
     selection_layers: Sequence[int]
-    """Layers at which C is selected."""
+    """Layers at which C is selected for every label column."""
+
+
+def best_probes(probes: Sequence[UntrainedProbe]) -> dict[str, UntrainedProbe]:
+    """Return label column -> probe of one untrained encoder with the lowest validation log loss."""
+    best: dict[str, UntrainedProbe] = {}
+    for probe in probes:
+        if math.isnan(probe.validation_log_loss):
+            continue
+        if probe.task not in best or probe.validation_log_loss < best[probe.task].validation_log_loss:
+            best[probe.task] = probe
+    return best
 
 
 def untrained_floors(
@@ -56,7 +71,8 @@ def untrained_floors(
 
     C is selected on validation at the lowest, the middle and the highest layer; the layers between take that of the
     nearest of them (the lower one of two equally near layers), because features of random layers change little from one
-    layer to the next. The sites of all encoders are divided among the cores together.
+    layer to the next. At the site with the lowest validation log loss C is then selected too, for each label column:
+    the floor is the best that an untrained encoder gives. The sites of all encoders are divided among the cores.
 
     Args:
         encoders: Splits with the features of each untrained encoder: `{"mean": array}` of shape
@@ -96,6 +112,8 @@ def untrained_floors(
                 probes_by_encoder[encoder] += probes
                 for probe in probes:
                     selected_cs[encoder, probe.task, site] = probe.c
+        for splits, probes in zip(encoders, probes_by_encoder, strict=True):
+            _tune_best_probes(probes, splits, settings)
     return [sorted(probes, key=_sort_key) for probes in probes_by_encoder]
 
 
@@ -110,42 +128,64 @@ def _probe_site(
     """Fit the probes of all label columns at one site of one encoder."""
     encoder, site = job
     splits = encoders[encoder]
-    train_features = splits.train.features[site.pooling][site.layer]
-    fitter = LogisticProbe().prepare(train_features, device=settings.device)
-    validation_features = None
-    if site.layer in settings.selection_layers and splits.validation is not None:
-        validation_features = splits.validation.features[site.pooling][site.layer]
+    fitter = LogisticProbe().prepare(splits.train.features[site.pooling][site.layer], device=settings.device)
     probes = []
-    for task, n_classes in settings.n_classes.items():
-        train = Sample(train_features, splits.train.labels[task])
-        if validation_features is not None and splits.validation is not None:
-            validation = Sample(validation_features, splits.validation.labels[task])
-            # Select C here, on validation or by folds.
-            fitted_probe = _select_on_validation(fitter, train, validation, settings.cs, n_classes=n_classes)
-        elif site.layer in settings.selection_layers:
-            selection, _ = select_by_folds(
-                LogisticProbe(), train, settings.folds[task], settings.cs, n_classes=n_classes, device=settings.device
-            )
-            fitted_probe = selection.probe
+    for task in settings.n_classes:
+        if site.layer in settings.selection_layers:
+            probes.append(_tuned_probe(task, site, fitter, splits, settings))
         else:
             # Take C from the nearest layer at which it was selected.
             c = selected_cs[encoder, task, _nearest_site(site, settings.selection_layers)]
-            labels = np.asarray(train.labels)[None]
-            (fitted_probe,) = fitter.fit_many(labels, (c,), n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
-        # Score once on test.
-        test_features = splits.test.features[site.pooling][site.layer]
-        predictions = Predictions.of(fitted_probe.log_prob(test_features))
-        probes.append(UntrainedProbe(task, site, fitted_probe.c, predictions))
+            probes.append(_plain_probe(task, site, c, fitter, splits, settings))
     return probes
 
 
-def _select_on_validation(
-    fitter: LogisticFitter, train: Sample, validation: Sample, cs: Sequence[float], *, n_classes: int
-) -> FittedProbe:
-    """Fit the probes of all penalties together, and select one on validation."""
-    labels = np.tile(train.labels, (len(cs), 1))
-    probes = fitter.fit_many(labels, cs, n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
-    return select_probe(probes, validation.features, validation.labels).probe
+def _tune_best_probes(probes: list[UntrainedProbe], splits: ExampleSplits, settings: _Settings) -> None:
+    """Replace the best probe of each label column by one whose C is selected at its own site."""
+    for task, best in best_probes(probes).items():
+        if best.site.layer in settings.selection_layers:
+            continue
+        features = splits.train.features[best.site.pooling][best.site.layer]
+        fitter = LogisticProbe().prepare(features, device=settings.device)
+        probes[probes.index(best)] = _tuned_probe(task, best.site, fitter, splits, settings)
+
+
+def _tuned_probe(
+    task: str, site: Site, fitter: LogisticFitter, splits: ExampleSplits, settings: _Settings
+) -> UntrainedProbe:
+    """Fit a probe of every C, and select one on validation or by folds."""
+    n_classes = settings.n_classes[task]
+    labels = splits.train.labels[task]
+    if splits.validation is None:
+        train = Sample(splits.train.features[site.pooling][site.layer], labels)
+        selection, _ = select_by_folds(
+            LogisticProbe(), train, settings.folds[task], settings.cs, n_classes=n_classes, device=settings.device
+        )
+    else:
+        all_labels = np.tile(labels, (len(settings.cs), 1))
+        path = fitter.fit_many(all_labels, settings.cs, n_classes=n_classes, tol=APPROXIMATE_TOLERANCE)
+        features = splits.validation.features[site.pooling][site.layer]
+        selection = select_probe(path, features, splits.validation.labels[task])
+    log_loss = min(trial.validation_log_loss for trial in selection.trials)
+    return UntrainedProbe(task, site, selection.probe.c, log_loss, _test_predictions(selection.probe, site, splits))
+
+
+def _plain_probe(
+    task: str, site: Site, c: float, fitter: LogisticFitter, splits: ExampleSplits, settings: _Settings
+) -> UntrainedProbe:
+    """Fit a probe of one C."""
+    labels = np.asarray(splits.train.labels[task])[None]
+    (probe,) = fitter.fit_many(labels, (c,), n_classes=settings.n_classes[task], tol=APPROXIMATE_TOLERANCE)
+    log_loss = math.nan
+    if splits.validation is not None:
+        log_probs = probe.log_prob(splits.validation.features[site.pooling][site.layer])
+        log_loss = METRICS["log_loss"](splits.validation.labels[task], log_probs)
+    return UntrainedProbe(task, site, c, log_loss, _test_predictions(probe, site, splits))
+
+
+def _test_predictions(probe: FittedProbe, site: Site, splits: ExampleSplits) -> Predictions:
+    """Return the predictions for the test examples, which are read once."""
+    return Predictions.of(probe.log_prob(splits.test.features[site.pooling][site.layer]))
 
 
 def _nearest_site(site: Site, layers: Sequence[int]) -> Site:

@@ -167,7 +167,8 @@ def _weak_spots(view: View, tasks: list[str]) -> str:
             continue
         if value(effect, "longest_accuracy") <= value(evidence, "accuracy"):
             subject = f"{name(task, 24)} " if len(tasks) > 1 else ""
-            phrases.append(f"{subject}{caveats.long_texts(view, task)}")
+            longest = percent(value(effect, "longest_accuracy"))
+            phrases.append(f"{subject}{longest} on long texts")
     return f"; but {listing(phrases)}" if phrases else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +26,15 @@ TABLES: dict[str, Callable[[Measurements], pd.DataFrame | None]] = {}
 
 def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:
     """Yield the difference between the best site and each floor."""
+    from probes.probing.untrained import best_probes
+
     for task, task_sweep in measurements.sweep.tasks.items():
         for name, key in _floors(task_sweep).items():
             yield _floor_claim(task, task_sweep, name, key)
-        untrained_probes = itertools.chain.from_iterable(measurements.untrained_probes)
-        best_probes = [probe for probe in untrained_probes if (probe.task, probe.site) == (task, task_sweep.best)]
-        if best_probes:
-            yield _untrained_claim(measurements, task, task_sweep, best_probes)
+        best_of_encoders = [best_probes(probes) for probes in measurements.untrained_probes]
+        probes = [best[task] for best in best_of_encoders if task in best]
+        if probes:
+            yield _untrained_claim(task, task_sweep, probes)
 
 
 def _floors(task_sweep: TaskSweep) -> dict[str, Site | str]:
@@ -57,10 +58,8 @@ def _floor_claim(task: str, task_sweep: TaskSweep, name: str, key: Site | str) -
     return Claim("floor", side_of_zero(lower, upper), task, numbers, (lower, upper))
 
 
-def _untrained_claim(
-    measurements: Measurements, task: str, task_sweep: TaskSweep, probes: Sequence[UntrainedProbe]
-) -> Claim:
-    """Return the accuracy of the best site minus the mean accuracy of untrained encoders at the same site."""
+def _untrained_claim(task: str, task_sweep: TaskSweep, probes: Sequence[UntrainedProbe]) -> Claim:
+    """Return the accuracy of the best site minus the mean accuracy of untrained encoders, each at its own best site."""
     from probes.statistics.intervals import HIT_DIFFERENCES, mean_interval
 
     labels = task_sweep.labels
