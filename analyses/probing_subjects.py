@@ -18,6 +18,7 @@ from analyses.subjects.probing import (
     prediction_depth,
     scores,
     text_length,
+    training_resampling,
 )
 from probes.results.result import AnalysisResult, Claim, Provenance
 
@@ -78,6 +79,7 @@ SUBJECTS: Sequence[ProbingSubject] = (
     control_tasks.SUBJECT,
     information.SUBJECT,
     learning_curve.SUBJECT,
+    training_resampling.SUBJECT,
     prediction_depth.SUBJECT,
     planted_signals.SUBJECT,
     evidence.SUBJECT,

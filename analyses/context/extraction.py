@@ -169,12 +169,11 @@ class Extraction:
     def _examples(self, name: str, split: Split, store: FeatureStore, poolings: Sequence[str]) -> Examples:
         from probes.probing.sites import Examples
 
-        is_folded = name == "train" and self.splits.validation is None
         return Examples(
             features={pooling: store.layers(pooling, split.rows) for pooling in poolings},
             labels={task: split.labels(task) for task in self.splits.class_names},
             texts=split.texts,
-            units=split.units if is_folded else None,
+            units=split.units if name == "train" else None,
         )
 
 

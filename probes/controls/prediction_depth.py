@@ -6,37 +6,13 @@ classifier trained on the task; here probes are applied to the layers of a froze
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probes.checks import InputError
-from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE
-from probes.probing.sites import ProbedSite
-from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray, plain_array
-from probes.statistics.standardisation import CHUNK_ROWS, moments
-
-N_REFITS = 5
-
-
-@dataclass(frozen=True, eq=False)
-class RefitResult:
-    """Predictions for the test texts by the probes of one site."""
-
-    label_probability: Float64Array
-    """(texts,) probability of the text's label."""
-    predictions: Int64Array
-    """(texts,) predicted class ids of the selected probe."""
-    refit_predictions: Int64Array
-    """(refits, texts) predicted class ids of probes fitted on resampled training texts."""
-    converged: bool
-    """Whether all refits reached their tolerance."""
-    varies: bool = True
-    """Whether the training texts' vectors differ by more than rounding; if not, all texts get the same prediction."""
+from probes.sequences import Int64Array, IntegerArray, plain_array
 
 
 @dataclass(frozen=True)
@@ -76,57 +52,6 @@ def prediction_depth(predictions: IntegerArray) -> Int64Array:
     from_last = equals_last[::-1]
     all_above_equal = np.logical_and.accumulate(from_last)[::-1]
     return np.asarray(all_above_equal.argmax(axis=0))
-
-
-def refit_study(n: int = N_REFITS, *, seed: int = 0) -> Callable[[ProbedSite], RefitResult]:
-    """Make a study for `sweep_probes` that refits the selected probe on bootstrap samples of the training texts.
-
-    A refit has the same sample at every site, and the C that was selected there.
-
-    Args:
-        n: Number of refits.
-        seed: Seed of the samples.
-    """
-
-    @functools.cache
-    def sample_counts(size: int) -> NDArray[np.float32]:
-        rng = np.random.default_rng(seed)
-        uniform = np.full(size, 1 / size)
-        return rng.multinomial(size, uniform, size=n).astype(np.float32)
-
-    def study(probed_site: ProbedSite) -> RefitResult:
-        train = probed_site.train
-        test = probed_site.test
-        selected_probe = probed_site.selection.probe
-        # Refits: each example weighs as often as the bootstrap sample holds it.
-        refits = probed_site.fitter.fit_many(
-            np.tile(train.labels, (n, 1)),
-            (selected_probe.c,) * n,
-            n_classes=probed_site.n_classes,
-            weights=sample_counts(len(train.labels)),
-            start=selected_probe,
-            tol=APPROXIMATE_TOLERANCE,
-        )
-        log_probs = selected_probe.log_prob(test.features)
-        label_log_probs = log_probs[np.arange(len(log_probs)), test.labels]
-        return RefitResult(
-            label_probability=np.exp(label_log_probs),
-            predictions=np.asarray(log_probs.argmax(axis=1)),
-            refit_predictions=np.stack([probe.predict(test.features) for probe in refits]),
-            converged=all(probe.converged for probe in refits),
-            varies=_varies(train.features),
-        )
-
-    return study
-
-
-def _varies(features: FloatArray) -> bool:
-    """Return whether (examples, hidden) vectors differ by more than rounding; a few of them usually suffice to see."""
-    for rows in (features[:CHUNK_ROWS], features):
-        _, deviation = moments(rows)
-        if (deviation > 0).any():
-            return True
-    return False
 
 
 def reliability(depths: IntegerArray) -> Reliability:

@@ -12,11 +12,13 @@ import numpy as np
 from probes.checks import MOST_SEED, InputError, check_instance, check_kind, whole_number
 from probes.controls.control_tasks import ControlTask, ControlTaskResult, control_task_study
 from probes.controls.information import information
-from probes.controls.prediction_depth import RefitResult, prediction_depth, refit_study, reliability
+from probes.controls.prediction_depth import prediction_depth, reliability
+from probes.controls.training_resampling import RefitResult, refit_study, resampled_scores
 from probes.probing.sites import Site, Study
 from probes.probing.sweep_result import Sweep
 from probes.sequences import Int64Array
 from probes.statistics.intervals import HIT_DIFFERENCES, mean_intervals, wilson_interval
+from probes.statistics.training_variance import training_and_test_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +56,7 @@ _Row = dict[str, Any]
 
 
 def default_studies(controls: Mapping[str, ControlTask], *, seed: int = 0) -> dict[str, Study]:
-    """Return the studies that an analysis adds to a sweep: information, control tasks and prediction depth.
+    """Return the studies that an analysis adds to a sweep: information, control tasks and resampled training sets.
 
     Args:
         controls: Label column -> its control task, where there is a valid one: `draw_control_tasks(splits).tasks`.
@@ -70,7 +72,11 @@ def default_studies(controls: Mapping[str, ControlTask], *, seed: int = 0) -> di
     for task, control in controls.items():
         check_instance(control, ControlTask, f"controls of {task!r}")
     seed = whole_number(seed, "seed", most=MOST_SEED)
-    return {"information": information, "control": control_task_study(controls), "depth": refit_study(seed=seed)}
+    return {
+        "information": information,
+        "control": control_task_study(controls),
+        "training_resampling": refit_study(seed=seed),
+    }
 
 
 def information_table(sweep: Sweep) -> pd.DataFrame:
@@ -199,7 +205,7 @@ def pointwise_information_table(sweep: Sweep) -> pd.DataFrame:
     import pandas as pd
 
     frames = []
-    for (task, site), result in _study_results(sweep, "depth").items():
+    for (task, site), result in _study_results(sweep, "training_resampling").items():
         task_sweep = sweep.tasks[task]
         labels = task_sweep.labels
         rows = np.arange(len(labels))
@@ -236,7 +242,7 @@ def prediction_depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
     counts these layers; a pooling that has no other layers has no rows.
 
     Args:
-        sweep: Sweep with the study `depth` of `default_studies`.
+        sweep: Sweep with the study `training_resampling` of `default_studies`.
 
     Returns:
         The table of depths (in layers, one row a text), and the table of their reliability.
@@ -285,7 +291,7 @@ def prediction_depth_tables(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _results_by_pooling(sweep: Sweep) -> Iterator[_LayerResults]:
     """Yield the refit results of each label column and pooling, of the layers at which vectors vary."""
     results: dict[tuple[str, str], dict[int, RefitResult]] = {}
-    for (task, site), result in _study_results(sweep, "depth").items():
+    for (task, site), result in _study_results(sweep, "training_resampling").items():
         results.setdefault((task, site.pooling), {})[site.layer] = result
     for (task, pooling), result_by_layer in results.items():
         layers = sorted(layer for layer, result in result_by_layer.items() if result.varies)
@@ -293,6 +299,50 @@ def _results_by_pooling(sweep: Sweep) -> Iterator[_LayerResults]:
         n_constant = len(result_by_layer) - len(layers)
         layer_array = np.array(layers, dtype=np.int64)
         yield _LayerResults(task, pooling, layer_array, varying_results, n_constant)
+
+
+def training_resampling_table(sweep: Sweep) -> pd.DataFrame:
+    """Tabulate the test accuracy of each site over resampled training sets, and how often the site is best or tied.
+
+    `lower` and `upper` are the 95 % interval with training and test sampling; see `training_and_test_interval`. The
+    best site is chosen anew in every resampled training set; see `resampled_scores`.
+
+    Args:
+        sweep: Sweep with the study `training_resampling` of `default_studies`.
+
+    Returns:
+        One row a label column and site.
+
+    Raises:
+        InputError: The sweep did not make the study.
+    """
+    results: dict[str, dict[Site, RefitResult]] = {}
+    for (task, site), result in _study_results(sweep, "training_resampling").items():
+        results.setdefault(task, {})[site] = result
+    rows: list[_Row] = []
+    for task, task_results in results.items():
+        task_sweep = sweep.tasks[task]
+        n_test = len(task_sweep.labels)
+        scores = resampled_scores(task_results, task_sweep.labels, ineligible=task_sweep.ineligible, seed=sweep.seed)
+        for column, site in enumerate(scores.sites):
+            accuracy = task_sweep.test[site]["accuracy"]
+            refit_accuracies = scores.accuracies[:, column]
+            lower, upper = training_and_test_interval(accuracy, n_test, refit_accuracies)
+            row = _site_columns(task, site)
+            row["accuracy"] = accuracy
+            row["lower"] = lower
+            row["upper"] = upper
+            row["refit_mean"] = float(refit_accuracies.mean())
+            row["refit_sd"] = float(refit_accuracies.std(ddof=1))
+            row["refit_lowest"] = float(refit_accuracies.min())
+            row["refit_highest"] = float(refit_accuracies.max())
+            row["n_best"] = int(scores.is_chosen[:, column].sum())
+            row["n_best_or_tied"] = int(scores.is_tied[:, column].sum())
+            row["n_refits"] = len(refit_accuracies)
+            row["n"] = n_test
+            rows.append(row)
+    names = "accuracy lower upper refit_mean refit_sd refit_lowest refit_highest n_best n_best_or_tied n_refits n"
+    return _frame(rows, ("task", "pooling", "layer", *names.split()))
 
 
 def _site_columns(task: str, site: Site) -> _Row:

@@ -41,7 +41,8 @@ class Examples:
     texts: Texts | Iterable[str] | None = None
     """(examples,) texts for the bag-of-words floor; without them there is no such floor."""
     units: IntegerArray | None = None
-    """(examples,) unit ids: examples of one unit, such as duplicates and groups, always go into the same fold."""
+    """(examples,) unit ids: examples of one unit, such as duplicates and groups, always go into the same fold,
+    and are resampled together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,8 @@ class ProbedSite:
     """Training examples in random order; the order is the same at every site."""
     train_order: Int64Array
     """(examples,) rows of the training split in that order."""
+    train_units: IntegerArray | None
+    """(examples,) unit ids of the training examples in that order; None where each example is one."""
     validation: Sample | None
     """None where folds of the training examples replace it."""
     test: Sample

@@ -184,6 +184,7 @@ def _probe_task(task: str, features: _SiteFeatures, data: SweepData, options: Sw
         fitter=features.fitter,
         train=train,
         train_order=data.train_order,
+        train_units=None if data.train.units is None else data.train.units[data.train_order],
         validation=validation,
         test=Sample(features.test, data.test.labels[task]),
         selection=selection,
@@ -266,6 +267,7 @@ def _score_task(
         labels=labels,
         best=min(eligible_sites, key=lambda site: task_results[site].validation["log_loss"]),
         resampled=resampled,
+        ineligible=tuple(options.ineligible),
     )
 
 

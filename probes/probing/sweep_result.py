@@ -50,6 +50,8 @@ class TaskSweep:
     """Eligible site with the lowest validation log loss; the test split does not enter the choice."""
     resampled: Bootstrap
     """Scores on resampled test examples, in columns in the order of `test`."""
+    ineligible: tuple[str, ...] = ()
+    """Poolings that are never the best."""
 
     def column(self, key: Site | str) -> int:
         """Return the column of a site or floor in `resampled`."""

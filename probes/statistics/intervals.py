@@ -73,7 +73,7 @@ def reflected_interval(values: FloatArray, estimate: float) -> Interval:
 
 def wilson_interval(
     share: float,
-    n: int,
+    n: float,
     *,
     z: float = NORMAL_QUANTILE,
 ) -> Interval:
@@ -81,7 +81,7 @@ def wilson_interval(
 
     Args:
         share: Observed share, from 0 to 1.
-        n: Number of examples.
+        n: Number of examples, or the effective number of examples that are not independent.
         z: Normal quantile of the confidence level, 95 % by default.
 
     Source: Wilson (1927), Journal of the American Statistical Association 22.

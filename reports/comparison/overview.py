@@ -44,7 +44,7 @@ GUIDE = (
     "cancels. Its 95 % CI is a bootstrap over these texts; where it contains 0, the runs are not significantly "
     "different. Several pairs of a task have simultaneous CIs.",
     "The CIs leave out the variance from the training sample: the same model probed on other training texts could "
-    "score differently.",
+    "score differently. Each run's page says by how much, over resampled training sets.",
     "A badge is green only where the runs had the same training texts.",
 )
 """How to read the first screen."""

@@ -101,7 +101,7 @@ def _provenance(result: AnalysisResult) -> list[str]:
         *([f"- Data: {splits}"] if splits else []),
         *([f"- Versions: {escaped(versions, LONGEST_COMMAND)}"] if versions else []),
         *([f"- Command: {code(provenance.command, LONGEST_COMMAND)}"] if provenance.command else []),
-        "- 95 % CIs: over the test texts; variance from the training sample is not included.",
+        "- 95 % CIs: over the test texts; variance from the training sample is included only where it is named.",
     ]
 
 

@@ -85,7 +85,8 @@ TERMS = (
     Term(
         "95 % CI",
         "This is the 95 % confidence interval over the test texts: Wilson's of an accuracy, Student's of a mean, a "
-        "bootstrap's of other scores. It leaves out the variance from the training sample.",
+        "bootstrap's of other scores. It leaves out the variance from the training sample, except where training and "
+        "test sampling are named.",
         ("95 % CIs", "95 % CI", "95 % interval", "95 % intervals"),
     ),
     Term(

@@ -123,8 +123,9 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     sweep_probes(*plain, options=SweepOptions(layers=[1]))  # what is imported and set up once is not timed
     whole = timed("plain sweep", lambda: sweep_probes(*plain))
     studies = default_studies({"label": control}, seed=0)
-    timed("information, control, depth", lambda: sweep_probes(*plain, options=SweepOptions(studies=studies)))
-    seconds["information, control, depth"] -= seconds["plain sweep"]
+    for name, study in studies.items():
+        timed(name, lambda alone={name: study}: sweep_probes(*plain, options=SweepOptions(studies=alone)))
+        seconds[name] -= seconds["plain sweep"]
     both = [TextSample(split.texts.first, split.labels("label")) for _, split in splits.items()]
     timed("bag of words", lambda: bag_of_words(both[0], both[1], both[2].texts, n_classes=2))
     timed("untrained", lambda: untrained_floors([ExampleSplits(*untrained)] * 3, n_classes=classes, layers=range(7)))

@@ -44,7 +44,7 @@ def numbers(device):
         sweep = sweep_probes(train, validation, test, options=SweepOptions(studies=studies, device=device))
         found += [p.log_prob for task in sweep.tasks.values() for p in task.predictions.values()]
         found += [np.array(each.codelength.bits) for each in sweep.studies["information"].values()]
-        found += [result.refit_predictions for result in sweep.studies["depth"].values()]
+        found += [result.refit_predictions for result in sweep.studies["training_resampling"].values()]
         found += [result.control_correct for result in sweep.studies["control"].values() if result is not None]
     floors = untrained_floors([ExampleSplits(*splits)], n_classes={"two": 2, "four": 4}, layers=(0, 1), device=device)
     found += [floor.predictions.log_prob for floor in floors[0]]

@@ -40,7 +40,7 @@ def pointwise_information(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate the pointwise V-information of every test text and site."""
     from probes.controls.studies import pointwise_information_table
 
-    return pointwise_information_table(measurements.sweep) if measurements.has_study("depth") else None
+    return pointwise_information_table(measurements.sweep) if measurements.has_study("training_resampling") else None
 
 
 def claims(measurements: Measurements, tables: Tables) -> Iterator[Claim]:

@@ -27,14 +27,14 @@ def prediction_depth(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate the prediction depth of every test text in every pooling."""
     from probes.controls.studies import prediction_depth_tables
 
-    return prediction_depth_tables(measurements.sweep)[0] if measurements.has_study("depth") else None
+    return prediction_depth_tables(measurements.sweep)[0] if measurements.has_study("training_resampling") else None
 
 
 def prediction_depth_reliability(measurements: Measurements) -> pd.DataFrame | None:
     """Tabulate how far the depths of probes that are fitted on other training texts agree."""
     from probes.controls.studies import prediction_depth_tables
 
-    return prediction_depth_tables(measurements.sweep)[1] if measurements.has_study("depth") else None
+    return prediction_depth_tables(measurements.sweep)[1] if measurements.has_study("training_resampling") else None
 
 
 def prediction_depth_shares(measurements: Measurements) -> pd.DataFrame | None:

@@ -29,6 +29,21 @@ from probes.results.schema.columns import (
 
 N_TYPES = Column("n_types", "count", "Number of input types in training.", "types", optional=True)
 HIDDEN = Column("hidden", "count", "Number of dimensions of the vectors.", optional=True)
+RESAMPLED_ACCURACY = (
+    ACCURACY.but(description="Test accuracy of the probe on all training texts.", nullable=False),
+    Column("refit_mean", "share", "Mean test accuracy of the refits.", "share of the test texts"),
+    Column("refit_sd", "number", "Standard deviation of these accuracies.", "share of the test texts"),
+    Column("refit_lowest", "share", "Lowest of these accuracies.", "share of the test texts"),
+    Column("refit_highest", "share", "Highest of these accuracies.", "share of the test texts"),
+)
+"""Test accuracy on all training texts, and over refits on resampled training sets."""
+RESAMPLED_COUNTS = (
+    Column("n_best", "count", "Resampled training sets in which the site has the lowest log loss on validation."),
+    Column("n_best_or_tied", "count", "Resampled training sets in which its test accuracy is not below the best's."),
+    Column("n_refits", "count", "Number of resampled training sets."),
+    N,
+)
+"""How often a site is the best one of a resampled training set, or tied with it."""
 
 TABLES: Mapping[str, TableSchema] = {
     "information": TableSchema(
@@ -62,6 +77,11 @@ TABLES: Mapping[str, TableSchema] = {
             *INTERVAL,
             Column("log_loss", "number", "Log loss on test.", "nats per text", nullable=True, optional=True),
         ),
+    ),
+    "training_resampling": TableSchema(
+        "Test accuracy of each site over resampled training sets, and in how many of them the site is best or tied.",
+        keys=SITE,
+        values=(*RESAMPLED_ACCURACY, *INTERVAL, *RESAMPLED_COUNTS),
     ),
     "control_tasks": TableSchema(
         "Accuracy on control tasks beside the real task on the same texts, and selectivity.",
@@ -209,6 +229,13 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("gain", "difference", "Difference of the accuracies.", "share"),
             N,
         ),
+    ),
+    "training_resampling": ClaimSchema(
+        "Test accuracy of the best site, whose interval holds training and test sampling, and in how many resampled "
+        "training sets the site is best or tied.",
+        outcomes=MEASURED,
+        main="accuracy",
+        numbers=(POOLING, LAYER, *RESAMPLED_ACCURACY, *RESAMPLED_COUNTS),
     ),
     "minimum_detectable_difference": ClaimSchema(
         "Difference of test accuracies that these texts show with 80 % power, and the weakest recovered signal.",

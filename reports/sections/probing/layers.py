@@ -13,12 +13,13 @@ from reports.charts.panels import shared_limits
 from reports.lookup import View, rows_at_site, text, value
 from reports.sections.probing import scores
 from reports.text import wording
-from reports.text.wording import confidence, count, decimal, name, percent, points
+from reports.text.wording import confidence, count, decimal, interval, name, percent, points
 
 NOTES = (
     "Decodable does not mean used: probing does not show what the model relies on.",
     "Tied with the best: the simultaneous 95 % CI of the difference in test accuracy contains 0.",
-    "95 % CIs: Wilson intervals over the test texts; variance from the training sample is not included.",
+    "95 % CIs: Wilson intervals over the test texts, of the probes as they are trained, unless the training sample is "
+    "named.",
 )
 
 
@@ -41,11 +42,15 @@ def section(view: View) -> Section | None:
         for task, curve in curves.items()
     ]
     verdict += [view.about(task, sentence) for task in curves for sentence in _drop(view, task)]
+    verdict += [view.about(task, sentence) for task in curves for sentence in _resampled(view, task)]
     rows = (_heat_maps(view, curves), _dumbbells(view, curves))
-    tables = (*scores.metric_table(view, curves), *(scores.probe_table(view, task) for task in curves))
-    part = Part(panels=_side_by_side([row for row in rows if row is not None]), tables=tables)
+    tables = list(scores.metric_table(view, curves))
+    for task in curves:
+        tables.append(scores.probe_table(view, task))
+        tables += scores.resampling_table(view, task)
+    part = Part(panels=_side_by_side([row for row in rows if row is not None]), tables=tuple(tables))
     change = f"The CI of the change from {view.chooser} to test allows for the choice among all candidates."
-    notes = (f"Best: lowest log loss {view.choosing}.", *NOTES, change, *view.lens())
+    notes = (f"Best: lowest log loss {view.choosing}.", *NOTES, change, *_resampling_note(view), *view.lens())
     return Section(
         "Accuracy by layer and pooling",
         "layers",
@@ -100,6 +105,37 @@ def _drop(view: View, task: str) -> Iterator[str]:
     subject = view.chooser[:1].upper() + view.chooser[1:]
     reason = "more than selection explains" if claim.outcome == "below" else "although selection favours validation"
     yield f"{subject} to test {difference} points{bounds}, {reason}."
+
+
+def _resampled(view: View, task: str) -> Iterator[str]:
+    """Yield in how many resampled training sets the best site is best or tied, and how far its accuracy moves."""
+    claim = view.claim("training_resampling", task)
+    if claim is None:
+        return
+    layer = int(value(claim, "layer"))
+    where = wording.site(text(claim, "pooling"), layer, random_pooler=view.random_pooler)
+    n_tied = count(value(claim, "n_best_or_tied"))
+    n_refits = count(value(claim, "n_refits"))
+    accuracies = interval((value(claim, "refit_lowest"), value(claim, "refit_highest")))
+    bounds = confidence(claim.interval, before=" ")
+    yield (
+        f"{wording.sentence(where)} is best or tied in {n_tied} of {n_refits} resampled training sets: accuracy there "
+        f"{accuracies}\u00a0%, 95\u00a0% CI with training and test sampling{bounds}."
+    )
+
+
+def _resampling_note(view: View) -> tuple[str, ...]:
+    """Return how the resampled training sets are made, and how the best site is chosen in each."""
+    if not view.every("training_resampling"):
+        return ()
+    held_out = "validation" if view.chooser == "validation" else "the training texts that the sample leaves out"
+    return (
+        "Resampled training sets are drawn with replacement and hold about 63 % of the distinct texts, so that their "
+        "accuracies are rather too low. All sites are refitted on each, with the penalty already selected.",
+        f"Best in a resampled training set: lowest log loss on {held_out}. Tied: as above, with its probes.",
+        "95 % CI with training and test sampling: around the accuracy of the probe on all training texts, for the mean "
+        "accuracy of probes on other samples of that size. It is rather too wide than too narrow.",
+    )
 
 
 def _heat_maps(view: View, curves: Mapping[str, pd.DataFrame]) -> Panels | None:

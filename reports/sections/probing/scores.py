@@ -130,6 +130,48 @@ def probe_table(view: View, task: str) -> Table:
     )
 
 
+def resampling_table(view: View, task: str) -> Iterator[Table]:
+    """Yield the accuracies of every site over resampled training sets, and how often it is best or tied."""
+    rows = view.table("training_resampling", task)
+    if rows is None:
+        return
+    cells = list[tuple[str, ...]]()
+    for row in rows.itertuples():
+        cells.append(
+            (
+                wording.pooling(row.pooling, random_pooler=view.random_pooler),
+                str(row.layer),
+                str(row.n_best),
+                str(row.n_best_or_tied),
+                percent(row.accuracy),
+                interval((row.lower, row.upper)),
+                percent(row.refit_mean),
+                wording.unsigned_points(row.refit_sd),
+                interval((row.refit_lowest, row.refit_highest)),
+            )
+        )
+    n_refits = plural(int(rows["n_refits"].iloc[0]), "resampled training set")
+    subject = f" for {name(task)}" if len(view.tasks) > 1 else ""
+    heading = (
+        "pooling",
+        "layer",
+        "best",
+        "best or tied",
+        "test accuracy",
+        "95 % CI with training and test sampling",
+        "mean of refits",
+        "SD of refits (points)",
+        "range of refits",
+    )
+    yield Table(
+        f"Number of {n_refits} in which a site is best, or tied with the best, and its test accuracy there.",
+        rows=tuple(cells),
+        folded=True,
+        summary=f"All sites in {n_refits}{subject}",
+        **columns(*heading, numeric=heading[1:]),
+    )
+
+
 def _score_cells(view: View, task: str, metric: str, split: str) -> Cells:
     scores = view.scores(task, metric, split)
     if scores is None:

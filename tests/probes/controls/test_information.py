@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from probes import Examples, InputError, SweepOptions, sweep_probes
 from probes.checks import SMALLEST_EFFECT, side_of_zero
 from probes.controls.information import Codelength, block_ends, information, online_codelength, uniform_codelength
-from probes.controls.prediction_depth import refit_study
 from probes.controls.studies import information_table
+from probes.controls.training_resampling import refit_study
 from probes.statistics.standardisation import standardisation
 
 
@@ -146,8 +146,10 @@ def test_rounding_that_follows_the_label_is_never_information(size, noise):
         y = rng.integers(3, size=n)
         x = vector + 1e-7 * reach * (rng.standard_normal((n, 16)) + (y[:, None] - 1))
         splits.append(Examples({"cls": x[None].astype(np.float32)}, {"label": y}))
-    sweep = sweep_probes(*splits, options=SweepOptions(studies={"information": information, "depth": refit_study(2)}))
+    sweep = sweep_probes(
+        *splits, options=SweepOptions(studies={"information": information, "training_resampling": refit_study(2)})
+    )
     (row,) = information_table(sweep).itertuples()
     assert side_of_zero(row.lower, row.upper) == "cannot_tell"
     assert abs(row.v_information) < SMALLEST_EFFECT
-    assert not any(result.varies for result in sweep.studies["depth"].values())
+    assert not any(result.varies for result in sweep.studies["training_resampling"].values())

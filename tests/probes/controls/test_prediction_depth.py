@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from probes import Examples, InputError, SweepOptions, sweep_probes
-from probes.controls.prediction_depth import prediction_depth, refit_study, reliability
+from probes import InputError
+from probes.controls.prediction_depth import prediction_depth, reliability
 
 
 def test_depth_is_the_first_layer_from_which_nothing_changes():
@@ -44,33 +44,3 @@ def test_where_all_texts_have_one_depth_there_is_no_correlation():
     assert (agreement.same, agreement.by_chance) == (1, 1)
     with pytest.raises(InputError, match="two refits"):
         reliability(np.array([[1, 2]]))
-
-
-def test_refits_have_one_training_sample_at_all_layers_and_agree_where_the_signal_is():
-    rng = np.random.default_rng(0)
-    y = rng.integers(2, size=900)
-    noise = rng.standard_normal((2, 900, 5))
-    noise[1, :, 0] += 4 * (2 * y - 1)
-    x = noise.astype(np.float32)
-    parts = [Examples({"mean": x[:, r]}, {"label": y[r]}) for r in (slice(500), slice(500, 700), slice(700, 900))]
-    sweep = sweep_probes(*parts, options=SweepOptions(studies={"depth": refit_study(4)}))
-    blind, clear = (result for _, result in sorted(sweep.studies["depth"].items()))
-    assert blind.refit_predictions.shape == (4, 200)
-    assert (clear.refit_predictions == clear.predictions).mean() > 0.99
-    assert 0.5 < (blind.refit_predictions == blind.predictions).mean() < 0.99
-    assert clear.label_probability.mean() > 0.98
-    expected = np.mean(clear.predictions == y[700:])
-    assert expected == sweep.tasks["label"].test[list(sweep.tasks["label"].selections)[1]]["accuracy"]
-
-
-def test_refits_on_the_same_features_are_the_same_at_every_layer():
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((300, 4)).astype(np.float32), rng.integers(2, size=300)
-    part = Examples({"mean": np.stack([x, x])}, {"label": y})
-    results = list(
-        sweep_probes(part, part, part, options=SweepOptions(studies={"depth": refit_study(3)}))
-        .studies["depth"]
-        .values()
-    )
-    np.testing.assert_array_equal(results[0].refit_predictions, results[1].refit_predictions)
-    assert (results[0].refit_predictions[0] != results[0].refit_predictions[1]).any()

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from probes.results.result import Claim
@@ -29,6 +30,29 @@ def test_a_drop_from_validation_to_test_is_stated_where_selection_does_not_expla
     section = section_of(result_with(Claim("validation_drop", outcome, TASK, DROP, (-0.1, -0.02))), "layers")
     assert len(section.verdict) == n_sentences
     assert ("−7.0 points [−10.0, −2.0]" in section.verdict[-1]) == (outcome == "below")
+
+
+RESAMPLED = {"pooling": "mean", "layer": 4, "accuracy": 0.78, "refit_mean": 0.77, "refit_sd": 0.01, "n": 896}
+RESAMPLED |= {"refit_lowest": 0.75, "refit_highest": 0.79, "n_best": 11, "n_best_or_tied": 19, "n_refits": 20}
+
+
+def test_a_sentence_says_in_how_many_resampled_training_sets_the_best_site_is_best_or_tied():
+    claim = Claim("training_resampling", "measured", TASK, RESAMPLED, (0.74, 0.82))
+    columns = {name: [number] for name, number in RESAMPLED.items()}
+    table = pd.DataFrame({"task": [TASK], **columns, "lower": [0.74], "upper": [0.82]})
+    section = section_of(result_with(claim, training_resampling=table), "layers")
+    assert len(section.verdict) == 2
+    assert "best or tied in 19 of 20 resampled training sets" in section.verdict[1]
+    assert "75.0 to 79.0\u00a0%" in section.verdict[1]
+    assert section.verdict[1].endswith("[74.0, 82.0].")
+    *_, sites = section.parts[0].tables
+    assert sites.summary == "All sites in 20 resampled training sets"
+    assert sites.rows[0][2:5] == ("11", "19", "78.0\u00a0%")
+    assert any("63 %" in note for note in section.notes)
+
+
+def test_without_resampled_training_sets_no_note_speaks_of_them():
+    assert not any("Resampled" in note for note in section_of(result(), "layers").notes)
 
 
 def test_all_label_columns_share_one_scale_with_a_legend():
