@@ -9,6 +9,7 @@ from analyses.context.measurements import Measurements
 from analyses.context.provenance import UNKNOWN
 from analyses.subjects.encoder import cka, special_tokens, spread
 from analyses.subjects.probing import (
+    all_layers,
     control_tasks,
     evidence,
     floors,
@@ -74,6 +75,7 @@ def _probe_info(splits: Splits, provenance: Provenance) -> dict[str, Any]:
 
 SUBJECTS: Sequence[ProbingSubject] = (
     scores.SUBJECT,
+    all_layers.SUBJECT,
     text_length.SUBJECT,
     floors.SUBJECT,
     control_tasks.SUBJECT,

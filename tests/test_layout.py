@@ -22,7 +22,6 @@ WITHOUT_TESTS = {
 """Module of `probes` without a test file -> why."""
 SHARED_BY_SUBJECTS = {
     "analyses/subjects/classifier/share_rows.py",
-    "analyses/subjects/probing/rows.py",
     "reports/sections/classifier/panel_rows.py",
 }
 """Modules beside the subjects that several of them use."""

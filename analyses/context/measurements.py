@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from probes.data.datasets import Splits
     from probes.encoder.encoder import Encoder
     from probes.probing.sites import ExampleSplits
-    from probes.probing.sweep_result import Sweep
+    from probes.probing.sweep_result import Sweep, TaskSweep
     from probes.probing.untrained import UntrainedProbe
 
 
@@ -42,3 +44,17 @@ class Measurements:
     def has_study(self, name: str) -> bool:
         """Return whether the sweep made a study at every site."""
         return name in self.sweep.studies
+
+
+def best_row(table: pd.DataFrame, task: str, task_sweep: TaskSweep) -> pd.Series[Any]:
+    """Return the row of a label column's best site.
+
+    Args:
+        table: Table with one row for each label column and site.
+        task: Label column.
+        task_sweep: Sweep of the label column.
+    """
+    best = task_sweep.best
+    is_best = (table["task"] == task) & (table["pooling"] == best.pooling) & (table["layer"] == best.layer)
+    (position,) = is_best.to_numpy().nonzero()[0]
+    return table.iloc[position]

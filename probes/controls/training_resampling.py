@@ -96,8 +96,10 @@ def _independent_counts(n: int, seed: int, n_examples: int) -> NDArray[np.float3
 
 def _unit_counts(n: int, seed: int, units: IntegerArray) -> NDArray[np.float32]:
     """Draw (refits, examples) how often the unit of each example is in a bootstrap sample of units."""
-    _, unit_ids = np.unique(units, return_inverse=True)
-    counts = _independent_counts(n, seed, int(unit_ids.max()) + 1)
+    _, first_rows, positions = np.unique(units, return_index=True, return_inverse=True)
+    # Number the units by their first example, so that units of one example each change nothing.
+    unit_ids = first_rows.argsort().argsort()[positions]
+    counts = _independent_counts(n, seed, len(first_rows))
     return counts[:, unit_ids]
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from analyses.context.measurements import Measurements
+from analyses.context.measurements import Measurements, best_row
 from analyses.context.subject import Subject, Tables
-from analyses.subjects.probing.rows import best_row
 from probes.checks import side_of_zero
 from probes.results.result import Claim
 

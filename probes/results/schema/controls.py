@@ -29,6 +29,12 @@ from probes.results.schema.columns import (
 
 N_TYPES = Column("n_types", "count", "Number of input types in training.", "types", optional=True)
 HIDDEN = Column("hidden", "count", "Number of dimensions of the vectors.", optional=True)
+N_LAYERS = Column("n_layers", "count", "Number of layers.", "layers")
+BEST_LAYER = Column("best_layer", "layer", "Layer of the best site.")
+BEST_ACCURACY = Column("best_accuracy", "share", "Test accuracy of the best site.", "share of the test texts")
+ALL_LAYERS_DIFFERENCE = DIFFERENCE.but(
+    description="Test accuracy of the all-layers probe minus that of the best layer.", nullable=False
+)
 RESAMPLED_ACCURACY = (
     ACCURACY.but(description="Test accuracy of the probe on all training texts.", nullable=False),
     Column("refit_mean", "share", "Mean test accuracy of the refits.", "share of the test texts"),
@@ -76,6 +82,24 @@ TABLES: Mapping[str, TableSchema] = {
             ACCURACY,
             *INTERVAL,
             Column("log_loss", "number", "Log loss on test.", "nats per text", nullable=True, optional=True),
+        ),
+    ),
+    "all_layers": TableSchema(
+        "Test accuracy of a probe on all layers of a pooling together, beside that of the best layer.",
+        keys=(TASK, POOLING),
+        values=(
+            N_LAYERS,
+            Column("c", "number", "Inverse strength of the L2 penalty."),
+            Column("validation_log_loss", "number", "Log loss on validation, or on a fold.", "nats per text"),
+            ACCURACY.but(description="Test accuracy of the all-layers probe.", nullable=False),
+            *INTERVAL,
+            BEST_LAYER,
+            BEST_ACCURACY,
+            ALL_LAYERS_DIFFERENCE,
+            Column("difference_lower", "number", "Lower end of the 95 % confidence interval of the difference."),
+            Column("difference_upper", "number", "Upper end of the 95 % confidence interval of the difference."),
+            N,
+            Column("converged", "flag", "Whether the solver converged."),
         ),
     ),
     "training_resampling": TableSchema(
@@ -227,6 +251,20 @@ CLAIMS: Mapping[str, ClaimSchema] = {
             Column("fewer_texts", "count", "Next smaller number of training texts.", "texts"),
             Column("fewer_accuracy", "share", "Test accuracy with that number.", "share"),
             Column("gain", "difference", "Difference of the accuracies.", "share"),
+            N,
+        ),
+    ),
+    "all_layers": ClaimSchema(
+        "Test accuracy of a probe on all layers of the best site's pooling minus that of the best layer.",
+        outcomes=SIDES,
+        main="difference",
+        numbers=(
+            POOLING,
+            N_LAYERS,
+            ACCURACY.but(description="Test accuracy of the all-layers probe.", nullable=False),
+            BEST_LAYER,
+            BEST_ACCURACY,
+            ALL_LAYERS_DIFFERENCE,
             N,
         ),
     ),

@@ -43,14 +43,18 @@ def section(view: View) -> Section | None:
     ]
     verdict += [view.about(task, sentence) for task in curves for sentence in _drop(view, task)]
     verdict += [view.about(task, sentence) for task in curves for sentence in _resampled(view, task)]
+    verdict += [view.about(task, sentence) for task in curves for sentence in _all_layers(view, task)]
     rows = (_heat_maps(view, curves), _dumbbells(view, curves))
     tables = list(scores.metric_table(view, curves))
     for task in curves:
         tables.append(scores.probe_table(view, task))
         tables += scores.resampling_table(view, task)
+    tables += scores.all_layers_table(view)
     part = Part(panels=_side_by_side([row for row in rows if row is not None]), tables=tuple(tables))
     change = f"The CI of the change from {view.chooser} to test allows for the choice among all candidates."
-    notes = (f"Best: lowest log loss {view.choosing}.", *NOTES, change, *_resampling_note(view), *view.lens())
+    choice = f"Best: lowest log loss {view.choosing}."
+    further_notes = (*_resampling_note(view), *_all_layers_note(view), *view.lens())
+    notes = (choice, *NOTES, change, *further_notes)
     return Section(
         "Accuracy by layer and pooling",
         "layers",
@@ -121,6 +125,28 @@ def _resampled(view: View, task: str) -> Iterator[str]:
     yield (
         f"{wording.sentence(where)} is best or tied in {n_tied} of {n_refits} resampled training sets: accuracy there "
         f"{accuracies}\u00a0%, 95\u00a0% CI with training and test sampling{bounds}."
+    )
+
+
+def _all_layers(view: View, task: str) -> Iterator[str]:
+    """Yield the accuracy of the probe on all layers of the best site's pooling, and its difference from the best."""
+    claim = view.claim("all_layers", task)
+    if claim is None:
+        return
+    vector = wording.pooling(text(claim, "pooling"), random_pooler=view.random_pooler)
+    accuracy = percent(value(claim, "accuracy"))
+    difference = points(value(claim, "difference"))
+    bounds = confidence(claim.interval, before=" ")
+    yield f"All layers of {vector} together: {accuracy}, {difference} points{bounds} over the best layer."
+
+
+def _all_layers_note(view: View) -> tuple[str, ...]:
+    """Return how the probe on all layers is made, where there is one."""
+    if not view.every("all_layers"):
+        return ()
+    return (
+        "All layers together: one probe on the concatenated, standardised vectors of all layers of the best site's "
+        "pooling. It has as many times the weights, is never the best site, and shows what one layer lacks.",
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from reports.blocks import Table, columns
 from reports.lookup import View
 from reports.text import wording
-from reports.text.wording import decimal, interval, name, percent, plural
+from reports.text.wording import count, decimal, interval, name, percent, plural
 
 ROUNDED = 6
 """Digits of a score after the point that are no rounding of float32 probabilities."""
@@ -130,6 +130,47 @@ def probe_table(view: View, task: str) -> Table:
     )
 
 
+def all_layers_table(view: View) -> Iterator[Table]:
+    """Yield the accuracy of the probes on all layers of a pooling together, beside that of the best layer."""
+    rows = view.table("all_layers")
+    if rows is None:
+        return
+    cells = list[tuple[str, ...]]()
+    for row in rows.itertuples():
+        difference_limits = interval((row.difference_lower, row.difference_upper))
+        cells.append(
+            (
+                name(row.task),
+                wording.pooling(row.pooling, random_pooler=view.random_pooler),
+                percent(row.accuracy),
+                interval((row.lower, row.upper)),
+                count(row.best_layer),
+                percent(row.best_accuracy),
+                f"{wording.points(row.difference)} ({difference_limits})",
+                decimal(row.validation_log_loss),
+                wording.general(row.c),
+            )
+        )
+    heading = (
+        "task",
+        "pooling",
+        "test accuracy of all layers",
+        "95 % CI",
+        "best layer",
+        "its test accuracy",
+        "difference (points)",
+        f"log loss {view.choosing} (nats)",
+        "C",
+    )
+    yield Table(
+        "The probe on all layers of a pooling together, minus the probe on the best layer (paired 95 % CI).",
+        rows=tuple(cells),
+        folded=True,
+        summary="All layers together",
+        **columns(*heading, numeric=heading[2:]),
+    )
+
+
 def resampling_table(view: View, task: str) -> Iterator[Table]:
     """Yield the accuracies of every site over resampled training sets, and how often it is best or tied."""
     rows = view.table("training_resampling", task)
@@ -140,9 +181,9 @@ def resampling_table(view: View, task: str) -> Iterator[Table]:
         cells.append(
             (
                 wording.pooling(row.pooling, random_pooler=view.random_pooler),
-                str(row.layer),
-                str(row.n_best),
-                str(row.n_best_or_tied),
+                count(row.layer),
+                count(row.n_best),
+                count(row.n_best_or_tied),
                 percent(row.accuracy),
                 interval((row.lower, row.upper)),
                 percent(row.refit_mean),

@@ -51,6 +51,20 @@ def test_a_sentence_says_in_how_many_resampled_training_sets_the_best_site_is_be
     assert any("63 %" in note for note in section.notes)
 
 
+def test_a_sentence_compares_all_layers_together_with_the_best_layer():
+    numbers = {"pooling": "mean", "n_layers": 7, "accuracy": 0.795, "n": 896}
+    numbers |= {"best_layer": 4, "best_accuracy": 0.78, "difference": 0.015}
+    claim = Claim("all_layers", "above", TASK, numbers, (0.002, 0.028))
+    limits = {"lower": 0.77, "upper": 0.82, "difference_lower": 0.002, "difference_upper": 0.028}
+    columns = {"task": TASK, **numbers, **limits, "c": 0.001, "validation_log_loss": 0.4, "converged": True}
+    section = section_of(result_with(claim, all_layers=pd.DataFrame([columns])), "layers")
+    sentence = section.verdict[1].replace("\u00a0", " ")
+    assert sentence == "All layers of mean together: 79.5 %, +1.5 points [0.2, 2.8] over the best layer."
+    *_, comparison = section.parts[0].tables
+    assert comparison.rows[0][6] == "+1.5 (0.2 to 2.8)"
+    assert any(note.startswith("All layers together") for note in section.notes)
+
+
 def test_without_resampled_training_sets_no_note_speaks_of_them():
     assert not any("Resampled" in note for note in section_of(result(), "layers").notes)
 
