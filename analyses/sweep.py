@@ -46,8 +46,9 @@ def describe_sweep(
     """Describe a sweep of research code by tables and claims, so that it can be saved and drawn as a page.
 
     It measures what `layerprobe layers` measures of its own sweep: the differences from the floors that the sweep has,
-    selectivity, information and prediction depth where the sweep made these studies (`default_studies`), planted
-    signals, and the geometry of the features. Planted signals take seconds to minutes, as they fit probes.
+    selectivity, information, resampled training sets and prediction depth where the sweep made these studies
+    (`default_studies`), a probe on all layers together, planted signals, and the geometry of the features. Planted
+    signals and the probe on all layers take seconds to minutes, as they fit probes.
 
     Args:
         sweep: Result of `sweep_probes`.

@@ -9,7 +9,8 @@ class ProbeSettings:
 
     controls: bool = True
     """Measure the controls: control tasks with selectivity, V-information, online codelength (MDL), learning curves,
-    prediction depth, the minimum detectable difference by planted signals, and linear CKA between layers."""
+    20 resampled training sets, prediction depth, a probe on all layers together, the minimum detectable difference by
+    planted signals, and linear CKA between layers."""
     untrained: int = 3
     """Number of untrained encoders (the same architecture with random weights, one seed each) whose probes are a
     floor. Each needs one more extraction of features; 0 leaves this floor out."""

@@ -14,16 +14,17 @@ def training_and_test_interval(accuracy: float, n: int, refit_accuracies: FloatA
 
     The variance of a test accuracy is the sum of that over test examples, as if the probe were fixed, and that over
     training samples, which probes on bootstrap samples of the training examples show. The sum counts the interaction of
-    both twice, so that the interval is rather too wide than too narrow. It is Wilson's for the number of test examples
-    at which the first part alone would be as large as the sum, with Student's quantile (Satterthwaite's degrees of
-    freedom). Without variance over training samples it is Wilson's for all test examples.
+    both twice, so that the interval is rather too wide than too narrow with many training examples. It is Wilson's for
+    the number of test examples at which the first part alone would be as large as the sum, with Student's quantile
+    (Satterthwaite's degrees of freedom). Without variance over training samples it is Wilson's for all test examples.
 
     The interval surrounds the accuracy of the probe on all training examples: bootstrap samples hold about 63 % of the
     distinct examples, and the mean of their accuracies is usually lower.
 
     Simulation of two Gaussian classes whose training and test samples are drawn anew (50 to 1,000 training examples, 10
-    and 50 dimensions, 200 and 1,000 test examples): it holds the mean accuracy in COVERAGE % of the samples, where
-    Wilson's does in WILSON %.
+    and 50 dimensions, 200 and 1,000 test examples): it holds the mean accuracy in 90 to 99 % of the samples, where
+    Wilson's does in 17 to 95 %. It is lowest with 50 training examples, whose bootstrap samples vary less than new ones
+    do, and above 95 % with 200 or more.
 
     Args:
         accuracy: Test accuracy of the probe on all training examples.

@@ -347,6 +347,13 @@ TERMS = (
         needs="plausibility",
     ),
     Term(
+        "Resampled training set",
+        "A resampled training set is drawn from the training texts with replacement (bootstrap), as many as there are. "
+        "It shows how much a score depends on the training sample.",
+        ("resampled training sets", "resampled training set"),
+        needs="training_resampling",
+    ),
+    Term(
         "Selectivity",
         "Selectivity is the accuracy on the task minus the accuracy on the control task.",
         ("selectivity",),

@@ -23,6 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from probes.controls.all_layers import fit_all_layers_probe
 from probes.controls.control_tasks import draw_control_task
 from probes.controls.planted_signals import plant_signals
 from probes.controls.studies import default_studies
@@ -132,6 +133,8 @@ def _floors(encoder: Encoder, cache: Path, limit: int | None, repeats: int) -> N
     best = whole.tasks["label"].best
     samples = [Sample(split.features[best.pooling][best.layer], split.labels["label"]) for split in plain]
     timed("planted signals", lambda: plant_signals(*samples, n_classes=2))
+    layers_together = (ExampleSplits(*plain), "label", best.pooling, range(7))
+    timed("all layers together", lambda: fit_all_layers_probe(*layers_together, n_classes=2))
     clouds = plain[-1].features
     timed("cka", lambda: [cka_matrix(clouds[p], range(7)) for p in POOLINGS])
     base = seconds.pop("plain sweep")

@@ -160,7 +160,8 @@ def _resampling_note(view: View) -> tuple[str, ...]:
         "accuracies are rather too low. All sites are refitted on each, with the penalty already selected.",
         f"Best in a resampled training set: lowest log loss on {held_out}. Tied: as above, with its probes.",
         "95 % CI with training and test sampling: around the accuracy of the probe on all training texts, for the mean "
-        "accuracy of probes on other samples of that size. It is rather too wide than too narrow.",
+        "accuracy of probes on other samples of that size. In simulations it holds that accuracy in 90 to 99 % of the "
+        "samples, least often with 50 training texts.",
     )
 
 

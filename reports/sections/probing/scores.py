@@ -148,7 +148,7 @@ def all_layers_table(view: View) -> Iterator[Table]:
                 percent(row.best_accuracy),
                 f"{wording.points(row.difference)} ({difference_limits})",
                 decimal(row.validation_log_loss),
-                wording.general(row.c),
+                decimal(row.c),
             )
         )
     heading = (

@@ -49,7 +49,7 @@ def test_a_single_refit_shows_no_variance_and_is_refused():
 
 def gaussian_classes(rng, n, shift):
     """Draw labels and features of two classes whose means lie at plus and minus `shift`."""
-    labels = np.arange(n) % 2
+    labels = rng.integers(2, size=n)
     signs = 2 * labels - 1
     noise = rng.standard_normal((n, len(shift)))
     return labels, (noise + signs[:, None] * shift).astype(np.float32)
