@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probes.checks import InputError, side_of_zero
-from probes.logistic.fitted_probe import FittedProbe
+from probes.logistic.fitted_probe import FittedProbe, score_probes
 from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE
 from probes.probing.sites import ProbedSite, Site
 from probes.sequences import BoolArray, Float64Array, FloatArray, Int64Array, IntegerArray
@@ -108,18 +108,16 @@ def _held_out_losses(refits: list[FittedProbe], counts: NDArray[np.float32], pro
 
     A sample that leaves none out is scored on all of them.
     """
-    train = probed_site.train
-    losses = np.empty(len(refits))
-    for refit, probe in enumerate(refits):
-        held_out = train if probed_site.validation is None else probed_site.validation
-        features = held_out.features
-        labels = held_out.labels
-        is_left_out = counts[refit] == 0
-        if probed_site.validation is None and is_left_out.any():
-            features = features[is_left_out]
-            labels = labels[is_left_out]
-        log_probs = probe.log_prob(features)
-        losses[refit] = -log_probs[np.arange(len(labels)), labels].mean()
+    if probed_site.validation is not None:
+        held_out = probed_site.validation
+        is_held_out = np.ones((len(refits), len(held_out.labels)), dtype=bool)
+    else:
+        held_out = probed_site.train
+        is_held_out = counts == 0
+        is_held_out[~is_held_out.any(axis=1)] = True
+    label_log_probs, _ = score_probes(refits, held_out.features, held_out.labels)
+    totals = np.where(is_held_out, label_log_probs, 0.0).sum(axis=1)
+    losses = -totals / is_held_out.sum(axis=1)
     # A probe whose logits overflow is never the best.
     return np.where(np.isfinite(losses), losses, np.inf)
 
