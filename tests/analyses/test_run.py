@@ -17,7 +17,7 @@ def test_run_leaves_tables_attributions_probes_and_one_page(root, result):
     tables += ["predictions", "correct_by_site", "class_scores", "calibration_bins"]
     tables += "information learning_curve control_tasks planted_signals pointwise_information".split()
     tables += "prediction_depth prediction_depth_reliability prediction_depth_shares token_shares word_means".split()
-    tables += ["faithfulness", "faithfulness_means"]
+    tables += ["faithfulness", "faithfulness_means", "training_resampling", "all_layers"]
     wanted = {"result.json", "attributions.jsonl", "probes.safetensors", "report.html"}
     assert names == wanted | {f"tables/{table}.csv" for table in tables}
     assert len([a for a in result.attributions if a.against is None]) == 6
