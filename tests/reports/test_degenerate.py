@@ -128,8 +128,12 @@ def test_a_page_of_many_classes_has_a_bounded_size(tmp_path, n_classes):
     wrong = [("sentiment", "logistic", "mean", 4, name, names[i - 1], 1 + i % 5) for i, name in enumerate(names)]
     confusion = pd.DataFrame(wrong, columns="task probe pooling layer label predicted count".split())
     words = pd.DataFrame(
-        [("sentiment", "probe", name, f"w{j}", 3, 3, 0.5, 0.1, 0.9, True) for name in names for j in range(3)],
-        columns="task head target word n n_texts mean lower upper reliable".split(),
+        [
+            ("sentiment", "probe", name, f"w{j}", 3, 3, 0.5, 0.1, 0.9, 0.05, 0.95, True)
+            for name in names
+            for j in range(3)
+        ],
+        columns="task head target word n n_texts mean lower upper simultaneous_lower simultaneous_upper reliable".split(),
     )
     tables = {"metrics": metrics, "confusion": confusion, "word_means": words}
     page = drawn(dataclasses.replace(analysis, tables=tables, attributions=()), tmp_path)
