@@ -133,7 +133,10 @@ def test_a_page_of_many_classes_has_a_bounded_size(tmp_path, n_classes):
             for name in names
             for j in range(3)
         ],
-        columns="task head target word n n_texts mean lower upper simultaneous_lower simultaneous_upper reliable".split(),
+        columns=[
+            *"task head target word n n_texts mean lower upper".split(),
+            *("simultaneous_lower", "simultaneous_upper", "reliable"),
+        ],
     )
     tables = {"metrics": metrics, "confusion": confusion, "word_means": words}
     page = drawn(dataclasses.replace(analysis, tables=tables, attributions=()), tmp_path)
