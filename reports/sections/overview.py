@@ -19,7 +19,6 @@ from reports.sections import caveats
 from reports.sections.check_counts import check_counts
 from reports.sections.class_names import MOST_CLASSES, class_counts, class_names
 from reports.sections.classifier import answer
-from reports.sections.probing import control_tasks
 from reports.sections.small_multiples import in_points, panels_of_tasks, pooling_styles
 from reports.text import wording
 from reports.text.wording import (
@@ -45,7 +44,7 @@ COLUMNS = (
     "{low:.0f} to {high:.0f}\u00a0%",
     "gain over best floor, points [95 % CI]",
     "MDL compression",
-    "selectivity, points [95 % CI]",
+    "selectivity,\u00a0points [95 % CI]",
 )
 """Headings of the table; the fourth is the scale of the drawings."""
 NOT_FLOORS = ("control", "model_head")
@@ -152,7 +151,7 @@ def _scores(view: View, tasks: list[str]) -> str:
             continue
         pooling, layer = best
         vector = wording.pooling(pooling, random_pooler=view.random_pooler)
-        start = "" if len(tasks) > 1 else "test accuracy "
+        start = "" if len(view.tasks) > 1 else "test accuracy "
         phrases.append(f"{start}{percent(score.accuracy)} ({vector}, layer\u00a0{layer})")
     return listing(phrases)
 
@@ -298,7 +297,7 @@ def _selectivity_cell(view: View, task: str) -> SummaryCell:
     """Return the selectivity, or the reason why there is none."""
     claim = view.claim("selectivity", task)
     if claim is not None and claim.outcome == "uninformative":
-        return SummaryCell("uninformative", note=control_tasks.types_and_dimensions(claim), see="control")
+        return SummaryCell("n/a", note=f"only {plural(int(value(claim, 'n_types')), 'type')}", see="control")
     if claim is not None:
         control = f"control task {percent(value(claim, 'control_accuracy'))}"
         return SummaryCell(points(value(claim, "selectivity")), confidence(claim.interval, before=" ").strip(), control)

@@ -50,6 +50,14 @@ def sections(result: AnalysisResult) -> tuple[Section, ...]:
     return tuple(sections_of_page)
 
 
+LAYER_TABLES = (
+    "metrics",
+    "selection",
+    "differences_from_best",
+    "correct_by_site",
+    "training_resampling",
+    "all_layers",
+)
 DEPTH_TABLES = (
     "prediction_depth",
     "prediction_depth_reliability",
@@ -59,7 +67,7 @@ DEPTH_TABLES = (
 UNDRAWN_TABLES = ("special_tokens",)
 """Tables that no page shows: norms of single rows of the embedding table, which answer no question by themselves."""
 SECTIONS: dict[str, tuple[Callable[[View], Section | None], tuple[str, ...]]] = {
-    "layers": (layers.section, ("metrics", "selection", "differences_from_best", "correct_by_site")),
+    "layers": (layers.section, LAYER_TABLES),
     "used": (erasure.section, ("erasure",)),
     "without": (ablation.section, ("ablation",)),
     "tuned": (fine_tuning.section, ("fine_tuned_layers", "representation_change")),

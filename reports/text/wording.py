@@ -61,7 +61,7 @@ EVIDENCE = {
 DOUBTS = {
     "compression": "there is no MDL compression",
     "v_information": "V-information is not above 0",
-    "power": "a gain this small may be overestimated",
+    "power": "the gain may be overestimated",
 }
 """Doubt about the evidence -> a clause for it."""
 

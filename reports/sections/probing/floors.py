@@ -26,7 +26,7 @@ OUTCOMES = {"above": "above", "below": "below", "cannot_tell": "CI contains 0"}
 NOTES = (
     "Majority class: always the most frequent class of the training texts. Bag of words: word counts without their "
     "order. Layer-0 mean: context-free token embeddings. Untrained encoder: the same architecture, randomly "
-    "initialised, with a probe at the site that is best for it on validation.",
+    "initialised, with the probe of its own best site.",
     "Each 95 % CI holds for one floor of one label column. A badge needs every floor to be exceeded, so that the "
     "number of floors makes no false one likelier; the number of label columns does.",
     "Minimum detectable difference: a true difference of this size in test accuracy between the best site and another "

@@ -107,7 +107,7 @@ def _drop(view: View, task: str) -> Iterator[str]:
     difference = points(value(claim, "difference"))
     bounds = confidence(claim.interval, before=" ")
     subject = view.chooser[:1].upper() + view.chooser[1:]
-    reason = "more than selection explains" if claim.outcome == "below" else "although selection favours validation"
+    reason = "more than selection explains" if claim.outcome == "below" else f"although selection favours {view.chooser}"
     yield f"{subject} to test {difference} points{bounds}, {reason}."
 
 

@@ -115,7 +115,7 @@ def test_a_control_task_of_few_types_is_no_number_of_the_first_screen_and_no_cav
     numbers |= {"n_types": 11, "hidden": 384}
     analysis = with_claim(result(tasks=ONE), "selectivity", "uninformative", "sentiment", numbers, (-0.25, -0.19))
     row, _ = screen_of(analysis)
-    assert (row.cells[-1].value, row.cells[-1].note) == ("uninformative", "11 types, 384 dimensions")
+    assert (row.cells[-1].value, row.cells[-1].note) == ("n/a", "only 11 types")
     assert not [caveat for caveat in caveats(View(analysis)) if caveat.see == "control"]
     (sentence,) = section_of(analysis, "control").verdict
     assert sentence.startswith("Uninformative: 11 types, 384 dimensions")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from probes.results.result import Claim
+from probes.results.schema import checks as schema_checks
 from reports import render_report, write_report
 from reports.sections import page as page_module
 from reports.sections.probing import layers
@@ -104,3 +105,9 @@ def test_folds_are_called_so_wherever_they_took_the_place_of_validation_texts():
 def test_an_empty_result_still_renders():
     analysis = dataclasses.replace(result(), tables={}, attributions=(), claims=())
     assert 'id="provenance"' in render_report(analysis)
+
+
+def test_every_table_of_the_schema_is_drawn_by_a_section_or_left_out_on_purpose():
+    drawn = {table for _, tables in page_module.SECTIONS.values() for table in tables}
+    assert set(schema_checks.TABLES) - drawn == set(page_module.UNDRAWN_TABLES)
+    assert drawn <= set(schema_checks.TABLES)
