@@ -1,0 +1,103 @@
+"""Erasure from heads that cannot use a label: the claim that a head uses it is false."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from analyses.context.interventions import InterventionInputs
+from analyses.subjects.classifier.erasure import erasure_claims, erasure_rows
+from probes.data.datasets import Splits
+from probes.heads.heads import ProbeHead
+from probes.logistic.fitted_probe import FittedProbe
+from probes.logistic.fitting import LogisticProbe
+from probes.mechanism.leace import Erasure, leace
+from probes.probing.penalty_selection import DEFAULT_CS, select_probe
+from probes.probing.sites import ExampleSplits
+from probes.probing.sweep import sweep_probes
+from probes.results.result import Claim
+from tests.nulls.material import Material, splits_of, taken
+
+N_TEXTS = 50
+"""Test texts that the head reads under each erasure."""
+N_TRAIN = 100
+"""Training texts whose token states are read."""
+COIN = "coin flips"
+"""Label column that no encoder encodes."""
+
+
+def coin_flips_erased(material: Material, seed: int) -> list[Claim]:
+    """Erase coin flips from the states that a head reads."""
+    rng = np.random.default_rng(seed)
+    rows = material.draw_rows(rng)
+    task, *_ = material.splits.class_names
+    datasets = {}
+    for name, split in taken(material.splits, rows).items():
+        labels = {task: split.labels(task), COIN: rng.integers(2, size=len(split))}
+        class_names = {task: material.splits.class_names[task], COIN: ("no", "yes")}
+        datasets[name] = dataclasses.replace(split.dataset, labels=labels, class_names=class_names, rationales={})
+    splits = splits_of(datasets)
+    examples = material.examples(splits, rows)
+    return _erasure_claims(material, splits, examples, (task, COIN), seed)
+
+
+def erased_head(material: Material, seed: int) -> list[Claim]:
+    """Erase a label that the encoder encodes from the states of a head that reads features without it."""
+    rows = material.draw_rows(np.random.default_rng(seed))
+    splits = taken(material.splits, rows)
+    task, label, *_ = material.splits.class_names
+    return _erasure_claims(material, splits, material.examples(splits, rows), (task, label), seed)
+
+
+def _erasure_claims(
+    material: Material, splits: Splits, examples: ExampleSplits, columns: tuple[str, str], seed: int
+) -> list[Claim]:
+    """Fit a head of the first label column without the second one, erase the second one, and return the claims."""
+    task, label = columns
+    rng = np.random.default_rng(seed)
+    pooling = str(rng.choice(list(examples.train.features)))
+    encoder = material.encoder
+    probe = _probe_without(label, task, examples, pooling)
+    head = ProbeHead(
+        encoder, probe, layer=encoder.n_layers, pooling=pooling, class_names=splits.class_names[task]
+    )
+    read = np.sort(rng.permutation(len(splits.test))[:N_TEXTS])
+    inputs = InterventionInputs(
+        name="probe",
+        head=head,
+        features=examples,
+        texts=encoder.encode(splits.test.texts.take(read)),
+        labels=splits.test.labels(task)[read],
+        train=encoder.encode(splits.train.texts.take(np.arange(N_TRAIN))),
+        layers=range(encoder.n_layers + 1),
+        seed=seed,
+        progress=False,
+    )
+    by_split = {"train": examples.train, "validation": examples.validation, "test": examples.test}
+    of_label = {name: dataclasses.replace(split, labels={label: split.labels[label]}) for name, split in by_split.items()}
+    sweep = sweep_probes(**of_label, class_names={label: splits.class_names[label]})
+    table = pd.DataFrame(erasure_rows(inputs, sweep.tasks))
+    return list(erasure_claims(table, task=task))
+
+
+def _probe_without(label: str, task: str, examples: ExampleSplits, pooling: str) -> FittedProbe:
+    """Fit a probe of the last layer on features from which a label is erased; the map is part of the probe."""
+    train, validation = (split.features[pooling][-1] for split in (examples.train, examples.validation))
+    eraser = leace(train, examples.train.labels[label], n_classes=int(examples.train.labels[label].max()) + 1)
+    fitter = LogisticProbe().prepare(eraser(train))
+    path = fitter.fit_path(examples.train.labels[task], DEFAULT_CS, n_classes=int(examples.train.labels[task].max()) + 1)
+    probe = select_probe(path, eraser(validation), examples.validation.labels[task]).probe
+    return through(eraser, probe)
+
+
+def through(eraser: Erasure, probe: FittedProbe) -> FittedProbe:
+    """Return the probe that gives for features what a probe gives for features after an erasure."""
+    weight = probe.weight.astype(np.float64)
+    center = 0.0 if probe.center is None else probe.center
+    bias = probe.bias + weight @ (eraser.centre - center)
+    return dataclasses.replace(
+        probe,
+        weight=(weight - weight @ eraser.left.T @ eraser.right.T).astype(np.float32),
+        bias=bias.astype(np.float32),
+        center=eraser.centre.astype(np.float32),
+    )
