@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from probes.results.result import Claim
 from probes.statistics.intervals import wilson_interval
-from tests.nulls import classifier, probing
+from tests.nulls import classifier, explanations, probing
 from tests.nulls.material import Material
 from tests.nulls.positive_claims import positive_claims, weaker_claims
 
@@ -50,8 +50,12 @@ KINDS: dict[str, Kind] = {
     "untrained encoder": Kind(probing.untrained_encoder, ("evidence",)),
     "coin flips erased": Kind(classifier.coin_flips_erased, ("erasure",)),
     "head without the label": Kind(classifier.erased_head, ("erasure",)),
+    "random scores": Kind(explanations.random_scores, ("attribution_check",)),
+    "head with random weights": Kind(explanations.head_with_random_weights, ("attribution_check",)),
     "planted signal, 20 points": Kind(_planted_signal(0.20), ("evidence",), 0.20, planted=True),
     "planted signal, 30 points": Kind(_planted_signal(0.30), ("evidence",), 0.30, planted=True),
+    "planted shortcut": Kind(explanations.planted_shortcut_word, ("attribution_check",), planted=True),
+    "planted rationale": Kind(explanations.planted_rationale, ("attribution_check",), planted=True),
 }
 """Name -> kind of analyses."""
 

@@ -118,4 +118,4 @@ def taken(splits: Splits, rows: dict[str, np.ndarray]) -> Splits:
 def splits_of(datasets: dict[str, TextDataset]) -> Splits:
     """Return splits that hold all rows of their datasets."""
     splits = {name: Split(dataset, np.arange(len(dataset.texts))) for name, dataset in datasets.items()}
-    return Splits(splits["train"], splits["validation"], splits["test"])
+    return Splits(splits["train"], splits.get("validation"), splits["test"])
