@@ -1,9 +1,9 @@
 """Whole analyses on nulls and planted truths: the share of pages with a positive claim. `make nulls` makes 200 of each.
 
-python -m tests.nulls [how many] [first seed] [--kinds NAME ...] [--file TEXTS.csv --label COLUMN ...] [--out PAGES.jsonl]
+python -m tests.nulls [how many] [first seed] [--kinds NAME ...] [--file TEXTS.csv --label COLUMN ...] [--out PAGES]
 
 Seeds are independent, so that runs can be divided and resumed: `python -m tests.nulls 50 100` makes those of 100 to
-149, and seeds that `--out` holds are not made again.
+149, and pages that the file of `--out` holds are not made again. `positive_claims` lists what counts as a claim.
 """
 
 import argparse

@@ -1,11 +1,13 @@
-"""Erasure from heads that cannot use a label: the claim that a head uses it is false."""
+"""Interventions on heads that cannot use a label, or have no accuracy to lose: that one hurts is a false claim."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pandas as pd
 
 from analyses.context.interventions import InterventionInputs
+from analyses.subjects.classifier import ablation
 from analyses.subjects.classifier.erasure import erasure_claims, erasure_rows
 from probes.data.datasets import Splits
 from probes.heads.heads import ProbeHead
@@ -49,6 +51,27 @@ def erased_head(material: Material, seed: int) -> list[Claim]:
     return _erasure_claims(material, splits, material.examples(splits, rows), (task, label), seed)
 
 
+def ablated_head(material: Material, seed: int) -> list[Claim]:
+    """Ablate the states of a head that was trained on coin flips: it has no accuracy to lose."""
+    rng = np.random.default_rng(seed)
+    rows = material.draw_rows(rng)
+    datasets = {}
+    for name, split in taken(material.splits, rows).items():
+        labels = {COIN: rng.integers(2, size=len(split))}
+        datasets[name] = dataclasses.replace(
+            split.dataset, labels=labels, class_names={COIN: ("no", "yes")}, rationales={}
+        )
+    splits = splits_of(datasets)
+    examples = material.examples(splits, rows)
+    pooling = str(rng.choice(list(examples.train.features)))
+    fitter = LogisticProbe().prepare(examples.train.features[pooling][-1])
+    # The weakest penalty: the best one on validation makes most such heads constant.
+    (probe,) = fitter.fit_path(examples.train.labels[COIN], DEFAULT_CS[-1:], n_classes=2)
+    inputs = _inputs(material, splits, examples, COIN, probe, pooling, seed)
+    table = pd.DataFrame(ablation.ablation_rows(inputs))
+    return list(ablation.claims(types.SimpleNamespace(task=COIN), {"ablation": table}))
+
+
 def _erasure_claims(
     material: Material, splits: Splits, examples: ExampleSplits, columns: tuple[str, str], seed: int
 ) -> list[Claim]:
@@ -56,38 +79,56 @@ def _erasure_claims(
     task, label = columns
     rng = np.random.default_rng(seed)
     pooling = str(rng.choice(list(examples.train.features)))
-    encoder = material.encoder
     probe = _probe_without(label, task, examples, pooling)
-    head = ProbeHead(
-        encoder, probe, layer=encoder.n_layers, pooling=pooling, class_names=splits.class_names[task]
-    )
-    read = np.sort(rng.permutation(len(splits.test))[:N_TEXTS])
-    inputs = InterventionInputs(
-        name="probe",
-        head=head,
-        features=examples,
-        texts=encoder.encode(splits.test.texts.take(read)),
-        labels=splits.test.labels(task)[read],
-        train=encoder.encode(splits.train.texts.take(np.arange(N_TRAIN))),
-        layers=range(encoder.n_layers + 1),
-        seed=seed,
-        progress=False,
-    )
+    inputs = _inputs(material, splits, examples, task, probe, pooling, seed)
     by_split = {"train": examples.train, "validation": examples.validation, "test": examples.test}
-    of_label = {name: dataclasses.replace(split, labels={label: split.labels[label]}) for name, split in by_split.items()}
+    of_label = {
+        name: dataclasses.replace(split, labels={label: split.labels[label]}) for name, split in by_split.items()
+    }
     sweep = sweep_probes(**of_label, class_names={label: splits.class_names[label]})
     table = pd.DataFrame(erasure_rows(inputs, sweep.tasks))
     return list(erasure_claims(table, task=task))
 
 
+def _inputs(
+    material: Material,
+    splits: Splits,
+    examples: ExampleSplits,
+    task: str,
+    probe: FittedProbe,
+    pooling: str,
+    seed: int,
+) -> InterventionInputs:
+    """Return a head on the last layer with the texts that it reads."""
+    encoder = material.encoder
+    head = ProbeHead(encoder, probe, layer=encoder.n_layers, pooling=pooling, class_names=splits.class_names[task])
+    read = np.sort(np.random.default_rng(seed).permutation(len(splits.test))[:N_TEXTS])
+    return InterventionInputs(
+        name="probe",
+        head=head,
+        features=examples,
+        texts=encoder.encode(splits.test.texts.take(read)),
+        labels=splits.test.labels(task)[read],
+        train=encoder.encode(splits.train.texts.take(np.arange(min(N_TRAIN, len(splits.train))))),
+        layers=range(encoder.n_layers + 1),
+        seed=seed,
+        progress=False,
+    )
+
+
 def _probe_without(label: str, task: str, examples: ExampleSplits, pooling: str) -> FittedProbe:
     """Fit a probe of the last layer on features from which a label is erased; the map is part of the probe."""
-    train, validation = (split.features[pooling][-1] for split in (examples.train, examples.validation))
-    eraser = leace(train, examples.train.labels[label], n_classes=int(examples.train.labels[label].max()) + 1)
+    train = examples.train.features[pooling][-1]
+    validation = examples.validation.features[pooling][-1]
+    eraser = leace(train, examples.train.labels[label], n_classes=_n_classes(examples, label))
     fitter = LogisticProbe().prepare(eraser(train))
-    path = fitter.fit_path(examples.train.labels[task], DEFAULT_CS, n_classes=int(examples.train.labels[task].max()) + 1)
+    path = fitter.fit_path(examples.train.labels[task], DEFAULT_CS, n_classes=_n_classes(examples, task))
     probe = select_probe(path, eraser(validation), examples.validation.labels[task]).probe
     return through(eraser, probe)
+
+
+def _n_classes(examples: ExampleSplits, task: str) -> int:
+    return int(examples.train.labels[task].max()) + 1
 
 
 def through(eraser: Erasure, probe: FittedProbe) -> FittedProbe:

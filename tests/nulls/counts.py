@@ -50,6 +50,8 @@ KINDS: dict[str, Kind] = {
     "untrained encoder": Kind(probing.untrained_encoder, ("evidence",)),
     "coin flips erased": Kind(classifier.coin_flips_erased, ("erasure",)),
     "head without the label": Kind(classifier.erased_head, ("erasure",)),
+    "ablated head of coin flips": Kind(classifier.ablated_head, ("ablation", "last_layer_ablation")),
+    "words of random scores": Kind(explanations.words_of_random_scores, ("quoted_words",)),
     "random scores": Kind(explanations.random_scores, ("attribution_check",)),
     "head with random weights": Kind(explanations.head_with_random_weights, ("attribution_check",)),
     "planted signal, 20 points": Kind(_planted_signal(0.20), ("evidence",), 0.20, planted=True),

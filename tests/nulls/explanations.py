@@ -13,6 +13,7 @@ from analyses.context.explanations.means import mean_tables
 from analyses.subjects.explanations import attributions as attributions_subject
 from analyses.subjects.explanations import faithfulness, planted_shortcut, plausibility
 from probes.attribution.attribute import attribute
+from probes.attribution.word_means import word_means
 from probes.attribution_checks.planted_shortcut import rare_words
 from probes.data.datasets import Splits, TextDataset
 from probes.features.in_memory import pool_texts
@@ -21,6 +22,7 @@ from probes.logistic.fitted_probe import FittedProbe
 from probes.logistic.fitting import LogisticProbe
 from probes.probing.penalty_selection import DEFAULT_CS, select_probe
 from probes.results.result import Attribution, Claim
+from reports.sections.explanations.word_means import _is_quotable
 from tests.nulls.material import Material, splits_of, taken
 
 LAYER = 2
@@ -28,6 +30,8 @@ LAYER = 2
 POOLING = "mean"
 N_TEXTS = 30
 """Test texts that are explained and checked."""
+N_AVERAGED = 100
+"""Test texts over which the scores of words are averaged."""
 N_PLANTED = {"train": 300, "test": 60}
 """Split -> texts in which a shortcut is planted."""
 METHOD = "input_x_gradient"
@@ -37,22 +41,36 @@ METHOD = "input_x_gradient"
 def random_scores(material: Material, seed: int) -> list[Claim]:
     """Check random scores as explanations of a trained head."""
     rng = np.random.default_rng(seed)
-    drawn = material.draw_rows(rng)
-    splits = taken(material.splits, drawn)
+    stored_rows = material.draw_rows(rng)
+    splits = taken(material.splits, stored_rows)
     task, *_ = splits.class_names
-    head = _stored_head(material, drawn, splits, task)
+    head = _stored_head(material, stored_rows, splits, task)
     rows = _draw_texts(splits, rng)
     encoded = material.encoder.encode(splits.test.texts.take(rows))
     return _check_claims(splits, task, head, rows, attribute(head, encoded, method="random", seed=seed), seed)
 
 
+def words_of_random_scores(material: Material, seed: int) -> list[Claim]:
+    """Average random scores by word; the page quotes the word with the highest and the lowest mean."""
+    rng = np.random.default_rng(seed)
+    stored_rows = material.draw_rows(rng)
+    splits = taken(material.splits, stored_rows)
+    task, *_ = splits.class_names
+    head = _stored_head(material, stored_rows, splits, task)
+    texts = splits.test.texts.take(rng.permutation(len(splits.test))[:N_AVERAGED])
+    means = word_means(attribute(head, material.encoder.encode(texts), method="random", seed=seed))
+    quoted = means[_is_quotable(means)]
+    numbers = {"n": len(quoted), "n_words": len(means)}
+    return [Claim("quoted_words", "quoted" if len(quoted) else "none", task, numbers)]
+
+
 def head_with_random_weights(material: Material, seed: int) -> list[Claim]:
     """Check scores of a head with random weights as explanations of a trained head."""
     rng = np.random.default_rng(seed)
-    drawn = material.draw_rows(rng)
-    splits = taken(material.splits, drawn)
+    stored_rows = material.draw_rows(rng)
+    splits = taken(material.splits, stored_rows)
     task, *_ = splits.class_names
-    head = _stored_head(material, drawn, splits, task)
+    head = _stored_head(material, stored_rows, splits, task)
     weight = rng.standard_normal((len(head.class_names), material.encoder.hidden)).astype(np.float32)
     random_probe = FittedProbe(weight=weight, bias=np.zeros(len(weight), dtype=np.float32))
     random_head = ProbeHead(
@@ -86,7 +104,9 @@ def planted_shortcut_word(material: Material, seed: int) -> list[Claim]:
     splits = taken(material.splits, material.draw_rows(rng))
     task, *_ = splits.class_names
     texts = {name: split.texts.first for name, split in splits.items()}
-    chosen = {name: [texts[name][row] for row in rng.permutation(len(texts[name]))[:n]] for name, n in N_PLANTED.items()}
+    chosen = {
+        name: [texts[name][row] for row in rng.permutation(len(texts[name]))[:n]] for name, n in N_PLANTED.items()
+    }
     return _shortcut_claims(material, task, chosen, seed)
 
 

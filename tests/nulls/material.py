@@ -43,7 +43,7 @@ class Material:
         return {}
 
     def store(self, split: str, seed: int | None) -> FeatureStore:
-        """Return the features of a split by the encoder, or by an untrained one; they are extracted at the first call."""
+        """Return the features of a split by the encoder, or by an untrained one; the first call extracts them."""
         key = split, seed
         if key not in self._stores:
             encoder = self.encoder if seed is None else self.untrained(seed)

@@ -1,4 +1,4 @@
-"""Whole analyses of probing on nulls and planted signals, with the floors, controls and claims of `layerprobe layers`."""
+"""Whole analyses of probing on nulls and planted signals, with the floors, controls and claims of `layers`."""
 
 import dataclasses
 
@@ -133,9 +133,7 @@ def analysis(
         seed: Seed of the bootstrap, the controls and the planted signals of the power check.
     """
     controls = draw_control_tasks(splits, seed=seed)
-    options = SweepOptions(
-        studies=default_studies(controls.tasks, seed=seed), model=material.encoder.name, seed=seed
-    )
+    options = SweepOptions(studies=default_studies(controls.tasks, seed=seed), model=material.encoder.name, seed=seed)
     by_split = {"train": examples.train, "validation": examples.validation, "test": examples.test}
     sweep = sweep_probes(**by_split, class_names=splits.class_names, options=options)
     n_classes = {task: len(names) for task, names in splits.class_names.items()}
