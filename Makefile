@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz check bench screenshots
+.PHONY: help demo test soak fuzz nulls check bench screenshots
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -26,6 +26,9 @@ soak: $(READY)  ## the long tests, which kill runs at random moments
 
 fuzz: $(READY)  ## 10,000 mutations of saved results, each of which must be refused in one line or drawn
 	$(BIN)/python -m tests.fuzz
+
+nulls: $(READY)  ## the share of pages with a false claim: 200 whole analyses on each kind of null, and on planted truths
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.nulls
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .
