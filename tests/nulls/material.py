@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from analyses.settings.data import DataSettings
 from probes.data.controlled import controlled_sentences
 from probes.data.datasets import Split, Splits, TextDataset
+from probes.data.splitting import HELD_OUT_SHARES
 from probes.encoder.encoder import Encoder
 from probes.features.extraction import extract_features
 from probes.features.store import FeatureStore
@@ -104,9 +106,14 @@ def built_in_splits(labels: Sequence[str] = LABELS, seed: int = 0) -> Splits:
 
 def file_splits(path: Path, labels: Sequence[str], seed: int = 0) -> Splits:
     """Return texts of a file, of which validation and test texts are held out."""
-    splits = DataSettings(train=path, label=tuple(labels), limit=sum(STORED.values())).read(seed)
-    taken = {name: Split(split.dataset.take(split.rows), np.arange(len(split))) for name, split in splits.items()}
-    return Splits(taken["train"], taken["validation"], taken["test"])
+    limit = math.ceil(STORED["test"] / HELD_OUT_SHARES["test"])
+    splits = DataSettings(train=path, label=tuple(labels), limit=limit).read(seed)
+    rng = np.random.default_rng(seed)
+    datasets = {}
+    for name, split in splits.items():
+        chosen = np.sort(rng.permutation(len(split))[: STORED[name]])
+        datasets[name] = split.dataset.take(split.rows[chosen])
+    return splits_of(datasets)
 
 
 def taken(splits: Splits, rows: dict[str, np.ndarray]) -> Splits:
