@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,11 +87,16 @@ def _draw_units(split: Split, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.flatnonzero(np.isin(split.units, order[:n_drawn]))
 
 
-def built_in_splits(labels: Sequence[str] = LABELS, seed: int = 0) -> Splits:
-    """Return built-in sentences, whose pairs of equal words are the groups."""
+def built_in_splits(labels: Sequence[str] = LABELS, stored: Mapping[str, int] = STORED) -> Splits:
+    """Return built-in sentences, whose pairs of equal words are the groups.
+
+    Args:
+        labels: Label columns.
+        stored: Split -> number of its sentences.
+    """
     splits = {}
-    for name, n in STORED.items():
-        sentences = controlled_sentences(name, seed=seed)
+    for name, n in stored.items():
+        sentences = controlled_sentences(name)
         dataset = TextDataset.of(
             sentences.texts,
             {task: sentences.labels[task] for task in labels},
