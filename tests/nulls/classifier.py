@@ -24,8 +24,12 @@ N_TEXTS = 50
 """Test texts that the head reads under each erasure."""
 N_TRAIN = 100
 """Training texts whose token states are read."""
+STEP = 2
+"""Every so many layers one is edited, to save time."""
 COIN = "coin flips"
 """Label column that no encoder encodes."""
+FIRST_WORD = "first word"
+"""Label column that an encoder encodes and that has nothing to do with the head's."""
 
 
 def coin_flips_erased(material: Material, seed: int) -> list[Claim]:
@@ -44,11 +48,32 @@ def coin_flips_erased(material: Material, seed: int) -> list[Claim]:
 
 
 def erased_head(material: Material, seed: int) -> list[Claim]:
-    """Erase a label that the encoder encodes from the states of a head that reads features without it."""
+    """Erase a label that the encoder encodes, half of the first words, from a head that reads features without it."""
+    rows = material.draw_rows(np.random.default_rng(seed))
+    task, *_ = material.splits.class_names
+    late_words = _late_words(material.splits)
+    datasets = {}
+    for name, split in taken(material.splits, rows).items():
+        is_late = np.isin(split.input_types, late_words).astype(np.int64)
+        labels = {task: split.labels(task), FIRST_WORD: is_late}
+        class_names = {task: material.splits.class_names[task], FIRST_WORD: ("early", "late")}
+        datasets[name] = dataclasses.replace(split.dataset, labels=labels, class_names=class_names, rationales={})
+    splits = splits_of(datasets)
+    return _erasure_claims(material, splits, material.examples(splits, rows), (task, FIRST_WORD), seed)
+
+
+def _late_words(splits: Splits) -> list[str]:
+    """Return the first words that come last in the alphabet and begin half of the training texts."""
+    words, counts = np.unique(splits.train.input_types, return_counts=True)
+    return words[np.cumsum(counts) > len(splits.train) / 2].tolist()
+
+
+def own_label_erased(material: Material, seed: int) -> list[Claim]:
+    """Erase the label of a head from the states that it reads: a planted truth."""
     rows = material.draw_rows(np.random.default_rng(seed))
     splits = taken(material.splits, rows)
-    task, label, *_ = material.splits.class_names
-    return _erasure_claims(material, splits, material.examples(splits, rows), (task, label), seed)
+    task, *_ = material.splits.class_names
+    return _erasure_claims(material, splits, material.examples(splits, rows), (task, task), seed)
 
 
 def ablated_head(material: Material, seed: int) -> list[Claim]:
@@ -75,11 +100,11 @@ def ablated_head(material: Material, seed: int) -> list[Claim]:
 def _erasure_claims(
     material: Material, splits: Splits, examples: ExampleSplits, columns: tuple[str, str], seed: int
 ) -> list[Claim]:
-    """Fit a head of the first label column without the second one, erase the second one, and return the claims."""
+    """Fit a head of the first label column, without the second one if that is another; erase the second one."""
     task, label = columns
     rng = np.random.default_rng(seed)
     pooling = str(rng.choice(list(examples.train.features)))
-    probe = _probe_without(label, task, examples, pooling)
+    probe = _fitted(task, examples, pooling, without=None if label == task else label)
     inputs = _inputs(material, splits, examples, task, probe, pooling, seed)
     by_split = {"train": examples.train, "validation": examples.validation, "test": examples.test}
     of_label = {
@@ -110,21 +135,28 @@ def _inputs(
         texts=encoder.encode(splits.test.texts.take(read)),
         labels=splits.test.labels(task)[read],
         train=encoder.encode(splits.train.texts.take(np.arange(min(N_TRAIN, len(splits.train))))),
-        layers=range(encoder.n_layers + 1),
+        layers=range(0, encoder.n_layers + 1, STEP),
         seed=seed,
         progress=False,
     )
 
 
-def _probe_without(label: str, task: str, examples: ExampleSplits, pooling: str) -> FittedProbe:
-    """Fit a probe of the last layer on features from which a label is erased; the map is part of the probe."""
+def _fitted(task: str, examples: ExampleSplits, pooling: str, *, without: str | None) -> FittedProbe:
+    """Fit a probe of the last layer, on features from which a label is erased; that map is part of the probe."""
     train = examples.train.features[pooling][-1]
     validation = examples.validation.features[pooling][-1]
-    eraser = leace(train, examples.train.labels[label], n_classes=_n_classes(examples, label))
-    fitter = LogisticProbe().prepare(eraser(train))
-    path = fitter.fit_path(examples.train.labels[task], DEFAULT_CS, n_classes=_n_classes(examples, task))
-    probe = select_probe(path, eraser(validation), examples.validation.labels[task]).probe
-    return through(eraser, probe)
+    eraser = None
+    if without is not None:
+        eraser = leace(train, examples.train.labels[without], n_classes=_n_classes(examples, without))
+        train = eraser(train)
+        validation = eraser(validation)
+    path = (
+        LogisticProbe()
+        .prepare(train)
+        .fit_path(examples.train.labels[task], DEFAULT_CS, n_classes=_n_classes(examples, task))
+    )
+    probe = select_probe(path, validation, examples.validation.labels[task]).probe
+    return probe if eraser is None else through(eraser, probe)
 
 
 def _n_classes(examples: ExampleSplits, task: str) -> int:

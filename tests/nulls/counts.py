@@ -56,6 +56,7 @@ KINDS: dict[str, Kind] = {
     "head with random weights": Kind(explanations.head_with_random_weights, ("attribution_check",)),
     "planted signal, 20 points": Kind(_planted_signal(0.20), ("evidence",), 0.20, planted=True),
     "planted signal, 30 points": Kind(_planted_signal(0.30), ("evidence",), 0.30, planted=True),
+    "label of the head erased": Kind(classifier.own_label_erased, ("erasure",), planted=True),
     "planted shortcut": Kind(explanations.planted_shortcut_word, ("attribution_check",), planted=True),
     "planted rationale": Kind(explanations.planted_rationale, ("attribution_check",), planted=True),
 }
