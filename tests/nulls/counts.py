@@ -23,7 +23,8 @@ class Kind:
     """Kinds of claims that are false on this null, or that find this planted truth."""
     gain: float | None = None
     """Strength of a planted signal; None for nulls and for planted truths without a stated limit."""
-    planted: bool = False
+    found_by: tuple[str, ...] = ()
+    """Names of the claims that find a planted truth; a null has none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,8 @@ def _planted_signal(gain: float) -> Analysis:
     return lambda material, seed: probing.planted_signal(material, seed, gain)
 
 
+ABOVE_FLOORS = ("evidence: decodable", "evidence: above_floors", "evidence: weak")
+"""The best site is above every floor: whether the badge is "Decodable" or "Weak evidence" stands beside it."""
 PROBING_NULLS = ("evidence", "selectivity", "information")
 KINDS: dict[str, Kind] = {
     "labels shuffled within groups": Kind(probing.shuffled_within_groups, PROBING_NULLS),
@@ -54,11 +57,17 @@ KINDS: dict[str, Kind] = {
     "words of random scores": Kind(explanations.words_of_random_scores, ("quoted_words",)),
     "random scores": Kind(explanations.random_scores, ("attribution_check",)),
     "head with random weights": Kind(explanations.head_with_random_weights, ("attribution_check",)),
-    "planted signal, 20 points": Kind(_planted_signal(0.20), ("evidence",), 0.20, planted=True),
-    "planted signal, 30 points": Kind(_planted_signal(0.30), ("evidence",), 0.30, planted=True),
-    "label of the head erased": Kind(classifier.own_label_erased, ("erasure",), planted=True),
-    "planted shortcut": Kind(explanations.planted_shortcut_word, ("attribution_check",), planted=True),
-    "planted rationale": Kind(explanations.planted_rationale, ("attribution_check",), planted=True),
+    "planted signal, 20 points": Kind(_planted_signal(0.20), ("evidence",), 0.20, ABOVE_FLOORS),
+    "planted signal, 30 points": Kind(_planted_signal(0.30), ("evidence",), 0.30, ABOVE_FLOORS),
+    "label of the head erased": Kind(
+        classifier.own_label_erased, ("erasure",), found_by=("erasure: above", "erasure: used")
+    ),
+    "planted shortcut": Kind(
+        explanations.planted_shortcut_word, ("attribution_check",), found_by=("check planted_shortcut: passed",)
+    ),
+    "planted rationale": Kind(
+        explanations.planted_rationale, ("attribution_check",), found_by=("check plausibility: passed",)
+    ),
 }
 """Name -> kind of analyses."""
 
@@ -79,23 +88,30 @@ def states_limit(claims: Iterable[Claim], gain: float) -> bool:
 
 
 def table(pages: Sequence[Page]) -> Iterator[str]:
-    """Yield the lines of a Markdown table: kind, runs, pages with a positive claim, weaker statements.
+    """Yield the lines of a Markdown table: kind, runs, pages with a positive claim or a found truth, and the claims.
 
     Planted signals have a second row, of the pages that say that signals as strong are found.
     """
-    yield "| kind | runs | pages with a positive claim | share (95 % CI) | positive claims | weaker statements |"
+    yield "| kind | runs | pages with a positive claim; found | share (95 % CI) | positive claims | weaker statements |"
     yield "|---|---:|---:|---|---|---|"
     for name, kind in KINDS.items():
         rows = [page for page in pages if page.kind == name]
         if rows:
-            yield _row(name, rows)
+            yield _row(name, kind, rows)
         above_limit = [page for page in rows if page.above_limit]
         if kind.gain is not None and above_limit:
-            yield _row(f"{name}, above the stated limit", above_limit)
+            yield _row(f"{name}, above the stated limit", kind, above_limit)
 
 
-def _row(name: str, pages: Sequence[Page]) -> str:
-    n_positive = sum(bool(page.positive) for page in pages)
+def is_counted(kind: Kind, page: Page) -> bool:
+    """Return whether a page of a null has a positive claim, or a page of a planted truth finds it."""
+    if not kind.found_by:
+        return bool(page.positive)
+    return not set(kind.found_by).isdisjoint((*page.positive, *page.weaker))
+
+
+def _row(name: str, kind: Kind, pages: Sequence[Page]) -> str:
+    n_positive = sum(is_counted(kind, page) for page in pages)
     share = n_positive / len(pages)
     lower, upper = wilson_interval(share, len(pages))
     interval = f"{100 * share:.1f} % ({100 * lower:.1f} to {100 * upper:.1f})"

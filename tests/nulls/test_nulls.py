@@ -12,7 +12,7 @@ from probes.results.result import Claim
 from probes.statistics.intervals import wilson_interval
 from tests.nulls import __main__ as command
 from tests.nulls import classifier, explanations, probing
-from tests.nulls.counts import KINDS, Kind, Page, page, states_limit, table
+from tests.nulls.counts import KINDS, Kind, Page, is_counted, page, states_limit, table
 from tests.nulls.material import Material, built_in_splits, file_splits
 from tests.nulls.positive_claims import positive_claims, weaker_claims
 from tests.support.encoders.models import build_model
@@ -164,6 +164,14 @@ def test_the_table_counts_pages_with_their_interval_and_claims_once_a_page():
     lower, upper = wilson_interval(0.04, 50)
     share = f"4.0 % ({100 * lower:.1f} to {100 * upper:.1f})"
     assert row == f"| {name} | 50 | 2 | {share} | evidence: decodable 2 |  |"
+
+
+def test_a_planted_signal_is_found_where_the_best_site_is_above_every_floor():
+    kind = KINDS["planted signal, 20 points"]
+    decodable = Page("", 0, ("evidence: decodable",), ())
+    weak = Page("", 1, (), ("evidence: weak",))
+    not_shown = Page("", 2, (), ("floor majority: above",))
+    assert [is_counted(kind, one) for one in (decodable, weak, not_shown)] == [True, True, False]
 
 
 def test_planted_signals_above_the_stated_limit_have_a_row():
