@@ -2,6 +2,8 @@
 
 import dataclasses
 import types
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,9 @@ from probes.results.result import Claim
 from tests.nulls.material import Material, splits_of, taken
 
 N_TEXTS = 50
-"""Test texts that the head reads under each erasure."""
+"""Test texts that the head reads under each erasure; few, as every layer is edited many times."""
+N_TEXTS_PLANTED = 200
+"""Test texts that the head reads where only the last layer is edited."""
 N_TRAIN = 100
 """Training texts whose token states are read."""
 STEP = 2
@@ -73,7 +77,16 @@ def own_label_erased(material: Material, seed: int) -> list[Claim]:
     rows = material.draw_rows(np.random.default_rng(seed))
     splits = taken(material.splits, rows)
     task, *_ = material.splits.class_names
-    return _erasure_claims(material, splits, material.examples(splits, rows), (task, task), seed)
+    last_layer = [material.encoder.n_layers]
+    return _erasure_claims(
+        material,
+        splits,
+        material.examples(splits, rows),
+        (task, task),
+        seed,
+        layers=last_layer,
+        n_texts=N_TEXTS_PLANTED,
+    )
 
 
 def ablated_head(material: Material, seed: int) -> list[Claim]:
@@ -98,14 +111,14 @@ def ablated_head(material: Material, seed: int) -> list[Claim]:
 
 
 def _erasure_claims(
-    material: Material, splits: Splits, examples: ExampleSplits, columns: tuple[str, str], seed: int
+    material: Material, splits: Splits, examples: ExampleSplits, columns: tuple[str, str], seed: int, **amounts: Any
 ) -> list[Claim]:
     """Fit a head of the first label column, without the second one if that is another; erase the second one."""
     task, label = columns
     rng = np.random.default_rng(seed)
     pooling = str(rng.choice(list(examples.train.features)))
     probe = _fitted(task, examples, pooling, without=None if label == task else label)
-    inputs = _inputs(material, splits, examples, task, probe, pooling, seed)
+    inputs = _inputs(material, splits, examples, task, probe, pooling, seed, **amounts)
     by_split = {"train": examples.train, "validation": examples.validation, "test": examples.test}
     of_label = {
         name: dataclasses.replace(split, labels={label: split.labels[label]}) for name, split in by_split.items()
@@ -123,11 +136,14 @@ def _inputs(
     probe: FittedProbe,
     pooling: str,
     seed: int,
+    *,
+    layers: Sequence[int] | None = None,
+    n_texts: int = N_TEXTS,
 ) -> InterventionInputs:
-    """Return a head on the last layer with the texts that it reads."""
+    """Return a head on the last layer with the texts that it reads, and the layers that are edited."""
     encoder = material.encoder
     head = ProbeHead(encoder, probe, layer=encoder.n_layers, pooling=pooling, class_names=splits.class_names[task])
-    read = np.sort(np.random.default_rng(seed).permutation(len(splits.test))[:N_TEXTS])
+    read = np.sort(np.random.default_rng(seed).permutation(len(splits.test))[:n_texts])
     return InterventionInputs(
         name="probe",
         head=head,
@@ -135,7 +151,7 @@ def _inputs(
         texts=encoder.encode(splits.test.texts.take(read)),
         labels=splits.test.labels(task)[read],
         train=encoder.encode(splits.train.texts.take(np.arange(min(N_TRAIN, len(splits.train))))),
-        layers=range(0, encoder.n_layers + 1, STEP),
+        layers=range(0, encoder.n_layers + 1, STEP) if layers is None else layers,
         seed=seed,
         progress=False,
     )
