@@ -21,6 +21,15 @@ STORED = {"train": 160, "validation": 48, "test": 120}
 SIZES = {"train": 120, "validation": 40, "test": 100}
 
 
+pytestmark = pytest.mark.usefixtures("one_thread", "few_texts")
+
+
+@pytest.fixture
+def few_texts(monkeypatch):
+    """Explain few texts: the checks of each take many passes."""
+    monkeypatch.setattr(explanations, "N_TEXTS", 12)
+
+
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
     encoder = Encoder(*build_model("bert"), name="tiny")
