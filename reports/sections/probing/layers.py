@@ -18,8 +18,7 @@ from reports.text.wording import confidence, count, decimal, interval, name, per
 NOTES = (
     "Decodable does not mean used: probing does not show what the model relies on.",
     "Tied with the best: the simultaneous 95 % CI of the difference in test accuracy contains 0.",
-    "95 % CIs: Wilson intervals over the test texts, of the probes as they are trained, unless the training sample is "
-    "named.",
+    "95 % CIs: Wilson intervals over the test texts; only those that name the training sample include its variance.",
 )
 
 
@@ -107,7 +106,9 @@ def _drop(view: View, task: str) -> Iterator[str]:
     difference = points(value(claim, "difference"))
     bounds = confidence(claim.interval, before=" ")
     subject = view.chooser[:1].upper() + view.chooser[1:]
-    reason = "more than selection explains" if claim.outcome == "below" else f"although selection favours {view.chooser}"
+    reason = f"although selection favours {view.chooser}"
+    if claim.outcome == "below":
+        reason = "more than selection explains"
     yield f"{subject} to test {difference} points{bounds}, {reason}."
 
 
