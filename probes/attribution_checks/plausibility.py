@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.attribution.words import group_words
 from probes.checks import MOST_DRAWS, MOST_SEED, InputError, check_same_length, whole_number
 from probes.results.result import Attribution
 from probes.sequences import check_instances, item_list
@@ -22,6 +23,8 @@ from probes.statistics.metrics import average_precision
 Span = tuple[int, int]
 """First and last + 1 character of a part of the first text."""
 RANDOM_ORDERS = 20
+N_PERMUTATIONS = 200
+"""Permutations of a text's token scores, with which the word of the highest score is compared."""
 
 
 @dataclass(frozen=True)
@@ -159,3 +162,31 @@ def _overlap(scores: NDArray[np.number[Any]], mask: NDArray[np.bool_], n_first: 
 def _mean_overlap(overlaps: Sequence[RationaleOverlap]) -> RationaleOverlap:
     values = [dataclasses.astuple(overlap) for overlap in overlaps]
     return RationaleOverlap(*np.mean(values, axis=0).tolist())
+
+
+def permuted_hit_rate(
+    attribution: Attribution, is_hit: NDArray[np.bool_], *, n_permutations: int = N_PERMUTATIONS, seed: int = 0
+) -> float:
+    """Compute how often the word with the highest score is a hit when the token scores are permuted.
+
+    The score of a word is the sum of those of its tokens, so that words of several tokens have the highest score more
+    often than others by chance alone. A word drawn at random would therefore be too low a reference.
+
+    Args:
+        attribution: Attribution of one text; the scores of its special tokens stay out.
+        is_hit: (words,) which of its words are hits; special tokens are words too and are none.
+        n_permutations: Number of permutations.
+        seed: Seed of the permutations.
+
+    Returns:
+        Share of the permutations in which the word with the highest score is a hit.
+    """
+    sides = [attribution.text] if attribution.pair is None else [attribution.text, attribution.pair]
+    _, _, word_of_token = group_words(sides, attribution.offsets, attribution.tokens, truncated=attribution.truncated)
+    is_content = attribution.offsets[:, 0] >= 0
+    scores = np.tile(attribution.scores[is_content], (n_permutations, 1))
+    permuted_scores = np.random.default_rng(seed).permuted(scores, axis=1)
+    words, column_of_token = np.unique(word_of_token[is_content], return_inverse=True)
+    holds_token = column_of_token[:, None] == np.arange(len(words))
+    top_words = words[(permuted_scores @ holds_token).argmax(axis=1)]
+    return float(is_hit[top_words].mean())

@@ -14,7 +14,7 @@ from probes.probing.penalty_selection import APPROXIMATE_TOLERANCE, DEFAULT_CS, 
 from probes.sequences import Float64Array, FloatArray, Int64Array, IntegerArray
 from probes.statistics.intervals import HIT_DIFFERENCES, mean_intervals
 
-GAINS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
+GAINS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
 """Gains of the best possible accuracy over the majority class."""
 N_REPEATS = 3
 BISECTION_STEPS = 60

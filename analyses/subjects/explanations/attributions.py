@@ -53,23 +53,24 @@ def claims(explanations: Explanations, tables: Tables) -> Iterator[Claim]:
 
 
 def _deciding_words(explanations: Explanations, case: Case, rationales: Sequence[Sequence[Span]]) -> Iterator[Claim]:
-    """Yield how often the word with the highest score overlaps a rationale, and how often a random word would."""
+    """Yield how often the word with the highest score overlaps a rationale, also when token scores are permuted."""
+    from probes.attribution_checks.plausibility import permuted_hit_rate
     from probes.statistics.intervals import wilson_interval
 
     test = explanations.job.splits.test
     hits = []
-    random_hits = []
+    permuted_hits = []
     for row, attribution in zip(case.rows.tolist(), case.attributions, strict=True):
         is_content = attribution.word_offsets[:, 0] >= 0
         is_deciding = _overlaps(attribution.word_offsets, rationales[test.rows[row]])
         if is_deciding.any():
             top_word = np.argmax(np.where(is_content, attribution.word_scores, -np.inf))
             hits.append(bool(is_deciding[top_word]))
-            random_hits.append(float(is_deciding.sum() / is_content.sum()))
+            permuted_hits.append(permuted_hit_rate(attribution, is_deciding, seed=row))
     if not hits:
         return
     share = float(np.mean(hits))
-    random_share = float(np.mean(random_hits))
+    random_share = float(np.mean(permuted_hits))
     lower, upper = wilson_interval(share, len(hits))
     numbers: dict[str, Any] = {"hits": share, "n": len(hits), "random": random_share}
     outcome = "above" if is_above_zero(lower - random_share) else "cannot_tell"

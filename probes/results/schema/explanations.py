@@ -257,7 +257,7 @@ CLAIMS: Mapping[str, ClaimSchema] = {
         numbers=(
             Column("hits", "share", "Share of the texts whose first word is a deciding one.", "share of the texts"),
             N,
-            Column("random", "number", "Share expected from a random word.", nullable=True),
+            Column("random", "number", "Share with permuted token scores.", nullable=True),
         ),
     ),
     "faithfulness": ClaimSchema(

@@ -93,9 +93,9 @@ MEASURES: Mapping[str, Measure] = {
     "deciding_words": Measure(
         "Top word decides the label\u00a0↑",
         percent,
-        "random",
+        "permuted",
         "Top word: the share of texts whose word with the highest score is one that is known to decide the label, or "
-        "that annotators marked.",
+        "that annotators marked; beside it the share when the scores of a text's tokens are permuted.",
     ),
     "planted_shortcut": Measure(
         "Planted shortcut ranked first\u00a0↑",

@@ -335,5 +335,5 @@ def deciding_words(view: View, task: str) -> str:
     n_texts = plural(int(value(claim, "n")), "explained text")
     return (
         f"Top word: in {hits} [95 % CI {interval(claim.interval)}] of {n_texts}, the word with the highest score is "
-        f"one {reason}; random word {random}."
+        f"one {reason}; with permuted token scores {random}."
     )

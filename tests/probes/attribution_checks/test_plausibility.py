@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from probes import FittedProbe, InputError, ProbeHead, attribute
-from probes.attribution_checks.plausibility import plausibility
+from probes.attribution_checks.plausibility import permuted_hit_rate, plausibility
 from probes.data.texts import Texts
 from tests.support.encoders.models import HIDDEN
 
@@ -155,3 +155,18 @@ def test_what_does_not_fit_is_refused(bert):
         plausibility(attributions, [])
     with pytest.raises(InputError, match="1 random order or more, found 0"):
         plausibility(attributions, [[(0, 3)]], random_orders=0)
+
+
+def test_a_word_of_two_tokens_has_the_highest_of_permuted_scores_more_often_than_one_of_a_single_token(bert):
+    (attribution,) = explained(bert, [TEXT], scores=[np.arange(8.0) ** 2])
+    rates = []
+    for word in ("badly", "dull"):
+        is_hit = np.array([name == word for name in attribution.words])
+        rates.append(permuted_hit_rate(attribution, is_hit, n_permutations=4000))
+    # By all ordered pairs of scores: the two tokens of a word hold the largest, or a sum above it.
+    scores = np.arange(8.0) ** 2
+    wins = [max(np.delete(scores, [i, j])) < scores[i] + scores[j] for i in range(8) for j in range(8) if i != j]
+    assert rates[0] == pytest.approx(np.mean(wins), abs=0.03)
+    assert rates[1] == pytest.approx((1 - np.mean(wins)) / 6, abs=0.03)
+    special = np.array([name.startswith("[") for name in attribution.words])
+    assert permuted_hit_rate(attribution, ~special) == 1

@@ -21,4 +21,5 @@ def test_spans_that_somebody_marked_are_compared_with_the_words_that_count_most(
     assert 0 < len(explained) < len(single) == 10
     first = [a.word_scores.argmax() == 1 for a in explained]  # after [CLS]
     assert (claim.numbers["n"], claim.numbers["hits"]) == (len(explained), np.mean(first))
-    assert claim.numbers["random"] == pytest.approx(np.mean([1 / len(a.text.split()) for a in explained]))
+    expected = np.mean([1 / len(a.text.split()) for a in explained])  # words of one token each
+    assert claim.numbers["random"] == pytest.approx(expected, abs=0.06)

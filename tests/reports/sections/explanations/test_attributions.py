@@ -18,7 +18,7 @@ def test_explanations_are_told_with_their_tolerance_and_what_chance_would_find()
     )
     assert "within 1.0 % of it (or 0.005 logit where that is more); largest convergence delta 0.020 logit" in words
     rest = words[words.index("Top word: in 44.0 % [95 % CI 31.2 to 57.7] of 50 explained texts") :]
-    assert "is one known to decide the label; random word 16.9 %" in rest
+    assert "is one known to decide the label; with permuted token scores 16.9 %" in rest
     marked = dataclasses.replace(analysis, claims=(*analysis.claims, hit), settings={"data": {"rationales": "why"}})
     assert "is one that annotators marked" in Page(render_report(marked)).words
 
