@@ -152,7 +152,7 @@ def doors(tmp_path_factory):
     )
     erasure = leace(features[1], np.array(LABELS), n_classes=2)
     site_erasures = Erasures(erasure, (erasure,), ())
-    site_loss = InterventionLoss(np.zeros(4, int), np.zeros(4), 1, 0.0)
+    site_loss = InterventionLoss(np.zeros(4, int), np.zeros(4), 1, strength=1.0, displacement=0.0)
     effect = ErasureEffect(np.arange(4), site_loss, (site_loss,), (site_loss,))
     shares = gradient_shares(head, TEXTS, labels=LABELS)
     overlap = RationaleOverlap(1.0, 1.0, 1.0)
