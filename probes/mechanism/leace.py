@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probes.checks import MOST_DRAWS, MOST_SEED, InputError, check_same_length, whole_number
+from probes.checks import MOST_DRAWS, MOST_SEED, InputError, check_kind, check_same_length, whole_number
 from probes.logistic.fitting import MOST_CLASSES
 from probes.parallel import n_parallel_tasks, parallel_map
 from probes.sequences import Float64Array, FloatArray, IntegerArray, check_labels, class_ids, finite_features
@@ -95,6 +95,7 @@ def leace(features: FloatArray, labels: IntegerArray, *, n_classes: int, shrinka
     labels = class_ids(labels)
     check_same_length(features=features, labels=labels)
     n_classes = whole_number(n_classes, "n_classes", least=1, most=MOST_CLASSES)
+    check_kind(bool, shrinkage=shrinkage)
     check_labels(labels, n_classes)
     if len(features) < 2:
         raise InputError(f"erasure needs 2 examples or more, found {len(features)}")

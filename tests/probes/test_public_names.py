@@ -324,7 +324,7 @@ def doors(tmp_path_factory):
         "gradient_shares": Door(gradient_shares, head=head, labels=LABELS, progress=False, **named),
         "infidelity": Door(infidelity, samples=1, baseline="pad", **checked),
         "information_table": Door(information_table, sweep=studied),
-        "leace": Door(leace, features=features[1], labels=np.array(LABELS), n_classes=2),
+        "leace": Door(leace, features=features[1], labels=np.array(LABELS), n_classes=2, shrinkage=True),
         "load_head": Door(load_head, folder=folder / "none", device="cpu", dtype="float32"),
         "load_probes": Door(load_probes, path=folder / "probes.safetensors"),
         "make_splits": Door(make_splits, train=dataset, validation=dataset, test=dataset, stratify=(), **switches),
