@@ -215,7 +215,8 @@ def _table(erasures: pd.DataFrame) -> Table:
 def _site_rows(head: str, erasures: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """Yield a row for each site."""
     by_eraser = {str(eraser): rows.set_index(["pooling", "layer"]) for eraser, rows in erasures.groupby("eraser")}
-    for row in by_eraser["leace"].reset_index().itertuples():
+    erased = by_eraser.get("leace")
+    for row in () if erased is None else erased.reset_index().itertuples():
         key = (row.pooling, row.layer)
         control = _at_site(by_eraser.get("mean shuffled"), key)
         excess = _at_site(by_eraser.get("leace - shuffled"), key)

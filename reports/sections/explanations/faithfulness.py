@@ -292,9 +292,9 @@ def _infidelity_sentence(claim: Claim, means: Means) -> str:
         f"Infidelity of {wording.head(item(claim, 'head'))}, {wording.method(item(claim, 'method'))}: "
         f"{decimal(value(claim, 'infidelity'))} [95 % CI {between(claim.interval, 3)}], n = {count(value(claim, 'n'))}"
     )
-    if claim.outcome == "measured":
+    other_method = str(claim.numbers.get("other_method", ""))
+    if claim.outcome == "measured" or not other_method:
         return f"{opening}; it can be interpreted only beside that of another method."
-    other_method = text(claim, "other_method")
     other_mean = means[other_method]["value"] if other_method in means else MISSING_MEAN
     comparison = f"{wording.method(other_method)} {decimal(other_mean.value)} [{between(other_mean.interval, 3)}]"
     if claim.outcome == "below":

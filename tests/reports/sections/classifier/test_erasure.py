@@ -139,3 +139,10 @@ def test_the_table_has_the_strength_of_random_subspaces_and_the_simultaneous_int
         f"eraser == 'leace - shuffled' and head == 'mean' and pooling == 'mean' and layer == {row['layer']}"
     )["accuracy_loss"]
     assert row["loss minus shuffled"] == decimal(100 * excess, 1)
+
+
+def test_a_head_without_the_erasure_of_the_label_has_no_rows(fine_tuned):
+    table = fine_tuned.tables["erasure"]
+    is_left_out = (table["head"] == "mean") & (table["eraser"] == "leace")
+    (part,) = section_of(with_tables(fine_tuned, erasure=table[~is_left_out]), "used").parts
+    assert {row[0] for row in part.tables[0].rows} == set(HEADS[:-1])

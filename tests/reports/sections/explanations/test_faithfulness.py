@@ -74,3 +74,12 @@ def test_methods_whose_intervals_overlap_are_not_told_apart():
 def test_a_single_methods_infidelity_means_little():
     sentence = part_of(checked(methods=METHODS[:1], heads=("probe",)), "infidelity").sentences[0]
     assert "only beside that of another method" in sentence
+
+
+def test_an_infidelity_without_the_method_that_it_was_compared_with_is_said_to_stand_alone():
+    numbers = {"head": "probe", "method": "integrated_gradients", "infidelity": 0.3, "n": 8}
+    analysis = checked(heads=("probe",))
+    others = tuple(claim for claim in analysis.claims if claim.id != "infidelity")
+    alone = Claim("infidelity", "below", "sentiment", numbers, (0.2, 0.4))
+    part = part_of(dataclasses.replace(analysis, claims=(*others, alone)), "infidelity")
+    assert any("only beside that of another method" in sentence for sentence in part.sentences)
